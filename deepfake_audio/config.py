@@ -1,0 +1,272 @@
+"""Settings: config.yaml, a file of one's own and key=value overrides, checked and frozen."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from deepfake_audio.errors import UserError
+
+DEFAULTS_FILE = Path(__file__).resolve().parent.parent / "config.yaml"
+MAX_FILE_BYTES = 1_000_000
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Pixels = Annotated[int, Field(ge=8, le=4096)]
+Patience = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A group of settings: no unknown key, no default, no change after reading."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, strict=True, protected_namespaces=()
+    )
+
+
+class DataSettings(Section):
+    folder: str
+
+
+class AudioSettings(Section):
+    sample_rate_hz: int = Field(ge=4000, le=192_000)
+    window_seconds: float = Field(gt=0, le=60)
+    window_overlap: float = Field(ge=0, le=0.95)
+    trim_db: float = Field(ge=0, le=120)
+    fft_samples: int = Field(ge=16, le=65_536, multiple_of=2)
+    frames: Pixels
+    frequency_bins: Pixels
+    frequency_scale: Literal["linear", "mel"]
+    min_hz: float = Field(ge=0)
+    max_hz: float = Field(gt=0)
+    db_range: float = Field(gt=0, le=200)
+
+    @property
+    def window_samples(self) -> int:
+        return round(self.window_seconds * self.sample_rate_hz)
+
+    @model_validator(mode="after")
+    def _frequencies_fit(self) -> "AudioSettings":
+        if not self.min_hz < self.max_hz <= self.sample_rate_hz / 2:
+            raise ValueError(
+                "min_hz must be below max_hz, and max_hz at most half of sample_rate_hz. "
+                f"Received: min_hz={self.min_hz:g} max_hz={self.max_hz:g} "
+                f"sample_rate_hz={self.sample_rate_hz}"
+            )
+        if self.window_samples < self.fft_samples:
+            raise ValueError(
+                "window_seconds must hold at least one frame of fft_samples. Received: "
+                f"window_seconds={self.window_seconds:g} fft_samples={self.fft_samples}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _bins_divide_the_spectrum(self) -> "AudioSettings":
+        bins = self.fft_samples // 2
+        if self.frequency_scale == "linear" and bins % self.frequency_bins:
+            fitting = ", ".join(str(n) for n in range(8, bins + 1) if bins % n == 0)
+            raise ValueError(
+                "frequency_bins must divide fft_samples / 2 on the linear scale. Received: "
+                f"frequency_bins={self.frequency_bins} fft_samples={self.fft_samples}. "
+                f"Use one of {fitting}, or frequency_scale=mel"
+            )
+        return self
+
+
+class ImageSettings(Section):
+    height: Pixels
+    width: Pixels
+    color: Literal["grayscale", "rgb"]
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.color == "grayscale" else 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
+
+
+class AugmentSettings(Section):
+    shear_range: float = Field(ge=0, le=89)
+    zoom_range: Share
+    horizontal_flip: bool
+    vertical_flip: bool
+    rotation_range: float = Field(ge=0, le=180)
+    width_shift_range: Share
+    height_shift_range: Share
+    interpolation_order: int = Field(ge=0, le=1)
+    fill_mode: Literal["nearest", "reflect", "wrap", "constant"]
+
+
+class ModelSettings(Section):
+    conv_filters: list[Annotated[int, Field(ge=1, le=4096)]] = Field(min_length=1, max_length=12)
+    convs_per_block: int = Field(ge=1, le=8)
+    kernel_size: int = Field(ge=1, le=31)
+    padding: Literal["same", "valid"]
+    batch_norm: bool
+    pooling: Literal["average", "max", "flatten"]
+    dense_units: int = Field(ge=1, le=65_536)
+    dropout: Share
+
+
+class TrainSettings(Section):
+    seed: int = Field(ge=0, lt=2**31)
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
+    learning_rate: float = Field(gt=0)
+    label_smoothing: Share
+    class_weights: bool
+    early_stopping_patience: Patience
+    plateau_patience: Patience
+    plateau_factor: float = Field(gt=0, lt=1)
+    feed_workers: int = Field(ge=1, le=256)
+    tensorboard: bool
+
+
+class ScoreSettings(Section):
+    batch_size: int = Field(ge=1, le=65_536)
+    threads: int = Field(ge=0, le=1024)
+
+
+class Settings(Section):
+    """All settings, one section a group; `config.yaml` says what each means."""
+
+    data: DataSettings
+    audio: AudioSettings
+    image: ImageSettings
+    augment: AugmentSettings
+    model: ModelSettings
+    train: TrainSettings
+    score: ScoreSettings
+
+
+def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Settings:
+    """Read the defaults, lay a settings file and then overrides over them, and check the result.
+
+    Args:
+        path: a YAML file that may hold any part of the settings; None for the defaults alone.
+        overrides: texts such as `"train.epochs=3"`; the value is read as YAML.
+
+    Returns:
+        The settings in effect.
+
+    Raises:
+        UserError: an unreadable file, an unknown key (with the near match), a wrong type or range.
+    """
+    values = read_yaml(DEFAULTS_FILE)
+    if path is not None:
+        _lay_over(values, read_yaml(Path(path)), origin=str(path))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise UserError(
+                f"An override has the form section.key=value. Received: {override!r}. "
+                "Example: train.epochs=3"
+            )
+        _set_override(values, key, _parse_yaml(text, f"the value of {key}"))
+    return check_settings(values, origin=str(path or DEFAULTS_FILE.name))
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a complete settings file, such as the one stored with a run; no default fills a gap."""
+    return check_settings(read_yaml(path), origin=str(path))
+
+
+def check_settings(values: Mapping, origin: str) -> Settings:
+    """Turn plain values into `Settings`, or raise a `UserError` that names the first wrong key."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        raise UserError(_unknown_key(key, origin))
+    if first["type"] == "missing":
+        raise UserError(f"Every setting needs a value. Received: no {key} in {origin}.")
+    rule = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        raise UserError(f"{rule}.")
+    raise UserError(f"{key}: {rule}. Received: {first['input']!r}. config.yaml says what it means.")
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Write the settings as YAML, with the comments of `config.yaml`."""
+    yaml = YAML(typ="rt")
+    yaml.width = 200
+    document = yaml.load(DEFAULTS_FILE.read_text(encoding="utf-8"))
+    for section, values in settings.model_dump().items():
+        for key, value in values.items():
+            if document[section][key] != value:
+                document[section][key] = value
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(document, file)
+
+
+def read_yaml(path: Path) -> dict:
+    """Read a YAML 1.2 mapping (`1e-3` is a number, `no` is text, a repeated key is an error).
+
+    Raises:
+        UserError: the file is missing, too large, no UTF-8, or no YAML mapping.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UserError(
+                f"A settings file has at most {MAX_FILE_BYTES:,} bytes. Received: {path}."
+            )
+        values = _parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"A settings file must be readable text. Received: {path} ({error})."
+        ) from None
+    if not isinstance(values, dict):
+        raise UserError(f"A settings file holds sections of key: value lines. Received: {path}.")
+    return values
+
+
+def _parse_yaml(text: str, origin: str) -> object:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"Settings are YAML. Received: {origin}: {' '.join(str(error).split())}"
+        ) from None
+
+
+def _lay_over(values: dict, changes: Mapping, origin: str) -> None:
+    for section, pairs in changes.items():
+        if section not in values:
+            raise UserError(_unknown_key(str(section), origin))
+        if not isinstance(pairs, dict):
+            raise UserError(
+                f"{section} is a section of key: value lines. Received: {pairs!r} in {origin}."
+            )
+        for key, value in pairs.items():
+            _set_override(values, f"{section}.{key}", value, origin)
+
+
+def _set_override(
+    values: dict, dotted_key: str, value: object, origin: str = "the command line"
+) -> None:
+    section, _, key = dotted_key.partition(".")
+    if key not in values.get(section, {}):
+        raise UserError(_unknown_key(dotted_key, origin))
+    if isinstance(values[section][key], float) and type(value) is int:
+        value = float(value)
+    values[section][key] = value
+
+
+def _unknown_key(key: str, origin: str) -> str:
+    known = [
+        f"{section}.{name}"
+        for section, field in Settings.model_fields.items()
+        for name in field.annotation.model_fields
+    ]
+    near = difflib.get_close_matches(key, known + list(Settings.model_fields), n=1, cutoff=0.5)
+    near = near or [name for name in known if name.partition(".")[2] == key.rpartition(".")[2]][:1]
+    remedy = f"Did you mean {near[0]}?" if near else "config.yaml lists every setting."
+    return f"A setting must be one that config.yaml knows. Received: {key} in {origin}. {remedy}"

@@ -1,0 +1,266 @@
+"""A data folder: which images it holds, of whom and by what, and whether its splits are sound."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from ruamel.yaml import YAML
+
+from deepfake_audio.config import (
+    AudioSettings,
+    ImageSettings,
+    check_settings,
+    load_settings,
+    read_yaml,
+)
+from deepfake_audio.errors import UserError
+from deepfake_audio.files import replacing
+from deepfake_audio.images import IMAGE_SUFFIXES, decode_image, read_bytes
+
+LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
+SPLITS = ("train", "val", "test")
+MANIFEST = "manifest.csv"
+AUDIO_SETTINGS = "audio.yaml"
+MANIFEST_FIELDS = (
+    "image", "label", "split", "audio", "start_seconds", "speaker", "attack", "codec", "corpus",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One image of a data folder; what is not known is empty."""
+
+    path: Path
+    image: str
+    label: str
+    split: str
+    audio: str = ""
+    start_seconds: str = ""
+    speaker: str = ""
+    attack: str = ""
+    codec: str = ""
+    corpus: str = ""
+
+    @property
+    def class_index(self) -> int:
+        return LABELS.index(self.label)
+
+    @property
+    def source(self) -> str:
+        """Return what the windows of one file have in common: the audio file, else the image."""
+        return f"{self.attack}/{self.audio}" if self.audio else self.image
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """What `check_images` found.
+
+    Attributes:
+        records: the images to use.
+        unreadable: one message for each image that can't be read; they are left out.
+        repeated: images left out since the same bytes stand in a later split (train < val < test).
+        fingerprint: changes when any image, label or split does.
+    """
+
+    records: list[ImageRecord]
+    unreadable: list[str]
+    repeated: list[str]
+    fingerprint: str
+
+
+def read_records(folder: Path) -> list[ImageRecord]:
+    """List the images of a data folder, by its manifest where there is one.
+
+    Args:
+        folder: holds `{train,val,test}/{fake,real}/` with images and perhaps `manifest.csv`.
+
+    Returns:
+        One record an image, in a stable order.
+
+    Raises:
+        UserError: no folder, no images, a malformed manifest, a speaker in two splits.
+    """
+    if not folder.is_dir():
+        raise UserError(
+            f"A data folder must exist. Received: {folder}. Give one with data.folder=PATH; "
+            "it holds train/fake, train/real, val/fake, val/real and so on, with images in them."
+        )
+    manifest = folder / MANIFEST
+    records = read_manifest(manifest) if manifest.is_file() else list_images(folder)
+    if not records:
+        raise UserError(
+            "A data folder holds images in train/fake, train/real, val/fake and so on. "
+            f"Received: none in {folder}."
+        )
+    check_speakers(records)
+    return records
+
+
+def list_images(folder: Path) -> list[ImageRecord]:
+    """List the images below `{train,val,test}/{fake,real}/`, at any depth, sorted by name."""
+    return [
+        ImageRecord(path, path.relative_to(folder).as_posix(), label, split)
+        for split in SPLITS
+        for label in LABELS
+        for path in find_images(folder / split / label)
+    ]
+
+
+def find_images(folder: Path) -> list[Path]:
+    """List the image files below a folder, at any depth, by name, without hidden ones."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def read_manifest(path: Path) -> list[ImageRecord]:
+    """Read `manifest.csv`.
+
+    Raises:
+        UserError: a column is missing, a label or split is unknown, or an image lies elsewhere.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            missing = [
+                name for name in ("image", "label", "split") if name not in (rows.fieldnames or ())
+            ]
+            if missing:
+                raise UserError(
+                    "A manifest has at least the columns image, label and split. "
+                    f"Received: no column {missing[0]} in {path}."
+                )
+            return [_read_row(row, path, number) for number, row in enumerate(rows, start=2)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"A manifest must be readable CSV in UTF-8. Received: {path} ({error})."
+        ) from None
+
+
+def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
+    fields = {name: (row.get(name) or "").strip() for name in MANIFEST_FIELDS}
+    for name, allowed in (("label", LABELS), ("split", SPLITS)):
+        if fields[name] not in allowed:
+            raise UserError(
+                f"{name} must be one of {', '.join(allowed)}. "
+                f"Received: {fields[name]!r} in line {line} of {path}."
+            )
+    image = PurePosixPath(fields["image"])
+    if not image.name or image.is_absolute() or ".." in image.parts:
+        raise UserError(
+            "An image is named by its path below the manifest's folder. "
+            f"Received: {fields['image']!r} in line {line} of {path}."
+        )
+    return ImageRecord(path=path.parent / image, **fields)
+
+
+def check_speakers(records: Iterable[ImageRecord]) -> None:
+    """Raise a `UserError` if a speaker or a recording stands in two splits."""
+    for kind in ("speaker", "audio"):
+        split_of = {}
+        for record in records:
+            name = getattr(record, kind)
+            other = split_of.setdefault(name, record.split) if name else record.split
+            if other != record.split:
+                raise UserError(
+                    f"No {kind} may stand in two splits, or the error rates would be too good. "
+                    f"Received: {name!r} in {other} and {record.split}. "
+                    "Move all of its images to one of them."
+                )
+
+
+def check_classes(records: Iterable[ImageRecord], splits: Sequence[str], folder: Path) -> None:
+    """Raise a `UserError` unless each of the splits holds images of both classes."""
+    found = {(record.split, record.label) for record in records}
+    for split in splits:
+        for label in LABELS:
+            if (split, label) not in found:
+                raise UserError(
+                    "Each split needs images of both classes. "
+                    f"Received: none in {folder / split / label}. "
+                    f"Put {label} images there."
+                )
+
+
+def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> DataCheck:
+    """Read every image once: leave out what can't be read and what stands in a later split too.
+
+    Args:
+        records: the images of a data folder.
+        settings: what the images will be converted to.
+
+    Returns:
+        The images to use, what was left out, and the data's fingerprint.
+    """
+    with ThreadPoolExecutor() as pool:
+        digests = list(pool.map(partial(_digest, settings=settings), records))
+    split_of = {}
+    for split in SPLITS:
+        for record, digest in zip(records, digests, strict=True):
+            if isinstance(digest, bytes) and record.split == split:
+                split_of[digest] = split
+    check = DataCheck([], [], [], "")
+    fingerprint = hashlib.sha256()
+    for record, digest in zip(records, digests, strict=True):
+        if isinstance(digest, UserError):
+            check.unreadable.append(str(digest))
+        elif split_of[digest] != record.split:
+            check.repeated.append(record.image)
+        else:
+            check.records.append(record)
+            fingerprint.update(
+                f"{record.image}\0{record.label}\0{record.split}\0".encode() + digest
+            )
+    return DataCheck(check.records, check.unreadable, check.repeated, fingerprint.hexdigest())
+
+
+def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | UserError:
+    try:
+        encoded = read_bytes(record.path)
+        decode_image(encoded, settings, origin=str(record.path))
+    except UserError as error:
+        return error
+    return hashlib.sha256(encoded).digest()
+
+
+def summarise(records: Sequence[ImageRecord]) -> str:
+    """Return a table of images, speakers and generators for each split and class."""
+    lines = [f"{'split':6}{'class':6}{'images':>8}{'speakers':>10}  generators"]
+    for split in SPLITS:
+        for label in LABELS:
+            chosen = [
+                record for record in records if (record.split, record.label) == (split, label)
+            ]
+            speakers = {record.speaker for record in chosen} - {""}
+            attacks = sorted({record.attack for record in chosen} - {""})
+            names = ", ".join(attacks[:6]) + (
+                f" and {len(attacks) - 6} more" if len(attacks) > 6 else ""
+            )
+            if chosen:
+                names = names or ("unknown" if label == "fake" else "-")
+                lines.append(
+                    f"{split:6}{label:6}{len(chosen):8,}{len(speakers) or 'unknown':>10}  {names}"
+                )
+    return "\n".join(lines)
+
+
+def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
+    """Write down how the folder's images were made from sound."""
+    with replacing(folder / AUDIO_SETTINGS) as partial_path, partial_path.open("w") as file:
+        file.write("# How these images were made from sound; training and prediction go by it.\n")
+        YAML(typ="safe", pure=True).dump(settings.model_dump(), file)
+
+
+def read_audio_settings(folder: Path) -> AudioSettings | None:
+    """Read how the folder's images were made from sound; None where nobody wrote it down."""
+    path = folder / AUDIO_SETTINGS
+    if not path.is_file():
+        return None
+    values = load_settings().model_dump() | {"audio": read_yaml(path)}
+    return check_settings(values, origin=str(path)).audio

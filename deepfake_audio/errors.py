@@ -1,0 +1,57 @@
+"""The one error that is the user's to mend, and the wrapper that prints it on one line."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+class UserError(Exception):
+    """A wrong input or setting: states the rule, what was received, and the remedy."""
+
+
+def one_line(text: object) -> str:
+    """Return `text` on one printable line.
+
+    >>> one_line("a\\nb")
+    'a\\\\nb'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def report(error: object) -> None:
+    """Print `error` on one line of standard error."""
+    print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+
+
+def script(main: Callable[..., int]) -> Callable[..., int]:
+    """Wrap a script's `main`: it returns an exit code, a user error shows no traceback.
+
+    Args:
+        main: takes the command line without the program's name (None: `sys.argv`), returns 0 or 1.
+
+    Returns:
+        The same function; a `UserError` becomes one line on standard error and exit code 2,
+        Ctrl-C becomes 130, and a reader that went away (`| head`) ends the script quietly.
+        Any other exception is a bug and keeps its traceback.
+    """
+
+    @functools.wraps(main)
+    def run(argv: Sequence[str] | None = None) -> int:
+        try:
+            exit_code = main(argv)
+            sys.stdout.flush()
+            return exit_code
+        except UserError as error:
+            report(error)
+            return EXIT_USER_ERROR
+        except KeyboardInterrupt:
+            report("Interrupted.")
+            return EXIT_INTERRUPTED
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return EXIT_SOME_FAILED
+
+    return run

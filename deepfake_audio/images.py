@@ -1,0 +1,83 @@
+"""Image files to pixels and back: the one way in which training and prediction read a picture."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from deepfake_audio.config import ImageSettings
+from deepfake_audio.errors import UserError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+# The average filter and zlib's first level: within 1 % of the smallest file on spectrograms.
+PNG_PARAMETERS = [
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_AVG,
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+]
+
+
+def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
+    """Read an image file as the network is shown it.
+
+    Args:
+        path: a file in any format of `IMAGE_SUFFIXES`.
+        settings: size and colour to convert to.
+
+    Returns:
+        uint8 `(height, width, channels)`.
+
+    Raises:
+        UserError: the file is missing, empty, or no image that can be read.
+    """
+    return decode_image(read_bytes(path), settings, origin=str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read an image file's bytes, or raise a `UserError`."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"An image must be a readable file. Received: {path} ({error.strerror})."
+        ) from None
+
+
+def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.ndarray:
+    """Decode an image file's bytes; see `read_image`."""
+    flag = cv2.IMREAD_GRAYSCALE if settings.channels == 1 else cv2.IMREAD_COLOR_RGB
+    try:
+        pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag) if encoded else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise UserError(
+            "An image must be a PNG, JPEG, BMP, WebP or TIFF file that can be decoded. "
+            f"Received: {origin}."
+        )
+    return fit_image(pixels, settings)
+
+
+def fit_image(pixels: np.ndarray, settings: ImageSettings) -> np.ndarray:
+    """Convert an image to the settings' size and colour.
+
+    Args:
+        pixels: uint8 `(height, width)` or `(height, width, 3)` of any size.
+        settings: size and colour to convert to.
+
+    Returns:
+        uint8 `(height, width, channels)`.
+    """
+    if pixels.shape[:2] != (settings.height, settings.width):
+        shrinks = pixels.shape[0] * pixels.shape[1] > settings.height * settings.width
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        pixels = cv2.resize(pixels, (settings.width, settings.height), interpolation=interpolation)
+    if pixels.ndim == 2 and settings.channels == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    return pixels.reshape(settings.shape)
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Encode uint8 `(height, width)` as a PNG file's bytes, the same bytes each time."""
+    return cv2.imencode(".png", pixels, PNG_PARAMETERS)[1].tobytes()

@@ -1,0 +1,81 @@
+"""The network: one Sequential of convolution, pooling, dense and dropout, built from settings.
+
+    from deepfake_audio.config import load_settings
+    settings = load_settings()
+    build_model(settings.model, settings.image.shape).summary()
+
+Pixels from 0 to 255 go in, P(real) comes out. `python train.py` prints the table of layers.
+"""
+
+import keras
+from keras import layers
+
+from deepfake_audio.config import ModelSettings
+
+BATCH_NORM_MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
+LOGIT = "logit"  # the layer whose output is the score: the log-odds of real
+
+
+def build_model(settings: ModelSettings, image_shape: tuple[int, int, int]) -> keras.Sequential:
+    """Build the network, not compiled.
+
+    Args:
+        settings: number of filters of each block, and what stands between and after the blocks.
+        image_shape: `(height, width, channels)`.
+
+    Returns:
+        A model from float `(batch, height, width, channels)` in 0...255 to P(real) `(batch, 1)`.
+
+    Raises:
+        ValueError: the image is too small for that many blocks.
+    """
+    return keras.Sequential(
+        [
+            keras.Input(image_shape),
+            layers.Rescaling(1 / 255, name="rescale"),
+            *[layer for filters in settings.conv_filters for layer in _block(filters, settings)],
+            _pooling(settings.pooling),
+            layers.Dense(settings.dense_units, activation="relu", name="dense"),
+            layers.Dropout(settings.dropout, name="dropout"),
+            layers.Dense(1, name=LOGIT),
+            layers.Activation("sigmoid", name="p_real"),
+        ]
+    )
+
+
+def score_model(model: keras.Sequential) -> keras.Sequential:
+    """Return the part of the network that ends before the sigmoid: its output is the score.
+
+    Log-odds taken back from a float32 probability saturate at about 17; the logit does not.
+    """
+    upto = model.layers.index(model.get_layer(LOGIT)) + 1
+    return keras.Sequential([keras.Input(model.input_shape[1:]), *model.layers[:upto]])
+
+
+def _block(filters: int, settings: ModelSettings) -> list[keras.Layer]:
+    """Halve the image's sides and describe each place by `filters` numbers."""
+    stack = []
+    for _ in range(settings.convs_per_block):
+        stack.append(
+            layers.Conv2D(
+                filters,
+                settings.kernel_size,
+                padding=settings.padding,
+                use_bias=not settings.batch_norm,
+                kernel_initializer="he_normal",
+            )
+        )
+        stack += (
+            [layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)] if settings.batch_norm else []
+        )
+        stack.append(layers.ReLU())
+    return [*stack, layers.MaxPooling2D(2)]
+
+
+def _pooling(name: str) -> keras.Layer:
+    kinds = {
+        "average": layers.GlobalAveragePooling2D,
+        "max": layers.GlobalMaxPooling2D,
+        "flatten": layers.Flatten,
+    }
+    return kinds[name](name="pool")

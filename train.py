@@ -1,0 +1,292 @@
+"""Train the network on a folder of spectrogram images.
+
+    python train.py                                    on data/sample, settings of config.yaml
+    python train.py data.folder=data/mine              on your own images
+    python train.py train.epochs=3 model.dropout=0.4   any setting, for this run
+    python train.py --run first                        as runs/first
+    python train.py --resume                           go on after a kill or Ctrl-C
+
+A data folder holds train/fake, train/real, val/fake and val/real with images (PNG, JPEG, BMP, WebP
+or TIFF), and test/ for evaluate.py. Training ends when the validation loss has stopped falling; the
+best epoch on validation is kept. Test images stay untouched. Everything lands in runs/<name>/.
+"""
+
+import argparse
+import os
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio import metrics, runs, scoring
+from deepfake_audio.config import Settings, TrainSettings, load_settings
+from deepfake_audio.dataset import (
+    LABELS,
+    DataCheck,
+    ImageRecord,
+    check_classes,
+    check_images,
+    read_audio_settings,
+    read_records,
+    summarise,
+)
+from deepfake_audio.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    UserError,
+    report,
+    script,
+)
+from deepfake_audio.files import replacing
+from deepfake_audio.images import read_image
+
+# TensorFlow takes seconds to import. The functions that need it import it, so that --help and
+# whatever is wrong with the settings or the data are answered at once.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+EXPORT_TOLERANCE = 1e-5
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_arguments(argv)
+    if args.resume:
+        run, record, settings = runs.open_run(args.run, resuming=True)
+        data = load_data(settings)
+        if data.fingerprint != record.data_fingerprint:
+            raise UserError(
+                "A training goes on with the images that it began with. "
+                f"Received: {settings.data.folder}, changed since. Begin anew: python train.py"
+            )
+    else:
+        settings, images_from_audio = choose_settings(args.config, args.settings)
+        data = load_data(settings)
+        run = runs.create_run(args.run, settings, data.fingerprint, images_from_audio)
+
+    ended = fit(run, settings, data.records)
+    finish(run, settings, data.records, "finished" if ended else "interrupted")
+    if not ended:
+        print(f"Go on with: python train.py --resume --run {run.name}")
+        return EXIT_INTERRUPTED
+    return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="section.key=value",
+        help="settings for this run; config.yaml lists all",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="a YAML file with the settings that differ from config.yaml",
+    )
+    parser.add_argument(
+        "--run",
+        metavar="NAME",
+        help="folder below runs/ (default: the data folder's name and a number)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a run that was cut off, with its own settings (default: the newest)",
+    )
+    args = parser.parse_intermixed_args(argv)
+    if args.resume and (args.settings or args.config):
+        raise UserError(
+            "--resume goes on with the run's own settings. Received: others too. Leave them out."
+        )
+    return args
+
+
+def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Settings, bool]:
+    """Return the settings in effect, and whether the images are known to come from audio.
+
+    Images made by this project say how they were made; those audio settings go with the run, so
+    that sound given to predict.py later becomes the same kind of image.
+    """
+    settings = load_settings(config, overrides)
+    audio = read_audio_settings(Path(settings.data.folder))
+    if audio is None:
+        return settings, False
+    if any(override.startswith("audio.") for override in overrides) and audio != settings.audio:
+        raise UserError(
+            "The images' audio settings can't change after they are made. "
+            f"Received: others than {settings.data.folder}/audio.yaml has. Leave them out."
+        )
+    return settings.model_copy(update={"audio": audio}), True
+
+
+def load_data(settings: Settings) -> DataCheck:
+    """List and check the images, and print what training will see."""
+    folder = Path(settings.data.folder)
+    records = read_records(folder)
+    check_classes(records, ("train", "val"), folder)
+    data = check_images(records, settings.image)
+    for message in data.unreadable:
+        report(message)
+    check_classes(data.records, ("train", "val"), folder)
+    print(f"Data: {folder}\n{summarise(data.records)}")
+    if data.unreadable:
+        print(f"Left out: {len(data.unreadable)} images that can't be read")
+    if data.repeated:
+        print(
+            f"Left out: {len(data.repeated)} images whose bytes stand in a later split too, "
+            f"such as {data.repeated[0]}"
+        )
+    return data
+
+
+def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bool:
+    """Train until the validation loss stops falling; return False if Ctrl-C came first."""
+    import keras
+    import tensorflow as tf
+
+    from deepfake_audio.feed import training_feed, validation_feed
+    from model import build_model
+
+    train = settings.train
+    keras.utils.set_random_seed(train.seed)
+    tf.config.experimental.enable_op_determinism()
+
+    by_split = {split: [r for r in records if r.split == split] for split in ("train", "val")}
+    training = training_feed(
+        by_split["train"],
+        settings.image,
+        settings.augment,
+        train.batch_size,
+        train.seed,
+        train.feed_workers,
+    )
+    validation = validation_feed(
+        by_split["val"], settings.image, train.batch_size, train.feed_workers
+    )
+
+    try:
+        model = build_model(settings.model, settings.image.shape)
+    except ValueError as error:
+        raise UserError(
+            "The network must fit the image. "
+            f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
+            f"{settings.image.width} pixels. Use fewer model.conv_filters. ({error})"
+        ) from None
+    model.compile(
+        optimizer=keras.optimizers.get(
+            {"class_name": train.optimizer, "config": {"learning_rate": train.learning_rate}}
+        ),
+        loss=keras.losses.BinaryCrossentropy(label_smoothing=train.label_smoothing),
+        metrics=["accuracy"],
+    )
+    model.summary()
+
+    try:
+        model.fit(
+            training,
+            validation_data=validation,
+            epochs=train.epochs,
+            class_weight=class_weights(by_split["train"]) if train.class_weights else None,
+            callbacks=make_callbacks(run, train, training),
+        )
+    except KeyboardInterrupt:
+        if not run.keras_model.is_file():
+            raise
+        return False
+    return True
+
+
+def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
+    """Return Keras's callbacks, in the order in which they must run."""
+    import keras
+
+    from deepfake_audio.callbacks import EpochRecorder, HistoryReplay
+
+    stopping = keras.callbacks.EarlyStopping(patience=train.early_stopping_patience, verbose=1)
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        factor=train.plateau_factor, patience=train.plateau_patience
+    )
+    recorder = EpochRecorder(run, training_feed)
+    return [
+        HistoryReplay(recorder, [stopping, plateau]),
+        plateau,
+        stopping,
+        recorder,
+        *([keras.callbacks.TensorBoard(run.tensorboard)] if train.tensorboard else []),
+        keras.callbacks.BackupAndRestore(run.backup, double_checkpoint=True),
+    ]
+
+
+def class_weights(records: Sequence[ImageRecord]) -> dict[int, float]:
+    """Return weights under which both classes count the same and the mean weight is 1."""
+    counts = Counter(record.class_index for record in records)
+    return {index: len(records) / (len(LABELS) * count) for index, count in counts.items()}
+
+
+def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], status: str) -> None:
+    """Export the best epoch, calibrate it on validation, and print how it does on both splits."""
+    export_onnx(run, [record for record in records if record.split == "val"], settings)
+    model = scoring.load_model(run.onnx_model, settings.score.threads)
+    results = {
+        split: scoring.score_files(
+            model,
+            [r for r in records if r.split == split],
+            settings.image,
+            settings.score.batch_size,
+        )
+        for split in ("train", "val")
+    }
+    calibration = scoring.Calibration(
+        *metrics.fit_calibration(results["val"].is_real, results["val"].scores)
+    )
+    epoch = runs.best_epoch(runs.read_history(run))
+    runs.write_record(
+        run,
+        runs.read_record(run).model_copy(
+            update={"status": status, "best_epoch": epoch, "calibration": calibration}
+        ),
+    )
+    print(f"\nEpoch {epoch} was best on validation. Without dropout and distortion it has")
+    for split, result in results.items():
+        figures = metrics.classification_report(
+            result.is_real, calibration.log_odds(result.scores), threshold=0.0
+        )
+        print(
+            f"  {split:6} accuracy {figures['accuracy']:6.1%}   EER {figures['eer']:6.1%}   "
+            f"files {figures['files']:,}"
+        )
+    print(f"Kept in {run.folder}{os.sep}. Next: python evaluate.py --run {run.name}")
+
+
+def export_onnx(run: runs.Run, records: Sequence[ImageRecord], settings: Settings) -> None:
+    """Write the kept network up to its score as ONNX, and check that it gives the same scores."""
+    import keras
+
+    from model import score_model
+
+    model = keras.saving.load_model(run.keras_model, compile=False, safe_mode=True)
+    scores = score_model(model)
+    images = np.stack([read_image(record.path, settings.image) for record in records[:32]]).astype(
+        np.float32
+    )
+    expected = scores.predict(images, verbose=0)[:, 0]
+    with replacing(run.onnx_model) as partial, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of the converter itself
+        scores.export(partial, format="onnx", verbose=False)
+    received = scoring.score_images(
+        scoring.load_model(run.onnx_model, settings.score.threads), images
+    )
+    difference = 0.5 * np.abs(np.tanh(received / 2) - np.tanh(expected / 2)).max()
+    if difference > EXPORT_TOLERANCE:
+        raise RuntimeError(f"model.onnx differs from model.keras by {difference:.1e} in P(real)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
