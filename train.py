@@ -152,7 +152,6 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
     import tensorflow as tf
 
     from deepfake_audio.feed import training_feed, validation_feed
-    from model import build_model
 
     train = settings.train
     keras.utils.set_random_seed(train.seed)
@@ -170,24 +169,8 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
     validation = validation_feed(
         by_split["val"], settings.image, train.batch_size, train.feed_workers
     )
-
-    try:
-        model = build_model(settings.model, settings.image.shape)
-    except ValueError as error:
-        raise UserError(
-            "The network must fit the image. "
-            f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
-            f"{settings.image.width} pixels. Use fewer model.conv_filters. ({error})"
-        ) from None
-    model.compile(
-        optimizer=keras.optimizers.get(
-            {"class_name": train.optimizer, "config": {"learning_rate": train.learning_rate}}
-        ),
-        loss=keras.losses.BinaryCrossentropy(label_smoothing=train.label_smoothing),
-        metrics=["accuracy"],
-    )
+    model = compiled_model(settings)
     model.summary()
-
     try:
         model.fit(
             training,
@@ -201,6 +184,32 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
             raise
         return False
     return True
+
+
+def compiled_model(settings: Settings):
+    """Build the network and give it optimizer, loss and accuracy."""
+    import keras
+
+    from model import build_model
+
+    try:
+        model = build_model(settings.model, settings.image.shape)
+    except ValueError as error:
+        raise UserError(
+            "The network must fit the image. "
+            f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
+            f"{settings.image.width} pixels. Use fewer model.conv_filters. ({error})"
+        ) from None
+    optimizer = {
+        "class_name": settings.train.optimizer,
+        "config": {"learning_rate": settings.train.learning_rate},
+    }
+    model.compile(
+        optimizer=keras.optimizers.get(optimizer),
+        loss=keras.losses.BinaryCrossentropy(label_smoothing=settings.train.label_smoothing),
+        metrics=["accuracy"],
+    )
+    return model
 
 
 def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:

@@ -78,7 +78,7 @@ def cut_windows(samples: np.ndarray, settings: AudioSettings) -> Iterator[tuple[
     step = max(1, round(length * (1 - settings.window_overlap)))
     last = len(samples) - length
     starts = list(range(0, last + 1, step))
-    if last - starts[-1] > step // 2:
+    if starts[-1] < last:
         starts.append(last)
     for start in starts:
         yield start / settings.sample_rate_hz, samples[start : start + length]

@@ -9,7 +9,6 @@ from deepfake_audio.files import replacing
 from deepfake_audio.runs import Run, best_epoch, read_history, write_history
 
 
-
 class EpochRecorder(keras.callbacks.Callback):
     """After each epoch write `history.csv`, and `model.keras` if the validation loss is a new low.
 

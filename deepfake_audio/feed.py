@@ -18,12 +18,7 @@ from deepfake_audio.config import AugmentSettings, ImageSettings
 from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.images import read_image
 
-BORDERS = {
-    "nearest": cv2.BORDER_REPLICATE,
-    "reflect": cv2.BORDER_REFLECT,
-    "wrap": cv2.BORDER_WRAP,
-    "constant": cv2.BORDER_CONSTANT,
-}
+BORDERS = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 INTERPOLATIONS = {0: cv2.INTER_NEAREST, 1: cv2.INTER_LINEAR}
 GLOBAL_RANDOM_LOCK = threading.Lock()
 
@@ -50,15 +45,16 @@ class SpectrogramGenerator(ImageDataGenerator):
         Returns:
             float32 of the same shape; within 1 of 255 of Keras's own result.
         """
+        x = x.astype(np.float32, copy=False)
+        if self.fill_mode not in BORDERS:  # SciPy's wrap and constant are not OpenCV's at the edges
+            return super().apply_transform(x, transform_parameters)
         height, width = x.shape[:2]
-        matrix = affine_matrix(transform_parameters, height, width)
         warped = cv2.warpAffine(
-            x.astype(np.float32, copy=False),
-            matrix[:2],
+            x,
+            affine_matrix(transform_parameters, height, width)[:2],
             (width, height),
             flags=INTERPOLATIONS[self.interpolation_order] | cv2.WARP_INVERSE_MAP,
             borderMode=BORDERS[self.fill_mode],
-            borderValue=(self.cval,) * 4,
         )
         return warped.reshape(x.shape)
 
@@ -142,11 +138,12 @@ def validation_feed(
 def affine_matrix(parameters: dict, height: int, width: int) -> np.ndarray:
     """Return the map from output to input pixels for Keras's transform parameters.
 
-    Keras composes rotation, shift, shear and zoom (in this order, rows before columns) about the
-    image's centre, and flips afterwards.
+    Keras composes rotation, shift, shear and zoom, in this order, and flips afterwards. It takes
+    `(height / 2, width / 2)` for the centre's (column, row); in images that are not square this is
+    off the middle, and is kept, so that the same parameters mean the same.
 
     Args:
-        parameters: theta and shear in degrees, tx (rows) and ty (columns) in pixels, zx, zy, flips.
+        parameters: theta and shear in degrees, tx and ty in pixels, zx, zy, flips.
         height: of the image, in pixels.
         width: of the image, in pixels.
 
@@ -154,17 +151,20 @@ def affine_matrix(parameters: dict, height: int, width: int) -> np.ndarray:
         float64 `(3, 3)` on `(column, row, 1)`, as OpenCV takes it.
     """
     theta, shear = np.deg2rad(parameters.get("theta", 0)), np.deg2rad(parameters.get("shear", 0))
-    rotation = [[np.cos(theta), -np.sin(theta), 0], [np.sin(theta), np.cos(theta), 0], [0, 0, 1]]
+    rotation = [
+        [np.cos(theta), -np.sin(theta), 0],
+        [np.sin(theta), np.cos(theta), 0],
+        [0, 0, 1],
+    ]
     shift = [[1, 0, parameters.get("tx", 0)], [0, 1, parameters.get("ty", 0)], [0, 0, 1]]
     shearing = [[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]]
     zoom = np.diag([parameters.get("zx", 1), parameters.get("zy", 1), 1])
     centre = np.array([[1, 0, height / 2 - 0.5], [0, 1, width / 2 - 0.5], [0, 0, 1]])
-    flip = np.diag([
-        -1 if parameters.get("flip_vertical") else 1,
-        -1 if parameters.get("flip_horizontal") else 1,
-        1,
-    ])  # fmt: skip
-    about_centre = np.linalg.multi_dot(
-        [centre, rotation, shift, shearing, zoom, flip, np.linalg.inv(centre)]
+    flip = np.eye(3)
+    if parameters.get("flip_horizontal"):
+        flip[0] = -1, 0, width - 1
+    if parameters.get("flip_vertical"):
+        flip[1] = 0, -1, height - 1
+    return np.linalg.multi_dot(
+        [centre, rotation, shift, shearing, zoom, np.linalg.inv(centre), flip]
     )
-    return about_centre[[1, 0, 2]][:, [1, 0, 2]]

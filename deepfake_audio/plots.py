@@ -30,7 +30,7 @@ def plot_history(
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
-    ax.legend(frameon=False)
+    ax.legend(framealpha=0.9)
     return ax
 
 
@@ -72,4 +72,18 @@ def plot_confusion(ax: Axes, confusion: np.ndarray, labels: Sequence[str]) -> Ax
     ax.set_xticks(range(len(labels)), [f"called {label}" for label in labels])
     ax.set_yticks(range(len(labels)), [f"is {label}" for label in labels], rotation=90, va="center")
     ax.tick_params(length=0)
+    return ax
+
+
+def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float) -> Axes:
+    """Draw a spectrogram image of the linear scale with its axes.
+
+    Args:
+        ax: where to draw.
+        image: uint8 `(frequency_bins, frames)`, lowest frequency at the bottom.
+        seconds: that the image shows.
+        max_hz: of the topmost row.
+    """
+    ax.imshow(image, cmap="magma", aspect="auto", extent=(0, seconds, 0, max_hz / 1000))
+    ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
     return ax

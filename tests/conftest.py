@@ -1,0 +1,85 @@
+"""A tiny corpus of drawn images and one run trained on it, shared by the tests."""
+
+import csv
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_audio.dataset import MANIFEST_FIELDS
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY_SETTINGS = (
+    "image.height=32",
+    "image.width=32",
+    "model.conv_filters=[4, 8]",
+    "model.dense_units=8",
+    "train.epochs=6",
+    "train.batch_size=16",
+    "train.learning_rate=0.01",
+    "train.feed_workers=1",
+    "score.threads=1",
+)
+SPEAKERS = {"train": ("ann", "bob"), "val": ("cem",), "test": ("dee",)}
+
+
+def draw_image(label: str, seed: int, size: int = 32) -> np.ndarray:
+    """Draw noise for real, and noise that is smooth along time for fake: uint8 `(size, size)`."""
+    noise = np.random.default_rng(seed).normal(120, 50, (size, size))
+    if label == "fake":
+        noise = cv2.blur(noise, (7, 1)) * 1.5 - 60
+    return np.clip(noise, 0, 255).astype(np.uint8)
+
+
+def make_data_folder(folder: Path, images_per_class: int = 12, manifest: bool = True) -> Path:
+    """Fill `folder` with `{train,val,test}/{fake,real}/` images of different speakers."""
+    rows, seed = [], 0
+    for split, speakers in SPEAKERS.items():
+        for label in ("fake", "real"):
+            (folder / split / label).mkdir(parents=True)
+            for number in range(images_per_class):
+                seed += 1
+                name = f"{split}/{label}/{number:02}.png"
+                cv2.imwrite(str(folder / name), draw_image(label, seed))
+                row = dict.fromkeys(MANIFEST_FIELDS, "")
+                row |= {"image": name, "label": label, "split": split}
+                row |= {"speaker": speakers[number % len(speakers)]}
+                row |= {"attack": "vocoder" if label == "fake" else ""}
+                rows.append(row)
+    if manifest:
+        with (folder / "manifest.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, MANIFEST_FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    return make_data_folder(tmp_path / "data" / "tiny")
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data/tiny and a finished runs/first; do not change what is in it."""
+    import train
+
+    folder = tmp_path_factory.mktemp("workspace")
+    make_data_folder(folder / "data" / "tiny")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert train.main(["--run", "first", "data.folder=data/tiny", *TINY_SETTINGS]) == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def in_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(workspace)
+    return workspace

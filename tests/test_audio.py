@@ -1,0 +1,132 @@
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+
+from deepfake_audio.audio import (
+    cut_windows,
+    read_audio,
+    spectrogram_db,
+    spectrogram_image,
+    trim_edges,
+)
+from deepfake_audio.config import load_settings
+from deepfake_audio.errors import UserError
+
+AUDIO = load_settings().audio
+RATE_HZ = AUDIO.sample_rate_hz
+
+
+def with_audio(**changes):
+    return load_settings(None, [f"audio.{key}={value}" for key, value in changes.items()]).audio
+
+
+def sine(hz: float, seconds: float = 3.0, rate_hz: int = RATE_HZ) -> np.ndarray:
+    return np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz).astype(np.float32)
+
+
+def speech_like(seconds: float, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=round(seconds * RATE_HZ))
+    return (0.1 * noise * np.abs(sine(3, seconds))).astype(np.float32)
+
+
+def librosa_db(window: np.ndarray, settings, filters: np.ndarray) -> np.ndarray:
+    hop = (len(window) - settings.fft_samples) // (settings.frames - 1)
+    power = np.abs(librosa.stft(window, n_fft=settings.fft_samples, hop_length=hop, center=False))
+    bands = filters @ power**2
+    return librosa.power_to_db(bands, ref=np.max, top_db=None, amin=1e-30)
+
+
+def test_linear_spectrogram_equals_librosa():
+    window = speech_like(AUDIO.window_seconds)
+    pairs = np.kron(np.eye(AUDIO.frequency_bins), [0.5, 0.5])
+    skip_0_hz = np.hstack([np.zeros((AUDIO.frequency_bins, 1)), pairs])
+    expected = librosa_db(window, AUDIO, skip_0_hz)
+    assert np.abs(spectrogram_db(window, AUDIO) - expected).max() < 1e-4
+
+
+def test_mel_spectrogram_equals_librosa():
+    settings = with_audio(frequency_scale="mel", frequency_bins=64, min_hz=50, max_hz=7600)
+    window = speech_like(settings.window_seconds)
+    filters = librosa.filters.mel(
+        sr=RATE_HZ, n_fft=settings.fft_samples, n_mels=64, fmin=50, fmax=7600, norm=None
+    )
+    expected = librosa_db(window, settings, filters)
+    assert np.abs(spectrogram_db(window, settings) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("hz", [500.0, 2000.0, 7000.0])
+def test_a_tone_is_one_bright_row_counted_from_the_bottom(hz):
+    image = spectrogram_image(sine(hz, AUDIO.window_seconds), AUDIO)
+    rows_from_bottom = AUDIO.frequency_bins - 1 - image.argmax(axis=0)
+    row_hz = RATE_HZ / 2 / AUDIO.frequency_bins
+    assert image.shape == (AUDIO.frequency_bins, AUDIO.frames)
+    assert np.abs(rows_from_bottom * row_hz - hz).max() <= row_hz
+    assert image.max() == 255
+
+
+def test_level_does_not_change_the_image():
+    window = speech_like(AUDIO.window_seconds)
+    quiet = spectrogram_image(window * np.float32(2**-6), AUDIO)
+    np.testing.assert_array_equal(quiet, spectrogram_image(window, AUDIO))
+
+
+def test_a_step_of_one_decibel_is_the_same_step_of_grey_everywhere():
+    window = speech_like(AUDIO.window_seconds)
+    level = spectrogram_db(window, AUDIO)[::-1]
+    image = spectrogram_image(window, AUDIO)
+    inside = level > -AUDIO.db_range
+    expected = (level[inside] / AUDIO.db_range + 1) * 255
+    assert np.abs(image[inside] - expected).max() <= 0.5
+    assert (image[~inside] == 0).all()
+
+
+def test_silence_is_black():
+    assert (spectrogram_image(np.zeros(AUDIO.window_samples, np.float32), AUDIO) == 0).all()
+
+
+def test_short_audio_is_repeated_to_fill_a_window():
+    short = np.arange(1000, dtype=np.float32)
+    ((start, window),) = cut_windows(short, AUDIO)
+    assert start == 0
+    assert len(window) == AUDIO.window_samples
+    np.testing.assert_array_equal(window[1000:2000], short)
+
+
+def test_windows_overlap_and_reach_both_ends():
+    samples = np.arange(5 * RATE_HZ, dtype=np.float32)
+    windows = list(cut_windows(samples, AUDIO))
+    assert windows[0][1][0] == 0
+    assert windows[-1][1][-1] == samples[-1]
+    steps = np.diff([start for start, _ in windows])
+    assert np.allclose(steps[:-1], AUDIO.window_seconds / 2, atol=1e-3)
+    for start, window in windows:
+        assert len(window) == AUDIO.window_samples
+        assert window[0] == pytest.approx(start * RATE_HZ)
+
+
+def test_trimming_cuts_quiet_edges_and_keeps_quiet_middles():
+    loud, hush = sine(300, 0.5), np.zeros(RATE_HZ // 2, np.float32)
+    trimmed = trim_edges(np.concatenate([hush, loud, hush, loud, hush]), AUDIO)
+    assert len(trimmed) == pytest.approx(1.5 * RATE_HZ, abs=0.02 * RATE_HZ)
+    kept = with_audio(trim_db=0)
+    assert len(trim_edges(np.concatenate([hush, loud]), kept)) == RATE_HZ
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 44100, 48000])
+def test_files_of_any_rate_and_channel_count_become_mono_at_ours(tmp_path: Path, rate_hz):
+    tone = sine(440, 1.0, rate_hz)
+    soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], axis=1), rate_hz)
+    samples = read_audio(tmp_path / "tone.wav", RATE_HZ)
+    assert samples.dtype == np.float32
+    assert len(samples) == pytest.approx(RATE_HZ, abs=2)
+    middle = slice(RATE_HZ // 4, 3 * RATE_HZ // 4)
+    assert np.abs(samples[middle] - sine(440, 1.0)[middle]).max() < 0.01
+
+
+def test_a_file_that_is_no_audio_is_told(tmp_path: Path):
+    (tmp_path / "not.wav").write_bytes(b"no audio in here")
+    with pytest.raises(UserError, match=r"^An audio file must be readable\. Received: .*not\.wav"):
+        read_audio(tmp_path / "not.wav", RATE_HZ)

@@ -1,0 +1,122 @@
+import ast
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from deepfake_audio.config import Settings, load_settings, read_settings, write_settings
+from deepfake_audio.errors import UserError
+
+
+def error_of(*overrides: str, path: Path | None = None) -> str:
+    with pytest.raises(UserError) as caught:
+        load_settings(path, overrides)
+    return str(caught.value)
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_overrides_change_what_they_name_and_nothing_else():
+    settings = load_settings(None, ["train.epochs=3", "model.dropout=0.4"])
+    defaults = load_settings()
+    assert (settings.train.epochs, settings.model.dropout) == (3, 0.4)
+    assert settings.audio == defaults.audio
+    assert settings.train.seed == defaults.train.seed
+
+
+def test_a_settings_file_needs_only_what_differs(tmp_path):
+    path = write(tmp_path, "train:\n  epochs: 7\n")
+    assert load_settings(path).train.epochs == 7
+    assert load_settings(path, ["train.epochs=8"]).train.epochs == 8
+
+
+def test_unknown_key_names_the_near_match():
+    assert error_of("train.epoch=3") == (
+        "A setting must be one that config.yaml knows. Received: train.epoch in the command line. "
+        "Did you mean train.epochs?"
+    )
+    assert "Did you mean train.epochs?" in error_of("epochs=3")
+
+
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ("train.epochs=0", "train.epochs: Input should be greater than or equal to 1. Received: 0"),
+        ("train.epochs=many", "train.epochs: Input should be a valid integer. Received: 'many'"),
+        ("train.epochs=2.5", "train.epochs: Input should be a valid integer"),
+        ("model.dropout=1.0", "model.dropout: Input should be less than 1. Received: 1.0"),
+        ("model.dropout=.nan", "model.dropout: Input should be a finite number"),
+        ("augment.horizontal_flip=no", "augment.horizontal_flip: Input should be a valid boolean"),
+        ("image.color=cmyk", "image.color: Input should be 'grayscale' or 'rgb'"),
+        ("train.epochs", "An override has the form section.key=value. Received: 'train.epochs'"),
+        ("audio.frequency_bins=100", "frequency_bins must divide fft_samples / 2"),
+        ("audio.max_hz=9000", "max_hz at most half of sample_rate_hz"),
+        ("audio.window_seconds=0.01", "must hold at least one frame"),
+    ],
+)
+def test_wrong_values_are_told_in_one_line(override, part):
+    message = error_of(override)
+    assert part in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("1", 1.0), ("0.01", 0.01)])
+def test_numbers_read_as_people_mean_them(text, value):
+    assert load_settings(None, [f"train.learning_rate={text}"]).train.learning_rate == value
+
+
+def test_leading_zero_is_no_octal_number():
+    assert load_settings(None, ["train.epochs=010"]).train.epochs == 10
+
+
+def test_repeated_key_is_an_error(tmp_path):
+    path = write(tmp_path, "train:\n  epochs: 3\n  epochs: 4\n")
+    assert "duplicate key" in error_of(path=path)
+
+
+def test_yaml_that_builds_objects_is_refused(tmp_path):
+    path = write(tmp_path, "train:\n  epochs: !!python/object/apply:os.system ['true']\n")
+    assert error_of(path=path).startswith("Settings are YAML.")
+
+
+def test_missing_file_is_told(tmp_path):
+    assert "must be readable text" in error_of(path=tmp_path / "none.yaml")
+
+
+def test_written_settings_read_back_equal_and_keep_their_comments(tmp_path):
+    settings = load_settings(None, ["train.epochs=3", "model.conv_filters=[4, 8]"])
+    write_settings(settings, tmp_path / "config.yaml")
+    assert read_settings(tmp_path / "config.yaml") == settings
+    assert "# plays the sound backwards" in (tmp_path / "config.yaml").read_text()
+
+
+def test_a_stored_file_with_a_missing_setting_is_refused(tmp_path):
+    path = tmp_path / "config.yaml"
+    write_settings(load_settings(), path)
+    path.write_text(path.read_text().replace("  seed: 1", "  # seed: 1"))
+    with pytest.raises(UserError, match=r"Every setting needs a value. Received: no train.seed in"):
+        read_settings(path)
+
+
+def test_every_setting_is_read_somewhere():
+    files = [*ROOT.glob("*.py"), *(ROOT / "deepfake_audio").glob("*.py")]
+    read = {
+        node.attr
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    passed_on_whole = {"augment"}  # SpectrogramGenerator(**augment), by Keras's own names
+    for section, field in Settings.model_fields.items():
+        if section not in passed_on_whole:
+            assert set(field.annotation.model_fields) <= read, section
+
+
+def test_every_setting_has_its_meaning_beside_it():
+    for line in (ROOT / "config.yaml").read_text().splitlines():
+        if line.startswith("  "):
+            assert "#" in line, line

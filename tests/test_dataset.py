@@ -1,0 +1,157 @@
+import csv
+import shutil
+
+import pytest
+
+from conftest import make_data_folder
+from deepfake_audio.config import load_settings
+from deepfake_audio.dataset import (
+    check_classes,
+    check_images,
+    read_audio_settings,
+    read_manifest,
+    read_records,
+    summarise,
+    write_audio_settings,
+)
+from deepfake_audio.errors import UserError
+
+IMAGE = load_settings(None, ["image.height=32", "image.width=32"]).image
+
+
+def edit_manifest(folder, change):
+    path = folder / "manifest.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    change(rows)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def error_of(folder) -> str:
+    with pytest.raises(UserError) as caught:
+        read_records(folder)
+    return str(caught.value)
+
+
+def test_a_manifest_says_who_speaks(data_folder):
+    records = read_records(data_folder)
+    assert len(records) == 72
+    assert records[0].path == data_folder / "train/fake/00.png"
+    assert (records[0].label, records[0].split) == ("fake", "train")
+    assert (records[0].speaker, records[0].attack) == ("ann", "vocoder")
+
+
+def test_a_folder_without_a_manifest_works_too(tmp_path):
+    folder = make_data_folder(tmp_path / "bare", manifest=False)
+    (folder / "train" / "real" / "deeper").mkdir()
+    shutil.copy(folder / "train/real/00.png", folder / "train/real/deeper/x.PNG")
+    (folder / "train" / "real" / "notes.txt").write_text("no image")
+    (folder / "train" / "real" / "._00.png").write_bytes(b"a hidden file of another system")
+    records = read_records(folder)
+    assert len(records) == 73
+    assert records[12].image == "train/real/00.png"
+    assert all(record.speaker == "" for record in records)
+
+
+def test_class_index_is_fake_0_real_1(data_folder):
+    for record in read_records(data_folder):
+        assert record.class_index == (1 if "/real/" in record.image else 0)
+
+
+def test_missing_and_empty_folders_are_told(tmp_path):
+    assert error_of(tmp_path / "none").startswith("A data folder must exist. Received: ")
+    assert "Received: none in" in error_of(tmp_path)
+
+
+def test_a_speaker_in_two_splits_is_refused(data_folder):
+    edit_manifest(data_folder, lambda rows: rows[-1].update(speaker="ann"))
+    assert error_of(data_folder) == (
+        "No speaker may stand in two splits, or the error rates would be too good. "
+        "Received: 'ann' in train and test. Move all of its images to one of them."
+    )
+
+
+def test_a_recording_in_two_splits_is_refused(data_folder):
+    def change(rows):
+        rows[0]["audio"] = rows[-1]["audio"] = "call.wav"
+
+    edit_manifest(data_folder, change)
+    assert "No audio may stand in two splits" in error_of(data_folder)
+
+
+@pytest.mark.parametrize("image", ["../outside.png", "/etc/x.png", "train/../../x.png", ""])
+def test_paths_in_a_manifest_never_leave_the_folder(data_folder, image):
+    edit_manifest(data_folder, lambda rows: rows[3].update(image=image))
+    assert error_of(data_folder).endswith(
+        f"Received: {image!r} in line 5 of {data_folder / 'manifest.csv'}."
+    )
+
+
+@pytest.mark.parametrize(("column", "value"), [("label", "spoof"), ("split", "dev")])
+def test_unknown_labels_and_splits_are_told_with_their_line(data_folder, column, value):
+    edit_manifest(data_folder, lambda rows: rows[1].update({column: value}))
+    assert f"Received: {value!r} in line 3" in error_of(data_folder)
+
+
+def test_a_manifest_without_the_columns_is_told(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text("file,label\na.png,fake\n")
+    with pytest.raises(UserError, match="Received: no column image in"):
+        read_manifest(path)
+
+
+def test_a_missing_class_is_told(data_folder):
+    records = [r for r in read_records(data_folder) if (r.split, r.label) != ("val", "real")]
+    with pytest.raises(UserError) as caught:
+        check_classes(records, ("train", "val"), data_folder)
+    assert str(caught.value) == (
+        "Each split needs images of both classes. "
+        f"Received: none in {data_folder / 'val' / 'real'}. Put real images there."
+    )
+
+
+def test_unreadable_images_are_left_out_and_named(data_folder):
+    (data_folder / "train/fake/03.png").write_bytes(b"broken")
+    (data_folder / "val/real/01.png").unlink()
+    check = check_images(read_records(data_folder), IMAGE)
+    assert len(check.records) == 70
+    assert [message.partition("Received: ")[2] for message in check.unreadable] == [
+        f"{data_folder}/train/fake/03.png.",
+        f"{data_folder}/val/real/01.png (No such file or directory).",
+    ]
+
+
+def test_the_same_bytes_in_two_splits_stay_in_the_later_one(data_folder):
+    shutil.copy(data_folder / "test/fake/00.png", data_folder / "train/fake/00.png")
+    shutil.copy(data_folder / "train/real/00.png", data_folder / "train/real/01.png")
+    check = check_images(read_records(data_folder), IMAGE)
+    assert check.repeated == ["train/fake/00.png"]
+    assert len(check.records) == 71
+
+
+def test_fingerprint_changes_with_any_image_or_label(data_folder):
+    before = check_images(read_records(data_folder), IMAGE).fingerprint
+    assert check_images(read_records(data_folder), IMAGE).fingerprint == before
+    edit_manifest(data_folder, lambda rows: rows[0].update(label="real"))
+    relabelled = check_images(read_records(data_folder), IMAGE).fingerprint
+    shutil.copy(data_folder / "val/real/00.png", data_folder / "val/real/01.png")
+    replaced = check_images(read_records(data_folder), IMAGE).fingerprint
+    assert len({before, relabelled, replaced}) == 3
+
+
+def test_summary_counts_images_speakers_and_generators(data_folder):
+    assert summarise(read_records(data_folder)).splitlines()[:3] == [
+        "split class   images  speakers  generators",
+        "train fake        12         2  vocoder",
+        "train real        12         2  -",
+    ]
+
+
+def test_audio_settings_of_a_folder_read_back(tmp_path):
+    assert read_audio_settings(tmp_path) is None
+    settings = load_settings(None, ["audio.window_seconds=2", "audio.db_range=60"]).audio
+    write_audio_settings(tmp_path, settings)
+    assert read_audio_settings(tmp_path) == settings

@@ -1,0 +1,66 @@
+"""What README, CONTRIBUTING and the sample's README say is so."""
+
+import re
+import shlex
+
+import pytest
+
+import evaluate
+import predict
+import train
+from conftest import ROOT
+from deepfake_audio.config import load_settings
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCRIPTS = {"train.py": train, "evaluate.py": evaluate, "predict.py": predict}
+PAGES = [README, *(module.__doc__ for module in SCRIPTS.values())]
+
+
+def commands(text: str) -> list[tuple[str, list[str]]]:
+    lines = re.findall(r"^ +(?:\.venv/bin/)?python (\w+\.py)(.*)$", text, re.MULTILINE)
+    return [(name, shlex.split(re.split(r"\s{3,}|#", rest)[0])) for name, rest in lines]
+
+
+def test_there_are_commands_to_check():
+    assert {name for name, _ in commands("\n".join(PAGES))} >= set(SCRIPTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [(name, args) for page in PAGES for name, args in commands(page)],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_commands_are_understood(name, args):
+    assert (ROOT / name).is_file()
+    parsed = SCRIPTS[name].parse_arguments(args)
+    if name == "train.py":
+        load_settings(parsed.config and ROOT / parsed.config, parsed.settings)
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "data/sample/README.md"], ids=lambda page: page
+)
+def test_local_links_and_pictures_are_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
+    for target in targets:
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_settings_named_in_the_readme_exist():
+    known = load_settings().model_dump()
+    for section, key in re.findall(r"`(\w+)\.(\w+)`", README):
+        if section in known:
+            assert key in known[section], f"{section}.{key}"
+
+
+def test_layout_in_the_readme_is_the_layout():
+    named = re.findall(r"^\| `([\w./]+)` \|", README, re.MULTILINE)
+    assert len(named) > 10
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
+def test_every_module_is_in_the_layout():
+    for path in [*ROOT.glob("*.py"), *(ROOT / "deepfake_audio").glob("[a-z]*.py")]:
+        assert f"`{path.relative_to(ROOT)}`" in README, path

@@ -1,0 +1,61 @@
+import os
+import subprocess
+import sys
+
+from conftest import ROOT
+from deepfake_audio.errors import UserError, one_line, script
+
+
+def test_user_error_is_one_line_on_stderr_and_exit_code_2(capsys):
+    @script
+    def main(argv=None):
+        raise UserError("A rule.\nReceived: x.")
+
+    assert main([]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "error: A rule.\\nReceived: x.\n"
+
+
+def test_bug_keeps_its_traceback():
+    @script
+    def main(argv=None):
+        return 1 // 0
+
+    try:
+        main([])
+    except ZeroDivisionError:
+        return
+    raise AssertionError("a bug must not be swallowed")
+
+
+def test_interrupt_exits_130(capsys):
+    @script
+    def main(argv=None):
+        raise KeyboardInterrupt
+
+    assert main([]) == 130
+    assert capsys.readouterr().err == "error: Interrupted.\n"
+
+
+def test_undecodable_file_names_can_be_printed():
+    name = os.fsdecode(b"clip\xff\n.wav")
+    assert one_line(name).encode("utf-8") == rb"clip\udcff\n.wav"
+
+
+def test_a_reader_that_goes_away_ends_the_script_quietly():
+    code = (
+        "import sys\n"
+        "from deepfake_audio.errors import script\n"
+        "@script\n"
+        "def main(argv=None):\n"
+        "    for _ in range(100_000): print('line')\n"
+        "    return 0\n"
+        "sys.exit(main())\n"
+    )
+    command = f'{sys.executable} -c "$CODE" | head -1'
+    result = subprocess.run(
+        command, shell=True, capture_output=True, text=True, cwd=ROOT,
+        env=os.environ | {"CODE": code},
+    )  # fmt: skip
+    assert (result.stdout, result.stderr) == ("line\n", "")

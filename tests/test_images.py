@@ -1,0 +1,62 @@
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_audio.config import load_settings
+from deepfake_audio.errors import UserError
+from deepfake_audio.images import encode_png, fit_image, read_image
+
+GREY = load_settings(None, ["image.height=32", "image.width=24"]).image
+RGB = load_settings(None, ["image.height=32", "image.width=24", "image.color=rgb"]).image
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (32, 24), dtype=np.uint8)
+
+
+def test_a_written_png_reads_back_the_same(tmp_path, pixels):
+    path = tmp_path / "image.png"
+    path.write_bytes(encode_png(pixels))
+    np.testing.assert_array_equal(read_image(path, GREY)[..., 0], pixels)
+    np.testing.assert_array_equal(fit_image(pixels, GREY), read_image(path, GREY))
+
+
+def test_grey_read_as_rgb_has_three_equal_channels(tmp_path, pixels):
+    path = tmp_path / "image.png"
+    path.write_bytes(encode_png(pixels))
+    image = read_image(path, RGB)
+    assert image.shape == (32, 24, 3)
+    for channel in range(3):
+        np.testing.assert_array_equal(image[..., channel], pixels)
+
+
+def test_colours_keep_their_order(tmp_path):
+    red_in_opencvs_order = np.zeros((32, 24, 3), np.uint8)
+    red_in_opencvs_order[..., 2] = 255
+    cv2.imwrite(str(tmp_path / "red.png"), red_in_opencvs_order)
+    assert read_image(tmp_path / "red.png", RGB)[0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "bmp", "webp", "tiff", "png"])
+def test_other_formats_and_sizes_are_read(tmp_path, suffix):
+    path = tmp_path / f"image.{suffix}"
+    cv2.imwrite(str(path), np.full((100, 300, 3), 77, np.uint8))
+    image = read_image(path, GREY)
+    assert image.shape == (32, 24, 1)
+    assert np.abs(image.astype(int) - 77).max() <= 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n broken"])
+def test_what_is_no_image_is_told(tmp_path, content):
+    path = tmp_path / "image.png"
+    path.write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"^An image must be a PNG, JPEG.* Received: .*image\.png\.$"
+    ):
+        read_image(path, GREY)
+
+
+def test_a_missing_image_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"must be a readable file\. Received: .*none\.png"):
+        read_image(tmp_path / "none.png", GREY)

@@ -1,0 +1,83 @@
+"""The shape of the project: who may import whom, and how large things may grow."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+ORDER = (
+    "errors", "files", "config", "audio", "images", "corpora", "dataset", "feed", "scoring", "runs",
+    "metrics", "shortcuts", "plots", "callbacks",
+)  # fmt: skip
+SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
+TRAINS = {"train", "model", "feed", "callbacks"}
+MODULES = sorted((ROOT / "deepfake_audio").glob("[a-z]*.py"))
+SOURCES = [*MODULES, *(ROOT / f"{name}.py" for name in SCRIPTS)]
+
+
+def imported(path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_modules_import_downwards_and_no_script(path):
+    names = imported(path)
+    assert not names & set(SCRIPTS)
+    used = {name.split(".")[1] for name in names if name.startswith("deepfake_audio.")}
+    assert all(ORDER.index(name) < ORDER.index(path.stem) for name in used), used
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_only_what_trains_imports_tensorflow(path):
+    roots = {name.split(".")[0] for name in imported(path)}
+    assert path.stem in TRAINS or not roots & {"tensorflow", "keras"}
+
+
+def test_model_imports_only_keras_and_its_settings():
+    roots = {name.split(".")[0] for name in imported(ROOT / "model.py")}
+    assert roots == {"keras", "deepfake_audio"}
+
+
+def test_predicting_loads_no_tensorflow(in_workspace):
+    code = (
+        "import sys, predict\n"
+        "exit_code = predict.main(['data/tiny/test/fake'])\n"
+        "slow = {'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {slow}' if slow else exit_code)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_files_and_functions_stay_readable(path):
+    text = path.read_text(encoding="utf-8")
+    lengths = {
+        node.name: node.end_lineno
+        - node.lineno
+        + 1
+        - len((ast.get_docstring(node) or "").splitlines())
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert max(lengths.values(), default=0) <= 45, lengths
+    assert len(text.splitlines()) <= 500
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_nothing_happens_on_import_but_definitions(path):
+    definitions = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    settings = ast.Assign | ast.AnnAssign | ast.Expr | ast.If
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert all(isinstance(node, definitions | settings) for node in tree.body)

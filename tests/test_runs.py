@@ -1,0 +1,101 @@
+import json
+
+import pytest
+
+from deepfake_audio import runs
+from deepfake_audio.config import load_settings
+from deepfake_audio.errors import UserError
+from deepfake_audio.scoring import Calibration
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def make_run(name: str | None = None, status: str = "finished", **changes) -> runs.Run:
+    run = runs.create_run(name, load_settings(), "data-fingerprint", images_from_audio=True)
+    changes = {"status": status, "best_epoch": 1, "calibration": Calibration(2.0, 0.5)} | changes
+    runs.write_record(run, runs.read_record(run).model_copy(update=changes))
+    return run
+
+
+def error_of(call, *args, **kwargs) -> str:
+    with pytest.raises(UserError) as caught:
+        call(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_a_run_reads_back_what_was_written():
+    make_run("first")
+    run, record, settings = runs.open_run("first")
+    assert record.calibration == Calibration(2.0, 0.5)
+    assert record.classes == ("fake", "real")
+    assert settings == load_settings()
+    assert json.loads(run.record.read_text())["versions"].keys() >= {"python", "numpy", "keras"}
+
+
+def test_runs_without_a_name_are_numbered_after_the_data():
+    assert [make_run().name, make_run().name] == ["sample-1", "sample-2"]
+
+
+def test_a_run_can_be_named_by_its_path(tmp_path):
+    run = make_run("first")
+    moved = run.folder.rename(tmp_path / "elsewhere")
+    assert runs.open_run(str(moved))[0].folder == moved
+
+
+def test_without_a_name_the_newest_usable_run_is_taken():
+    make_run("zzz")
+    make_run("aaa", status="interrupted")
+    make_run("cut-off", status="training")
+    assert runs.open_run(None)[0].name == "aaa"
+    assert runs.open_run(None, resuming=True)[0].name == "cut-off"
+
+
+def test_a_name_is_taken_once():
+    make_run("first")
+    assert error_of(make_run, "first").startswith("A run is trained once. Received: --run first")
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/b", "..", "/tmp/x"])
+def test_a_run_stays_below_its_folder(name):
+    assert "a folder's name without a slash" in error_of(make_run, name)
+
+
+def test_without_a_run_the_remedy_is_named():
+    message = "A trained run is needed. Received: none in runs/. Make one with: python train.py"
+    assert error_of(runs.open_run, None) == message
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    make_run("first")
+    assert error_of(runs.open_run, "second").endswith("Received: second. There are: first.")
+
+
+def test_a_run_that_was_cut_off_is_resumed_and_not_used():
+    make_run("first", status="training")
+    assert error_of(runs.open_run, "first").endswith("python train.py --resume --run first")
+    assert runs.open_run("first", resuming=True)[1].status == "training"
+
+
+def test_a_finished_run_is_not_resumed():
+    make_run("first")
+    assert "Received: first, finished" in error_of(runs.open_run, "first", resuming=True)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"status": "finished"}', '{"classes": ["real", "fake"]}']
+)
+def test_a_damaged_record_is_told(content):
+    run = make_run("first")
+    run.record.write_text(content)
+    assert error_of(runs.open_run, "first").startswith("run.json must be as train.py wrote it.")
+
+
+def test_history_reads_back_and_names_its_best_epoch():
+    run = make_run("first")
+    rows = [{"epoch": 1, "loss": 0.7, "val_loss": 0.6}, {"epoch": 2, "loss": 0.5, "val_loss": 0.25}]
+    runs.write_history(run, rows)
+    assert runs.read_history(run) == rows
+    assert runs.best_epoch(rows) == 2

@@ -1,0 +1,114 @@
+"""The shipped corpus is what its README says."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+import soundfile
+
+from conftest import ROOT
+from deepfake_audio.config import load_settings
+from deepfake_audio.dataset import check_images, read_audio_settings, read_records
+from deepfake_audio.shortcuts import audit_shortcuts, measure_nuisances
+
+SAMPLE = ROOT / "data" / "sample"
+RECORDS = read_records(SAMPLE)  # refuses speakers and recordings in two splits
+AUDIO_FILES = sorted((SAMPLE / "audio").glob("*.flac"))
+
+
+def of(split: str, label: str | None = None) -> list:
+    return [r for r in RECORDS if r.split == split and label in (None, r.label)]
+
+
+def test_it_is_small():
+    assert 600 <= len(RECORDS) <= 1000
+    assert sum(path.stat().st_size for path in SAMPLE.rglob("*") if path.is_file()) < 8_000_000
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_classes_are_balanced(split):
+    assert len(of(split, "fake")) == len(of(split, "real"))
+
+
+def test_test_split_has_speakers_and_a_generator_that_training_never_saw():
+    seen = {r.speaker for r in of("train") + of("val")}
+    assert not seen & {r.speaker for r in of("test")}
+    assert len({r.speaker for r in of("test", "real")}) >= 2
+    unseen = {r.attack for r in of("test")} - {r.attack for r in of("train") + of("val")}
+    assert unseen == {"festival"}
+    assert len({r.attack for r in RECORDS}) - 1 >= 5
+
+
+def test_every_image_reads_and_none_stands_twice():
+    settings = load_settings()
+    check = check_images(RECORDS, settings.image)
+    assert (check.unreadable, check.repeated) == ([], [])
+    assert len(check.records) == len(RECORDS)
+
+
+def test_images_have_the_shape_of_the_defaults():
+    audio = read_audio_settings(SAMPLE)
+    assert audio == load_settings().audio
+    for record in RECORDS[::50]:
+        image = cv2.imread(str(record.path), cv2.IMREAD_UNCHANGED)
+        assert image.shape == (audio.frequency_bins, audio.frames)
+        assert image.dtype == np.uint8
+        assert image.max() == 255
+
+
+def test_clips_and_the_long_recording_are_there():
+    assert 8 <= len(AUDIO_FILES) - 1 <= 12
+    assert {path.name.split("_")[0] for path in AUDIO_FILES} == {"real", "fake", "long"}
+    for path in AUDIO_FILES:
+        info = soundfile.info(path)
+        assert (info.samplerate, info.channels, info.format) == (16000, 1, "FLAC")
+    with (SAMPLE / "audio" / "long_recording.csv").open(newline="") as file:
+        passages = list(csv.DictReader(file))
+    assert [row["label"] for row in passages] == ["real", "fake", "real"]
+    seconds = soundfile.info(SAMPLE / "audio" / "long_recording.flac").duration
+    assert float(passages[-1]["end_seconds"]) == pytest.approx(seconds, abs=0.01)
+    assert 35 <= seconds <= 45
+
+
+def test_level_says_nothing():
+    levels = [
+        measure_nuisances(soundfile.read(path)[0], 16000)["level"]
+        for path in AUDIO_FILES
+        if not path.name.startswith("long")
+    ]
+    assert max(levels) - min(levels) < 0.3
+
+
+def nuisance_rows(gap_db: float) -> tuple[list, list, list, list]:
+    rng = np.random.default_rng(0)
+    is_real = [number % 2 == 0 for number in range(120)]
+    rows = [
+        {"level": rng.normal(-26 + gap_db * real, 1), "duration": rng.normal()} for real in is_real
+    ]
+    splits = ["train" if number < 80 else "test" for number in range(120)]
+    return rows, is_real, splits, [f"speaker {number // 8}" for number in range(120)]
+
+
+def test_audit_finds_a_level_that_tells_the_class_and_nothing_where_there_is_nothing():
+    telling = {(s.split, s.nuisance): s.auc for s in audit_shortcuts(*nuisance_rows(gap_db=6))}
+    silent = {(s.split, s.nuisance): s.auc for s in audit_shortcuts(*nuisance_rows(gap_db=0))}
+    for split in ("train", "test"):
+        assert telling[split, "level"] > 0.98
+        assert telling[split, "all together"] > 0.95
+        assert telling[split, "duration"] < 0.65
+        assert 0.3 < silent[split, "all together"] < 0.7
+
+
+@pytest.mark.parametrize("silence_seconds", [0.0, 0.3])
+def test_nuisances_of_a_known_signal(silence_seconds):
+    rate_hz = 16000
+    tone = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(rate_hz) / rate_hz)
+    hush = np.zeros(round(silence_seconds * rate_hz))
+    measured = measure_nuisances(np.concatenate([hush, tone, hush, hush]), rate_hz)
+    assert measured["duration"] == pytest.approx(1 + 3 * silence_seconds)
+    assert measured["leading silence"] == pytest.approx(silence_seconds, abs=0.011)
+    assert measured["trailing silence"] == pytest.approx(2 * silence_seconds, abs=0.011)
+    expected_db = -23.0 - 10 * np.log10(1 + 3 * silence_seconds)
+    assert measured["level"] == pytest.approx(expected_db, abs=0.1)
+    assert measured["bandwidth"] == pytest.approx(1000, abs=150)

@@ -1,0 +1,71 @@
+import keras
+import numpy as np
+import pytest
+
+from conftest import draw_image
+from deepfake_audio.config import read_settings
+from deepfake_audio.dataset import read_records
+from deepfake_audio.errors import UserError
+from deepfake_audio.images import read_image
+from deepfake_audio.scoring import (
+    Calibration,
+    load_model,
+    score_files,
+    score_images,
+    score_stream,
+)
+
+
+def test_exported_model_gives_the_log_odds_of_kerass_probability(workspace):
+    run = workspace / "runs" / "first"
+    images = np.stack([draw_image(label, seed) for label in ("fake", "real") for seed in range(5)])
+    p_real = keras.saving.load_model(run / "model.keras").predict(images[..., None], verbose=0)
+    scores = score_images(load_model(run / "model.onnx", 1), images[..., None])
+    np.testing.assert_allclose(1 / (1 + np.exp(-scores)), p_real[:, 0], atol=1e-5)
+
+
+def test_a_stream_keeps_order_and_does_not_depend_on_the_batch_size(workspace):
+    model = load_model(workspace / "runs" / "first" / "model.onnx", 1)
+    images = [(seed, draw_image("real", seed)[..., None]) for seed in range(7)]
+    one_by_one = list(score_stream(model, images, 1))
+    in_threes = list(score_stream(model, images, 3))
+    assert [seed for seed, _ in in_threes] == list(range(7))
+    np.testing.assert_allclose(
+        [score for _, score in in_threes], [score for _, score in one_by_one], atol=1e-5
+    )
+
+
+def test_a_file_scores_the_mean_of_its_windows(workspace):
+    settings = read_settings(workspace / "runs" / "first" / "config.yaml")
+    model = load_model(workspace / "runs" / "first" / "model.onnx", 1)
+    records = read_records(workspace / "data" / "tiny")[:4]
+    single = score_files(model, records, settings.image, 8).scores
+    for record in records[:2]:
+        object.__setattr__(record, "audio", "call.wav")
+    pooled = score_files(model, records, settings.image, 8)
+    assert len(pooled.records) == 3
+    np.testing.assert_allclose(pooled.scores, [single[:2].mean(), single[2], single[3]], atol=1e-5)
+
+
+def test_probability_is_finite_and_monotonic_for_any_score():
+    scores = np.array([-1e6, -800.0, -1.0, 0.0, 1.0, 800.0, 1e6])
+    p_real = Calibration(slope=2.0, intercept=0.0).probability_real(scores)
+    assert np.isfinite(p_real).all()
+    assert (np.diff(p_real) >= 0).all()
+    assert p_real[3] == 0.5
+    assert p_real[4] == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_missing_and_broken_models_are_told(tmp_path, workspace):
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    for path in (tmp_path / "model.onnx", tmp_path / "none.onnx"):
+        with pytest.raises(UserError, match=r"^A run needs its exported model\. Received: "):
+            load_model(path, 1)
+
+
+def test_reading_images_for_scoring_is_reading_them_for_training(workspace):
+    settings = read_settings(workspace / "runs" / "first" / "config.yaml")
+    record = read_records(workspace / "data" / "tiny")[0]
+    np.testing.assert_array_equal(
+        read_image(record.path, settings.image)[..., 0], draw_image("fake", 1)
+    )

@@ -1,0 +1,267 @@
+"""The scripts end to end, as a user runs them, on a tiny corpus."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+
+import evaluate
+import predict
+import train
+from conftest import ROOT, TINY_SETTINGS, make_data_folder
+from deepfake_audio.dataset import read_audio_settings, read_records
+
+
+def run_script(name: str, *args: str, folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(ROOT / name), *args],
+        cwd=folder, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def start_training(folder: Path, *args: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), "data.folder=data/tiny", *TINY_SETTINGS, *args],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for_epochs(run: Path, epochs: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        history = run / "history.csv"
+        if history.is_file() and len(history.read_text().splitlines()) > epochs:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{run} did not get to epoch {epochs}")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# train
+
+
+def test_training_leaves_a_run_folder_and_tells_the_next_command(tmp_path):
+    make_data_folder(tmp_path / "data" / "tiny")
+    result = run_script(
+        "train.py", "data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=2",
+        "train.tensorboard=true", folder=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "train fake        12         2  vocoder" in result.stdout
+    assert "Epoch 2/2" in result.stdout
+    assert result.stdout.splitlines()[-1] == (
+        "Kept in runs/tiny-1/. Next: python evaluate.py --run tiny-1"
+    )
+    files = {path.name for path in (tmp_path / "runs" / "tiny-1").iterdir()}
+    assert files == {
+        "config.yaml", "run.json", "history.csv", "model.keras", "model.onnx", "tensorboard",
+    }  # fmt: skip
+    assert list((tmp_path / "runs/tiny-1/tensorboard").rglob("events.*"))
+
+
+def test_the_same_seed_gives_the_same_history_whatever_the_workers(in_workspace):
+    args = ["data.folder=data/tiny", *TINY_SETTINGS, "train.feed_workers=2"]
+    assert train.main(["--run", "again", *args]) == 0
+    assert train.main(["--run", "other-seed", *args, "train.seed=2"]) == 0
+    first, again, other = (
+        Path("runs", name, "history.csv").read_text() for name in ("first", "again", "other-seed")
+    )
+    assert again == first
+    assert other != first
+
+
+def test_a_killed_training_goes_on_where_it_was(tmp_path):
+    make_data_folder(tmp_path / "data" / "tiny")
+    training = start_training(tmp_path, "--run", "first", "train.epochs=8")
+    wait_for_epochs(tmp_path / "runs" / "first", 3)
+    training.kill()
+    training.communicate()
+    before = (tmp_path / "runs/first/history.csv").read_text().splitlines()
+
+    result = run_script("train.py", "--resume", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    after = (tmp_path / "runs/first/history.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in after[1:]] == [str(epoch) for epoch in range(1, 9)]
+    assert after[:3] == before[:3]
+    assert run_script("train.py", "--resume", folder=tmp_path).returncode == 2
+
+
+def test_ctrl_c_keeps_the_best_model_so_far(tmp_path):
+    make_data_folder(tmp_path / "data" / "tiny")
+    training = start_training(tmp_path, "--run", "first", "train.epochs=100000")
+    wait_for_epochs(tmp_path / "runs" / "first", 2)
+    training.send_signal(signal.SIGINT)
+    _, stderr = training.communicate(timeout=120)
+    assert training.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    result = run_script("predict.py", "data/tiny/test/fake/00.png", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
+    tmp_path, monkeypatch, capsys
+):
+    folder = make_data_folder(tmp_path / "data" / "tiny")
+    (folder / "train/fake/00.png").write_bytes(b"broken")
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=1"]) == 1
+    captured = capsys.readouterr()
+    assert "Left out: 1 images that can't be read" in captured.out
+    assert captured.err.count("error: An image must be") == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["data.folder=none"], "error: A data folder must exist. Received: none."),
+        (["train.epoch=3"], "Did you mean train.epochs?"),
+        (["--resume"], "Only a training that was cut off can be resumed. Received: none in runs/."),
+        (["--resume", "train.epochs=3"], "--resume goes on with the run's own settings."),
+        (["model.conv_filters=[4, 4, 4, 4, 4, 4, 4]"], "Use fewer model.conv_filters."),
+        (["audio.db_range=10"], "The images' audio settings can't change"),
+    ],
+)
+def test_wrong_use_of_train_is_told_in_one_line(args, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    assert train.main(args) == 2
+    stderr = capsys.readouterr().err
+    assert message in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_settings_that_came_with_the_images_go_with_the_run(tmp_path):
+    sample = ROOT / "data" / "sample"
+    settings, known = train.choose_settings(None, [f"data.folder={sample}"])
+    assert (settings.audio, known) == (read_audio_settings(sample), True)
+    _, known = train.choose_settings(None, [f"data.folder={tmp_path}"])
+    assert not known
+
+
+def test_class_weights_make_both_classes_count_the_same(data_folder):
+    records = [r for r in read_records(data_folder) if r.split == "train"]
+    unequal = [r for r in records if r.label == "fake"] + records[-4:]
+    assert train.class_weights(unequal) == {0: 16 / 24, 1: 2.0}
+
+
+# evaluate
+
+
+def test_evaluation_prints_and_saves_figures_and_pictures(in_workspace, capsys):
+    assert evaluate.main(["--run", "first"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("training", "validation", "test", "vocoder", "called fake"):
+        assert name in printed
+    run = Path("runs/first")
+    figures = json.loads((run / "metrics.json").read_text())
+    assert figures["splits"].keys() == {"train", "val", "test"}
+    test = figures["splits"]["test"]
+    assert (test["files"], test["real"], test["fake"]) == (24, 12, 12)
+    assert sum(map(sum, test["confusion"])) == 24
+    assert test["eer"] < 0.2  # the two kinds of drawing are easy to tell apart
+    assert figures["generators"] == {
+        "split": "test", "eer": {"vocoder": {"files": 12, "eer": test["eer"]}},
+    }  # fmt: skip
+    rows = read_rows(run / "scores.csv")
+    assert len(rows) == 72
+    called_real = sum(float(row["p_real"]) >= 0.5 for row in rows if row["split"] == "test")
+    assert called_real == test["confusion"][0][1] + test["confusion"][1][1]
+    for picture in ("curves.png", "roc.png", "confusion.png"):
+        assert cv2.imread(str(run / picture)).std() > 5
+
+
+def test_evaluating_other_images_leaves_the_runs_own_figures(in_workspace, tmp_path):
+    assert evaluate.main(["--run", "first"]) == 0
+    own = Path("runs/first/metrics.json").read_text()
+    make_data_folder(tmp_path / "other", images_per_class=3)
+    assert evaluate.main(["--run", "first", "--data", str(tmp_path / "other")]) == 0
+    assert Path("runs/first/metrics.json").read_text() == own
+    other = json.loads(Path("runs/first/on-other/metrics.json").read_text())
+    assert other["splits"]["test"]["files"] == 6
+
+
+def test_evaluating_without_a_run_names_the_remedy(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert evaluate.main([]) == 2
+    assert capsys.readouterr().err == (
+        "error: A trained run is needed. Received: none in runs/. Make one with: python train.py\n"
+    )
+
+
+# predict
+
+
+def test_prediction_prints_one_line_a_file(in_workspace, capsys):
+    files = ["data/tiny/test/fake/00.png", "data/tiny/test/real/00.png"]
+    assert predict.main(["--run", "first", *files]) == 0
+    fake, real = capsys.readouterr().out.splitlines()
+    assert fake.split()[0] == "FAKE"
+    assert real.split()[0] == "REAL"
+    assert fake.endswith("%  data/tiny/test/fake/00.png")
+
+
+def test_folders_json_and_csv(in_workspace, tmp_path, capsys):
+    table = tmp_path / "verdicts.csv"
+    assert predict.main(["--run", "first", "--json", "--csv", str(table), "data/tiny/test"]) == 0
+    verdicts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(verdicts) == 24
+    for verdict in verdicts:
+        p_real = verdict["p_real"]
+        assert verdict["confidence"] == pytest.approx(max(p_real, 1 - p_real))
+        assert verdict["verdict"] == ("REAL" if p_real >= 0.5 else "FAKE")
+    rows = read_rows(table)
+    assert [row["file"] for row in rows] == [verdict["file"] for verdict in verdicts]
+
+
+def test_prediction_agrees_with_evaluation(in_workspace, capsys):
+    assert evaluate.main(["--run", "first"]) == 0
+    capsys.readouterr()
+    assert predict.main(["--run", "first", "--json", "data/tiny/test"]) == 0
+    predicted = {
+        verdict["file"].removeprefix("data/tiny/"): verdict["p_real"]
+        for verdict in map(json.loads, capsys.readouterr().out.splitlines())
+    }
+    for row in read_rows(Path("runs/first/scores.csv")):
+        if row["split"] == "test":
+            assert predicted[row["file"]] == pytest.approx(float(row["p_real"]), abs=2e-6)
+
+
+def test_a_bad_file_does_not_stop_the_others(in_workspace, tmp_path, capsys):
+    (tmp_path / "broken.png").write_bytes(b"broken")
+    (tmp_path / "empty").mkdir()
+    bad = [str(tmp_path / "broken.png"), str(tmp_path / "none.png"), str(tmp_path / "empty")]
+    assert predict.main(["--run", "first", *bad, "data/tiny/test/fake/00.png"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.count("\n") == 1
+    assert captured.err.count("error: ") == 3
+    assert captured.err.endswith("3 files could not be judged.\n")
+
+
+def test_images_of_any_size_and_colour_are_judged(in_workspace, tmp_path, capsys):
+    image = cv2.imread("data/tiny/test/fake/00.png")
+    cv2.imwrite(str(tmp_path / "large.jpg"), cv2.resize(image, (640, 480)))
+    assert predict.main(["--run", "first", str(tmp_path / "large.jpg")]) == 0
+
+
+# all
+
+
+@pytest.mark.parametrize("name", ["train.py", "evaluate.py", "predict.py"])
+def test_help_shows_the_commands_at_once(name, tmp_path):
+    started = os.times()
+    result = run_script(name, "--help", folder=tmp_path)
+    assert result.returncode == 0
+    assert f"python {name}" in result.stdout
+    assert "tensorflow" not in result.stderr.lower()
+    assert os.times().children_user - started.children_user < 5  # no TensorFlow was imported
