@@ -30,6 +30,7 @@ from deepfake_audio.dataset import (
     check_classes,
     check_images,
     read_records,
+    speaker_warnings,
 )
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, report, script
 from deepfake_audio.files import replacing, write_json
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         report(message)
     splits = [split for split in SPLITS if any(r.split == split for r in data.records)]
     check_classes(data.records, splits, folder)
+    for warning in speaker_warnings(data.records):
+        print(warning, file=sys.stderr)
     if args.data is None and data.fingerprint != record.data_fingerprint:
         print(f"Note: {folder} has changed since {run.name} was trained.", file=sys.stderr)
 

@@ -1,35 +1,65 @@
-"""Say of spectrogram images whether the voice is real or fake.
+"""Say of a recording, or of its spectrogram image, whether the voice is real or fake.
 
-    python predict.py path/to/image.png             one line: verdict, confidence, file
-    python predict.py a.png b.png folder/           several files, and every image in a folder
-    python predict.py --run first image.png         with runs/first instead of the newest run
+    python predict.py clip.wav                      one line: verdict, confidence, file
+    python predict.py a.mp3 b.png folder/           several files, and all in a folder
+    cat clip.ogg | python predict.py -              standard input
+    python predict.py --timeline call.wav           which passages are fake, with a picture
+    python predict.py --run first clip.wav          with runs/first instead of the newest run
     python predict.py --json folder/                one JSON object a line, for machines
     python predict.py --csv verdicts.csv folder/    and a table of them in a file
 
-The confidence is the probability of the verdict, calibrated on the run's validation images: it
-means something for voices recorded like those. A file that can't be read is named and skipped; the
-exit code is then 1.
+The confidence is the probability of the verdict, calibrated on the run's validation files: it means
+something for voices recorded like those. UNCERTAIN is the answer to sound that is too short, silent
+or clipped. A file that can't be read is named and skipped; the exit code is then 1.
 """
 
 import argparse
 import csv
 import json
+import shutil
 import sys
+import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio import runs, scoring
-from deepfake_audio.config import ImageSettings
-from deepfake_audio.dataset import find_images
+from deepfake_audio import runs, scoring, timelines
+from deepfake_audio.audio import Recording, open_recording, recording_windows, spectrogram_image
+from deepfake_audio.config import Settings
+from deepfake_audio.corpora import AUDIO_SUFFIXES
+from deepfake_audio.dataset import find_files
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
 from deepfake_audio.files import replacing
-from deepfake_audio.images import read_image
+from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
+from deepfake_audio.nuisances import clipped_share
 from deepfake_audio.scoring import Calibration
 
-FIELDS = ("verdict", "confidence", "p_real", "score", "file")
+FIELDS = ("verdict", "confidence", "p_real", "score", "windows", "warning", "file")
 MOST_SHOWN = 0.999
+STANDARD_INPUT = "-"
+TIMELINES = Path("timelines")
+
+
+@dataclass
+class Source:
+    """A file under judgement.
+
+    Attributes:
+        name: as it was given.
+        warning: why it can't be judged with confidence; empty if it can.
+        starts: of its windows, in seconds.
+        envelopes: the peaks of the sound in each window, for the timeline.
+        scores: of its windows, log-odds of real before calibration.
+    """
+
+    name: str
+    warning: str = ""
+    starts: list[float] = field(default_factory=list)
+    envelopes: list[np.ndarray] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
 
 
 @script
@@ -37,85 +67,193 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     run, record, settings = runs.open_run(args.run)
     model = scoring.load_model(run.onnx_model, settings.score.threads)
-
-    failures: list[UserError] = []
+    reader = Reader(settings, record.images_from_audio)
     verdicts = []
-    images = read_images(args.files, settings.image, failures)
-    for path, score in scoring.score_stream(model, images, settings.score.batch_size):
-        verdict = judge(path, score, record.calibration)
-        print(json.dumps(verdict) if args.json else format_verdict(verdict))
-        verdicts.append(verdict)
+    for source in score_sources(model, reader, args.files, settings.score.batch_size):
+        verdict = judge(source, record.calibration)
+        print(json.dumps(verdict) if args.json else format_verdict(verdict), flush=True)
+        if args.timeline and source.starts:
+            write_timeline(source, record.calibration, settings, quiet=args.json)
+        verdicts += [verdict] if args.csv else []
     if args.csv:
         write_csv(Path(args.csv), verdicts)
-    if failures:
-        print(f"{len(failures)} files could not be judged.", file=sys.stderr)
-    return EXIT_SOME_FAILED if failures else EXIT_OK
+    if reader.failed:
+        print(f"{reader.failed} files could not be judged.", file=sys.stderr)
+    return EXIT_SOME_FAILED if reader.failed else EXIT_OK
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="predict.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="images, or folders of images")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="audio, images, folders of them, or - "
+    )
     parser.add_argument(
         "--run", metavar="NAME", help="a folder below runs/, or a path (default: the newest run)"
+    )
+    parser.add_argument(
+        "--timeline",
+        action="store_true",
+        help="also a table of passages and a picture in timelines/, for audio",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--csv", metavar="FILE", help="also write the verdicts as a table")
     return parser.parse_args(argv)
 
 
-def read_images(
-    names: Iterable[str], settings: ImageSettings, failures: list[UserError]
-) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield each file's path and image, and go on past those that can't be read.
+def score_sources(
+    model, reader: "Reader", names: Iterable[str], batch_size: int
+) -> Iterator[Source]:
+    """Score all windows of all files in batches, and yield each file when it is done, in order."""
+    opened: deque[Source] = deque()
+    for source, score in scoring.score_stream(model, reader.windows(names, opened), batch_size):
+        while opened[0] is not source:
+            yield opened.popleft()
+        source.scores.append(score)
+    yield from opened
 
-    Args:
-        names: files and folders.
-        settings: what the run's network is shown.
-        failures: takes the error of each file that could not be read; it is reported at once.
+
+class Reader:
+    """Opens files one by one and goes on past those that can't be read.
+
+    Attributes:
+        failed: how many could not be read; each was reported.
     """
-    for path in expand_folders(names, failures):
-        try:
-            yield path, read_image(path, settings)
-        except UserError as error:
-            report(error)
-            failures.append(error)
 
+    def __init__(self, settings: Settings, images_from_audio: bool):
+        self.settings = settings
+        self.images_from_audio = images_from_audio
+        self.failed = 0
 
-def expand_folders(names: Iterable[str], failures: list[UserError]) -> Iterator[Path]:
-    """Yield each file, and the images of each folder; a folder without any is a failure."""
-    for name in names:
-        path = Path(name)
-        images = find_images(path) if path.is_dir() else [path]
-        if not images:
-            failures.append(
-                UserError(f"A folder must hold images. Received: {path}, which has none.")
+    def windows(
+        self, names: Iterable[str], opened: deque[Source]
+    ) -> Iterator[tuple[Source, np.ndarray]]:
+        """Yield every window's image with its file; each file is put into `opened` before."""
+        for name in self._expand(names):
+            try:
+                yield from self._open(name, opened)
+            except UserError as error:
+                self._fail(error)
+
+    def _expand(self, names: Iterable[str]) -> Iterator[str]:
+        for name in names:
+            if not Path(name).is_dir():
+                yield name
+                continue
+            found = find_files(Path(name), IMAGE_SUFFIXES | set(AUDIO_SUFFIXES))
+            if not found:
+                self._fail(UserError(f"A folder must hold audio or images. Received: {name}."))
+            yield from map(str, found)
+
+    def _fail(self, error: UserError) -> None:
+        report(error)
+        self.failed += 1
+
+    def _open(self, name: str, opened: deque[Source]) -> Iterator[tuple[Source, np.ndarray]]:
+        if name == STANDARD_INPUT:
+            with tempfile.NamedTemporaryFile() as copy:
+                shutil.copyfileobj(sys.stdin.buffer, copy)
+                copy.flush()
+                yield from self._read(Path(copy.name), name, opened)
+        else:
+            yield from self._read(Path(name), name, opened)
+
+    def _read(
+        self, path: Path, name: str, opened: deque[Source]
+    ) -> Iterator[tuple[Source, np.ndarray]]:
+        if is_image(path):
+            image = read_image(path, self.settings.image)
+            opened.append(Source(name))
+            yield opened[-1], image
+            return
+        if not self.images_from_audio:
+            raise UserError(
+                "Audio is judged by a run whose images prepare.py made. "
+                f"Received: {name}, and a run trained on other images. Give it images."
             )
-            report(failures[-1])
-        yield from images
+        audio = self.settings.audio
+        recording = open_recording(path, audio)
+        source = Source(name, doubt(recording, self.settings))
+        opened.append(source)
+        for start, window in () if recording.is_silent else recording_windows(recording, audio):
+            source.starts.append(start)
+            source.envelopes.append(timelines.envelope(window))
+            yield source, fit_image(spectrogram_image(window, audio), self.settings.image)
 
 
-def judge(path: Path, score: float, calibration: Calibration) -> dict:
+def is_image(path: Path) -> bool:
+    """Return whether a file is an image, by its name, or by its first bytes if it has no suffix."""
+    if path.suffix:
+        return path.suffix.lower() in IMAGE_SUFFIXES
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1")
+    except OSError:
+        return False
+
+
+def doubt(recording: Recording, settings: Settings) -> str:
+    """Return why a recording can't be judged with confidence; empty if it can."""
+    seconds = (recording.end - recording.first) / settings.audio.sample_rate_hz
+    if recording.is_silent:
+        return "silent"
+    if seconds < settings.predict.min_seconds:
+        return f"{seconds:.2f} s of sound, at least {settings.predict.min_seconds:g} are needed"
+    clipped = clipped_share(recording.beginning)
+    if clipped > settings.predict.max_clipped_share:
+        return f"{clipped:.0%} of it is clipped"
+    return ""
+
+
+def judge(source: Source, calibration: Calibration) -> dict:
     """Return the verdict on one file: more likely real, or fake, and how likely."""
+    if not source.scores:
+        unknown = dict.fromkeys(FIELDS) | {"windows": 0}
+        return unknown | {"verdict": "UNCERTAIN", "warning": source.warning, "file": source.name}
+    score = float(np.mean(source.scores))
     p_real = float(calibration.probability_real(score))
+    verdict = "REAL" if p_real >= 0.5 else "FAKE"
     return {
-        "verdict": "REAL" if p_real >= 0.5 else "FAKE",
-        "confidence": round(max(p_real, 1 - p_real), 6),
+        "verdict": "UNCERTAIN" if source.warning else verdict,
+        "confidence": None if source.warning else round(max(p_real, 1 - p_real), 6),
         "p_real": round(p_real, 6),
         "score": round(score, 6),
-        "file": str(path),
+        "windows": len(source.scores),
+        "warning": source.warning,
+        "file": source.name,
     }
 
 
 def format_verdict(verdict: dict) -> str:
     """Return one line for people; no confidence is shown as more than 99.9%.
 
-    >>> format_verdict({"verdict": "FAKE", "confidence": 0.97, "file": "call.png"})
-    'FAKE   97.0%  call.png'
+    >>> format_verdict({"verdict": "FAKE", "confidence": 0.97, "warning": "", "file": "call.png"})
+    'FAKE        97.0%  call.png'
     """
-    confidence = min(verdict["confidence"], MOST_SHOWN)
-    return f"{verdict['verdict']:4} {confidence:7.1%}  {one_line(verdict['file'])}"
+    shown = "-"
+    if verdict["confidence"] is not None:
+        shown = f"{min(verdict['confidence'], MOST_SHOWN):.1%}"
+    reason = f"  ({verdict['warning']})" if verdict["warning"] else ""
+    return f"{verdict['verdict']:9} {shown:>7}  {one_line(verdict['file'])}{reason}"
+
+
+def write_timeline(
+    source: Source, calibration: Calibration, settings: Settings, quiet: bool
+) -> None:
+    """Write a recording's passages and their picture to timelines/, and print the passages."""
+    line = timelines.make_timeline(
+        np.array(source.starts),
+        np.array(source.scores),
+        calibration,
+        settings.audio.window_seconds,
+        settings.predict.timeline_seconds,
+    )
+    stem = "standard-input" if source.name == STANDARD_INPUT else Path(source.name).name
+    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes)
+    if not quiet:
+        print(timelines.format_passages(line.passages))
+        print(f"Written: {paths}")
 
 
 def write_csv(path: Path, verdicts: Sequence[dict]) -> None:

@@ -31,6 +31,7 @@ from deepfake_audio.dataset import (
     check_images,
     read_audio_settings,
     read_records,
+    speaker_warnings,
     summarise,
 )
 from deepfake_audio.errors import (
@@ -136,6 +137,8 @@ def load_data(settings: Settings) -> DataCheck:
         report(message)
     check_classes(data.records, ("train", "val"), folder)
     print(f"Data: {folder}\n{summarise(data.records)}")
+    for warning in speaker_warnings(data.records):
+        print(warning, file=sys.stderr)
     if data.unreadable:
         print(f"Left out: {len(data.unreadable)} images that can't be read")
     if data.repeated:

@@ -1,9 +1,15 @@
-"""Sound to picture: decode to mono, cut windows, make the spectrogram image. Numpy in and out."""
+"""Sound to picture: decode to mono, cut windows, make the spectrogram image. Numpy in and out.
 
-from collections.abc import Iterator
+Files are read in blocks: a recording of hours takes no more memory than one of a minute.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile
 import soxr
@@ -12,76 +18,224 @@ from scipy import fft
 from deepfake_audio.config import AudioSettings
 from deepfake_audio.errors import UserError
 
-SILENCE_PEAK = 1e-5  # -100 dBFS: below the last bit of 16-bit audio there is nothing to look at
+BLOCK_SECONDS = 30
+WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
 TRIM_FRAME_SECONDS = 0.01
+SILENCE_POWER = 1e-10  # -100 dBFS
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is known of an audio file before its windows are looked at.
+
+    Attributes:
+        path: the file.
+        beginning: its first minute, mono at our rate, float32 `(samples,)`.
+        samples: the number of all samples at our rate.
+        first: the first sample that is kept after trimming.
+        end: the sample after the last one that is kept.
+        loudest_power: mean square of the loudest 10 ms.
+        file_rate_hz: the rate that the file was stored at.
+    """
+
+    path: Path
+    beginning: np.ndarray
+    samples: int
+    first: int
+    end: int
+    loudest_power: float
+    file_rate_hz: int
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether nothing in it is louder than the last bit of 16-bit audio."""
+        return self.loudest_power < SILENCE_POWER
+
+
+def open_recording(path: Path, settings: AudioSettings) -> Recording:
+    """Decode a file far enough to know how long it is and where its quiet edges end.
+
+    Args:
+        path: wav, flac, mp3, ogg, opus, m4a, aac, amr, webm, the sound of an mp4, and others.
+        settings: the rate to resample to, and `trim_db`: both edges that are quieter than the
+            loudest 10 ms by more than this are cut off; 0 keeps everything.
+
+    Raises:
+        UserError: the file is missing, or holds no sound that can be read.
+    """
+    frame_samples = max(1, round(TRIM_FRAME_SECONDS * settings.sample_rate_hz))
+    beginning, powers, rest, total, rate_hz = [], [], np.empty(0, np.float32), 0, 0
+    for rate_hz, block in read_blocks(path, settings.sample_rate_hz):  # noqa: B007
+        if total < WHOLE_SECONDS * settings.sample_rate_hz:
+            beginning.append(block)
+        total += len(block)
+        rest = np.concatenate([rest, block])
+        frames = len(rest) // frame_samples
+        powers.append(_frame_powers(rest[: frames * frame_samples], frame_samples))
+        rest = rest[frames * frame_samples :]
+    if not total:
+        raise UserError(f"An audio file must hold sound. Received: {path}, which holds none.")
+    if len(rest):
+        powers.append(np.square(rest).mean(keepdims=True))
+    power = np.concatenate(powers)
+    first, end = _loud_span(power, frame_samples, total, settings.trim_db)
+    loudest = float(power.max())
+    return Recording(path, np.concatenate(beginning), total, first, end, loudest, rate_hz)
+
+
+def recording_windows(
+    recording: Recording, settings: AudioSettings, max_windows: int = 0
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Cut a recording into windows; see `cut_windows`. Starts count from the file's beginning.
+
+    A window that is quieter throughout than what trimming cuts off is left out: in a pause there
+    is no voice to look at.
+    """
+    too_quiet = recording.loudest_power * 10 ** (-(settings.trim_db or np.inf) / 10)
+    blocks: Iterable[np.ndarray] = [recording.beginning]
+    if len(recording.beginning) < recording.samples:
+        blocks = (block for _, block in read_blocks(recording.path, settings.sample_rate_hz))
+    kept = _slice_blocks(blocks, recording.first, recording.end)
+    for start, window in cut_windows(kept, recording.end - recording.first, settings, max_windows):
+        if np.dot(window, window) >= too_quiet * len(window):
+            yield start + recording.first / settings.sample_rate_hz, window
 
 
 def read_audio(path: Path, sample_rate_hz: int) -> np.ndarray:
-    """Decode an audio file to mono at the given rate.
+    """Decode a whole audio file to mono at the given rate: float32 `(samples,)`, full scale 1."""
+    return np.concatenate([block for _, block in read_blocks(path, sample_rate_hz)])
+
+
+def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode an audio file block by block; never trust the length that its header tells.
 
     Args:
-        path: any file that libsndfile reads (wav, flac, ogg, mp3, ...).
+        path: anything that libsndfile reads, or else the FFmpeg libraries that PyAV carries.
         sample_rate_hz: the rate to resample to.
 
-    Returns:
-        float32 `(samples,)`, full scale is 1.
+    Yields:
+        The file's own rate, and mono samples at ours, float32 `(samples,)`, full scale 1.
 
     Raises:
-        UserError: the file is missing or holds no audio that can be read.
+        UserError: the file is missing, holds no sound that can be read, or samples that are
+            infinite or not a number.
     """
     try:
-        with soundfile.SoundFile(path) as file:
-            channels = file.read(dtype="float32", always_2d=True)  # (samples, channels)
-            file_rate_hz = file.samplerate
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise UserError(f"An audio file must be readable. Received: {path} ({error}).") from None
-    samples = channels.mean(axis=1)
-    if not len(samples) or not np.isfinite(samples).all():
-        raise UserError(f"An audio file must hold finite samples. Received: {path}.")
-    return soxr.resample(samples, file_rate_hz, sample_rate_hz, quality="HQ")
+        blocks = _soundfile_blocks(path)
+        head = next(blocks, None)
+    except (OSError, soundfile.LibsndfileError):
+        blocks = _av_blocks(path)
+        head = next(blocks, None)
+    if head is None:
+        return
+    rate_hz = head[0]
+    resampler = None
+    if rate_hz != sample_rate_hz:
+        resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
+    for _, channels in itertools.chain([head], blocks):  # (samples, channels)
+        mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+        if not np.isfinite(mono).all():
+            raise UserError(f"An audio file must hold finite samples. Received: {path}.")
+        yield rate_hz, resampler.resample_chunk(mono) if resampler else mono
+    if resampler:
+        yield rate_hz, resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    with soundfile.SoundFile(path) as file:
+        while len(block := file.read(BLOCK_SECONDS * file.samplerate, "float32", always_2d=True)):
+            yield file.samplerate, block
+
+
+def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise UserError(f"An audio file must hold sound. Received: {path}, without any.")
+            frames: list[np.ndarray] = []
+            rate_hz, held = 0, 0
+            resampler = av.AudioResampler(format="fltp")
+            for decoded in container.decode(audio=0):
+                rate_hz = decoded.sample_rate
+                for frame in resampler.resample(decoded):
+                    frames.append(frame.to_ndarray().T)
+                    held += frame.samples
+                if held >= BLOCK_SECONDS * rate_hz:
+                    yield rate_hz, np.concatenate(frames)
+                    frames, held = [], 0
+            if frames:
+                yield rate_hz, np.concatenate(frames)
+    except (OSError, ValueError, av.FFmpegError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"An audio file must be readable. Received: {path} ({reason}).") from None
+
+
+def _frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
+    frames = samples.reshape(-1, frame_samples)
+    return np.einsum("ij,ij->i", frames, frames) / frame_samples
+
+
+def _loud_span(
+    powers: np.ndarray, frame_samples: int, samples: int, trim_db: float
+) -> tuple[int, int]:
+    """Return the first sample of the first loud frame, and the one after the last loud frame."""
+    if not trim_db:
+        return 0, samples
+    loud = np.flatnonzero(powers >= powers.max() * 10 ** (-trim_db / 10))
+    return int(loud[0]) * frame_samples, min(samples, (int(loud[-1]) + 1) * frame_samples)
 
 
 def trim_edges(samples: np.ndarray, settings: AudioSettings) -> np.ndarray:
-    """Cut off both edges that are quieter than the loudest 10 ms frame by more than `trim_db`.
-
-    Args:
-        samples: float `(samples,)`.
-        settings: `trim_db` 0 keeps everything.
-
-    Returns:
-        A view of `samples` from the first to the last loud frame.
-    """
+    """Cut off both quiet edges of samples that are in memory; see `open_recording`."""
     frame_samples = max(1, round(TRIM_FRAME_SECONDS * settings.sample_rate_hz))
-    frames = len(samples) // frame_samples
-    if not settings.trim_db or not frames:
-        return samples
-    power = np.square(samples[: frames * frame_samples].reshape(frames, -1)).mean(axis=1)
-    loud = np.flatnonzero(power >= power.max() * 10 ** (-settings.trim_db / 10))
-    end = len(samples) if loud[-1] == frames - 1 else (loud[-1] + 1) * frame_samples
-    return samples[loud[0] * frame_samples : end]
+    padded = np.pad(samples, (0, -len(samples) % frame_samples))
+    powers = _frame_powers(padded, frame_samples)
+    first, end = _loud_span(powers, frame_samples, len(samples), settings.trim_db)
+    return samples[first:end]
 
 
-def cut_windows(samples: np.ndarray, settings: AudioSettings) -> Iterator[tuple[float, np.ndarray]]:
-    """Cut audio into windows; a shorter file is repeated to fill one, the last one ends at the end.
+def _slice_blocks(blocks: Iterable[np.ndarray], first: int, end: int) -> Iterator[np.ndarray]:
+    position = 0
+    for block in blocks:
+        yield block[max(0, first - position) : max(0, end - position)]
+        position += len(block)
+        if position >= end:
+            return
+
+
+def cut_windows(
+    blocks: Iterable[np.ndarray], samples: int, settings: AudioSettings, max_windows: int = 0
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Cut audio into windows; what is shorter is repeated to fill one, the last ends at the end.
 
     Args:
-        samples: float `(samples,)`, at least one.
+        blocks: float `(any,)` pieces that follow each other.
+        samples: how many there are in all, at least one.
         settings: `window_seconds`, `window_overlap`.
+        max_windows: take only so many, evenly spread; 0 takes all.
 
     Yields:
         The window's start in seconds and its samples `(window_samples,)`.
     """
     length = settings.window_samples
-    if len(samples) < length:
-        yield 0.0, np.resize(samples, length)
+    if samples <= length:
+        yield 0.0, np.resize(np.concatenate(list(blocks)), length)
         return
     step = max(1, round(length * (1 - settings.window_overlap)))
-    last = len(samples) - length
-    starts = list(range(0, last + 1, step))
-    if starts[-1] < last:
-        starts.append(last)
-    for start in starts:
-        yield start / settings.sample_rate_hz, samples[start : start + length]
+    last = samples - length
+    if max_windows and last > step * (max_windows - 1):
+        starts = iter(np.linspace(0, last, max_windows).astype(int).tolist())
+    else:
+        starts = itertools.chain(range(0, last, step), [last])
+    start, held_from, held = next(starts), 0, np.empty(0, np.float32)
+    for block in blocks:
+        held = np.concatenate([held[start - held_from :], block])
+        held_from = start
+        while start is not None and start + length <= held_from + len(held):
+            yield start / settings.sample_rate_hz, held[start - held_from :][:length]
+            start = next(starts, None)
+        if start is None:
+            return
 
 
 def spectrogram_db(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
@@ -99,19 +253,26 @@ def spectrogram_db(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
         float32 `(frequency_bins, frames)`, lowest frequency first, 0 at the maximum. A window
         without sound is -inf throughout.
     """
-    starts = np.linspace(0, len(window) - settings.fft_samples, settings.frames).round().astype(int)
-    frames = np.lib.stride_tricks.sliding_window_view(window, settings.fft_samples)[starts]
-    spectrum = fft.rfft(frames * _hann(settings.fft_samples), axis=1)  # (frames, fft bins)
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    frames = np.lib.stride_tricks.sliding_window_view(window, settings.fft_samples)
+    frames = frames[_frame_starts(len(window), settings)] * _hann(settings.fft_samples)
+    spectrum = fft.rfft(frames, axis=1)  # (frames, fft bins)
+    squares = spectrum.view(spectrum.real.dtype)  # real and imaginary parts alternate
+    np.square(squares, out=squares)
     if settings.frequency_scale == "linear":
-        bands = power[:, 1:].reshape(settings.frames, settings.frequency_bins, -1).mean(axis=2)
+        parts = settings.fft_samples // settings.frequency_bins
+        bands = squares[:, 2::parts].copy()
+        for part in range(1, parts):
+            bands += squares[:, 2 + part :: parts]
     else:
-        bands = power @ _mel_filters(settings)
+        bands = (squares[:, ::2] + squares[:, 1::2]) @ _mel_filters(settings)
     peak = bands.max()
     if peak <= 0:
         return np.full((settings.frequency_bins, settings.frames), -np.inf, np.float32)
     with np.errstate(divide="ignore"):
-        return 10 * np.log10(bands.T / peak)
+        level = np.log(bands)
+    level -= np.log(peak)
+    level *= 10 / np.log(10)
+    return level.T
 
 
 def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
@@ -125,9 +286,15 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
         uint8 `(frequency_bins, frames)`, lowest frequency at the bottom; 255 is the loudest point,
         0 is `db_range` below it or less.
     """
-    level = spectrogram_db(window, settings)
-    pixels = np.clip(level / settings.db_range + 1, 0, 1) * 255
-    return np.ascontiguousarray(np.rint(pixels).astype(np.uint8)[::-1])
+    grey = spectrogram_db(window, settings) * np.float32(255 / settings.db_range)
+    grey += np.float32(255.5)  # half a step, so that cutting off rounds
+    np.maximum(grey, 0, out=grey)
+    return np.ascontiguousarray(grey.astype(np.uint8)[::-1])
+
+
+@lru_cache(maxsize=8)
+def _frame_starts(samples: int, settings: AudioSettings) -> np.ndarray:
+    return np.linspace(0, samples - settings.fft_samples, settings.frames).round().astype(int)
 
 
 @lru_cache(maxsize=8)
@@ -136,8 +303,13 @@ def _hann(length: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _mel_filters(settings: AudioSettings) -> np.ndarray:
-    """Return triangles evenly spaced in mel, height 1: `(fft bins, frequency_bins)`."""
+def _mel_filters(settings: AudioSettings):
+    """Return triangles evenly spaced in mel, height 1: sparse `(fft bins, frequency_bins)`.
+
+    Sparse, since a dense product's rounding depends on the number of threads.
+    """
+    from scipy import sparse  # slow to import, and only mel images need it
+
     edges_mel = np.linspace(
         _hz_to_mel(settings.min_hz), _hz_to_mel(settings.max_hz), settings.frequency_bins + 2
     )
@@ -145,7 +317,8 @@ def _mel_filters(settings: AudioSettings) -> np.ndarray:
     bin_hz = np.fft.rfftfreq(settings.fft_samples, 1 / settings.sample_rate_hz)[:, None]
     rising = (bin_hz - edges_hz[:-2]) / np.diff(edges_hz)[:-1]
     falling = (edges_hz[2:] - bin_hz) / np.diff(edges_hz)[1:]
-    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    return sparse.csr_array(triangles)
 
 
 def _hz_to_mel(hz: float | np.ndarray) -> np.ndarray:

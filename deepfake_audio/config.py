@@ -128,6 +128,28 @@ class TrainSettings(Section):
     tensorboard: bool
 
 
+class PrepareSettings(Section):
+    val_share: Share
+    test_share: Share
+    max_windows: int = Field(ge=0)
+    workers: int = Field(ge=0, le=1024)
+
+    @model_validator(mode="after")
+    def _something_is_left_for_training(self) -> "PrepareSettings":
+        if self.val_share + self.test_share >= 1:
+            raise ValueError(
+                "prepare.val_share and prepare.test_share must leave something for training. "
+                f"Received: {self.val_share:g} and {self.test_share:g}"
+            )
+        return self
+
+
+class PredictSettings(Section):
+    min_seconds: float = Field(ge=0)
+    max_clipped_share: float = Field(ge=0, le=1)
+    timeline_seconds: float = Field(gt=0)
+
+
 class ScoreSettings(Section):
     batch_size: int = Field(ge=1, le=65_536)
     threads: int = Field(ge=0, le=1024)
@@ -142,6 +164,8 @@ class Settings(Section):
     augment: AugmentSettings
     model: ModelSettings
     train: TrainSettings
+    prepare: PrepareSettings
+    predict: PredictSettings
     score: ScoreSettings
 
 

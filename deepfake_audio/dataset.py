@@ -2,7 +2,8 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -82,7 +83,7 @@ def read_records(folder: Path) -> list[ImageRecord]:
         One record an image, in a stable order.
 
     Raises:
-        UserError: no folder, no images, a malformed manifest, a speaker in two splits.
+        UserError: no folder, no images, a malformed manifest, a recording in two splits.
     """
     if not folder.is_dir():
         raise UserError(
@@ -96,7 +97,7 @@ def read_records(folder: Path) -> list[ImageRecord]:
             "A data folder holds images in train/fake, train/real, val/fake and so on. "
             f"Received: none in {folder}."
         )
-    check_speakers(records)
+    check_recordings(records)
     return records
 
 
@@ -106,16 +107,16 @@ def list_images(folder: Path) -> list[ImageRecord]:
         ImageRecord(path, path.relative_to(folder).as_posix(), label, split)
         for split in SPLITS
         for label in LABELS
-        for path in find_images(folder / split / label)
+        for path in find_files(folder / split / label, IMAGE_SUFFIXES)
     ]
 
 
-def find_images(folder: Path) -> list[Path]:
-    """List the image files below a folder, at any depth, by name, without hidden ones."""
+def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """List the files below a folder with one of the suffixes, by name, without hidden ones."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in suffixes and not path.name.startswith(".")
     )
 
 
@@ -160,19 +161,32 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
     return ImageRecord(path=path.parent / image, **fields)
 
 
-def check_speakers(records: Iterable[ImageRecord]) -> None:
-    """Raise a `UserError` if a speaker or a recording stands in two splits."""
-    for kind in ("speaker", "audio"):
-        split_of = {}
-        for record in records:
-            name = getattr(record, kind)
-            other = split_of.setdefault(name, record.split) if name else record.split
-            if other != record.split:
-                raise UserError(
-                    f"No {kind} may stand in two splits, or the error rates would be too good. "
-                    f"Received: {name!r} in {other} and {record.split}. "
-                    "Move all of its images to one of them."
-                )
+def check_recordings(records: Iterable[ImageRecord]) -> None:
+    """Raise a `UserError` if windows of one recording stand in two splits."""
+    split_of = {}
+    for record in records:
+        other = split_of.setdefault(record.source, record.split)
+        if other != record.split:
+            raise UserError(
+                "No recording may stand in two splits, or the error rates would be too good. "
+                f"Received: {record.audio!r} in {other} and {record.split}. "
+                "Move all of its images to one of them."
+            )
+
+
+def speaker_warnings(records: Iterable[ImageRecord]) -> list[str]:
+    """Return a line that names the speakers who stand in more than one split, if there are any."""
+    splits_of = defaultdict(set)
+    for record in records:
+        splits_of[record.speaker].add(record.split)
+    shared = sorted(name for name, splits in splits_of.items() if name and len(splits) > 1)
+    if not shared:
+        return []
+    shown = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
+    return [
+        f"Warning: {len(shared):,} speakers stand in more than one split ({shown}): "
+        "error rates on them are too good."
+    ]
 
 
 def check_classes(records: Iterable[ImageRecord], splits: Sequence[str], folder: Path) -> None:

@@ -87,3 +87,33 @@ def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float)
     ax.imshow(image, cmap="magma", aspect="auto", extent=(0, seconds, 0, max_hz / 1000))
     ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
     return ax
+
+
+def plot_envelope(ax: Axes, times: np.ndarray, peaks: np.ndarray) -> Axes:
+    """Draw the outline of sound.
+
+    Args:
+        ax: where to draw.
+        times: seconds, `(windows, parts)`; windows may overlap and leave gaps.
+        peaks: 0 to 1, `(windows, parts)`.
+    """
+    order = np.argsort(times, axis=None)
+    ax.fill_between(times.flat[order], -peaks.flat[order], peaks.flat[order], color=BLUE, lw=0)
+    ax.set(ylabel="waveform", yticks=[])
+    return ax
+
+
+def plot_p_fake(ax: Axes, seconds: np.ndarray, p_fake: np.ndarray) -> Axes:
+    """Draw the probability of fake over time."""
+    ax.plot(seconds, p_fake, color=ORANGE, linewidth=1.5)
+    ax.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
+    ax.set(xlabel="time (s)", ylabel="P(fake)", ylim=(-0.02, 1.02))
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def shade(ax: Axes, spans: Sequence[tuple[float, float]]) -> Axes:
+    """Shade stretches of time that were found fake."""
+    for number, (start, end) in enumerate(spans):
+        ax.axvspan(start, end, color=ORANGE, alpha=0.15, label="found fake" if not number else None)
+    return ax

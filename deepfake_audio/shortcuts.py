@@ -1,4 +1,4 @@
-"""Shortcut audit: do duration, level, bandwidth or silence alone tell fake from real?
+"""Shortcut audit: do nuisances such as level or bandwidth alone tell fake from real?
 
 A detector trained on data where they do would learn the recording, not the voice.
 """
@@ -11,10 +11,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
-FRAME_SECONDS = 0.01
-SILENCE_DB = 40
-BANDWIDTH_DB = 60
 ALL_TOGETHER = "all together"
+WARN_AUC = 0.75
 
 
 @dataclass(frozen=True)
@@ -31,41 +29,8 @@ class Shortcut:
     files: int
 
 
-def measure_nuisances(samples: np.ndarray, sample_rate_hz: int) -> dict[str, float]:
-    """Measure what says nothing about the voice.
-
-    Args:
-        samples: float `(samples,)`, full scale 1.
-        sample_rate_hz: their rate.
-
-    Returns:
-        Seconds of sound and of silence at either edge (40 dB below the loudest 10 ms), RMS level in
-        dBFS to 0.1 dB, and the highest frequency within 60 dB of the loudest one on average.
-    """
-    frame_samples = max(1, round(FRAME_SECONDS * sample_rate_hz))
-    frames = np.resize(samples, max(1, len(samples) // frame_samples) * frame_samples)
-    power = np.square(frames.reshape(-1, frame_samples)).mean(axis=1) + 1e-12
-    loud = np.flatnonzero(power >= power.max() * 10 ** (-SILENCE_DB / 10))
-    spectrum = average_spectrum(samples)
-    within = np.flatnonzero(spectrum >= spectrum.max() * 10 ** (-BANDWIDTH_DB / 10))
-    return {
-        "duration": len(samples) / sample_rate_hz,
-        "level": round(float(10 * np.log10(np.square(samples).mean() + 1e-12)), 1),
-        "bandwidth": float(within[-1] * sample_rate_hz / 2 / (len(spectrum) - 1)),
-        "leading silence": float(loud[0] * FRAME_SECONDS),
-        "trailing silence": float((len(power) - 1 - loud[-1]) * FRAME_SECONDS),
-    }
-
-
-def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarray:
-    """Return the mean power of each FFT bin over all frames: `(frame_samples // 2 + 1,)`."""
-    padded = np.pad(samples, (0, max(0, frame_samples - len(samples))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, frame_samples)[:: frame_samples // 2]
-    return np.square(np.abs(np.fft.rfft(frames * np.hanning(frame_samples)))).mean(axis=0) + 1e-20
-
-
 def audit_shortcuts(
-    nuisances: Sequence[Mapping[str, float]],
+    nuisances: Sequence[Mapping[str, float | str]],
     is_real: Sequence[bool],
     splits: Sequence[str],
     groups: Sequence[str],
@@ -73,7 +38,8 @@ def audit_shortcuts(
     """Measure how well nuisances alone tell real from fake in each split.
 
     Args:
-        nuisances: one mapping a file, all with the same names.
+        nuisances: one mapping a file, all with the same names; a text, such as the format, counts
+            as the share of real files that have it.
         is_real: the classes.
         splits: the split of each file.
         groups: the speaker of each file; no group is learnt from and tested on at once.
@@ -83,10 +49,12 @@ def audit_shortcuts(
         randomised trees: learnt on train and tested on the others; cross-validated within train).
     """
     names = list(nuisances[0])
-    values = np.array([[row[name] for name in names] for row in nuisances])  # (files, nuisances)
     is_real, splits, groups = np.asarray(is_real), np.asarray(splits), np.asarray(groups)
+    values = np.column_stack(  # (files, nuisances)
+        [_as_numbers([row[name] for row in nuisances], is_real) for name in names]
+    )
     shortcuts = []
-    for split in dict.fromkeys(splits):
+    for split in [name for name in ("train", "val", "test") if name in splits]:
         here = splits == split
         if len(set(is_real[here])) < 2:
             continue
@@ -100,15 +68,24 @@ def audit_shortcuts(
     return shortcuts
 
 
+def _as_numbers(column: list, is_real: np.ndarray) -> np.ndarray:
+    if not isinstance(column[0], str):
+        return np.array(column, float)
+    texts = np.array(column)
+    share_of_real = {text: is_real[texts == text].mean() for text in set(column)}
+    return np.array([share_of_real[text] for text in column])
+
+
 def _auc_of_all(values, is_real, groups, learnt: np.ndarray, tested: np.ndarray) -> float:
     """Return the AUC on `tested` of trees grown on `learnt`; if these overlap, by folds."""
     trees = ExtraTreesClassifier(300, min_samples_leaf=5, class_weight="balanced", random_state=0)
     folds = [(learnt, tested)]
     if (learnt & tested).any() or len(set(is_real[learnt])) < 2:
         rows = np.flatnonzero(tested)
-        splitter = StratifiedGroupKFold(
-            min(5, len(set(groups[rows]))), shuffle=True, random_state=0
-        )
+        parts = min(5, len(set(groups[rows])), *np.bincount(is_real[rows], minlength=2).tolist())
+        if parts < 2:
+            return float("nan")
+        splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=0)
         folds = [(rows[a], rows[b]) for a, b in splitter.split(rows, is_real[rows], groups[rows])]
     aucs = [
         roc_auc_score(is_real[b], trees.fit(values[a], is_real[a]).predict_proba(values[b])[:, 1])
@@ -126,3 +103,17 @@ def format_audit(shortcuts: Sequence[Shortcut]) -> str:
     for nuisance in dict.fromkeys(shortcut.nuisance for shortcut in shortcuts):
         lines.append(f"{nuisance:28}" + "".join(f"{auc[nuisance, split]:8.2f}" for split in splits))
     return "\n".join(lines)
+
+
+def format_warnings(shortcuts: Sequence[Shortcut]) -> list[str]:
+    """Return one plain warning for each split in which a nuisance gives the class away."""
+    warnings = []
+    for split in dict.fromkeys(shortcut.split for shortcut in shortcuts):
+        telling = [s for s in shortcuts if s.split == split and s.auc >= WARN_AUC]
+        if telling:
+            names = ", ".join(f"{s.nuisance} (AUC {s.auc:.2f})" for s in telling)
+            warnings.append(
+                f"Warning: in {split}, fake and real differ by {names}. A detector trained on such "
+                "data learns the recording, not the voice."
+            )
+    return warnings

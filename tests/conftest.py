@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import soundfile
 
 from deepfake_audio.dataset import MANIFEST_FIELDS
 
@@ -77,6 +78,45 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         os.chdir(before)
     return folder
+
+
+def make_voice(label: str, seed: int, seconds: float = 2.5) -> np.ndarray:
+    """Make noise in bursts for real, and a buzz in bursts for fake: float32 at 16 kHz."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(round(seconds * 16000)) / 16000
+    sound = rng.normal(0, 0.1, len(times))
+    if label == "fake":
+        pitch_hz = rng.uniform(90, 220)
+        sound = 0.02 * sound + 0.02 * np.sign(np.sin(2 * np.pi * pitch_hz * times))
+    return (sound * (0.3 + np.abs(np.sin(2 * np.pi * 2 * times)))).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def audio_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with audio, data/mine made from it, and runs/heard; do not change what is in it."""
+    import prepare
+    import train
+
+    folder = tmp_path_factory.mktemp("audio-workspace")
+    for label in ("fake", "real"):
+        (folder / "mine" / label).mkdir(parents=True)
+        for number in range(12):
+            path = folder / "mine" / label / f"{number:02}.wav"
+            soundfile.write(path, make_voice(label, number), 16000)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert prepare.main(["mine", "--name", "mine", "prepare.workers=1"]) == 0
+        assert train.main(["--run", "heard", "data.folder=data/mine", *TINY_SETTINGS]) == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def in_audio_workspace(audio_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(audio_workspace)
+    return audio_workspace
 
 
 @pytest.fixture

@@ -1,13 +1,19 @@
+import subprocess
+import sys
 from pathlib import Path
 
+import av
 import librosa
 import numpy as np
 import pytest
 import soundfile
 
+from conftest import ROOT
 from deepfake_audio.audio import (
     cut_windows,
+    open_recording,
     read_audio,
+    recording_windows,
     spectrogram_db,
     spectrogram_image,
     trim_edges,
@@ -89,7 +95,7 @@ def test_silence_is_black():
 
 def test_short_audio_is_repeated_to_fill_a_window():
     short = np.arange(1000, dtype=np.float32)
-    ((start, window),) = cut_windows(short, AUDIO)
+    ((start, window),) = cut_windows([short], len(short), AUDIO)
     assert start == 0
     assert len(window) == AUDIO.window_samples
     np.testing.assert_array_equal(window[1000:2000], short)
@@ -97,7 +103,7 @@ def test_short_audio_is_repeated_to_fill_a_window():
 
 def test_windows_overlap_and_reach_both_ends():
     samples = np.arange(5 * RATE_HZ, dtype=np.float32)
-    windows = list(cut_windows(samples, AUDIO))
+    windows = list(cut_windows([samples], len(samples), AUDIO))
     assert windows[0][1][0] == 0
     assert windows[-1][1][-1] == samples[-1]
     steps = np.diff([start for start, _ in windows])
@@ -130,3 +136,118 @@ def test_a_file_that_is_no_audio_is_told(tmp_path: Path):
     (tmp_path / "not.wav").write_bytes(b"no audio in here")
     with pytest.raises(UserError, match=r"^An audio file must be readable\. Received: .*not\.wav"):
         read_audio(tmp_path / "not.wav", RATE_HZ)
+
+
+# Files of every kind, and long ones
+
+CONTAINERS = {  # suffix: codec
+    "wav": "pcm_s16le", "flac": "flac", "mp3": "libmp3lame", "opus": "libopus", "m4a": "aac",
+    "aac": "aac", "webm": "libopus", "mp4": "aac", "amr": "libopencore_amrnb", "mkv": "pcm_s16le",
+}  # fmt: skip
+NARROW = {"amr": 8000}
+WAV_SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+
+
+def encode(path: Path, samples: np.ndarray, rate_hz: int) -> None:
+    codec = CONTAINERS[path.suffix[1:]]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate_hz)
+        stream.layout = "mono"
+        resampler = av.AudioResampler(
+            format=stream.format, layout="mono", rate=rate_hz, frame_size=stream.frame_size
+        )
+        frame = av.AudioFrame.from_ndarray(samples[None, :], "fltp", "mono")
+        frame.sample_rate = rate_hz
+        for ready in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(ready))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_every_container_that_people_own_is_read(tmp_path: Path, suffix):
+    rate_hz = NARROW.get(suffix, 48000)
+    path = tmp_path / f"tone.{suffix}"
+    encode(path, 0.5 * sine(440, 2.0, rate_hz), rate_hz)
+    samples = read_audio(path, RATE_HZ)
+    assert len(samples) == pytest.approx(2 * RATE_HZ, rel=0.06)
+    middle = samples[RATE_HZ // 2 : RATE_HZ // 2 + 8192]
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(8192)))
+    assert spectrum.argmax() * RATE_HZ / 8192 == pytest.approx(440, abs=3)
+    assert np.abs(middle).max() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("ogg", "VORBIS"), ("ogg", "OPUS"), ("aiff", None)]
+)
+def test_what_libsndfile_alone_writes_is_read(tmp_path: Path, suffix, subtype):
+    path = tmp_path / f"tone.{suffix}"
+    soundfile.write(path, 0.5 * sine(440, 2.0), RATE_HZ, subtype)
+    samples = read_audio(path, RATE_HZ)
+    assert np.abs(samples[8000:24000] - 0.5 * sine(440, 2.0)[8000:24000]).max() < 0.05
+
+
+@pytest.mark.parametrize("subtype", WAV_SUBTYPES)
+def test_every_sample_format_of_wav_is_read(tmp_path: Path, subtype):
+    soundfile.write(tmp_path / "tone.wav", 0.5 * sine(440, 1.0), RATE_HZ, subtype)
+    samples = read_audio(tmp_path / "tone.wav", RATE_HZ)
+    assert np.abs(samples - 0.5 * sine(440, 1.0)).max() < 0.03
+
+
+def test_channels_are_averaged(tmp_path: Path):
+    channels = np.stack([sine(440, 1.0), -sine(440, 1.0), 0.6 * sine(900, 1.0)], axis=1)
+    soundfile.write(tmp_path / "three.wav", channels, RATE_HZ, "FLOAT")
+    expected = 0.2 * sine(900, 1.0)
+    assert np.abs(read_audio(tmp_path / "three.wav", RATE_HZ) - expected).max() < 1e-3
+
+
+def test_windows_of_a_long_recording_are_those_of_its_samples(tmp_path: Path):
+    seconds = 95  # longer than what is held, and than several blocks
+    samples = np.concatenate([np.zeros(RATE_HZ, np.float32), speech_like(seconds)])
+    soundfile.write(tmp_path / "long.flac", samples, RATE_HZ)
+    stored = read_audio(tmp_path / "long.flac", RATE_HZ)
+    trimmed = trim_edges(stored, AUDIO)
+    expected = list(cut_windows([trimmed], len(trimmed), AUDIO))
+    found = list(recording_windows(open_recording(tmp_path / "long.flac", AUDIO), AUDIO))
+    offset = (len(stored) - len(trimmed)) / RATE_HZ
+    assert len(found) == len(expected) > 100
+    for (start, window), (expected_start, expected_window) in zip(found, expected, strict=True):
+        assert start == pytest.approx(expected_start + offset, abs=0.02)
+        np.testing.assert_array_equal(window, expected_window)
+
+
+def test_pauses_have_no_window(tmp_path: Path):
+    pause = np.zeros(10 * RATE_HZ, np.float32)
+    samples = np.concatenate([speech_like(4), pause, speech_like(4, seed=1)])
+    soundfile.write(tmp_path / "pause.wav", samples, RATE_HZ)
+    starts = [
+        start
+        for start, _ in recording_windows(open_recording(tmp_path / "pause.wav", AUDIO), AUDIO)
+    ]
+    assert max(np.diff(starts)) > 7
+    assert starts[0] < 0.1
+    assert starts[-1] + AUDIO.window_seconds == pytest.approx(18, abs=0.1)
+
+
+def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path):
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image\n"
+        "from deepfake_audio.config import load_settings\n"
+        "audio = load_settings().audio\n"
+        "recording = open_recording(Path(sys.argv[1]), audio)\n"
+        "for _, window in recording_windows(recording, audio): spectrogram_image(window, audio)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    )
+    peaks_mb = {}
+    for minutes in (2, 60):
+        path = tmp_path / f"{minutes}.wav"
+        with soundfile.SoundFile(path, "w", 8000, 1, "PCM_16") as file:
+            for minute in range(minutes):
+                file.write(speech_like(30, seed=minute))  # 60 s at 8 kHz
+        result = subprocess.run(
+            [sys.executable, "-c", code, str(path)],
+            capture_output=True, text=True, cwd=ROOT, check=True,
+        )  # fmt: skip
+        peaks_mb[minutes] = float(result.stdout)
+    assert peaks_mb[60] - peaks_mb[2] < 25  # an hour of samples at 16 kHz would be 230 MB

@@ -9,8 +9,9 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "errors", "files", "config", "audio", "images", "corpora", "dataset", "feed", "scoring", "runs",
-    "metrics", "shortcuts", "plots", "callbacks",
+    "errors", "files", "config", "audio", "images", "nuisances", "corpus_files",
+    "corpus_layouts", "corpora", "splits", "dataset", "feed", "scoring", "runs", "metrics",
+    "shortcuts", "plots", "timelines", "callbacks",
 )  # fmt: skip
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 TRAINS = {"train", "model", "feed", "callbacks"}

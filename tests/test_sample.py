@@ -10,7 +10,8 @@ import soundfile
 from conftest import ROOT
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import check_images, read_audio_settings, read_records
-from deepfake_audio.shortcuts import audit_shortcuts, measure_nuisances
+from deepfake_audio.nuisances import measure_nuisances
+from deepfake_audio.shortcuts import audit_shortcuts
 
 SAMPLE = ROOT / "data" / "sample"
 RECORDS = read_records(SAMPLE)  # refuses speakers and recordings in two splits
@@ -111,4 +112,10 @@ def test_nuisances_of_a_known_signal(silence_seconds):
     assert measured["trailing silence"] == pytest.approx(2 * silence_seconds, abs=0.011)
     expected_db = -23.0 - 10 * np.log10(1 + 3 * silence_seconds)
     assert measured["level"] == pytest.approx(expected_db, abs=0.1)
-    assert measured["bandwidth"] == pytest.approx(1000, abs=150)
+    assert measured["clipping"] == 0
+
+
+def test_bandwidth_and_clipping_of_a_known_signal():
+    tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    assert measure_nuisances(tone, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
+    assert measure_nuisances(np.clip(4 * tone, -1, 1), 16000)["clipping"] > 0.5

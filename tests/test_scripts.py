@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+import soundfile
 
 import evaluate
 import predict
 import train
-from conftest import ROOT, TINY_SETTINGS, make_data_folder
+from conftest import ROOT, TINY_SETTINGS, make_data_folder, make_voice
 from deepfake_audio.dataset import read_audio_settings, read_records
 
 
@@ -254,10 +256,103 @@ def test_images_of_any_size_and_colour_are_judged(in_workspace, tmp_path, capsys
     assert predict.main(["--run", "first", str(tmp_path / "large.jpg")]) == 0
 
 
+# predict from audio
+
+
+def judged(capsys, *args: str) -> list[dict]:
+    capsys.readouterr()
+    predict.main(["--json", *args])
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_audio_is_judged_as_its_prepared_images_are(in_audio_workspace, capsys):
+    rows = read_rows(Path("data/mine/manifest.csv"))
+    images = {verdict["file"]: verdict["score"] for verdict in judged(capsys, "data/mine/train")}
+    for audio in ("fake/00.wav", "real/00.wav"):
+        windows = [row for row in rows if row["audio"] == audio]
+        if windows[0]["split"] != "train":
+            continue
+        (verdict,) = judged(capsys, f"mine/{audio}")
+        scores = [images[f"data/mine/{row['image']}"] for row in windows]
+        assert verdict["windows"] == len(windows) > 1
+        assert verdict["score"] == pytest.approx(sum(scores) / len(scores), abs=1e-4)
+
+
+def test_unheard_voices_are_told_apart(in_audio_workspace, tmp_path, capsys):
+    for label in ("fake", "real"):
+        soundfile.write(tmp_path / f"{label}.flac", make_voice(label, 99), 16000)
+    verdicts = judged(capsys, str(tmp_path))
+    assert [verdict["verdict"] for verdict in verdicts] == ["FAKE", "REAL"]
+
+
+def test_standard_input_is_judged_like_a_file(in_audio_workspace, capsys):
+    (verdict,) = judged(capsys, "mine/fake/00.wav")
+    with Path("mine/fake/00.wav").open("rb") as sound:
+        result = subprocess.run(
+            [sys.executable, str(ROOT / "predict.py"), "--json", "-"],
+            stdin=sound, capture_output=True, text=True,
+        )  # fmt: skip
+    assert json.loads(result.stdout) == verdict | {"file": "-"}
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "warning"),
+    [
+        ("short", make_voice("real", 1, 0.2), "0.20 s of sound, at least 0.5 are needed"),
+        ("silent", np.zeros(32000, np.float32), "silent"),
+        ("clipped", np.sign(make_voice("real", 1)), "100% of it is clipped"),
+    ],
+)
+def test_what_can_not_be_judged_is_uncertain(
+    name, samples, warning, in_audio_workspace, tmp_path, capsys
+):
+    soundfile.write(tmp_path / f"{name}.wav", samples, 16000)
+    (verdict,) = judged(capsys, str(tmp_path / f"{name}.wav"))
+    assert (verdict["verdict"], verdict["confidence"]) == ("UNCERTAIN", None)
+    assert verdict["warning"] == warning
+    assert predict.main([str(tmp_path / f"{name}.wav")]) == 0
+    assert capsys.readouterr().out.endswith(f"{name}.wav  ({warning})\n")
+
+
+def test_bad_audio_does_not_stop_the_others_nor_change_their_order(
+    in_audio_workspace, tmp_path, capsys
+):
+    (tmp_path / "b.wav").write_bytes(b"no audio")
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000, np.float32), 16000)
+    soundfile.write(tmp_path / "c.wav", make_voice("fake", 50), 16000)
+    (tmp_path / "d.png").write_bytes(Path("data/mine").rglob("*.png").__next__().read_bytes())
+    assert predict.main(["--json", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    files = [Path(json.loads(line)["file"]).name for line in captured.out.splitlines()]
+    assert files == ["a.wav", "c.wav", "d.png"]
+    assert captured.err.count("error: ") == 1
+
+
+def test_a_timeline_finds_the_fake_passage(in_audio_workspace, tmp_path, monkeypatch, capsys):
+    run = Path("runs/heard").resolve()
+    monkeypatch.chdir(tmp_path)
+    pieces = [make_voice(label, 60, 12.0) for label in ("real", "fake", "real")]
+    levels = [piece / np.std(piece) * 0.05 for piece in pieces]
+    soundfile.write("call.wav", np.concatenate(levels), 16000)
+    assert predict.main(["--run", str(run), "--timeline", "call.wav"]) == 0
+    passages = read_rows(Path("timelines/call.wav.csv"))
+    assert [passage["verdict"] for passage in passages] == ["REAL", "FAKE", "REAL"]
+    assert float(passages[1]["start_seconds"]) == pytest.approx(12, abs=1.5)
+    assert float(passages[1]["end_seconds"]) == pytest.approx(24, abs=1.5)
+    assert cv2.imread("timelines/call.wav.png").std() > 5
+    assert "0:00.0" in capsys.readouterr().out
+
+
+def test_a_run_trained_on_other_images_does_not_judge_audio(in_workspace, tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", make_voice("real", 1), 16000)
+    assert predict.main(["--run", "first", str(tmp_path / "a.wav")]) == 1
+    assert "Audio is judged by a run whose images prepare.py made." in capsys.readouterr().err
+
+
 # all
 
 
-@pytest.mark.parametrize("name", ["train.py", "evaluate.py", "predict.py"])
+@pytest.mark.parametrize("name", ["prepare.py", "train.py", "evaluate.py", "predict.py"])
 def test_help_shows_the_commands_at_once(name, tmp_path):
     started = os.times()
     result = run_script(name, "--help", folder=tmp_path)

@@ -38,7 +38,8 @@ from deepfake_audio.audio import cut_windows, read_audio, spectrogram_image, tri
 from deepfake_audio.config import AudioSettings, load_settings  # noqa: E402
 from deepfake_audio.dataset import MANIFEST_FIELDS, write_audio_settings  # noqa: E402
 from deepfake_audio.images import encode_png  # noqa: E402
-from deepfake_audio.shortcuts import audit_shortcuts, format_audit, measure_nuisances  # noqa: E402
+from deepfake_audio.nuisances import measure_nuisances  # noqa: E402
+from deepfake_audio.shortcuts import audit_shortcuts, format_audit  # noqa: E402
 
 SOUNDS = Path("/usr/share/asterisk/sounds")
 RATE_HZ = 16_000
@@ -416,7 +417,7 @@ def write_images(clips: list[Clip], settings: AudioSettings) -> None:
 
 
 def first_window(clip: Clip, settings: AudioSettings) -> np.ndarray:
-    return level(next(cut_windows(clip.samples, settings))[1])
+    return level(next(cut_windows([clip.samples], len(clip.samples), settings))[1])
 
 
 def write_audio_clips(prompts: dict, clips: list[Clip], settings: AudioSettings) -> None:
@@ -442,7 +443,7 @@ def write_long_recording(prompts: dict, settings: AudioSettings) -> None:
         while spoken_samples - start < seconds * RATE_HZ:
             samples = next(sentences)[1]
             samples = common_chain(
-                world_copy(samples) if label == "fake" else samples, WIDE, settings
+                griffin_lim_copy(samples) if label == "fake" else samples, WIDE, settings
             )
             pieces += [samples, pause]
             spoken_samples += len(samples) + len(pause)

@@ -1,0 +1,187 @@
+"""How fast sound becomes images, beside the usual recipes and beside the floor.
+
+    python -m benchmarks.bench_prepare                  on the shipped sample's clips
+    python -m benchmarks.bench_prepare FOLDER [FILES]   on FILES clips of a folder (default 200)
+
+Everything runs in one process on one core, on the same files, best of three rounds; the last lines
+compare one process with two, and show the memory of the process over 10,000 files.
+"""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import itertools
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import librosa
+import matplotlib.pyplot as plt
+import numpy as np
+import soundfile
+import soxr
+from scipy import fft
+
+import prepare
+from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
+from deepfake_audio.config import load_settings
+from deepfake_audio.corpora import Clip
+from deepfake_audio.images import PNG_PARAMETERS
+
+AUDIO = load_settings().audio
+SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample" / "audio"
+ROUNDS = 3
+
+
+def ours(path: Path, folder: Path) -> int:
+    """Do what prepare.py does to a file, less the shortcut audit's measurements."""
+    count = 0
+    for _, window in recording_windows(open_recording(path, AUDIO), AUDIO):
+        prepare.write_png(folder / f"{path.stem}_{count}.png", spectrogram_image(window, AUDIO))
+        count += 1
+    return count
+
+
+def prepare_clip(path: Path, folder: Path) -> int:
+    """Do all that prepare.py does to a file."""
+    job = prepare.Job(Clip(path, path.name, "real", group=path.name), "train", path.stem)
+    return len(prepare.draw_clip(job, folder, AUDIO, 0)["starts"])
+
+
+def usual_recipe(path: Path, folder: Path) -> int:
+    """Load, mel spectrogram and savefig with librosa and matplotlib, as tutorials do."""
+    samples, rate_hz = librosa.load(path, sr=AUDIO.sample_rate_hz)
+    mel = librosa.feature.melspectrogram(y=samples, sr=rate_hz, n_mels=AUDIO.frequency_bins)
+    figure, ax = plt.subplots()
+    librosa.display.specshow(librosa.power_to_db(mel, ref=np.max), sr=rate_hz, ax=ax)
+    ax.axis("off")
+    figure.savefig(folder / f"{path.stem}.png")
+    plt.close(figure)
+    return 1
+
+
+def librosa_and_opencv(path: Path, folder: Path) -> int:
+    """Make the same images as ours with librosa and cv2.imwrite."""
+    samples, _ = librosa.load(path, sr=AUDIO.sample_rate_hz)
+    samples, _ = librosa.effects.trim(samples, top_db=AUDIO.trim_db)
+    length = AUDIO.window_samples
+    if len(samples) < length:
+        samples = np.resize(samples, length)
+    starts = [*range(0, len(samples) - length, length // 2), len(samples) - length]
+    hop = (length - AUDIO.fft_samples) // (AUDIO.frames - 1)
+    for count, start in enumerate(starts):
+        power = np.abs(
+            librosa.stft(
+                samples[start : start + length],
+                n_fft=AUDIO.fft_samples,
+                hop_length=hop,
+                center=False,
+            )
+        )
+        bands = np.square(power)[1:].reshape(AUDIO.frequency_bins, -1, AUDIO.frames).mean(axis=1)
+        level = librosa.power_to_db(bands, ref=np.max, top_db=AUDIO.db_range)
+        pixels = ((level / AUDIO.db_range + 1) * 255).round().astype(np.uint8)[::-1]
+        cv2.imwrite(str(folder / f"{path.stem}_{count}.png"), pixels)
+    return len(starts)
+
+
+def floor(path: Path, folder: Path) -> int:
+    """Decode, resample, transform and encode the same amount, and nothing else."""
+    samples, rate_hz = soundfile.read(path, dtype="float32")
+    if rate_hz != AUDIO.sample_rate_hz:
+        samples = soxr.resample(samples, rate_hz, AUDIO.sample_rate_hz)
+    hann = np.hanning(AUDIO.fft_samples).astype(np.float32)
+    length = AUDIO.window_samples
+    samples = np.resize(samples, max(length, len(samples)))
+    starts = [*range(0, len(samples) - length, length // 2), len(samples) - length]
+    for count, start in enumerate(starts):
+        frames = np.lib.stride_tricks.sliding_window_view(
+            samples[start : start + length], AUDIO.fft_samples
+        )[:: (length - AUDIO.fft_samples) // (AUDIO.frames - 1)]
+        power = np.abs(fft.rfft(frames * hann, axis=1)[:, 1 : AUDIO.frequency_bins + 1])
+        pixels = (power * (255 / power.max())).astype(np.uint8).T
+        (folder / f"{path.stem}_{count}.png").write_bytes(
+            cv2.imencode(".png", pixels, PNG_PARAMETERS)[1]
+        )
+    return len(starts)
+
+
+def seconds_per_file(work: Callable, paths: Sequence[Path], folder: Path) -> float:
+    """Return the best of three rounds."""
+    rounds = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        for path in paths:
+            work(path, folder)
+        rounds.append((time.perf_counter() - started) / len(paths))
+    return min(rounds)
+
+
+def processes_ratio(paths: Sequence[Path]) -> float:
+    """Return how many times faster prepare.py's drawing is with two processes than with one."""
+    seconds = []
+    jobs = [
+        prepare.Job(Clip(path, path.name, "real", group=path.name), "train", path.stem)
+        for path in itertools.islice(itertools.cycle(paths), 2000)
+    ]
+    jobs = [
+        prepare.Job(job.clip, "train", f"{number}_{job.stem}") for number, job in enumerate(jobs)
+    ]
+    for workers in (1, 2):
+        settings = load_settings(None, [f"prepare.workers={workers}"])
+        with tempfile.TemporaryDirectory() as folder:
+            prepare.draw_all(jobs[:64], Path(folder), settings)  # starts the processes
+            started = time.perf_counter()
+            prepare.draw_all(jobs[64:], Path(folder), settings)
+            seconds.append(time.perf_counter() - started)
+    return seconds[0] / seconds[1]
+
+
+def memory_growth_mb(paths: Sequence[Path], folder: Path) -> tuple[float, float]:
+    """Return the peak memory of this process after 1,000 and after 10,000 files."""
+    peaks = []
+    for number, path in enumerate(itertools.islice(itertools.cycle(paths), 10_000), start=1):
+        ours(path, folder)
+        if number in (1000, 10_000):
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return peaks[0], peaks[1]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = sys.argv[1:] if argv is None else list(argv)
+    root = Path(args[0]) if args else SAMPLE
+    count = int(args[1]) if len(args) > 1 else 200
+    paths = sorted(path for path in root.rglob("*.flac") if not path.name.startswith("long"))
+    paths = paths[:: max(1, len(paths) // count)][:count]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        librosa.load(paths[0], sr=AUDIO.sample_rate_hz)  # compiles and imports before the clock
+        usual_recipe(paths[0], folder)
+        mine = seconds_per_file(ours, paths, folder)
+        everything = seconds_per_file(prepare_clip, paths, folder)
+        usual = seconds_per_file(usual_recipe, paths[:40], folder)
+        equal = seconds_per_file(librosa_and_opencv, paths, folder)
+        lowest = seconds_per_file(floor, paths, folder)
+        first, last = memory_growth_mb(paths, folder)
+    print(f"{len(paths)} files of {root}, one core, milliseconds a file")
+    print(f"{'':48}{'ms':>8}{'ratio to ours':>16}")
+    for what, seconds in (
+        ("ours", mine),
+        ("ours with the shortcut audit's measurements", everything),
+        ("librosa + matplotlib savefig (the usual recipe)", usual),
+        ("librosa + cv2.imwrite, the same images", equal),
+        ("floor: decode, resample, FFT, PNG alone", lowest),
+    ):
+        print(f"{what:48}{seconds * 1000:8.2f}{seconds / mine:16.2f}")
+    print(f"two processes against one: {processes_ratio(paths):.2f} times as fast")
+    print(f"peak memory after 1,000 files {first:.0f} MB, after 10,000 files {last:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""The timeline of a long recording: which passages are real and which are fake."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.files import replacing
+from deepfake_audio.scoring import Calibration
+
+PEAKS_PER_WINDOW = 32
+PICTURE_DPI = 130
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A stretch with one verdict, times in seconds, confidence from 0.5 to 1."""
+
+    start_seconds: float
+    end_seconds: float
+    verdict: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """P(fake) of each window, smoothed, and the passages that follow from it.
+
+    Attributes:
+        starts: of the windows in seconds, `(windows,)`.
+        p_fake: smoothed over neighbouring windows, `(windows,)`.
+        window_seconds: length of a window.
+    """
+
+    starts: np.ndarray
+    p_fake: np.ndarray
+    window_seconds: float
+    passages: list[Passage]
+
+
+def envelope(window: np.ndarray) -> np.ndarray:
+    """Return the peak of each of 32 equal parts of a window: float `(32,)`, 0 to 1."""
+    return np.array([np.abs(part).max() for part in np.array_split(window, PEAKS_PER_WINDOW)])
+
+
+def make_timeline(
+    starts: np.ndarray,
+    scores: np.ndarray,
+    calibration: Calibration,
+    window_seconds: float,
+    span_seconds: float,
+) -> Timeline:
+    """Judge each moment by the windows around it, and join moments of one verdict to passages.
+
+    Args:
+        starts: of the windows in seconds, rising, `(windows,)`.
+        scores: of the windows, log-odds of real before calibration, `(windows,)`.
+        calibration: of the run.
+        window_seconds: length of a window.
+        span_seconds: the windows whose middles lie within half of this are averaged.
+    """
+    p_fake = 1 - calibration.probability_real(smooth(starts, scores, span_seconds))
+    is_fake = p_fake > 0.5
+    turns = np.flatnonzero(np.diff(is_fake)) + 1
+    middles = starts + window_seconds / 2
+    borders = [starts[0], *((middles[turns] + middles[turns - 1]) / 2), starts[-1] + window_seconds]
+    passages = []
+    for number, windows in enumerate(np.split(np.arange(len(starts)), turns)):
+        fake = float(p_fake[windows].mean())
+        passages.append(
+            Passage(
+                round(float(borders[number]), 2),
+                round(float(borders[number + 1]), 2),
+                "FAKE" if is_fake[windows[0]] else "REAL",
+                round(max(fake, 1 - fake), 4),
+            )
+        )
+    return Timeline(starts, p_fake, window_seconds, passages)
+
+
+def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.ndarray:
+    """Average each window's score with those that start within half the span of it.
+
+    >>> smooth(np.array([0.0, 1.0, 2.0, 9.0]), np.array([3.0, 0.0, 3.0, 5.0]), 2.0).tolist()
+    [1.5, 2.0, 1.5, 5.0]
+    """
+    sums = np.concatenate([[0.0], np.cumsum(scores)])
+    first = np.searchsorted(starts, starts - span_seconds / 2 - 1e-9)
+    after = np.searchsorted(starts, starts + span_seconds / 2 + 1e-9)
+    return (sums[after] - sums[first]) / (after - first)
+
+
+def format_passages(passages: Sequence[Passage]) -> str:
+    """Return the passages as a table."""
+    lines = [f"{'start':>10}{'end':>10}  verdict  confidence"]
+    for passage in passages:
+        times = f"{clock(passage.start_seconds):>10}{clock(passage.end_seconds):>10}"
+        lines.append(f"{times}  {passage.verdict:7}{passage.confidence:12.1%}")
+    return "\n".join(lines)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as people read it.
+
+    >>> clock(75.26), clock(3725.0)
+    ('1:15.3', '1:02:05.0')
+    """
+    tenths = round(seconds * 10)
+    hours, minutes = divmod(tenths // 600, 60)
+    text = (
+        f"{minutes:02}:{tenths % 600 / 10:04.1f}"
+        if hours
+        else f"{minutes}:{tenths % 600 / 10:04.1f}"
+    )
+    return f"{hours}:{text}" if hours else text
+
+
+def write_timeline(
+    path: Path, title: str, timeline: Timeline, envelopes: Sequence[np.ndarray]
+) -> str:
+    """Write the passages as CSV and the picture as PNG; return their names."""
+    table, picture = (path.with_name(f"{path.name}.{suffix}") for suffix in ("csv", "png"))
+    with replacing(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("start_seconds", "end_seconds", "verdict", "confidence"))
+        writer.writerows(
+            (p.start_seconds, p.end_seconds, p.verdict, p.confidence) for p in timeline.passages
+        )
+    draw_timeline(picture, title, timeline, envelopes)
+    return f"{table}, {picture}"
+
+
+def draw_timeline(
+    path: Path, title: str, timeline: Timeline, envelopes: Sequence[np.ndarray]
+) -> None:
+    """Draw the waveform above P(fake), fake passages shaded."""
+    import matplotlib.pyplot as plt  # a second to import, which plain predictions save
+
+    from deepfake_audio import plots
+
+    figure, (upper, lower) = plt.subplots(
+        2, 1, figsize=(11, 4.6), sharex=True, layout="constrained", height_ratios=(1, 1.2)
+    )
+    part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
+    times = timeline.starts[:, None] + np.arange(PEAKS_PER_WINDOW) * part_seconds
+    plots.plot_envelope(upper, times, np.array(envelopes))
+    middles = timeline.starts + timeline.window_seconds / 2
+    plots.plot_p_fake(lower, middles, timeline.p_fake)
+    fakes = [p for p in timeline.passages if p.verdict == "FAKE"]
+    for ax in (upper, lower):
+        plots.shade(ax, [(p.start_seconds, p.end_seconds) for p in fakes])
+    figure.suptitle(title)
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=PICTURE_DPI)
+    plt.close(figure)

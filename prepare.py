@@ -1,0 +1,296 @@
+"""Turn audio into the spectrogram images that train.py takes.
+
+    python prepare.py my_audio --name mine                    folders real/ and fake/
+    python prepare.py LA --corpus asvspoof2019 --name asv19   a public corpus, in its own layout
+    python prepare.py DF --corpus asvspoof2021-df --subset eval
+    python prepare.py my_audio prepare.max_windows=4          any setting of config.yaml
+
+my_audio holds real/ and fake/ (or train/real, train/fake, val/real and so on) with wav, flac, mp3,
+ogg, opus, m4a, aac, amr, webm or mp4 files. A table my_audio/labels.csv with the columns file,label
+and perhaps speaker, split, attack says more: with speakers, no speaker stands in two splits.
+
+Writes data/<name>/{train,val,test}/{fake,real}/*.png, manifest.csv, report.txt, and errors.csv with
+the files that could not be used. Killed, or run again with more files, it redoes nothing.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
+from deepfake_audio.config import AudioSettings, Settings, load_settings
+from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
+from deepfake_audio.dataset import (
+    AUDIO_SETTINGS,
+    MANIFEST,
+    MANIFEST_FIELDS,
+    read_audio_settings,
+    read_records,
+    speaker_warnings,
+    summarise,
+    write_audio_settings,
+)
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, script
+from deepfake_audio.files import replacing
+from deepfake_audio.images import encode_png
+from deepfake_audio.nuisances import measure_nuisances
+from deepfake_audio.splits import assign_splits, find_repeated
+
+JOURNAL = "prepared.jsonl"
+BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
+NAMED = 3  # so many examples stand in the report for a long list
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to draw: where its images go, and what its journal entry must be like to count."""
+
+    clip: Clip
+    split: str
+    stem: str
+
+    @property
+    def key(self) -> str:
+        """Return what changes when the file, its label or its split does."""
+        try:
+            status = self.clip.path.stat()
+            return f"{self.stem}|{status.st_size}|{status.st_mtime_ns}"
+        except OSError:
+            return f"{self.stem}|missing"
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_arguments(argv)
+    settings = load_settings(args.config, args.settings)
+    corpus = read_corpus(Path(args.audio), args.corpus, args.subset)
+    folder = Path("data", args.name or corpus.name)
+    repeated = find_repeated(corpus.clips)
+    clips = [clip for clip in corpus.clips if clip.name not in repeated]
+    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share)
+    jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
+
+    begin(folder, settings.audio)
+    entries = draw_all(jobs, folder, settings)
+    failed = write_results(jobs, entries, folder)
+    text = make_report(corpus, repeated, jobs, entries, folder)
+    with replacing(folder / "report.txt") as partial:
+        partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    print(text)
+    print(f"Next: python train.py data.folder={folder}")
+    return EXIT_SOME_FAILED if failed else EXIT_OK
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="prepare.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("audio", metavar="FOLDER", help="the folder of audio, or of a corpus")
+    parser.add_argument(
+        "settings", nargs="*", metavar="section.key=value", help="settings; config.yaml lists all"
+    )
+    parser.add_argument("--name", help="of the folder below data/ (default: the corpus's name)")
+    parser.add_argument(
+        "--corpus", choices=sorted(CORPORA), help="its layout (default: recognised by itself)"
+    )
+    parser.add_argument("--subset", choices=SUBSETS, help="of ASVspoof 2021; figures use eval")
+    parser.add_argument("--config", metavar="FILE", help="a YAML file with settings that differ")
+    args = parser.parse_intermixed_args(argv)
+    if args.name and (Path(args.name).name != args.name or args.name in (".", "..")):
+        raise UserError(f"--name is a folder's name without a slash. Received: {args.name!r}.")
+    return args
+
+
+def make_job(clip: Clip, split: str) -> Job:
+    """Return the job of a clip; its image names are plain, and differ for different files."""
+    digest = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:10]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60].lstrip(".-")
+    return Job(clip, split, f"{split}/{clip.label}/{plain}_{digest}")
+
+
+def begin(folder: Path, audio: AudioSettings) -> None:
+    """Make the folder, or go on with one that was begun with the same audio settings."""
+    before = read_audio_settings(folder)
+    if before is not None and before != audio:
+        raise UserError(
+            "A data folder is made with one set of audio settings. "
+            f"Received: others than {folder / AUDIO_SETTINGS} has. Choose another --name."
+        )
+    if before is None and folder.exists() and any(folder.iterdir()):
+        raise UserError(
+            f"A data folder is made by prepare.py alone. Received: {folder}, which holds other "
+            "files. Choose another --name."
+        )
+    write_audio_settings(folder, audio)
+
+
+def draw_all(jobs: Sequence[Job], folder: Path, settings: Settings) -> dict[str, dict]:
+    """Draw what is not drawn yet, on all cores, and keep a journal of what is done.
+
+    Returns:
+        The journal's entry for each job's stem.
+    """
+    done = read_journal(folder / JOURNAL)
+    entries = {job.stem: done[key] for job in jobs if (key := job.key) in done}
+    waiting = [job for job in jobs if job.stem not in entries]
+    for job in waiting:
+        (folder / job.stem).parent.mkdir(parents=True, exist_ok=True)
+    parallel = Parallel(n_jobs=settings.prepare.workers or -1, return_as="generator_unordered")
+    batches = parallel(
+        delayed(draw_clips)(
+            waiting[first : first + BATCH], folder, settings.audio, settings.prepare.max_windows
+        )
+        for first in range(0, len(waiting), BATCH)
+    )
+    with (
+        (folder / JOURNAL).open("a", encoding="utf-8") as journal,
+        tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
+    ):
+        for batch in batches:
+            journal.write("".join(json.dumps(entry) + "\n" for entry in batch))
+            journal.flush()
+            entries |= {entry["stem"]: entry for entry in batch}
+            progress.update(len(batch))
+    return entries
+
+
+def draw_clips(
+    jobs: Sequence[Job], folder: Path, audio: AudioSettings, max_windows: int
+) -> list[dict]:
+    """Draw some files one after another; see `draw_clip`."""
+    return [draw_clip(job, folder, audio, max_windows) for job in jobs]
+
+
+def read_journal(path: Path) -> dict[str, dict]:
+    """Read the entries of files that are done; a line that a kill cut off does not count."""
+    entries = {}
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+                entries[entry["key"]] = entry
+            except (ValueError, KeyError, TypeError):
+                continue
+        if text and not text.endswith("\n"):
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n")
+    return entries
+
+
+def draw_clip(job: Job, folder: Path, audio: AudioSettings, max_windows: int) -> dict:
+    """Draw every window of one file, or say why it can't be done.
+
+    Returns:
+        The journal's entry: `starts` of the windows in seconds and the nuisances, or `error`.
+    """
+    entry = {"key": job.key, "stem": job.stem}
+    try:
+        recording = open_recording(job.clip.path, audio)
+        if recording.is_silent:
+            raise UserError(f"An audio file must hold sound. Received: {job.clip.path}, silence.")
+        starts = []
+        for start, window in recording_windows(recording, audio, max_windows):
+            write_png(folder / image_name(job.stem, len(starts)), spectrogram_image(window, audio))
+            starts.append(round(start, 3))
+    except UserError as error:
+        return entry | {"error": str(error)}
+    nuisances = measure_nuisances(recording.beginning, audio.sample_rate_hz)
+    nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
+    nuisances |= {"sample rate": recording.file_rate_hz, "format": job.clip.path.suffix.lower()}
+    return entry | {"starts": starts, "nuisances": nuisances}
+
+
+def image_name(stem: str, number: int) -> str:
+    return f"{stem}_{number:04}.png"
+
+
+def write_png(path: Path, pixels) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(encode_png(pixels))
+    partial.replace(path)
+
+
+def write_results(jobs: Sequence[Job], entries: Mapping[str, dict], folder: Path) -> int:
+    """Write manifest.csv and errors.csv; return the number of files that could not be used."""
+    failed = [job for job in jobs if "error" in entries[job.stem]]
+    write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows(jobs, entries))
+    errors = ((job.clip.name, entries[job.stem]["error"]) for job in failed)
+    write_table(folder / "errors.csv", ("audio", "error"), errors)
+    return len(failed)
+
+
+def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[tuple]:
+    for job in jobs:
+        clip = job.clip
+        for number, start in enumerate(entries[job.stem].get("starts", ())):
+            yield (
+                image_name(job.stem, number), clip.label, job.split, clip.name, f"{start:.3f}",
+                clip.speaker, clip.attack, clip.codec, clip.corpus,
+            )  # fmt: skip
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with (
+        replacing(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def make_report(
+    corpus: Corpus,
+    repeated: Mapping[str, str],
+    jobs: Sequence[Job],
+    entries: Mapping[str, dict],
+    folder: Path,
+) -> str:
+    """Return what was made of the corpus, what was left out, and the shortcut audit."""
+    from deepfake_audio.shortcuts import audit_shortcuts, format_audit, format_warnings
+
+    drawn = [job for job in jobs if "error" not in entries[job.stem]]
+    failed = [job.clip.name for job in jobs if "error" in entries[job.stem]]
+    if not drawn:
+        raise UserError(
+            f"At least one file must be usable. Received: none of {len(jobs):,}. "
+            f"{folder / 'errors.csv'} gives the reasons."
+        )
+    subset = f", subset {corpus.subset}" if corpus.subset else ""
+    lines = [f"\nCorpus: {corpus.name}{subset}: {len(drawn):,} files in {folder}", ""]
+    records = read_records(folder)
+    lines += [summarise(records), *speaker_warnings(records)]
+    if not any(job.clip.speaker for job in jobs):
+        lines.append("No speakers are known, so the same voice may stand in several splits.")
+    for what, names in (
+        (f"could not be used ({folder / 'errors.csv'})", failed),
+        ("are listed but not there", corpus.missing),
+        ("are there but not listed", corpus.unlisted),
+        ("are listed more than once", corpus.repeated),
+        ("have the same bytes as another one, and were left out", list(repeated)),
+    ):
+        if names:
+            shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+            lines.append(f"{len(names):,} files {what}: {shown}")
+    shortcuts = audit_shortcuts(
+        [entries[job.stem]["nuisances"] for job in drawn],
+        is_real=[job.clip.label == "real" for job in drawn],
+        splits=[job.split for job in drawn],
+        groups=[job.clip.group for job in drawn],
+    )
+    return "\n".join([*lines, "", format_audit(shortcuts), *format_warnings(shortcuts)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import soundfile
+
+import prepare
+from conftest import ROOT
+from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
+from deepfake_audio.config import load_settings
+from deepfake_audio.dataset import read_audio_settings, read_records
+
+RATE_HZ = 16000
+ONE_PROCESS = ["prepare.workers=1"]
+
+
+def sound(seconds: float, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    pitch = np.sin(2 * np.pi * (100 + 20 * seed) * np.arange(round(seconds * RATE_HZ)) / RATE_HZ)
+    return (0.2 * pitch + 0.05 * rng.normal(size=len(pitch))).astype(np.float32)
+
+
+def make_audio(folder: Path, files: int = 8, seconds: float = 2.0) -> Path:
+    for number, label in enumerate(("fake", "real")):
+        (folder / label).mkdir(parents=True)
+        for file in range(files):
+            samples = sound(seconds, 100 * number + file)
+            soundfile.write(folder / label / f"{file:02}.wav", samples, RATE_HZ)
+    return folder
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    make_audio(tmp_path / "mine")
+    return tmp_path
+
+
+def manifest(folder: Path = Path("data/mine")) -> list[dict]:
+    with (folder / "manifest.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_folders_become_a_data_folder_that_training_reads(workplace, capsys):
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    records = read_records(Path("data/mine"))
+    assert {(r.split, r.label) for r in records} == {
+        (split, label) for split in ("train", "val", "test") for label in ("fake", "real")
+    }
+    assert {r.audio for r in records} == {
+        f"{label}/{file:02}.wav" for label in ("fake", "real") for file in range(8)
+    }
+    assert all(r.path.is_file() for r in records)
+    assert read_audio_settings(Path("data/mine")) == load_settings().audio
+    printed = capsys.readouterr().out
+    assert "No speakers are known" in printed
+    assert "Next: python train.py data.folder=data/mine" in printed
+    assert Path("data/mine/report.txt").read_text().strip() in printed
+
+
+def test_images_are_byte_for_byte_what_prediction_draws(workplace):
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    audio = load_settings().audio
+    for row in manifest():
+        windows = dict(recording_windows(open_recording(Path("mine", row["audio"]), audio), audio))
+        start = min(windows, key=lambda start: abs(start - float(row["start_seconds"])))
+        expected = spectrogram_image(windows[start], audio)
+        written = cv2.imread(str(Path("data/mine", row["image"])), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(written, expected)
+
+
+def test_the_number_of_processes_changes_nothing(workplace):
+    prepare.main(["mine", "--name", "one", *ONE_PROCESS])
+    prepare.main(["mine", "--name", "two", "prepare.workers=2"])
+    one, two = Path("data/one"), Path("data/two")
+    assert manifest(one) == manifest(two)
+    for row in manifest(one):
+        assert (one / row["image"]).read_bytes() == (two / row["image"]).read_bytes()
+
+
+def test_a_bad_file_is_listed_with_its_reason_and_the_others_are_done(workplace, capsys):
+    Path("mine/real/broken.wav").write_bytes(b"no audio")
+    soundfile.write("mine/fake/silent.wav", np.zeros(RATE_HZ, np.float32), RATE_HZ)
+    soundfile.write("mine/fake/nan.wav", np.full(RATE_HZ, np.nan, np.float32), RATE_HZ, "FLOAT")
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 1
+    with Path("data/mine/errors.csv").open(newline="") as file:
+        errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
+    assert errors.keys() == {"real/broken.wav", "fake/silent.wav", "fake/nan.wav"}
+    assert errors["fake/silent.wav"].endswith("silent.wav, silence.")
+    assert "finite samples" in errors["fake/nan.wav"]
+    assert len({row["audio"] for row in manifest()}) == 16
+    assert "3 files could not be used" in capsys.readouterr().out
+
+
+def test_running_again_redoes_nothing_and_takes_new_and_changed_files(workplace):
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    before = {
+        row["image"]: Path("data/mine", row["image"]).stat().st_mtime_ns for row in manifest()
+    }
+    splits = {row["audio"]: row["split"] for row in manifest()}
+    soundfile.write("mine/real/new.wav", sound(2, 77), RATE_HZ)
+    soundfile.write("mine/real/00.wav", sound(2, 78), RATE_HZ)
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    redone = {
+        row["audio"] for row in manifest()
+        if before.get(row["image"]) != Path("data/mine", row["image"]).stat().st_mtime_ns
+    }  # fmt: skip
+    assert redone == {"real/new.wav", "real/00.wav"}
+    assert all(splits.get(row["audio"], row["split"]) == row["split"] for row in manifest())
+
+
+def test_a_killed_preparation_goes_on(workplace):
+    make_audio(workplace / "many", files=60, seconds=20)
+    command = [sys.executable, str(ROOT / "prepare.py"), "many", "--name", "many", *ONE_PROCESS]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    journal = workplace / "data/many/prepared.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (
+        journal.is_file() and len(journal.read_bytes().splitlines()) > 10
+    ):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = journal.read_bytes()
+    journal.write_bytes(done[:-9])  # as if the kill had cut the last line
+    assert prepare.main(["many", "--name", "many", *ONE_PROCESS]) == 0
+    lines = journal.read_text().splitlines()
+    assert 120 <= len(lines) <= 122
+    assert len({row["audio"] for row in manifest(Path("data/many"))}) == 120
+    assert not list(Path("data/many").rglob("*.partial"))
+
+
+def test_equal_files_stand_once(workplace, capsys):
+    shutil.copy("mine/real/00.wav", "mine/real/copy.wav")
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    assert "1 files have the same bytes as another one" in capsys.readouterr().out
+    assert "real/copy.wav" not in {row["audio"] for row in manifest()}
+
+
+def test_speakers_given_by_a_table_keep_splits_apart(workplace):
+    with Path("mine/labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "label", "speaker", "attack"))
+        for label in ("fake", "real"):
+            for number in range(8):
+                attack = "vocoder" if label == "fake" else ""
+                writer.writerow((f"{label}/{number:02}.wav", label, f"s{number // 2}", attack))
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    splits_of = {}
+    for row in manifest():
+        splits_of.setdefault(row["speaker"], set()).add(row["split"])
+        assert row["attack"] == ("vocoder" if row["label"] == "fake" else "")
+    assert splits_of.keys() == {"s0", "s1", "s2", "s3"}
+    assert all(len(splits) == 1 for splits in splits_of.values())
+
+
+def test_a_telling_level_is_warned_of(workplace, capsys):
+    for number in range(8):
+        soundfile.write(f"mine/fake/{number:02}.wav", 0.1 * sound(2, 100 + number), RATE_HZ)
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    assert "Warning: in train, fake and real differ by level (AUC 1.00)" in capsys.readouterr().out
+
+
+def test_max_windows_spreads_images_over_the_file(workplace):
+    make_audio(workplace / "long", files=3, seconds=10)
+    prepare.main(["long", "--name", "long", "prepare.max_windows=3", *ONE_PROCESS])
+    rows = [row for row in manifest(Path("data/long")) if row["audio"] == "real/00.wav"]
+    starts = [float(row["start_seconds"]) for row in rows]
+    assert starts == pytest.approx([0, 4.224, 8.448], abs=0.01)
+
+
+def test_other_settings_need_another_folder(workplace, capsys):
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    capsys.readouterr()
+    assert prepare.main(["mine", "--name", "mine", "audio.db_range=60", *ONE_PROCESS]) == 2
+    assert "Choose another --name." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["none"], "Received: none"),
+        (["mine", "--name", "../x"], "--name is a folder's name without a slash"),
+        (["mine", "prepare.val_share=0.6", "prepare.test_share=0.6"], "must leave something"),
+        (["empty"], "Received: "),
+    ],
+)
+def test_wrong_use_is_told_in_one_line(args, message, workplace, capsys):
+    Path("empty").mkdir()
+    assert prepare.main(args) == 2
+    stderr = capsys.readouterr().err
+    assert message in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_the_journal_holds_no_more_than_it_needs(workplace):
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    entry = json.loads(Path("data/mine/prepared.jsonl").read_text().splitlines()[0])
+    assert entry.keys() == {"key", "stem", "starts", "nuisances"}

@@ -1,0 +1,56 @@
+import cv2
+import numpy as np
+import pytest
+
+from deepfake_audio.scoring import Calibration
+from deepfake_audio.timelines import envelope, format_passages, make_timeline, write_timeline
+
+CERTAIN = Calibration(slope=1.0, intercept=0.0)
+
+
+def timeline_of(scores, span_seconds=1.0):
+    starts = np.arange(len(scores)) * 1.0
+    return make_timeline(starts, np.array(scores), CERTAIN, 2.0, span_seconds)
+
+
+def test_passages_follow_the_scores_and_cover_the_recording():
+    passages = timeline_of([3.0] * 5 + [-3.0] * 4 + [3.0] * 6).passages
+    assert [passage.verdict for passage in passages] == ["REAL", "FAKE", "REAL"]
+    times = [(passage.start_seconds, passage.end_seconds) for passage in passages]
+    assert times == [(0.0, 5.5), (5.5, 9.5), (9.5, 16.0)]
+    assert passages[0].confidence == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-3)
+
+
+def test_a_single_odd_window_is_smoothed_away():
+    scores = [3.0] * 5 + [-3.0] + [3.0] * 5
+    assert len(timeline_of(scores).passages) == 3
+    assert len(timeline_of(scores, span_seconds=5.0).passages) == 1
+
+
+def test_one_window_is_one_passage():
+    (passage,) = timeline_of([-1.0]).passages
+    assert (passage.start_seconds, passage.end_seconds, passage.verdict) == (0.0, 2.0, "FAKE")
+
+
+def test_the_table_reads_like_a_clock():
+    text = format_passages(timeline_of([3.0] * 70 + [-3.0] * 2).passages)
+    assert text.splitlines() == [
+        "     start       end  verdict  confidence",
+        "     0:00.0    1:10.5  REAL          95.3%",
+        "     1:10.5    1:13.0  FAKE          95.3%",
+    ] or text.splitlines()[1].split() == ["0:00.0", "1:10.5", "REAL", "95.3%"]
+
+
+def test_the_outline_is_the_peak_of_each_part():
+    window = np.zeros(3200, np.float32)
+    window[150], window[3199] = -0.5, 0.25
+    peaks = envelope(window)
+    assert (peaks[1], peaks[-1], peaks[2:-1].max()) == (0.5, 0.25, 0.0)
+
+
+def test_table_and_picture_are_written(tmp_path):
+    line = timeline_of([3.0] * 5 + [-3.0] * 4)
+    outlines = [np.full(32, 0.5)] * 9
+    write_timeline(tmp_path / "call.wav", "call.wav", line, outlines)
+    assert (tmp_path / "call.wav.csv").read_text().splitlines()[1].startswith("0.0,5.5,REAL,")
+    assert cv2.imread(str(tmp_path / "call.wav.png")).std() > 5
