@@ -19,7 +19,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,12 +68,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, record, settings = runs.open_run(args.run)
     model = scoring.load_model(run.onnx_model, settings.score.threads)
     reader = Reader(settings, record.images_from_audio)
-    verdicts = []
+    verdicts, drawn = [], Counter()
     for source in score_sources(model, reader, args.files, settings.score.batch_size):
         verdict = judge(source, record.calibration)
         print(json.dumps(verdict) if args.json else format_verdict(verdict), flush=True)
         if args.timeline and source.starts:
-            write_timeline(source, record.calibration, settings, quiet=args.json)
+            write_timeline(source, record.calibration, settings, drawn, quiet=args.json)
         verdicts += [verdict] if args.csv else []
     if args.csv:
         write_csv(Path(args.csv), verdicts)
@@ -239,9 +239,17 @@ def format_verdict(verdict: dict) -> str:
 
 
 def write_timeline(
-    source: Source, calibration: Calibration, settings: Settings, quiet: bool
+    source: Source, calibration: Calibration, settings: Settings, drawn: Counter, quiet: bool
 ) -> None:
-    """Write a recording's passages and their picture to timelines/, and print the passages."""
+    """Write a recording's passages and their picture to timelines/, and print the passages.
+
+    Args:
+        source: the recording, scored.
+        calibration: of the run.
+        settings: of the run.
+        drawn: counts the names, so that files of one name from several folders are all kept.
+        quiet: print nothing.
+    """
     line = timelines.make_timeline(
         np.array(source.starts),
         np.array(source.scores),
@@ -250,6 +258,8 @@ def write_timeline(
         settings.predict.timeline_seconds,
     )
     stem = "standard-input" if source.name == STANDARD_INPUT else Path(source.name).name
+    drawn[stem] += 1
+    stem += f"-{drawn[stem]}" if drawn[stem] > 1 else ""
     paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes)
     if not quiet:
         print(timelines.format_passages(line.passages))

@@ -115,5 +115,6 @@ def plot_p_fake(ax: Axes, seconds: np.ndarray, p_fake: np.ndarray) -> Axes:
 def shade(ax: Axes, spans: Sequence[tuple[float, float]]) -> Axes:
     """Shade stretches of time that were found fake."""
     for number, (start, end) in enumerate(spans):
-        ax.axvspan(start, end, color=ORANGE, alpha=0.15, label="found fake" if not number else None)
+        label = None if number else "found fake"
+        ax.axvspan(start, end, color=ORANGE, alpha=0.15, zorder=0, lw=0, label=label)
     return ax

@@ -7,11 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from deepfake_audio.config import ImageSettings
 from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.errors import UserError
 from deepfake_audio.images import read_image
+
+LOAD_ERRORS = (
+    onnx_errors.NoSuchFile,
+    onnx_errors.InvalidProtobuf,
+    onnx_errors.InvalidGraph,
+    onnx_errors.InvalidArgument,
+    onnx_errors.NotImplemented,
+    onnx_errors.Fail,
+    onnx_errors.RuntimeException,
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +57,7 @@ def load_model(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] != "onnxruntime":
-            raise
+    except LOAD_ERRORS as error:
         raise UserError(
             "A run needs its exported model. "
             f"Received: {path} ({' '.join(str(error).split())[:200]}). "

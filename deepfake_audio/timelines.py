@@ -151,6 +151,8 @@ def draw_timeline(
     fakes = [p for p in timeline.passages if p.verdict == "FAKE"]
     for ax in (upper, lower):
         plots.shade(ax, [(p.start_seconds, p.end_seconds) for p in fakes])
+    if fakes:
+        lower.legend(loc="upper right")
     figure.suptitle(title)
     with replacing(path) as partial:
         figure.savefig(partial, dpi=PICTURE_DPI)

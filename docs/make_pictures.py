@@ -1,6 +1,10 @@
 """Draw the README's pictures from the sample and from a run trained on it.
 
-python docs/make_pictures.py runs/sample-1
+    python train.py && python evaluate.py
+    python predict.py --timeline data/sample/audio/long_recording.flac
+    python docs/make_pictures.py runs/sample-1
+
+The run's name is what train.py printed.
 """
 
 import shutil
@@ -23,6 +27,7 @@ PAIR = "en_US_f_Allison"
 def main() -> None:
     draw_pair()
     shutil.copyfile(Path(sys.argv[1], "curves.png"), DOCS / "curves.png")
+    shutil.copyfile(ROOT / "timelines" / "long_recording.flac.png", DOCS / "timeline.png")
 
 
 def draw_pair() -> None:
