@@ -32,8 +32,8 @@ from deepfake_audio.dataset import (
     read_records,
     speaker_warnings,
 )
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, report, script
-from deepfake_audio.files import replacing, write_json
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
+from deepfake_audio.files import open_table, replacing, write_json
 from deepfake_audio.scoring import Calibration, FileScores
 
 NAMES = {"train": "training", "val": "validation", "test": "test"}
@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = check_images(read_records(folder), settings.image)
     for message in data.unreadable:
         report(message)
+    if not data.records:
+        raise UserError(f"At least one image must be readable. Received: none in {folder}.")
     splits = [split for split in SPLITS if any(r.split == split for r in data.records)]
     check_classes(data.records, splits, folder)
     for warning in speaker_warnings(data.records):
@@ -158,7 +160,7 @@ def format_generators(generators: Mapping[str, Mapping[str, float]], name: str) 
 
 def write_scores(path: Path, files: Mapping[str, FileScores], calibration: Calibration) -> None:
     """Write one row a file: where it comes from, its score, and what the verdict rests on."""
-    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as partial, open_table(partial) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "split", "label", "speaker", "attack", "score", "p_real"))
         for split, scored in files.items():
@@ -219,7 +221,7 @@ def draw_pictures(
 
 
 def save_picture(figure: plt.Figure, title: str, path: Path) -> None:
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     with replacing(path) as partial:
         figure.savefig(partial, dpi=PICTURE_DPI)
     plt.close(figure)

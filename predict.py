@@ -16,6 +16,7 @@ or clipped. A file that can't be read is named and skipped; the exit code is the
 import argparse
 import csv
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -32,7 +33,7 @@ from deepfake_audio.config import Settings
 from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.dataset import find_files
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
-from deepfake_audio.files import replacing
+from deepfake_audio.files import open_table, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import clipped_share
 from deepfake_audio.scoring import Calibration
@@ -50,6 +51,7 @@ class Source:
     Attributes:
         name: as it was given.
         warning: why it can't be judged with confidence; empty if it can.
+        end_seconds: of its sound.
         starts: of its windows, in seconds.
         envelopes: the peaks of the sound in each window, for the timeline.
         scores: of its windows, log-odds of real before calibration.
@@ -57,6 +59,7 @@ class Source:
 
     name: str
     warning: str = ""
+    end_seconds: float = math.inf
     starts: list[float] = field(default_factory=list)
     envelopes: list[np.ndarray] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
@@ -138,6 +141,9 @@ class Reader:
 
     def _expand(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:
+            if not name:
+                self._fail(UserError("A file has a name. Received: an empty one."))
+                continue
             if not Path(name).is_dir():
                 yield name
                 continue
@@ -155,7 +161,10 @@ class Reader:
             with tempfile.NamedTemporaryFile() as copy:
                 shutil.copyfileobj(sys.stdin.buffer, copy)
                 copy.flush()
-                yield from self._read(Path(copy.name), name, opened)
+                try:
+                    yield from self._read(Path(copy.name), name, opened)
+                except UserError as error:
+                    raise UserError(str(error).replace(copy.name, name)) from None
         else:
             yield from self._read(Path(name), name, opened)
 
@@ -174,7 +183,8 @@ class Reader:
             )
         audio = self.settings.audio
         recording = open_recording(path, audio)
-        source = Source(name, doubt(recording, self.settings))
+        end_seconds = recording.end / audio.sample_rate_hz
+        source = Source(name, doubt(recording, self.settings), end_seconds)
         opened.append(source)
         for start, window in () if recording.is_silent else recording_windows(recording, audio):
             source.starts.append(start)
@@ -256,6 +266,7 @@ def write_timeline(
         calibration,
         settings.audio.window_seconds,
         settings.predict.timeline_seconds,
+        source.end_seconds,
     )
     stem = "standard-input" if source.name == STANDARD_INPUT else Path(source.name).name
     drawn[stem] += 1
@@ -263,11 +274,11 @@ def write_timeline(
     paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes)
     if not quiet:
         print(timelines.format_passages(line.passages))
-        print(f"Written: {paths}")
+        print(f"Written: {one_line(paths)}")
 
 
 def write_csv(path: Path, verdicts: Sequence[dict]) -> None:
-    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as partial, open_table(partial) as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(verdicts)

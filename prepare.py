@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,13 +36,14 @@ from deepfake_audio.dataset import (
     MANIFEST,
     MANIFEST_FIELDS,
     read_audio_settings,
+    read_manifest,
     read_records,
     speaker_warnings,
     summarise,
     write_audio_settings,
 )
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, script
-from deepfake_audio.files import replacing
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
+from deepfake_audio.files import open_table, replacing
 from deepfake_audio.images import encode_png
 from deepfake_audio.nuisances import measure_nuisances
 from deepfake_audio.splits import assign_splits, find_repeated
@@ -59,14 +61,14 @@ class Job:
     split: str
     stem: str
 
-    @property
-    def key(self) -> str:
-        """Return what changes when the file, its label or its split does."""
+    def key(self, max_windows: int) -> str:
+        """Return what changes when the file, its label, its split or its images would."""
         try:
             status = self.clip.path.stat()
-            return f"{self.stem}|{status.st_size}|{status.st_mtime_ns}"
+            changed = f"{status.st_size}|{status.st_mtime_ns}"
         except OSError:
-            return f"{self.stem}|missing"
+            changed = "missing"
+        return f"{self.stem}|{str(self.clip.path.resolve())!a}|{changed}|{max_windows}"
 
 
 @script
@@ -75,20 +77,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = load_settings(args.config, args.settings)
     corpus = read_corpus(Path(args.audio), args.corpus, args.subset)
     folder = Path("data", args.name or corpus.name)
-    repeated = find_repeated(corpus.clips)
-    clips = [clip for clip in corpus.clips if clip.name not in repeated]
-    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share)
-    jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
-
     begin(folder, settings.audio)
+    repeated, contradictory = find_repeated(corpus.clips)
+    left_out = {*repeated, *contradictory}
+    clips = [clip for clip in corpus.clips if clip.name not in left_out]
+    splits = assign_splits(
+        clips, settings.prepare.val_share, settings.prepare.test_share, known_splits(folder)
+    )
+    jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
     entries = draw_all(jobs, folder, settings)
     failed = write_results(jobs, entries, folder)
-    text = make_report(corpus, repeated, jobs, entries, folder)
+    text = make_report(corpus, repeated, contradictory, jobs, entries, folder)
     with replacing(folder / "report.txt") as partial:
         partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     print(text)
-    print(f"Next: python train.py data.folder={folder}")
-    return EXIT_SOME_FAILED if failed else EXIT_OK
+    print(f"Next: python train.py {shlex.quote(f'data.folder={folder}')}")
+    return EXIT_SOME_FAILED if failed or contradictory else EXIT_OK
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -120,18 +124,28 @@ def make_job(clip: Clip, split: str) -> Job:
 
 def begin(folder: Path, audio: AudioSettings) -> None:
     """Make the folder, or go on with one that was begun with the same audio settings."""
-    before = read_audio_settings(folder)
+    begun = (folder / JOURNAL).is_file()
+    before = read_audio_settings(folder) if begun else None
     if before is not None and before != audio:
         raise UserError(
             "A data folder is made with one set of audio settings. "
             f"Received: others than {folder / AUDIO_SETTINGS} has. Choose another --name."
         )
-    if before is None and folder.exists() and any(folder.iterdir()):
+    if not begun and folder.exists() and any(folder.iterdir()):
         raise UserError(
             f"A data folder is made by prepare.py alone. Received: {folder}, which holds other "
             "files. Choose another --name."
         )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / JOURNAL).touch()
     write_audio_settings(folder, audio)
+
+
+def known_splits(folder: Path) -> dict[str, str]:
+    """Return the split of each audio file that was prepared before."""
+    if not (folder / MANIFEST).is_file():
+        return {}
+    return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}
 
 
 def draw_all(jobs: Sequence[Job], folder: Path, settings: Settings) -> dict[str, dict]:
@@ -140,16 +154,19 @@ def draw_all(jobs: Sequence[Job], folder: Path, settings: Settings) -> dict[str,
     Returns:
         The journal's entry for each job's stem.
     """
+    max_windows = settings.prepare.max_windows
     done = read_journal(folder / JOURNAL)
-    entries = {job.stem: done[key] for job in jobs if (key := job.key) in done}
+    entries = {
+        job.stem: done[key]
+        for job in jobs
+        if (key := job.key(max_windows)) in done and is_drawn(done[key], folder)
+    }
     waiting = [job for job in jobs if job.stem not in entries]
     for job in waiting:
         (folder / job.stem).parent.mkdir(parents=True, exist_ok=True)
     parallel = Parallel(n_jobs=settings.prepare.workers or -1, return_as="generator_unordered")
     batches = parallel(
-        delayed(draw_clips)(
-            waiting[first : first + BATCH], folder, settings.audio, settings.prepare.max_windows
-        )
+        delayed(draw_clips)(waiting[first : first + BATCH], folder, settings.audio, max_windows)
         for first in range(0, len(waiting), BATCH)
     )
     with (
@@ -162,6 +179,12 @@ def draw_all(jobs: Sequence[Job], folder: Path, settings: Settings) -> dict[str,
             entries |= {entry["stem"]: entry for entry in batch}
             progress.update(len(batch))
     return entries
+
+
+def is_drawn(entry: Mapping, folder: Path) -> bool:
+    """Return whether a file was drawn without an error, and its images are still there."""
+    starts = entry.get("starts")
+    return bool(starts) and (folder / image_name(entry["stem"], len(starts) - 1)).is_file()
 
 
 def draw_clips(
@@ -194,7 +217,7 @@ def draw_clip(job: Job, folder: Path, audio: AudioSettings, max_windows: int) ->
     Returns:
         The journal's entry: `starts` of the windows in seconds and the nuisances, or `error`.
     """
-    entry = {"key": job.key, "stem": job.stem}
+    entry = {"key": job.key(max_windows), "stem": job.stem}
     try:
         recording = open_recording(job.clip.path, audio)
         if recording.is_silent:
@@ -203,6 +226,10 @@ def draw_clip(job: Job, folder: Path, audio: AudioSettings, max_windows: int) ->
         for start, window in recording_windows(recording, audio, max_windows):
             write_png(folder / image_name(job.stem, len(starts)), spectrogram_image(window, audio))
             starts.append(round(start, 3))
+        if not starts:
+            raise UserError(
+                f"A window must hold sound. Received: {job.clip.path}, whose chosen ones are quiet."
+            )
     except UserError as error:
         return entry | {"error": str(error)}
     nuisances = measure_nuisances(recording.beginning, audio.sample_rate_hz)
@@ -225,7 +252,7 @@ def write_results(jobs: Sequence[Job], entries: Mapping[str, dict], folder: Path
     """Write manifest.csv and errors.csv; return the number of files that could not be used."""
     failed = [job for job in jobs if "error" in entries[job.stem]]
     write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows(jobs, entries))
-    errors = ((job.clip.name, entries[job.stem]["error"]) for job in failed)
+    errors = ((one_line(job.clip.name), entries[job.stem]["error"]) for job in failed)
     write_table(folder / "errors.csv", ("audio", "error"), errors)
     return len(failed)
 
@@ -235,16 +262,13 @@ def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[
         clip = job.clip
         for number, start in enumerate(entries[job.stem].get("starts", ())):
             yield (
-                image_name(job.stem, number), clip.label, job.split, clip.name, f"{start:.3f}",
-                clip.speaker, clip.attack, clip.codec, clip.corpus,
+                image_name(job.stem, number), clip.label, job.split, one_line(clip.name),
+                f"{start:.3f}", clip.speaker, clip.attack, clip.codec, clip.corpus,
             )  # fmt: skip
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with (
-        replacing(path) as partial,
-        partial.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-    ):
+    with replacing(path) as partial, open_table(partial) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
@@ -252,7 +276,8 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
 
 def make_report(
     corpus: Corpus,
-    repeated: Mapping[str, str],
+    repeated: Sequence[str],
+    contradictory: Sequence[str],
     jobs: Sequence[Job],
     entries: Mapping[str, dict],
     folder: Path,
@@ -278,10 +303,12 @@ def make_report(
         ("are listed but not there", corpus.missing),
         ("are there but not listed", corpus.unlisted),
         ("are listed more than once", corpus.repeated),
-        ("have the same bytes as another one, and were left out", list(repeated)),
+        ("have the same bytes as another one, and were left out", repeated),
+        ("stand as real and as fake with the same bytes, and were left out", contradictory),
     ):
         if names:
-            shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+            shown = ", ".join(map(one_line, names[:NAMED]))
+            shown += ", ..." if len(names) > NAMED else ""
             lines.append(f"{len(names):,} files {what}: {shown}")
     shortcuts = audit_shortcuts(
         [entries[job.stem]["nuisances"] for job in drawn],

@@ -13,6 +13,7 @@ best epoch on validation is kept. Test images stay untouched. Everything lands i
 
 import argparse
 import os
+import shutil
 import sys
 import warnings
 from collections import Counter
@@ -232,7 +233,9 @@ def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
         stopping,
         recorder,
         *([keras.callbacks.TensorBoard(run.tensorboard)] if train.tensorboard else []),
-        keras.callbacks.BackupAndRestore(run.backup, double_checkpoint=True),
+        keras.callbacks.BackupAndRestore(
+            run.backup, double_checkpoint=True, delete_checkpoint=False
+        ),
     ]
 
 
@@ -265,6 +268,8 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
             update={"status": status, "best_epoch": epoch, "calibration": calibration}
         ),
     )
+    if status == "finished":
+        shutil.rmtree(run.backup, ignore_errors=True)
     print(f"\nEpoch {epoch} was best on validation. Without dropout and distortion it has")
     for split, result in results.items():
         figures = metrics.classification_report(

@@ -4,6 +4,7 @@ Files are read in blocks: a recording of hours takes no more memory than one of 
 """
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,8 @@ BLOCK_SECONDS = 30
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
 TRIM_FRAME_SECONDS = 0.01
 SILENCE_POWER = 1e-10  # -100 dBFS
+LOUDEST_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
+NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what it names
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,15 @@ def recording_windows(
     A window that is quieter throughout than what trimming cuts off is left out: in a pause there
     is no voice to look at.
     """
+    frame_samples = max(1, round(TRIM_FRAME_SECONDS * settings.sample_rate_hz))
     too_quiet = recording.loudest_power * 10 ** (-(settings.trim_db or np.inf) / 10)
     blocks: Iterable[np.ndarray] = [recording.beginning]
     if len(recording.beginning) < recording.samples:
         blocks = (block for _, block in read_blocks(recording.path, settings.sample_rate_hz))
     kept = _slice_blocks(blocks, recording.first, recording.end)
     for start, window in cut_windows(kept, recording.end - recording.first, settings, max_windows):
-        if np.dot(window, window) >= too_quiet * len(window):
+        whole = window[: len(window) // frame_samples * frame_samples]
+        if _frame_powers(whole, frame_samples).max() >= too_quiet:
             yield start + recording.first / settings.sample_rate_hz, window
 
 
@@ -120,10 +125,12 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
         UserError: the file is missing, holds no sound that can be read, or samples that are
             infinite or not a number.
     """
+    if not path.is_file():
+        raise UserError(f"An audio file must be a file that is there. Received: {path}.")
     try:
         blocks = _soundfile_blocks(path)
         head = next(blocks, None)
-    except (OSError, soundfile.LibsndfileError):
+    except (OSError, TypeError, soundfile.LibsndfileError):
         blocks = _av_blocks(path)
         head = next(blocks, None)
     if head is None:
@@ -134,7 +141,7 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
         resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
     for _, channels in itertools.chain([head], blocks):  # (samples, channels)
         mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
-        if not np.isfinite(mono).all():
+        if len(mono) and not np.abs(mono).max() < LOUDEST_SAMPLE:  # not a number is not below it
             raise UserError(f"An audio file must hold finite samples. Received: {path}.")
         yield rate_hz, resampler.resample_chunk(mono) if resampler else mono
     if resampler:
@@ -142,14 +149,24 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
 
 
 def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    with soundfile.SoundFile(path) as file:
-        while len(block := file.read(BLOCK_SECONDS * file.samplerate, "float32", always_2d=True)):
+    with soundfile.SoundFile(os.fsencode(path)) as file:
+        block = file.read(BLOCK_SECONDS * file.samplerate, "float32", always_2d=True)
+        while len(block):
             yield file.samplerate, block
+            try:
+                block = file.read(BLOCK_SECONDS * file.samplerate, "float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise UserError(
+                    f"An audio file must be whole. Received: {path} ({error})."
+                ) from None
 
 
 def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     try:
-        with av.open(str(path)) as container:
+        with (
+            path.open("rb") as file,
+            av.open(file, options=NO_OTHER_FILES, metadata_errors="replace") as container,
+        ):
             if not container.streams.audio:
                 raise UserError(f"An audio file must hold sound. Received: {path}, without any.")
             frames: list[np.ndarray] = []
@@ -229,8 +246,9 @@ def cut_windows(
         starts = itertools.chain(range(0, last, step), [last])
     start, held_from, held = next(starts), 0, np.empty(0, np.float32)
     for block in blocks:
-        held = np.concatenate([held[start - held_from :], block])
-        held_from = start
+        held = np.concatenate([held, block])
+        unused = min(start - held_from, len(held))
+        held, held_from = held[unused:], held_from + unused
         while start is not None and start + length <= held_from + len(held):
             yield start / settings.sample_rate_hz, held[start - held_from :][:length]
             start = next(starts, None)

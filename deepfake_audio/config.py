@@ -36,7 +36,7 @@ class AudioSettings(Section):
     window_seconds: float = Field(gt=0, le=60)
     window_overlap: float = Field(ge=0, le=0.95)
     trim_db: float = Field(ge=0, le=120)
-    fft_samples: int = Field(ge=16, le=65_536, multiple_of=2)
+    fft_samples: int = Field(ge=64, le=65_536, multiple_of=2)
     frames: Pixels
     frequency_bins: Pixels
     frequency_scale: Literal["linear", "mel"]

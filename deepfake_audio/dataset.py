@@ -116,7 +116,9 @@ def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes and not path.name.startswith(".")
+        if path.suffix.lower() in suffixes
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
     )
 
 
@@ -228,9 +230,8 @@ def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> Dat
             check.repeated.append(record.image)
         else:
             check.records.append(record)
-            fingerprint.update(
-                f"{record.image}\0{record.label}\0{record.split}\0".encode() + digest
-            )
+            name = f"{record.image}\0{record.label}\0{record.split}\0"
+            fingerprint.update(name.encode("utf-8", "surrogateescape") + digest)
     return DataCheck(check.records, check.unreadable, check.repeated, fingerprint.hexdigest())
 
 

@@ -1,6 +1,7 @@
 """The one error that is the user's to mend, and the wrapper that prints it on one line."""
 
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -40,6 +41,9 @@ def script(main: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # file names may hold any bytes
+                stream.reconfigure(errors="backslashreplace")
         try:
             exit_code = main(argv)
             sys.stdout.flush()

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from deepfake_audio.errors import UserError
 
@@ -40,3 +41,8 @@ def write_json(path: Path, content: object) -> None:
     """Write `content` as indented JSON, in one step."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def open_table(path: Path) -> TextIO:
+    """Open a CSV file to write; bytes of file names that are no UTF-8 are written escaped."""
+    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")

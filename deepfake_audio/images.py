@@ -38,6 +38,8 @@ def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
 
 def read_bytes(path: Path) -> bytes:
     """Read an image file's bytes, or raise a `UserError`."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"An image must be a file. Received: {path}.")
     try:
         return path.read_bytes()
     except OSError as error:

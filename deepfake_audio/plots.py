@@ -89,16 +89,9 @@ def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float)
     return ax
 
 
-def plot_envelope(ax: Axes, times: np.ndarray, peaks: np.ndarray) -> Axes:
-    """Draw the outline of sound.
-
-    Args:
-        ax: where to draw.
-        times: seconds, `(windows, parts)`; windows may overlap and leave gaps.
-        peaks: 0 to 1, `(windows, parts)`.
-    """
-    order = np.argsort(times, axis=None)
-    ax.fill_between(times.flat[order], -peaks.flat[order], peaks.flat[order], color=BLUE, lw=0)
+def plot_envelope(ax: Axes, seconds: np.ndarray, peaks: np.ndarray) -> Axes:
+    """Draw the outline of sound: times, rising, and peaks from 0 to 1, both `(points,)`."""
+    ax.fill_between(seconds, -peaks, peaks, color=BLUE, lw=0)
     ax.set(ylabel="waveform", yticks=[])
     return ax
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from deepfake_audio.config import Settings, read_settings, write_settings
 from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import UserError
-from deepfake_audio.files import replacing, write_json
+from deepfake_audio.files import open_table, replacing, write_json
 from deepfake_audio.scoring import Calibration
 
 RUNS = Path("runs")
@@ -233,7 +233,7 @@ def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:
 
 def write_history(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
     """Write `history.csv` in one step."""
-    with replacing(run.history) as partial, partial.open("w", newline="") as file:
+    with replacing(run.history) as partial, open_table(partial) as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from deepfake_audio.corpora import Clip
@@ -11,30 +11,34 @@ SPLITS = ("train", "val", "test")
 TAIL_BYTES = 4096
 
 
-def assign_splits(clips: Sequence[Clip], val_share: float, test_share: float) -> list[str]:
+def assign_splits(
+    clips: Sequence[Clip], val_share: float, test_share: float, known: Mapping[str, str]
+) -> list[str]:
     """Assign a split to each clip; a split that the corpus ships is kept.
 
-    A group (speaker, sentence, or single file) goes where the hash of its name points, so it stays
-    there when other files are added. Only where a split would be left without one of the classes,
-    the group whose hash is lowest moves there from the split that has most of that class.
+    A group (speaker, sentence, or single file) stays where it was before, else it goes where the
+    hash of its name points. Where a split would be left without one of the classes, the new group
+    whose hash is lowest moves there from the split that has most of that class.
 
     Args:
         clips: with `group`, `label` and perhaps `split`.
         val_share: share of the groups for validation.
         test_share: share of the groups for test.
+        known: the splits that were assigned before, by the clip's name.
 
     Returns:
         "train", "val" or "test" for each clip.
     """
     free = [clip for clip in clips if not clip.split]
-    split_of = {clip.group: _place(clip.group, val_share, test_share) for clip in free}
+    before = {clip.group: known[clip.name] for clip in reversed(free) if clip.name in known}
+    split_of = {clip.group: _place(clip.group, val_share, test_share) for clip in free} | before
     labels_of = defaultdict(set)
     for clip in free:
         labels_of[clip.group].add(clip.label)
     wanted = [s for s, share in (("val", val_share), ("test", test_share)) if share] + ["train"]
     for label in ("fake", "real") if len(free) == len(clips) else ():
         for split in wanted:
-            _fill_if_empty(split, label, split_of, labels_of)
+            _fill_if_empty(split, label, split_of, labels_of, before.keys())
     return [clip.split or split_of[clip.group] for clip in clips]
 
 
@@ -49,17 +53,26 @@ def _hash(group: str) -> int:
     return int.from_bytes(hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()[:8])
 
 
-def _fill_if_empty(split: str, label: str, split_of: dict, labels_of: dict) -> None:
-    counts = Counter(split_of[group] for group, labels in labels_of.items() if label in labels)
-    if counts[split] or not counts:
+def _fill_if_empty(
+    split: str, label: str, split_of: dict, labels_of: dict, fixed: Collection[str]
+) -> None:
+    counts = Counter((split_of[g], name) for g, labels in labels_of.items() for name in labels)
+    if counts[split, label]:
         return
-    fullest, groups = counts.most_common(1)[0]
-    if groups > 1:
-        candidates = [g for g, labels in labels_of.items() if label in labels]
-        split_of[min((g for g in candidates if split_of[g] == fullest), key=_hash)] = split
+    movable = [
+        group
+        for group, labels in labels_of.items()
+        if label in labels
+        and group not in fixed
+        and all(counts[split_of[group], name] > 1 for name in labels)
+    ]
+    if movable:
+        fullest = max(SPLITS, key=lambda name: counts[name, label])
+        chosen = min(movable, key=lambda group: (split_of[group] != fullest, _hash(group)))
+        split_of[chosen] = split
 
 
-def find_repeated(clips: Iterable[Clip]) -> dict[str, str]:
+def find_repeated(clips: Iterable[Clip]) -> tuple[list[str], list[str]]:
     """Find files with the same bytes as another one.
 
     Files are compared by size, then by their last bytes, then as a whole, so that few are read.
@@ -68,13 +81,20 @@ def find_repeated(clips: Iterable[Clip]) -> dict[str, str]:
         clips: of which the first of each set of equal ones stays; of shipped splits the latest one.
 
     Returns:
-        The name of each clip to leave out, and the name of the one that stays.
+        The names of clips to leave out since an equal one stays, and of those whose bytes stand as
+        real and as fake, which are all to be left out.
     """
     last_split_first = sorted(clips, key=lambda clip: -SPLITS.index(clip.split or "train"))
     candidates = [last_split_first]
     for key in (_size, _tail, _digest):
         candidates = [alike for some in candidates for alike in _group_by(key, some)]
-    return {clip.name: alike[0].name for alike in candidates for clip in alike[1:]}
+    repeated, contradictory = [], []
+    for alike in candidates:
+        if len({clip.label for clip in alike}) > 1:
+            contradictory += [clip.name for clip in alike]
+        else:
+            repeated += [clip.name for clip in alike[1:]]
+    return repeated, contradictory
 
 
 def _group_by(key, clips: Iterable[Clip]) -> list[list[Clip]]:

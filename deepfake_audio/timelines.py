@@ -1,16 +1,18 @@
 """The timeline of a long recording: which passages are real and which are fake."""
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.files import replacing
+from deepfake_audio.files import open_table, replacing
 from deepfake_audio.scoring import Calibration
 
 PEAKS_PER_WINDOW = 32
+PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
 
 
@@ -51,6 +53,7 @@ def make_timeline(
     calibration: Calibration,
     window_seconds: float,
     span_seconds: float,
+    end_seconds: float = math.inf,
 ) -> Timeline:
     """Judge each moment by the windows around it, and join moments of one verdict to passages.
 
@@ -60,12 +63,14 @@ def make_timeline(
         calibration: of the run.
         window_seconds: length of a window.
         span_seconds: the windows whose middles lie within half of this are averaged.
+        end_seconds: of the recording, which a window may pass where it was repeated to be filled.
     """
     p_fake = 1 - calibration.probability_real(smooth(starts, scores, span_seconds))
     is_fake = p_fake > 0.5
     turns = np.flatnonzero(np.diff(is_fake)) + 1
     middles = starts + window_seconds / 2
-    borders = [starts[0], *((middles[turns] + middles[turns - 1]) / 2), starts[-1] + window_seconds]
+    end = min(end_seconds, starts[-1] + window_seconds)
+    borders = [starts[0], *((middles[turns] + middles[turns - 1]) / 2), end]
     passages = []
     for number, windows in enumerate(np.split(np.arange(len(starts)), turns)):
         fake = float(p_fake[windows].mean())
@@ -122,7 +127,7 @@ def write_timeline(
 ) -> str:
     """Write the passages as CSV and the picture as PNG; return their names."""
     table, picture = (path.with_name(f"{path.name}.{suffix}") for suffix in ("csv", "png"))
-    with replacing(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(table) as partial, open_table(partial) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("start_seconds", "end_seconds", "verdict", "confidence"))
         writer.writerows(
@@ -130,6 +135,15 @@ def write_timeline(
         )
     draw_timeline(picture, title, timeline, envelopes)
     return f"{table}, {picture}"
+
+
+def outline(timeline: Timeline, envelopes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return times in seconds, rising, and the peaks of the sound, as many as a picture shows."""
+    part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
+    times = (timeline.starts[:, None] + np.arange(PEAKS_PER_WINDOW) * part_seconds).ravel()
+    order = np.argsort(times)
+    firsts = np.arange(0, len(order), -(-len(order) // PEAKS_SHOWN))
+    return times[order][firsts], np.maximum.reduceat(np.concatenate(envelopes)[order], firsts)
 
 
 def draw_timeline(
@@ -143,9 +157,7 @@ def draw_timeline(
     figure, (upper, lower) = plt.subplots(
         2, 1, figsize=(11, 4.6), sharex=True, layout="constrained", height_ratios=(1, 1.2)
     )
-    part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
-    times = timeline.starts[:, None] + np.arange(PEAKS_PER_WINDOW) * part_seconds
-    plots.plot_envelope(upper, times, np.array(envelopes))
+    plots.plot_envelope(upper, *outline(timeline, envelopes))
     middles = timeline.starts + timeline.window_seconds / 2
     plots.plot_p_fake(lower, middles, timeline.p_fake)
     fakes = [p for p in timeline.passages if p.verdict == "FAKE"]
@@ -153,7 +165,7 @@ def draw_timeline(
         plots.shade(ax, [(p.start_seconds, p.end_seconds) for p in fakes])
     if fakes:
         lower.legend(loc="upper right")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     with replacing(path) as partial:
         figure.savefig(partial, dpi=PICTURE_DPI)
     plt.close(figure)

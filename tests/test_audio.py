@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -251,3 +252,72 @@ def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path):
         )  # fmt: skip
         peaks_mb[minutes] = float(result.stdout)
     assert peaks_mb[60] - peaks_mb[2] < 25  # an hour of samples at 16 kHz would be 230 MB
+
+
+def test_windows_far_apart_show_the_sound_of_their_time(tmp_path: Path):
+    seconds = 200
+    ramp = (np.arange(seconds * RATE_HZ) / (seconds * RATE_HZ)).astype(np.float32)
+    soundfile.write(tmp_path / "ramp.wav", ramp, RATE_HZ, "FLOAT")
+    keep_all = with_audio(trim_db=0)
+    recording = open_recording(tmp_path / "ramp.wav", keep_all)
+    windows = list(recording_windows(recording, keep_all, max_windows=5))
+    assert len(windows) == 5
+    for start, window in windows:
+        assert window[0] * seconds == pytest.approx(start, abs=0.001)
+    assert windows[-1][1][-1] == ramp[-1]
+
+
+def test_soft_speech_beside_a_click_is_looked_at(tmp_path: Path):
+    samples = 0.01 * speech_like(10) / np.abs(speech_like(10)).max()
+    samples[8 * RATE_HZ : 8 * RATE_HZ + 160] = 0.25  # 28 dB above the peaks around
+    soundfile.write(tmp_path / "click.wav", samples, RATE_HZ, "FLOAT")
+    starts = [
+        start
+        for start, _ in recording_windows(open_recording(tmp_path / "click.wav", AUDIO), AUDIO)
+    ]
+    assert np.diff(starts).max() < AUDIO.window_seconds
+
+
+def test_a_damaged_end_is_told_and_no_traceback(tmp_path: Path):
+    path = tmp_path / "long.flac"
+    soundfile.write(path, speech_like(90), RATE_HZ)
+    path.write_bytes(path.read_bytes()[:-200_000])
+    try:
+        samples = read_audio(path, RATE_HZ)
+    except UserError as error:
+        assert "must be whole" in str(error)
+    else:
+        assert len(samples) < 90 * RATE_HZ
+
+
+def test_names_of_any_bytes_are_read(tmp_path: Path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9 \n$.wav"))
+    soundfile.write(os.fsencode(path), sine(440, 1.0), RATE_HZ)
+    assert len(read_audio(path, RATE_HZ)) == RATE_HZ
+    encoded = path.with_suffix(".m4a")
+    encode(tmp_path / "plain.m4a", sine(440, 1.0), RATE_HZ)
+    (tmp_path / "plain.m4a").rename(encoded)
+    assert len(read_audio(encoded, RATE_HZ)) > 0.9 * RATE_HZ
+
+
+@pytest.mark.parametrize("name", ["a.raw", "a.m3u8", "12:30.m4a", "http:x.m4a"])
+def test_names_and_playlists_open_nothing_else(tmp_path: Path, name):
+    soundfile.write(tmp_path / "secret.wav", sine(440, 1.0), RATE_HZ)
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{tmp_path}/secret.wav\n"
+    (tmp_path / name).write_text(f"{playlist}#EXT-X-ENDLIST\n")
+    with pytest.raises(UserError, match=r"^An audio file must"):
+        read_audio(tmp_path / name, RATE_HZ)
+
+
+def test_pipes_and_folders_do_not_hang(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", tmp_path, tmp_path / "none.wav"):
+        with pytest.raises(UserError, match="must be a file that is there"):
+            read_audio(path, RATE_HZ)
+
+
+def test_numbers_that_are_no_sound_are_told(tmp_path: Path):
+    for number in (1e30, np.inf, np.nan):
+        soundfile.write(tmp_path / "huge.wav", np.full(1600, number), RATE_HZ, "FLOAT")
+        with pytest.raises(UserError, match="finite samples"):
+            read_audio(tmp_path / "huge.wav", RATE_HZ)

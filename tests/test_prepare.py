@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -135,6 +136,56 @@ def test_a_killed_preparation_goes_on(workplace):
     assert 120 <= len(lines) <= 122
     assert len({row["audio"] for row in manifest(Path("data/many"))}) == 120
     assert not list(Path("data/many").rglob("*.partial"))
+
+
+def test_other_windows_are_drawn_anew_and_lost_images_again(workplace):
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    rows = manifest()
+    prepare.main(["mine", "--name", "mine", "prepare.max_windows=1", *ONE_PROCESS])
+    assert len(manifest()) == 16 < len(rows)
+    lost = Path("data/mine", manifest()[0]["image"])
+    lost.unlink()
+    prepare.main(["mine", "--name", "mine", "prepare.max_windows=1", *ONE_PROCESS])
+    assert lost.is_file()
+
+
+def test_a_file_that_was_mended_is_taken(workplace):
+    path = Path("mine/real/00.wav")
+    good = path.read_bytes()
+    path.write_bytes(b"no audio".ljust(len(good)))
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 1
+    path.write_bytes(good)
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+
+
+def test_files_of_another_folder_are_never_taken_for_these(workplace):
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    before = Path("data/mine", manifest()[0]["image"]).read_bytes()
+    shutil.copytree("mine", "other")
+    changed = Path("other", manifest()[0]["audio"])
+    times = Path("mine", manifest()[0]["audio"]).stat()
+    soundfile.write(changed, sound(2, 500), RATE_HZ)
+    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
+    prepare.main(["other", "--name", "mine", *ONE_PROCESS])
+    assert Path("data/mine", manifest()[0]["image"]).read_bytes() != before
+
+
+def test_a_data_folder_of_other_origin_is_left_alone(workplace, capsys):
+    shutil.copytree(ROOT / "data" / "sample", "data/sample")
+    before = Path("data/sample/manifest.csv").read_bytes()
+    assert prepare.main(["mine", "--name", "sample", *ONE_PROCESS]) == 2
+    assert "Choose another --name." in capsys.readouterr().err
+    assert Path("data/sample/manifest.csv").read_bytes() == before
+
+
+def test_odd_names_are_taken(workplace):
+    for name in (b"caf\xe9.wav", b"line\nand\rmore.wav", b"-x $5.wav"):
+        shutil.copy("mine/real/00.wav", os.fsencode("mine/real/") + name)
+        with Path("mine/real", os.fsdecode(name)).open("ab") as file:
+            file.write(name)
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    assert len({row["audio"] for row in manifest()}) == 19
+    assert len(read_records(Path("data/mine"))) == len(manifest())
 
 
 def test_equal_files_stand_once(workplace, capsys):

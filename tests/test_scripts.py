@@ -99,6 +99,20 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path):
     assert run_script("train.py", "--resume", folder=tmp_path).returncode == 2
 
 
+def test_a_training_killed_while_it_exports_is_finished_by_resuming(tmp_path, monkeypatch):
+    make_data_folder(tmp_path / "data" / "tiny")
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as killed:
+        killed.setattr(train, "export_onnx", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        args = ["--run", "first", "data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=2"]
+        assert train.main(args) == 130
+    before = Path("runs/first/history.csv").read_text()
+    assert train.main(["--resume", "--run", "first"]) == 0
+    assert Path("runs/first/history.csv").read_text() == before
+    assert Path("runs/first/model.onnx").is_file()
+    assert not Path("runs/first/backup").exists()
+
+
 def test_ctrl_c_keeps_the_best_model_so_far(tmp_path):
     make_data_folder(tmp_path / "data" / "tiny")
     training = start_training(tmp_path, "--run", "first", "train.epochs=100000")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def clips(count: int, files_each: int = 3, **fields) -> list[Clip]:
 
 def by_group(some: list[Clip]) -> dict[str, set[str]]:
     groups: dict[str, set[str]] = {}
-    for clip, split in zip(some, assign_splits(some, 0.1, 0.1), strict=True):
+    for clip, split in zip(some, assign_splits(some, 0.1, 0.1, {}), strict=True):
         groups.setdefault(clip.group, set()).add(split)
     return groups
 
@@ -39,6 +40,26 @@ def test_adding_files_moves_nobody():
     assert all(many[group] == splits for group, splits in few.items())
 
 
+def test_what_was_assigned_before_stays_however_few_there_were():
+    few = clips(5)
+    known = {
+        clip.name: split for clip, split in zip(few, assign_splits(few, 0.1, 0.1, {}), strict=True)
+    }
+    many = clips(40)
+    after = dict(zip((c.name for c in many), assign_splits(many, 0.1, 0.1, known), strict=True))
+    assert {name: after[name] for name in known} == known
+
+
+def test_no_class_is_taken_out_of_a_split_to_fill_another():
+    for count in range(3, 30):
+        some = [
+            replace(clip, group=f"{clip.group} of {count}") for clip in clips(count, files_each=1)
+        ]
+        splits = assign_splits(some, 0.1, 0.1, {})
+        found = {(clip.label, split) for clip, split in zip(some, splits, strict=True)}
+        assert len(found) == 6, count
+
+
 def test_order_does_not_matter():
     some = clips(30)
     assert by_group(some) == by_group(some[::-1])
@@ -53,7 +74,7 @@ def test_every_split_has_both_classes_where_there_are_speakers_enough(count):
 
 
 def test_a_shipped_split_is_kept():
-    assert set(assign_splits(clips(30, split="test"), 0.1, 0.1)) == {"test"}
+    assert set(assign_splits(clips(30, split="test"), 0.1, 0.1, {})) == {"test"}
 
 
 def test_files_with_the_same_bytes_are_found(tmp_path):
@@ -66,7 +87,15 @@ def test_files_with_the_same_bytes_are_found(tmp_path):
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     some = [Clip(tmp_path / name, name, "real", group=name) for name in contents]
-    assert find_repeated(some) == {"c.wav": "a.wav"}
+    assert find_repeated(some) == (["c.wav"], [])
+
+
+def test_bytes_that_stand_as_real_and_as_fake_are_left_out_altogether(tmp_path):
+    some = []
+    for label in ("fake", "real"):
+        (tmp_path / f"{label}.wav").write_bytes(b"same")
+        some.append(Clip(tmp_path / f"{label}.wav", f"{label}.wav", label, group=label))
+    assert find_repeated(some) == ([], ["fake.wav", "real.wav"])
 
 
 def test_of_equal_files_in_shipped_splits_the_latest_stays(tmp_path):
@@ -75,10 +104,10 @@ def test_of_equal_files_in_shipped_splits_the_latest_stays(tmp_path):
         path = tmp_path / f"{split}.wav"
         path.write_bytes(b"same")
         some.append(Clip(path, path.name, "real", split=split, group=path.name))
-    assert find_repeated(some) == {"train.wav": "test.wav"}
+    assert find_repeated(some) == (["train.wav"], [])
 
 
 def test_a_file_that_vanished_is_no_repetition(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"x")
     some = [Clip(tmp_path / name, name, "real", group=name) for name in ("a.wav", "gone.wav")]
-    assert find_repeated(some) == {}
+    assert find_repeated(some) == ([], [])

@@ -32,6 +32,11 @@ def test_one_window_is_one_passage():
     assert (passage.start_seconds, passage.end_seconds, passage.verdict) == (0.0, 2.0, "FAKE")
 
 
+def test_a_short_recording_ends_where_it_ends():
+    line = make_timeline(np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, 5.0, end_seconds=0.7)
+    assert line.passages[0].end_seconds == 0.7
+
+
 def test_the_table_reads_like_a_clock():
     text = format_passages(timeline_of([3.0] * 70 + [-3.0] * 2).passages)
     assert text.splitlines() == [
@@ -51,6 +56,6 @@ def test_the_outline_is_the_peak_of_each_part():
 def test_table_and_picture_are_written(tmp_path):
     line = timeline_of([3.0] * 5 + [-3.0] * 4)
     outlines = [np.full(32, 0.5)] * 9
-    write_timeline(tmp_path / "call.wav", "call.wav", line, outlines)
+    write_timeline(tmp_path / "call.wav", "cost $5^^$.wav", line, outlines)
     assert (tmp_path / "call.wav.csv").read_text().splitlines()[1].startswith("0.0,5.5,REAL,")
     assert cv2.imread(str(tmp_path / "call.wav.png")).std() > 5
