@@ -65,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = score_splits(run, settings, data.records, splits)
     figures = {
         split: metrics.classification_report(
-            files[split].is_real, record.calibration.log_odds(files[split].scores), threshold=0.0
+            files[split].is_real,
+            files[split].scores,
+            record.calibration.log_odds(files[split].scores) > 0,
         )
         for split in splits
     }

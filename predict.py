@@ -38,7 +38,7 @@ from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import clipped_share
 from deepfake_audio.scoring import Calibration
 
-FIELDS = ("verdict", "confidence", "p_real", "score", "windows", "warning", "file")
+FIELDS = ("verdict", "confidence", "p_real", "score", "windows", "warning", "run", "file")
 MOST_SHOWN = 0.999
 STANDARD_INPUT = "-"
 TIMELINES = Path("timelines")
@@ -73,7 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     reader = Reader(settings, record.images_from_audio)
     verdicts, drawn = [], Counter()
     for source in score_sources(model, reader, args.files, settings.score.batch_size):
-        verdict = judge(source, record.calibration)
+        if record.calibration.says_nothing:
+            source.warning = source.warning or "the run tells nothing apart: train it longer"
+        verdict = judge(source, record.calibration) | {"run": run.name}
         print(json.dumps(verdict) if args.json else format_verdict(verdict), flush=True)
         if args.timeline and source.starts:
             write_timeline(source, record.calibration, settings, drawn, quiet=args.json)

@@ -283,8 +283,6 @@ def make_report(
     folder: Path,
 ) -> str:
     """Return what was made of the corpus, what was left out, and the shortcut audit."""
-    from deepfake_audio.shortcuts import audit_shortcuts, format_audit, format_warnings
-
     drawn = [job for job in jobs if "error" not in entries[job.stem]]
     failed = [job.clip.name for job in jobs if "error" in entries[job.stem]]
     if not drawn:
@@ -310,13 +308,23 @@ def make_report(
             shown = ", ".join(map(one_line, names[:NAMED]))
             shown += ", ..." if len(names) > NAMED else ""
             lines.append(f"{len(names):,} files {what}: {shown}")
+    return "\n".join([*lines, *audit(drawn, entries)])
+
+
+def audit(drawn: Sequence[Job], entries: Mapping[str, dict]) -> list[str]:
+    """Return the lines of the shortcut audit."""
+    from deepfake_audio.shortcuts import audit_shortcuts, format_audit, format_warnings
+
+    absent = {"fake", "real"} - {job.clip.label for job in drawn}
+    if absent:
+        return [f"Warning: there are no {absent.pop()} files. Add some, and run this again."]
     shortcuts = audit_shortcuts(
         [entries[job.stem]["nuisances"] for job in drawn],
         is_real=[job.clip.label == "real" for job in drawn],
         splits=[job.split for job in drawn],
         groups=[job.clip.group for job in drawn],
     )
-    return "\n".join([*lines, "", format_audit(shortcuts), *format_warnings(shortcuts)])
+    return ["", format_audit(shortcuts), *format_warnings(shortcuts)]
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ from deepfake_audio.images import read_image
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 EXPORT_TOLERANCE = 1e-5
+NOTHING_LEARNT = "the validation files were not told apart; train longer, or on more files"
 
 
 @script
@@ -273,12 +274,14 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
     print(f"\nEpoch {epoch} was best on validation. Without dropout and distortion it has")
     for split, result in results.items():
         figures = metrics.classification_report(
-            result.is_real, calibration.log_odds(result.scores), threshold=0.0
+            result.is_real, result.scores, calibration.log_odds(result.scores) > 0
         )
         print(
             f"  {split:6} accuracy {figures['accuracy']:6.1%}   EER {figures['eer']:6.1%}   "
             f"files {figures['files']:,}"
         )
+    if calibration.says_nothing:
+        print(f"Warning: {NOTHING_LEARNT}. predict.py will answer UNCERTAIN.", file=sys.stderr)
     print(f"Kept in {run.folder}{os.sep}. Next: python evaluate.py --run {run.name}")
 
 

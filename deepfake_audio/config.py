@@ -290,7 +290,7 @@ def _unknown_key(key: str, origin: str) -> str:
         for section, field in Settings.model_fields.items()
         for name in field.annotation.model_fields
     ]
-    near = difflib.get_close_matches(key, known + list(Settings.model_fields), n=1, cutoff=0.5)
-    near = near or [name for name in known if name.partition(".")[2] == key.rpartition(".")[2]][:1]
+    near = [name for name in known if name.partition(".")[2] == key.rpartition(".")[2]]
+    near += difflib.get_close_matches(key, known + list(Settings.model_fields), n=1, cutoff=0.5)
     remedy = f"Did you mean {near[0]}?" if near else "config.yaml lists every setting."
     return f"A setting must be one that config.yaml knows. Received: {key} in {origin}. {remedy}"

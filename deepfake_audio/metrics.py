@@ -81,20 +81,20 @@ def roc(is_real: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return roc_curve(is_real, scores, drop_intermediate=False)
 
 
-def classification_report(is_real: np.ndarray, scores: np.ndarray, threshold: float) -> dict:
+def classification_report(is_real: np.ndarray, scores: np.ndarray, called_real: np.ndarray) -> dict:
     """Compute every figure that `evaluate.py` prints.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.
         scores: `(files,)`, higher is more real.
-        threshold: a score at or above it is called real.
+        called_real: `(files,)`, the verdicts.
 
     Returns:
         A flat mapping: counts, shares from 0 to 1, and the confusion matrix as rows fake, real
         (truth) by columns fake, real (verdict). Precision, recall and F1 are of finding fakes.
     """
     is_real, scores = check_scores(is_real, scores)
-    called_real = (scores >= threshold).astype(int)
+    called_real = np.asarray(called_real).astype(int)
     confusion = confusion_matrix(is_real, called_real, labels=[0, 1])
     precision, recall, f1, _ = precision_recall_fscore_support(
         is_real, called_real, labels=[0], zero_division=0
@@ -112,7 +112,6 @@ def classification_report(is_real: np.ndarray, scores: np.ndarray, threshold: fl
         "roc_auc": float(roc_auc_score(is_real, scores)),
         "eer": eer.rate,
         "eer_threshold": eer.threshold,
-        "threshold": threshold,
         "confusion": confusion.tolist(),
     }
 

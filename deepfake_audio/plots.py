@@ -55,7 +55,7 @@ def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)
-    ax.legend(frameon=False, loc="lower right")
+    ax.legend(framealpha=0.9, loc="lower right")
     return ax
 
 

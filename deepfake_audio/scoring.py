@@ -32,6 +32,11 @@ class Calibration:
     slope: float
     intercept: float
 
+    @property
+    def says_nothing(self) -> bool:
+        """Return whether the scores it was fitted on did not tell real from fake."""
+        return self.slope == 0
+
     def log_odds(self, scores: np.ndarray) -> np.ndarray:
         """Return calibrated log-odds of real; above 0 the verdict is real."""
         return self.slope * np.asarray(scores, np.float64) + self.intercept

@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 ALL_TOGETHER = "all together"
 WARN_AUC = 0.75
+WARN_FILES = 20  # with fewer, an AUC is chance
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,12 @@ def format_warnings(shortcuts: Sequence[Shortcut]) -> list[str]:
     """Return one plain warning for each split in which a nuisance gives the class away."""
     warnings = []
     for split in dict.fromkeys(shortcut.split for shortcut in shortcuts):
-        telling = [s for s in shortcuts if s.split == split and s.auc >= WARN_AUC]
+        enough = [s for s in shortcuts if s.split == split and s.files >= WARN_FILES]
+        telling = [s for s in enough if s.auc >= WARN_AUC]
         if telling:
             names = ", ".join(f"{s.nuisance} (AUC {s.auc:.2f})" for s in telling)
             warnings.append(
-                f"Warning: in {split}, fake and real differ by {names}. A detector trained on such "
-                "data learns the recording, not the voice."
+                f"Warning: in {split}, fake and real differ by {names}. A detector learns such a "
+                "difference instead of the voice."
             )
     return warnings

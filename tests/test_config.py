@@ -40,6 +40,7 @@ def test_unknown_key_names_the_near_match():
         "Did you mean train.epochs?"
     )
     assert "Did you mean train.epochs?" in error_of("epochs=3")
+    assert "Did you mean model.dropout?" in error_of("train.dropout=0.4")
 
 
 @pytest.mark.parametrize(

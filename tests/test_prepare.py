@@ -213,10 +213,17 @@ def test_speakers_given_by_a_table_keep_splits_apart(workplace):
 
 
 def test_a_telling_level_is_warned_of(workplace, capsys):
-    for number in range(8):
-        soundfile.write(f"mine/fake/{number:02}.wav", 0.1 * sound(2, 100 + number), RATE_HZ)
-    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    make_audio(workplace / "loud", files=20)
+    for number in range(20):
+        soundfile.write(f"loud/fake/{number:02}.wav", 0.1 * sound(2, 100 + number), RATE_HZ)
+    prepare.main(["loud", "--name", "loud", *ONE_PROCESS])
     assert "Warning: in train, fake and real differ by level (AUC 1.00)" in capsys.readouterr().out
+
+
+def test_a_missing_class_is_warned_of(workplace, capsys):
+    shutil.rmtree("mine/fake")
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    assert "Warning: there are no fake files." in capsys.readouterr().out
 
 
 def test_max_windows_spreads_images_over_the_file(workplace):

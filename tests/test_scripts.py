@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,6 +214,21 @@ def test_evaluating_without_a_run_names_the_remedy(tmp_path, monkeypatch, capsys
     assert capsys.readouterr().err == (
         "error: A trained run is needed. Received: none in runs/. Make one with: python train.py\n"
     )
+
+
+def test_a_run_that_tells_nothing_apart_says_so(in_workspace, tmp_path, capsys):
+    run = tmp_path / "blind"
+    shutil.copytree("runs/first", run)
+    record = json.loads((run / "run.json").read_text())
+    record["calibration"] = {"slope": 0.0, "intercept": 0.0}
+    (run / "run.json").write_text(json.dumps(record))
+    assert predict.main(["--run", str(run), "data/tiny/test/fake/00.png"]) == 0
+    assert capsys.readouterr().out.startswith("UNCERTAIN")
+    assert evaluate.main(["--run", str(run)]) == 0
+    figures = json.loads((run / "metrics.json").read_text())["splits"]["test"]
+    assert evaluate.main(["--run", "first"]) == 0
+    own = json.loads(Path("runs/first/metrics.json").read_text())["splits"]["test"]
+    assert (figures["roc_auc"], figures["eer"]) == (own["roc_auc"], own["eer"])
 
 
 # predict
