@@ -21,7 +21,7 @@ from deepfake_audio.errors import UserError
 
 BLOCK_SECONDS = 30
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
-TRIM_FRAME_SECONDS = 0.01
+FRAME_SECONDS = 0.01
 SILENCE_POWER = 1e-10  # -100 dBFS
 LOUDEST_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
 CHUNK_BYTES = 65_536  # for larger arrays the C library fetches fresh pages, at thrice the time
@@ -67,7 +67,7 @@ def open_recording(path: Path, settings: AudioSettings) -> Recording:
     Raises:
         UserError: the file is missing, or holds no sound that can be read.
     """
-    frame_samples = max(1, round(TRIM_FRAME_SECONDS * settings.sample_rate_hz))
+    frame_samples = frame_length(settings.sample_rate_hz)
     beginning, powers, rest, total, rate_hz = [], [], np.empty(0, np.float32), 0, 0
     for rate_hz, block in read_blocks(path, settings.sample_rate_hz):  # noqa: B007
         if total < WHOLE_SECONDS * settings.sample_rate_hz:
@@ -75,7 +75,7 @@ def open_recording(path: Path, settings: AudioSettings) -> Recording:
         total += len(block)
         rest = np.concatenate([rest, block])
         frames = len(rest) // frame_samples
-        powers.append(_frame_powers(rest[: frames * frame_samples], frame_samples))
+        powers.append(frame_powers(rest[: frames * frame_samples], frame_samples))
         rest = rest[frames * frame_samples :]
     if not total:
         raise UserError(f"An audio file must hold sound. Received: {path}, which holds none.")
@@ -95,7 +95,7 @@ def recording_windows(
     A window that is quieter throughout than what trimming cuts off is left out: in a pause there
     is no voice to look at.
     """
-    frame_samples = max(1, round(TRIM_FRAME_SECONDS * settings.sample_rate_hz))
+    frame_samples = frame_length(settings.sample_rate_hz)
     too_quiet = recording.loudest_power * 10 ** (-(settings.trim_db or np.inf) / 10)
     blocks: Iterable[np.ndarray] = [recording.beginning]
     if len(recording.beginning) < recording.samples:
@@ -103,7 +103,7 @@ def recording_windows(
     kept = _slice_blocks(blocks, recording.first, recording.end)
     for start, window in cut_windows(kept, recording.end - recording.first, settings, max_windows):
         whole = window[: len(window) // frame_samples * frame_samples]
-        if _frame_powers(whole, frame_samples).max() >= too_quiet:
+        if frame_powers(whole, frame_samples).max() >= too_quiet:
             yield start + recording.first / settings.sample_rate_hz, window
 
 
@@ -188,7 +188,13 @@ def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         raise UserError(f"An audio file must be readable. Received: {path} ({reason}).") from None
 
 
-def _frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
+def frame_length(sample_rate_hz: int) -> int:
+    """Return the samples of 10 ms, the frame by which loud and quiet are told."""
+    return max(1, round(FRAME_SECONDS * sample_rate_hz))
+
+
+def frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
+    """Return the mean square of each frame; the samples are a whole number of frames."""
     frames = samples.reshape(-1, frame_samples)
     return np.einsum("ij,ij->i", frames, frames) / frame_samples
 
@@ -205,9 +211,9 @@ def _loud_span(
 
 def trim_edges(samples: np.ndarray, settings: AudioSettings) -> np.ndarray:
     """Cut off both quiet edges of samples that are in memory; see `open_recording`."""
-    frame_samples = max(1, round(TRIM_FRAME_SECONDS * settings.sample_rate_hz))
+    frame_samples = frame_length(settings.sample_rate_hz)
     padded = np.pad(samples, (0, -len(samples) % frame_samples))
-    powers = _frame_powers(padded, frame_samples)
+    powers = frame_powers(padded, frame_samples)
     first, end = _loud_span(powers, frame_samples, len(samples), settings.trim_db)
     return samples[first:end]
 

@@ -21,9 +21,9 @@ from deepfake_audio.config import (
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, decode_image, read_bytes
+from deepfake_audio.splits import SPLITS
 
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
-SPLITS = ("train", "val", "test")
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
 MANIFEST_FIELDS = (

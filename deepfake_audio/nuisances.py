@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import fft
 
-FRAME_SECONDS = 0.01
+from deepfake_audio.audio import FRAME_SECONDS, frame_length, frame_powers
+
 SILENCE_DB = 40
 BANDWIDTH_DB = 60
 SPECTRUM_FRAMES = 64
@@ -22,10 +23,9 @@ def measure_nuisances(samples: np.ndarray, sample_rate_hz: int) -> dict[str, flo
         dBFS to 0.1 dB, the highest frequency within 60 dB of the loudest one on average, and the
         share of samples at full scale.
     """
-    frame_samples = max(1, round(FRAME_SECONDS * sample_rate_hz))
+    frame_samples = frame_length(sample_rate_hz)
     frames = np.resize(samples, max(1, len(samples) // frame_samples) * frame_samples)
-    frames = frames.reshape(-1, frame_samples)
-    power = np.einsum("ij,ij->i", frames, frames) / frame_samples + 1e-12
+    power = frame_powers(frames, frame_samples) + 1e-12
     loud = np.flatnonzero(power >= power.max() * 10 ** (-SILENCE_DB / 10))
     spectrum = average_spectrum(samples)
     within = np.flatnonzero(spectrum >= spectrum.max() * 10 ** (-BANDWIDTH_DB / 10))

@@ -11,6 +11,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
+from deepfake_audio.splits import SPLITS
+
 ALL_TOGETHER = "all together"
 WARN_AUC = 0.75
 WARN_FILES = 20  # with fewer, an AUC is chance
@@ -55,7 +57,7 @@ def audit_shortcuts(
         [_as_numbers([row[name] for row in nuisances], is_real) for name in names]
     )
     shortcuts = []
-    for split in [name for name in ("train", "val", "test") if name in splits]:
+    for split in [name for name in SPLITS if name in splits]:
         here = splits == split
         if len(set(is_real[here])) < 2:
             continue
