@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
@@ -33,6 +34,7 @@ from deepfake_audio.config import AudioSettings, Settings, load_settings
 from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
 from deepfake_audio.dataset import (
     AUDIO_SETTINGS,
+    JOURNAL,
     MANIFEST,
     MANIFEST_FIELDS,
     read_audio_settings,
@@ -42,13 +44,19 @@ from deepfake_audio.dataset import (
     summarise,
     write_audio_settings,
 )
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
-from deepfake_audio.files import open_table, replacing
+from deepfake_audio.errors import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    OutputError,
+    UserError,
+    one_line,
+    script,
+)
+from deepfake_audio.files import open_table, replacing, unwritable
 from deepfake_audio.images import encode_png
 from deepfake_audio.nuisances import measure_nuisances
 from deepfake_audio.splits import assign_splits, find_repeated
 
-JOURNAL = "prepared.jsonl"
 BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
 NAMED = 3  # so many examples stand in the report for a long list
 
@@ -230,6 +238,8 @@ def draw_clip(job: Job, folder: Path, audio: AudioSettings, max_windows: int) ->
             raise UserError(
                 f"A window must hold sound. Received: {job.clip.path}, whose chosen ones are quiet."
             )
+    except OutputError:
+        raise
     except UserError as error:
         return entry | {"error": str(error)}
     nuisances = measure_nuisances(recording.beginning, audio.sample_rate_hz)
@@ -242,10 +252,23 @@ def image_name(stem: str, number: int) -> str:
     return f"{stem}_{number:04}.png"
 
 
-def write_png(path: Path, pixels) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(encode_png(pixels))
-    partial.replace(path)
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write an image; only what is there already is replaced in one step.
+
+    A new image counts when the journal and the manifest name it, so half of one harms nobody.
+    Renaming each would take longer than all the rest of writing, and let two processes wait for
+    each other.
+    """
+    encoded = encode_png(pixels)
+    try:
+        with path.open("xb") as file:
+            file.write(encoded)
+    except FileExistsError:
+        with replacing(path) as partial:
+            partial.write_bytes(encoded)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise unwritable(path, error) from None
 
 
 def write_results(jobs: Sequence[Job], entries: Mapping[str, dict], folder: Path) -> int:

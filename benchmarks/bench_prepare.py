@@ -4,7 +4,8 @@
     python -m benchmarks.bench_prepare FOLDER [FILES]   on FILES clips of a folder (default 200)
 
 Everything runs in one process on one core, on the same files, best of five rounds; the last lines
-compare one process with two, and show the memory of the process over 10,000 files.
+compare one process with two, and show the memory of the process over 10,000 files. Images go to a
+folder in TMPDIR: in memory (TMPDIR=/dev/shm), the disk's time for making files is left out.
 """
 
 import os
@@ -55,7 +56,23 @@ def prepare_clip(path: Path, folder: Path) -> int:
 
 
 def usual_recipe(path: Path, folder: Path) -> int:
-    """Load, mel spectrogram and savefig with librosa and matplotlib, as tutorials do."""
+    """Load, mel spectrogram and savefig as the example in melspectrogram's documentation does."""
+    samples, rate_hz = librosa.load(path)
+    mel = librosa.feature.melspectrogram(y=samples, sr=rate_hz)
+    figure, ax = plt.subplots()
+    level = librosa.power_to_db(mel, ref=np.max)
+    mesh = librosa.display.specshow(
+        level, x_axis="time", y_axis="mel", sr=rate_hz, fmax=8000, ax=ax
+    )
+    figure.colorbar(mesh, ax=ax, format="%+2.0f dB")
+    ax.set(title="Mel-frequency spectrogram")
+    figure.savefig(folder / f"{path.stem}.png")
+    plt.close(figure)
+    return 1
+
+
+def bare_recipe(path: Path, folder: Path) -> int:
+    """Do the same without axes, title and colour bar, at our rate."""
     samples, rate_hz = librosa.load(path, sr=AUDIO.sample_rate_hz)
     mel = librosa.feature.melspectrogram(y=samples, sr=rate_hz, n_mels=AUDIO.frequency_bins)
     figure, ax = plt.subplots()
@@ -134,7 +151,7 @@ def processes_ratio(paths: Sequence[Path]) -> float:
     seconds = []
     jobs = [
         prepare.Job(Clip(path, path.name, "real", group=path.name), "train", path.stem)
-        for path in itertools.islice(itertools.cycle(paths), 2000)
+        for path in itertools.islice(itertools.cycle(paths), 6000)
     ]
     jobs = [
         prepare.Job(job.clip, "train", f"{number}_{job.stem}") for number, job in enumerate(jobs)
@@ -170,15 +187,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = Path(name)
         librosa.load(paths[0], sr=AUDIO.sample_rate_hz)  # compiles and imports before the clock
         usual_recipe(paths[0], folder)
-        works = (ours, prepare_clip, usual_recipe, librosa_and_opencv, floor)
-        mine, everything, usual, equal, lowest = seconds_per_file(works, paths)
+        works = (ours, prepare_clip, usual_recipe, bare_recipe, librosa_and_opencv, floor)
+        mine, everything, usual, bare, equal, lowest = seconds_per_file(works, paths)
         first, last = memory_growth_mb(paths, folder)
     print(f"{len(paths)} files of {root}, one core, milliseconds a file")
     print(f"{'':48}{'ms':>8}{'ratio to ours':>16}")
     for what, seconds in (
         ("ours", mine),
         ("ours with the shortcut audit's measurements", everything),
-        ("librosa + matplotlib savefig (the usual recipe)", usual),
+        ("the usual recipe: librosa + matplotlib savefig", usual),
+        ("the same, nothing but the bare picture", bare),
         ("librosa + cv2.imwrite, the same images", equal),
         ("floor: decode, resample, FFT, PNG alone", lowest),
     ):

@@ -26,6 +26,7 @@ from deepfake_audio.splits import SPLITS
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
+JOURNAL = "prepared.jsonl"  # prepare.py's own; a folder that has it has a manifest when it is done
 MANIFEST_FIELDS = (
     "image", "label", "split", "audio", "start_seconds", "speaker", "attack", "codec", "corpus",
 )  # fmt: skip
@@ -91,6 +92,11 @@ def read_records(folder: Path) -> list[ImageRecord]:
             "it holds train/fake, train/real, val/fake, val/real and so on, with images in them."
         )
     manifest = folder / MANIFEST
+    if (folder / JOURNAL).is_file() and not manifest.is_file():
+        raise UserError(
+            f"A data folder must be finished. Received: {folder}, where prepare.py was stopped. "
+            "Run prepare.py again with the same words; it goes on."
+        )
     records = read_manifest(manifest) if manifest.is_file() else list_images(folder)
     if not records:
         raise UserError(

@@ -13,6 +13,10 @@ class UserError(Exception):
     """A wrong input or setting: states the rule, what was received, and the remedy."""
 
 
+class OutputError(UserError):
+    """A result can't be written: a batch ends here, where a bad input costs only itself."""
+
+
 def one_line(text: object) -> str:
     """Return `text` on one printable line.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import OutputError
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
         The path to write to; it ends as `path` does, since some libraries look at the suffix.
 
     Raises:
-        UserError: the disk is full, or the folder can't be written to.
+        OutputError: the disk is full, or the folder can't be written to.
     """
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:
@@ -29,12 +29,17 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except OSError as error:
-        raise UserError(
-            f"A result must be written. Received: {path}: {error.strerror or error}. "
-            "Free some space, or choose a folder that you may write to."
-        ) from None
+        raise unwritable(path, error) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """Return the error that says why a result could not be written."""
+    return OutputError(
+        f"A result must be written. Received: {path}: {error.strerror or error}. "
+        "Free some space, or choose a folder that you may write to."
+    )
 
 
 def write_json(path: Path, content: object) -> None:

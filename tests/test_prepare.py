@@ -17,6 +17,7 @@ from conftest import ROOT
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_audio_settings, read_records
+from deepfake_audio.errors import UserError
 from deepfake_audio.images import encode_png
 
 RATE_HZ = 16000
@@ -129,13 +130,31 @@ def test_a_killed_preparation_goes_on(workplace):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    with pytest.raises(UserError, match=r"where prepare\.py was stopped"):
+        read_records(Path("data/many"))
     done = journal.read_bytes()
     journal.write_bytes(done[:-9])  # as if the kill had cut the last line
     assert prepare.main(["many", "--name", "many", *ONE_PROCESS]) == 0
     lines = journal.read_text().splitlines()
     assert 120 <= len(lines) <= 122
     assert len({row["audio"] for row in manifest(Path("data/many"))}) == 120
-    assert not list(Path("data/many").rglob("*.partial"))
+    drawn = {row["image"] for row in manifest(Path("data/many"))}
+    assert drawn == {
+        path.relative_to("data/many").as_posix() for path in Path("data/many").rglob("*.png")
+    }
+
+
+def test_a_disk_that_fills_up_ends_the_run_and_it_goes_on_when_there_is_space(workplace):
+    command = [sys.executable, str(ROOT / "prepare.py"), "mine", "--name", "mine", *ONE_PROCESS]
+    full = ["bash", "-c", 'ulimit -f 4; exec "$@"', "bash", *command]  # files of at most 4 KB
+    result = subprocess.run(full, capture_output=True, text=True)
+    error = result.stderr.splitlines()[-1]
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert error.startswith("error: A result must be written. Received: ")
+    assert error.endswith("Free some space, or choose a folder that you may write to.")
+    assert not list(Path("data/mine").rglob("*.png"))
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    assert all((Path("data/mine") / row["image"]).stat().st_size > 4096 for row in manifest())
 
 
 def test_other_windows_are_drawn_anew_and_lost_images_again(workplace):
