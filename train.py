@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio import metrics, runs, scoring
+from deepfake_audio.calibration import Calibration, decision_threshold, fit_calibration
 from deepfake_audio.config import Settings, TrainSettings, load_settings
 from deepfake_audio.dataset import (
     LABELS,
@@ -259,9 +260,7 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
         )
         for split in ("train", "val")
     }
-    calibration = scoring.Calibration(
-        *metrics.fit_calibration(results["val"].is_real, results["val"].scores)
-    )
+    calibration = Calibration(*fit_calibration(results["val"].is_real, results["val"].scores))
     epoch = runs.best_epoch(runs.read_history(run))
     runs.write_record(
         run,
@@ -272,14 +271,12 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
     if status == "finished":
         shutil.rmtree(run.backup, ignore_errors=True)
     print(f"\nEpoch {epoch} was best on validation. Without dropout and distortion it has")
+    prior_fake = settings.predict.prior_fake
     for split, result in results.items():
-        figures = metrics.classification_report(
-            result.is_real, result.scores, calibration.log_odds(result.scores) > 0
-        )
-        print(
-            f"  {split:6} accuracy {figures['accuracy']:6.1%}   EER {figures['eer']:6.1%}   "
-            f"files {figures['files']:,}"
-        )
+        called_real = calibration.llr(result.scores) > decision_threshold(prior_fake)
+        right = np.mean(called_real == result.is_real)
+        eer = metrics.equal_error_rate(result.is_real, result.scores).rate
+        print(f"  {split:6} accuracy {right:6.1%}   EER {eer:6.1%}   files {len(called_real):,}")
     if calibration.says_nothing:
         print(f"Warning: {NOTHING_LEARNT}. predict.py will answer UNCERTAIN.", file=sys.stderr)
     print(f"Kept in {run.folder}{os.sep}. Next: python evaluate.py --run {run.name}")

@@ -1,7 +1,7 @@
 """Settings: config.yaml, a file of one's own and key=value overrides, checked and frozen."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +13,7 @@ from deepfake_audio.errors import UserError
 
 DEFAULTS_FILE = Path(__file__).resolve().parent.parent / "config.yaml"
 MAX_FILE_BYTES = 1_000_000
+SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
@@ -147,7 +148,17 @@ class PrepareSettings(Section):
 class PredictSettings(Section):
     min_seconds: float = Field(ge=0)
     max_clipped_share: float = Field(ge=0, le=1)
+    prior_fake: float = Field(gt=0, lt=1)
+    min_confidence: float = Field(ge=0.5, lt=1)
     timeline_seconds: float = Field(gt=0)
+
+
+class EvaluateSettings(Section):
+    dcf_prior_fake: float = Field(gt=0, lt=1)
+    dcf_cost_miss: float = Field(gt=0)
+    dcf_cost_false_accept: float = Field(gt=0)
+    bootstrap: int = Field(ge=0, le=100_000)
+    mistakes: int = Field(ge=0, le=1000)
 
 
 class ScoreSettings(Section):
@@ -166,6 +177,7 @@ class Settings(Section):
     train: TrainSettings
     prepare: PrepareSettings
     predict: PredictSettings
+    evaluate: EvaluateSettings
     score: ScoreSettings
 
 
@@ -185,6 +197,11 @@ def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ())
     values = read_yaml(DEFAULTS_FILE)
     if path is not None:
         _lay_over(values, read_yaml(Path(path)), origin=str(path))
+    _lay_overrides(values, overrides)
+    return check_settings(values, origin=str(path or DEFAULTS_FILE.name))
+
+
+def _lay_overrides(values: dict, overrides: Iterable[str]) -> None:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
@@ -193,12 +210,27 @@ def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ())
                 "Example: train.epochs=3"
             )
         _set_override(values, key, _parse_yaml(text, f"the value of {key}"))
-    return check_settings(values, origin=str(path or DEFAULTS_FILE.name))
 
 
-def read_settings(path: Path) -> Settings:
-    """Read a complete settings file, such as the one stored with a run; no default fills a gap."""
-    return check_settings(read_yaml(path), origin=str(path))
+def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """Read a complete settings file, such as the one stored with a run; no default fills a gap.
+
+    Args:
+        path: of the file.
+        overrides: see `load_settings`; only of sections that a trained network does not rest on.
+
+    Raises:
+        UserError: as `load_settings`, and for a setting that was fixed in training.
+    """
+    for override in overrides:
+        if override.partition(".")[0] not in SECTIONS_OF_USE:
+            raise UserError(
+                "A trained run's settings can change in the sections "
+                f"{', '.join(SECTIONS_OF_USE)}. Received: {override!r}. Train anew with it."
+            )
+    values = read_yaml(path)
+    _lay_overrides(values, overrides)
+    return check_settings(values, origin=str(path))
 
 
 def check_settings(values: Mapping, origin: str) -> Settings:

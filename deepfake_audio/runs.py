@@ -12,11 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import Settings, read_settings, write_settings
 from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import open_table, replacing, write_json
-from deepfake_audio.scoring import Calibration
 
 RUNS = Path("runs")
 REPORTED_PACKAGES = frozenset(
@@ -142,12 +142,15 @@ def installed_versions() -> dict[str, str]:
     return {"python": platform.python_version(), **packages}
 
 
-def open_run(name: str | None, resuming: bool = False) -> tuple[Run, RunRecord, Settings]:
+def open_run(
+    name: str | None, resuming: bool = False, overrides: Sequence[str] = ()
+) -> tuple[Run, RunRecord, Settings]:
     """Find a run and read its record and settings.
 
     Args:
         name: a folder below runs/, or a path; None takes the newest that can be used.
         resuming: ask for one whose training has not ended, instead of one with a model.
+        overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
 
     Raises:
         UserError: there is no such run, it can't be used that way, or its files are damaged.
@@ -168,7 +171,7 @@ def open_run(name: str | None, resuming: bool = False) -> tuple[Run, RunRecord, 
             f"A run must have ended once. Received: {run.name}, which was cut off or is training. "
             f"Go on with: python train.py --resume --run {run.name}"
         )
-    return run, record, read_settings(run.config)
+    return run, record, read_settings(run.config, overrides)
 
 
 def _newest(resuming: bool) -> Run:

@@ -4,10 +4,12 @@
     python predict.py --timeline data/sample/audio/long_recording.flac
     python docs/make_pictures.py runs/sample-1
 
-The run's name is what train.py printed.
+The run's name is what train.py printed. The report's picture is taken by Chromium, without which
+the others are still made.
 """
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +30,18 @@ def main() -> None:
     draw_pair()
     shutil.copyfile(Path(sys.argv[1], "curves.png"), DOCS / "curves.png")
     shutil.copyfile(ROOT / "timelines" / "long_recording.flac.png", DOCS / "timeline.png")
+    if shutil.which("chromium"):
+        photograph(Path(sys.argv[1], "report.html").resolve())
+
+
+def photograph(page: Path) -> None:
+    """Take a picture of the first page of a report."""
+    picture = DOCS / "report.png"
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+               "--window-size=1160,1440", f"--screenshot={picture}", page.as_uri()]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    small = cv2.resize(cv2.imread(str(picture)), None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(picture), small, (cv2.IMWRITE_PNG_COMPRESSION, 9))
 
 
 def draw_pair() -> None:
