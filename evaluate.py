@@ -26,7 +26,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from deepfake_audio import metrics, runs, scoring
-from deepfake_audio.calibration import Calibration
+from deepfake_audio.calibration import Calibration, probability
 from deepfake_audio.config import Settings, load_settings
 from deepfake_audio.dataset import (
     LABELS,
@@ -216,7 +216,7 @@ def write_results(
     """Write tables, pictures and report; return the names of the files."""
     output, prior_fake = subject.output, subject.settings.predict.prior_fake
     everything = join_tables(tables.values())
-    p_real = Calibration(1.0, 0.0).probability_real(everything.llr, prior_fake)
+    p_real = probability(everything.llr, prior_fake)
     write_scores(output / SCORES, everything, p_real)
     write_json(output / "metrics.json", {"data": subject.origin, "splits": figures})
     written = [SCORES, "metrics.json"]

@@ -53,9 +53,12 @@ def score_model(model: keras.Sequential) -> keras.Sequential:
 
 
 def _block(filters: int, settings: ModelSettings) -> list[keras.Layer]:
-    """Halve the image's sides and describe each place by `filters` numbers."""
+    """Halve the image's sides and describe each place by `filters` numbers.
+
+    Pooling comes before normalisation and ReLU, which then have a quarter of the places to do.
+    """
     stack = []
-    for _ in range(settings.convs_per_block):
+    for number in range(1, settings.convs_per_block + 1):
         stack.append(
             layers.Conv2D(
                 filters,
@@ -65,11 +68,12 @@ def _block(filters: int, settings: ModelSettings) -> list[keras.Layer]:
                 kernel_initializer="he_normal",
             )
         )
+        stack += [layers.MaxPooling2D(2)] if number == settings.convs_per_block else []
         stack += (
             [layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)] if settings.batch_norm else []
         )
         stack.append(layers.ReLU())
-    return [*stack, layers.MaxPooling2D(2)]
+    return stack
 
 
 def _pooling(name: str) -> keras.Layer:

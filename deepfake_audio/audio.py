@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import av
 import numpy as np
 import soundfile
 import soxr
-from scipy import fft
 
 from deepfake_audio.config import AudioSettings
 from deepfake_audio.errors import UserError
@@ -163,6 +161,8 @@ def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    import av  # a tenth of the time that one answer takes, and rarely needed
+
     try:
         with (
             path.open("rb") as file,
@@ -314,6 +314,8 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
 
 def _band_powers(frames: np.ndarray, settings: AudioSettings) -> np.ndarray:
     """Return the power of each band: `(frames, fft_samples)` to `(frames, frequency_bins)`."""
+    from scipy import fft  # takes longer to import than an image takes to judge
+
     spectrum = fft.rfft(frames * _hann(settings.fft_samples), axis=1)
     squares = spectrum.view(spectrum.real.dtype)  # real and imaginary parts alternate
     np.square(squares, out=squares)

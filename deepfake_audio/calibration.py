@@ -4,10 +4,10 @@ Probabilities are of real, under an explicit prior: the share of fakes to be exp
 verdicts are used. A log-likelihood ratio (LLR) holds for any prior.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
 
 RELIABILITY_BINS = 10
 
@@ -30,7 +30,7 @@ class Calibration:
 
     def probability_real(self, scores: np.ndarray, prior_fake: float) -> np.ndarray:
         """Return P(real), 0 to 1, where a share `prior_fake` of all files is fake."""
-        return expit(self.llr(scores) - decision_threshold(prior_fake))
+        return probability(self.llr(scores), prior_fake)
 
 
 def verdict(p_real: float, min_confidence: float) -> str:
@@ -46,7 +46,12 @@ def verdict(p_real: float, min_confidence: float) -> str:
 
 def decision_threshold(prior_fake: float) -> float:
     """Return the log-likelihood ratio above which real is more probable than fake."""
-    return float(logit(prior_fake))
+    return math.log(prior_fake / (1 - prior_fake))
+
+
+def probability(llr: np.ndarray, prior_fake: float) -> np.ndarray:
+    """Return P(real) of log-likelihood ratios, 0 to 1, without overflow for any finite one."""
+    return 0.5 * (1 + np.tanh((llr - decision_threshold(prior_fake)) / 2))
 
 
 def class_weights(is_real: np.ndarray, prior_fake: float) -> np.ndarray:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import isotonic_regression
-from scipy.special import expit
 from sklearn.metrics import (
     confusion_matrix,
     f1_score,
@@ -21,6 +20,7 @@ from deepfake_audio.calibration import (
     class_weights,
     decision_threshold,
     expected_calibration_error,
+    probability,
     reliability,
 )
 from deepfake_audio.errors import UserError
@@ -388,7 +388,7 @@ def score_figures(
     curve = error_curve(is_real, scores)
     is_real, llr = check_scores(is_real, llr)
     eer = eer_of(curve)
-    p_real = expit(llr - decision_threshold(prior_fake))
+    p_real = probability(llr, prior_fake)
     weights = class_weights(is_real, prior_fake)
     return {
         "files": len(is_real),

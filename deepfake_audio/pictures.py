@@ -7,9 +7,9 @@ import numpy as np
 
 from deepfake_audio import plots
 from deepfake_audio.calibration import (
-    Calibration,
     class_weights,
     decision_threshold,
+    probability,
     reliability,
 )
 from deepfake_audio.dataset import LABELS
@@ -54,7 +54,7 @@ def draw_scores(
         rates.append((name, curve.false_accept_rate[few], curve.miss_rate[few], eer))
     last = list(tables)[-1]
     table, threshold = tables[last], decision_threshold(prior_fake)
-    p_real = Calibration(1.0, 0.0).probability_real(table.llr, prior_fake)
+    p_real = probability(table.llr, prior_fake)
     bins = reliability(table.is_real, p_real, class_weights(table.is_real, prior_fake))
     drawn = {name: plt.subplots(figsize=(5.6, 5.6), layout="constrained") for name in
              ("roc", "det", "confusion", "scores", "reliability")}  # fmt: skip

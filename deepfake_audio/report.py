@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from deepfake_audio.calibration import Calibration, decision_threshold
+from deepfake_audio.calibration import decision_threshold, probability
 from deepfake_audio.config import Settings
 from deepfake_audio.dataset import LABELS, ImageRecord
 from deepfake_audio.evaluation import Subject, mistakes
@@ -118,7 +118,7 @@ def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[di
     settings = subject.settings
     threshold = decision_threshold(settings.predict.prior_fake)
     shown = mistakes(table, threshold, settings.evaluate.mistakes)
-    p_real = Calibration(1.0, 0.0).probability_real(table.llr[shown], settings.predict.prior_fake)
+    p_real = probability(table.llr[shown], settings.predict.prior_fake)
     return [
         {
             "file": table.file[position],

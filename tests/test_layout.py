@@ -15,7 +15,7 @@ ORDER = (
     "evaluation", "tables", "pictures", "report",
 )  # fmt: skip
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
-TRAINS = {"train", "model", "feed", "callbacks"}
+TRAINS = {"train", "model", "feed", "callbacks", "export"}
 MODULES = sorted((ROOT / "deepfake_audio").glob("[a-z]*.py"))
 SOURCES = [*MODULES, *(ROOT / f"{name}.py" for name in SCRIPTS)]
 
