@@ -17,6 +17,7 @@ MAX_FILE_BYTES = 1_000_000
 Share = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1)]
+Factor = Annotated[float, Field(ge=0, le=100)]
 
 
 class Section(BaseModel):
@@ -100,6 +101,8 @@ class AugmentSettings(Section):
     height_shift_range: Share
     interpolation_order: int = Field(ge=0, le=1)
     fill_mode: Literal["nearest", "reflect", "wrap", "constant"]
+    channel_shift_range: float = Field(ge=0, le=255)
+    brightness_range: Annotated[list[Factor], Field(min_length=2, max_length=2)] | None
 
 
 class ModelSettings(Section):
@@ -124,8 +127,12 @@ class TrainSettings(Section):
     early_stopping_patience: Patience
     plateau_patience: Patience
     plateau_factor: float = Field(gt=0, lt=1)
-    feed_workers: int = Field(ge=1, le=256)
     tensorboard: bool
+
+
+class FeedSettings(Section):
+    workers: int = Field(ge=1, le=256)
+    cache_mb: int = Field(ge=0)
 
 
 class PrepareSettings(Section):
@@ -164,6 +171,7 @@ class Settings(Section):
     augment: AugmentSettings
     model: ModelSettings
     train: TrainSettings
+    feed: FeedSettings
     prepare: PrepareSettings
     predict: PredictSettings
     score: ScoreSettings

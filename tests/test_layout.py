@@ -9,9 +9,9 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "errors", "files", "config", "audio", "images", "nuisances", "corpus_files",
-    "corpus_layouts", "corpora", "splits", "dataset", "feed", "scoring", "runs", "metrics",
-    "shortcuts", "plots", "timelines", "callbacks",
+    "errors", "files", "config", "audio", "images", "seeds", "warps", "nuisances",
+    "corpus_files", "corpus_layouts", "corpora", "splits", "dataset", "feed", "scoring", "runs",
+    "metrics", "shortcuts", "plots", "timelines", "callbacks",
 )  # fmt: skip
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 TRAINS = {"train", "model", "feed", "callbacks"}
