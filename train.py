@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio import metrics, runs, scoring
+from deepfake_audio.audio import row_frequencies_hz
 from deepfake_audio.config import Settings, TrainSettings, load_settings
 from deepfake_audio.dataset import (
     LABELS,
@@ -35,6 +36,7 @@ from deepfake_audio.dataset import (
     speaker_warnings,
     summarise,
 )
+from deepfake_audio.distortions import WHITE, make_distortion
 from deepfake_audio.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -183,7 +185,12 @@ def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tu
     """Return the feeds of training and validation, which share the memory for images."""
     from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
 
-    generator = SpectrogramGenerator(**settings.augment.model_dump())
+    distort = make_distortion(
+        settings.distort,
+        row_frequencies_hz(settings.audio, settings.image.height),
+        WHITE / settings.audio.db_range,
+    )
+    generator = SpectrogramGenerator(distort=distort, **settings.augment.model_dump())
     cache = ImageCache(settings.image, settings.feed.cache_mb)
     batch_size, workers = settings.train.batch_size, settings.feed.workers
     training = generator.flow_from_records(

@@ -18,6 +18,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1)]
 Factor = Annotated[float, Field(ge=0, le=100)]
+Decibels = Annotated[float, Field(ge=0, le=200)]
 
 
 class Section(BaseModel):
@@ -105,6 +106,18 @@ class AugmentSettings(Section):
     brightness_range: Annotated[list[Factor], Field(min_length=2, max_length=2)] | None
 
 
+class DistortSettings(Section):
+    time_roll_share: Share
+    gain_db: Decibels
+    color_db: Decibels
+    noise_floor_db: Decibels
+    band_limit_hz: float = Field(ge=0)
+    time_masks: int = Field(ge=0, le=100)
+    time_mask_share: Share
+    frequency_masks: int = Field(ge=0, le=100)
+    frequency_mask_hz: float = Field(ge=0)
+
+
 class ModelSettings(Section):
     conv_filters: list[Annotated[int, Field(ge=1, le=4096)]] = Field(min_length=1, max_length=12)
     convs_per_block: int = Field(ge=1, le=8)
@@ -169,6 +182,7 @@ class Settings(Section):
     audio: AudioSettings
     image: ImageSettings
     augment: AugmentSettings
+    distort: DistortSettings
     model: ModelSettings
     train: TrainSettings
     feed: FeedSettings

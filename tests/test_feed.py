@@ -237,9 +237,9 @@ def test_the_feed_standardizes_as_keras_does(data_folder):
         "augment.vertical_flip=true", "augment.rotation_range=30",
         "augment.width_shift_range=0.3", "augment.height_shift_range=0.3",
         "augment.interpolation_order=1", "augment.channel_shift_range=50",
-        "augment.brightness_range=[0.5, 0.6]",
-
-
+        "augment.brightness_range=[0.5, 0.6]", "distort.time_roll_share=0.5", "distort.gain_db=9",
+        "distort.color_db=9", "distort.noise_floor_db=60", "distort.band_limit_hz=2000",
+        "distort.time_masks=9", "distort.frequency_masks=9",
     ],
 )  # fmt: skip
 def test_every_setting_of_a_distortion_changes_training_and_not_validation(data_folder, override):

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "errors", "files", "config", "audio", "images", "seeds", "warps", "nuisances",
+    "errors", "files", "config", "audio", "images", "seeds", "warps", "distortions", "nuisances",
     "corpus_files", "corpus_layouts", "corpora", "splits", "dataset", "feed", "scoring", "runs",
     "metrics", "shortcuts", "plots", "timelines", "callbacks",
 )  # fmt: skip
