@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio import metrics, runs, scoring
+from deepfake_audio.audio import row_frequencies_hz
 from deepfake_audio.calibration import Calibration, decision_threshold, fit_calibration
 from deepfake_audio.config import Settings, TrainSettings, load_settings
 from deepfake_audio.dataset import (
@@ -36,6 +37,7 @@ from deepfake_audio.dataset import (
     speaker_warnings,
     summarise,
 )
+from deepfake_audio.distortions import WHITE, make_distortion
 from deepfake_audio.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -45,7 +47,7 @@ from deepfake_audio.errors import (
     script,
 )
 from deepfake_audio.files import replacing
-from deepfake_audio.images import read_image
+from deepfake_audio.images import ImageCache, read_image
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and
 # whatever is wrong with the settings or the data are answered at once.
@@ -157,24 +159,12 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
     import keras
     import tensorflow as tf
 
-    from deepfake_audio.feed import training_feed, validation_feed
-
     train = settings.train
     keras.utils.set_random_seed(train.seed)
     tf.config.experimental.enable_op_determinism()
 
     by_split = {split: [r for r in records if r.split == split] for split in ("train", "val")}
-    training = training_feed(
-        by_split["train"],
-        settings.image,
-        settings.augment,
-        train.batch_size,
-        train.seed,
-        train.feed_workers,
-    )
-    validation = validation_feed(
-        by_split["val"], settings.image, train.batch_size, train.feed_workers
-    )
+    training, validation = make_feeds(settings, by_split)
     model = compiled_model(settings)
     model.summary()
     try:
@@ -190,6 +180,24 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
             raise
         return False
     return True
+
+
+def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tuple:
+    """Return the feeds of training and validation, which share the memory for images."""
+    from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
+
+    distort = make_distortion(
+        settings.distort,
+        row_frequencies_hz(settings.audio, settings.image.height),
+        WHITE / settings.audio.db_range,
+    )
+    generator = SpectrogramGenerator(distort=distort, **settings.augment.model_dump())
+    cache = ImageCache(settings.image, settings.feed.cache_mb)
+    batch_size, workers = settings.train.batch_size, settings.feed.workers
+    training = generator.flow_from_records(
+        by_split["train"], cache, batch_size, settings.train.seed, workers
+    )
+    return training, ImageFeed(by_split["val"], cache, batch_size, workers)
 
 
 def compiled_model(settings: Settings):

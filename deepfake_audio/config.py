@@ -18,6 +18,8 @@ SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not
 Share = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1)]
+Factor = Annotated[float, Field(ge=0, le=100)]
+Decibels = Annotated[float, Field(ge=0, le=200)]
 
 
 class Section(BaseModel):
@@ -101,6 +103,20 @@ class AugmentSettings(Section):
     height_shift_range: Share
     interpolation_order: int = Field(ge=0, le=1)
     fill_mode: Literal["nearest", "reflect", "wrap", "constant"]
+    channel_shift_range: float = Field(ge=0, le=255)
+    brightness_range: Annotated[list[Factor], Field(min_length=2, max_length=2)] | None
+
+
+class DistortSettings(Section):
+    time_roll_share: Share
+    gain_db: Decibels
+    color_db: Decibels
+    noise_floor_db: Decibels
+    band_limit_hz: float = Field(ge=0)
+    time_masks: int = Field(ge=0, le=100)
+    time_mask_share: Share
+    frequency_masks: int = Field(ge=0, le=100)
+    frequency_mask_hz: float = Field(ge=0)
 
 
 class ModelSettings(Section):
@@ -125,8 +141,12 @@ class TrainSettings(Section):
     early_stopping_patience: Patience
     plateau_patience: Patience
     plateau_factor: float = Field(gt=0, lt=1)
-    feed_workers: int = Field(ge=1, le=256)
     tensorboard: bool
+
+
+class FeedSettings(Section):
+    workers: int = Field(ge=1, le=256)
+    cache_mb: int = Field(ge=0)
 
 
 class PrepareSettings(Section):
@@ -173,8 +193,10 @@ class Settings(Section):
     audio: AudioSettings
     image: ImageSettings
     augment: AugmentSettings
+    distort: DistortSettings
     model: ModelSettings
     train: TrainSettings
+    feed: FeedSettings
     prepare: PrepareSettings
     predict: PredictSettings
     evaluate: EvaluateSettings

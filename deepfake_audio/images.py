@@ -1,5 +1,6 @@
 """Image files to pixels and back: the one way in which training and prediction read a picture."""
 
+import threading
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,33 @@ def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
         UserError: the file is missing, empty, or no image that can be read.
     """
     return decode_image(read_bytes(path), settings, origin=str(path))
+
+
+class ImageCache:
+    """Decoded images, kept in memory while there is room; the others are read each time.
+
+    Args:
+        settings: size and colour that images are read to.
+        megabytes: room for pixels, in 1,000,000 bytes.
+    """
+
+    def __init__(self, settings: ImageSettings, megabytes: float):
+        self.settings = settings
+        self._free_bytes = megabytes * 1e6
+        self._kept: dict[Path, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def read(self, path: Path) -> np.ndarray:
+        """Return an image, uint8 `(height, width, channels)`; it is not to be written to."""
+        pixels = self._kept.get(path)
+        if pixels is None:
+            pixels = read_image(path, self.settings)
+            pixels.flags.writeable = False
+            with self._lock:
+                if path not in self._kept and pixels.nbytes <= self._free_bytes:
+                    self._kept[path] = pixels
+                    self._free_bytes -= pixels.nbytes
+        return pixels
 
 
 def read_bytes(path: Path) -> bytes:

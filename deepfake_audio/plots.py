@@ -165,11 +165,13 @@ def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float)
 
     Args:
         ax: where to draw.
-        image: uint8 `(frequency_bins, frames)`, lowest frequency at the bottom.
+        image: uint8 or float of 0...255 `(frequency_bins, frames)`, lowest frequency at the
+            bottom.
         seconds: that the image shows.
         max_hz: of the topmost row.
     """
-    ax.imshow(image, cmap="magma", aspect="auto", extent=(0, seconds, 0, max_hz / 1000))
+    extent = (0, seconds, 0, max_hz / 1000)
+    ax.imshow(image, cmap="magma", aspect="auto", extent=extent, vmin=0, vmax=255)
     ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
     return ax
 

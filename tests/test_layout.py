@@ -9,10 +9,10 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "errors", "files", "config", "audio", "images", "nuisances", "corpus_files",
-    "corpus_layouts", "corpora", "splits", "dataset", "feed", "calibration", "scoring", "runs",
-    "metrics", "intervals", "shortcuts", "plots", "timelines", "callbacks", "score_files",
-    "evaluation", "tables", "pictures", "report",
+    "errors", "files", "config", "audio", "images", "seeds", "warps", "distortions", "nuisances",
+    "corpus_files", "corpus_layouts", "corpora", "splits", "dataset", "feed", "calibration",
+    "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines", "callbacks",
+    "score_files", "evaluation", "tables", "pictures", "report",
 )  # fmt: skip
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 TRAINS = {"train", "model", "feed", "callbacks", "export"}

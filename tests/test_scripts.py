@@ -76,7 +76,7 @@ def test_training_leaves_a_run_folder_and_tells_the_next_command(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_history_whatever_the_workers(in_workspace):
-    args = ["data.folder=data/tiny", *TINY_SETTINGS, "train.feed_workers=2"]
+    args = ["data.folder=data/tiny", *TINY_SETTINGS, "feed.workers=2"]
     assert train.main(["--run", "again", *args]) == 0
     assert train.main(["--run", "other-seed", *args, "train.seed=2"]) == 0
     first, again, other = (
