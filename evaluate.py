@@ -21,13 +21,14 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
 from deepfake_audio import metrics, runs, scoring
 from deepfake_audio.calibration import Calibration, probability
-from deepfake_audio.config import Settings, load_settings
+from deepfake_audio.config import SECTIONS_OF_USE, Settings, load_settings
 from deepfake_audio.dataset import (
     LABELS,
     SPLITS,
@@ -54,7 +55,7 @@ from deepfake_audio.score_files import (
 from deepfake_audio.tables import NAMES, format_comparison, format_results, one_class_line
 
 EVALUATIONS = Path("evaluations")
-SCORES = "scores.csv"
+SCORES, TRIALS, REPORT = "scores.csv", "trials.txt", "report.html"
 KNOWN = ("split", "label", "speaker", "attack", "codec", "corpus")
 PICTURE_DPI = 150
 
@@ -63,7 +64,7 @@ PICTURE_DPI = 150
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     if args.compare:
-        return compare(*args.compare, load_settings(None, args.settings))
+        return compare(*args.compare, args.settings)
     if args.scores:
         return evaluate_score_file(args)
     return evaluate_run(args)
@@ -111,15 +112,19 @@ def evaluate_run(args: argparse.Namespace) -> int:
         report(message)
     if not data.records:
         raise UserError(f"At least one image must be readable. Received: none in {origin}.")
-    for warning in data_warnings(run, record, settings, data, args.data):
-        print(warning, file=sys.stderr)
     files = score_splits(run, settings, data.records)
     tables = {split: score_table(f, record.calibration) for split, f in files.items()}
-    output = run.folder if args.data is None else run.folder / f"on-{origin.resolve().stem}"
+    other = origin.resolve().parent if origin.is_file() else origin.resolve()
     subject = Subject(
-        f"Run {run.name}", str(origin), output, settings, run, record,
-        {split: f.records for split, f in files.items()},
-    )  # fmt: skip
+        title=f"Run {run.name}",
+        origin=str(origin),
+        output=run.folder if args.data is None else run.folder / f"on-{other.name}",
+        settings=settings,
+        run=run,
+        record=record,
+        records={split: f.records for split, f in files.items()},
+        warnings=data_warnings(run, record, settings, data, args.data),
+    )
     evaluate_tables(subject, tables)
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
 
@@ -134,7 +139,10 @@ def evaluate_score_file(args: argparse.Namespace) -> int:
         asv = metrics.asv_error_rates(scores["target"], scores["nontarget"], scores["spoof"])
     name = f"{path.stem}-{args.subset}" if args.subset else path.stem
     settings = load_settings(None, args.settings)
-    subject = Subject(f"Scores {name}", str(path), EVALUATIONS / name, settings, asv=asv)
+    inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
+    subject = Subject(
+        f"Scores {name}", str(path), EVALUATIONS / name, settings, asv=asv, inputs=inputs
+    )
     splits = [split for split in SPLITS if (table.split == split).any()]
     evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})
     return EXIT_OK
@@ -147,18 +155,20 @@ def data_warnings(
     warnings = speaker_warnings(data.records)
     if data.repeated:
         warnings.append(
-            f"Warning: {len(data.repeated):,} images stand in a later split too, such as "
+            f"{len(data.repeated):,} images stand in a later split too, such as "
             f"{data.repeated[0]}; they count there alone."
         )
     trained_on = Path(settings.data.folder)
     if other is None and data.fingerprint != record.data_fingerprint:
-        warnings.append(f"Note: {trained_on} has changed since {run.name} was trained.")
-    if other is not None and trained_on.is_dir():
+        warnings.append(f"{trained_on} has changed since {run.name} was trained.")
+    if other is not None and not trained_on.is_dir():
+        warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
+    elif other is not None:
         trained = {r.speaker for r in read_records(trained_on) if r.split == "train"} - {""}
         shared = sorted(trained & {r.speaker for r in data.records})
         if shared:
             warnings.append(
-                f"Warning: {len(shared):,} speakers stand in the run's training data too "
+                f"{len(shared):,} speakers stand in the run's training data too "
                 f"({', '.join(shared[:3])}): error rates on them are too good."
             )
     return warnings
@@ -202,10 +212,16 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
     }
     epoch = f", epoch {subject.record.best_epoch}" if subject.record else ""
     print(f"{subject.title}{epoch}, on {subject.origin}")
-    for split in tables.keys() - both.keys():
-        print(f"\n{one_class_line(tables[split], NAMES[split], settings.predict.prior_fake)}")
     if figures:
         print(f"\n{format_results(figures)}")
+    single = [
+        one_class_line(table, NAMES[split], settings.predict.prior_fake)
+        for split, table in tables.items()
+        if split not in both
+    ]
+    subject = replace(subject, warnings=[*subject.warnings, *single])
+    for warning in subject.warnings:
+        print(f"\nWarning: {warning}")
     written = write_results(subject, tables, figures)
     print(f"\nWritten to {subject.output}: {', '.join(written)}")
 
@@ -218,11 +234,16 @@ def write_results(
     everything = join_tables(tables.values())
     p_real = probability(everything.llr, prior_fake)
     write_scores(output / SCORES, everything, p_real)
-    write_json(output / "metrics.json", {"data": subject.origin, "splits": figures})
+    settings = {name: getattr(subject.settings, name).model_dump() for name in SECTIONS_OF_USE}
+    content = {"data": subject.origin, **subject.inputs, "settings": settings}
+    content |= {"warnings": list(subject.warnings), "splits": figures}
+    write_json(output / "metrics.json", content)
     written = [SCORES, "metrics.json"]
     last = list(tables)[-1]
-    if write_trials(output / "trials.txt", tables[last]):
-        written.append("trials.txt")
+    for name in (REPORT, TRIALS, *(f"{picture}.png" for picture in TITLES)):
+        (output / name).unlink(missing_ok=True)  # of an evaluation before
+    if write_trials(output / TRIALS, tables[last]):
+        written.append(TRIALS)
     if not figures:
         return written
     drawn = draw_scores({split: tables[split] for split in figures}, figures, prior_fake)
@@ -231,8 +252,8 @@ def write_results(
         drawn["curves"] = draw_history(history, subject.record.best_epoch)
     pictures = {name: save_picture(figure, subject.title, output / f"{name}.png")
                 for name, figure in drawn.items()}  # fmt: skip
-    write_report(output / "report.html", **report_content(subject, tables, figures, pictures))
-    return ["report.html", *written, *(path.name for path in pictures.values())]
+    write_report(output / REPORT, **report_content(subject, tables, figures, pictures))
+    return [REPORT, *written, *(path.name for path in pictures.values())]
 
 
 def save_picture(figure: plt.Figure, title: str, path: Path) -> Path:
@@ -243,19 +264,27 @@ def save_picture(figure: plt.Figure, title: str, path: Path) -> Path:
     return path
 
 
-def compare(ours: str, theirs: str, settings: Settings) -> int:
+def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
     """Print the figures of two systems on the same test files, and whether they differ."""
-    tables = [evaluated_scores(name) for name in (ours, theirs)]
-    result = compare_tables(*tables, settings.evaluate, settings.predict)
+    tables, settings = zip(*(evaluated_scores(name, overrides) for name in (ours, theirs)),
+                           strict=True)  # fmt: skip
+    if settings[0].predict.prior_fake != settings[1].predict.prior_fake:
+        raise UserError(
+            "Systems are compared with one prior. Received: runs with two. "
+            "Choose one: predict.prior_fake=0.5"
+        )
+    result, doubt = compare_tables(*tables, settings[0].evaluate, settings[0].predict)
     print(f"{len(tables[0]):,} {NAMES[tables[0].split[0]]} files\n\n{format_comparison(result)}")
+    if doubt:
+        print(f"\nWarning: {doubt}")
     return EXIT_OK
 
 
-def evaluated_scores(name: str) -> ScoreTable:
-    """Return the last split of a run's scores.csv, or of a file like it."""
-    path = Path(name)
+def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Settings]:
+    """Return the last split of a run's scores.csv, or of a file like it, and the settings."""
+    path, settings = Path(name), load_settings(None, overrides)
     if not path.is_file():
-        run, _, _ = runs.open_run(name)
+        run, _, settings = runs.open_run(name, overrides=overrides)
         path = run.folder / SCORES
         if not path.is_file():
             raise UserError(
@@ -264,7 +293,7 @@ def evaluated_scores(name: str) -> ScoreTable:
             )
     table = read_scores(path, None, None)
     last = next(split for split in reversed(SPLITS) if (table.split == split).any())
-    return table.where(table.split == last)
+    return table.where(table.split == last), settings
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def load_data(settings: Settings) -> DataCheck:
     check_classes(data.records, ("train", "val"), folder)
     print(f"Data: {folder}\n{summarise(data.records)}")
     for warning in speaker_warnings(data.records):
-        print(warning, file=sys.stderr)
+        print(f"Warning: {warning}", file=sys.stderr)
     if data.unreadable:
         print(f"Left out: {len(data.unreadable)} images that can't be read")
     if data.repeated:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 RELIABILITY_BINS = 10
+WEAK_REGULARISATION = 1e6  # of scikit-learn's C: the targets regularise
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,9 @@ def expected_calibration_error(bins: dict[str, np.ndarray]) -> float:
 def fit_calibration(is_real: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
     """Fit slope and intercept of calibrated log-odds, both classes weighing the same.
 
-    Logistic regression on the scores (Platt, 1999), regularised, so that separable scores do not
-    give certainty. Scores that point the wrong way give slope 0: they say nothing.
+    Logistic regression on the scores with the targets of Platt (1999): of n files of a class one is
+    taken for wrong and one for unseen, (n + 1) / (n + 2), so that separable scores do not give
+    certainty. Scores that point the wrong way give slope 0: they say nothing.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake; both are there.
@@ -110,7 +112,15 @@ def fit_calibration(is_real: np.ndarray, scores: np.ndarray) -> tuple[float, flo
         LogisticRegression,
     )  # slow to import, and predicting fits nothing
 
+    is_real, scores = np.asarray(is_real), np.asarray(scores, np.float64)
+    count = np.where(is_real == 1, np.sum(is_real == 1), np.sum(is_real == 0))
+    target = (count + 1) / (count + 2)  # of being what it is
     scale = float(np.std(scores)) or 1.0
-    model = LogisticRegression(class_weight="balanced").fit(scores[:, None] / scale, is_real)
+    model = LogisticRegression(C=WEAK_REGULARISATION)
+    model.fit(
+        np.concatenate([scores, scores])[:, None] / scale,
+        np.concatenate([is_real, 1 - is_real]),
+        sample_weight=np.concatenate([target, 1 - target]) * np.tile(len(scores) / count, 2),
+    )
     slope, intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
     return (slope, intercept) if slope > 0 else (0.0, 0.0)

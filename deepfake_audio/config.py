@@ -235,7 +235,10 @@ def _lay_overrides(values: dict, overrides: Iterable[str]) -> None:
 
 
 def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
-    """Read a complete settings file, such as the one stored with a run; no default fills a gap.
+    """Read a complete settings file, such as the one stored with a run.
+
+    No default fills a gap, but for settings that a trained network does not rest on: a run that is
+    older than one of them can still be used.
 
     Args:
         path: of the file.
@@ -250,7 +253,10 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
                 "A trained run's settings can change in the sections "
                 f"{', '.join(SECTIONS_OF_USE)}. Received: {override!r}. Train anew with it."
             )
-    values = read_yaml(path)
+    values, defaults = read_yaml(path), read_yaml(DEFAULTS_FILE)
+    for section in SECTIONS_OF_USE:
+        given = values.get(section, {})
+        values[section] = defaults[section] | given if isinstance(given, dict) else given
     _lay_overrides(values, overrides)
     return check_settings(values, origin=str(path))
 

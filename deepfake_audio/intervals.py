@@ -27,7 +27,6 @@ from deepfake_audio.metrics import (
 )
 
 GROUPS = 10_000
-FEW_SPEAKERS = 10
 LEVEL = 0.95
 
 

@@ -25,6 +25,7 @@ from deepfake_audio.calibration import (
 )
 from deepfake_audio.errors import UserError
 
+LARGEST_SCORE = 1e100  # sums of larger ones would overflow
 MIN_DISTINCT_SCORES = 3  # with fewer, scores are decisions, and no threshold is left to choose
 
 
@@ -109,10 +110,10 @@ def check_scores(is_real: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, n
             "Each score needs one label. "
             f"Received: {scores.shape} scores and {is_real.shape} labels."
         )
-    if not np.isfinite(scores).all():
+    if not (np.abs(scores) <= LARGEST_SCORE).all():  # not a number is not below it
         raise UserError(
-            "Error rates need finite scores. "
-            f"Received: {int((~np.isfinite(scores)).sum())} that are infinite or not a number."
+            f"Error rates need finite scores, up to {LARGEST_SCORE:g}. Received: "
+            f"{int((~(np.abs(scores) <= LARGEST_SCORE)).sum())} that are larger or not a number."
         )
     if len(set(is_real.tolist())) < 2:
         raise UserError(
@@ -289,6 +290,8 @@ def asv_error_rates(target: np.ndarray, nontarget: np.ndarray, fake: np.ndarray)
         nontarget: for other speakers.
         fake: for fakes of true speakers.
     """
+    if not len(fake) or not np.isfinite(fake).all():
+        raise UserError("t-DCF needs finite scores of fakes. Received: none, or others.")
     is_target = np.repeat([1, 0], [len(target), len(nontarget)])
     threshold = official_equal_error_rate(is_target, np.concatenate([target, nontarget])).threshold
     return AsvErrorRates(
@@ -325,13 +328,13 @@ def min_tdcf(
     )
     missing = prior_target * costs.cost_miss - alone
     accepting = costs.prior_fake * costs.cost_false_accept * asv.false_accept_fake
-    if missing < 0 or (legacy and min(missing, accepting) <= 0):
+    least = min(missing, accepting)
+    if missing < 0 or (least if legacy else alone + least) <= 0:
         raise UserError(
             "This form of t-DCF needs a speaker verification that accepts true speakers and some "
-            f"fakes. Received: {asv}. Use the form of 2021, or another verification."
+            f"fakes. Received: {asv}. Give another verification."
         )
     cost = missing * curve.miss_rate + accepting * curve.false_accept_rate
-    least = min(missing, accepting)
     if legacy:
         return float(cost.min() / least)
     return float((alone + cost.min()) / (alone + least))

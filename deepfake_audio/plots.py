@@ -79,7 +79,7 @@ def plot_det(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
         set_scale("function", functions=(_deviate, ndtr))
         axis.set_ticks(DET_TICKS)
         axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axis.set_major_formatter(lambda rate, _: f"{100 * rate:g}%")
     ax.set(xlabel="fakes called real", ylabel="reals called fake", xlim=DET_LIMITS, ylim=DET_LIMITS)
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)

@@ -18,6 +18,7 @@ from deepfake_audio.tables import NAMES, SCORE_FIGURES, VERDICT_FIGURES
 
 TEMPLATES = Path(__file__).resolve().parent
 GROUPS_SHOWN = 30
+INTERVALS = ("eer", "balanced_accuracy", "roc_auc", "min_dcf", "act_dcf", "cllr")
 NOTES = {
     "attack": "Each generator's fakes against all real files.",
     "codec": "The files of each codec by themselves.",
@@ -64,7 +65,7 @@ def report_content(
         "title": subject.title,
         "subtitle": f"on {subject.origin}",
         "verdict": summary(head, NAMES[head_name]),
-        "head": {"intervals": {}} | head,
+        "head": head | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
         "head_name": f"{NAMES[head_name]} files",
         "repetitions": evaluate.bootstrap,
         "costs": f"with one fake in {1 / evaluate.dcf_prior_fake:.3g} files, a missed real voice "
@@ -72,14 +73,18 @@ def report_content(
         f"{evaluate.dcf_cost_false_accept:g}",
         "min_confidence": settings.predict.min_confidence,
         "prior_fake": settings.predict.prior_fake,
-        "warnings": [f"{NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]],
-        "splits": [NAMES[split] for split in figures],
-        "figure_rows": figure_rows(figures),
+        "warnings": [
+            *subject.warnings,
+            *(f"{NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]),
+        ],
+        "splits": [NAMES[split] for split in reversed(figures)],  # test first: phones show that
+        "figure_rows": figure_rows(dict(reversed(figures.items()))),
         "groupings": [
             {
                 "name": name,
                 "note": NOTES[name],
                 "mean_eer": group["mean_eer"],
+                "rated": f"{group['rated']:,} of {len(group['groups']):,}",
                 "rows": group["groups"][:GROUPS_SHOWN],
                 "left_out": max(0, len(group["groups"]) - GROUPS_SHOWN),
             }
@@ -105,7 +110,14 @@ def figure_rows(figures: Mapping[str, Mapping]) -> list[tuple[str, list[str]]]:
     columns = [column for column in (*SCORE_FIGURES, *VERDICT_FIGURES) if column[2]]
     columns += [(f"min_tdcf_{year}", f"min t-DCF ({year})", ".4f") for year in (2019, 2021)]
     rows = [
-        (title, [format(values[key], form) for values in figures.values() if key in values])
+        (
+            title,
+            [
+                "-" if values[key] is None else format(values[key], form)
+                for values in figures.values()
+                if key in values
+            ],
+        )
         for key, title, form in columns
     ]
     return [row for row in rows if row[1]]

@@ -2,13 +2,15 @@
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.corpus_files import first_line, read_lines, read_rows
+from deepfake_audio.corpus_files import AUDIO_SUFFIXES, first_line, read_lines, read_rows
 from deepfake_audio.corpus_layouts import (
     ASVSPOOF_5,
     ASVSPOOF_5_CHALLENGE,
@@ -20,6 +22,8 @@ from deepfake_audio.corpus_layouts import (
 )
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import open_table, replacing
+from deepfake_audio.images import IMAGE_SUFFIXES
+from deepfake_audio.splits import SPLITS
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
 KEY_LAYOUTS = {
@@ -32,6 +36,8 @@ KEY_LAYOUTS = {
     )
     for width in layout.widths
 }
+FILE_SUFFIXES = {*AUDIO_SUFFIXES, *IMAGE_SUFFIXES}
+OWN_COLUMNS = ("file", "label", "score")
 ASV_KEYS = ("target", "nontarget", "spoof")
 
 
@@ -54,7 +60,7 @@ class ScoreTable:
     score: np.ndarray
     llr: np.ndarray
 
-    @property
+    @cached_property
     def is_real(self) -> np.ndarray:
         """Return the classes, 1 real and 0 fake: int `(files,)`."""
         return (self.label == "real").astype(int)
@@ -96,8 +102,14 @@ def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable
         UserError: a malformed line, a file without a score or with two, keys without a subset.
     """
     if first_line(path).startswith("file,"):
-        rows = [_own_row(cells, origin) for origin, cells in read_rows(path, COLUMNS)]
-        return make_table(rows)
+        if keys or subset:
+            raise UserError(
+                f"A table with the column file knows its labels. Received: {path}, and --keys or "
+                "--subset besides. Leave them out."
+            )
+        return _read_own(path)
+    if subset and keys is None:
+        raise UserError(f"--subset is of a key file. Received: {path} alone. Give --keys.")
     scores, labels = _read_official(path)
     if keys is None:
         if len(labels) < len(scores):
@@ -111,11 +123,32 @@ def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable
     return _join(scores, listings, path, keys or path)
 
 
+def _read_own(path: Path) -> ScoreTable:
+    """Read a table like scores.csv; what it needs are the columns file, label and score."""
+    rows = [_own_row(cells, origin) for origin, cells in read_rows(path, OWN_COLUMNS)]
+    if not rows:
+        raise UserError(f"A table of scores holds files. Received: none in {path}.")
+    named = Counter((row["split"], row["file"]) for row in rows)
+    (split, file), times = named.most_common(1)[0]
+    if times > 1:
+        raise UserError(
+            f"A file has one score in a split. Received: {file} {times} times, {split}."
+        )
+    return make_table(rows)
+
+
 def _own_row(cells: Mapping[str, str], origin: str) -> dict:
-    if cells["label"] not in KEYS.values():
-        raise UserError(f"A label is real or fake. Received: {cells['label']!r} in {origin}.")
-    numbers = {name: _number(cells[name], origin) for name in ("score", "llr")}
-    return {**cells, **numbers}
+    for name, known in (("label", tuple(KEYS.values())), ("split", (*SPLITS, ""))):
+        if cells.get(name, "") not in known:
+            raise UserError(
+                f"The column {name} has one of {', '.join(filter(None, known))}. "
+                f"Received: {cells[name]!r} in {origin}."
+            )
+    if not cells["file"]:
+        raise UserError(f"A file has a name. Received: an empty one in {origin}.")
+    score = _number(cells["score"], origin)
+    llr = _number(cells["llr"], origin) if cells.get("llr") else score
+    return {**cells, "split": cells.get("split") or "test", "score": score, "llr": llr}
 
 
 def _number(text: str, origin: str) -> float:
@@ -255,11 +288,8 @@ def write_trials(path: Path, table: ScoreTable) -> bool:
     Returns:
         Whether it was written: not where two names would be the same even so.
     """
-    for names in (
-        [PurePosixPath(name).stem for name in table.file],
-        [str(PurePosixPath(name).with_suffix("")) for name in table.file],
-    ):
-        trials = ["_".join(name.split()) for name in names]
+    for named in (lambda name: name.rpartition("/")[2], str):
+        trials = ["_".join(named(_without_suffix(name)).split()) for name in table.file]
         if len(set(trials)) == len(trials):
             break
     else:
@@ -268,3 +298,8 @@ def write_trials(path: Path, table: ScoreTable) -> bool:
         lines = (f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
         partial.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
     return True
+
+
+def _without_suffix(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return stem if f"{dot}{suffix}".lower() in FILE_SUFFIXES else name

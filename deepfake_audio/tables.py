@@ -6,6 +6,7 @@ import numpy as np
 
 from deepfake_audio.calibration import decision_threshold
 from deepfake_audio.dataset import LABELS
+from deepfake_audio.errors import one_line
 from deepfake_audio.score_files import ScoreTable
 
 NAMES = {"train": "training", "val": "validation", "test": "test"}
@@ -19,6 +20,9 @@ VERDICT_FIGURES = (
     ("precision", "precision", ".1%"), ("recall", "recall", ".1%"), ("f1", "F1", ".1%"),
     ("brier", "Brier", ".3f"), ("ece", "ECE", ".1%"), ("uncertain", "uncertain", ".1%"),
 )  # fmt: skip
+PLURALS = {
+    "attack": "attacks", "codec": "codecs", "corpus": "corpora", "speaker": "speakers",
+}  # fmt: skip
 COMPARED = (
     ("eer", "EER", ".2%"), ("roc_auc", "ROC-AUC", ".4f"), ("min_dcf", "minDCF", ".4f"),
     ("act_dcf", "actDCF", ".4f"), ("cllr", "Cllr", ".4f"), ("accuracy", "accuracy", ".2%"),
@@ -43,9 +47,9 @@ def format_results(figures: Mapping[str, Mapping]) -> str:
     parts = [format_figures(figures, SCORE_FIGURES), format_figures(figures, VERDICT_FIGURES)]
     parts.append(format_confusion(head["confusion"], NAMES[last]))
     if "min_tdcf_2021" in head:
-        parts.append(
-            f"min t-DCF  {head['min_tdcf_2019']:.4f} (2019)  {head['min_tdcf_2021']:.4f} (2021)"
-        )
+        costs = ((year, head[f"min_tdcf_{year}"]) for year in (2019, 2021))
+        shown = (f"{'-' if cost is None else f'{cost:.4f}'} ({year})" for year, cost in costs)
+        parts.append(f"min t-DCF  {'  '.join(shown)}")
     parts += [
         format_groups(grouping, content, head["eer"])
         for grouping, content in head["groups"].items()
@@ -86,12 +90,17 @@ def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
             f"{'-':>8}" if value is None else f"{value:8.1%}"
             for value in (row["eer"], row["found"])
         )
-        lines.append(f"{row['name'][:23]:24}{row['fake']:8,}{row['real']:8,}{''.join(rates)}")
+        lines.append(
+            f"{one_line(row['name'])[:23]:24}{row['fake']:8,}{row['real']:8,}{''.join(rates)}"
+        )
     left_out = len(content["groups"]) - GROUPS_SHOWN
     lines += [f"and {left_out:,} more in metrics.json"] if left_out > 0 else []
-    lines.append(
-        f"all files pooled: EER {pooled:.1%}; mean over {grouping}s: {content['mean_eer']:.1%}"
-    )
+    if content["rated"]:
+        of_all = f"{content['rated']:,} of {len(content['groups']):,}"
+        lines.append(
+            f"all files pooled: EER {pooled:.1%}; "
+            f"mean over {of_all} {PLURALS[grouping]}: {content['mean_eer']:.1%}"
+        )
     return "\n".join(lines)
 
 
@@ -102,10 +111,11 @@ def format_comparison(result: Mapping[str, Mapping]) -> str:
     ]
     for key, title, form in COMPARED:
         row = result[key]
-        low, high = row["interval"]
+        low, high = row["interval"] or (np.nan, np.nan)
         values = (f"{format(row[name], form):>10}" for name in ("ours", "theirs"))
-        bounds = f"{low:+{form}} to {high:+{form}}"
+        bounds = f"{low:+{form}} to {high:+{form}}" if row["interval"] else "-"
         verdict = "could be chance" if low <= 0 <= high else "differs"
+        verdict = verdict if high > low or high == row["difference"] == 0 else "unknown"
         difference = format(row["difference"], "+" + form)
         lines.append(f"{title:12}{''.join(values)}{difference:>12}  {bounds:22} {verdict}")
     return "\n".join(lines)

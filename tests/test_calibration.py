@@ -23,6 +23,23 @@ def test_calibration_of_calibrated_scores_changes_little():
     assert intercept == pytest.approx(0, abs=0.05)
 
 
+@pytest.mark.parametrize("files", [50, 200])
+def test_confidence_learnt_from_few_files_is_right_as_often_as_it_says(files):
+    rng = np.random.default_rng(0)
+    said, right = [], []
+    for _ in range(300):
+        is_real = np.repeat([1, 0], files // 2)
+        scores = rng.normal(np.where(is_real == 1, 2.0, -2.0), 2.0)
+        calibration = Calibration(*fit_calibration(is_real, scores))
+        unseen, truth = rng.normal([-2.0] * 50 + [2.0] * 50, 2.0), np.repeat([0, 1], 50)
+        p_real = calibration.probability_real(unseen, prior_fake=0.5)
+        said.append(np.maximum(p_real, 1 - p_real))
+        right.append((p_real > 0.5) == truth)
+    said, right = np.concatenate(said), np.concatenate(right)
+    sure = (said > 0.85) & (said < 0.95)
+    assert right[sure].mean() == pytest.approx(said[sure].mean(), abs=0.05)
+
+
 def test_calibration_of_inverted_scores_says_nothing():
     assert fit_calibration(np.array([1, 1, 0, 0]), np.array([-3.0, -2.0, 2.0, 3.0])) == (0.0, 0.0)
 

@@ -37,7 +37,7 @@ def test_asvspoof_2019_end_to_end(capsys):
     assert by_attack == pytest.approx(golden["eer_percent_by_attack"], abs=1e-8)
     printed = capsys.readouterr().out
     mean = np.mean(list(golden["eer_percent_by_attack"].values()))
-    assert f"all files pooled: EER 19.0%; mean over attacks: {mean:.1f}%" in printed
+    assert f"all files pooled: EER 19.0%; mean over 13 of 13 attacks: {mean:.1f}%" in printed
     assert Path("evaluations/cm_scores/report.html").is_file()
 
 
@@ -136,6 +136,74 @@ def test_keys_that_can_not_be_used(keys, message):
     Path("scores.txt").write_text("a 1\n")
     with pytest.raises(UserError, match=message):
         read_scores(Path("scores.txt"), Path("keys.tsv"), None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("", "Received: none in"),
+        ("a,test,real,1\na,test,fake,0\n", "Received: a 2 times, test"),
+        ("a,eval,real,1\n", "The column split has one of train, val, test. Received: 'eval'"),
+        ("a,test,good,1\n", "The column label has one of real, fake. Received: 'good'"),
+        (",test,real,1\n", "Received: an empty one in line 2"),
+        ("a,test,real,inf\n", "Received: 'inf' in line 2"),
+    ],
+)
+def test_tables_of_ones_own_that_can_not_be_used(rows, message):
+    Path("own.csv").write_text(f"file,split,label,score\n{rows}")
+    with pytest.raises(UserError, match=message):
+        read_scores(Path("own.csv"), None, None)
+
+
+def test_a_table_of_ones_own_needs_three_columns_and_takes_no_keys(capsys):
+    Path("own.csv").write_text("file,label,score\nutt.a,real,2\nutt.b,fake,-1\n")
+    table = read_scores(Path("own.csv"), None, None)
+    assert table.split.tolist() == ["test", "test"]
+    assert table.llr.tolist() == [2.0, -1.0]
+    assert write_trials(Path("trials.txt"), table)
+    assert Path("trials.txt").read_text() == "utt.a 2\nutt.b -1\n"
+    assert evaluate.main(["--scores", "own.csv", "--keys", "none.txt"]) == 2
+    assert "Leave them out." in capsys.readouterr().err
+
+
+def test_scores_that_would_overflow_are_refused(capsys):
+    Path("own.csv").write_text("file,label,score\na,real,1.5e308\nb,fake,-1.5e308\n")
+    assert evaluate.main(["--scores", "own.csv"]) == 2
+    assert "Error rates need finite scores, up to 1e+100." in capsys.readouterr().err
+
+
+def test_without_a_t_dcf_the_other_figures_stand(capsys):
+    Path("asv.txt").write_text(
+        "- target 2\n- target 3\n- nontarget 0\n- nontarget 1\nA07 spoof 0\n"
+    )
+    assert evaluate.main(["--scores", str(OF_2019 / "cm_scores.txt"), "--asv", "asv.txt"]) == 0
+    figures = metrics_of("cm_scores")
+    assert figures["min_tdcf_2019"] is None and figures["eer"] > 0
+    assert "min t-DCF  - (2019)  1.0000 (2021)" in capsys.readouterr().out
+
+
+def test_a_comparison_of_two_voices_is_no_proof(capsys):
+    rng = np.random.default_rng(0)
+    for name in ("first", "second"):
+        rows = [
+            f"{number},{label},{voice},{rng.normal(2 * (label == 'real')):.4f}"
+            for number in range(200)
+            for label, voice in [(("real", "anna"), ("fake", "bert"))[number % 2]]
+        ]
+        Path(f"{name}.csv").write_text("\n".join(["file,label,speaker,score", *rows]))
+    assert evaluate.main(["--compare", "first.csv", "second.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "One class has 1 speakers: the intervals are drawn over files" in printed
+    assert "+0.00% to +0.00%" not in printed
+
+
+def test_a_corpus_that_gives_the_class_away_is_warned_of(capsys):
+    rows = [f"{n},{('real', 'fake')[n % 2]},{('lj', 'wf')[n % 2]},{n % 2}" for n in range(20)]
+    Path("own.csv").write_text("\n".join(["file,label,corpus,score", *rows]))
+    assert evaluate.main(["--scores", "own.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "No corpus has both real files and fakes" in printed
+    assert "The scores look inverted" in printed
 
 
 def test_scores_without_keys_name_the_remedy():

@@ -205,7 +205,13 @@ def test_the_report_holds_everything_and_needs_nothing_else(in_workspace, capsys
     page = Path("runs/first/report.html").read_text()
     figures = json.loads(Path("runs/first/metrics.json").read_text())["splits"]["test"]
     assert f"<b>{figures['eer']:.1%}</b>" in page
-    for text in ("Run first", "model.dropout", "tensorflow", "test files", "The intervals rest on"):
+    for text in (
+        "Run first",
+        "model.dropout",
+        "tensorflow",
+        "test files",
+        "say nothing of other voices",
+    ):
         assert text in page
     assert page.count("data:image/png;base64,") >= 6
     assert not re.search(r"(src|href)=\"(?!data:)|url\(|@import", page)
@@ -249,11 +255,61 @@ def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path,
     assert evaluate.main(["--compare", "first", "runs/first/scores.csv"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "24 test files"
-    assert all(line.endswith("could be chance") for line in lines[3:])
+    assert all(line.endswith("could be chance") for line in lines[3:10])
+    assert lines[-1].startswith("Warning: One class has 1 speakers")
     other = tmp_path / "other.csv"
     other.write_text(Path("runs/first/scores.csv").read_text().replace("test/fake", "test/other"))
     assert evaluate.main(["--compare", "first", str(other)]) == 2
     assert "12 of them in both. Evaluate both on the same data." in capsys.readouterr().err
+
+
+def test_without_draws_there_are_no_intervals(in_workspace, capsys):
+    assert evaluate.main(["--run", "first", "evaluate.bootstrap=0"]) == 0
+    figures = json.loads(Path("runs/first/metrics.json").read_text())
+    assert figures["splits"]["test"]["intervals"] == {}
+    assert figures["settings"]["evaluate"]["bootstrap"] == 0
+    assert " to " not in re.search(r"<header>.*?</header>", report_of("first"), re.DOTALL)[0]
+    assert evaluate.main(["--compare", "first", "first", "evaluate.bootstrap=0"]) == 0
+    assert "differs" not in capsys.readouterr().out
+
+
+def report_of(run: str) -> str:
+    return Path("runs", run, "report.html").read_text()
+
+
+def test_a_manifest_and_plain_folders_are_data_too(in_workspace, tmp_path, capsys):
+    assert evaluate.main(["--run", "first", "--data", "data/tiny/manifest.csv"]) == 0
+    assert json.loads(Path("runs/first/on-tiny/metrics.json").read_text())["splits"].keys() == {
+        "train", "val", "test",
+    }  # fmt: skip
+    assert "speakers stand in the run" in report_of("first/on-tiny")
+    shutil.copytree("data/tiny/test", tmp_path / "plain")
+    assert evaluate.main(["--run", "first", "--data", str(tmp_path / "plain")]) == 0
+    plain = json.loads(Path("runs/first/on-plain/metrics.json").read_text())["splits"]
+    assert plain.keys() == {"test"} and plain["test"]["files"] == 24
+
+
+def test_a_report_of_before_does_not_stay_where_there_is_none_now(in_workspace, tmp_path, capsys):
+    shutil.copytree("data/tiny/test", tmp_path / "half")
+    command = ["--run", "first", "--data", str(tmp_path / "half")]
+    assert evaluate.main(command) == 0
+    shutil.rmtree(tmp_path / "half" / "real")
+    assert evaluate.main(command) == 0
+    assert not Path("runs/first/on-half/report.html").exists()
+    assert not Path("runs/first/on-half/roc.png").exists()
+    kept = json.loads(Path("runs/first/on-half/metrics.json").read_text())
+    assert kept["splits"] == {} and "all 12 test files are fake" in kept["warnings"][-1]
+
+
+def test_a_run_that_is_older_than_a_setting_of_use_is_still_used(in_workspace, tmp_path, capsys):
+    run = tmp_path / "old"
+    shutil.copytree("runs/first", run)
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(re.sub(r"\n *(prior_fake|bootstrap):[^\n]*", "", config))
+    assert evaluate.main(["--run", str(run)]) == 0
+    (run / "config.yaml").write_text(re.sub(r"\n *dropout:[^\n]*", "", config))
+    assert evaluate.main(["--run", str(run)]) == 2
+    assert "Received: no model.dropout" in capsys.readouterr().err
 
 
 def test_a_run_that_was_not_evaluated_is_not_compared(in_workspace, tmp_path, capsys):
