@@ -37,8 +37,8 @@ def build_model(settings: ModelSettings, image_shape: tuple[int, int, int]) -> k
             _pooling(settings.pooling),
             layers.Dense(settings.dense_units, activation="relu", name="dense"),
             layers.Dropout(settings.dropout, name="dropout"),
-            layers.Dense(1, name=LOGIT),
-            layers.Activation("sigmoid", name="p_real"),
+            layers.Dense(1, name=LOGIT, dtype="float32"),
+            layers.Activation("sigmoid", name="p_real", dtype="float32"),
         ]
     )
 

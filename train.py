@@ -206,7 +206,10 @@ def compiled_model(settings: Settings):
 
     from model import build_model
 
+    policy = keras.config.dtype_policy()
     try:
+        if settings.train.mixed_precision:
+            keras.config.set_dtype_policy("mixed_float16")
         model = build_model(settings.model, settings.image.shape)
     except ValueError as error:
         raise UserError(
@@ -214,6 +217,8 @@ def compiled_model(settings: Settings):
             f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
             f"{settings.image.width} pixels. Use fewer model.conv_filters. ({error})"
         ) from None
+    finally:
+        keras.config.set_dtype_policy(policy)
     optimizer = {
         "class_name": settings.train.optimizer,
         "config": {"learning_rate": settings.train.learning_rate},
@@ -222,6 +227,7 @@ def compiled_model(settings: Settings):
         optimizer=keras.optimizers.get(optimizer),
         loss=keras.losses.BinaryCrossentropy(label_smoothing=settings.train.label_smoothing),
         metrics=["accuracy"],
+        jit_compile=settings.train.xla,
     )
     return model
 

@@ -51,6 +51,17 @@ def print_rows(rows: Sequence[Row]) -> None:
         )
 
 
+def format_markdown(rows: Sequence[Row]) -> str:
+    """Return the table for a README."""
+    lines = ["| what | ours | theirs | ratio | beside |", "| --- | ---: | ---: | ---: | --- |"]
+    lines += [
+        f"| {row.what} | {significant(row.ours)} | {significant(row.theirs)} | {row.ratio:.1f} "
+        f"| {row.beside} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def significant(value: float) -> str:
     """Return a figure with three digits that count.
 

@@ -91,14 +91,14 @@ def images_of(paths: Sequence[Path], settings) -> np.ndarray:
     )
 
 
-def measure(paths: Sequence[Path]) -> list[Row]:
+def measure(args: Sequence[str]) -> list[Row]:
     """Return the rows of this benchmark."""
     import keras
 
     from deepfake_audio import scoring
     from deepfake_audio.config import load_settings
 
-    settings = load_settings()
+    settings, paths = load_settings(), sample_clips(args)
     image = next((ROOT / "data" / "sample" / "test" / "real").glob("*.png"))
     with tempfile.TemporaryDirectory() as name:
         run = make_run(Path(name))
@@ -128,8 +128,7 @@ def measure(paths: Sequence[Path]) -> list[Row]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    args = sys.argv[1:] if argv is None else list(argv)
-    print_rows(measure(sample_clips(args)))
+    print_rows(measure(sys.argv[1:] if argv is None else list(argv)))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ ours holds its images in memory then, as it does from the second epoch on. Linux
 
 import os
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from benchmarks import ROOT, Row, stay_on_one_core
+
 CORES = sorted(os.sched_getaffinity(0))
-os.sched_setaffinity(0, CORES[:1])  # before TensorFlow counts them
+stay_on_one_core()  # before TensorFlow counts them
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import sys
 import tempfile
@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import keras
@@ -35,23 +34,15 @@ from deepfake_audio.dataset import LABELS, list_images
 from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
 from deepfake_audio.images import ImageCache, read_image
 
-SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample"
+SAMPLE = ROOT / "data" / "sample"
 SIZE = 128
+FEED = "training feed, blending (us an image)"
 IMAGE = load_settings(None, [f"image.height={SIZE}", f"image.width={SIZE}"]).image
 DISTORTIONS = {"shear_range": 2.0, "zoom_range": 0.05, "horizontal_flip": True}
 BATCH = 32
 ROUNDS = 5
 PASSES = 4  # over the images, where threads are compared
 QUEUE = 10  # batches made ahead, as Keras does
-
-
-class Row(NamedTuple):
-    """One comparison: microseconds an image, and how many times ours' time the other takes."""
-
-    what: str
-    ours: float
-    theirs: float
-    ratio: float
 
 
 def write_images(folder: Path) -> int:
@@ -185,7 +176,7 @@ def one_core_rows(folder: Path, images: int, order: int) -> list[Row]:
     }
     ours, *others = best_times(list(epochs.values()), images)
     return [
-        Row(what, ours, theirs, theirs / ours)
+        Row(FEED, ours, theirs, theirs / ours, what)
         for what, theirs in zip(list(epochs)[1:], others, strict=True)
     ]
 
@@ -211,7 +202,7 @@ def workers_row(what: str, work: Callable[[int], object], batches: int, images: 
             theirs, ours = best_times(epochs, images * PASSES)
     finally:
         os.sched_setaffinity(0, CORES[:1])
-    return Row(what, ours, theirs, theirs / ours)
+    return Row(FEED, ours, theirs, theirs / ours, what)
 
 
 def rows(order: int) -> list[Row]:
@@ -232,6 +223,11 @@ def rows(order: int) -> list[Row]:
     return table
 
 
+def measure(_: Sequence[str]) -> list[Row]:
+    """Return the rows of this benchmark, with Keras's default interpolation."""
+    return rows(1)
+
+
 def main() -> None:
     for order, meaning in ((1, "bilinear, Keras's default"), (0, "nearest pixel, our default")):
         table = rows(order)
@@ -239,9 +235,9 @@ def main() -> None:
         print(f"{'':44}{'us':>8}{'ratio to ours':>16}")
         print(f"{'ours':44}{table[0].ours:8.1f}{1:16.2f}")
         for row in table[:-3]:
-            print(f"{row.what:44}{row.theirs:8.1f}{row.ratio:16.2f}")
+            print(f"{row.beside:44}{row.theirs:8.1f}{row.ratio:16.2f}")
         for row in table[-3:]:
-            print(f"{row.what}: {row.ratio:.2f} times as fast")
+            print(f"{row.beside}: {row.ratio:.2f} times as fast")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,9 @@ The usual recipe draws files with replacement and calls scikit-learn's roc_curve
 is timed over a few draws. Both run on one core.
 """
 
-import os
+from benchmarks import Row, stay_on_one_core
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+stay_on_one_core()
 
 import sys
 import time
@@ -26,6 +25,8 @@ from deepfake_audio.metrics import score_figures
 SPEAKERS = 67
 SHARE_REAL = 0.1
 RECIPE_DRAWS = 5
+RECIPE = "roc_curve on each draw (EER alone), from 5 draws"
+FILES, REPETITIONS = 600_000, 1000
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -43,30 +44,41 @@ def usual_recipe(is_real: np.ndarray, scores: np.ndarray, draws: int) -> None:
         false_accept[np.nanargmin(np.abs(1 - hit - false_accept))]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    args = sys.argv[1:] if argv is None else list(argv)
-    files, repetitions = (
-        int(args[i]) if len(args) > i else n for i, n in enumerate((600_000, 1000))
-    )
+def measured(files: int, repetitions: int) -> dict[str, float]:
+    """Return the seconds of each way."""
     rng = np.random.default_rng(0)
     is_real = (rng.random(files) < SHARE_REAL).astype(int)
     scores = rng.normal(2 * is_real - 1, 1.0)
     costs = detection_costs(load_settings().evaluate)
     grouped = group_scores(is_real, scores, scores, 0.0, costs)
     voices = np.array([f"speaker {number}" for number in rng.integers(0, SPEAKERS, files)])
-    figures = seconds(lambda: score_figures(is_real, scores, scores, 0.5, costs))
     by_file, by_speaker = (
         seconds(lambda who=who: bootstrap_intervals(grouped, who, repetitions, 0))
         for who in (np.full(files, ""), voices)
     )
     recipe = seconds(lambda: usual_recipe(is_real, scores, RECIPE_DRAWS))
-    recipe *= repetitions / RECIPE_DRAWS
+    return {
+        "all figures, no intervals": seconds(
+            lambda: score_figures(is_real, scores, scores, 0.5, costs)
+        ),
+        "intervals of seven figures, files drawn": by_file,
+        f"intervals of seven figures, {SPEAKERS} speakers drawn": by_speaker,
+        RECIPE: recipe * repetitions / RECIPE_DRAWS,
+    }
+
+
+def measure(_: Sequence[str]) -> list[Row]:
+    """Return the rows of this benchmark."""
+    _, by_file, _, recipe = measured(FILES, REPETITIONS).values()
+    return [Row(f"intervals, {FILES:,} scores (s)", by_file, recipe, recipe / by_file, RECIPE)]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = [int(arg) for arg in (sys.argv[1:] if argv is None else argv)]
+    files, repetitions = (*args, *(FILES, REPETITIONS)[len(args) :])
     print(f"{files:,} scores, {repetitions:,} draws, one core, seconds")
-    print(f"{'all figures, no intervals':58}{figures:8.2f}")
-    print(f"{'intervals of seven figures, files drawn':58}{by_file:8.2f}")
-    print(f"{f'intervals of seven figures, {SPEAKERS} speakers drawn':58}{by_speaker:8.2f}")
-    print(f"{'roc_curve on each draw (EER alone), from 5 draws':58}{recipe:8.2f}")
-    print(f"ratio, files drawn: {recipe / by_file:.0f}")
+    for what, spent in measured(files, repetitions).items():
+        print(f"{what:58}{spent:8.2f}")
 
 
 if __name__ == "__main__":

@@ -30,13 +30,13 @@ import soxr
 from scipy import fft
 
 import prepare
+from benchmarks import Row, sample_clips
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import Clip
 from deepfake_audio.images import PNG_PARAMETERS
 
 AUDIO = load_settings().audio
-SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample" / "audio"
 ROUNDS = 5
 
 
@@ -176,31 +176,44 @@ def memory_growth_mb(paths: Sequence[Path], folder: Path) -> tuple[float, float]
     return peaks[0], peaks[1]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    args = sys.argv[1:] if argv is None else list(argv)
-    root = Path(args[0]) if args else SAMPLE
-    count = int(args[1]) if len(args) > 1 else 200
-    paths = sorted(path for path in root.rglob("*.flac") if not path.name.startswith("long"))
-    paths = paths[:: max(1, len(paths) // count)][:count]
-    ratio = processes_ratio(paths)
+def measured(paths: Sequence[Path]) -> dict[str, float]:
+    """Return the seconds a file of each way, ours first."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
         librosa.load(paths[0], sr=AUDIO.sample_rate_hz)  # compiles and imports before the clock
-        usual_recipe(paths[0], folder)
-        works = (ours, prepare_clip, usual_recipe, bare_recipe, librosa_and_opencv, floor)
-        mine, everything, usual, bare, equal, lowest = seconds_per_file(works, paths)
-        first, last = memory_growth_mb(paths, folder)
-    print(f"{len(paths)} files of {root}, one core, milliseconds a file")
+        usual_recipe(paths[0], Path(name))
+    works = {
+        "ours": ours,
+        "ours with the shortcut audit's measurements": prepare_clip,
+        "the usual recipe: librosa + matplotlib savefig": usual_recipe,
+        "the same, nothing but the bare picture": bare_recipe,
+        "librosa + cv2.imwrite, the same images": librosa_and_opencv,
+        "floor: decode, resample, FFT, PNG alone": floor,
+    }
+    return dict(zip(works, seconds_per_file(list(works.values()), paths), strict=True))
+
+
+def measure(args: Sequence[str]) -> list[Row]:
+    """Return the rows of this benchmark."""
+    paths = sample_clips(args)
+    ratio = processes_ratio(paths)
+    (_, mine), _, *others = measured(paths).items()
+    return [
+        *(Row("sound to images (ms a file)", 1000 * mine, 1000 * seconds, seconds / mine, what)
+          for what, seconds in others),
+        Row("sound to images, two processes (relative)", ratio, 1, ratio, "one process"),
+    ]  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    paths = sample_clips(sys.argv[1:] if argv is None else list(argv))
+    ratio = processes_ratio(paths)
+    seconds_of = measured(paths)
+    with tempfile.TemporaryDirectory() as name:
+        first, last = memory_growth_mb(paths, Path(name))
+    print(f"{len(paths)} files, one core, milliseconds a file")
     print(f"{'':48}{'ms':>8}{'ratio to ours':>16}")
-    for what, seconds in (
-        ("ours", mine),
-        ("ours with the shortcut audit's measurements", everything),
-        ("the usual recipe: librosa + matplotlib savefig", usual),
-        ("the same, nothing but the bare picture", bare),
-        ("librosa + cv2.imwrite, the same images", equal),
-        ("floor: decode, resample, FFT, PNG alone", lowest),
-    ):
-        print(f"{what:48}{seconds * 1000:8.2f}{seconds / mine:16.2f}")
+    for what, seconds in seconds_of.items():
+        print(f"{what:48}{seconds * 1000:8.2f}{seconds / seconds_of['ours']:16.2f}")
     print(f"two processes against one: {ratio:.2f} times as fast")
     print(f"peak memory after 1,000 files {first:.0f} MB, after 10,000 files {last:.0f} MB")
 

@@ -141,6 +141,8 @@ class TrainSettings(Section):
     early_stopping_patience: Patience
     plateau_patience: Patience
     plateau_factor: float = Field(gt=0, lt=1)
+    mixed_precision: bool
+    xla: bool
     tensorboard: bool
 
 
