@@ -114,16 +114,30 @@ def measure(args: Sequence[str]) -> list[Row]:
         stream = ((None, image) for image in images_of(paths, settings))
         return list(scoring.score_stream(session, stream, batch_size))
 
-    def theirs() -> np.ndarray:
-        images = images_of(paths, settings).astype(np.float32)
+    def theirs(make_images: Callable[[], np.ndarray]) -> np.ndarray:
+        images = make_images().astype(np.float32)
         return model.predict(images, batch_size=batch_size, verbose=0)
 
-    bulk, bulk_keras = count / least_seconds(ours), count / least_seconds(theirs)
+    def with_librosa() -> np.ndarray:
+        from benchmarks.bench_prepare import librosa_images
+
+        return np.stack([image for path in paths for image in librosa_images(path)])[..., None]
+
+    bulk, bulk_keras, bulk_librosa = (
+        count / least_seconds(work)
+        for work in (
+            ours,
+            lambda: theirs(lambda: images_of(paths, settings)),
+            lambda: theirs(with_librosa),
+        )
+    )
     return [
         Row("first answer, one image (processor s)", cold, cold_keras, cold_keras / cold,
             "script that loads model.keras"),
+        Row("recordings to verdicts (images/s)", bulk, bulk_librosa, bulk / bulk_librosa,
+            "librosa, then keras predict"),
         Row("recordings to verdicts (images/s)", bulk, bulk_keras, bulk / bulk_keras,
-            "the same images, keras predict"),
+            "our images, then keras predict"),
     ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -83,8 +83,8 @@ def bare_recipe(path: Path, folder: Path) -> int:
     return 1
 
 
-def librosa_and_opencv(path: Path, folder: Path) -> int:
-    """Make the same images as ours with librosa and cv2.imwrite."""
+def librosa_images(path: Path) -> Iterator[np.ndarray]:
+    """Make the same images as ours with librosa: uint8 `(frequency_bins, frames)` each."""
     samples, _ = librosa.load(path, sr=AUDIO.sample_rate_hz)
     samples, _ = librosa.effects.trim(samples, top_db=AUDIO.trim_db)
     length = AUDIO.window_samples
@@ -92,7 +92,7 @@ def librosa_and_opencv(path: Path, folder: Path) -> int:
         samples = np.resize(samples, length)
     starts = [*range(0, len(samples) - length, length // 2), len(samples) - length]
     hop = (length - AUDIO.fft_samples) // (AUDIO.frames - 1)
-    for count, start in enumerate(starts):
+    for start in starts:
         power = np.abs(
             librosa.stft(
                 samples[start : start + length],
@@ -103,9 +103,16 @@ def librosa_and_opencv(path: Path, folder: Path) -> int:
         )
         bands = np.square(power)[1:].reshape(AUDIO.frequency_bins, -1, AUDIO.frames).mean(axis=1)
         level = librosa.power_to_db(bands, ref=np.max, top_db=AUDIO.db_range)
-        pixels = ((level / AUDIO.db_range + 1) * 255).round().astype(np.uint8)[::-1]
+        yield ((level / AUDIO.db_range + 1) * 255).round().astype(np.uint8)[::-1]
+
+
+def librosa_and_opencv(path: Path, folder: Path) -> int:
+    """Make the same images as ours with librosa and cv2.imwrite."""
+    count = 0
+    for pixels in librosa_images(path):
         cv2.imwrite(str(folder / f"{path.stem}_{count}.png"), pixels)
-    return len(starts)
+        count += 1
+    return count
 
 
 def floor(path: Path, folder: Path) -> int:
