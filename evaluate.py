@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from deepfake_audio import metrics, plots, runs, scoring
+from deepfake_audio.arguments import Parser
 from deepfake_audio.config import Settings
 from deepfake_audio.dataset import (
     LABELS,
@@ -90,11 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="evaluate.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="evaluate.py", description=__doc__)
     parser.add_argument(
         "--run", metavar="NAME", help="a folder below runs/, or a path (default: the newest run)"
     )

@@ -17,23 +17,23 @@ import argparse
 import csv
 import json
 import math
-import shutil
 import sys
 import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from deepfake_audio import runs, scoring, timelines
+from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import Recording, open_recording, recording_windows, spectrogram_image
 from deepfake_audio.config import Settings
 from deepfake_audio.corpora import AUDIO_SUFFIXES
-from deepfake_audio.dataset import find_files
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
-from deepfake_audio.files import open_table, replacing
+from deepfake_audio.files import find_files, is_file, is_folder, open_table, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import clipped_share
 from deepfake_audio.scoring import Calibration
@@ -88,9 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="predict.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="predict.py", description=__doc__)
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="audio, images, folders of them, or - "
     )
@@ -146,7 +144,7 @@ class Reader:
             if not name:
                 self._fail(UserError("A file has a name. Received: an empty one."))
                 continue
-            if not Path(name).is_dir():
+            if not is_folder(Path(name)):
                 yield name
                 continue
             found = find_files(Path(name), IMAGE_SUFFIXES | set(AUDIO_SUFFIXES))
@@ -161,14 +159,30 @@ class Reader:
     def _open(self, name: str, opened: deque[Source]) -> Iterator[tuple[Source, np.ndarray]]:
         if name == STANDARD_INPUT:
             with tempfile.NamedTemporaryFile() as copy:
-                shutil.copyfileobj(sys.stdin.buffer, copy)
-                copy.flush()
+                self._copy_standard_input(copy)
                 try:
                     yield from self._read(Path(copy.name), name, opened)
                 except UserError as error:
                     raise UserError(str(error).replace(copy.name, name)) from None
         else:
             yield from self._read(Path(name), name, opened)
+
+    def _copy_standard_input(self, copy: BinaryIO) -> None:
+        megabytes = self.settings.limits.stdin_megabytes
+        try:
+            for _ in range(megabytes):
+                piece = sys.stdin.buffer.read(1_000_000) if sys.stdin else b""
+                copy.write(piece)
+                if not piece:
+                    break
+            else:
+                raise UserError(
+                    f"Standard input holds less than limits.stdin_megabytes={megabytes}. "
+                    "Received: more. Give a file."
+                )
+            copy.flush()
+        except OSError as error:
+            raise UserError(f"Standard input must be readable. Received: {error}.") from None
 
     def _read(
         self, path: Path, name: str, opened: deque[Source]
@@ -184,7 +198,7 @@ class Reader:
                 f"Received: {name}, and a run trained on other images. Give it images."
             )
         audio = self.settings.audio
-        recording = open_recording(path, audio)
+        recording = open_recording(path, audio, self.settings.limits.audio_hours)
         end_seconds = recording.end / audio.sample_rate_hz
         source = Source(name, doubt(recording, self.settings), end_seconds)
         opened.append(source)
@@ -198,6 +212,8 @@ def is_image(path: Path) -> bool:
     """Return whether a file is an image, by its name, or by its first bytes if it has no suffix."""
     if path.suffix:
         return path.suffix.lower() in IMAGE_SUFFIXES
+    if not is_file(path):
+        return False
     try:
         with path.open("rb") as file:
             return file.read(4) in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1")

@@ -29,6 +29,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
 from deepfake_audio.config import AudioSettings, Settings, load_settings
 from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
@@ -104,9 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="prepare.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="prepare.py", description=__doc__)
     parser.add_argument("audio", metavar="FOLDER", help="the folder of audio, or of a corpus")
     parser.add_argument(
         "settings", nargs="*", metavar="section.key=value", help="settings; config.yaml lists all"

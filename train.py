@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio import metrics, runs, scoring
+from deepfake_audio.arguments import Parser
 from deepfake_audio.config import Settings, TrainSettings, load_settings
 from deepfake_audio.dataset import (
     LABELS,
@@ -79,9 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="train.py", description=__doc__)
     parser.add_argument(
         "settings",
         nargs="*",

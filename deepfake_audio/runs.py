@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from deepfake_audio.config import Settings, read_settings, write_settings
 from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import UserError
-from deepfake_audio.files import open_table, replacing, write_json
+from deepfake_audio.files import is_file, is_folder, open_table, replacing, write_json
 from deepfake_audio.scoring import Calibration
 
 RUNS = Path("runs")
@@ -130,7 +130,7 @@ def create_run(
 
 
 def _next_free(data_name: str) -> Run:
-    taken = {path.name for path in RUNS.iterdir()} if RUNS.is_dir() else set()
+    taken = {path.name for path in RUNS.iterdir()} if is_folder(RUNS) else set()
     names = (f"{data_name}-{number}" for number in itertools.count(1))
     return Run(RUNS / next(name for name in names if name not in taken))
 
@@ -155,8 +155,8 @@ def open_run(name: str | None, resuming: bool = False) -> tuple[Run, RunRecord, 
     if name is None:
         run = _newest(resuming)
     else:
-        run = Run(RUNS / name) if (RUNS / name).is_dir() else Run(Path(name))
-    if not run.record.is_file():
+        run = Run(RUNS / name) if is_folder(RUNS / name) else Run(Path(name))
+    if not is_file(run.record):
         raise UserError(f"A run folder holds run.json. Received: {run.folder}. {_known_runs()}")
     record = read_record(run)
     if resuming and record.status == "finished":
