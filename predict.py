@@ -69,7 +69,7 @@ class Source:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     run, record, settings = runs.open_run(args.run)
-    model = scoring.load_model(run.onnx_model, settings.score.threads)
+    model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
     reader = Reader(settings, record.images_from_audio)
     verdicts, drawn = [], Counter()
     for source in score_sources(model, reader, args.files, settings.score.batch_size):

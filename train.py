@@ -44,7 +44,7 @@ from deepfake_audio.errors import (
     report,
     script,
 )
-from deepfake_audio.files import replacing
+from deepfake_audio.files import is_file, only_one, replacing
 from deepfake_audio.images import read_image
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and
@@ -71,8 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         data = load_data(settings)
         run = runs.create_run(args.run, settings, data.fingerprint, images_from_audio)
 
-    ended = fit(run, settings, data.records)
-    finish(run, settings, data.records, "finished" if ended else "interrupted")
+    with only_one(run.config, "Training"):
+        ended = fit(run, settings, data.records)
+        finish(run, settings, data.records, "finished" if ended else "interrupted")
     if not ended:
         print(f"Go on with: python train.py --resume --run {run.name}")
         return EXIT_INTERRUPTED
@@ -155,6 +156,7 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
     import keras
     import tensorflow as tf
 
+    from deepfake_audio.callbacks import restore_backup
     from deepfake_audio.feed import training_feed, validation_feed
 
     train = settings.train
@@ -180,11 +182,12 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
             training,
             validation_data=validation,
             epochs=train.epochs,
+            initial_epoch=restore_backup(run, model),
             class_weight=class_weights(by_split["train"]) if train.class_weights else None,
             callbacks=make_callbacks(run, train, training),
         )
     except KeyboardInterrupt:
-        if not run.keras_model.is_file():
+        if not is_file(run.keras_model):
             raise
         return False
     return True
@@ -220,7 +223,7 @@ def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
     """Return Keras's callbacks, in the order in which they must run."""
     import keras
 
-    from deepfake_audio.callbacks import EpochRecorder, HistoryReplay
+    from deepfake_audio.callbacks import Backup, EpochRecorder, HistoryReplay
 
     stopping = keras.callbacks.EarlyStopping(patience=train.early_stopping_patience, verbose=1)
     plateau = keras.callbacks.ReduceLROnPlateau(
@@ -233,9 +236,7 @@ def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
         stopping,
         recorder,
         *([keras.callbacks.TensorBoard(run.tensorboard)] if train.tensorboard else []),
-        keras.callbacks.BackupAndRestore(
-            run.backup, double_checkpoint=True, delete_checkpoint=False
-        ),
+        Backup(run),
     ]
 
 
@@ -248,7 +249,7 @@ def class_weights(records: Sequence[ImageRecord]) -> dict[int, float]:
 def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], status: str) -> None:
     """Export the best epoch, calibrate it on validation, and print how it does on both splits."""
     export_onnx(run, [record for record in records if record.split == "val"], settings)
-    model = scoring.load_model(run.onnx_model, settings.score.threads)
+    model = scoring.load_model(run.next_model, settings.score.threads, settings.limits)
     results = {
         split: scoring.score_files(
             model,
@@ -262,12 +263,8 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
         *metrics.fit_calibration(results["val"].is_real, results["val"].scores)
     )
     epoch = runs.best_epoch(runs.read_history(run))
-    runs.write_record(
-        run,
-        runs.read_record(run).model_copy(
-            update={"status": status, "best_epoch": epoch, "calibration": calibration}
-        ),
-    )
+    ended = {"status": status, "best_epoch": epoch, "calibration": calibration}
+    runs.put_in_force(run, runs.read_record(run).model_copy(update=ended), settings)
     if status == "finished":
         shutil.rmtree(run.backup, ignore_errors=True)
     print(f"\nEpoch {epoch} was best on validation. Without dropout and distortion it has")
@@ -286,21 +283,21 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
 
 def export_onnx(run: runs.Run, records: Sequence[ImageRecord], settings: Settings) -> None:
     """Write the kept network up to its score as ONNX, and check that it gives the same scores."""
-    import keras
+    from deepfake_audio.callbacks import load_weights
+    from model import build_model, score_model
 
-    from model import score_model
-
-    model = keras.saving.load_model(run.keras_model, compile=False, safe_mode=True)
+    model = build_model(settings.model, settings.image.shape)
+    load_weights(model, run.keras_model, settings.limits)
     scores = score_model(model)
     images = np.stack([read_image(record.path, settings.image) for record in records[:32]]).astype(
         np.float32
     )
     expected = scores.predict(images, verbose=0)[:, 0]
-    with replacing(run.onnx_model) as partial, warnings.catch_warnings():
+    with replacing(run.next_model) as partial, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the converter itself
         scores.export(partial, format="onnx", verbose=False)
     received = scoring.score_images(
-        scoring.load_model(run.onnx_model, settings.score.threads), images
+        scoring.load_model(run.next_model, settings.score.threads, settings.limits), images
     )
     difference = 0.5 * np.abs(np.tanh(received / 2) - np.tanh(expected / 2)).max()
     if difference > EXPORT_TOLERANCE:

@@ -121,13 +121,14 @@ def _joined(path: Path, container: av.container.InputContainer) -> Iterator[tupl
     """Decode the first audio stream, and join its short frames to blocks."""
     frames: list[np.ndarray] = []
     rate_hz, held, values = 0, 0, 0
-    resampler = av.AudioResampler(format="fltp")
+    # Not planar: to_ndarray reads past the end of PyAV's own list of planes from 8 channels on.
+    resampler = av.AudioResampler(format="flt")
     for decoded in container.decode(audio=0):
         if decoded.sample_rate != rate_hz:
             rate_hz = decoded.sample_rate
             _check_rate(path, rate_hz)
         for frame in resampler.resample(decoded):
-            frames.append(frame.to_ndarray().T)
+            frames.append(frame.to_ndarray().reshape(-1, frame.layout.nb_channels))
             held += frame.samples
             values += frames[-1].size
         if held >= BLOCK_SECONDS * rate_hz or values >= BLOCK_VALUES:

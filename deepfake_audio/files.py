@@ -7,11 +7,10 @@ import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from deepfake_audio.errors import OutputError, UserError
 
-LOCK = ".lock"
 LONGEST_LINE = 65_536
 LEFT_BEHIND = re.compile(r"\.\d+\..+")  # as `replacing` names what is not finished
 
@@ -49,11 +48,11 @@ def unwritable(path: Path, error: OSError) -> OutputError:
 
 
 @contextmanager
-def only_one(folder: Path, work: str) -> Iterator[None]:
+def only_one(held: Path, work: str) -> Iterator[None]:
     """Hold a folder that is written to, and clear away what a killed process left half-written.
 
     Args:
-        folder: must exist.
+        held: a file in that folder that is there and is never replaced.
         work: what must not be done there twice at a time.
 
     Raises:
@@ -61,25 +60,27 @@ def only_one(folder: Path, work: str) -> Iterator[None]:
         OutputError: the folder can't be written to.
     """
     try:
-        with (folder / LOCK).open("a") as file:
-            if not _lock(file):
-                raise UserError(
-                    f"{work} is done by one process at a time. Received: {folder}, where another "
-                    "one is at work. Wait for it, or choose another name."
-                )
-            for path in folder.iterdir():
-                if LEFT_BEHIND.fullmatch(path.name) and path.is_file():
-                    path.unlink(missing_ok=True)
-            yield
+        file = held.open("rb")
     except OSError as error:
-        raise unwritable(folder, error) from None
+        raise unwritable(held, error) from None
+    with file:
+        if not _lock(file):
+            raise UserError(
+                f"{work} is done by one process at a time. Received: {held.parent}, where another "
+                "one is at work. Wait for it, or choose another name."
+            )
+        for path in held.parent.iterdir():
+            if LEFT_BEHIND.fullmatch(path.name) and is_file(path):
+                _remove(path)
+        yield
 
 
-def _lock(file: TextIO) -> bool:
+def _lock(file: BinaryIO) -> bool:
     try:
         if os.name == "nt":
             import msvcrt
 
+            file.seek(2**30)  # behind all bytes, since other readers could not read the held one
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl

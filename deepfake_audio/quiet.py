@@ -9,6 +9,7 @@ from contextlib import contextmanager
 STDERR = 2
 _lock = threading.Lock()
 _silenced = {"by": 0, "kept": -1}
+_kept_alive: list = []
 
 
 @contextmanager
@@ -45,15 +46,17 @@ def _silence() -> int:
 
 def keep_python_heard() -> None:
     """Let `sys.stderr` write to where standard error leads now, whatever becomes of its number."""
+    for number in range(STDERR + 1):
+        try:
+            os.fstat(number)
+        except OSError:  # else the next file opened would have its number, and be silenced
+            os.open(os.devnull, os.O_RDWR)
     try:
         if sys.stderr is None or sys.stderr.fileno() != STDERR:
             return
-        sys.stderr = os.fdopen(
-            os.dup(STDERR),
-            "w",
-            buffering=1,
-            encoding=sys.stderr.encoding,
-            errors="backslashreplace",
-        )
     except OSError:  # no file behind it, as in a test
         return
+    _kept_alive.append(sys.stderr)  # when it goes it closes its number
+    sys.stderr = os.fdopen(
+        os.dup(STDERR), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
+    )

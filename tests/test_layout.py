@@ -9,9 +9,10 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "errors", "files", "config", "audio", "images", "nuisances", "corpus_files",
-    "corpus_layouts", "corpora", "splits", "dataset", "feed", "scoring", "runs", "metrics",
-    "shortcuts", "plots", "timelines", "callbacks",
+    "quiet", "errors", "arguments", "files", "yaml_files", "config", "decoding", "audio",
+    "image_headers", "images", "nuisances", "corpus_files", "corpus_layouts", "corpora", "splits",
+    "dataset", "feed", "onnx_graph", "scoring", "runs", "metrics", "shortcuts", "plots",
+    "timelines", "callbacks",
 )  # fmt: skip
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 TRAINS = {"train", "model", "feed", "callbacks"}
