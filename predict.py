@@ -17,6 +17,7 @@ import argparse
 import csv
 import json
 import math
+import os
 import sys
 import tempfile
 from collections import Counter, deque
@@ -33,7 +34,7 @@ from deepfake_audio.audio import Recording, open_recording, recording_windows, s
 from deepfake_audio.config import Settings
 from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
-from deepfake_audio.files import find_files, is_file, is_folder, open_table, replacing
+from deepfake_audio.files import check_file, find_files, is_file, is_folder, open_table, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import clipped_share
 from deepfake_audio.scoring import Calibration
@@ -68,6 +69,8 @@ class Source:
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
+    if args.csv:
+        check_table(Path(args.csv))
     run, record, settings = runs.open_run(args.run)
     model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
     reader = Reader(settings, record.images_from_audio)
@@ -286,13 +289,35 @@ def write_timeline(
         settings.predict.timeline_seconds,
         source.end_seconds,
     )
-    stem = "standard-input" if source.name == STANDARD_INPUT else Path(source.name).name
+    stem = "standard-input" if source.name == STANDARD_INPUT else plain_name(source.name)
     drawn[stem] += 1
     stem += f"-{drawn[stem]}" if drawn[stem] > 1 else ""
     paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes)
     if not quiet:
         print(timelines.format_passages(line.passages))
         print(f"Written: {one_line(paths)}")
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name as one that leaves room for a suffix, and prints.
+
+    >>> plain_name("calls/a\\nb.wav")
+    'a_b.wav'
+    """
+    return "".join(c if c.isprintable() else "_" for c in Path(name).name)[-60:] or "unnamed"
+
+
+def check_table(path: Path) -> None:
+    """Raise a `UserError` if a table of verdicts would overwrite something else."""
+    if not os.path.lexists(path):
+        return
+    check_file(path, "--csv FILE, where it exists already,")
+    with path.open("rb") as file:
+        if file.readline(1000).rstrip().decode("latin-1") != ",".join(FIELDS):
+            raise UserError(
+                "--csv names a new file, or a table of verdicts to replace. "
+                f"Received: {path}, which holds something else. Choose another name."
+            )
 
 
 def write_csv(path: Path, verdicts: Sequence[dict]) -> None:

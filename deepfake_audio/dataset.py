@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -134,11 +134,17 @@ def read_manifest(path: Path) -> list[ImageRecord]:
                     "A manifest has at least the columns image, label and split. "
                     f"Received: no column {missing[0]} in {path}."
                 )
-            return [_read_row(row, path, number) for number, row in enumerate(rows, start=2)]
+            records = [_read_row(row, path, number) for number, row in enumerate(rows, start=2)]
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(
             f"A manifest must be readable CSV in UTF-8. Received: {path} ({error})."
         ) from None
+    twice = [image for image, times in Counter(r.image for r in records).items() if times > 1]
+    if twice:
+        raise UserError(
+            f"A manifest lists an image once. Received: {twice[0]!r} more often in {path}."
+        )
+    return records
 
 
 def _read_row(row: dict, path: Path, line: int) -> ImageRecord:

@@ -43,6 +43,8 @@ from deepfake_audio.yaml_files import shortened
 
 RUNS = Path("runs")
 MAX_RECORD_BYTES = 1_000_000
+LARGEST_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
+NAMED = 10  # so many runs stand in a message
 REPORTED_PACKAGES = frozenset(
     {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}
 )
@@ -79,8 +81,8 @@ class RunRecord(BaseModel):
     def _an_ended_run_is_complete(self) -> "RunRecord":
         if self.status != "training" and (self.calibration is None or self.best_epoch is None):
             raise ValueError("a run that has ended has a best_epoch and a calibration")
-        if self.calibration and not all(map(math.isfinite, astuple(self.calibration))):
-            raise ValueError("a calibration is of finite numbers")
+        if self.calibration and not max(map(abs, astuple(self.calibration))) < LARGEST_NUMBER:
+            raise ValueError("a calibration is of numbers that a score can be multiplied with")
         return self
 
 
@@ -307,7 +309,8 @@ def _newest(resuming: bool) -> Run:
 
 def _known_runs() -> str:
     names = _names()
-    return f"There are: {', '.join(names)}." if names else "Make one with: python train.py"
+    shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+    return f"There are: {shown}." if names else "Make one with: python train.py"
 
 
 def _names() -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepfake_audio.errors import one_line
 from deepfake_audio.files import open_table, replacing
 from deepfake_audio.scoring import Calibration
 
@@ -165,7 +166,7 @@ def draw_timeline(
         plots.shade(ax, [(p.start_seconds, p.end_seconds) for p in fakes])
     if fakes:
         lower.legend(loc="upper right")
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(one_line(title)[-100:], parse_math=False)
     with replacing(path) as partial:
         figure.savefig(partial, dpi=PICTURE_DPI)
     plt.close(figure)
