@@ -28,6 +28,7 @@ from typing import TextIO
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 from deepfake_audio.arguments import Parser
@@ -200,11 +201,22 @@ def draw_all(jobs: Sequence[Job], folder: Path, settings: Settings) -> dict[str,
         (folder / JOURNAL).open("a", encoding="utf-8") as journal,
         tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
     ):
-        for batch in batches:
+        for batch in alive(batches):
             note(journal, batch)
             entries |= {entry["stem"]: entry for entry in batch}
             progress.update(len(batch))
     return entries
+
+
+def alive(batches: Iterator[list[dict]]) -> Iterator[list[dict]]:
+    """Yield what the processes have done; say it in one line if the system ended one of them."""
+    try:
+        yield from batches
+    except TerminatedWorkerError:
+        raise UserError(
+            "A process that draws must be left alone. Received: the system ended one, as it does "
+            "where memory runs out. Run this again, with fewer prepare.workers."
+        ) from None
 
 
 def note(journal: TextIO, entries: Iterable[Mapping]) -> None:

@@ -13,6 +13,7 @@ best epoch on validation is kept. Test images stay untouched. Everything lands i
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -31,6 +32,7 @@ from deepfake_audio.dataset import (
     ImageRecord,
     check_classes,
     check_images,
+    image_stamps,
     read_audio_settings,
     read_records,
     speaker_warnings,
@@ -46,6 +48,7 @@ from deepfake_audio.errors import (
 )
 from deepfake_audio.files import is_file, only_one, replacing
 from deepfake_audio.images import read_image
+from deepfake_audio.quiet import libraries_quiet
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and
 # whatever is wrong with the settings or the data are answered at once.
@@ -72,12 +75,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = runs.create_run(args.run, settings, data.fingerprint, images_from_audio)
 
     with only_one(run.config, "Training"):
+        before = image_stamps(data.records)
         ended = fit(run, settings, data.records)
         finish(run, settings, data.records, "finished" if ended else "interrupted")
+    changed = {name for name, stamp in image_stamps(data.records).items() if stamp != before[name]}
+    if changed:
+        report(f"Images must stay as they are. Received: {min(changed)} changed. Train again.")
     if not ended:
         print(f"Go on with: python train.py --resume --run {run.name}")
         return EXIT_INTERRUPTED
-    return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
+    return EXIT_SOME_FAILED if data.unreadable or changed else EXIT_OK
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -153,11 +160,12 @@ def load_data(settings: Settings) -> DataCheck:
 
 def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bool:
     """Train until the validation loss stops falling; return False if Ctrl-C came first."""
-    import keras
-    import tensorflow as tf
+    with libraries_quiet():  # TensorFlow tells which processor it was built for
+        import keras
+        import tensorflow as tf
 
-    from deepfake_audio.callbacks import restore_backup
-    from deepfake_audio.feed import training_feed, validation_feed
+        from deepfake_audio.callbacks import restore_backup
+        from deepfake_audio.feed import training_feed, validation_feed
 
     train = settings.train
     keras.utils.set_random_seed(train.seed)
@@ -182,7 +190,7 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
             training,
             validation_data=validation,
             epochs=train.epochs,
-            initial_epoch=restore_backup(run, model),
+            initial_epoch=restore_backup(run, model, settings.limits),
             class_weight=class_weights(by_split["train"]) if train.class_weights else None,
             callbacks=make_callbacks(run, train, training),
         )
@@ -190,7 +198,23 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
         if not is_file(run.keras_model):
             raise
         return False
+    except tf.errors.OpError as error:
+        raise image_error(error) or error from None
     return True
+
+
+def image_error(error: Exception) -> UserError | None:
+    """Return what was wrong with an image, if that ended the training.
+
+    What a feed raises in a thread of TensorFlow comes out as text within an error of its own.
+    """
+    found = re.search(rf"{UserError.__name__}: (.+)", str(error))
+    if found is None:
+        return None
+    return UserError(
+        f"{found[1]} The images changed while training. Put them back, and go on with: "
+        "python train.py --resume"
+    )
 
 
 def compiled_model(settings: Settings):

@@ -14,7 +14,7 @@ from deepfake_audio.files import check_file, replacing
 from deepfake_audio.runs import Run, best_epoch, read_history, write_history
 from deepfake_audio.yaml_files import shortened
 
-BACKUP = re.compile(r"(\d{6,})\.weights\.h5")  # the number of epochs that are done
+BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
 ARCHIVE = {"metadata.json", "config.json", "model.weights.h5"}
 
 
@@ -67,7 +67,8 @@ class Backup(keras.callbacks.Callback):
     """After each epoch write the weights and the optimizer's state under the epoch's number.
 
     Keras's BackupAndRestore writes the number to a second file: killed between the two, or within
-    one, it goes on with the wrong epoch or not at all.
+    one, it goes on with the wrong epoch or not at all. And where the disk is full, writing HDF5
+    straight to it brings the process down.
     """
 
     def __init__(self, run: Run):
@@ -76,25 +77,25 @@ class Backup(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         before = _backups(self.run)
-        with replacing(self.run.backup / f"{epoch + 1:06}.weights.h5") as partial:
-            self.model.save_weights(partial)
+        with replacing(self.run.backup / f"{epoch + 1:06}.keras") as partial:
+            self.model.save(partial)
         for path in before.values():
             path.unlink(missing_ok=True)
 
 
-def restore_backup(run: Run, model: keras.Model) -> int:
+def restore_backup(run: Run, model: keras.Model, limits: LimitSettings) -> int:
     """Give a compiled model the state of the newest backup; return how many epochs are done."""
     backups = _backups(run)
     if not backups:
         return 0
     epochs = max(backups)
     model.optimizer.build(model.trainable_variables)
-    _load(model, backups[epochs])
+    load_weights(model, backups[epochs], limits)
     return epochs
 
 
 def _backups(run: Run) -> dict[int, Path]:
-    named = ((BACKUP.fullmatch(path.name), path) for path in run.backup.glob("*.weights.h5"))
+    named = ((BACKUP.fullmatch(path.name), path) for path in run.backup.glob("*.keras"))
     return {int(match[1]): path for match, path in named if match}
 
 
@@ -104,7 +105,7 @@ def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
     Raises:
         UserError: no such file, members of another name or too large, or weights of another model.
     """
-    check_file(path, "model.keras")
+    check_file(path, "A file of weights")
     most_bytes = limits.model_megabytes * 1_000_000
     try:
         with zipfile.ZipFile(path) as archive:
@@ -115,10 +116,6 @@ def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
         raise _no_weights(path, "other members than Keras writes")
     if sum(member.file_size for member in members) > most_bytes:
         raise _no_weights(path, f"more than limits.model_megabytes={limits.model_megabytes}")
-    _load(model, path)
-
-
-def _load(model: keras.Model, path: Path) -> None:
     try:
         model.load_weights(path)
     except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:

@@ -247,6 +247,18 @@ def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | UserError:
         return UserError(f"An image must stay there. Received: {record.path} ({error.strerror}).")
 
 
+def image_stamps(records: Iterable[ImageRecord]) -> dict[str, tuple[int, int] | None]:
+    """Return the size and the time of the last change of each image, None where it is gone."""
+    stamps = {}
+    for record in records:
+        try:
+            status = record.path.stat()
+            stamps[record.image] = status.st_size, status.st_mtime_ns
+        except OSError:
+            stamps[record.image] = None
+    return stamps
+
+
 def summarise(records: Sequence[ImageRecord]) -> str:
     """Return a table of images, speakers and generators for each split and class."""
     lines = [f"{'split':6}{'class':6}{'images':>8}{'speakers':>10}  generators"]

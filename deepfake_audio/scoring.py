@@ -27,6 +27,7 @@ LOAD_ERRORS = (
     onnx_errors.NotImplemented,
     onnx_errors.Fail,
     onnx_errors.RuntimeException,
+    UnicodeDecodeError,
 )
 
 
@@ -74,7 +75,9 @@ def load_model(
     options.log_severity_level = 4
     options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        return onnxruntime.InferenceSession(encoded, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            encoded, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except LOAD_ERRORS as error:
         raise _no_model(path, error) from None
 
@@ -122,8 +125,8 @@ def score_images(model: onnxruntime.InferenceSession, images: np.ndarray) -> np.
     Returns:
         float64 `(batch,)`, the log-odds of real before calibration: higher is more real.
     """
-    name = _input_name(model, images.shape)
     try:
+        name = _input_name(model, images.shape)
         (scores,) = model.run(None, {name: images.astype(np.float32)})
     except LOAD_ERRORS as error:
         raise UserError(
