@@ -54,7 +54,8 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
     if rate_hz != sample_rate_hz:
         resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
     for _, channels in itertools.chain([head], blocks):  # (samples, channels)
-        mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):  # looked at in the next line
+            mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
         if len(mono) and not np.abs(mono).max() < LOUDEST_SAMPLE:  # not a number is not below it
             raise UserError(f"An audio file must hold finite samples. Received: {path}.")
         yield rate_hz, resampler.resample_chunk(mono) if resampler else mono
