@@ -27,6 +27,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from deepfake_audio import metrics, runs, scoring
+from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, probability
 from deepfake_audio.config import SECTIONS_OF_USE, Settings, load_settings
 from deepfake_audio.dataset import (
@@ -40,7 +41,7 @@ from deepfake_audio.dataset import (
 )
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
 from deepfake_audio.evaluation import Subject, compare_tables, evaluate_scores
-from deepfake_audio.files import replacing, write_json
+from deepfake_audio.files import is_file, is_folder, replacing, write_json
 from deepfake_audio.pictures import TITLES, draw_history, draw_scores
 from deepfake_audio.report import report_content, write_report
 from deepfake_audio.score_files import (
@@ -71,11 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="evaluate.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="evaluate.py", description=__doc__)
     parser.add_argument(
         "settings", nargs="*", metavar="section.key=value", help="of predict, evaluate and score"
     )
@@ -114,7 +111,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
         raise UserError(f"At least one image must be readable. Received: none in {origin}.")
     files = score_splits(run, settings, data.records)
     tables = {split: score_table(f, record.calibration) for split, f in files.items()}
-    other = origin.resolve().parent if origin.is_file() else origin.resolve()
+    other = origin.resolve().parent if is_file(origin) else origin.resolve()
     subject = Subject(
         title=f"Run {run.name}",
         origin=str(origin),
@@ -161,7 +158,7 @@ def data_warnings(
     trained_on = Path(settings.data.folder)
     if other is None and data.fingerprint != record.data_fingerprint:
         warnings.append(f"{trained_on} has changed since {run.name} was trained.")
-    if other is not None and not trained_on.is_dir():
+    if other is not None and not is_folder(trained_on):
         warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
     elif other is not None:
         trained = {r.speaker for r in read_records(trained_on) if r.split == "train"} - {""}
@@ -178,7 +175,7 @@ def score_splits(
     run: runs.Run, settings: Settings, records: Sequence[ImageRecord]
 ) -> dict[str, scoring.FileScores]:
     """Score the files of each split that has any with the run's exported model."""
-    model = scoring.load_model(run.onnx_model, settings.score.threads)
+    model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
     by_split = {split: [r for r in records if r.split == split] for split in SPLITS}
     return {
         split: scoring.score_files(model, chosen, settings.image, settings.score.batch_size)
@@ -283,10 +280,10 @@ def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
 def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Settings]:
     """Return the last split of a run's scores.csv, or of a file like it, and the settings."""
     path, settings = Path(name), load_settings(None, overrides)
-    if not path.is_file():
+    if not is_file(path):
         run, _, settings = runs.open_run(name, overrides=overrides)
         path = run.folder / SCORES
-        if not path.is_file():
+        if not is_file(path):
             raise UserError(
                 f"A run is compared by its scores. Received: {run.name}, without {SCORES}. "
                 f"Make it with: python evaluate.py --run {run.name}"

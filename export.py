@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio import runs, scoring
+from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, decision_threshold, probability
 from deepfake_audio.config import Settings
 from deepfake_audio.dataset import ImageRecord, check_classes, check_images, read_records
@@ -38,12 +39,15 @@ SCALE_IMAGES = 200  # enough to see the range of every layer
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
+    from model import score_model
+
     args = parse_arguments(argv)
     run, record, settings = runs.open_run(args.run)
     folder = Path(args.data or settings.data.folder)
     records = check_images(read_records(folder), settings.image).records
     check_classes(records, ("train", "val"), folder)
-    network = load_network(run)
+    model = load_network(run, settings)
+    network = score_model(model)
     training = [r for r in records if r.split == "train"]
     some = training[:: -(-len(training) // SCALE_IMAGES)]
     validation = [r for r in records if r.split == "val"]
@@ -52,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
     write_litert(network, paths["LiteRT"])
     write_litert(network, paths["LiteRT int8"], scale_images=read_images(some, settings))
-    onnx = scoring.load_model(run.onnx_model, settings.score.threads)
+    onnx = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
     scores = {
-        "Keras": network.predict(images, verbose=0)[:, 0].astype(np.float64),
+        "Keras": log_odds(model.predict(images, verbose=0)[:, 0]),
         "ONNX": scoring.score_images(onnx, images),
         **{name: score_litert(path, images) for name, path in paths.items()},
     }
@@ -67,9 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="export.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="export.py", description=__doc__)
     parser.add_argument(
         "--run", metavar="NAME", help="a folder below runs/, or a path (default: the newest run)"
     )
@@ -79,13 +81,20 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def load_network(run: runs.Run):
-    """Return the run's Keras network up to its score."""
-    import keras
+def load_network(run: runs.Run, settings: Settings):
+    """Return the run's Keras network: built anew, with the weights of its file."""
+    from deepfake_audio.callbacks import load_weights
+    from model import build_model
 
-    from model import score_model
+    model = build_model(settings.model, settings.image.shape)
+    load_weights(model, run.keras_model, settings.limits)
+    return model
 
-    return score_model(keras.saving.load_model(run.keras_model, compile=False, safe_mode=True))
+
+def log_odds(p_real: np.ndarray) -> np.ndarray:
+    """Return the log-odds of probabilities, which must not be 0 or 1: float64 `(images,)`."""
+    p_real = np.clip(p_real.astype(np.float64), 1e-9, 1 - 1e-9)
+    return np.log(p_real / (1 - p_real))
 
 
 def read_images(records: Sequence[ImageRecord], settings: Settings) -> np.ndarray:

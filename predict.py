@@ -19,24 +19,25 @@ import argparse
 import csv
 import json
 import math
-import shutil
+import os
 import sys
 import tempfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from deepfake_audio import runs, scoring, timelines
+from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import Recording, open_recording, recording_windows, spectrogram_image
 from deepfake_audio.calibration import Calibration, verdict
 from deepfake_audio.config import PredictSettings, Settings
 from deepfake_audio.corpora import AUDIO_SUFFIXES
-from deepfake_audio.dataset import find_files
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
-from deepfake_audio.files import open_table, replacing
+from deepfake_audio.files import check_file, find_files, is_file, is_folder, open_table, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import clipped_share
 
@@ -70,8 +71,10 @@ class Source:
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
+    if args.csv:
+        check_table(Path(args.csv))
     run, record, settings = runs.open_run(args.run, overrides=args.settings)
-    model = scoring.load_model(run.onnx_model, settings.score.threads)
+    model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
     reader = Reader(settings, record.images_from_audio)
     verdicts, drawn = [], Counter()
     for source in score_sources(model, reader, args.files, settings.score.batch_size):
@@ -90,9 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="predict.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="predict.py", description=__doc__)
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="audio, images, folders of them, or - "
     )
@@ -156,7 +157,7 @@ class Reader:
             if not name:
                 self._fail(UserError("A file has a name. Received: an empty one."))
                 continue
-            if not Path(name).is_dir():
+            if not is_folder(Path(name)):
                 yield name
                 continue
             found = find_files(Path(name), IMAGE_SUFFIXES | set(AUDIO_SUFFIXES))
@@ -171,14 +172,30 @@ class Reader:
     def _open(self, name: str, opened: deque[Source]) -> Iterator[tuple[Source, np.ndarray]]:
         if name == STANDARD_INPUT:
             with tempfile.NamedTemporaryFile() as copy:
-                shutil.copyfileobj(sys.stdin.buffer, copy)
-                copy.flush()
+                self._copy_standard_input(copy)
                 try:
                     yield from self._read(Path(copy.name), name, opened)
                 except UserError as error:
                     raise UserError(str(error).replace(copy.name, name)) from None
         else:
             yield from self._read(Path(name), name, opened)
+
+    def _copy_standard_input(self, copy: BinaryIO) -> None:
+        megabytes = self.settings.limits.stdin_megabytes
+        try:
+            for _ in range(megabytes):
+                piece = sys.stdin.buffer.read(1_000_000) if sys.stdin else b""
+                copy.write(piece)
+                if not piece:
+                    break
+            else:
+                raise UserError(
+                    f"Standard input holds less than limits.stdin_megabytes={megabytes}. "
+                    "Received: more. Give a file."
+                )
+            copy.flush()
+        except OSError as error:
+            raise UserError(f"Standard input must be readable. Received: {error}.") from None
 
     def _read(
         self, path: Path, name: str, opened: deque[Source]
@@ -194,7 +211,7 @@ class Reader:
                 f"Received: {name}, and a run trained on other images. Give it images."
             )
         audio = self.settings.audio
-        recording = open_recording(path, audio)
+        recording = open_recording(path, audio, self.settings.limits.audio_hours)
         end_seconds = recording.end / audio.sample_rate_hz
         source = Source(name, doubt(recording, self.settings), end_seconds)
         opened.append(source)
@@ -208,6 +225,8 @@ def is_image(path: Path) -> bool:
     """Return whether a file is an image, by its name, or by its first bytes if it has no suffix."""
     if path.suffix:
         return path.suffix.lower() in IMAGE_SUFFIXES
+    if not is_file(path):
+        return False
     try:
         with path.open("rb") as file:
             return file.read(4) in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1")
@@ -279,13 +298,35 @@ def write_timeline(
         settings.predict,
         source.end_seconds,
     )
-    stem = "standard-input" if source.name == STANDARD_INPUT else Path(source.name).name
+    stem = "standard-input" if source.name == STANDARD_INPUT else plain_name(source.name)
     drawn[stem] += 1
     stem += f"-{drawn[stem]}" if drawn[stem] > 1 else ""
     paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes)
     if not quiet:
         print(timelines.format_passages(line.passages))
         print(f"Written: {one_line(paths)}")
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name as one that leaves room for a suffix, and prints.
+
+    >>> plain_name("calls/a\\nb.wav")
+    'a_b.wav'
+    """
+    return "".join(c if c.isprintable() else "_" for c in Path(name).name)[-60:] or "unnamed"
+
+
+def check_table(path: Path) -> None:
+    """Raise a `UserError` if a table of verdicts would overwrite something else."""
+    if not os.path.lexists(path):
+        return
+    check_file(path, "--csv FILE, where it exists already,")
+    with path.open("rb") as file:
+        if file.readline(1000).rstrip().decode("latin-1") != ",".join(FIELDS):
+            raise UserError(
+                "--csv names a new file, or a table of verdicts to replace. "
+                f"Received: {path}, which holds something else. Choose another name."
+            )
 
 
 def write_csv(path: Path, verdicts: Sequence[dict]) -> None:

@@ -24,11 +24,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
+from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
 from deepfake_audio.config import AudioSettings, Settings, load_settings
 from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
@@ -52,7 +55,14 @@ from deepfake_audio.errors import (
     one_line,
     script,
 )
-from deepfake_audio.files import open_table, replacing, unwritable
+from deepfake_audio.files import (
+    is_file,
+    is_folder,
+    only_one,
+    open_table,
+    replacing,
+    unwritable,
+)
 from deepfake_audio.images import encode_png
 from deepfake_audio.nuisances import measure_nuisances
 from deepfake_audio.splits import assign_splits, find_repeated
@@ -86,6 +96,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     corpus = read_corpus(Path(args.audio), args.corpus, args.subset)
     folder = Path("data", args.name or corpus.name)
     begin(folder, settings.audio)
+    with only_one(folder / JOURNAL, "Preparing"):
+        return fill(folder, corpus, settings)
+
+
+def fill(folder: Path, corpus: Corpus, settings: Settings) -> int:
+    """Draw the images of a corpus into its folder, and report; return the exit code."""
     repeated, contradictory = find_repeated(corpus.clips)
     left_out = {*repeated, *contradictory}
     clips = [clip for clip in corpus.clips if clip.name not in left_out]
@@ -104,9 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="prepare.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="prepare.py", description=__doc__)
     parser.add_argument("audio", metavar="FOLDER", help="the folder of audio, or of a corpus")
     parser.add_argument(
         "settings", nargs="*", metavar="section.key=value", help="settings; config.yaml lists all"
@@ -132,26 +146,29 @@ def make_job(clip: Clip, split: str) -> Job:
 
 def begin(folder: Path, audio: AudioSettings) -> None:
     """Make the folder, or go on with one that was begun with the same audio settings."""
-    begun = (folder / JOURNAL).is_file()
+    begun = is_file(folder / JOURNAL)
     before = read_audio_settings(folder) if begun else None
     if before is not None and before != audio:
         raise UserError(
             "A data folder is made with one set of audio settings. "
             f"Received: others than {folder / AUDIO_SETTINGS} has. Choose another --name."
         )
-    if not begun and folder.exists() and any(folder.iterdir()):
+    if not begun and is_folder(folder) and any(folder.iterdir()):
         raise UserError(
             f"A data folder is made by prepare.py alone. Received: {folder}, which holds other "
             "files. Choose another --name."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / JOURNAL).touch()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / JOURNAL).touch()
+    except OSError as error:
+        raise unwritable(folder, error) from None
     write_audio_settings(folder, audio)
 
 
 def known_splits(folder: Path) -> dict[str, str]:
     """Return the split of each audio file that was prepared before."""
-    if not (folder / MANIFEST).is_file():
+    if not is_file(folder / MANIFEST):
         return {}
     return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}
 
@@ -167,51 +184,78 @@ def draw_all(jobs: Sequence[Job], folder: Path, settings: Settings) -> dict[str,
     entries = {
         job.stem: done[key]
         for job in jobs
-        if (key := job.key(max_windows)) in done and is_drawn(done[key], folder)
+        if (key := job.key(max_windows)) in done and is_drawn(done[key], job, folder)
     }
     waiting = [job for job in jobs if job.stem not in entries]
-    for job in waiting:
-        (folder / job.stem).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        for split_and_class in {(folder / job.stem).parent for job in waiting}:
+            split_and_class.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from None
     parallel = Parallel(n_jobs=settings.prepare.workers or -1, return_as="generator_unordered")
     batches = parallel(
-        delayed(draw_clips)(waiting[first : first + BATCH], folder, settings.audio, max_windows)
+        delayed(draw_clips)(waiting[first : first + BATCH], folder, settings)
         for first in range(0, len(waiting), BATCH)
     )
     with (
         (folder / JOURNAL).open("a", encoding="utf-8") as journal,
         tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
     ):
-        for batch in batches:
-            journal.write("".join(json.dumps(entry) + "\n" for entry in batch))
-            journal.flush()
+        for batch in alive(batches):
+            note(journal, batch)
             entries |= {entry["stem"]: entry for entry in batch}
             progress.update(len(batch))
     return entries
 
 
-def is_drawn(entry: Mapping, folder: Path) -> bool:
+def alive(batches: Iterator[list[dict]]) -> Iterator[list[dict]]:
+    """Yield what the processes have done; say it in one line if the system ended one of them."""
+    try:
+        yield from batches
+    except TerminatedWorkerError:
+        raise UserError(
+            "A process that draws must be left alone. Received: the system ended one, as it does "
+            "where memory runs out. Run this again, with fewer prepare.workers."
+        ) from None
+
+
+def note(journal: TextIO, entries: Iterable[Mapping]) -> None:
+    """Write down what is done, as a whole: what a full disk cut off does not count."""
+    try:
+        journal.write("".join(json.dumps(entry) + "\n" for entry in entries))
+        journal.flush()
+    except OSError as error:
+        raise unwritable(Path(journal.name), error) from None
+
+
+def is_drawn(entry: Mapping, job: Job, folder: Path) -> bool:
     """Return whether a file was drawn without an error, and its images are still there."""
-    starts = entry.get("starts")
-    return bool(starts) and (folder / image_name(entry["stem"], len(starts) - 1)).is_file()
+    starts, nuisances = entry.get("starts"), entry.get("nuisances")
+    return (
+        entry.get("stem") == job.stem
+        and isinstance(nuisances, dict)
+        and isinstance(starts, list)
+        and bool(starts)
+        and all(isinstance(start, float | int) for start in starts)
+        and is_file(folder / image_name(job.stem, len(starts) - 1))
+    )
 
 
-def draw_clips(
-    jobs: Sequence[Job], folder: Path, audio: AudioSettings, max_windows: int
-) -> list[dict]:
+def draw_clips(jobs: Sequence[Job], folder: Path, settings: Settings) -> list[dict]:
     """Draw some files one after another; see `draw_clip`."""
-    return [draw_clip(job, folder, audio, max_windows) for job in jobs]
+    return [draw_clip(job, folder, settings) for job in jobs]
 
 
 def read_journal(path: Path) -> dict[str, dict]:
     """Read the entries of files that are done; a line that a kill cut off does not count."""
     entries = {}
     if path.is_file():
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
                 entries[entry["key"]] = entry
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
         if text and not text.endswith("\n"):
             with path.open("a", encoding="utf-8") as file:
@@ -219,15 +263,16 @@ def read_journal(path: Path) -> dict[str, dict]:
     return entries
 
 
-def draw_clip(job: Job, folder: Path, audio: AudioSettings, max_windows: int) -> dict:
+def draw_clip(job: Job, folder: Path, settings: Settings) -> dict:
     """Draw every window of one file, or say why it can't be done.
 
     Returns:
         The journal's entry: `starts` of the windows in seconds and the nuisances, or `error`.
     """
+    audio, max_windows = settings.audio, settings.prepare.max_windows
     entry = {"key": job.key(max_windows), "stem": job.stem}
     try:
-        recording = open_recording(job.clip.path, audio)
+        recording = open_recording(job.clip.path, audio, settings.limits.audio_hours)
         if recording.is_silent:
             raise UserError(f"An audio file must hold sound. Received: {job.clip.path}, silence.")
         starts = []

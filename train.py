@@ -13,6 +13,7 @@ best epoch on validation is kept. Test images stay untouched. Everything lands i
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -23,8 +24,14 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio import metrics, runs, scoring
+from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import row_frequencies_hz
-from deepfake_audio.calibration import Calibration, decision_threshold, fit_calibration
+from deepfake_audio.calibration import (
+    Calibration,
+    decision_threshold,
+    fit_calibration,
+    probability,
+)
 from deepfake_audio.config import Settings, TrainSettings, load_settings
 from deepfake_audio.dataset import (
     LABELS,
@@ -32,6 +39,7 @@ from deepfake_audio.dataset import (
     ImageRecord,
     check_classes,
     check_images,
+    image_stamps,
     read_audio_settings,
     read_records,
     speaker_warnings,
@@ -46,8 +54,9 @@ from deepfake_audio.errors import (
     report,
     script,
 )
-from deepfake_audio.files import replacing
+from deepfake_audio.files import is_file, only_one, replacing
 from deepfake_audio.images import ImageCache, read_image
+from deepfake_audio.quiet import libraries_quiet
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and
 # whatever is wrong with the settings or the data are answered at once.
@@ -73,18 +82,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         data = load_data(settings)
         run = runs.create_run(args.run, settings, data.fingerprint, images_from_audio)
 
-    ended = fit(run, settings, data.records)
-    finish(run, settings, data.records, "finished" if ended else "interrupted")
+    with only_one(run.config, "Training"):
+        before = image_stamps(data.records)
+        ended = fit(run, settings, data.records)
+        finish(run, settings, data.records, "finished" if ended else "interrupted")
+    changed = {name for name, stamp in image_stamps(data.records).items() if stamp != before[name]}
+    if changed:
+        report(f"Images must stay as they are. Received: {min(changed)} changed. Train again.")
     if not ended:
         print(f"Go on with: python train.py --resume --run {run.name}")
         return EXIT_INTERRUPTED
-    return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
+    return EXIT_SOME_FAILED if data.unreadable or changed else EXIT_OK
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="train.py", description=__doc__)
     parser.add_argument(
         "settings",
         nargs="*",
@@ -156,8 +168,11 @@ def load_data(settings: Settings) -> DataCheck:
 
 def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bool:
     """Train until the validation loss stops falling; return False if Ctrl-C came first."""
-    import keras
-    import tensorflow as tf
+    with libraries_quiet():  # TensorFlow tells which processor it was built for
+        import keras
+        import tensorflow as tf
+
+        from deepfake_audio.callbacks import restore_backup
 
     train = settings.train
     keras.utils.set_random_seed(train.seed)
@@ -172,13 +187,16 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
             training,
             validation_data=validation,
             epochs=train.epochs,
+            initial_epoch=restore_backup(run, model, settings.limits),
             class_weight=class_weights(by_split["train"]) if train.class_weights else None,
             callbacks=make_callbacks(run, train, training),
         )
     except KeyboardInterrupt:
-        if not run.keras_model.is_file():
+        if not is_file(run.keras_model):
             raise
         return False
+    except tf.errors.OpError as error:
+        raise image_error(error) or error from None
     return True
 
 
@@ -198,6 +216,20 @@ def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tu
         by_split["train"], cache, batch_size, settings.train.seed, workers
     )
     return training, ImageFeed(by_split["val"], cache, batch_size, workers)
+
+
+def image_error(error: Exception) -> UserError | None:
+    """Return what was wrong with an image, if that ended the training.
+
+    What a feed raises in a thread of TensorFlow comes out as text within an error of its own.
+    """
+    found = re.search(rf"{UserError.__name__}: (.+)", str(error))
+    if found is None:
+        return None
+    return UserError(
+        f"{found[1]} The images changed while training. Put them back, and go on with: "
+        "python train.py --resume"
+    )
 
 
 def compiled_model(settings: Settings):
@@ -236,7 +268,7 @@ def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
     """Return Keras's callbacks, in the order in which they must run."""
     import keras
 
-    from deepfake_audio.callbacks import EpochRecorder, HistoryReplay
+    from deepfake_audio.callbacks import Backup, EpochRecorder, HistoryReplay
 
     stopping = keras.callbacks.EarlyStopping(patience=train.early_stopping_patience, verbose=1)
     plateau = keras.callbacks.ReduceLROnPlateau(
@@ -249,9 +281,7 @@ def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
         stopping,
         recorder,
         *([keras.callbacks.TensorBoard(run.tensorboard)] if train.tensorboard else []),
-        keras.callbacks.BackupAndRestore(
-            run.backup, double_checkpoint=True, delete_checkpoint=False
-        ),
+        Backup(run),
     ]
 
 
@@ -264,7 +294,7 @@ def class_weights(records: Sequence[ImageRecord]) -> dict[int, float]:
 def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], status: str) -> None:
     """Export the best epoch, calibrate it on validation, and print how it does on both splits."""
     export_onnx(run, [record for record in records if record.split == "val"], settings)
-    model = scoring.load_model(run.onnx_model, settings.score.threads)
+    model = scoring.load_model(run.next_model, settings.score.threads, settings.limits)
     results = {
         split: scoring.score_files(
             model,
@@ -276,12 +306,8 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
     }
     calibration = Calibration(*fit_calibration(results["val"].is_real, results["val"].scores))
     epoch = runs.best_epoch(runs.read_history(run))
-    runs.write_record(
-        run,
-        runs.read_record(run).model_copy(
-            update={"status": status, "best_epoch": epoch, "calibration": calibration}
-        ),
-    )
+    ended = {"status": status, "best_epoch": epoch, "calibration": calibration}
+    runs.put_in_force(run, runs.read_record(run).model_copy(update=ended), settings)
     if status == "finished":
         shutil.rmtree(run.backup, ignore_errors=True)
     print(f"\nEpoch {epoch} was best on validation. Without dropout and distortion it has")
@@ -298,23 +324,24 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
 
 def export_onnx(run: runs.Run, records: Sequence[ImageRecord], settings: Settings) -> None:
     """Write the kept network up to its score as ONNX, and check that it gives the same scores."""
-    import keras
+    from deepfake_audio.callbacks import load_weights
+    from model import build_model, score_model
 
-    from model import score_model
-
-    model = keras.saving.load_model(run.keras_model, compile=False, safe_mode=True)
+    model = build_model(settings.model, settings.image.shape)
+    load_weights(model, run.keras_model, settings.limits)
     scores = score_model(model)
     images = np.stack([read_image(record.path, settings.image) for record in records[:32]]).astype(
         np.float32
     )
-    expected = scores.predict(images, verbose=0)[:, 0]
-    with replacing(run.onnx_model) as partial, warnings.catch_warnings():
+    expected = model.predict(images, verbose=0)[:, 0]
+    scores.predict(images, verbose=0)  # Keras exports what was called
+    with replacing(run.next_model) as partial, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the converter itself
         scores.export(partial, format="onnx", verbose=False)
     received = scoring.score_images(
-        scoring.load_model(run.onnx_model, settings.score.threads), images
+        scoring.load_model(run.next_model, settings.score.threads, settings.limits), images
     )
-    difference = 0.5 * np.abs(np.tanh(received / 2) - np.tanh(expected / 2)).max()
+    difference = np.abs(probability(received, prior_fake=0.5) - expected).max()
     if difference > EXPORT_TOLERANCE:
         raise RuntimeError(f"model.onnx differs from model.keras by {difference:.1e} in P(real)")
 

@@ -4,26 +4,24 @@ Files are read in blocks: a recording of hours takes no more memory than one of 
 """
 
 import itertools
-import os
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 
 from deepfake_audio.config import AudioSettings
+from deepfake_audio.decoding import read_blocks
 from deepfake_audio.errors import UserError
 
-BLOCK_SECONDS = 30
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
 FRAME_SECONDS = 0.01
 SILENCE_POWER = 1e-10  # -100 dBFS
-LOUDEST_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
 CHUNK_BYTES = 65_536  # for larger arrays the C library fetches fresh pages, at thrice the time
-NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what it names
+USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
+MOST_WINDOWS = 1_000_000  # of one file; hours of speech have thousands
 
 
 @dataclass(frozen=True)
@@ -54,23 +52,25 @@ class Recording:
         return self.loudest_power < SILENCE_POWER
 
 
-def open_recording(path: Path, settings: AudioSettings) -> Recording:
+def open_recording(path: Path, settings: AudioSettings, max_hours: float = math.inf) -> Recording:
     """Decode a file far enough to know how long it is and where its quiet edges end.
 
     Args:
         path: wav, flac, mp3, ogg, opus, m4a, aac, amr, webm, the sound of an mp4, and others.
         settings: the rate to resample to, and `trim_db`: both edges that are quieter than the
             loudest 10 ms by more than this are cut off; 0 keeps everything.
+        max_hours: of sound that are decoded; above 48 kHz an hour counts as longer.
 
     Raises:
-        UserError: the file is missing, or holds no sound that can be read.
+        UserError: the file is missing, too long, or holds no sound that can be read.
     """
     frame_samples = frame_length(settings.sample_rate_hz)
     beginning, powers, rest, total, rate_hz = [], [], np.empty(0, np.float32), 0, 0
-    for rate_hz, block in read_blocks(path, settings.sample_rate_hz):  # noqa: B007
+    for rate_hz, block in read_blocks(path, settings.sample_rate_hz):
         if total < WHOLE_SECONDS * settings.sample_rate_hz:
             beginning.append(block)
         total += len(block)
+        _check_length(path, total / settings.sample_rate_hz, rate_hz, max_hours)
         rest = np.concatenate([rest, block])
         frames = len(rest) // frame_samples
         powers.append(frame_powers(rest[: frames * frame_samples], frame_samples))
@@ -83,6 +83,15 @@ def open_recording(path: Path, settings: AudioSettings) -> Recording:
     first, end = _loud_span(power, frame_samples, total, settings.trim_db)
     loudest = float(power.max())
     return Recording(path, np.concatenate(beginning), total, first, end, loudest, rate_hz)
+
+
+def _check_length(path: Path, seconds: float, rate_hz: int, max_hours: float) -> None:
+    if seconds * max(1, rate_hz / USUAL_RATE_HZ) > 3600 * max_hours:
+        raise UserError(
+            f"A recording lasts at most limits.audio_hours={max_hours:g} hours, and above "
+            f"{USUAL_RATE_HZ:,} Hz less in proportion. Received: {path}, which goes on longer. "
+            "Cut it, or raise the limit in config.yaml."
+        )
 
 
 def recording_windows(
@@ -108,84 +117,6 @@ def recording_windows(
 def read_audio(path: Path, sample_rate_hz: int) -> np.ndarray:
     """Decode a whole audio file to mono at the given rate: float32 `(samples,)`, full scale 1."""
     return np.concatenate([block for _, block in read_blocks(path, sample_rate_hz)])
-
-
-def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode an audio file block by block; never trust the length that its header tells.
-
-    Args:
-        path: anything that libsndfile reads, or else the FFmpeg libraries that PyAV carries.
-        sample_rate_hz: the rate to resample to.
-
-    Yields:
-        The file's own rate, and mono samples at ours, float32 `(samples,)`, full scale 1.
-
-    Raises:
-        UserError: the file is missing, holds no sound that can be read, or samples that are
-            infinite or not a number.
-    """
-    if not path.is_file():
-        raise UserError(f"An audio file must be a file that is there. Received: {path}.")
-    try:
-        blocks = _soundfile_blocks(path)
-        head = next(blocks, None)
-    except (OSError, TypeError, soundfile.LibsndfileError):
-        blocks = _av_blocks(path)
-        head = next(blocks, None)
-    if head is None:
-        return
-    rate_hz = head[0]
-    resampler = None
-    if rate_hz != sample_rate_hz:
-        resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
-    for _, channels in itertools.chain([head], blocks):  # (samples, channels)
-        mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
-        if len(mono) and not np.abs(mono).max() < LOUDEST_SAMPLE:  # not a number is not below it
-            raise UserError(f"An audio file must hold finite samples. Received: {path}.")
-        yield rate_hz, resampler.resample_chunk(mono) if resampler else mono
-    if resampler:
-        yield rate_hz, resampler.resample_chunk(np.empty(0, np.float32), last=True)
-
-
-def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    with soundfile.SoundFile(os.fsencode(path)) as file:
-        block = file.read(BLOCK_SECONDS * file.samplerate, "float32", always_2d=True)
-        while len(block):
-            yield file.samplerate, block
-            try:
-                block = file.read(BLOCK_SECONDS * file.samplerate, "float32", always_2d=True)
-            except soundfile.LibsndfileError as error:
-                raise UserError(
-                    f"An audio file must be whole. Received: {path} ({error})."
-                ) from None
-
-
-def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    import av  # a tenth of the time that one answer takes, and rarely needed
-
-    try:
-        with (
-            path.open("rb") as file,
-            av.open(file, options=NO_OTHER_FILES, metadata_errors="replace") as container,
-        ):
-            if not container.streams.audio:
-                raise UserError(f"An audio file must hold sound. Received: {path}, without any.")
-            frames: list[np.ndarray] = []
-            rate_hz, held = 0, 0
-            resampler = av.AudioResampler(format="fltp")
-            for decoded in container.decode(audio=0):
-                rate_hz = decoded.sample_rate
-                for frame in resampler.resample(decoded):
-                    frames.append(frame.to_ndarray().T)
-                    held += frame.samples
-                if held >= BLOCK_SECONDS * rate_hz:
-                    yield rate_hz, np.concatenate(frames)
-                    frames, held = [], 0
-            if frames:
-                yield rate_hz, np.concatenate(frames)
-    except (OSError, ValueError, av.FFmpegError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"An audio file must be readable. Received: {path} ({reason}).") from None
 
 
 def frame_length(sample_rate_hz: int) -> int:
@@ -247,6 +178,12 @@ def cut_windows(
         return
     step = max(1, round(length * (1 - settings.window_overlap)))
     last = samples - length
+    if not max_windows and last > step * MOST_WINDOWS:
+        raise UserError(
+            f"A recording is cut into at most {MOST_WINDOWS:,} windows. Received: "
+            f"{samples / settings.sample_rate_hz:,.0f} s of sound, a window each "
+            f"{step / settings.sample_rate_hz:g} s. Overlap them less, or make them longer."
+        )
     if max_windows and last > step * (max_windows - 1):
         starts = iter(np.linspace(0, last, max_windows).astype(int).tolist())
     else:

@@ -1,12 +1,21 @@
-"""Keras callbacks that keep the best epoch and the history, so that a killed run can go on."""
+"""Keras callbacks that keep the best epoch, the history and a backup: a killed run goes on."""
 
+import re
+import zipfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 
+from deepfake_audio.config import LimitSettings
+from deepfake_audio.errors import UserError
 from deepfake_audio.feed import ImageFeed
-from deepfake_audio.files import replacing
+from deepfake_audio.files import check_file, replacing
 from deepfake_audio.runs import Run, best_epoch, read_history, write_history
+from deepfake_audio.yaml_files import shortened
+
+BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
+ARCHIVE = {"metadata.json", "config.json", "model.weights.h5"}
 
 
 class EpochRecorder(keras.callbacks.Callback):
@@ -52,3 +61,69 @@ class HistoryReplay(keras.callbacks.Callback):
             for row in self.recorder.rows:
                 callback.on_epoch_end(row["epoch"] - 1, dict(row))
         self.model.optimizer.learning_rate = learning_rate  # the plateau callback lowered it anew
+
+
+class Backup(keras.callbacks.Callback):
+    """After each epoch write the weights and the optimizer's state under the epoch's number.
+
+    Keras's BackupAndRestore writes the number to a second file: killed between the two, or within
+    one, it goes on with the wrong epoch or not at all. And where the disk is full, writing HDF5
+    straight to it brings the process down.
+    """
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        before = _backups(self.run)
+        with replacing(self.run.backup / f"{epoch + 1:06}.keras") as partial:
+            self.model.save(partial)
+        for path in before.values():
+            path.unlink(missing_ok=True)
+
+
+def restore_backup(run: Run, model: keras.Model, limits: LimitSettings) -> int:
+    """Give a compiled model the state of the newest backup; return how many epochs are done."""
+    backups = _backups(run)
+    if not backups:
+        return 0
+    epochs = max(backups)
+    model.optimizer.build(model.trainable_variables)
+    load_weights(model, backups[epochs], limits)
+    return epochs
+
+
+def _backups(run: Run) -> dict[int, Path]:
+    named = ((BACKUP.fullmatch(path.name), path) for path in run.backup.glob("*.keras"))
+    return {int(match[1]): path for match, path in named if match}
+
+
+def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
+    """Give a model the weights of a `.keras` file; what the file says of layers is never read.
+
+    Raises:
+        UserError: no such file, members of another name or too large, or weights of another model.
+    """
+    check_file(path, "A file of weights")
+    most_bytes = limits.model_megabytes * 1_000_000
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise _no_weights(path, error) from None
+    if {member.filename for member in members} != ARCHIVE or len(members) != len(ARCHIVE):
+        raise _no_weights(path, "other members than Keras writes")
+    if sum(member.file_size for member in members) > most_bytes:
+        raise _no_weights(path, f"more than limits.model_megabytes={limits.model_megabytes}")
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        raise _no_weights(path, error) from None
+
+
+def _no_weights(path: Path, error: object) -> UserError:
+    return UserError(
+        "Weights must be those of the run's own settings, as Keras saved them. "
+        f"Received: {path}: {shortened(error)}. Train again."
+    )

@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from deepfake_audio.errors import UserError
+from deepfake_audio.yaml_files import parse_yaml, read_yaml, shortened
 
 DEFAULTS_FILE = Path(__file__).resolve().parent.parent / "config.yaml"
-MAX_FILE_BYTES = 1_000_000
 SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -20,6 +19,11 @@ Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1)]
 Factor = Annotated[float, Field(ge=0, le=100)]
 Decibels = Annotated[float, Field(ge=0, le=200)]
+
+BOUNDS = {
+    "minimum": "at least", "exclusiveMinimum": "above",
+    "maximum": "at most", "exclusiveMaximum": "below",
+}  # fmt: skip
 
 
 class Section(BaseModel):
@@ -67,6 +71,19 @@ class AudioSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _bands_are_heard(self) -> "AudioSettings":
+        bins = (self.max_hz - self.min_hz) * self.fft_samples / self.sample_rate_hz
+        if self.frequency_scale == "mel" and bins < self.frequency_bins / 2:
+            raise ValueError(
+                "min_hz to max_hz must span at least half as many FFT bins as there are "
+                "frequency_bins, or most rows of the image stay black. Received: "
+                f"min_hz={self.min_hz:g} max_hz={self.max_hz:g} frequency_bins="
+                f"{self.frequency_bins}, and {bins:.1f} bins between. Take a wider span, fewer "
+                "frequency_bins or more fft_samples"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _bins_divide_the_spectrum(self) -> "AudioSettings":
         bins = self.fft_samples // 2
         if self.frequency_scale == "linear" and bins % self.frequency_bins:
@@ -83,6 +100,7 @@ class ImageSettings(Section):
     height: Pixels
     width: Pixels
     color: Literal["grayscale", "rgb"]
+    max_megapixels: int = Field(ge=1, le=1000)
 
     @property
     def channels(self) -> int:
@@ -188,6 +206,13 @@ class ScoreSettings(Section):
     threads: int = Field(ge=0, le=1024)
 
 
+class LimitSettings(Section):
+    audio_hours: float = Field(gt=0, le=1000)
+    stdin_megabytes: int = Field(ge=1, le=1_000_000)
+    model_megabytes: int = Field(ge=1, le=100_000)
+    scoring_megabytes: int = Field(ge=64, le=1_000_000)
+
+
 class Settings(Section):
     """All settings, one section a group; `config.yaml` says what each means."""
 
@@ -203,6 +228,7 @@ class Settings(Section):
     predict: PredictSettings
     evaluate: EvaluateSettings
     score: ScoreSettings
+    limits: LimitSettings
 
 
 def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Settings:
@@ -230,17 +256,18 @@ def _lay_overrides(values: dict, overrides: Iterable[str]) -> None:
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise UserError(
-                f"An override has the form section.key=value. Received: {override!r}. "
-                "Example: train.epochs=3"
+                "An override has the form section.key=value. "
+                f"Received: {shortened(repr(override))}. Example: train.epochs=3"
             )
-        _set_override(values, key, _parse_yaml(text, f"the value of {key}"))
+        _set_override(values, key, parse_yaml(text, f"the value of {key}"))
 
 
 def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     """Read a complete settings file, such as the one stored with a run.
 
     No default fills a gap, but for settings that a trained network does not rest on: a run that is
-    older than one of them can still be used.
+    older than one of them can still be used. What a file may cost is not the run's to say: those
+    limits are taken from this machine's config.yaml.
 
     Args:
         path: of the file.
@@ -253,12 +280,16 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
         if override.partition(".")[0] not in SECTIONS_OF_USE:
             raise UserError(
                 "A trained run's settings can change in the sections "
-                f"{', '.join(SECTIONS_OF_USE)}. Received: {override!r}. Train anew with it."
+                f"{', '.join(SECTIONS_OF_USE)}. Received: {shortened(repr(override))}. "
+                "Train anew with it."
             )
-    values, defaults = read_yaml(path), read_yaml(DEFAULTS_FILE)
+    values, machine = read_yaml(path), read_yaml(DEFAULTS_FILE)
     for section in SECTIONS_OF_USE:
         given = values.get(section, {})
-        values[section] = defaults[section] | given if isinstance(given, dict) else given
+        values[section] = machine[section] | given if isinstance(given, dict) else given
+    values["limits"] = machine["limits"]
+    if isinstance(values.get("image"), dict):
+        values["image"]["max_megapixels"] = machine["image"]["max_megapixels"]
     _lay_overrides(values, overrides)
     return check_settings(values, origin=str(path))
 
@@ -277,7 +308,22 @@ def check_settings(values: Mapping, origin: str) -> Settings:
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         raise UserError(f"{rule}.")
-    raise UserError(f"{key}: {rule}. Received: {first['input']!r}. config.yaml says what it means.")
+    raise UserError(
+        f"{key}: {rule}. Received: {shortened(repr(first['input']))}."
+        f"{_allowed(key, first['input'])} config.yaml says what it means."
+    )
+
+
+def _allowed(key: str, received: object) -> str:
+    """Return what a setting may be, and the near match of a word that it may not be."""
+    section, _, name = key.partition(".")
+    schema = Settings.model_fields[section].annotation.model_json_schema()
+    rules = schema["properties"].get(name, {})
+    if "enum" in rules:
+        near = difflib.get_close_matches(str(received).lower(), rules["enum"], n=1, cutoff=0.5)
+        return f" Did you mean {near[0]}?" if near else ""
+    bounds = [f"{words} {rules[bound]:g}" for bound, words in BOUNDS.items() if bound in rules]
+    return f" Allowed: {' and '.join(bounds)}." if bounds else ""
 
 
 def write_settings(settings: Settings, path: Path) -> None:
@@ -293,43 +339,14 @@ def write_settings(settings: Settings, path: Path) -> None:
         yaml.dump(document, file)
 
 
-def read_yaml(path: Path) -> dict:
-    """Read a YAML 1.2 mapping (`1e-3` is a number, `no` is text, a repeated key is an error).
-
-    Raises:
-        UserError: the file is missing, too large, no UTF-8, or no YAML mapping.
-    """
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UserError(
-                f"A settings file has at most {MAX_FILE_BYTES:,} bytes. Received: {path}."
-            )
-        values = _parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"A settings file must be readable text. Received: {path} ({error})."
-        ) from None
-    if not isinstance(values, dict):
-        raise UserError(f"A settings file holds sections of key: value lines. Received: {path}.")
-    return values
-
-
-def _parse_yaml(text: str, origin: str) -> object:
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"Settings are YAML. Received: {origin}: {' '.join(str(error).split())}"
-        ) from None
-
-
 def _lay_over(values: dict, changes: Mapping, origin: str) -> None:
     for section, pairs in changes.items():
         if section not in values:
             raise UserError(_unknown_key(str(section), origin))
         if not isinstance(pairs, dict):
             raise UserError(
-                f"{section} is a section of key: value lines. Received: {pairs!r} in {origin}."
+                f"{section} is a section of key: value lines. "
+                f"Received: {shortened(repr(pairs))} in {origin}."
             )
         for key, value in pairs.items():
             _set_override(values, f"{section}.{key}", value, origin)
@@ -341,18 +358,25 @@ def _set_override(
     section, _, key = dotted_key.partition(".")
     if key not in values.get(section, {}):
         raise UserError(_unknown_key(dotted_key, origin))
-    if isinstance(values[section][key], float) and type(value) is int:
+    if isinstance(values[section][key], float) and type(value) is int and abs(value) < 2**63:
         value = float(value)
     values[section][key] = value
 
 
 def _unknown_key(key: str, origin: str) -> str:
-    known = [
-        f"{section}.{name}"
+    names = {
+        section: [f"{section}.{name}" for name in field.annotation.model_fields]
         for section, field in Settings.model_fields.items()
-        for name in field.annotation.model_fields
-    ]
-    near = [name for name in known if name.partition(".")[2] == key.rpartition(".")[2]]
-    near += difflib.get_close_matches(key, known + list(Settings.model_fields), n=1, cutoff=0.5)
-    remedy = f"Did you mean {near[0]}?" if near else "config.yaml lists every setting."
-    return f"A setting must be one that config.yaml knows. Received: {key} in {origin}. {remedy}"
+    }
+    known = [name for section in names.values() for name in section]
+    section, _, rest = key.lower().partition(".")
+    near = [name for name in known if name.partition(".")[2] == key.lower().rpartition(".")[2]]
+    near += difflib.get_close_matches(shortened(key).lower(), [*known, *names], n=1, cutoff=0.5)
+    if section in names and not rest:
+        remedy = f"Name one of {', '.join(names[section])}."
+    else:
+        remedy = f"Did you mean {near[0]}?" if near else "config.yaml lists every setting."
+    return (
+        f"A setting must be one that config.yaml knows. Received: {shortened(key)} in {origin}. "
+        f"{remedy}"
+    )

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from deepfake_audio import files
 from deepfake_audio.errors import UserError
+from deepfake_audio.files import is_file, is_folder
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",
@@ -67,7 +69,7 @@ def index_tree(root: Path) -> Tree:
     Raises:
         UserError: no such folder, an unreadable one, or no audio in it.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise UserError(f"A corpus is a folder that exists. Received: {root}. Check the path.")
     try:
         names = sorted(_walk(root))
@@ -102,10 +104,10 @@ def _walk(root: Path) -> Iterator[str]:
             name = folder + entry.name
             if entry.is_dir(follow_symlinks=False):
                 pending.append(f"{name}/")
-            elif entry.is_symlink() and Path(entry).is_dir():
+            elif entry.is_symlink() and is_folder(Path(entry)):
                 # Last, so that what a folder and a link both lead to has the folder's name.
                 pending.appendleft(f"{name}/")
-            elif entry.is_file(follow_symlinks=False) or Path(entry).is_file():
+            elif entry.is_file(follow_symlinks=False) or is_file(Path(entry)):
                 yield name
 
 
@@ -137,8 +139,8 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
     """
     try:
         with table.open(encoding="utf-8-sig") as file:
-            yield from enumerate(file, start=1)
-    except (OSError, UnicodeDecodeError) as error:
+            yield from enumerate(files.read_lines(file), start=1)
+    except (OSError, ValueError) as error:
         raise UserError(
             f"A protocol must be readable text in UTF-8. Received: {table} ({error}). "
             "Save it as UTF-8, or download it again."

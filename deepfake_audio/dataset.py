@@ -2,8 +2,8 @@
 
 import csv
 import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +16,12 @@ from deepfake_audio.config import (
     ImageSettings,
     check_settings,
     load_settings,
-    read_yaml,
 )
 from deepfake_audio.errors import UserError
-from deepfake_audio.files import replacing
-from deepfake_audio.images import IMAGE_SUFFIXES, decode_image, read_bytes
+from deepfake_audio.files import find_files, is_file, is_folder, read_lines, replacing
+from deepfake_audio.images import IMAGE_SUFFIXES, read_image
 from deepfake_audio.splits import SPLITS
+from deepfake_audio.yaml_files import read_yaml
 
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 MANIFEST = "manifest.csv"
@@ -87,22 +87,22 @@ def read_records(folder: Path) -> list[ImageRecord]:
     Raises:
         UserError: no folder, no images, a malformed manifest, a recording in two splits.
     """
-    if folder.suffix == ".csv" and folder.is_file():
+    if folder.suffix == ".csv" and is_file(folder):
         records = read_manifest(folder)
         check_recordings(records)
         return records
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UserError(
             f"A data folder must exist. Received: {folder}. Give one with data.folder=PATH; "
             "it holds train/fake, train/real, val/fake, val/real and so on, with images in them."
         )
     manifest = folder / MANIFEST
-    if (folder / JOURNAL).is_file() and not manifest.is_file():
+    if is_file(folder / JOURNAL) and not is_file(manifest):
         raise UserError(
             f"A data folder must be finished. Received: {folder}, where prepare.py was stopped. "
             "Run prepare.py again with the same words; it goes on."
         )
-    records = read_manifest(manifest) if manifest.is_file() else list_images(folder)
+    records = read_manifest(manifest) if is_file(manifest) else list_images(folder)
     if not records:
         raise UserError(
             "A data folder holds images in train/fake, train/real, val/fake and so on. "
@@ -118,24 +118,13 @@ def list_images(folder: Path) -> list[ImageRecord]:
     Without these, `{fake,real}/` are taken for test.
     """
     places = [(split, label, folder / split / label) for split in SPLITS for label in LABELS]
-    if not any(place.is_dir() for _, _, place in places):
+    if not any(is_folder(place) for _, _, place in places):
         places = [("test", label, folder / label) for label in LABELS]
     return [
         ImageRecord(path, path.relative_to(folder).as_posix(), label, split)
         for split, label, place in places
         for path in find_files(place, IMAGE_SUFFIXES)
     ]
-
-
-def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """List the files below a folder with one of the suffixes, by name, without hidden ones."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
 
 
 def read_manifest(path: Path) -> list[ImageRecord]:
@@ -146,7 +135,7 @@ def read_manifest(path: Path) -> list[ImageRecord]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
+            rows = csv.DictReader(read_lines(file))
             missing = [
                 name for name in ("image", "label", "split") if name not in (rows.fieldnames or ())
             ]
@@ -155,11 +144,17 @@ def read_manifest(path: Path) -> list[ImageRecord]:
                     "A manifest has at least the columns image, label and split. "
                     f"Received: no column {missing[0]} in {path}."
                 )
-            return [_read_row(row, path, number) for number, row in enumerate(rows, start=2)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            records = [_read_row(row, path, number) for number, row in enumerate(rows, start=2)]
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(
             f"A manifest must be readable CSV in UTF-8. Received: {path} ({error})."
         ) from None
+    twice = [image for image, times in Counter(r.image for r in records).items() if times > 1]
+    if twice:
+        raise UserError(
+            f"A manifest lists an image once. Received: {twice[0]!r} more often in {path}."
+        )
+    return records
 
 
 def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
@@ -253,11 +248,25 @@ def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> Dat
 
 def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | UserError:
     try:
-        encoded = read_bytes(record.path)
-        decode_image(encoded, settings, origin=str(record.path))
+        read_image(record.path, settings)
+        with record.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
     except UserError as error:
         return error
-    return hashlib.sha256(encoded).digest()
+    except OSError as error:
+        return UserError(f"An image must stay there. Received: {record.path} ({error.strerror}).")
+
+
+def image_stamps(records: Iterable[ImageRecord]) -> dict[str, tuple[int, int] | None]:
+    """Return the size and the time of the last change of each image, None where it is gone."""
+    stamps = {}
+    for record in records:
+        try:
+            status = record.path.stat()
+            stamps[record.image] = status.st_size, status.st_mtime_ns
+        except OSError:
+            stamps[record.image] = None
+    return stamps
 
 
 def summarise(records: Sequence[ImageRecord]) -> str:
@@ -291,7 +300,7 @@ def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
 def read_audio_settings(folder: Path) -> AudioSettings | None:
     """Read how the folder's images were made from sound; None where nobody wrote it down."""
     path = folder / AUDIO_SETTINGS
-    if not path.is_file():
+    if not is_file(path):
         return None
     values = load_settings().model_dump() | {"audio": read_yaml(path)}
     return check_settings(values, origin=str(path)).audio

@@ -1,11 +1,15 @@
 """The one error that is the user's to mend, and the wrapper that prints it on one line."""
 
+import errno
 import functools
 import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 
+from deepfake_audio.quiet import keep_python_heard
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
@@ -31,6 +35,11 @@ def report(error: object) -> None:
     print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
 
 
+def _write_no_more() -> None:
+    """Send standard output nowhere, or Python would try once more when it ends, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def script(main: Callable[..., int]) -> Callable[..., int]:
     """Wrap a script's `main`: it returns an exit code, a user error shows no traceback.
 
@@ -45,12 +54,14 @@ def script(main: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
+        keep_python_heard()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # file names may hold any bytes
                 stream.reconfigure(errors="backslashreplace")
         try:
             exit_code = main(argv)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             return exit_code
         except UserError as error:
             report(error)
@@ -59,7 +70,18 @@ def script(main: Callable[..., int]) -> Callable[..., int]:
             report("Interrupted.")
             return EXIT_INTERRUPTED
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _write_no_more()
             return EXIT_SOME_FAILED
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            report(f"A result must be written. Received: {error}. Free some space.")
+            _write_no_more()
+            return EXIT_USER_ERROR
+        except MemoryError:
+            report(
+                "Memory must suffice. Received: none left. Close other programs, or ask for less."
+            )
+            return EXIT_USER_ERROR
 
     return run

@@ -1,13 +1,18 @@
-"""Files that are either the old or the new one, never half of it."""
+"""Files that are either the old or the new one, never half of it; and what may be read as one."""
 
 import json
 import os
-from collections.abc import Iterator
+import re
+import stat
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
-from deepfake_audio.errors import OutputError
+from deepfake_audio.errors import OutputError, UserError
+
+LONGEST_LINE = 65_536
+LEFT_BEHIND = re.compile(r"\.\d+\..+")  # as `replacing` names what is not finished
 
 
 @contextmanager
@@ -31,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise unwritable(path, error) from None
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
@@ -40,6 +45,57 @@ def unwritable(path: Path, error: OSError) -> OutputError:
         f"A result must be written. Received: {path}: {error.strerror or error}. "
         "Free some space, or choose a folder that you may write to."
     )
+
+
+@contextmanager
+def only_one(held: Path, work: str) -> Iterator[None]:
+    """Hold a folder that is written to, and clear away what a killed process left half-written.
+
+    Args:
+        held: a file in that folder that is there and is never replaced.
+        work: what must not be done there twice at a time.
+
+    Raises:
+        UserError: another process holds it. The system lets go of what a killed one held.
+        OutputError: the folder can't be written to.
+    """
+    try:
+        file = held.open("rb")
+    except OSError as error:
+        raise unwritable(held, error) from None
+    with file:
+        if not _lock(file):
+            raise UserError(
+                f"{work} is done by one process at a time. Received: {held.parent}, where another "
+                "one is at work. Wait for it, or choose another name."
+            )
+        for path in held.parent.iterdir():
+            if LEFT_BEHIND.fullmatch(path.name) and is_file(path):
+                _remove(path)
+        yield
+
+
+def _lock(file: BinaryIO) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(2**30)  # behind all bytes, since other readers could not read the held one
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return  # what kept it from being written keeps it from being removed
 
 
 def write_json(path: Path, content: object) -> None:
@@ -51,3 +107,86 @@ def write_json(path: Path, content: object) -> None:
 def open_table(path: Path) -> TextIO:
     """Open a CSV file to write; bytes of file names that are no UTF-8 are written escaped."""
     return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+
+
+def read_lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a table; a line without an end would fill the memory.
+
+    Raises:
+        ValueError: a line has more than 65,536 characters.
+    """
+    while line := file.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"a line of more than {LONGEST_LINE:,} characters")
+        yield line
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder; False where the system can't or won't say."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a file; False where the system can't or won't say."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def check_file(path: Path, what: str) -> int:
+    """Return a file's size, or raise a `UserError` where reading might fail or never end.
+
+    Args:
+        path: must be a regular file with something in it: a pipe or a device may have no end, and
+            files of size 0 below /proc make the reader wait.
+        what: the file is to be, such as "An image".
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):
+            with path.open("rb"):
+                pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{what} must be a readable file. Received: {path} ({reason}).") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{what} must be a file. Received: {path}, a {_kind(status.st_mode)}.")
+    if not status.st_size:
+        raise UserError(f"{what} must hold something. Received: {path}, which is empty.")
+    return status.st_size
+
+
+def _kind(mode: int) -> str:
+    kinds = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
+    return next((name for is_kind, name in kinds if is_kind(mode)), "device")
+
+
+def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """List what lies below a folder with one of the suffixes, by name, without hidden files.
+
+    Links to files are taken, links to folders are not entered. What is no file, and folders that
+    can't be entered, are listed too: whoever reads them says what is wrong with them.
+    """
+    found: list[Path] = []
+    pending = [folder]
+    while pending:
+        parent = pending.pop()
+        try:
+            with os.scandir(parent) as entries:
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            found.append(parent)
+            continue
+        for entry in visible:
+            path = Path(parent, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(path)
+            elif path.suffix.lower() in suffixes and not is_folder(path):
+                found.append(path)
+    return sorted(found)

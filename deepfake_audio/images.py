@@ -1,6 +1,7 @@
 """Image files to pixels and back: the one way in which training and prediction read a picture."""
 
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -8,8 +9,14 @@ import numpy as np
 
 from deepfake_audio.config import ImageSettings
 from deepfake_audio.errors import UserError
+from deepfake_audio.files import check_file
+from deepfake_audio.image_headers import image_size
+from deepfake_audio.quiet import libraries_quiet
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+BYTES_A_PIXEL = 4  # as an uncompressed picture with transparency has
+LARGE_PIXELS = 4_000_000  # larger ones are decoded one at a time: each thread might have one
+ONE_LARGE_IMAGE = threading.RLock()
 # Spectrograms have grain, but no repetitions: searching for these saves no bytes and takes time.
 PNG_PARAMETERS = (
     cv2.IMWRITE_PNG_FILTER,
@@ -26,15 +33,16 @@ def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
 
     Args:
         path: a file in any format of `IMAGE_SUFFIXES`.
-        settings: size and colour to convert to.
+        settings: size and colour to convert to, and how large an image may be.
 
     Returns:
         uint8 `(height, width, channels)`.
 
     Raises:
-        UserError: the file is missing, empty, or no image that can be read.
+        UserError: the file is missing, empty, too large, or no image that can be read.
     """
-    return decode_image(read_bytes(path), settings, origin=str(path))
+    with ONE_LARGE_IMAGE if _is_large_file(path) else nullcontext():
+        return decode_image(read_bytes(path, settings), settings, origin=str(path))
 
 
 class ImageCache:
@@ -64,31 +72,60 @@ class ImageCache:
         return pixels
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read an image file's bytes, or raise a `UserError`."""
-    if path.exists() and not path.is_file():
-        raise UserError(f"An image must be a file. Received: {path}.")
+def _is_large_file(path: Path) -> bool:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"An image must be a readable file. Received: {path} ({error.strerror})."
-        ) from None
+        return path.stat().st_size > LARGE_PIXELS
+    except (OSError, ValueError):
+        return False  # reading it says what is wrong
+
+
+def read_bytes(path: Path, settings: ImageSettings) -> bytes:
+    """Read an image file's bytes, or raise a `UserError`."""
+    most_bytes = settings.max_megapixels * 1_000_000 * BYTES_A_PIXEL
+    if check_file(path, "An image") <= most_bytes:
+        try:
+            with path.open("rb") as file:
+                encoded = file.read(most_bytes + 1)
+        except OSError as error:
+            raise UserError(
+                f"An image must be a readable file. Received: {path} ({error.strerror})."
+            ) from None
+        if len(encoded) <= most_bytes:
+            return encoded
+    raise UserError(
+        f"An image file has at most {BYTES_A_PIXEL} bytes for each of image.max_megapixels="
+        f"{settings.max_megapixels} million pixels. Received: {path}, which is larger."
+    )
 
 
 def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.ndarray:
     """Decode an image file's bytes; see `read_image`."""
-    flag = cv2.IMREAD_GRAYSCALE if settings.channels == 1 else cv2.IMREAD_COLOR_RGB
-    try:
-        pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag) if encoded else None
-    except cv2.error:
-        pixels = None
+    size = image_size(encoded)
+    pixels = None
+    if size:
+        width, height = size
+        if width * height > settings.max_megapixels * 1_000_000:
+            raise UserError(
+                f"An image has at most image.max_megapixels={settings.max_megapixels} million "
+                f"pixels. Received: {origin}, which claims {width:,} x {height:,}. Make it smaller."
+            )
+        with ONE_LARGE_IMAGE if width * height > LARGE_PIXELS else nullcontext():
+            pixels = _decode(encoded, settings)
     if pixels is None:
         raise UserError(
             "An image must be a PNG, JPEG, BMP, WebP or TIFF file that can be decoded. "
             f"Received: {origin}."
         )
     return fit_image(pixels, settings)
+
+
+def _decode(encoded: bytes, settings: ImageSettings) -> np.ndarray | None:
+    flag = cv2.IMREAD_GRAYSCALE if settings.channels == 1 else cv2.IMREAD_COLOR_RGB
+    try:
+        with libraries_quiet():
+            return cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
+    except cv2.error:
+        return None
 
 
 def fit_image(pixels: np.ndarray, settings: ImageSettings) -> np.ndarray:

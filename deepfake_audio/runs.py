@@ -1,24 +1,51 @@
 """The run folder: what its files are called, how a run starts, is found and read back."""
 
 import csv
+import errno
+import hashlib
 import importlib.metadata
 import itertools
+import json
+import math
+import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from deepfake_audio.calibration import Calibration
-from deepfake_audio.config import Settings, read_settings, write_settings
+from deepfake_audio.config import (
+    LimitSettings,
+    Settings,
+    load_settings,
+    read_settings,
+    write_settings,
+)
 from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import UserError
-from deepfake_audio.files import open_table, replacing, write_json
+from deepfake_audio.files import (
+    check_file,
+    is_file,
+    is_folder,
+    open_table,
+    read_lines,
+    replacing,
+    unwritable,
+    write_json,
+)
+from deepfake_audio.scoring import read_model
+from deepfake_audio.yaml_files import shortened
 
 RUNS = Path("runs")
+MAX_RECORD_BYTES = 1_000_000
+LARGEST_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
+NAMED = 10  # so many runs stand in a message
 REPORTED_PACKAGES = frozenset(
     {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}
 )
@@ -33,6 +60,8 @@ class RunRecord(BaseModel):
         data_fingerprint: changes with any image, label or split of the data folder.
         images_from_audio: the images were made with the run's audio settings.
         calibration: fitted on the scores of the validation files.
+        settings_fingerprint: of the audio, image and model settings that the weights were made for.
+        model_fingerprint: of `model.onnx`, for which the calibration holds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -46,6 +75,16 @@ class RunRecord(BaseModel):
     versions: dict[str, str]
     best_epoch: int | None = None
     calibration: Calibration | None = None
+    settings_fingerprint: str | None = None
+    model_fingerprint: str | None = None
+
+    @model_validator(mode="after")
+    def _an_ended_run_is_complete(self) -> "RunRecord":
+        if self.status != "training" and (self.calibration is None or self.best_epoch is None):
+            raise ValueError("a run that has ended has a best_epoch and a calibration")
+        if self.calibration and not max(map(abs, astuple(self.calibration))) < LARGEST_NUMBER:
+            raise ValueError("a calibration is of numbers that a score can be multiplied with")
+        return self
 
 
 @dataclass(frozen=True)
@@ -75,6 +114,15 @@ class Run:
         return self.folder / "model.onnx"
 
     @property
+    def next_record(self) -> Path:
+        """Return where the record waits that comes into force with `next_model`."""
+        return self.folder / "run.next.json"
+
+    @property
+    def next_model(self) -> Path:
+        return self.folder / "model.next.onnx"
+
+    @property
     def history(self) -> Path:
         return self.folder / "history.csv"
 
@@ -102,35 +150,64 @@ def create_run(
         UserError: a run of that name exists, or the name is not one folder's.
     """
     run = Run(RUNS / name) if name else _next_free(Path(settings.data.folder).resolve().name)
-    if run.folder.parent != RUNS or run.name in ("", ".", ".."):
-        raise UserError(f"A run's name is a folder's name without a slash. Received: {name!r}.")
+    if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
+        raise UserError(
+            "A run's name is a folder's name without a slash, and begins with no dot. "
+            f"Received: {name!r}."
+        )
+    if os.path.lexists(run.folder):
+        raise _name_taken(run)
+    with _made_whole(run) as unfinished:
+        write_settings(settings, unfinished.config)
+        write_record(unfinished, new_record(settings, data_fingerprint, images_from_audio))
+    return run
+
+
+@contextmanager
+def _made_whole(run: Run) -> Iterator[Run]:
+    """Give a hidden folder to fill, and rename it to the run's: a run is there as a whole."""
+    unfinished = Run(RUNS / f".{os.getpid()}.{run.name}")
     try:
-        run.folder.mkdir(parents=True)
-    except FileExistsError:
-        raise UserError(
-            f"A run is trained once. Received: --run {name}, which exists in {run.folder}. "
-            "Choose another name, go on with it by --resume, or delete the folder."
-        ) from None
+        unfinished.folder.mkdir(parents=True)
+        yield unfinished
+        unfinished.folder.rename(run.folder)
     except OSError as error:
-        raise UserError(
-            f"A run folder must be made. Received: {run.folder}: {error.strerror}."
-        ) from None
-    with replacing(run.config) as partial:
-        write_settings(settings, partial)
-    record = RunRecord(
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise _name_taken(run) from None
+        raise unwritable(run.folder, error) from None
+    finally:
+        shutil.rmtree(unfinished.folder, ignore_errors=True)
+
+
+def _name_taken(run: Run) -> UserError:
+    return UserError(
+        f"A run is trained once. Received: --run {run.name}, which exists in {run.folder}. "
+        "Choose another name, go on with it by --resume, or delete the folder."
+    )
+
+
+def new_record(settings: Settings, data_fingerprint: str, images_from_audio: bool) -> RunRecord:
+    """Return the record of a run whose training begins."""
+    return RunRecord(
         status="training",
         created=datetime.now(UTC),
         data_fingerprint=data_fingerprint,
         images_from_audio=images_from_audio,
         seed=settings.train.seed,
         versions=installed_versions(),
+        settings_fingerprint=fingerprint_settings(settings),
     )
-    write_record(run, record)
-    return run
+
+
+def fingerprint_settings(settings: Settings) -> str:
+    """Return what changes when the weights would no longer fit: audio, image and model settings."""
+    parts = settings.model_dump(include={"audio", "image", "model"})
+    del parts["image"]["max_megapixels"]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _next_free(data_name: str) -> Run:
-    taken = {path.name for path in RUNS.iterdir()} if RUNS.is_dir() else set()
+    taken = {path.name for path in RUNS.iterdir()} if is_folder(RUNS) else set()
     names = (f"{data_name}-{number}" for number in itertools.count(1))
     return Run(RUNS / next(name for name in names if name not in taken))
 
@@ -158,8 +235,8 @@ def open_run(
     if name is None:
         run = _newest(resuming)
     else:
-        run = Run(RUNS / name) if (RUNS / name).is_dir() else Run(Path(name))
-    if not run.record.is_file():
+        run = Run(RUNS / name) if is_folder(RUNS / name) else Run(Path(name))
+    if not is_file(run.record):
         raise UserError(f"A run folder holds run.json. Received: {run.folder}. {_known_runs()}")
     record = read_record(run)
     if resuming and record.status == "finished":
@@ -171,12 +248,53 @@ def open_run(
             f"A run must have ended once. Received: {run.name}, which was cut off or is training. "
             f"Go on with: python train.py --resume --run {run.name}"
         )
-    return run, record, read_settings(run.config, overrides)
+    settings = read_settings(run.config, overrides)
+    _check_parts(run, record, settings, with_model=not resuming)
+    return run, record, settings
+
+
+def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bool) -> None:
+    """Raise a `UserError` if the files of a run folder come from different runs."""
+    if record.settings_fingerprint not in (None, fingerprint_settings(settings)):
+        other = "config.yaml has other audio, image or model settings than it was trained with"
+    elif (
+        with_model
+        and record.model_fingerprint
+        and record.model_fingerprint != fingerprint_model(run.onnx_model, settings.limits)
+    ):
+        other = "model.onnx is not the one that its calibration was fitted for"
+    else:
+        return
+    raise UserError(
+        f"The parts of a run belong together. Received: {run.folder}, whose {other}. "
+        "Copy the whole run folder, or train again."
+    )
+
+
+def fingerprint_model(path: Path, limits: LimitSettings) -> str:
+    """Return the SHA-256 of a model file."""
+    return hashlib.sha256(read_model(path, limits)).hexdigest()
+
+
+def put_in_force(run: Run, record: RunRecord, settings: Settings) -> None:
+    """Make `next_model` the run's model and `record` its record.
+
+    Two files can't be renamed at once. Should a kill come between, `read_record` finds the record
+    that belongs to the model.
+    """
+    fingerprint = fingerprint_model(run.next_model, settings.limits)
+    record = record.model_copy(update={"model_fingerprint": fingerprint})
+    write_json(run.next_record, record.model_dump(mode="json"))
+    try:
+        run.next_model.replace(run.onnx_model)
+        run.next_record.replace(run.record)
+    except OSError as error:
+        raise unwritable(run.onnx_model, error) from None
 
 
 def _newest(resuming: bool) -> Run:
     wanted = ("training", "interrupted") if resuming else ("interrupted", "finished")
-    runs = [Run(path.parent) for path in RUNS.glob("*/run.json")]
+    runs = [Run(RUNS / name) for name in _names()]
     dated = [
         (record.created, run.name, run)
         for run in runs
@@ -194,19 +312,45 @@ def _newest(resuming: bool) -> Run:
 
 
 def _known_runs() -> str:
-    names = sorted(path.parent.name for path in RUNS.glob("*/run.json"))
-    return f"There are: {', '.join(names)}." if names else "Make one with: python train.py"
+    names = _names()
+    shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+    return f"There are: {shown}." if names else "Make one with: python train.py"
+
+
+def _names() -> list[str]:
+    try:
+        return sorted(
+            path.parent.name for path in RUNS.glob("[!.]*/run.json") if path.parent.name[0] != "."
+        )
+    except OSError as error:
+        raise UserError(f"runs/ must be readable. Received: {error.strerror}.") from None
 
 
 def read_record(run: Run) -> RunRecord:
     """Read `run.json`, or raise a `UserError` that says what is wrong with it."""
+    if is_file(run.next_record) and is_file(run.onnx_model):
+        waiting = _read_record(run.next_record)
+        limits = load_settings().limits
+        if waiting.model_fingerprint == fingerprint_model(run.onnx_model, limits):
+            return waiting
+    return _read_record(run.record)
+
+
+def _read_record(path: Path) -> RunRecord:
     try:
-        return RunRecord.model_validate_json(run.record.read_bytes())
-    except (OSError, ValidationError) as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
-        raise UserError(
-            f"run.json must be as train.py wrote it. Received: {run.record}: {first}. Train again."
-        ) from None
+        if check_file(path, "run.json") > MAX_RECORD_BYTES:
+            raise UserError(f"run.json has at most {MAX_RECORD_BYTES:,} bytes. Received: {path}.")
+        return RunRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        reason = f"{key}: {first['msg']}" if key else first["msg"]
+    except (OSError, UserError) as error:
+        reason = str(error)
+    raise UserError(
+        f"run.json must be as train.py wrote it. Received: {path}: {shortened(reason)}. "
+        "Train again, or name another run with --run."
+    )
 
 
 def write_record(run: Run, record: RunRecord) -> None:
@@ -216,15 +360,16 @@ def write_record(run: Run, record: RunRecord) -> None:
 
 def best_epoch(rows: Sequence[Mapping[str, float]]) -> int:
     """Return the first epoch, counted from 1, with the lowest validation loss."""
-    return min(rows, key=lambda row: row["val_loss"])["epoch"]
+    return min(rows, key=lambda row: (math.isnan(row["val_loss"]), row["val_loss"]))["epoch"]
 
 
 def read_history(run: Run) -> list[dict[str, float]]:
     """Read `history.csv`: one mapping an epoch."""
     try:
-        with run.history.open(newline="") as file:
-            return [_read_epoch(row) for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        check_file(run.history, "history.csv")
+        with run.history.open(newline="", encoding="utf-8") as file:
+            return [_read_epoch(row) for row in csv.DictReader(read_lines(file))]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
         raise UserError(
             f"A run keeps its history. Received: {run.history} ({error}). Train again."
         ) from None

@@ -1,5 +1,7 @@
 """Scores from an exported model: a batch of images in, log-odds of real out. No TensorFlow."""
 
+import contextlib
+import functools
 import itertools
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,10 +11,13 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
-from deepfake_audio.config import ImageSettings
+from deepfake_audio.config import ImageSettings, LimitSettings, load_settings
 from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.errors import UserError
+from deepfake_audio.files import check_file
 from deepfake_audio.images import read_image
+from deepfake_audio.onnx_graph import check_graph
+from deepfake_audio.yaml_files import shortened
 
 LOAD_ERRORS = (
     onnx_errors.NoSuchFile,
@@ -22,30 +27,70 @@ LOAD_ERRORS = (
     onnx_errors.NotImplemented,
     onnx_errors.Fail,
     onnx_errors.RuntimeException,
+    UnicodeDecodeError,
 )
 
 
-def load_model(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """Load an exported model.
+def load_model(
+    path: Path, threads: int, limits: LimitSettings | None = None
+) -> onnxruntime.InferenceSession:
+    """Load an exported model; whoever made it, it can only compute, and within bounds.
 
     Args:
         path: `model.onnx`.
         threads: processor threads; 0 takes all.
+        limits: on the file's size and on the memory for scoring; None takes config.yaml's.
 
     Raises:
-        UserError: the file is missing or no such model.
+        UserError: the file is missing, too large, or no such model.
     """
+    limits = limits or load_settings().limits
+    encoded = read_model(path, limits)
+    check_graph(encoded, str(path))
+    _bound_memory(limits.scoring_megabytes)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            encoded, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except LOAD_ERRORS as error:
+        raise _no_model(path, error) from None
+
+
+def read_model(path: Path, limits: LimitSettings) -> bytes:
+    """Read a model file's bytes, or raise a `UserError` that says why they are not taken."""
+    try:
+        size = check_file(path, "A model")
+        encoded = path.read_bytes() if size <= limits.model_megabytes * 1_000_000 else None
+    except (OSError, UserError) as error:
+        raise _no_model(path, error) from None
+    if encoded is None:
         raise UserError(
-            "A run needs its exported model. "
-            f"Received: {path} ({' '.join(str(error).split())[:200]}). "
-            "Train again, or copy the whole run folder."
-        ) from None
+            f"A model has at most limits.model_megabytes={limits.model_megabytes}. "
+            f"Received: {path}, {size / 1e6:,.0f} megabytes. Raise the limit in config.yaml."
+        )
+    return encoded
+
+
+def _no_model(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"A run needs its exported model. Received: {path} ({shortened(error)}). "
+        "Train again, or copy the whole run folder."
+    )
+
+
+@functools.cache
+def _bound_memory(megabytes: int) -> None:
+    """Let all models of this process share one memory of this size; the first call decides it."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    bounds = onnxruntime.OrtArenaCfg(megabytes * 1_000_000, -1, -1, -1)
+    with contextlib.suppress(RuntimeError):  # there is one already
+        onnxruntime.create_and_register_allocator(memory, bounds)
 
 
 def score_images(model: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:
@@ -58,9 +103,31 @@ def score_images(model: onnxruntime.InferenceSession, images: np.ndarray) -> np.
     Returns:
         float64 `(batch,)`, the log-odds of real before calibration: higher is more real.
     """
-    (model_input,) = model.get_inputs()
-    (scores,) = model.run(None, {model_input.name: images.astype(np.float32)})
+    try:
+        name = _input_name(model, images.shape)
+        (scores,) = model.run(None, {name: images.astype(np.float32)})
+    except LOAD_ERRORS as error:
+        raise UserError(
+            f"A model must score {len(images)} images at a time within limits.scoring_megabytes. "
+            f"Received: {shortened(error)}. Lower score.batch_size in the run's config.yaml."
+        ) from None
+    if scores.shape != (len(images), 1) or not np.isfinite(scores).all():
+        raise UserError(
+            "A model must give one finite score for each image. Received: other answers for "
+            f"{len(images)} images. Train again."
+        )
     return scores[:, 0].astype(np.float64)
+
+
+def _input_name(model: onnxruntime.InferenceSession, shape: tuple[int, ...]) -> str:
+    inputs, outputs = model.get_inputs(), model.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[1:]) != list(shape[1:]):
+        taken = ", ".join(str(tuple(part.shape[1:])) for part in inputs)
+        raise UserError(
+            f"A model must take the run's images, {shape[1:]}. Received: one that takes {taken}. "
+            "Copy the whole run folder, or train again."
+        )
+    return inputs[0].name
 
 
 def score_stream(

@@ -108,13 +108,16 @@ def _group_by(key, clips: Iterable[Clip]) -> list[list[Clip]]:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size
+    size = path.stat().st_size
+    if not size:  # below /proc such a file may never end
+        raise FileNotFoundError(f"nothing in {path}")
+    return size
 
 
 def _tail(path: Path) -> bytes:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-        return file.read()
+        return file.read(TAIL_BYTES)
 
 
 def _digest(path: Path) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 
 from deepfake_audio.calibration import Calibration, verdict
 from deepfake_audio.config import PredictSettings
+from deepfake_audio.errors import one_line
 from deepfake_audio.files import open_table, replacing
 
 PEAKS_PER_WINDOW = 32
@@ -168,7 +169,7 @@ def draw_timeline(
         plots.shade(ax, [(p.start_seconds, p.end_seconds) for p in fakes])
     if fakes:
         lower.legend(loc="upper right")
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(one_line(title)[-100:], parse_math=False)
     with replacing(path) as partial:
         figure.savefig(partial, dpi=PICTURE_DPI)
     plt.close(figure)

@@ -9,8 +9,9 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "errors", "files", "config", "audio", "images", "seeds", "warps", "distortions", "nuisances",
-    "corpus_files", "corpus_layouts", "corpora", "splits", "dataset", "feed", "calibration",
+    "quiet", "errors", "arguments", "files", "yaml_files", "config", "decoding", "audio",
+    "image_headers", "images", "seeds", "warps", "distortions", "nuisances", "corpus_files",
+    "corpus_layouts", "corpora", "splits", "dataset", "feed", "onnx_graph", "calibration",
     "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines", "callbacks",
     "score_files", "evaluation", "tables", "pictures", "report",
 )  # fmt: skip

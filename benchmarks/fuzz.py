@@ -1,0 +1,286 @@
+"""Feed changed files to the readers until the time is up, and print what they could not stand.
+
+    python -m benchmarks.fuzz                    one minute
+    python -m benchmarks.fuzz 600 --seed 2       ten minutes, other changes
+
+Images, sound, protocols, settings, models and run records take turns. A reader may return something
+finite, the same each time, or raise a UserError of one line. Anything else is a finding: another
+exception, a number that is none, two answers for one file, more than 2 GB of memory or a file that
+takes longer than 20 seconds. The files are tried in child processes, in batches, so that a crash of
+a decoder is found too; the file is then kept in fuzz-findings/.
+"""
+
+import argparse
+import io
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import soundfile
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from deepfake_audio import runs
+from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
+from deepfake_audio.config import load_settings
+from deepfake_audio.corpora import read_corpus
+from deepfake_audio.dataset import read_manifest
+from deepfake_audio.errors import UserError
+from deepfake_audio.images import read_image
+from deepfake_audio.onnx_graph import check_graph
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = load_settings()
+BATCH, SECONDS_A_BATCH = 200, 60
+MOST_KILOBYTES = 2_000_000
+FINDINGS = Path("fuzz-findings")
+HEADER_BYTES = 300
+INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
+
+
+def fuzz_image(path: Path) -> object:
+    return read_image(path, SETTINGS.image).tobytes()
+
+
+def fuzz_sound(path: Path) -> object:
+    recording = open_recording(path, SETTINGS.audio, max_hours=0.2)
+    windows = recording_windows(recording, SETTINGS.audio, max_windows=4)
+    drawn = [spectrogram_image(window, SETTINGS.audio).tobytes() for _, window in windows]
+    return recording.samples, float(recording.loudest_power), drawn
+
+
+def fuzz_protocol(path: Path) -> object:
+    return len(read_corpus(path.parent).clips)
+
+
+def fuzz_manifest(path: Path) -> object:
+    return len(read_manifest(path))
+
+
+def fuzz_settings(path: Path) -> object:
+    return load_settings(path).model_dump_json()
+
+
+def fuzz_model(path: Path) -> object:
+    return check_graph(path.read_bytes(), str(path))
+
+
+def fuzz_record(path: Path) -> object:
+    return runs.read_record(runs.Run(path.parent)).model_dump_json()
+
+
+def image_seeds() -> list[tuple[str, bytes]]:
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
+    seeds = []
+    for suffix in (".png", ".jpg", ".bmp", ".webp", ".tif"):
+        for some in (pixels, pixels[..., 0], pixels.astype(np.uint16) * 257):
+            if some.dtype == np.uint8 or suffix in (".png", ".tif"):
+                seeds.append((f"image{suffix}", cv2.imencode(suffix, some)[1].tobytes()))
+    progressive = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1]
+    return [*seeds, ("image.jpg", progressive.tobytes())]
+
+
+def sound_seeds() -> list[tuple[str, bytes]]:
+    samples = np.random.default_rng(0).normal(0, 0.1, (6000, 2))
+    forms = [("WAV", s) for s in ("PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM", "GSM610")]
+    forms += [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("AIFF", "PCM_16")]
+    forms += [("MP3", "MPEG_LAYER_III"), ("CAF", "PCM_16"), ("AU", "PCM_16"), ("W64", "PCM_16")]
+    seeds = []
+    for form, subtype in forms:
+        file = io.BytesIO()
+        mono = samples[:, 0] if subtype == "GSM610" else samples
+        soundfile.write(file, mono, 16_000, subtype, format=form)
+        seeds.append((f"sound.{form.lower()}", file.getvalue()))
+    codecs = {"m4a": "aac", "webm": "libopus", "mka": "ac3", "amr": "libopencore_amrnb"}
+    return seeds + [(f"sound.{form}", encode(form, codec)) for form, codec in codecs.items()]
+
+
+def encode(suffix: str, codec: str) -> bytes:
+    """Encode half a second of noise with FFmpeg's libraries."""
+    rate_hz = 8000 if suffix == "amr" else 48_000
+    samples = np.random.default_rng(0).normal(0, 0.1, (1, rate_hz // 2)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"sound.{suffix}")
+        with av.open(str(path), "w", format="matroska" if suffix == "mka" else None) as container:
+            stream = container.add_stream(codec, rate=rate_hz)
+            stream.layout = "mono"
+            resampler = av.AudioResampler(stream.format, "mono", rate_hz, stream.frame_size)
+            frame = av.AudioFrame.from_ndarray(samples, "fltp", "mono")
+            frame.sample_rate = rate_hz
+            for ready in [*resampler.resample(frame), *resampler.resample(None), None]:
+                container.mux(stream.encode(ready))
+        return path.read_bytes()
+
+
+def text_seeds(name: str, *texts: str) -> list[tuple[str, bytes]]:
+    return [(name, text.encode()) for text in texts]
+
+
+def record_seed() -> bytes:
+    record = runs.new_record(SETTINGS, "data", images_from_audio=True)
+    return record.model_dump_json(indent=1).encode()
+
+
+def model_seeds() -> list[tuple[str, bytes]]:
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = numpy_helper.from_array(np.ones((3, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["z"]), helper.make_node("Relu", ["z"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 3])],
+        [weights],
+    )
+    return [("model.onnx", helper.make_model(graph).SerializeToString())]
+
+
+TARGETS: dict[str, tuple[Callable[[Path], object], list[tuple[str, bytes]]]] = {
+    "image": (fuzz_image, image_seeds()),
+    "sound": (fuzz_sound, sound_seeds()),
+    "protocol": (
+        fuzz_protocol,
+        text_seeds("labels.csv", "file,label,speaker,split\na.wav,real,ann,train\nb.wav,fake,,\n")
+        + text_seeds(
+            "ASVspoof2019.LA.cm.train.trn.txt", "LA_1 a - - bonafide\nLA_2 b - A01 spoof\n"
+        )
+        + text_seeds("meta.csv", "file,speaker,label\na.wav,x,spoof\n", "path|model_name\na|m\n"),
+    ),
+    "manifest": (
+        fuzz_manifest,
+        text_seeds(
+            "manifest.csv", "image,label,split,audio\na.png,real,train,a\nb.png,fake,val,b\n"
+        ),
+    ),
+    "settings": (fuzz_settings, [("mine.yaml", (ROOT / "config.yaml").read_bytes())]),
+    "model": (fuzz_model, model_seeds()),
+    "record": (fuzz_record, [("run.json", record_seed())]),
+}
+
+
+def change(content: bytes, rng: np.random.Generator) -> bytes:
+    """Change some bytes, more often near the beginning; at times cut, repeat or insert."""
+    changed = bytearray(content)
+    for _ in range(rng.integers(1, 9)):
+        end = min(HEADER_BYTES, len(changed)) if rng.random() < 0.6 else len(changed)
+        place, kind = int(rng.integers(0, max(1, end))), rng.integers(0, 8)
+        if kind < 4 and changed:
+            wild = rng.random() < 0.5
+            changed[place] = INTERESTING[rng.integers(5)] if wild else rng.integers(256)
+        elif kind == 4:
+            changed[place : place + 4] = rng.bytes(4)
+        elif kind == 5:
+            changed[place:place] = rng.bytes(rng.integers(1, 12))
+        elif kind == 6:
+            length = int(rng.integers(1, 40))
+            changed[place:place] = changed[place : place + length] * int(rng.integers(1, 6))
+        elif rng.random() < 0.3:
+            del changed[max(1, place) :]
+    return bytes(changed)
+
+
+def try_file(target: str, path: Path) -> str:
+    """Read a file twice; return what is wrong, empty if nothing is."""
+    read = TARGETS[target][0]
+    answers = []
+    for _ in range(2):
+        try:
+            answers.append(read(path))
+        except UserError as error:
+            answers.append(str(error))
+            if "\n" in str(error) and str(path) not in str(error):
+                return f"more than one line: {error!r}"
+        except Exception as error:  # what is looked for, and printed
+            return f"{type(error).__name__}: {str(error)[:200]}"
+        np.frombuffer(np.random.default_rng(len(answers)).bytes(1 << 20), np.uint8).copy()
+    if answers[0] != answers[1]:
+        return "two answers for one file"
+    return "a number that is none" if "nan" in str(answers[0])[:200].lower().split() else ""
+
+
+def run_batch(target: str, seed: int, folder: str, tried, results) -> None:
+    """Try a batch of changed files; `tried` tells the parent which one a crash came from."""
+    rng = np.random.default_rng(seed)
+    seeds = TARGETS[target][1]
+    for number in range(BATCH):
+        name, content = seeds[rng.integers(len(seeds))]
+        place = Path(folder, "fuzzed")
+        place.mkdir(exist_ok=True)
+        for old in place.iterdir():
+            old.unlink()
+        for clip in ("a.wav", "b.wav") if target == "protocol" else ():
+            (place / clip).write_bytes(b"RIFF")
+        path = place / name
+        path.write_bytes(change(content, rng))
+        tried.value = number + 1
+        started = time.monotonic()
+        finding = try_file(target, path)
+        if time.monotonic() - started > 20:
+            finding = finding or "longer than 20 seconds"
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KILOBYTES:
+            finding = finding or "more than 2 GB of memory"
+        if finding:
+            results.put((finding, name, path.read_bytes()))
+
+
+def fuzz(seconds: float, seed: int) -> int:
+    """Let the targets take turns until the time is up; return the number of findings."""
+    context = multiprocessing.get_context("fork")
+    executions, findings = Counter(), []
+    ends = time.monotonic() + seconds
+    with tempfile.TemporaryDirectory() as folder:
+        while time.monotonic() < ends:
+            for target in TARGETS:
+                seed += 1
+                tried, results = context.Value("i", 0), context.SimpleQueue()
+                batch = context.Process(
+                    target=run_batch, args=(target, seed, folder, tried, results)
+                )
+                batch.start()
+                batch.join(SECONDS_A_BATCH)
+                executions[target] += tried.value
+                if batch.exitcode is None:
+                    batch.kill()
+                    batch.join()
+                while not results.empty():
+                    findings.append((target, *results.get()))
+                if batch.exitcode:
+                    path = next(Path(folder, "fuzzed").iterdir())
+                    finding = f"the process ended with {batch.exitcode}"
+                    findings.append((target, finding, path.name, path.read_bytes()))
+    print_results(executions, findings)
+    return len(findings)
+
+
+def print_results(executions: Counter, findings: list[tuple[str, str, str, bytes]]) -> None:
+    for target in TARGETS:
+        count = sum(finding[0] == target for finding in findings)
+        print(f"{target:10}{executions[target]:10,} executions{count:8,} findings")
+    print(f"{'all':10}{executions.total():10,} executions{len(findings):8,} findings")
+    for number, (target, finding, name, content) in enumerate(findings[:50]):
+        FINDINGS.mkdir(exist_ok=True)
+        path = FINDINGS / f"{target}_{number}_{name}"
+        path.write_bytes(content)
+        print(json.dumps({"finding": finding, "file": str(path)}))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("seconds", type=float, nargs="?", default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    return 1 if fuzz(args.seconds, args.seed * 1_000_000) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Any sound file to blocks of mono samples at one rate; what its header claims is not believed."""
+
+import io
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+import soxr
+
+from deepfake_audio.errors import UserError
+from deepfake_audio.files import check_file
+from deepfake_audio.quiet import libraries_quiet
+
+BLOCK_SECONDS = 30
+BLOCK_VALUES = (
+    50_000_000  # at most, over all channels: 30 s of 8 channels at 192 kHz are 46 million
+)
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 1_000_000  # no voice is stored outside of these
+LOUDEST_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
+NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what it names
+
+
+def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode an audio file block by block; never trust the length that its header tells.
+
+    Args:
+        path: anything that libsndfile reads, or else the FFmpeg libraries that PyAV carries.
+        sample_rate_hz: the rate to resample to.
+
+    Yields:
+        The file's own rate, and mono samples at ours, float32 `(samples,)`, full scale 1.
+
+    Raises:
+        UserError: the file is missing, holds no sound that can be read, or samples that are
+            infinite or not a number.
+    """
+    check_file(path, "An audio file")
+    try:
+        blocks = _soundfile_blocks(path)
+        head = next(blocks, None)
+    except (OSError, TypeError, soundfile.LibsndfileError):
+        blocks = None
+    if blocks is None:
+        blocks = _av_blocks(path)
+        head = next(blocks, None)
+    if head is None:
+        return
+    rate_hz = head[0]
+    resampler = None
+    if rate_hz != sample_rate_hz:
+        resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
+    for _, channels in itertools.chain([head], blocks):  # (samples, channels)
+        with np.errstate(invalid="ignore", over="ignore"):  # looked at in the next line
+            mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+        if len(mono) and not np.abs(mono).max() < LOUDEST_SAMPLE:  # not a number is not below it
+            raise UserError(f"An audio file must hold finite samples. Received: {path}.")
+        yield rate_hz, resampler.resample_chunk(mono) if resampler else mono
+    if resampler:
+        yield rate_hz, resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    with libraries_quiet():
+        file = soundfile.SoundFile(os.fsencode(path))
+    with file:
+        _check_rate(path, file.samplerate)
+        block_samples = min(BLOCK_SECONDS * file.samplerate, BLOCK_VALUES // file.channels)
+        block = _read_block(file, block_samples)  # if this fails, the other decoder may know better
+        while len(block):
+            yield file.samplerate, block
+            try:
+                block = _read_block(file, block_samples)
+            except soundfile.LibsndfileError as error:
+                raise UserError(
+                    f"An audio file must be whole. Received: {path} ({error})."
+                ) from None
+
+
+def _read_block(file: soundfile.SoundFile, samples: int) -> np.ndarray:
+    """Return the next samples `(samples, channels)`, fewer at the end."""
+    with libraries_quiet():
+        return file.read(samples, "float32", always_2d=True)
+
+
+def _check_rate(path: Path, rate_hz: int) -> None:
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+        raise UserError(
+            f"An audio file has {LOWEST_RATE_HZ:,} to {HIGHEST_RATE_HZ:,} samples a second. "
+            f"Received: {path}, which claims {rate_hz:,}."
+        )
+
+
+class _Bytes(io.FileIO):
+    """A file whose reader may seek where there is nothing, as FFmpeg does to look for tags."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except OSError:
+            return -1
+
+
+def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    try:
+        with (
+            _Bytes(path) as file,
+            av.open(file, options=NO_OTHER_FILES, metadata_errors="replace") as container,
+        ):
+            if not container.streams.audio:
+                raise UserError(f"An audio file must hold sound. Received: {path}, without any.")
+            yield from _joined(path, container)
+    except (OSError, ValueError, av.FFmpegError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"An audio file must be readable. Received: {path} ({reason}).") from None
+
+
+def _joined(path: Path, container: av.container.InputContainer) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode the first audio stream, and join its short frames to blocks."""
+    frames: list[np.ndarray] = []
+    rate_hz, held, values = 0, 0, 0
+    # Not planar: to_ndarray reads past the end of PyAV's own list of planes from 8 channels on.
+    resampler = av.AudioResampler(format="flt")
+    for decoded in container.decode(audio=0):
+        if decoded.sample_rate != rate_hz:
+            rate_hz = decoded.sample_rate
+            _check_rate(path, rate_hz)
+        for frame in resampler.resample(decoded):
+            frames.append(frame.to_ndarray().reshape(-1, frame.layout.nb_channels))
+            held += frame.samples
+            values += frames[-1].size
+        if held >= BLOCK_SECONDS * rate_hz or values >= BLOCK_VALUES:
+            yield rate_hz, np.concatenate(frames)
+            frames, held, values = [], 0, 0
+    if frames:
+        yield rate_hz, np.concatenate(frames)

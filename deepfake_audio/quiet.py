@@ -1,0 +1,62 @@
+"""Silence for the C libraries that decode: what they print says nothing to a user."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STDERR = 2
+_lock = threading.Lock()
+_silenced = {"by": 0, "kept": -1}
+_kept_alive: list = []
+
+
+@contextmanager
+def libraries_quiet() -> Iterator[None]:
+    """Send what C code writes to standard error nowhere; any number of threads may be inside.
+
+    The error that a decoder returns becomes one line of ours. `keep_python_heard` lets Python's own
+    messages through meanwhile.
+    """
+    with _lock:
+        if not _silenced["by"]:
+            _silenced["kept"] = _silence()
+        _silenced["by"] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _silenced["by"] -= 1
+            if not _silenced["by"] and _silenced["kept"] >= 0:
+                os.dup2(_silenced["kept"], STDERR)
+                os.close(_silenced["kept"])
+
+
+def _silence() -> int:
+    try:
+        kept = os.dup(STDERR)
+    except OSError:  # the script was started without a standard error
+        return -1
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDERR)
+    os.close(nowhere)
+    return kept
+
+
+def keep_python_heard() -> None:
+    """Let `sys.stderr` write to where standard error leads now, whatever becomes of its number."""
+    for number in range(STDERR + 1):
+        try:
+            os.fstat(number)
+        except OSError:  # else the next file opened would have its number, and be silenced
+            os.open(os.devnull, os.O_RDWR)
+    try:
+        if sys.stderr is None or sys.stderr.fileno() != STDERR:
+            return
+    except OSError:  # no file behind it, as in a test
+        return
+    _kept_alive.append(sys.stderr)  # when it goes it closes its number
+    sys.stderr = os.fdopen(
+        os.dup(STDERR), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
+    )

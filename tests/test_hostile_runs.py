@@ -1,0 +1,228 @@
+"""Runs by strangers are data: they compute within bounds, or are refused with the reason."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import hostile_inputs as hostile
+import predict
+from deepfake_audio import runs
+from deepfake_audio.callbacks import load_weights
+from deepfake_audio.config import load_settings, read_settings
+from deepfake_audio.errors import UserError
+from model import build_model
+
+LIMITS = load_settings().limits
+
+
+def network(*nodes, weights=(), inputs=(None, 32, 32, 1), outputs=(None, 1), **model) -> bytes:
+    shapes = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", inputs), ("y", outputs))
+    ]
+    graph = helper.make_graph(list(nodes), "g", shapes[:1], shapes[1:], list(weights))
+    model = {"opset_imports": [helper.make_opsetid("", 15)], "ir_version": 8} | model
+    return helper.make_model(graph, **model).SerializeToString()
+
+
+def constant(name: str, values: np.ndarray) -> TensorProto:
+    return numpy_helper.from_array(values, name)
+
+
+def elsewhere(location: str) -> TensorProto:
+    weights = TensorProto(name="w", data_type=1, dims=[1], data_location=1)
+    weights.external_data.add(key="location", value=location)
+    return weights
+
+
+def models() -> dict[str, tuple[bytes, str]]:
+    node, size = helper.make_node, constant("s", np.array([1 << 40]))
+    empty = helper.make_graph([], "g", [], [])
+    many = constant("w", np.ones((1_000_000, 1, 1, 1), np.float32))
+    turn = node("Transpose", ["x"], ["a"], perm=[0, 3, 1, 2])
+    padded = node("Conv", ["a", "k"], ["y"], pads=[1_000_000] * 4)
+    other = [helper.make_opsetid("", 15), helper.make_opsetid("evil", 1)]
+    times = node("Mul", ["x", "w"], ["y"])
+    return {
+        "fills_memory": (
+            network(node("ConstantOfShape", ["s"], ["y"]), weights=[size]),
+            "the operator ConstantOfShape",
+        ),
+        "loops": (network(node("Loop", ["x"], ["y"], body=empty)), "the operator Loop"),
+        "hides_a_graph": (network(node("Relu", ["x"], ["y"], body=empty)), "a graph within"),
+        "own_operator": (
+            network(node("Relu", ["x"], ["y"], domain="evil"), opset_imports=other),
+            "operators of its own",
+        ),
+        "reads_a_file": (network(times, weights=[elsewhere("/etc/passwd")]), "in another file"),
+        "reads_beside": (network(times, weights=[elsewhere("../a/model")]), "in another file"),
+        "huge_layer": (
+            network(turn, node("Conv", ["a", "w"], ["y"]), weights=[many], outputs=[None] * 4),
+            "limits.scoring_megabytes",
+        ),
+        "huge_edge": (
+            network(
+                turn, padded, weights=[constant("k", np.ones((1, 1, 1, 1), np.float32))],
+                outputs=[None] * 4,
+            ),
+            "limits.scoring_megabytes",
+        ),
+        "no_score": (network(node("Relu", ["x"], ["y"]), outputs=[None] * 4), "one finite score"),
+        "other_images": (
+            network(node("Relu", ["x"], ["y"]), inputs=[None, 8, 8, 1], outputs=[None] * 4),
+            "must take the run's images",
+        ),
+        "empty": (b"", "which is empty"),
+        "text": (b"hello", "no ONNX"),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def stranger(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> runs.Run:
+    """A copy of a trained run without its model's fingerprint, as a stranger would leave it."""
+    (tmp_path / "data").symlink_to(workspace / "data")
+    shutil.copytree(workspace / "runs" / "first", tmp_path / "runs" / "first")
+    monkeypatch.chdir(tmp_path)
+    run = runs.Run(Path("runs/first"))
+    change_record(run, model_fingerprint=None)
+    return run
+
+
+def change_record(run: runs.Run, **changes) -> None:
+    run.record.write_text(json.dumps(json.loads(run.record.read_text()) | changes))
+
+
+def refused(capsys, *args: str) -> str:
+    capsys.readouterr()
+    assert predict.main([*args, "data/tiny/test/fake/00.png"]) == 2
+    stderr = capsys.readouterr().err
+    assert (stderr.count("\n"), stderr[:7]) == (1, "error: ")
+    return stderr
+
+
+@pytest.mark.parametrize("name", models())
+def test_models_that_are_no_network_of_ours_are_refused(name, stranger, capsys):
+    content, part = models()[name]
+    stranger.onnx_model.write_bytes(content)
+    assert part in refused(capsys)
+
+
+def test_flipped_bytes_of_a_model_never_end_in_a_traceback(stranger, capsys):
+    content = stranger.onnx_model.read_bytes()
+    for seed in range(40):
+        stranger.onnx_model.write_bytes(hostile.flipped(content, seed, flips=4, header=3000))
+        if predict.main(["data/tiny/test/fake/00.png"]):
+            assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_weights_that_give_no_number_are_refused(stranger, capsys):
+    model = onnx.load(stranger.onnx_model)
+    for weights in model.graph.initializer:
+        if "logit" in weights.name and list(weights.dims) == [1]:
+            weights.CopyFrom(constant(weights.name, np.full(1, np.nan, np.float32)))
+    stranger.onnx_model.write_bytes(model.SerializeToString())
+    assert "one finite score" in refused(capsys)
+
+
+def test_too_large_a_model_is_not_read(stranger, capsys):
+    with stranger.onnx_model.open("r+b") as file:
+        file.truncate(5 << 30)
+    assert "limits.model_megabytes=256" in refused(capsys)
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"classes": ["real", "fake"]}, "classes.0: Input should be 'fake'"),
+        ({"calibration": None}, "has a best_epoch and a calibration"),
+        ({"calibration": {"slope": 1e308, "intercept": 0.0}}, "a calibration is of numbers"),
+        ({"calibration": {"slope": "1e999", "intercept": 0.0}}, "calibration.slope"),
+        ({"best_epoch": None}, "has a best_epoch and a calibration"),
+        ({"more": 1}, "more: Extra inputs"),
+        ({"model_fingerprint": "0" * 64}, "model.onnx is not the one"),
+        ({"settings_fingerprint": "0" * 64}, "other audio, image or model settings"),
+    ],
+)
+def test_records_that_do_not_fit_are_refused_with_the_reason(changes, part, stranger, capsys):
+    change_record(stranger, **changes)
+    assert part in refused(capsys)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("color: grayscale", "color: rgb"), ("db_range: 80", "db_range: 60")]
+)
+def test_other_settings_than_the_weights_are_refused(before, after, stranger, capsys):
+    text = stranger.config.read_text()
+    assert before in text
+    stranger.config.write_text(text.replace(before, after))
+    assert "other audio, image or model settings" in refused(capsys)
+
+
+def test_a_run_can_not_raise_the_limits(stranger):
+    text = stranger.config.read_text()
+    for before, after in (("audio_hours: 12", "audio_hours: 900"), ("pixels: 50", "pixels: 900")):
+        assert before in text
+        text = text.replace(before, after)
+    stranger.config.write_text(text)
+    settings = runs.open_run("first")[2]
+    assert (settings.limits, settings.image.max_megapixels) == (LIMITS, 50)
+
+
+def test_a_kill_between_model_and_record_leaves_both_of_one_kind(stranger):
+    settings = read_settings(stranger.config)
+    old, new = stranger.onnx_model.read_bytes(), stranger.onnx_model.read_bytes() + b"\x1a\0"
+    record = runs.read_record(stranger).model_copy(update={"best_epoch": 77})
+    shutil.copy(stranger.onnx_model, stranger.next_model)
+    runs.put_in_force(stranger, record, settings)
+    assert runs.open_run("first")[1].best_epoch == 77
+    # As a kill leaves it after the new record is written, and after the model is renamed.
+    waiting = record.model_copy(update={"best_epoch": 88})
+    stranger.next_model.write_bytes(new)
+    fingerprint = runs.fingerprint_model(stranger.next_model, LIMITS)
+    waiting = waiting.model_copy(update={"model_fingerprint": fingerprint})
+    stranger.next_record.write_text(waiting.model_dump_json())
+    assert runs.open_run("first")[1].best_epoch == 77
+    assert stranger.onnx_model.read_bytes() == old
+    stranger.next_model.replace(stranger.onnx_model)
+    assert runs.open_run("first")[1].best_epoch == 88
+
+
+def test_keras_files_are_read_for_their_weights_alone(stranger):
+    settings = read_settings(stranger.config)
+    model = build_model(settings.model, settings.image.shape)
+
+    def rewritten(config: bytes = b"{}", extra: dict | None = None, weights: bytes | None = None):
+        path = Path("other.keras")
+        with zipfile.ZipFile(stranger.keras_model) as old, zipfile.ZipFile(path, "w") as new:
+            new.writestr("metadata.json", old.read("metadata.json"))
+            new.writestr("config.json", config)
+            content = old.read("model.weights.h5") if weights is None else weights
+            new.writestr("model.weights.h5", content, zipfile.ZIP_DEFLATED)
+            for name, content in (extra or {}).items():
+                new.writestr(name, content)
+        return path
+
+    load_weights(model, rewritten(config=b'{"class_name": "Lambda"}'), LIMITS)  # never looked at
+    expected = keras.saving.load_model(stranger.keras_model).get_weights()
+    for mine, theirs in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    small = LIMITS.model_copy(update={"model_megabytes": 1})
+    larger = settings.model.model_copy(update={"dense_units": 9})
+    for path, limits, network_for in (
+        (rewritten(extra={"../../evil": b"x"}), LIMITS, model),
+        (rewritten(weights=bytes(2_000_000)), small, model),
+        (rewritten(weights=b"no HDF5"), LIMITS, model),
+        (stranger.keras_model, LIMITS, build_model(larger, settings.image.shape)),
+    ):
+        with pytest.raises(UserError, match=r"^Weights must be those of the run's own settings"):
+            load_weights(network_for, path, limits)
+    Path("text.keras").write_text("no archive")
+    with pytest.raises(UserError, match="Weights must be"):
+        load_weights(model, Path("text.keras"), LIMITS)

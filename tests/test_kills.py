@@ -1,0 +1,147 @@
+"""Killed at any moment: the next start goes on, and nothing half-written is ever read."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import prepare
+import train
+from conftest import ROOT, TINY_SETTINGS, make_data_folder
+from deepfake_audio import runs
+from deepfake_audio.errors import UserError
+from deepfake_audio.files import only_one, replacing
+from test_prepare import make_audio
+
+HANG_SECONDS = 120
+
+
+def start(script: str, *args: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / script), *args],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + HANG_SECONDS
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not come"
+        time.sleep(0.01)
+
+
+def images_of(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.png")
+    }
+
+
+def test_a_preparation_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_audio(tmp_path / "in", files=16, seconds=15)
+    args = ["in", "--name", "killed", "prepare.workers=1"]
+    assert prepare.main(["in", "--name", "whole", "prepare.workers=1"]) == 0
+    moments = random.Random(1)
+    for _ in range(3):
+        process = start("prepare.py", *args)
+        wait_for(Path("data/killed/prepared.jsonl"))
+        time.sleep(moments.uniform(0, 0.6))
+        process.kill()
+        process.communicate()
+    assert prepare.main(args) == 0
+    whole, killed = Path("data/whole"), Path("data/killed")
+    assert images_of(killed) == images_of(whole)
+    assert (killed / "manifest.csv").read_bytes() == (whole / "manifest.csv").read_bytes()
+
+
+def test_a_training_killed_at_random_moments_is_finished_by_resuming(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_data_folder(tmp_path / "data" / "tiny")
+    args = ["--run", "killed", "data.folder=data/tiny", *TINY_SETTINGS]
+    moments = random.Random(2)
+    for _ in range(2):
+        process = start("train.py", *args)
+        wait_for(Path("runs/killed/run.json"))
+        time.sleep(moments.uniform(2, 6))
+        process.kill()
+        process.communicate()
+        args = ["--resume", "--run", "killed"]
+    ended = runs.read_record(runs.Run(Path("runs/killed"))).status == "finished"
+    assert ended or train.main(args) == 0
+    history = Path("runs/killed/history.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in history] == ["epoch", *map(str, range(1, 7))]
+    names = {path.name for path in Path("runs/killed").iterdir()}
+    assert names == {"config.yaml", "run.json", "history.csv", "model.keras", "model.onnx"}
+    assert runs.open_run("killed")[1].status == "finished"
+
+
+@pytest.mark.parametrize("script", ["evaluate.py", "predict.py"])
+def test_results_are_whole_whenever_a_script_is_killed(script, in_workspace, tmp_path):
+    folder, table = Path("runs/first/on-other"), tmp_path / "verdicts.csv"
+    make_data_folder(tmp_path / "other", images_per_class=3)
+    args = ["--run", "first", "--data", str(tmp_path / "other")]
+    if script == "predict.py":
+        args = ["--run", "first", "--csv", str(table), *["data/tiny"] * 5]
+    moments = random.Random(3)
+    for _ in range(2):
+        process = start(script, *args)
+        time.sleep(moments.uniform(0.5, 2.5))
+        process.kill()
+        process.communicate()
+        if (folder / "metrics.json").exists():
+            assert json.loads((folder / "metrics.json").read_text())
+        if table.exists():
+            assert len(table.read_text().splitlines()) == 361
+
+
+def test_a_running_training_is_left_alone_and_ends_in_one_line_if_an_image_breaks(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    folder = make_data_folder(tmp_path / "data" / "tiny")
+    args = ["--run", "one", "data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=100000"]
+    first = start("train.py", *args)
+    wait_for(Path("runs/one/history.csv"))
+    assert train.main(args) == 2
+    assert train.main(["--resume", "--run", "one"]) == 2
+    taken, held = capsys.readouterr().err.splitlines()
+    assert taken.startswith("error: A run is trained once. Received: --run one")
+    assert held.startswith("error: Training is done by one process at a time. Received: runs/one")
+    (folder / "train" / "fake" / "00.png").write_bytes(b"broken")
+    try:
+        _, stderr = first.communicate(timeout=10)
+    except subprocess.TimeoutExpired:  # the feed may hold what it has read
+        first.send_signal(signal.SIGINT)
+        _, stderr = first.communicate(timeout=HANG_SECONDS)
+    assert first.returncode in (2, 130)
+    assert "Traceback" not in stderr
+    assert len(stderr.splitlines()) == 1
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
+    held = tmp_path / "held"
+    held.touch()
+    (tmp_path / ".123.model.keras").write_bytes(b"half")
+    (tmp_path / ".hidden").touch()
+    with only_one(held, "Work"):
+        assert {path.name for path in tmp_path.iterdir()} == {"held", ".hidden"}
+        with pytest.raises(UserError, match=r"^Work is done by one process at a time"):
+            only_one(held, "Work").__enter__()
+    with only_one(held, "Work"):
+        pass
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "result"
+    path.write_text("old")
+    with pytest.raises(UserError, match=r"^A result must be written"), replacing(path) as partial:
+        partial.write_text("half")
+        raise OSError(28, os.strerror(28))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
