@@ -81,11 +81,11 @@ def test_repeated_key_is_an_error(tmp_path):
 
 def test_yaml_that_builds_objects_is_refused(tmp_path):
     path = write(tmp_path, "train:\n  epochs: !!python/object/apply:os.system ['true']\n")
-    assert error_of(path=path).startswith("Settings are YAML.")
+    assert error_of(path=path).startswith("Settings use no YAML tags (!name).")
 
 
 def test_missing_file_is_told(tmp_path):
-    assert "must be readable text" in error_of(path=tmp_path / "none.yaml")
+    assert "A settings file must be a readable file." in error_of(path=tmp_path / "none.yaml")
 
 
 def test_written_settings_read_back_equal_and_keep_their_comments(tmp_path):

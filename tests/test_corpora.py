@@ -902,7 +902,8 @@ def test_a_clip_list_names_exact_files(tmp_path):
         (["file,label", ",real"], "Received: '' in line 2 of"),
         (["file,label", "a.wav,real", "./a.wav,fake"], "Received: a.wav as fake in line 3 of"),
         (["file,label", "b.wav,real"], "none of 1 files, such as b.wav, below"),
-        (["file,label", '"' + 140_000 * "x"], "A table must be CSV. Received: "),
+        (["file,label", '"' + 140_000 * "x"], "a line of more than 65,536 characters"),
+        (["file,label", '"', *(["x" * 60_000] * 3)], "A table must be CSV. Received: "),
     ],
 )
 def test_a_wrong_clip_list_is_refused(tmp_path, lines, message):

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from conftest import TINY_SETTINGS
+from deepfake_audio.config import load_settings
+from deepfake_audio.onnx_graph import check_graph
+from model import build_model, score_model
+
+# Between them every choice that changes the layers.
+CHOICES = (
+    ("same", "true", "average", "grayscale", 3, 1, 32),
+    ("valid", "false", "max", "rgb", 4, 2, 41),
+    ("same", "false", "flatten", "rgb", 2, 1, 33),
+)
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice[2])
+def test_every_network_that_settings_ask_for_is_taken(choice, tmp_path):
+    names = (
+        "model.padding", "model.batch_norm", "model.pooling", "image.color", "model.kernel_size",
+        "model.convs_per_block", "image.width",
+    )  # fmt: skip
+    chosen = [f"{name}={value}" for name, value in zip(names, choice, strict=True)]
+    settings = load_settings(None, [*TINY_SETTINGS, *chosen])
+    model = score_model(build_model(settings.model, settings.image.shape))
+    model.predict(np.zeros((1, *settings.image.shape), np.float32), verbose=0)
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    check_graph((tmp_path / "model.onnx").read_bytes(), "an export")
