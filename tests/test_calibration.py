@@ -27,7 +27,7 @@ def test_calibration_of_calibrated_scores_changes_little():
 def test_confidence_learnt_from_few_files_is_right_as_often_as_it_says(files):
     rng = np.random.default_rng(0)
     said, right = [], []
-    for _ in range(300):
+    for _ in range(60):
         is_real = np.repeat([1, 0], files // 2)
         scores = rng.normal(np.where(is_real == 1, 2.0, -2.0), 2.0)
         calibration = Calibration(*fit_calibration(is_real, scores))

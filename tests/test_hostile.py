@@ -242,8 +242,8 @@ def test_too_long_a_recording_is_refused(in_audio_workspace, tmp_path, monkeypat
         update={"limits": settings.limits.model_copy(update={"audio_hours": 1 / 3600})}
     )
     run, record, _ = runs.open_run("heard")
-    monkeypatch.setattr(runs, "open_run", lambda name, overrides=(): (run, record, read_settings(run.config)
-        .model_copy(update={"limits": short.limits})))  # fmt: skip
+    limited = read_settings(run.config).model_copy(update={"limits": short.limits})
+    monkeypatch.setattr(runs, "open_run", lambda name, overrides=(): (run, record, limited))
     paths = write_all(tmp_path / "in", {"long.wav": GOOD_WAV, "short.wav": GOOD_WAV[:20_044]})
     verdicts, errors = check_verdicts(paths, capfd)
     assert len(verdicts) == len(errors) == 1
