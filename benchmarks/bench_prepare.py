@@ -36,7 +36,8 @@ from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import Clip
 from deepfake_audio.images import PNG_PARAMETERS
 
-AUDIO = load_settings().audio
+SETTINGS = load_settings()
+AUDIO = SETTINGS.audio
 ROUNDS = 5
 
 
@@ -52,7 +53,7 @@ def ours(path: Path, folder: Path) -> int:
 def prepare_clip(path: Path, folder: Path) -> int:
     """Do all that prepare.py does to a file."""
     job = prepare.Job(Clip(path, path.name, "real", group=path.name), "train", path.stem)
-    return len(prepare.draw_clip(job, folder, AUDIO, 0)["starts"])
+    return len(prepare.draw_clip(job, folder, SETTINGS)["starts"])
 
 
 def usual_recipe(path: Path, folder: Path) -> int:
