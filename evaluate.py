@@ -1,229 +1,296 @@
-"""Measure a trained run: error rates, curves, and pictures of both.
+"""Measure a trained run, or any scores: error rates with intervals, and a report to read.
 
-    python evaluate.py                     the newest run, on the images that it was made with
-    python evaluate.py --run first         runs/first
-    python evaluate.py --data data/mine    on other images
+    python evaluate.py                          the newest run, on the images it was made with
+    python evaluate.py --run first              runs/first
+    python evaluate.py --data data/mine         on other images: a folder, or a manifest.csv
+    python evaluate.py --scores S --keys K      another system's scores, in ASVspoof's formats
+    python evaluate.py --scores S --keys K --asv A                 with t-DCF
+    python evaluate.py --compare runs/first runs/second            is one better, or is it noise?
+    python evaluate.py predict.prior_fake=0.1 evaluate.bootstrap=0     settings for this time
 
-Prints accuracy, precision, recall and F1 of finding fakes, ROC-AUC and the equal error rate (EER)
-for training, validation and test images, and by generator. Where several images come from one
-recording, their scores are averaged and they count once. Writes into the run folder:
+Scores of one recording's windows are averaged, and it counts once. Intervals hold 95% of samples
+drawn over the speakers, or over the files where nobody knows them. The equal error rate (EER) is
+taken at the nearest point, equal scores together. Writes into the run folder, or to evaluations/:
 
-    metrics.json    every figure           scores.csv       the score of each file
-    curves.png      loss and accuracy      roc.png          confusion.png
+    report.html     everything, to read    metrics.json     every figure
+    scores.csv      the score of each file trials.txt       the last split's, as ASVspoof has them
+    curves.png, roc.png, det.png, scores.png, reliability.png, confusion.png
 """
 
 import argparse
-import csv
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 
-from deepfake_audio import metrics, plots, runs, scoring
+from deepfake_audio import metrics, runs, scoring
 from deepfake_audio.arguments import Parser
-from deepfake_audio.config import Settings
+from deepfake_audio.calibration import Calibration, probability
+from deepfake_audio.config import SECTIONS_OF_USE, Settings, load_settings
 from deepfake_audio.dataset import (
     LABELS,
     SPLITS,
+    DataCheck,
     ImageRecord,
-    check_classes,
     check_images,
     read_records,
     speaker_warnings,
 )
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
-from deepfake_audio.files import open_table, replacing, write_json
-from deepfake_audio.scoring import Calibration, FileScores
+from deepfake_audio.evaluation import Subject, compare_tables, evaluate_scores
+from deepfake_audio.files import is_file, is_folder, replacing, write_json
+from deepfake_audio.pictures import TITLES, draw_history, draw_scores
+from deepfake_audio.report import report_content, write_report
+from deepfake_audio.score_files import (
+    ScoreTable,
+    join_tables,
+    make_table,
+    read_asv_scores,
+    read_scores,
+    write_scores,
+    write_trials,
+)
+from deepfake_audio.tables import NAMES, format_comparison, format_results, one_class_line
 
-NAMES = {"train": "training", "val": "validation", "test": "test"}
-FIGURES = (
-    ("files", "files", ",d"), ("accuracy", "accuracy", ".1%"), ("precision", "precision", ".1%"),
-    ("recall", "recall", ".1%"), ("f1", "F1", ".1%"), ("roc_auc", "ROC-AUC", ".3f"),
-    ("eer", "EER", ".1%"),
-)  # fmt: skip
+EVALUATIONS = Path("evaluations")
+SCORES, TRIALS, REPORT = "scores.csv", "trials.txt", "report.html"
+KNOWN = ("split", "label", "speaker", "attack", "codec", "corpus")
 PICTURE_DPI = 150
 
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    run, record, settings = runs.open_run(args.run)
-    folder = Path(args.data or settings.data.folder)
-    data = check_images(read_records(folder), settings.image)
-    for message in data.unreadable:
-        report(message)
-    if not data.records:
-        raise UserError(f"At least one image must be readable. Received: none in {folder}.")
-    splits = [split for split in SPLITS if any(r.split == split for r in data.records)]
-    check_classes(data.records, splits, folder)
-    for warning in speaker_warnings(data.records):
-        print(warning, file=sys.stderr)
-    if args.data is None and data.fingerprint != record.data_fingerprint:
-        print(f"Note: {folder} has changed since {run.name} was trained.", file=sys.stderr)
-
-    files = score_splits(run, settings, data.records, splits)
-    figures = {
-        split: metrics.classification_report(
-            files[split].is_real,
-            files[split].scores,
-            record.calibration.log_odds(files[split].scores) > 0,
-        )
-        for split in splits
-    }
-    last = splits[-1]
-    generators = by_generator(files[last])
-
-    output = run.folder if args.data is None else run.folder / f"on-{folder.resolve().name}"
-    print(f"Run {run.name}, epoch {record.best_epoch}, on {folder}\n\n{format_figures(figures)}")
-    print(f"\n{format_confusion(figures[last]['confusion'], NAMES[last])}")
-    if generators:
-        print(f"\n{format_generators(generators, NAMES[last])}")
-    write_json(
-        output / "metrics.json",
-        {"data": str(folder), "splits": figures, "generators": {"split": last, "eer": generators}},
-    )
-    write_scores(output / "scores.csv", files, record.calibration)
-    draw_pictures(run, output, files, figures, record.best_epoch)
-    print(f"\nWritten to {output}: metrics.json, scores.csv, curves.png, roc.png, confusion.png")
-    return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
+    if args.compare:
+        return compare(*args.compare, args.settings)
+    if args.scores:
+        return evaluate_score_file(args)
+    return evaluate_run(args)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="evaluate.py", description=__doc__)
     parser.add_argument(
+        "settings", nargs="*", metavar="section.key=value", help="of predict, evaluate and score"
+    )
+    parser.add_argument(
         "--run", metavar="NAME", help="a folder below runs/, or a path (default: the newest run)"
     )
     parser.add_argument(
-        "--data",
-        metavar="FOLDER",
-        help="a data folder (default: the one that the run was trained on)",
+        "--data", metavar="FOLDER", help="other images (default: those that the run was made with)"
     )
-    return parser.parse_args(argv)
+    parser.add_argument("--scores", metavar="FILE", help="scores of any system, instead of a run")
+    parser.add_argument("--keys", metavar="FILE", help="what the scored files are")
+    parser.add_argument("--subset", help="of ASVspoof 2021's keys: eval, progress or hidden")
+    parser.add_argument("--asv", metavar="FILE", help="speaker verification scores, for t-DCF")
+    parser.add_argument(
+        "--compare", nargs=2, metavar="RUN", help="two evaluated runs, or two scores.csv"
+    )
+    args = parser.parse_intermixed_args(argv)
+    for option in ("keys", "subset", "asv"):
+        if getattr(args, option) and not args.scores:
+            raise UserError(f"--{option} goes with --scores. Received: no --scores.")
+    if sum(map(bool, (args.scores, args.compare, args.run or args.data))) > 1:
+        raise UserError(
+            "A run, a score file or a comparison is evaluated at a time. Received: several."
+        )
+    return args
+
+
+def evaluate_run(args: argparse.Namespace) -> int:
+    """Score a run's images, or others, and write everything into the run folder."""
+    run, record, settings = runs.open_run(args.run, overrides=args.settings)
+    origin = Path(args.data or settings.data.folder)
+    data = check_images(read_records(origin), settings.image)
+    for message in data.unreadable:
+        report(message)
+    if not data.records:
+        raise UserError(f"At least one image must be readable. Received: none in {origin}.")
+    files = score_splits(run, settings, data.records)
+    tables = {split: score_table(f, record.calibration) for split, f in files.items()}
+    other = origin.resolve().parent if is_file(origin) else origin.resolve()
+    subject = Subject(
+        title=f"Run {run.name}",
+        origin=str(origin),
+        output=run.folder if args.data is None else run.folder / f"on-{other.name}",
+        settings=settings,
+        run=run,
+        record=record,
+        records={split: f.records for split, f in files.items()},
+        warnings=data_warnings(run, record, settings, data, args.data),
+    )
+    evaluate_tables(subject, tables)
+    return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
+
+
+def evaluate_score_file(args: argparse.Namespace) -> int:
+    """Evaluate scores that some system gave, and write everything to evaluations/."""
+    path = Path(args.scores)
+    table = read_scores(path, args.keys and Path(args.keys), args.subset)
+    asv = None
+    if args.asv:
+        scores = read_asv_scores(Path(args.asv))
+        asv = metrics.asv_error_rates(scores["target"], scores["nontarget"], scores["spoof"])
+    name = f"{path.stem}-{args.subset}" if args.subset else path.stem
+    settings = load_settings(None, args.settings)
+    inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
+    subject = Subject(
+        f"Scores {name}", str(path), EVALUATIONS / name, settings, asv=asv, inputs=inputs
+    )
+    splits = [split for split in SPLITS if (table.split == split).any()]
+    evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})
+    return EXIT_OK
+
+
+def data_warnings(
+    run: runs.Run, record: runs.RunRecord, settings: Settings, data: DataCheck, other: str | None
+) -> list[str]:
+    """Return a line for each reason to doubt figures on this data."""
+    warnings = speaker_warnings(data.records)
+    if data.repeated:
+        warnings.append(
+            f"{len(data.repeated):,} images stand in a later split too, such as "
+            f"{data.repeated[0]}; they count there alone."
+        )
+    trained_on = Path(settings.data.folder)
+    if other is None and data.fingerprint != record.data_fingerprint:
+        warnings.append(f"{trained_on} has changed since {run.name} was trained.")
+    if other is not None and not is_folder(trained_on):
+        warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
+    elif other is not None:
+        trained = {r.speaker for r in read_records(trained_on) if r.split == "train"} - {""}
+        shared = sorted(trained & {r.speaker for r in data.records})
+        if shared:
+            warnings.append(
+                f"{len(shared):,} speakers stand in the run's training data too "
+                f"({', '.join(shared[:3])}): error rates on them are too good."
+            )
+    return warnings
 
 
 def score_splits(
-    run: runs.Run, settings: Settings, records: Sequence[ImageRecord], splits: Sequence[str]
-) -> dict[str, FileScores]:
-    """Score each split's files with the run's exported model."""
-    model = scoring.load_model(run.onnx_model, settings.score.threads)
+    run: runs.Run, settings: Settings, records: Sequence[ImageRecord]
+) -> dict[str, scoring.FileScores]:
+    """Score the files of each split that has any with the run's exported model."""
+    model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
+    by_split = {split: [r for r in records if r.split == split] for split in SPLITS}
     return {
-        split: scoring.score_files(
-            model,
-            [r for r in records if r.split == split],
-            settings.image,
-            settings.score.batch_size,
-        )
-        for split in splits
+        split: scoring.score_files(model, chosen, settings.image, settings.score.batch_size)
+        for split, chosen in by_split.items()
+        if chosen
     }
 
 
-def by_generator(files: FileScores) -> dict[str, dict[str, float]]:
-    """Return files and EER of each generator's fakes against all real files, hardest first."""
-    attacks = np.array([record.attack for record in files.records])
-    rates = {}
-    for attack in sorted(set(attacks[files.is_real == 0]) - {""}):
-        chosen = (files.is_real == 1) | (attacks == attack)
-        eer = metrics.equal_error_rate(files.is_real[chosen], files.scores[chosen])
-        rates[attack] = {"files": int((attacks == attack).sum()), "eer": eer.rate}
-    return dict(sorted(rates.items(), key=lambda item: -item[1]["eer"]))
-
-
-def format_figures(figures: Mapping[str, Mapping]) -> str:
-    lines = ["".join([f"{'':12}", *(f"{title:>11}" for _, title, _ in FIGURES)])]
-    for split, report_of_split in figures.items():
-        cells = (f"{format(report_of_split[key], form):>11}" for key, _, form in FIGURES)
-        lines.append("".join([f"{NAMES[split]:12}", *cells]))
-    return "\n".join(lines)
-
-
-def format_confusion(confusion: Sequence[Sequence[int]], name: str) -> str:
-    lines = [f"{name + ' files':12}{'called fake':>14}{'called real':>14}"]
-    lines += [
-        f"{'is ' + label:12}{row[0]:14,}{row[1]:14,}"
-        for label, row in zip(LABELS, confusion, strict=True)
-    ]
-    return "\n".join(lines)
-
-
-def format_generators(generators: Mapping[str, Mapping[str, float]], name: str) -> str:
-    lines = [
-        f"{'generator':24}{'fakes':>8}{'EER':>8}   its {name} fakes against all real {name} files"
-    ]
-    lines += [
-        f"{attack:24}{row['files']:8,}{row['eer']:8.1%}" for attack, row in generators.items()
-    ]
-    return "\n".join(lines)
-
-
-def write_scores(path: Path, files: Mapping[str, FileScores], calibration: Calibration) -> None:
-    """Write one row a file: where it comes from, its score, and what the verdict rests on."""
-    with replacing(path) as partial, open_table(partial) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "split", "label", "speaker", "attack", "score", "p_real"))
-        for split, scored in files.items():
-            probabilities = calibration.probability_real(scored.scores)
-            for record, score, p_real in zip(
-                scored.records, scored.scores, probabilities, strict=True
-            ):
-                name = record.audio or record.image
-                writer.writerow(
-                    (
-                        name,
-                        split,
-                        record.label,
-                        record.speaker,
-                        record.attack,
-                        f"{score:.6f}",
-                        f"{p_real:.6f}",
-                    )
-                )
-
-
-def draw_pictures(
-    run: runs.Run,
-    output: Path,
-    files: Mapping[str, FileScores],
-    figures: Mapping[str, Mapping],
-    best_epoch: int,
-) -> None:
-    """Draw learning curves, ROC curves and the confusion matrix of the last split."""
-    history = runs.read_history(run)
-    epochs = [int(row["epoch"]) for row in history]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-    for ax, quantity in ((left, "loss"), (right, "accuracy")):
-        training, validation = (
-            [row[prefix + quantity] for row in history] for prefix in ("", "val_")
-        )
-        plots.plot_history(ax, epochs, training, validation, best_epoch).set_ylabel(quantity)
-    save_picture(
-        figure, f"Run {run.name}: loss and accuracy over the epochs", output / "curves.png"
-    )
-
-    figure, ax = plt.subplots(figsize=(5.6, 5.6), layout="constrained")
-    curves = [
-        (NAMES[split], *metrics.roc(scored.is_real, scored.scores)[:2], figures[split]["eer"])
-        for split, scored in files.items()
-    ]
-    plots.plot_roc(ax, curves)
-    save_picture(figure, f"Run {run.name}: ROC", output / "roc.png")
-
-    last = list(files)[-1]
-    figure, ax = plt.subplots(figsize=(4.6, 4.6), layout="constrained")
-    plots.plot_confusion(ax, figures[last]["confusion"], LABELS)
-    save_picture(
-        figure,
-        f"Run {run.name}: {figures[last]['files']:,} {NAMES[last]} files",
-        output / "confusion.png",
+def score_table(files: scoring.FileScores, calibration: Calibration) -> ScoreTable:
+    """Return a split's scores as a table; where files share a recording, images name them."""
+    recordings = Counter(record.audio for record in files.records)
+    llr = calibration.llr(files.scores)
+    return make_table(
+        {
+            **{name: getattr(record, name) for name in KNOWN},
+            "file": record.audio if recordings[record.audio] == 1 else record.image,
+            "score": score,
+            "llr": ratio,
+        }
+        for record, score, ratio in zip(files.records, files.scores, llr, strict=True)
     )
 
 
-def save_picture(figure: plt.Figure, title: str, path: Path) -> None:
-    figure.suptitle(title, parse_math=False)
+def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
+    """Print the figures of each split and write every result."""
+    settings = subject.settings
+    both = {split: t for split, t in tables.items() if len(set(t.label.tolist())) == len(LABELS)}
+    figures = {
+        split: evaluate_scores(table, settings.evaluate, settings.predict, subject.asv)
+        for split, table in both.items()
+    }
+    epoch = f", epoch {subject.record.best_epoch}" if subject.record else ""
+    print(f"{subject.title}{epoch}, on {subject.origin}")
+    if figures:
+        print(f"\n{format_results(figures)}")
+    single = [
+        one_class_line(table, NAMES[split], settings.predict.prior_fake)
+        for split, table in tables.items()
+        if split not in both
+    ]
+    subject = replace(subject, warnings=[*subject.warnings, *single])
+    for warning in subject.warnings:
+        print(f"\nWarning: {warning}")
+    written = write_results(subject, tables, figures)
+    print(f"\nWritten to {subject.output}: {', '.join(written)}")
+
+
+def write_results(
+    subject: Subject, tables: Mapping[str, ScoreTable], figures: Mapping[str, Mapping]
+) -> list[str]:
+    """Write tables, pictures and report; return the names of the files."""
+    output, prior_fake = subject.output, subject.settings.predict.prior_fake
+    everything = join_tables(tables.values())
+    p_real = probability(everything.llr, prior_fake)
+    write_scores(output / SCORES, everything, p_real)
+    settings = {name: getattr(subject.settings, name).model_dump() for name in SECTIONS_OF_USE}
+    content = {"data": subject.origin, **subject.inputs, "settings": settings}
+    content |= {"warnings": list(subject.warnings), "splits": figures}
+    write_json(output / "metrics.json", content)
+    written = [SCORES, "metrics.json"]
+    last = list(tables)[-1]
+    for name in (REPORT, TRIALS, *(f"{picture}.png" for picture in TITLES)):
+        (output / name).unlink(missing_ok=True)  # of an evaluation before
+    if write_trials(output / TRIALS, tables[last]):
+        written.append(TRIALS)
+    if not figures:
+        return written
+    drawn = draw_scores({split: tables[split] for split in figures}, figures, prior_fake)
+    if subject.run:
+        history = runs.read_history(subject.run)
+        drawn["curves"] = draw_history(history, subject.record.best_epoch)
+    pictures = {name: save_picture(figure, subject.title, output / f"{name}.png")
+                for name, figure in drawn.items()}  # fmt: skip
+    write_report(output / REPORT, **report_content(subject, tables, figures, pictures))
+    return [REPORT, *written, *(path.name for path in pictures.values())]
+
+
+def save_picture(figure: plt.Figure, title: str, path: Path) -> Path:
+    figure.suptitle(f"{title}: {TITLES[path.stem]}", parse_math=False)
     with replacing(path) as partial:
         figure.savefig(partial, dpi=PICTURE_DPI)
     plt.close(figure)
+    return path
+
+
+def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
+    """Print the figures of two systems on the same test files, and whether they differ."""
+    tables, settings = zip(*(evaluated_scores(name, overrides) for name in (ours, theirs)),
+                           strict=True)  # fmt: skip
+    if settings[0].predict.prior_fake != settings[1].predict.prior_fake:
+        raise UserError(
+            "Systems are compared with one prior. Received: runs with two. "
+            "Choose one: predict.prior_fake=0.5"
+        )
+    result, doubt = compare_tables(*tables, settings[0].evaluate, settings[0].predict)
+    print(f"{len(tables[0]):,} {NAMES[tables[0].split[0]]} files\n\n{format_comparison(result)}")
+    if doubt:
+        print(f"\nWarning: {doubt}")
+    return EXIT_OK
+
+
+def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Settings]:
+    """Return the last split of a run's scores.csv, or of a file like it, and the settings."""
+    path, settings = Path(name), load_settings(None, overrides)
+    if not is_file(path):
+        run, _, settings = runs.open_run(name, overrides=overrides)
+        path = run.folder / SCORES
+        if not is_file(path):
+            raise UserError(
+                f"A run is compared by its scores. Received: {run.name}, without {SCORES}. "
+                f"Make it with: python evaluate.py --run {run.name}"
+            )
+    table = read_scores(path, None, None)
+    last = next(split for split in reversed(SPLITS) if (table.split == split).any())
+    return table.where(table.split == last), settings
 
 
 if __name__ == "__main__":

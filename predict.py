@@ -7,10 +7,12 @@
     python predict.py --run first clip.wav          with runs/first instead of the newest run
     python predict.py --json folder/                one JSON object a line, for machines
     python predict.py --csv verdicts.csv folder/    and a table of them in a file
+    python predict.py --set predict.prior_fake=0.1 clip.wav    where one in ten files is fake
 
 The confidence is the probability of the verdict, calibrated on the run's validation files: it means
 something for voices recorded like those. UNCERTAIN is the answer to sound that is too short, silent
-or clipped. A file that can't be read is named and skipped; the exit code is then 1.
+or clipped, and to a verdict less sure than predict.min_confidence. A file that can't be read is
+named and skipped; the exit code is then 1.
 """
 
 import argparse
@@ -31,13 +33,13 @@ import numpy as np
 from deepfake_audio import runs, scoring, timelines
 from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import Recording, open_recording, recording_windows, spectrogram_image
-from deepfake_audio.config import Settings
+from deepfake_audio.calibration import Calibration, verdict
+from deepfake_audio.config import PredictSettings, Settings
 from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
 from deepfake_audio.files import check_file, find_files, is_file, is_folder, open_table, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import clipped_share
-from deepfake_audio.scoring import Calibration
 
 FIELDS = ("verdict", "confidence", "p_real", "score", "windows", "warning", "run", "file")
 MOST_SHOWN = 0.999
@@ -71,18 +73,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     if args.csv:
         check_table(Path(args.csv))
-    run, record, settings = runs.open_run(args.run)
+    run, record, settings = runs.open_run(args.run, overrides=args.settings)
     model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
     reader = Reader(settings, record.images_from_audio)
     verdicts, drawn = [], Counter()
     for source in score_sources(model, reader, args.files, settings.score.batch_size):
         if record.calibration.says_nothing:
             source.warning = source.warning or "the run tells nothing apart: train it longer"
-        verdict = judge(source, record.calibration) | {"run": run.name}
-        print(json.dumps(verdict) if args.json else format_verdict(verdict), flush=True)
+        judged = judge(source, record.calibration, settings.predict) | {"run": run.name}
+        print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
         if args.timeline and source.starts:
             write_timeline(source, record.calibration, settings, drawn, quiet=args.json)
-        verdicts += [verdict] if args.csv else []
+        verdicts += [judged] if args.csv else []
     if args.csv:
         write_csv(Path(args.csv), verdicts)
     if reader.failed:
@@ -102,6 +104,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--timeline",
         action="store_true",
         help="also a table of passages and a picture in timelines/, for audio",
+    )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting for this time, such as predict.prior_fake=0.1; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--csv", metavar="FILE", help="also write the verdicts as a table")
@@ -237,16 +247,15 @@ def doubt(recording: Recording, settings: Settings) -> str:
     return ""
 
 
-def judge(source: Source, calibration: Calibration) -> dict:
+def judge(source: Source, calibration: Calibration, settings: PredictSettings) -> dict:
     """Return the verdict on one file: more likely real, or fake, and how likely."""
     if not source.scores:
         unknown = dict.fromkeys(FIELDS) | {"windows": 0}
         return unknown | {"verdict": "UNCERTAIN", "warning": source.warning, "file": source.name}
     score = float(np.mean(source.scores))
-    p_real = float(calibration.probability_real(score))
-    verdict = "REAL" if p_real >= 0.5 else "FAKE"
+    p_real = float(calibration.probability_real(score, settings.prior_fake))
     return {
-        "verdict": "UNCERTAIN" if source.warning else verdict,
+        "verdict": "UNCERTAIN" if source.warning else verdict(p_real, settings.min_confidence),
         "confidence": None if source.warning else round(max(p_real, 1 - p_real), 6),
         "p_real": round(p_real, 6),
         "score": round(score, 6),
@@ -256,17 +265,17 @@ def judge(source: Source, calibration: Calibration) -> dict:
     }
 
 
-def format_verdict(verdict: dict) -> str:
+def format_verdict(judged: dict) -> str:
     """Return one line for people; no confidence is shown as more than 99.9%.
 
     >>> format_verdict({"verdict": "FAKE", "confidence": 0.97, "warning": "", "file": "call.png"})
     'FAKE        97.0%  call.png'
     """
     shown = "-"
-    if verdict["confidence"] is not None:
-        shown = f"{min(verdict['confidence'], MOST_SHOWN):.1%}"
-    reason = f"  ({verdict['warning']})" if verdict["warning"] else ""
-    return f"{verdict['verdict']:9} {shown:>7}  {one_line(verdict['file'])}{reason}"
+    if judged["confidence"] is not None:
+        shown = f"{min(judged['confidence'], MOST_SHOWN):.1%}"
+    reason = f"  ({judged['warning']})" if judged["warning"] else ""
+    return f"{judged['verdict']:9} {shown:>7}  {one_line(judged['file'])}{reason}"
 
 
 def write_timeline(
@@ -286,7 +295,7 @@ def write_timeline(
         np.array(source.scores),
         calibration,
         settings.audio.window_seconds,
-        settings.predict.timeline_seconds,
+        settings.predict,
         source.end_seconds,
     )
     stem = "standard-input" if source.name == STANDARD_INPUT else plain_name(source.name)

@@ -361,7 +361,7 @@ def make_report(
     subset = f", subset {corpus.subset}" if corpus.subset else ""
     lines = [f"\nCorpus: {corpus.name}{subset}: {len(drawn):,} files in {folder}", ""]
     records = read_records(folder)
-    lines += [summarise(records), *speaker_warnings(records)]
+    lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
     if not any(job.clip.speaker for job in jobs):
         lines.append("No speakers are known, so the same voice may stand in several splits.")
     for what, names in (

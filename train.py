@@ -25,6 +25,13 @@ import numpy as np
 
 from deepfake_audio import metrics, runs, scoring
 from deepfake_audio.arguments import Parser
+from deepfake_audio.audio import row_frequencies_hz
+from deepfake_audio.calibration import (
+    Calibration,
+    decision_threshold,
+    fit_calibration,
+    probability,
+)
 from deepfake_audio.config import Settings, TrainSettings, load_settings
 from deepfake_audio.dataset import (
     LABELS,
@@ -38,6 +45,7 @@ from deepfake_audio.dataset import (
     speaker_warnings,
     summarise,
 )
+from deepfake_audio.distortions import WHITE, make_distortion
 from deepfake_audio.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -47,7 +55,7 @@ from deepfake_audio.errors import (
     script,
 )
 from deepfake_audio.files import is_file, only_one, replacing
-from deepfake_audio.images import read_image
+from deepfake_audio.images import ImageCache, read_image
 from deepfake_audio.quiet import libraries_quiet
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and
@@ -147,7 +155,7 @@ def load_data(settings: Settings) -> DataCheck:
     check_classes(data.records, ("train", "val"), folder)
     print(f"Data: {folder}\n{summarise(data.records)}")
     for warning in speaker_warnings(data.records):
-        print(warning, file=sys.stderr)
+        print(f"Warning: {warning}", file=sys.stderr)
     if data.unreadable:
         print(f"Left out: {len(data.unreadable)} images that can't be read")
     if data.repeated:
@@ -165,24 +173,13 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
         import tensorflow as tf
 
         from deepfake_audio.callbacks import restore_backup
-        from deepfake_audio.feed import training_feed, validation_feed
 
     train = settings.train
     keras.utils.set_random_seed(train.seed)
     tf.config.experimental.enable_op_determinism()
 
     by_split = {split: [r for r in records if r.split == split] for split in ("train", "val")}
-    training = training_feed(
-        by_split["train"],
-        settings.image,
-        settings.augment,
-        train.batch_size,
-        train.seed,
-        train.feed_workers,
-    )
-    validation = validation_feed(
-        by_split["val"], settings.image, train.batch_size, train.feed_workers
-    )
+    training, validation = make_feeds(settings, by_split)
     model = compiled_model(settings)
     model.summary()
     try:
@@ -201,6 +198,24 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
     except tf.errors.OpError as error:
         raise image_error(error) or error from None
     return True
+
+
+def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tuple:
+    """Return the feeds of training and validation, which share the memory for images."""
+    from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
+
+    distort = make_distortion(
+        settings.distort,
+        row_frequencies_hz(settings.audio, settings.image.height),
+        WHITE / settings.audio.db_range,
+    )
+    generator = SpectrogramGenerator(distort=distort, **settings.augment.model_dump())
+    cache = ImageCache(settings.image, settings.feed.cache_mb)
+    batch_size, workers = settings.train.batch_size, settings.feed.workers
+    training = generator.flow_from_records(
+        by_split["train"], cache, batch_size, settings.train.seed, workers
+    )
+    return training, ImageFeed(by_split["val"], cache, batch_size, workers)
 
 
 def image_error(error: Exception) -> UserError | None:
@@ -223,7 +238,10 @@ def compiled_model(settings: Settings):
 
     from model import build_model
 
+    policy = keras.config.dtype_policy()
     try:
+        if settings.train.mixed_precision:
+            keras.config.set_dtype_policy("mixed_float16")
         model = build_model(settings.model, settings.image.shape)
     except ValueError as error:
         raise UserError(
@@ -231,6 +249,8 @@ def compiled_model(settings: Settings):
             f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
             f"{settings.image.width} pixels. Use fewer model.conv_filters. ({error})"
         ) from None
+    finally:
+        keras.config.set_dtype_policy(policy)
     optimizer = {
         "class_name": settings.train.optimizer,
         "config": {"learning_rate": settings.train.learning_rate},
@@ -239,6 +259,7 @@ def compiled_model(settings: Settings):
         optimizer=keras.optimizers.get(optimizer),
         loss=keras.losses.BinaryCrossentropy(label_smoothing=settings.train.label_smoothing),
         metrics=["accuracy"],
+        jit_compile=settings.train.xla,
     )
     return model
 
@@ -283,23 +304,19 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
         )
         for split in ("train", "val")
     }
-    calibration = scoring.Calibration(
-        *metrics.fit_calibration(results["val"].is_real, results["val"].scores)
-    )
+    calibration = Calibration(*fit_calibration(results["val"].is_real, results["val"].scores))
     epoch = runs.best_epoch(runs.read_history(run))
     ended = {"status": status, "best_epoch": epoch, "calibration": calibration}
     runs.put_in_force(run, runs.read_record(run).model_copy(update=ended), settings)
     if status == "finished":
         shutil.rmtree(run.backup, ignore_errors=True)
     print(f"\nEpoch {epoch} was best on validation. Without dropout and distortion it has")
+    prior_fake = settings.predict.prior_fake
     for split, result in results.items():
-        figures = metrics.classification_report(
-            result.is_real, result.scores, calibration.log_odds(result.scores) > 0
-        )
-        print(
-            f"  {split:6} accuracy {figures['accuracy']:6.1%}   EER {figures['eer']:6.1%}   "
-            f"files {figures['files']:,}"
-        )
+        called_real = calibration.llr(result.scores) > decision_threshold(prior_fake)
+        right = np.mean(called_real == result.is_real)
+        eer = metrics.equal_error_rate(result.is_real, result.scores).rate
+        print(f"  {split:6} accuracy {right:6.1%}   EER {eer:6.1%}   files {len(called_real):,}")
     if calibration.says_nothing:
         print(f"Warning: {NOTHING_LEARNT}. predict.py will answer UNCERTAIN.", file=sys.stderr)
     print(f"Kept in {run.folder}{os.sep}. Next: python evaluate.py --run {run.name}")
@@ -316,14 +333,15 @@ def export_onnx(run: runs.Run, records: Sequence[ImageRecord], settings: Setting
     images = np.stack([read_image(record.path, settings.image) for record in records[:32]]).astype(
         np.float32
     )
-    expected = scores.predict(images, verbose=0)[:, 0]
+    expected = model.predict(images, verbose=0)[:, 0]
+    scores.predict(images, verbose=0)  # Keras exports what was called
     with replacing(run.next_model) as partial, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the converter itself
         scores.export(partial, format="onnx", verbose=False)
     received = scoring.score_images(
         scoring.load_model(run.next_model, settings.score.threads, settings.limits), images
     )
-    difference = 0.5 * np.abs(np.tanh(received / 2) - np.tanh(expected / 2)).max()
+    difference = np.abs(probability(received, prior_fake=0.5) - expected).max()
     if difference > EXPORT_TOLERANCE:
         raise RuntimeError(f"model.onnx differs from model.keras by {difference:.1e} in P(real)")
 

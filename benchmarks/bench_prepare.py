@@ -18,7 +18,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -30,13 +30,13 @@ import soxr
 from scipy import fft
 
 import prepare
+from benchmarks import Row, sample_clips
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import Clip
 from deepfake_audio.images import PNG_PARAMETERS
 
 AUDIO = load_settings().audio
-SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample" / "audio"
 ROUNDS = 5
 
 
@@ -83,8 +83,8 @@ def bare_recipe(path: Path, folder: Path) -> int:
     return 1
 
 
-def librosa_and_opencv(path: Path, folder: Path) -> int:
-    """Make the same images as ours with librosa and cv2.imwrite."""
+def librosa_images(path: Path) -> Iterator[np.ndarray]:
+    """Make the same images as ours with librosa: uint8 `(frequency_bins, frames)` each."""
     samples, _ = librosa.load(path, sr=AUDIO.sample_rate_hz)
     samples, _ = librosa.effects.trim(samples, top_db=AUDIO.trim_db)
     length = AUDIO.window_samples
@@ -92,7 +92,7 @@ def librosa_and_opencv(path: Path, folder: Path) -> int:
         samples = np.resize(samples, length)
     starts = [*range(0, len(samples) - length, length // 2), len(samples) - length]
     hop = (length - AUDIO.fft_samples) // (AUDIO.frames - 1)
-    for count, start in enumerate(starts):
+    for start in starts:
         power = np.abs(
             librosa.stft(
                 samples[start : start + length],
@@ -103,9 +103,16 @@ def librosa_and_opencv(path: Path, folder: Path) -> int:
         )
         bands = np.square(power)[1:].reshape(AUDIO.frequency_bins, -1, AUDIO.frames).mean(axis=1)
         level = librosa.power_to_db(bands, ref=np.max, top_db=AUDIO.db_range)
-        pixels = ((level / AUDIO.db_range + 1) * 255).round().astype(np.uint8)[::-1]
+        yield ((level / AUDIO.db_range + 1) * 255).round().astype(np.uint8)[::-1]
+
+
+def librosa_and_opencv(path: Path, folder: Path) -> int:
+    """Make the same images as ours with librosa and cv2.imwrite."""
+    count = 0
+    for pixels in librosa_images(path):
         cv2.imwrite(str(folder / f"{path.stem}_{count}.png"), pixels)
-    return len(starts)
+        count += 1
+    return count
 
 
 def floor(path: Path, folder: Path) -> int:
@@ -176,31 +183,44 @@ def memory_growth_mb(paths: Sequence[Path], folder: Path) -> tuple[float, float]
     return peaks[0], peaks[1]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    args = sys.argv[1:] if argv is None else list(argv)
-    root = Path(args[0]) if args else SAMPLE
-    count = int(args[1]) if len(args) > 1 else 200
-    paths = sorted(path for path in root.rglob("*.flac") if not path.name.startswith("long"))
-    paths = paths[:: max(1, len(paths) // count)][:count]
-    ratio = processes_ratio(paths)
+def measured(paths: Sequence[Path]) -> dict[str, float]:
+    """Return the seconds a file of each way, ours first."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
         librosa.load(paths[0], sr=AUDIO.sample_rate_hz)  # compiles and imports before the clock
-        usual_recipe(paths[0], folder)
-        works = (ours, prepare_clip, usual_recipe, bare_recipe, librosa_and_opencv, floor)
-        mine, everything, usual, bare, equal, lowest = seconds_per_file(works, paths)
-        first, last = memory_growth_mb(paths, folder)
-    print(f"{len(paths)} files of {root}, one core, milliseconds a file")
+        usual_recipe(paths[0], Path(name))
+    works = {
+        "ours": ours,
+        "ours with the shortcut audit's measurements": prepare_clip,
+        "the usual recipe: librosa + matplotlib savefig": usual_recipe,
+        "the same, nothing but the bare picture": bare_recipe,
+        "librosa + cv2.imwrite, the same images": librosa_and_opencv,
+        "floor: decode, resample, FFT, PNG alone": floor,
+    }
+    return dict(zip(works, seconds_per_file(list(works.values()), paths), strict=True))
+
+
+def measure(args: Sequence[str]) -> list[Row]:
+    """Return the rows of this benchmark."""
+    paths = sample_clips(args)
+    ratio = processes_ratio(paths)
+    (_, mine), _, *others = measured(paths).items()
+    return [
+        *(Row("sound to images (ms a file)", 1000 * mine, 1000 * seconds, seconds / mine, what)
+          for what, seconds in others),
+        Row("sound to images, two processes (relative)", ratio, 1, ratio, "one process"),
+    ]  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    paths = sample_clips(sys.argv[1:] if argv is None else list(argv))
+    ratio = processes_ratio(paths)
+    seconds_of = measured(paths)
+    with tempfile.TemporaryDirectory() as name:
+        first, last = memory_growth_mb(paths, Path(name))
+    print(f"{len(paths)} files, one core, milliseconds a file")
     print(f"{'':48}{'ms':>8}{'ratio to ours':>16}")
-    for what, seconds in (
-        ("ours", mine),
-        ("ours with the shortcut audit's measurements", everything),
-        ("the usual recipe: librosa + matplotlib savefig", usual),
-        ("the same, nothing but the bare picture", bare),
-        ("librosa + cv2.imwrite, the same images", equal),
-        ("floor: decode, resample, FFT, PNG alone", lowest),
-    ):
-        print(f"{what:48}{seconds * 1000:8.2f}{seconds / mine:16.2f}")
+    for what, seconds in seconds_of.items():
+        print(f"{what:48}{seconds * 1000:8.2f}{seconds / seconds_of['ours']:16.2f}")
     print(f"two processes against one: {ratio:.2f} times as fast")
     print(f"peak memory after 1,000 files {first:.0f} MB, after 10,000 files {last:.0f} MB")
 

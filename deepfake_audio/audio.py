@@ -11,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from scipy import fft
 
 from deepfake_audio.config import AudioSettings
 from deepfake_audio.decoding import read_blocks
@@ -250,8 +249,28 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
     return np.ascontiguousarray(grey.astype(np.uint8)[::-1])
 
 
+def row_frequencies_hz(settings: AudioSettings, height: int) -> np.ndarray:
+    """Return the centre frequency of each row of an image.
+
+    Args:
+        settings: FFT, frequency scale and number of bins that the image was drawn with.
+        height: of the image in pixels; other than `frequency_bins` if it was resized.
+
+    Returns:
+        float64 `(height,)` in Hz, highest first as in the image.
+    """
+    bands = (np.arange(height)[::-1] + 0.5) * settings.frequency_bins / height - 0.5
+    if settings.frequency_scale == "mel":
+        low, high = _hz_to_mel(settings.min_hz), _hz_to_mel(settings.max_hz)
+        return _mel_to_hz(low + (high - low) * (bands + 1) / (settings.frequency_bins + 1))
+    bins = settings.fft_samples / 2 / settings.frequency_bins  # FFT bins that a band averages
+    return (bands * bins + (bins + 1) / 2) * settings.sample_rate_hz / settings.fft_samples
+
+
 def _band_powers(frames: np.ndarray, settings: AudioSettings) -> np.ndarray:
     """Return the power of each band: `(frames, fft_samples)` to `(frames, frequency_bins)`."""
+    from scipy import fft  # takes longer to import than an image takes to judge
+
     spectrum = fft.rfft(frames * _hann(settings.fft_samples), axis=1)
     squares = spectrum.view(spectrum.real.dtype)  # real and imaginary parts alternate
     np.square(squares, out=squares)

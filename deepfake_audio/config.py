@@ -1,7 +1,7 @@
 """Settings: config.yaml, a file of one's own and key=value overrides, checked and frozen."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,10 +12,13 @@ from deepfake_audio.errors import UserError
 from deepfake_audio.yaml_files import parse_yaml, read_yaml, shortened
 
 DEFAULTS_FILE = Path(__file__).resolve().parent.parent / "config.yaml"
+SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1)]
+Factor = Annotated[float, Field(ge=0, le=100)]
+Decibels = Annotated[float, Field(ge=0, le=200)]
 
 BOUNDS = {
     "minimum": "at least", "exclusiveMinimum": "above",
@@ -118,6 +121,20 @@ class AugmentSettings(Section):
     height_shift_range: Share
     interpolation_order: int = Field(ge=0, le=1)
     fill_mode: Literal["nearest", "reflect", "wrap", "constant"]
+    channel_shift_range: float = Field(ge=0, le=255)
+    brightness_range: Annotated[list[Factor], Field(min_length=2, max_length=2)] | None
+
+
+class DistortSettings(Section):
+    time_roll_share: Share
+    gain_db: Decibels
+    color_db: Decibels
+    noise_floor_db: Decibels
+    band_limit_hz: float = Field(ge=0)
+    time_masks: int = Field(ge=0, le=100)
+    time_mask_share: Share
+    frequency_masks: int = Field(ge=0, le=100)
+    frequency_mask_hz: float = Field(ge=0)
 
 
 class ModelSettings(Section):
@@ -142,8 +159,14 @@ class TrainSettings(Section):
     early_stopping_patience: Patience
     plateau_patience: Patience
     plateau_factor: float = Field(gt=0, lt=1)
-    feed_workers: int = Field(ge=1, le=256)
+    mixed_precision: bool
+    xla: bool
     tensorboard: bool
+
+
+class FeedSettings(Section):
+    workers: int = Field(ge=1, le=256)
+    cache_mb: int = Field(ge=0)
 
 
 class PrepareSettings(Section):
@@ -165,7 +188,17 @@ class PrepareSettings(Section):
 class PredictSettings(Section):
     min_seconds: float = Field(ge=0)
     max_clipped_share: float = Field(ge=0, le=1)
+    prior_fake: float = Field(gt=0, lt=1)
+    min_confidence: float = Field(ge=0.5, lt=1)
     timeline_seconds: float = Field(gt=0)
+
+
+class EvaluateSettings(Section):
+    dcf_prior_fake: float = Field(gt=0, lt=1)
+    dcf_cost_miss: float = Field(gt=0)
+    dcf_cost_false_accept: float = Field(gt=0)
+    bootstrap: int = Field(ge=0, le=100_000)
+    mistakes: int = Field(ge=0, le=1000)
 
 
 class ScoreSettings(Section):
@@ -187,10 +220,13 @@ class Settings(Section):
     audio: AudioSettings
     image: ImageSettings
     augment: AugmentSettings
+    distort: DistortSettings
     model: ModelSettings
     train: TrainSettings
+    feed: FeedSettings
     prepare: PrepareSettings
     predict: PredictSettings
+    evaluate: EvaluateSettings
     score: ScoreSettings
     limits: LimitSettings
 
@@ -211,6 +247,11 @@ def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ())
     values = read_yaml(DEFAULTS_FILE)
     if path is not None:
         _lay_over(values, read_yaml(Path(path)), origin=str(path))
+    _lay_overrides(values, overrides)
+    return check_settings(values, origin=str(path or DEFAULTS_FILE.name))
+
+
+def _lay_overrides(values: dict, overrides: Iterable[str]) -> None:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
@@ -219,19 +260,37 @@ def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ())
                 f"Received: {shortened(repr(override))}. Example: train.epochs=3"
             )
         _set_override(values, key, parse_yaml(text, f"the value of {key}"))
-    return check_settings(values, origin=str(path or DEFAULTS_FILE.name))
 
 
-def read_settings(path: Path) -> Settings:
-    """Read a complete settings file, such as the one stored with a run; no default fills a gap.
+def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """Read a complete settings file, such as the one stored with a run.
 
-    What a file may cost is not the run's to say: those limits are taken from this machine's
-    config.yaml.
+    No default fills a gap, but for settings that a trained network does not rest on: a run that is
+    older than one of them can still be used. What a file may cost is not the run's to say: those
+    limits are taken from this machine's config.yaml.
+
+    Args:
+        path: of the file.
+        overrides: see `load_settings`; only of sections that a trained network does not rest on.
+
+    Raises:
+        UserError: as `load_settings`, and for a setting that was fixed in training.
     """
+    for override in overrides:
+        if override.partition(".")[0] not in SECTIONS_OF_USE:
+            raise UserError(
+                "A trained run's settings can change in the sections "
+                f"{', '.join(SECTIONS_OF_USE)}. Received: {shortened(repr(override))}. "
+                "Train anew with it."
+            )
     values, machine = read_yaml(path), read_yaml(DEFAULTS_FILE)
+    for section in SECTIONS_OF_USE:
+        given = values.get(section, {})
+        values[section] = machine[section] | given if isinstance(given, dict) else given
     values["limits"] = machine["limits"]
     if isinstance(values.get("image"), dict):
         values["image"]["max_megapixels"] = machine["image"]["max_megapixels"]
+    _lay_overrides(values, overrides)
     return check_settings(values, origin=str(path))
 
 

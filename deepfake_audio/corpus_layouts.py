@@ -155,10 +155,15 @@ def _list_protocols(tree: Tree, name: str) -> Iterator[Listing]:
             done.add(split)
             # Of the first release of the 2021 keys and the full one, the full one has more columns.
             table = max(tables, key=lambda table: len(first_line(table).split()))
-            yield from _read_protocol(table, layout, split, name)
+            yield from read_protocol(table, layout, split, name)
 
 
-def _read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Iterator[Listing]:
+def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Iterator[Listing]:
+    """Yield the files that an ASVspoof protocol lists.
+
+    Raises:
+        UserError: a line that is wider or narrower than the layout, or has another key.
+    """
     for number, line in read_lines(table):
         columns = line.split()
         origin = f"line {number} of {table}"

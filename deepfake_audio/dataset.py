@@ -78,7 +78,8 @@ def read_records(folder: Path) -> list[ImageRecord]:
     """List the images of a data folder, by its manifest where there is one.
 
     Args:
-        folder: holds `{train,val,test}/{fake,real}/` with images and perhaps `manifest.csv`.
+        folder: holds `{train,val,test}/{fake,real}/` with images and perhaps `manifest.csv`, or
+            `{fake,real}/` alone, which is all test; or it is a manifest itself.
 
     Returns:
         One record an image, in a stable order.
@@ -86,6 +87,10 @@ def read_records(folder: Path) -> list[ImageRecord]:
     Raises:
         UserError: no folder, no images, a malformed manifest, a recording in two splits.
     """
+    if folder.suffix == ".csv" and is_file(folder):
+        records = read_manifest(folder)
+        check_recordings(records)
+        return records
     if not is_folder(folder):
         raise UserError(
             f"A data folder must exist. Received: {folder}. Give one with data.folder=PATH; "
@@ -108,12 +113,17 @@ def read_records(folder: Path) -> list[ImageRecord]:
 
 
 def list_images(folder: Path) -> list[ImageRecord]:
-    """List the images below `{train,val,test}/{fake,real}/`, at any depth, sorted by name."""
+    """List the images below `{train,val,test}/{fake,real}/`, at any depth, sorted by name.
+
+    Without these, `{fake,real}/` are taken for test.
+    """
+    places = [(split, label, folder / split / label) for split in SPLITS for label in LABELS]
+    if not any(is_folder(place) for _, _, place in places):
+        places = [("test", label, folder / label) for label in LABELS]
     return [
         ImageRecord(path, path.relative_to(folder).as_posix(), label, split)
-        for split in SPLITS
-        for label in LABELS
-        for path in find_files(folder / split / label, IMAGE_SUFFIXES)
+        for split, label, place in places
+        for path in find_files(place, IMAGE_SUFFIXES)
     ]
 
 
@@ -187,7 +197,7 @@ def speaker_warnings(records: Iterable[ImageRecord]) -> list[str]:
         return []
     shown = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
     return [
-        f"Warning: {len(shared):,} speakers stand in more than one split ({shown}): "
+        f"{len(shared):,} speakers stand in more than one split ({shown}): "
         "error rates on them are too good."
     ]
 

@@ -51,6 +51,33 @@ def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
         return decode_image(_read_bytes(path, size), settings, origin=str(path))
 
 
+class ImageCache:
+    """Decoded images, kept in memory while there is room; the others are read each time.
+
+    Args:
+        settings: size and colour that images are read to.
+        megabytes: room for pixels, in 1,000,000 bytes.
+    """
+
+    def __init__(self, settings: ImageSettings, megabytes: float):
+        self.settings = settings
+        self._free_bytes = megabytes * 1e6
+        self._kept: dict[Path, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def read(self, path: Path) -> np.ndarray:
+        """Return an image, uint8 `(height, width, channels)`; it is not to be written to."""
+        pixels = self._kept.get(path)
+        if pixels is None:
+            pixels = read_image(path, self.settings)
+            pixels.flags.writeable = False
+            with self._lock:
+                if path not in self._kept and pixels.nbytes <= self._free_bytes:
+                    self._kept[path] = pixels
+                    self._free_bytes -= pixels.nbytes
+        return pixels
+
+
 def _read_bytes(path: Path, size: int) -> bytes:
     try:
         with path.open("rb", buffering=0) as file:

@@ -1,7 +1,6 @@
 """What a recording has that says nothing about the voice: level, bandwidth, silence, clipping."""
 
 import numpy as np
-from scipy import fft
 
 from deepfake_audio.audio import FRAME_SECONDS, frame_length, frame_powers
 
@@ -49,6 +48,8 @@ def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarra
 
     So many frames tell a band limit as well as all would, at a fixed cost for files of any length.
     """
+    from scipy import fft  # slow to import, and predicting needs no spectrum
+
     padded = np.pad(samples, (0, max(0, frame_samples - len(samples))))
     starts = np.linspace(0, len(padded) - frame_samples, SPECTRUM_FRAMES).astype(int)
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame_samples)[starts]

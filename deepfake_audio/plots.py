@@ -7,9 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
+from scipy.special import ndtr, ndtri
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
+DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+DET_LIMITS = (0.0005, 0.9)
+MAX_HISTOGRAM_BINS = 80
 
 
 def plot_history(
@@ -59,6 +63,87 @@ def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
     return ax
 
 
+def plot_det(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float]]) -> Axes:
+    """Draw DET curves (Martin et al., 1997): both error rates on normal deviate scales.
+
+    Args:
+        ax: where to draw.
+        curves: name, share of fakes called real, share of reals called fake, equal error rate.
+    """
+    low, high = DET_LIMITS
+    ax.plot(DET_LIMITS, DET_LIMITS, color=GREY, linewidth=1, linestyle=":", label="equal errors")
+    for (name, false_accept, miss, eer), color in zip(curves, (ORANGE, BLUE, GREEN), strict=False):
+        x, y = (np.clip(rates, low / 2, (1 + high) / 2) for rates in (false_accept, miss))
+        ax.plot(x, y, color=color, linewidth=2, label=f"{name}: EER {eer:.1%}")
+    for axis, set_scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
+        set_scale("function", functions=(_deviate, ndtr))
+        axis.set_ticks(DET_TICKS)
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(lambda rate, _: f"{100 * rate:g}%")
+    ax.set(xlabel="fakes called real", ylabel="reals called fake", xlim=DET_LIMITS, ylim=DET_LIMITS)
+    ax.set_aspect("equal")
+    ax.grid(alpha=0.3)
+    ax.legend(framealpha=0.9, loc="upper right")
+    return ax
+
+
+def _deviate(rate: np.ndarray) -> np.ndarray:
+    return ndtri(np.clip(rate, 1e-9, 1 - 1e-9))
+
+
+def plot_scores(ax: Axes, real: np.ndarray, fake: np.ndarray, threshold: float) -> Axes:
+    """Draw how the scores of both classes are spread.
+
+    Args:
+        ax: where to draw.
+        real: log-likelihood ratios of the real files, `(any,)`.
+        fake: of the fakes.
+        threshold: above which a file is called real.
+    """
+    low, high = np.percentile(np.concatenate([real, fake, [threshold]]), [0.1, 99.9])
+    bins = min(MAX_HISTOGRAM_BINS, round(2 * np.sqrt(len(real) + len(fake))))
+    edges = np.linspace(low, high + 1e-9, bins + 1)
+    for scores, name, color, style in ((fake, "fakes", ORANGE, "--"), (real, "reals", BLUE, "-")):
+        weights = np.full(len(scores), 1 / len(scores))
+        shown = np.clip(scores, low, high)
+        ax.hist(shown, edges, weights=weights, color=color, alpha=0.35)
+        ax.hist(shown, edges, weights=weights, color=color, histtype="step", linestyle=style,
+                linewidth=1.5, label=f"{len(scores):,} {name}")  # fmt: skip
+    ax.axvline(threshold, color="black", linewidth=1, linestyle=":", label="called real above")
+    ax.set(xlabel="log-likelihood ratio (fake < 0 < real)", ylabel="share of the class")
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.grid(alpha=0.3)
+    ax.legend(framealpha=0.9)
+    return ax
+
+
+def plot_reliability(
+    ax: Axes, p_real: np.ndarray, share_real: np.ndarray, share: np.ndarray
+) -> Axes:
+    """Draw whether probabilities come true: points on the diagonal do.
+
+    Args:
+        ax: where to draw.
+        p_real: mean probability of real in each bin, `(bins,)`.
+        share_real: share of real files in each bin.
+        share: of all files that lie in the bin; the points' area.
+    """
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as it should be")
+    ax.plot(p_real, share_real, color=BLUE, linewidth=1, alpha=0.6)
+    ax.scatter(p_real, share_real, s=20 + 600 * share, color=BLUE, alpha=0.8, zorder=3,
+               label="ten bins; the larger, the more files")  # fmt: skip
+    ax.set(xlabel="probability of real, as predicted", ylabel="share that is real",
+           xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))  # fmt: skip
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    ax.set_aspect("equal")
+    ax.grid(alpha=0.3)
+    legend = ax.legend(framealpha=0.9, loc="upper left")
+    for handle in legend.legend_handles[1:]:
+        handle.set_sizes([40])
+    return ax
+
+
 def plot_confusion(ax: Axes, confusion: np.ndarray, labels: Sequence[str]) -> Axes:
     """Draw a confusion matrix: truth in rows, verdicts in columns, counts and shares of the row."""
     confusion = np.asarray(confusion)
@@ -80,11 +165,13 @@ def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float)
 
     Args:
         ax: where to draw.
-        image: uint8 `(frequency_bins, frames)`, lowest frequency at the bottom.
+        image: uint8 or float of 0...255 `(frequency_bins, frames)`, lowest frequency at the
+            bottom.
         seconds: that the image shows.
         max_hz: of the topmost row.
     """
-    ax.imshow(image, cmap="magma", aspect="auto", extent=(0, seconds, 0, max_hz / 1000))
+    extent = (0, seconds, 0, max_hz / 1000)
+    ax.imshow(image, cmap="magma", aspect="auto", extent=extent, vmin=0, vmax=255)
     ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
     return ax
 

@@ -19,6 +19,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import (
     LimitSettings,
     Settings,
@@ -38,7 +39,7 @@ from deepfake_audio.files import (
     unwritable,
     write_json,
 )
-from deepfake_audio.scoring import Calibration, read_model
+from deepfake_audio.scoring import read_model
 from deepfake_audio.yaml_files import shortened
 
 RUNS = Path("runs")
@@ -218,12 +219,15 @@ def installed_versions() -> dict[str, str]:
     return {"python": platform.python_version(), **packages}
 
 
-def open_run(name: str | None, resuming: bool = False) -> tuple[Run, RunRecord, Settings]:
+def open_run(
+    name: str | None, resuming: bool = False, overrides: Sequence[str] = ()
+) -> tuple[Run, RunRecord, Settings]:
     """Find a run and read its record and settings.
 
     Args:
         name: a folder below runs/, or a path; None takes the newest that can be used.
         resuming: ask for one whose training has not ended, instead of one with a model.
+        overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
 
     Raises:
         UserError: there is no such run, it can't be used that way, or its files are damaged.
@@ -244,7 +248,7 @@ def open_run(name: str | None, resuming: bool = False) -> tuple[Run, RunRecord, 
             f"A run must have ended once. Received: {run.name}, which was cut off or is training. "
             f"Go on with: python train.py --resume --run {run.name}"
         )
-    settings = read_settings(run.config)
+    settings = read_settings(run.config, overrides)
     _check_parts(run, record, settings, with_model=not resuming)
     return run, record, settings
 

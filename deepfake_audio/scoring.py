@@ -31,28 +31,6 @@ LOAD_ERRORS = (
 )
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Turns a file's score into P(real): sigmoid(slope * score + intercept)."""
-
-    slope: float
-    intercept: float
-
-    @property
-    def says_nothing(self) -> bool:
-        """Return whether the scores it was fitted on did not tell real from fake."""
-        return self.slope == 0
-
-    def log_odds(self, scores: np.ndarray) -> np.ndarray:
-        """Return calibrated log-odds of real; above 0 the verdict is real."""
-        return self.slope * np.asarray(scores, np.float64) + self.intercept
-
-    def probability_real(self, scores: np.ndarray) -> np.ndarray:
-        """Return P(real), 0 to 1, without overflow for any finite score."""
-        half = self.log_odds(scores) / 2
-        return 0.5 * (1 + np.tanh(half))
-
-
 def load_model(
     path: Path, threads: int, limits: LimitSettings | None = None
 ) -> onnxruntime.InferenceSession:

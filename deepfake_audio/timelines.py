@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from deepfake_audio.calibration import Calibration, verdict
+from deepfake_audio.config import PredictSettings
 from deepfake_audio.errors import one_line
 from deepfake_audio.files import open_table, replacing
-from deepfake_audio.scoring import Calibration
 
 PEAKS_PER_WINDOW = 32
 PEAKS_SHOWN = 3000
@@ -53,7 +54,7 @@ def make_timeline(
     scores: np.ndarray,
     calibration: Calibration,
     window_seconds: float,
-    span_seconds: float,
+    settings: PredictSettings,
     end_seconds: float = math.inf,
 ) -> Timeline:
     """Judge each moment by the windows around it, and join moments of one verdict to passages.
@@ -63,10 +64,12 @@ def make_timeline(
         scores: of the windows, log-odds of real before calibration, `(windows,)`.
         calibration: of the run.
         window_seconds: length of a window.
-        span_seconds: the windows whose middles lie within half of this are averaged.
+        settings: `timeline_seconds`, the windows whose middles lie within half of which are
+            averaged; `prior_fake` and `min_confidence`.
         end_seconds: of the recording, which a window may pass where it was repeated to be filled.
     """
-    p_fake = 1 - calibration.probability_real(smooth(starts, scores, span_seconds))
+    smoothed = smooth(starts, scores, settings.timeline_seconds)
+    p_fake = 1 - calibration.probability_real(smoothed, settings.prior_fake)
     is_fake = p_fake > 0.5
     turns = np.flatnonzero(np.diff(is_fake)) + 1
     middles = starts + window_seconds / 2
@@ -79,7 +82,7 @@ def make_timeline(
             Passage(
                 round(float(borders[number]), 2),
                 round(float(borders[number + 1]), 2),
-                "FAKE" if is_fake[windows[0]] else "REAL",
+                verdict(1 - fake, settings.min_confidence),
                 round(max(fake, 1 - fake), 4),
             )
         )
@@ -103,7 +106,7 @@ def format_passages(passages: Sequence[Passage]) -> str:
     lines = [f"{'start':>10}{'end':>10}  verdict  confidence"]
     for passage in passages:
         times = f"{clock(passage.start_seconds):>10}{clock(passage.end_seconds):>10}"
-        lines.append(f"{times}  {passage.verdict:7}{passage.confidence:12.1%}")
+        lines.append(f"{times}  {passage.verdict:9}{passage.confidence:10.1%}")
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ TINY_SETTINGS = (
     "train.epochs=6",
     "train.batch_size=16",
     "train.learning_rate=0.01",
-    "train.feed_workers=1",
+    "feed.workers=1",
     "score.threads=1",
 )
 SPEAKERS = {"train": ("ann", "bob"), "val": ("cem",), "test": ("dee",)}

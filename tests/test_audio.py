@@ -15,6 +15,7 @@ from deepfake_audio.audio import (
     open_recording,
     read_audio,
     recording_windows,
+    row_frequencies_hz,
     spectrogram_db,
     spectrogram_image,
     trim_edges,
@@ -62,6 +63,18 @@ def test_mel_spectrogram_equals_librosa():
     )
     expected = librosa_db(window, settings, filters)
     assert np.abs(spectrogram_db(window, settings) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("scale", ["linear", "mel"])
+@pytest.mark.parametrize("hz", [500.0, 2000.0, 7000.0])
+def test_the_row_of_a_tone_is_at_the_tones_frequency(scale, hz):
+    settings = with_audio(frequency_scale=scale, frequency_bins=64, min_hz=50)
+    image = spectrogram_image(sine(hz, settings.window_seconds), settings).astype(float)
+    row_hz = row_frequencies_hz(settings, 64)
+    row = image.mean(axis=1).argmax()
+    assert abs(row_hz[row] - hz) <= np.diff(row_hz[::-1]).max() / 2
+    resized = row_frequencies_hz(settings, 128)
+    np.testing.assert_allclose((resized[::2] + resized[1::2]) / 2, row_hz, rtol=2e-3)
 
 
 @pytest.mark.parametrize("hz", [500.0, 2000.0, 7000.0])

@@ -61,7 +61,8 @@ def test_settings_named_in_the_readme_exist():
 
 
 def test_layout_in_the_readme_is_the_layout():
-    named = re.findall(r"^\| `([\w./]+)` \|", README, re.MULTILINE)
+    named = re.findall(r"^\| (`[\w./]+`(?:, `[\w./]+`)*) \|", README, re.MULTILINE)
+    named = [path.strip("`") for names in named for path in names.split(", ")]
     assert len(named) > 10
     for path in named:
         assert (ROOT / path).exists(), path

@@ -1,3 +1,5 @@
+from multiprocessing.pool import ThreadPool
+
 import numpy as np
 import pytest
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
@@ -5,7 +7,10 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator
 from conftest import draw_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_records
-from deepfake_audio.feed import SpectrogramGenerator, training_feed, validation_feed
+from deepfake_audio.errors import UserError
+from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
+from deepfake_audio.images import ImageCache
+from train import make_feeds
 
 SETTINGS = load_settings(None, ["image.height=32", "image.width=32"])
 EVERYTHING = {
@@ -17,42 +22,104 @@ EVERYTHING = {
     "horizontal_flip": True,
     "vertical_flip": True,
 }
+LEVELS = {"channel_shift_range": 40.0, "brightness_range": (0.6, 1.5)}
 
 
 def training_records(folder):
     return [record for record in read_records(folder) if record.split == "train"]
 
 
-def feed_of(folder, workers=1, **augment):
-    settings = SETTINGS.augment.model_copy(update=augment)
-    return training_feed(training_records(folder), SETTINGS.image, settings, 5, 7, workers)
+def feed_of(folder, workers=1, cache_mb=1, distort=None, **augment):
+    keras_parameters = SETTINGS.augment.model_dump() | augment
+    generator = SpectrogramGenerator(distort=distort, **keras_parameters)
+    cache = ImageCache(SETTINGS.image, cache_mb)
+    return generator.flow_from_records(training_records(folder), cache, 5, 7, workers)
 
 
 def batches(feed):
     return [feed[number] for number in range(len(feed))]
 
 
+def grainy(shape):
+    return np.resize(draw_image("real", 1, 128), (*shape, 1)).astype(np.float32)
+
+
+def differences(shape, seeds=20, **keras_parameters):
+    """Return how far ours is from Keras's own on the parameters that Keras draws."""
+    stock = ImageDataGenerator(**keras_parameters)
+    ours = SpectrogramGenerator(**keras_parameters)
+    image = grainy(shape)
+    for seed in range(seeds):
+        parameters = stock.get_random_transform(image.shape, seed=seed)
+        expected = stock.apply_transform(image.copy(), parameters)
+        yield np.abs(ours.apply_transform(image, parameters) - expected)
+
+
 @pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "wrap", "constant"])
 @pytest.mark.parametrize("shape", [(128, 96), (64, 65)])
-def test_distortions_are_kerass_own(fill_mode, shape):
-    stock = ImageDataGenerator(**EVERYTHING, fill_mode=fill_mode, interpolation_order=1)
-    ours = SpectrogramGenerator(**EVERYTHING, fill_mode=fill_mode, interpolation_order=1)
-    image = np.resize(draw_image("real", 1, 128), (*shape, 1)).astype(np.float32)
-    for seed in range(30):
-        parameters = stock.get_random_transform(image.shape, seed=seed)
-        expected = stock.apply_transform(image, parameters)
-        difference = np.abs(ours.apply_transform(image, parameters) - expected)
+def test_all_distortions_together_are_kerass_own(fill_mode, shape):
+    for difference in differences(shape, **EVERYTHING, fill_mode=fill_mode, cval=33.0):
+        assert difference.max() < 1
         assert difference.mean() < 0.05
-        assert np.quantile(difference, 0.999) < 1
 
 
-def test_draws_are_kerass_own_and_leave_numpys_global_generator_alone():
-    stock, ours = ImageDataGenerator(**EVERYTHING), SpectrogramGenerator(**EVERYTHING)
-    np.random.seed(3)
-    before = np.random.get_state()[1].copy()
-    drawn = ours.get_random_transform((32, 32, 1), seed=11)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)
-    assert drawn == stock.get_random_transform((32, 32, 1), seed=11)
+@pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "wrap", "constant"])
+@pytest.mark.parametrize(
+    "one",
+    [{name: value} for name, value in (EVERYTHING | LEVELS).items()],
+    ids=lambda one: next(iter(one)),
+)
+@pytest.mark.parametrize("order", [0, 1])
+def test_each_distortion_is_kerass_own(one, fill_mode, order):
+    for difference in differences(
+        (64, 48), 8, **one, fill_mode=fill_mode, interpolation_order=order
+    ):
+        assert difference.mean() < 0.05
+        # The nearest of two pixels equally far may be either.
+        assert (difference >= 1).sum() <= (1 if order == 0 else 0)
+
+
+def test_brightness_after_blending_is_kerass_own_but_for_the_cut_to_whole_levels():
+    for difference in differences((64, 48), **EVERYTHING, **LEVELS):
+        assert difference.mean() < 0.05
+        assert difference.max() <= 2  # one level, times the brightness
+        assert (difference >= 1).mean() < 0.002
+
+
+def test_other_parameters_than_a_feed_uses_are_kerass_own_too():
+    for difference in differences((32, 32), 3, **EVERYTHING, interpolation_order=3):
+        assert difference.max() == 0
+    with pytest.raises(ValueError, match="interpolation_order 0 or 1"):
+        SpectrogramGenerator(interpolation_order=3).flow_from_records([], None, 5, 7, 1)
+
+
+@pytest.mark.parametrize(
+    "keras_parameters",
+    [
+        {},
+        EVERYTHING | LEVELS,
+        {"zoom_range": (0.5, 0.9), "horizontal_flip": True, "brightness_range": (0.5, 0.6)},
+        {"width_shift_range": 3, "height_shift_range": [-5, 2], "vertical_flip": True},
+    ],
+    ids=["nothing", "everything", "some", "whole pixels"],
+)
+def test_draws_are_kerass_own_and_leave_numpys_global_generator_alone(keras_parameters):
+    stock, ours = (kind(**keras_parameters) for kind in (ImageDataGenerator, SpectrogramGenerator))
+    for seed in range(10):
+        expected = stock.get_random_transform((32, 48, 1), seed=seed)
+        np.random.seed(3)
+        before = np.random.get_state()[1].copy()
+        drawn = ours.get_random_transform((32, 48, 1), seed=seed)
+        np.testing.assert_array_equal(np.random.get_state()[1], before)
+        assert drawn.keys() == expected.keys()
+        for name, value in expected.items():
+            equal = None if value is None else pytest.approx(float(value), rel=1e-12, abs=0)
+            assert drawn[name] == equal, name
+
+
+def test_draws_without_a_seed_go_on():
+    ours = SpectrogramGenerator(**EVERYTHING)
+    assert ours.get_random_transform((32, 32, 1)) != ours.get_random_transform((32, 32, 1))
 
 
 def test_nearest_pixel_keeps_the_grain():
@@ -65,7 +132,7 @@ def test_nearest_pixel_keeps_the_grain():
 
 def test_undistorted_feed_holds_the_files_pixels_and_labels(data_folder):
     records = [record for record in read_records(data_folder) if record.split == "val"]
-    feed = validation_feed(records, SETTINGS.image, 5, 1)
+    feed = ImageFeed(records, ImageCache(SETTINGS.image, 1), 5, 1)
     images = np.concatenate([images for images, _ in batches(feed)])
     labels = np.concatenate([labels for _, labels in batches(feed)])
     assert images.shape == (24, 32, 32, 1)
@@ -98,11 +165,99 @@ def test_labels_follow_their_images(data_folder):
             assert label_of[image.astype(np.uint8).tobytes()] == label
 
 
-def test_the_same_seed_and_epoch_give_the_same_batches_in_any_order(data_folder):
-    forwards, backwards = feed_of(data_folder), feed_of(data_folder, workers=2)
-    assert backwards.workers == 2
-    expected = batches(forwards)
-    for number in reversed(range(len(backwards))):
-        np.testing.assert_array_equal(backwards[number][0], expected[number][0])
-    backwards.epoch = 1
-    assert (backwards[0][0] != expected[0][0]).any()
+def through_threads(feed):
+    """Return a feed's batches as Keras's enqueuer takes them."""
+    with ThreadPool(feed.workers) as pool:
+        return list(pool.imap(feed.__getitem__, range(len(feed))))
+
+
+ROOM_FOR_SEVEN = 7 * 32 * 32 / 1e6
+
+
+@pytest.mark.parametrize("cache_mb", [0, ROOM_FOR_SEVEN, 1], ids=["none", "some", "all"])
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("order", [0, 1])
+def test_the_same_seed_gives_the_same_batches_cached_or_not(data_folder, cache_mb, workers, order):
+    how = EVERYTHING | {"distort": jitter, "interpolation_order": order}
+    plain = feed_of(data_folder, cache_mb=0, **how)
+    feed = feed_of(data_folder, workers, cache_mb, **how)
+    assert feed.workers == workers
+    for epoch in (0, 1, 0):
+        plain.epoch = feed.epoch = epoch
+        for (images, labels), expected in zip(through_threads(feed), batches(plain), strict=True):
+            np.testing.assert_array_equal(images, expected[0])
+            np.testing.assert_array_equal(labels, expected[1])
+
+
+def jitter(image, random):
+    image += random.uniform(0, 1)
+
+
+def test_batches_do_not_depend_on_the_order_in_which_they_are_asked_for(data_folder):
+    feed = feed_of(data_folder)
+    expected = batches(feed)
+    for number in reversed(range(len(feed))):
+        np.testing.assert_array_equal(feed[number][0], expected[number][0])
+    feed.epoch = 1
+    assert (feed[0][0] != expected[0][0]).any()
+
+
+def test_images_are_read_once_while_the_cache_has_room(data_folder):
+    all_kept, none_kept = feed_of(data_folder), feed_of(data_folder, cache_mb=0)
+    expected = batches(all_kept), batches(none_kept)
+    for record in training_records(data_folder):
+        record.path.unlink()
+    for (images, _), (before, _) in zip(batches(all_kept), expected[0], strict=True):
+        np.testing.assert_array_equal(images, before)
+    with pytest.raises(UserError, match="An image must be a readable file"):
+        none_kept[0]
+
+
+def test_each_image_is_distorted_by_a_generator_of_its_own(data_folder):
+    drawn = []
+    feed = feed_of(data_folder, distort=lambda image, random: drawn.append(random.random()))
+    batches(feed)
+    first = list(drawn)
+    assert len(set(first)) == 24
+    batches(feed)
+    assert drawn[24:] == first
+
+
+def test_the_feed_standardizes_as_keras_does(data_folder):
+    plain, scaled = feed_of(data_folder), feed_of(data_folder, rescale=1 / 255)
+    inverted = feed_of(data_folder, preprocessing_function=lambda image: 255 - image)
+    np.testing.assert_allclose(scaled[0][0], plain[0][0] / 255, rtol=1e-6)
+    np.testing.assert_array_equal(inverted[0][0], 255 - plain[0][0])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "augment.shear_range=20", "augment.zoom_range=0.4", "augment.horizontal_flip=false",
+        "augment.vertical_flip=true", "augment.rotation_range=30",
+        "augment.width_shift_range=0.3", "augment.height_shift_range=0.3",
+        "augment.interpolation_order=1", "augment.channel_shift_range=50",
+        "augment.brightness_range=[0.5, 0.6]", "distort.time_roll_share=0.5", "distort.gain_db=9",
+        "distort.color_db=9", "distort.noise_floor_db=60", "distort.band_limit_hz=2000",
+        "distort.time_masks=9", "distort.frequency_masks=9",
+    ],
+)  # fmt: skip
+def test_every_setting_of_a_distortion_changes_training_and_not_validation(data_folder, override):
+    default, other = (
+        load_settings(None, ["image.height=32", "image.width=32", *overrides])
+        for overrides in ([], [override])
+    )
+    by_split = {split: [] for split in ("train", "val", "test")}
+    for record in read_records(data_folder):
+        by_split[record.split].append(record)
+    (training, validation), (changed, same) = (make_feeds(s, by_split) for s in (default, other))
+    assert (changed[0][0] != training[0][0]).any()
+    np.testing.assert_array_equal(same[0][0], validation[0][0])
+
+
+def test_training_and_validation_share_the_memory_for_images(data_folder):
+    settings = load_settings(None, ["feed.cache_mb=7", "feed.workers=3"])
+    records = read_records(data_folder)
+    training, validation = make_feeds(settings, {"train": records, "val": records})
+    assert training.cache is validation.cache
+    assert (training.workers, validation.workers) == (3, 3)

@@ -20,7 +20,6 @@ import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio import runs
-from deepfake_audio.config import load_settings, read_settings
 from deepfake_audio.image_headers import image_size
 
 GOOD_WAV, GOOD_PNG = hostile.sound(hostile.noise()), hostile.picture(".png")
@@ -237,13 +236,10 @@ def test_no_file_takes_two_gigabytes_or_a_minute(in_audio_workspace, tmp_path):
 
 
 def test_too_long_a_recording_is_refused(in_audio_workspace, tmp_path, monkeypatch, capfd):
-    settings = load_settings()
-    short = settings.model_copy(
-        update={"limits": settings.limits.model_copy(update={"audio_hours": 1 / 3600})}
-    )
-    run, record, _ = runs.open_run("heard")
-    monkeypatch.setattr(runs, "open_run", lambda name: (run, record, read_settings(run.config)
-        .model_copy(update={"limits": short.limits})))  # fmt: skip
+    run, record, settings = runs.open_run("heard")
+    limits = settings.limits.model_copy(update={"audio_hours": 1 / 3600})
+    settings = settings.model_copy(update={"limits": limits})
+    monkeypatch.setattr(runs, "open_run", lambda *args, **kwargs: (run, record, settings))
     paths = write_all(tmp_path / "in", {"long.wav": GOOD_WAV, "short.wav": GOOD_WAV[:20_044]})
     verdicts, errors = check_verdicts(paths, capfd)
     assert len(verdicts) == len(errors) == 1

@@ -4,7 +4,7 @@ import pytest
 
 from deepfake_audio.config import load_settings
 from deepfake_audio.errors import UserError
-from deepfake_audio.images import encode_png, fit_image, read_image
+from deepfake_audio.images import ImageCache, encode_png, fit_image, read_image
 
 GREY = load_settings(None, ["image.height=32", "image.width=24"]).image
 RGB = load_settings(None, ["image.height=32", "image.width=24", "image.color=rgb"]).image
@@ -60,3 +60,17 @@ def test_what_is_no_image_is_told(tmp_path, content):
 def test_a_missing_image_is_told(tmp_path):
     with pytest.raises(UserError, match=r"must be a readable file\. Received: .*none\.png"):
         read_image(tmp_path / "none.png", GREY)
+
+
+def test_the_cache_keeps_images_while_there_is_room(tmp_path, pixels):
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        path.write_bytes(encode_png(pixels))
+    cache = ImageCache(GREY, 2 * pixels.nbytes / 1e6)
+    first = [cache.read(path) for path in paths]
+    again = [cache.read(path) for path in paths]
+    assert [a is b for a, b in zip(first, again, strict=True)] == [True, True, False]
+    for image in first:
+        np.testing.assert_array_equal(image[..., 0], pixels)
+    with pytest.raises(ValueError, match="read-only"):
+        first[0][:] = 0

@@ -4,41 +4,93 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from conftest import ROOT
 from deepfake_audio.errors import UserError
-from deepfake_audio.metrics import classification_report, equal_error_rate, fit_calibration
+from deepfake_audio.metrics import (
+    AsvErrorRates,
+    DetectionCosts,
+    actual_dcf,
+    asv_error_rates,
+    classification_figures,
+    equal_error_rate,
+    error_curve,
+    hull_equal_error_rate,
+    interpolated_equal_error_rate,
+    llr_cost,
+    min_dcf,
+    min_llr_cost,
+    min_tdcf,
+    official_equal_error_rate,
+    roc_auc,
+    score_figures,
+)
 
-GOLDEN = json.loads((ROOT / "tests" / "golden" / "golden.json").read_text())["sets"]
+ALL_GOLDEN = json.loads((ROOT / "tests" / "golden" / "golden.json").read_text())
+GOLDEN = ALL_GOLDEN["sets"]
 ARRAYS = np.load(ROOT / "tests" / "golden" / "scores.npz")
-DEFINED = [
-    name
-    for name in GOLDEN
-    if f"{name}__bonafide" in ARRAYS and name not in ("nan_in_bona", "empty_bona")
-]
+UNDEFINED = ["nan_in_bona", "empty_bona"]
+DEFINED = [name for name in GOLDEN if name not in UNDEFINED]
 # Where two thresholds are equally near, rounding decides which of them a program takes.
 ONE_NEAREST = [
     name for name in DEFINED if GOLDEN[name]["exact"]["eer_nearest_n_equally_near_points"] == 1
 ]
+COSTS = {
+    name: DetectionCosts(costs["Pspoof"], costs["Cmiss"], costs["Cfa"])
+    for name, costs in ALL_GOLDEN["dcf_parameters"].items()
+}
+ASV = {
+    name: AsvErrorRates(rates["Pmiss"], rates["Pfa"], rates["Pfa_spoof"])
+    for name, rates in ALL_GOLDEN["asv_error_rates"].items()
+}
+TDCF_COSTS = COSTS["asvspoof5"]
 
 
 def golden_scores(name: str) -> tuple[np.ndarray, np.ndarray]:
-    real, fake = (ARRAYS[f"{name}__{part}"].astype(np.float64) for part in ("bonafide", "spoof"))
-    return np.repeat([1, 0], [len(real), len(fake)]), np.concatenate([real, fake])
+    if f"{name}__bonafide" in ARRAYS:
+        parts = [ARRAYS[f"{name}__{part}"].astype(np.float64) for part in ("bonafide", "spoof")]
+    else:
+        parts = [np.array(GOLDEN[name][part], float) for part in ("bonafide", "spoof")]
+    return np.repeat([1, 0], [len(part) for part in parts]), np.concatenate(parts)
 
 
-@pytest.mark.parametrize("name", ONE_NEAREST)
+@pytest.mark.parametrize("name", DEFINED)
 def test_equal_error_rate_is_the_exact_one(name):
     is_real, scores = golden_scores(name)
-    exact = GOLDEN[name]["exact"]["eer_nearest_tie_aware"]
-    assert equal_error_rate(is_real, scores).rate == pytest.approx(exact, abs=1e-12)
+    exact, eer = GOLDEN[name]["exact"], equal_error_rate(is_real, scores)
+    assert eer.rate == pytest.approx(exact["eer_nearest_tie_aware"], abs=1e-12)
+    if name in ONE_NEAREST:
+        expected = exact["eer_nearest_tie_aware_threshold_ge"]
+        called_real = scores >= (np.inf if expected == "inf" else expected)
+        assert np.array_equal(scores >= eer.threshold, called_real)
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_official_equal_error_rate_is_the_packages_own(name):
+    is_real, scores = golden_scores(name)
+    official, eer = GOLDEN[name]["official_eer"], official_equal_error_rate(is_real, scores)
+    assert eer.rate == pytest.approx(official["eer"], abs=1e-9)
+    if official["n_equally_near_points"] == 1:
+        assert eer.threshold == official["eer_threshold"]
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_other_equal_error_rates_are_the_exact_ones(name):
+    is_real, scores = golden_scores(name)
+    exact = GOLDEN[name]["exact"]
+    interpolated = interpolated_equal_error_rate(is_real, scores)
+    assert interpolated == pytest.approx(exact["eer_linear_interpolated"], abs=1e-12)
+    hull = hull_equal_error_rate(is_real, scores)
+    assert hull == pytest.approx(exact["eer_rocch"], abs=1e-12)
 
 
 @pytest.mark.parametrize("name", DEFINED)
 def test_equal_error_rate_does_not_depend_on_the_order_of_files(name):
     is_real, scores = golden_scores(name)
     order = np.random.default_rng(0).permutation(len(scores))
-    assert equal_error_rate(is_real, scores) == equal_error_rate(is_real[order], scores[order])
+    for rule in (equal_error_rate, official_equal_error_rate):
+        assert rule(is_real, scores) == rule(is_real[order], scores[order])
 
 
 @pytest.mark.parametrize("name", DEFINED)
@@ -51,41 +103,106 @@ def test_its_threshold_gives_its_rates(name):
 
 
 @pytest.mark.parametrize("name", DEFINED)
-def test_figures_at_a_threshold_are_scikit_learns(name):
+def test_auc_is_exact(name):
+    is_real, scores = golden_scores(name)
+    auc = roc_auc(error_curve(is_real, scores))
+    assert auc == pytest.approx(GOLDEN[name]["exact"]["auc"], abs=1e-12)
+    assert auc == pytest.approx(roc_auc_score(is_real, scores), abs=1e-12)
+
+
+@pytest.mark.parametrize("costs", COSTS)
+@pytest.mark.parametrize("name", DEFINED)
+def test_detection_costs_are_asvspoof_5s(name, costs):
+    is_real, scores = golden_scores(name)
+    expected = GOLDEN[name]["asvspoof5_dcf"][costs]
+    least = min_dcf(error_curve(is_real, scores), COSTS[costs])
+    assert least == pytest.approx(expected["minDCF"], abs=1e-9)
+    actual = actual_dcf(is_real, scores, COSTS[costs])
+    assert actual == pytest.approx(expected["actDCF"], abs=1e-9)
+    assert COSTS[costs].bayes_threshold == pytest.approx(expected["actDCF_threshold"], abs=1e-12)
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_llr_costs_are_pyllrs(name):
+    is_real, scores = golden_scores(name)
+    expected = GOLDEN[name]["pyllr"]
+    assert llr_cost(is_real, scores) == pytest.approx(expected["cllr_bits"], abs=1e-9)
+    least = min_llr_cost(error_curve(is_real, scores))
+    assert least == pytest.approx(expected["min_cllr_bits"], abs=1e-9)
+
+
+@pytest.mark.parametrize("form", ["legacy_2019", "new_2021"])
+@pytest.mark.parametrize("asv", ASV)
+@pytest.mark.parametrize("name", DEFINED)
+def test_tandem_costs_are_asvspoofs(name, asv, form):
+    expected = GOLDEN[name]["min_tDCF"][asv][form]
+    curve, legacy = error_curve(*golden_scores(name)), form == "legacy_2019"
+    if "error" in expected or expected["min_tDCF"] == "nan":
+        with pytest.raises(UserError, match="t-DCF needs"):
+            min_tdcf(curve, ASV[asv], TDCF_COSTS, legacy)
+    else:
+        least = min_tdcf(curve, ASV[asv], TDCF_COSTS, legacy)
+        assert least == pytest.approx(expected["min_tDCF"], abs=1e-9)
+
+
+def test_speaker_verification_from_its_scores():
+    golden = ALL_GOLDEN["asv_from_scores"]
+    rng = np.random.default_rng(8001)
+    drawn = rng.normal(4, 1, 1000), rng.normal(0, 1, 2000), rng.normal(3, 1.5, 3000)
+    asv = asv_error_rates(*(scores.astype(np.float32).astype(np.float64) for scores in drawn))
+    expected = (golden[key] for key in ("Pmiss_asv", "Pfa_asv_nontarget", "Pfa_spoof_asv"))
+    assert asv == AsvErrorRates(*(pytest.approx(value, abs=1e-12) for value in expected))
+    is_real, scores = golden_scores("gauss_sep2_200_500")
+    inverted = error_curve(is_real, -scores)
+    golden = golden["with_cm_set"]["inverted_gauss_sep2_200_500"]
+    assert min_tdcf(inverted, asv, TDCF_COSTS) == golden["new_2021_min_tDCF"]
+    assert min_tdcf(inverted, asv, TDCF_COSTS, legacy=True) == golden["legacy_2019_min_tDCF"]
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_figures_of_verdicts_are_scikit_learns(name):
     is_real, scores = golden_scores(name)
     for threshold, expected in GOLDEN[name]["classification"].items():
-        report = classification_report(is_real, scores, scores >= float(threshold))
-        assert report["confusion"] == [
+        figures = classification_figures(is_real, scores >= float(threshold))
+        assert figures["confusion"] == [
             [expected["spoof_called_spoof"], expected["spoof_called_bonafide"]],
             [expected["bonafide_called_spoof"], expected["bonafide_called_bonafide"]],
         ]
-        for ours, theirs in (("accuracy", "accuracy"), ("balanced_accuracy", "balanced_accuracy")):
-            assert report[ours] == pytest.approx(expected[theirs], abs=1e-12)
+        for figure in ("accuracy", "balanced_accuracy", "macro_f1", "mcc"):
+            assert figures[figure] == pytest.approx(expected[figure], abs=1e-12)
         for figure in ("precision", "recall", "f1"):
-            assert report[figure] == pytest.approx(expected["spoof_positive"][figure], abs=1e-12)
-        assert report["roc_auc"] == pytest.approx(GOLDEN[name]["exact"]["auc"], abs=1e-12)
+            assert figures[figure] == pytest.approx(expected["spoof_positive"][figure], abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["nan_in_bona", "empty_bona"])
+@pytest.mark.parametrize("name", UNDEFINED)
 def test_no_figure_is_made_up_where_none_exists(name):
     is_real, scores = golden_scores(name)
-    with pytest.raises(UserError, match="Error rates need"):
-        equal_error_rate(is_real, scores)
+    for figure in (
+        lambda: equal_error_rate(is_real, scores),
+        lambda: official_equal_error_rate(is_real, scores),
+        lambda: hull_equal_error_rate(is_real, scores),
+        lambda: error_curve(is_real, scores),
+        lambda: actual_dcf(is_real, scores, TDCF_COSTS),
+        lambda: llr_cost(is_real, scores),
+        lambda: score_figures(is_real, scores, scores, 0.5, TDCF_COSTS),
+    ):
+        with pytest.raises(UserError, match="Error rates need"):
+            figure()
 
 
-def test_calibration_of_calibrated_scores_changes_little():
-    rng = np.random.default_rng(0)
-    is_real = np.repeat([1, 0], 5000)
-    scores = rng.normal(np.where(is_real == 1, 2.0, -2.0), 2.0)  # log-odds of these are the scores
-    slope, intercept = fit_calibration(is_real, scores)
-    assert slope == pytest.approx(1, abs=0.05)
-    assert intercept == pytest.approx(0, abs=0.05)
-
-
-def test_calibration_of_inverted_scores_says_nothing():
-    assert fit_calibration(np.array([1, 1, 0, 0]), np.array([-3.0, -2.0, 2.0, 3.0])) == (0.0, 0.0)
-
-
-def test_calibration_of_separable_scores_is_not_certainty():
-    slope, intercept = fit_calibration(np.repeat([1, 0], 20), np.repeat([5.0, -5.0], 20))
-    assert 1 / (1 + np.exp(-(slope * 5 + intercept))) < 0.999
+def test_all_figures_together_are_those_apart():
+    is_real, scores = golden_scores("llr_calibrated_d2")
+    golden = GOLDEN["llr_calibrated_d2"]
+    figures = score_figures(is_real, scores, scores, 0.5, TDCF_COSTS)
+    expected = {
+        "eer": golden["exact"]["eer_nearest_tie_aware"],
+        "eer_official": golden["official_eer"]["eer"],
+        "eer_hull": golden["exact"]["eer_rocch"],
+        "roc_auc": golden["exact"]["auc"],
+        "min_dcf": golden["asvspoof5_dcf"]["asvspoof5"]["minDCF"],
+        "act_dcf": golden["asvspoof5_dcf"]["asvspoof5"]["actDCF"],
+        "cllr": golden["pyllr"]["cllr_bits"],
+        "min_cllr": golden["pyllr"]["min_cllr_bits"],
+    }
+    assert {name: figures[name] for name in expected} == pytest.approx(expected, abs=1e-9)
+    json.dumps(figures, allow_nan=False)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 import hostile_inputs as hostile
 from deepfake_audio import metrics
 from deepfake_audio.audio import cut_windows, open_recording, recording_windows, spectrogram_image
+from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import load_settings
 from deepfake_audio.corpus_files import inside
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.image_headers import image_size
 from deepfake_audio.images import decode_image, encode_png
 from deepfake_audio.onnx_graph import check_graph
-from deepfake_audio.scoring import Calibration
 from deepfake_audio.yaml_files import parse_yaml
 
 SMALL = load_settings(None, ["image.height=16", "image.width=16"]).image
@@ -131,7 +131,7 @@ def test_no_error_rate_is_made_up(scores, is_real):
     st.lists(st.floats(-3e38, 3e38), min_size=1, max_size=20),
 )  # fmt: skip
 def test_a_calibrated_score_is_a_probability_and_keeps_the_order(slope, intercept, scores):
-    p_real = Calibration(slope, intercept).probability_real(np.sort(scores))
+    p_real = Calibration(slope, intercept).probability_real(np.sort(scores), prior_fake=0.5)
     assert ((p_real >= 0) & (p_real <= 1)).all()
     assert (np.diff(p_real) >= 0).all()
 

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from deepfake_audio import runs
+from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import load_settings
 from deepfake_audio.errors import UserError
-from deepfake_audio.scoring import Calibration
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ from deepfake_audio.dataset import read_records
 from deepfake_audio.errors import UserError
 from deepfake_audio.images import read_image
 from deepfake_audio.scoring import (
-    Calibration,
     load_model,
     score_files,
     score_images,
@@ -45,15 +44,6 @@ def test_a_file_scores_the_mean_of_its_windows(workspace):
     pooled = score_files(model, records, settings.image, 8)
     assert len(pooled.records) == 3
     np.testing.assert_allclose(pooled.scores, [single[:2].mean(), single[2], single[3]], atol=1e-5)
-
-
-def test_probability_is_finite_and_monotonic_for_any_score():
-    scores = np.array([-1e6, -800.0, -1.0, 0.0, 1.0, 800.0, 1e6])
-    p_real = Calibration(slope=2.0, intercept=0.0).probability_real(scores)
-    assert np.isfinite(p_real).all()
-    assert (np.diff(p_real) >= 0).all()
-    assert p_real[3] == 0.5
-    assert p_real[4] == pytest.approx(1 / (1 + np.exp(-2)))
 
 
 def test_missing_and_broken_models_are_told(tmp_path, workspace):

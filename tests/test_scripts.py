@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import evaluate
 import predict
 import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder, make_voice
+from deepfake_audio import calibration
 from deepfake_audio.dataset import read_audio_settings, read_records
 
 
@@ -74,7 +76,7 @@ def test_training_leaves_a_run_folder_and_tells_the_next_command(tmp_path):
 
 
 def test_the_same_seed_gives_the_same_history_whatever_the_workers(in_workspace):
-    args = ["data.folder=data/tiny", *TINY_SETTINGS, "train.feed_workers=2"]
+    args = ["data.folder=data/tiny", *TINY_SETTINGS, "feed.workers=2"]
     assert train.main(["--run", "again", *args]) == 0
     assert train.main(["--run", "other-seed", *args, "train.seed=2"]) == 0
     first, again, other = (
@@ -178,7 +180,7 @@ def test_class_weights_make_both_classes_count_the_same(data_folder):
 def test_evaluation_prints_and_saves_figures_and_pictures(in_workspace, capsys):
     assert evaluate.main(["--run", "first"]) == 0
     printed = capsys.readouterr().out
-    for name in ("training", "validation", "test", "vocoder", "called fake"):
+    for name in ("training", "validation", "test", "minDCF", "called fake"):
         assert name in printed
     run = Path("runs/first")
     figures = json.loads((run / "metrics.json").read_text())
@@ -187,15 +189,149 @@ def test_evaluation_prints_and_saves_figures_and_pictures(in_workspace, capsys):
     assert (test["files"], test["real"], test["fake"]) == (24, 12, 12)
     assert sum(map(sum, test["confusion"])) == 24
     assert test["eer"] < 0.2  # the two kinds of drawing are easy to tell apart
-    assert figures["generators"] == {
-        "split": "test", "eer": {"vocoder": {"files": 12, "eer": test["eer"]}},
-    }  # fmt: skip
+    low, high = test["intervals"]["eer"]
+    assert low <= test["eer"] <= high
+    assert "attack" not in test["groups"]  # there is one alone
     rows = read_rows(run / "scores.csv")
     assert len(rows) == 72
     called_real = sum(float(row["p_real"]) >= 0.5 for row in rows if row["split"] == "test")
     assert called_real == test["confusion"][0][1] + test["confusion"][1][1]
-    for picture in ("curves.png", "roc.png", "confusion.png"):
-        assert cv2.imread(str(run / picture)).std() > 5
+    for picture in ("curves", "roc", "det", "confusion", "scores", "reliability"):
+        assert cv2.imread(str(run / f"{picture}.png")).std() > 5
+
+
+def test_the_report_holds_everything_and_needs_nothing_else(in_workspace, capsys):
+    assert evaluate.main(["--run", "first"]) == 0
+    page = Path("runs/first/report.html").read_text()
+    figures = json.loads(Path("runs/first/metrics.json").read_text())["splits"]["test"]
+    assert f"<b>{figures['eer']:.1%}</b>" in page
+    for text in (
+        "Run first",
+        "model.dropout",
+        "tensorflow",
+        "test files",
+        "say nothing of other voices",
+    ):
+        assert text in page
+    assert page.count("data:image/png;base64,") >= 6
+    assert not re.search(r"(src|href)=\"(?!data:)|url\(|@import", page)
+
+
+def test_trials_are_scored_again_with_the_same_result(in_workspace, tmp_path, monkeypatch, capsys):
+    assert evaluate.main(["--run", "first"]) == 0
+    test = json.loads(Path("runs/first/metrics.json").read_text())["splits"]["test"]
+    rows = [row for row in read_rows(Path("runs/first/scores.csv")) if row["split"] == "test"]
+    keys = [
+        f"{row['file'].removesuffix('.png')} {'bonafide' if row['label'] == 'real' else 'spoof'}"
+        for row in rows
+    ]
+    (tmp_path / "keys.tsv").write_text("\n".join(["filename cm-label", *keys]))
+    trials = str(Path("runs/first/trials.txt").absolute())
+    monkeypatch.chdir(tmp_path)
+    assert evaluate.main(["--scores", trials, "--keys", "keys.tsv"]) == 0
+    again = json.loads(Path("evaluations/trials/metrics.json").read_text())["splits"]["test"]
+    for figure in ("eer", "min_dcf", "act_dcf", "cllr", "min_cllr", "accuracy"):
+        assert again[figure] == pytest.approx(test[figure], abs=1e-6)
+
+
+def test_files_of_one_class_have_scores_but_no_error_rate(in_workspace, tmp_path, capsys):
+    make_data_folder(tmp_path / "fakes", images_per_class=2)
+    shutil.rmtree(tmp_path / "fakes/test/real")
+    manifest = tmp_path / "fakes" / "manifest.csv"
+    rows = [line for line in manifest.read_text().splitlines() if "test/real" not in line]
+    manifest.write_text("\n".join(rows))
+    assert evaluate.main(["--run", "first", "--data", str(tmp_path / "fakes")]) == 0
+    printed = capsys.readouterr().out
+    assert "Warning: all 2 test files are fake; 2 of them were called fake." in printed
+    output = Path("runs/first/on-fakes")
+    figures = json.loads((output / "metrics.json").read_text())
+    assert figures["splits"].keys() == {"train", "val"}
+    assert len(read_rows(output / "scores.csv")) == 10
+
+
+def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path, capsys):
+    assert evaluate.main(["--run", "first"]) == 0
+    capsys.readouterr()
+    assert evaluate.main(["--compare", "first", "runs/first/scores.csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "24 test files"
+    assert all(line.endswith("could be chance") for line in lines[3:10])
+    assert lines[-1].startswith("Warning: One class has 1 speakers")
+    other = tmp_path / "other.csv"
+    other.write_text(Path("runs/first/scores.csv").read_text().replace("test/fake", "test/other"))
+    assert evaluate.main(["--compare", "first", str(other)]) == 2
+    assert "12 of them in both. Evaluate both on the same data." in capsys.readouterr().err
+
+
+def test_without_draws_there_are_no_intervals(in_workspace, capsys):
+    assert evaluate.main(["--run", "first", "evaluate.bootstrap=0"]) == 0
+    figures = json.loads(Path("runs/first/metrics.json").read_text())
+    assert figures["splits"]["test"]["intervals"] == {}
+    assert figures["settings"]["evaluate"]["bootstrap"] == 0
+    assert " to " not in re.search(r"<header>.*?</header>", report_of("first"), re.DOTALL)[0]
+    assert evaluate.main(["--compare", "first", "first", "evaluate.bootstrap=0"]) == 0
+    assert "differs" not in capsys.readouterr().out
+
+
+def report_of(run: str) -> str:
+    return Path("runs", run, "report.html").read_text()
+
+
+def test_a_manifest_and_plain_folders_are_data_too(in_workspace, tmp_path, capsys):
+    assert evaluate.main(["--run", "first", "--data", "data/tiny/manifest.csv"]) == 0
+    assert json.loads(Path("runs/first/on-tiny/metrics.json").read_text())["splits"].keys() == {
+        "train", "val", "test",
+    }  # fmt: skip
+    assert "speakers stand in the run" in report_of("first/on-tiny")
+    shutil.copytree("data/tiny/test", tmp_path / "plain")
+    assert evaluate.main(["--run", "first", "--data", str(tmp_path / "plain")]) == 0
+    plain = json.loads(Path("runs/first/on-plain/metrics.json").read_text())["splits"]
+    assert plain.keys() == {"test"} and plain["test"]["files"] == 24
+
+
+def test_a_report_of_before_does_not_stay_where_there_is_none_now(in_workspace, tmp_path, capsys):
+    shutil.copytree("data/tiny/test", tmp_path / "half")
+    command = ["--run", "first", "--data", str(tmp_path / "half")]
+    assert evaluate.main(command) == 0
+    shutil.rmtree(tmp_path / "half" / "real")
+    assert evaluate.main(command) == 0
+    assert not Path("runs/first/on-half/report.html").exists()
+    assert not Path("runs/first/on-half/roc.png").exists()
+    kept = json.loads(Path("runs/first/on-half/metrics.json").read_text())
+    assert kept["splits"] == {} and "all 12 test files are fake" in kept["warnings"][-1]
+
+
+def test_a_run_that_is_older_than_a_setting_of_use_is_still_used(in_workspace, tmp_path, capsys):
+    run = tmp_path / "old"
+    shutil.copytree("runs/first", run)
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(re.sub(r"\n *(prior_fake|bootstrap):[^\n]*", "", config))
+    assert evaluate.main(["--run", str(run)]) == 0
+    (run / "config.yaml").write_text(re.sub(r"\n *dropout:[^\n]*", "", config))
+    assert evaluate.main(["--run", str(run)]) == 2
+    assert "Received: no model.dropout" in capsys.readouterr().err
+
+
+def test_a_run_that_was_not_evaluated_is_not_compared(in_workspace, tmp_path, capsys):
+    run = tmp_path / "fresh"
+    ignored = shutil.ignore_patterns("scores.csv")
+    shutil.copytree("runs/first", run, ignore=ignored)
+    assert evaluate.main(["--compare", "first", str(run)]) == 2
+    assert "Make it with: python evaluate.py --run fresh" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--keys", "keys.txt"], "--keys goes with --scores."),
+        (["--scores", "a", "--run", "first"], "is evaluated at a time."),
+        (["train.epochs=2"], "A trained run's settings can change in the sections predict"),
+        (["evaluate.dcf_prior_fake=1.5"], "evaluate.dcf_prior_fake: "),
+    ],
+)
+def test_evaluation_options_that_make_no_sense(in_workspace, capsys, args, message):
+    assert evaluate.main(args) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_evaluating_other_images_leaves_the_runs_own_figures(in_workspace, tmp_path):
@@ -251,7 +387,7 @@ def test_folders_json_and_csv(in_workspace, tmp_path, capsys):
     for verdict in verdicts:
         p_real = verdict["p_real"]
         assert verdict["confidence"] == pytest.approx(max(p_real, 1 - p_real))
-        assert verdict["verdict"] == ("REAL" if p_real >= 0.5 else "FAKE")
+        assert verdict["verdict"] == calibration.verdict(p_real, 0.6)
     rows = read_rows(table)
     assert [row["file"] for row in rows] == [verdict["file"] for verdict in verdicts]
 
@@ -267,6 +403,22 @@ def test_prediction_agrees_with_evaluation(in_workspace, capsys):
     for row in read_rows(Path("runs/first/scores.csv")):
         if row["split"] == "test":
             assert predicted[row["file"]] == pytest.approx(float(row["p_real"]), abs=2e-6)
+
+
+def test_the_prior_and_the_least_confidence_are_settings_of_the_moment(in_workspace, capsys):
+    image = "data/tiny/test/fake/00.png"
+    _, rare = (
+        json.loads(capsys.readouterr().out)
+        for value in ("0.5", "0.001")
+        if predict.main(["--run", "first", "--json", "--set", f"predict.prior_fake={value}", image])
+        == 0
+    )
+    assert rare["p_real"] > 0.9
+    surest = ["--set", "predict.min_confidence=0.9999"]
+    assert predict.main(["--run", "first", *surest, image]) == 0
+    assert capsys.readouterr().out.startswith("UNCERTAIN")
+    assert predict.main(["--run", "first", "--set", "model.dropout=0", image]) == 2
+    assert "Train anew with it." in capsys.readouterr().err
 
 
 def test_a_bad_file_does_not_stop_the_others(in_workspace, tmp_path, capsys):

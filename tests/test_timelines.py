@@ -2,15 +2,23 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_audio.scoring import Calibration
+from deepfake_audio.calibration import Calibration
+from deepfake_audio.config import load_settings
 from deepfake_audio.timelines import envelope, format_passages, make_timeline, write_timeline
 
 CERTAIN = Calibration(slope=1.0, intercept=0.0)
 
 
-def timeline_of(scores, span_seconds=1.0):
+def settings_of(span_seconds: float, **changes: float):
+    return load_settings().predict.model_copy(
+        update={"timeline_seconds": span_seconds, "min_confidence": 0.5, **changes}
+    )
+
+
+def timeline_of(scores, span_seconds=1.0, **changes):
     starts = np.arange(len(scores)) * 1.0
-    return make_timeline(starts, np.array(scores), CERTAIN, 2.0, span_seconds)
+    settings = settings_of(span_seconds, **changes)
+    return make_timeline(starts, np.array(scores), CERTAIN, 2.0, settings)
 
 
 def test_passages_follow_the_scores_and_cover_the_recording():
@@ -27,13 +35,23 @@ def test_a_single_odd_window_is_smoothed_away():
     assert len(timeline_of(scores, span_seconds=5.0).passages) == 1
 
 
+def test_a_passage_that_is_hardly_sure_is_uncertain():
+    assert timeline_of([-0.1], min_confidence=0.6).passages[0].verdict == "UNCERTAIN"
+
+
+def test_a_rare_fake_needs_a_lower_score():
+    assert timeline_of([-1.0], prior_fake=0.1).passages[0].verdict == "REAL"
+
+
 def test_one_window_is_one_passage():
     (passage,) = timeline_of([-1.0]).passages
     assert (passage.start_seconds, passage.end_seconds, passage.verdict) == (0.0, 2.0, "FAKE")
 
 
 def test_a_short_recording_ends_where_it_ends():
-    line = make_timeline(np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, 5.0, end_seconds=0.7)
+    line = make_timeline(
+        np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, settings_of(5.0), end_seconds=0.7
+    )
     assert line.passages[0].end_seconds == 0.7
 
 

@@ -1,0 +1,126 @@
+"""Scores to probabilities that mean something, and how far they can be trusted.
+
+Probabilities are of real, under an explicit prior: the share of fakes to be expected where the
+verdicts are used. A log-likelihood ratio (LLR) holds for any prior.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+RELIABILITY_BINS = 10
+WEAK_REGULARISATION = 1e6  # of scikit-learn's C: the targets regularise
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Turns a file's score into a log-likelihood ratio: slope * score + intercept."""
+
+    slope: float
+    intercept: float
+
+    @property
+    def says_nothing(self) -> bool:
+        """Return whether the scores it was fitted on did not tell real from fake."""
+        return self.slope == 0
+
+    def llr(self, scores: np.ndarray) -> np.ndarray:
+        """Return natural log-likelihood ratios of real against fake."""
+        return self.slope * np.asarray(scores, np.float64) + self.intercept
+
+    def probability_real(self, scores: np.ndarray, prior_fake: float) -> np.ndarray:
+        """Return P(real), 0 to 1, where a share `prior_fake` of all files is fake."""
+        return probability(self.llr(scores), prior_fake)
+
+
+def verdict(p_real: float, min_confidence: float) -> str:
+    """Return REAL or FAKE, or UNCERTAIN where that is less probable than `min_confidence`.
+
+    >>> verdict(0.97, 0.6), verdict(0.2, 0.6), verdict(0.55, 0.6)
+    ('REAL', 'FAKE', 'UNCERTAIN')
+    """
+    if max(p_real, 1 - p_real) < min_confidence:
+        return "UNCERTAIN"
+    return "REAL" if p_real >= 0.5 else "FAKE"
+
+
+def decision_threshold(prior_fake: float) -> float:
+    """Return the log-likelihood ratio above which real is more probable than fake."""
+    return math.log(prior_fake / (1 - prior_fake))
+
+
+def probability(llr: np.ndarray, prior_fake: float) -> np.ndarray:
+    """Return P(real) of log-likelihood ratios, 0 to 1, without overflow for any finite one."""
+    return 0.5 * (1 + np.tanh((llr - decision_threshold(prior_fake)) / 2))
+
+
+def class_weights(is_real: np.ndarray, prior_fake: float) -> np.ndarray:
+    """Return weights, of mean 1, under which fakes make up `prior_fake` of the files."""
+    shares = np.where(is_real == 1, np.mean(is_real == 1), np.mean(is_real == 0))
+    return np.where(is_real == 1, 1 - prior_fake, prior_fake) / shares
+
+
+def brier_score(is_real: np.ndarray, p_real: np.ndarray, weights: np.ndarray) -> float:
+    """Compute the mean squared error of probabilities (Brier, 1950): 0 is perfect, 0.25 a coin."""
+    return float(np.average((p_real - is_real) ** 2, weights=weights))
+
+
+def reliability(
+    is_real: np.ndarray, p_real: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Compare probabilities with what came true, in bins of equal width.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake.
+        p_real: `(files,)`, probability of real, 0 to 1.
+        weights: `(files,)`, see `class_weights`.
+
+    Returns:
+        For each bin that is not empty: mean `p_real`, `share_real`, and `share` of all files.
+    """
+    place = np.minimum((p_real * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
+    mass, p_sum, real_sum = (
+        np.bincount(place, weights * values, RELIABILITY_BINS)
+        for values in (np.ones_like(p_real), p_real, is_real)
+    )
+    filled = mass > 0
+    mass, p_sum, real_sum = mass[filled], p_sum[filled], real_sum[filled]
+    return {"p_real": p_sum / mass, "share_real": real_sum / mass, "share": mass / mass.sum()}
+
+
+def expected_calibration_error(bins: dict[str, np.ndarray]) -> float:
+    """Compute the mean distance of probability and truth over `reliability`'s bins (ECE)."""
+    return float(np.sum(bins["share"] * np.abs(bins["p_real"] - bins["share_real"])))
+
+
+def fit_calibration(is_real: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
+    """Fit slope and intercept of calibrated log-odds, both classes weighing the same.
+
+    Logistic regression on the scores with the targets of Platt (1999): of n files of a class one is
+    taken for wrong and one for unseen, (n + 1) / (n + 2), so that separable scores do not give
+    certainty. Scores that point the wrong way give slope 0: they say nothing.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake; both are there.
+        scores: `(files,)`, finite.
+
+    Returns:
+        Slope and intercept: log-likelihood ratio = slope * score + intercept.
+    """
+    from sklearn.linear_model import (
+        LogisticRegression,
+    )  # slow to import, and predicting fits nothing
+
+    is_real, scores = np.asarray(is_real), np.asarray(scores, np.float64)
+    count = np.where(is_real == 1, np.sum(is_real == 1), np.sum(is_real == 0))
+    target = (count + 1) / (count + 2)  # of being what it is
+    scale = float(np.std(scores)) or 1.0
+    model = LogisticRegression(C=WEAK_REGULARISATION)
+    model.fit(
+        np.concatenate([scores, scores])[:, None] / scale,
+        np.concatenate([is_real, 1 - is_real]),
+        sample_weight=np.concatenate([target, 1 - target]) * np.tile(len(scores) / count, 2),
+    )
+    slope, intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
+    return (slope, intercept) if slope > 0 else (0.0, 0.0)

@@ -1,0 +1,288 @@
+"""What `evaluate.py` says of a table of scores: figures, intervals, groups, warnings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.calibration import decision_threshold
+from deepfake_audio.config import EvaluateSettings, PredictSettings, Settings
+from deepfake_audio.dataset import ImageRecord
+from deepfake_audio.errors import UserError
+from deepfake_audio.intervals import (
+    GroupedScores,
+    bootstrap_differences,
+    bootstrap_intervals,
+    group_scores,
+)
+from deepfake_audio.metrics import (
+    AsvErrorRates,
+    DetectionCosts,
+    equal_error_rate,
+    error_curve,
+    min_tdcf,
+    score_figures,
+)
+from deepfake_audio.runs import Run, RunRecord
+from deepfake_audio.score_files import ScoreTable
+
+FEWEST_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
+GROUPINGS = ("attack", "codec", "corpus", "speaker")
+SEED = 0  # of the drawn samples: the same scores always have the same intervals
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated, and where the results go.
+
+    Attributes:
+        title: of the report.
+        origin: the data, or the score file.
+        output: the folder for the results.
+        run: None for scores of another system.
+        records: what the scores of each split belong to; empty for those.
+        asv: the speaker verification behind the detector, for t-DCF.
+        inputs: the key file, subset and others that the figures rest on.
+        warnings: reasons to doubt the figures that the scores alone don't show.
+    """
+
+    title: str
+    origin: str
+    output: Path
+    settings: Settings
+    run: Run | None = None
+    record: RunRecord | None = None
+    records: Mapping[str, Sequence[ImageRecord]] | None = None
+    asv: AsvErrorRates | None = None
+    inputs: Mapping[str, str | None] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+def detection_costs(settings: EvaluateSettings) -> DetectionCosts:
+    """Return the costs that the settings name."""
+    return DetectionCosts(
+        settings.dcf_prior_fake, settings.dcf_cost_miss, settings.dcf_cost_false_accept
+    )
+
+
+def evaluate_scores(
+    table: ScoreTable,
+    settings: EvaluateSettings,
+    predict: PredictSettings,
+    asv: AsvErrorRates | None = None,
+) -> dict:
+    """Compute everything that is said of one split.
+
+    Args:
+        table: its files, of both classes.
+        settings: costs and the number of drawn samples.
+        predict: the prior and the least confidence of a verdict.
+        asv: the speaker verification behind the detector, for t-DCF.
+
+    Returns:
+        A mapping that JSON can hold: the figures of `metrics.score_figures`, and `intervals`,
+        `groups`, `uncertain`, `warnings`, and `min_tdcf` of both forms where `asv` is given.
+
+    Raises:
+        UserError: one class is missing, or a score is not finite.
+    """
+    costs = detection_costs(settings)
+    figures = score_figures(table.is_real, table.score, table.llr, predict.prior_fake, costs)
+    margin = np.abs(table.llr - decision_threshold(predict.prior_fake))
+    figures["uncertain"] = float(np.mean(margin < decision_threshold(predict.min_confidence)))
+    warnings = score_warnings(table, figures)
+    if asv is not None:
+        warnings += add_tandem_costs(figures, table, asv, costs)
+    figures["intervals"] = {}
+    if settings.bootstrap:
+        drawn, doubt = drawn_units(table)
+        warnings += [doubt] if doubt else []
+        if drawn is not None:
+            grouped = group_table(table, settings, predict)
+            figures["intervals"] = bootstrap_intervals(grouped, drawn, settings.bootstrap, SEED)
+    figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
+    figures["warnings"] = warnings + group_warnings(figures["groups"])
+    return figures
+
+
+def add_tandem_costs(
+    figures: dict, table: ScoreTable, asv: AsvErrorRates, costs: DetectionCosts
+) -> list[str]:
+    """Add t-DCF in both forms, None where it does not exist; return the reasons."""
+    curve, reasons = error_curve(table.is_real, table.score), []
+    for year in (2019, 2021):
+        try:
+            figures[f"min_tdcf_{year}"] = min_tdcf(curve, asv, costs, legacy=year == 2019)
+        except UserError as error:
+            figures[f"min_tdcf_{year}"] = None
+            reasons.append(f"min t-DCF ({year}): {error}")
+    return reasons
+
+
+def group_table(
+    table: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
+) -> GroupedScores:
+    """Prepare a table for the bootstrap."""
+    threshold = decision_threshold(predict.prior_fake)
+    costs = detection_costs(settings)
+    return group_scores(table.is_real, table.score, table.llr, threshold, costs)
+
+
+def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
+    """Break the error rate down by whatever is known of the files, hardest first.
+
+    The fakes of an attack stand against all real files; a codec, corpus or speaker stands for
+    itself, with its own real files and fakes. Where one class is missing, there is no rate (None).
+
+    Returns:
+        For each grouping that has two groups or more: `mean_eer` over the `rated` groups that have
+        a rate, and `groups`, each with its counts, its `eer` and the share `found` of its fakes.
+    """
+    result = {}
+    for grouping in GROUPINGS:
+        names, group = np.unique(getattr(table, grouping), return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        members = np.split(order, np.cumsum(np.bincount(group))[:-1])
+        rows = [
+            _group_row(table, grouping, name, positions, threshold)
+            for name, positions in zip(names, members, strict=True)
+            if name
+        ]
+        rows.sort(key=lambda row: (row["eer"] is None, -(row["eer"] or 0), row["name"]))
+        rates = [row["eer"] for row in rows if row["eer"] is not None]
+        if len(rows) > 1:
+            mean = float(np.mean(rates)) if rates else None
+            result[grouping] = {"mean_eer": mean, "rated": len(rates), "groups": rows}
+    return result
+
+
+def _group_row(
+    table: ScoreTable, grouping: str, name: str, members: np.ndarray, threshold: float
+) -> dict:
+    fakes, reals = (members[table.is_real[members] == label] for label in (0, 1))
+    reals = np.flatnonzero(table.is_real) if grouping == "attack" else reals
+    rate = found = None
+    if len(fakes) and len(reals):
+        chosen = np.concatenate([fakes, reals])
+        rate = equal_error_rate(table.is_real[chosen], table.score[chosen]).rate
+    if len(fakes):
+        found = float(np.mean(table.llr[fakes] <= threshold))
+    return {"name": str(name), "fake": len(fakes), "real": len(reals), "eer": rate, "found": found}
+
+
+def group_warnings(groups: dict) -> list[str]:
+    """Return a line for each grouping that gives the class away."""
+    return [
+        f"No {grouping} has both real files and fakes: telling one {grouping} from another is "
+        "enough for these figures, whatever the voice."
+        for grouping in ("codec", "corpus")
+        if grouping in groups and not groups[grouping]["rated"]
+    ]
+
+
+def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
+    """Return a line for each reason to doubt the figures."""
+    warnings = []
+    if figures["eer"] > 0.5:
+        warnings.append(
+            f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
+            f"{1 - figures['eer']:.1%} with the sign turned. A higher score must mean real."
+        )
+    if figures["eer"] == 0:
+        least = min(figures["real"], figures["fake"])
+        warnings.append(
+            f"Nothing is wrong here, which {least:,} files of a class can't promise for others: "
+            f"up to {min(1, 3 / least):.1%} might be (rule of three)."
+        )
+    if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
+        equal = len(table) - len(np.unique(table.score))
+        warnings.append(
+            f"{equal:,} files have another one's score. Taken together their EER is "
+            f"{figures['eer']:.2%}; ASVspoof's package would give {figures['eer_official']:.2%}."
+        )
+    is_own_llr = np.array_equal(table.score, table.llr)
+    if is_own_llr and table.score.min() >= 0 and table.score.max() <= 1:
+        warnings.append(
+            "The scores look like probabilities. actDCF, Cllr and all verdicts need natural "
+            "log-likelihood ratios: ln(p / (1 - p)) less the log-odds of real in training."
+        )
+    return warnings
+
+
+def drawn_units(table: ScoreTable) -> tuple[np.ndarray | None, str]:
+    """Return whom the bootstrap draws, and what is to be said of it.
+
+    Returns:
+        The speakers, `(files,)`, empty where files are drawn; None where nothing can be said.
+    """
+    speakers = [set(table.speaker[table.is_real == label].tolist()) - {""} for label in (0, 1)]
+    files = [int(np.sum(table.is_real == label)) for label in (0, 1)]
+    few = min(map(len, speakers))
+    if min(files) < FEWEST_UNITS:
+        return None, f"With {min(files)} files of one class no interval can be given."
+    if not any(speakers):
+        return np.full(len(table), ""), ""
+    if few < FEWEST_UNITS:
+        unknown = "" if few else " known"
+        return np.full(len(table), ""), (
+            f"One class has {few}{unknown} speakers: the intervals are drawn over files, and say "
+            "nothing of other voices."
+        )
+    if few < FEW_UNITS:
+        return table.speaker, (
+            f"One class has {few} speakers: the intervals are narrower than they should be."
+        )
+    return table.speaker, ""
+
+
+def compare_tables(
+    ours: ScoreTable, theirs: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
+) -> tuple[dict[str, dict], str]:
+    """Compare two systems on the same files.
+
+    Returns:
+        For each figure: `ours`, `theirs`, their `difference`, and its 95% `interval`, None where
+        none can be given; and what is to be said of the intervals.
+
+    Raises:
+        UserError: they did not score the same files.
+    """
+    ours, theirs = match_files(ours, theirs)
+    grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
+    first, second = (g.figures(np.bincount(g.cells, minlength=g.loss.size)) for g in grouped)
+    drawn, doubt = drawn_units(ours)
+    intervals = {}
+    if drawn is not None and settings.bootstrap:
+        intervals = bootstrap_differences(*grouped, drawn, settings.bootstrap, SEED)
+    return {
+        name: {
+            "ours": float(first[name]),
+            "theirs": float(second[name]),
+            "difference": float(second[name] - first[name]),
+            "interval": intervals.get(name),
+        }
+        for name in first
+    }, doubt
+
+
+def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable]:
+    """Return both tables in one order, or raise a `UserError` if their files differ."""
+    ours, theirs = (table.where(np.argsort(table.file)) for table in (ours, theirs))
+    if not np.array_equal(ours.file, theirs.file) or len(set(ours.file.tolist())) < len(ours):
+        common = len(set(ours.file.tolist()) & set(theirs.file.tolist()))
+        raise UserError(
+            "Systems are compared on the same files. "
+            f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
+            "Evaluate both on the same data."
+        )
+    if not np.array_equal(ours.label, theirs.label):
+        raise UserError("Systems are compared on the same files. Received: other labels for some.")
+    return ours, theirs
+
+
+def mistakes(table: ScoreTable, threshold: float, most: int) -> Sequence[int]:
+    """Return the positions of the wrong verdicts, the most confident first."""
+    margin = table.llr - threshold
+    wrong = np.flatnonzero((margin > 0) != (table.is_real == 1))
+    return wrong[np.argsort(-np.abs(margin[wrong]), kind="stable")][:most]

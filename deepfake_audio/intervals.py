@@ -1,0 +1,210 @@
+"""How far a figure could be off by chance: bootstrap over speakers, or over files.
+
+Files of one speaker err together, so whole speakers are drawn (a cluster bootstrap: Field and
+Welsh, 2007); a file without a speaker is drawn alone. Speakers with real files alone, with fakes
+alone and with both are drawn apart, so that no class is ever missing.
+
+Scores are counted before they are drawn: at most `GROUPS` neighbouring scores are taken together,
+and one repetition costs as much for 600,000 files as for 10,000. With fewer different scores, which
+is the usual case, nothing is rounded.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from deepfake_audio.errors import UserError
+from deepfake_audio.metrics import (
+    DetectionCosts,
+    check_scores,
+    curve_of_counts,
+    eer_of,
+    llr_losses,
+    min_dcf,
+    roc_auc,
+)
+
+GROUPS = 10_000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class GroupedScores:
+    """Scores with neighbours taken together.
+
+    Attributes:
+        group: `(files,)`, the group of each file; groups rise with the score.
+        is_real: `(files,)`, 1 real, 0 fake.
+        loss: `(groups, 2)`, mean share in Cllr of the group's fakes and reals, in bits.
+        accepted: `(groups,)`, whether files are called real at the threshold of the costs.
+        called_real: `(groups,)`, whether they are called real by the verdict.
+        costs: of DCF.
+    """
+
+    group: np.ndarray
+    is_real: np.ndarray
+    loss: np.ndarray
+    accepted: np.ndarray
+    called_real: np.ndarray
+    costs: DetectionCosts
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Return the cell of each file in counts `(groups, 2)` laid out flat."""
+        return 2 * self.group + self.is_real
+
+    def figures(self, counts: np.ndarray) -> dict[str, float]:
+        """Compute the figures of files that were drawn, counted in cells `(groups * 2,)`."""
+        fake, real = np.asarray(counts).reshape(-1, 2).T
+        curve = curve_of_counts(np.arange(len(real)), real, fake)
+        missing, accepting = self.costs.weights
+        miss, false_accept = self._rates(real, fake, self.accepted)
+        verdict_miss, verdict_accept = self._rates(real, fake, self.called_real)
+        correct = real[self.called_real].sum() + fake[~self.called_real].sum()
+        losses = (fake @ self.loss[:, 0] / fake.sum(), real @ self.loss[:, 1] / real.sum())
+        return {
+            "eer": eer_of(curve).rate,
+            "roc_auc": roc_auc(curve),
+            "min_dcf": min_dcf(curve, self.costs),
+            "act_dcf": (missing * miss + accepting * false_accept) / min(missing, accepting),
+            "cllr": sum(losses) / 2,
+            "accuracy": correct / (real.sum() + fake.sum()),
+            "balanced_accuracy": 1 - (verdict_miss + verdict_accept) / 2,
+        }
+
+    @staticmethod
+    def _rates(real: np.ndarray, fake: np.ndarray, accepted: np.ndarray) -> tuple[float, float]:
+        return real[~accepted].sum() / real.sum(), fake[accepted].sum() / fake.sum()
+
+
+def group_scores(
+    is_real: np.ndarray,
+    scores: np.ndarray,
+    llr: np.ndarray,
+    threshold: float,
+    costs: DetectionCosts,
+) -> GroupedScores:
+    """Take neighbouring scores together where there are more than `GROUPS` different ones.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake.
+        scores: `(files,)`, higher is more real.
+        llr: `(files,)`, log-likelihood ratios, which rise with the scores.
+        threshold: log-likelihood ratio above which the verdict is real.
+        costs: of DCF.
+    """
+    is_real, scores = check_scores(is_real, scores)
+    called_real, accepted = llr > threshold, llr >= costs.bayes_threshold
+    distinct, place = np.unique(scores, return_inverse=True)
+    if len(distinct) > GROUPS:
+        rank_of = (np.cumsum(np.bincount(place)) - 1) * GROUPS // len(scores)
+        place = rank_of[place]
+    # Both thresholds cut a group in two, so that each group lies on one side of them.
+    _, first, group = np.unique(
+        4 * place + called_real + accepted, return_index=True, return_inverse=True
+    )
+    cells, losses = 2 * group + is_real, llr_losses(is_real, llr)
+    counts, sums = (np.bincount(cells, weights, 2 * len(first)) for weights in (None, losses))
+    loss = (sums / np.maximum(counts, 1)).reshape(-1, 2)
+    return GroupedScores(group, is_real, loss, accepted[first], called_real[first], costs)
+
+
+def draw_counts(
+    sets: list[np.ndarray], cells: list[int], clusters: np.ndarray, strata: np.ndarray,
+    repetitions: int, seed: int,
+) -> Iterator[list[np.ndarray]]:  # fmt: skip
+    """Draw clusters with replacement, and count the files that were drawn in each cell.
+
+    Args:
+        sets: for each system, the cell of each file, `(files,)`; all have the same files.
+        cells: how many cells each has.
+        clusters: `(files,)`, the number of each file's cluster, from 0.
+        strata: `(clusters,)`, clusters of one stratum are drawn apart from the others.
+        repetitions: how many times.
+        seed: the same seed gives the same draws.
+
+    Yields:
+        For each system, int `(cells,)`.
+    """
+    rng = np.random.default_rng(seed)
+    if len(strata) == len(clusters) and len(sets) == 1:  # each file alone: only counts matter
+        yield from _draw_files(rng, sets[0], cells[0], strata[clusters], repetitions)
+        return
+    ones = np.ones(len(clusters), np.int64)
+    tables = [
+        sparse.csr_array((ones, (place, clusters)), shape=(count, len(strata)))
+        for place, count in zip(sets, cells, strict=True)
+    ]
+    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    for _ in range(repetitions):
+        drawn = np.zeros(len(strata), np.int64)
+        for clusters_of in members:
+            chosen = rng.integers(0, len(clusters_of), len(clusters_of))
+            drawn[clusters_of] = np.bincount(chosen, minlength=len(clusters_of))
+        yield [table @ drawn for table in tables]
+
+
+def _draw_files(
+    rng: np.random.Generator, cells: np.ndarray, count: int, strata: np.ndarray, repetitions: int
+) -> Iterator[list[np.ndarray]]:
+    tables = [np.bincount(cells[strata == stratum], minlength=count) for stratum in (0, 1)]
+    for _ in range(repetitions):
+        yield [sum(rng.multinomial(table.sum(), table / table.sum()) for table in tables)]
+
+
+def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each file's cluster, from 0, and each cluster's stratum: 0 fake, 1 real, 2 both."""
+    names, clusters = np.unique(speakers, return_inverse=True)
+    alone = speakers == ""
+    clusters[alone] = len(names) + np.arange(alone.sum())
+    _, clusters = np.unique(clusters, return_inverse=True)
+    has_real, has_fake = (
+        np.bincount(clusters, is_real == label, clusters.max() + 1) > 0 for label in (1, 0)
+    )
+    return clusters, np.where(has_real & has_fake, 2, np.where(has_real, 1, 0))
+
+
+def bootstrap_intervals(
+    grouped: GroupedScores, speakers: np.ndarray, repetitions: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return the 95% interval of each figure, by percentiles.
+
+    Args:
+        grouped: the scores.
+        speakers: `(files,)`, text; empty where nobody knows.
+        repetitions: at least one.
+        seed: of the draws.
+    """
+    clusters, strata = number_clusters(speakers, grouped.is_real)
+    draws = draw_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
+    return _percentiles(draws, lambda drawn: grouped.figures(drawn[0]))
+
+
+def bootstrap_differences(
+    ours: GroupedScores, theirs: GroupedScores, speakers: np.ndarray, repetitions: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return the 95% interval of `theirs` less `ours` in each figure, on the same drawn files."""
+    if not np.array_equal(ours.is_real, theirs.is_real):
+        raise UserError("Two systems are compared on the same files. Received: other labels.")
+    clusters, strata = number_clusters(speakers, ours.is_real)
+    sets, cells = [ours.cells, theirs.cells], [ours.loss.size, theirs.loss.size]
+    draws = draw_counts(sets, cells, clusters, strata, repetitions, seed)
+
+    def difference(drawn: list[np.ndarray]) -> dict[str, float]:
+        first, second = ours.figures(drawn[0]), theirs.figures(drawn[1])
+        return {name: second[name] - first[name] for name in first}
+
+    return _percentiles(draws, difference)
+
+
+def _percentiles(
+    draws: Iterator[list[np.ndarray]], figures: Callable[[list[np.ndarray]], dict[str, float]]
+) -> dict[str, tuple[float, float]]:
+    rows = [figures(drawn) for drawn in draws]
+    tail = 50 * (1 - LEVEL)
+    return {
+        name: tuple(np.percentile([row[name] for row in rows], [tail, 100 - tail]).tolist())
+        for name in rows[0]
+    }

@@ -1,0 +1,223 @@
+"""The report of an evaluation: one HTML file that needs nothing else."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from deepfake_audio.calibration import decision_threshold, probability
+from deepfake_audio.config import Settings
+from deepfake_audio.dataset import LABELS, ImageRecord
+from deepfake_audio.evaluation import Subject, mistakes
+from deepfake_audio.files import replacing
+from deepfake_audio.images import encode_png, read_image
+from deepfake_audio.score_files import ScoreTable
+from deepfake_audio.tables import NAMES, SCORE_FIGURES, VERDICT_FIGURES
+
+TEMPLATES = Path(__file__).resolve().parent
+GROUPS_SHOWN = 30
+INTERVALS = ("eer", "balanced_accuracy", "roc_auc", "min_dcf", "act_dcf", "cllr")
+NOTES = {
+    "attack": "Each generator's fakes against all real files.",
+    "codec": "The files of each codec by themselves.",
+    "corpus": "The files of each corpus by themselves: recordings of one corpus sound alike.",
+    "speaker": "Each speaker's real files against fakes of the same voice.",
+}
+
+
+def write_report(path: Path, **content: object) -> None:
+    """Write the report.
+
+    Args:
+        path: of the HTML file.
+        content: what `report.html` names; every text is escaped there.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"percent": percent, "number": number, "interval": interval}
+    page = environment.get_template("report.html").render(**content)
+    with replacing(path) as partial:
+        partial.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def report_content(
+    subject: Subject,
+    tables: Mapping[str, ScoreTable],
+    figures: Mapping[str, Mapping],
+    pictures: Mapping[str, Path],
+) -> dict:
+    """Gather what the report shows.
+
+    Args:
+        subject: what was evaluated.
+        tables: the scores of each split.
+        figures: of each split that has both classes, at least one.
+        pictures: PNG files by name.
+    """
+    settings, head_name = subject.settings, list(figures)[-1]
+    head = figures[head_name]
+    evaluate = settings.evaluate
+    return {
+        "title": subject.title,
+        "subtitle": f"on {subject.origin}",
+        "verdict": summary(head, NAMES[head_name]),
+        "head": head | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
+        "head_name": f"{NAMES[head_name]} files",
+        "repetitions": evaluate.bootstrap,
+        "costs": f"with one fake in {1 / evaluate.dcf_prior_fake:.3g} files, a missed real voice "
+        f"costing {evaluate.dcf_cost_miss:g} and an accepted fake "
+        f"{evaluate.dcf_cost_false_accept:g}",
+        "min_confidence": settings.predict.min_confidence,
+        "prior_fake": settings.predict.prior_fake,
+        "warnings": [
+            *subject.warnings,
+            *(f"{NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]),
+        ],
+        "splits": [NAMES[split] for split in reversed(figures)],  # test first: phones show that
+        "figure_rows": figure_rows(dict(reversed(figures.items()))),
+        "groupings": [
+            {
+                "name": name,
+                "note": NOTES[name],
+                "mean_eer": group["mean_eer"],
+                "rated": f"{group['rated']:,} of {len(group['groups']):,}",
+                "rows": group["groups"][:GROUPS_SHOWN],
+                "left_out": max(0, len(group["groups"]) - GROUPS_SHOWN),
+            }
+            for name, group in head["groups"].items()
+        ],
+        "mistakes": mistake_pictures(subject, tables[head_name], head_name),
+        "training": training_content(subject),
+        "pictures": {name: picture_url(path.read_bytes()) for name, path in pictures.items()},
+    }
+
+
+def summary(head: Mapping, name: str) -> str:
+    """Say in one sentence what the figures mean."""
+    wrong = 1 - head["balanced_accuracy"]
+    return (
+        f"Of a hundred {name} voices, half of them fake, about {100 * wrong:.0f} would get the "
+        "wrong verdict. Voices, recordings and generators of another kind may do worse."
+    )
+
+
+def figure_rows(figures: Mapping[str, Mapping]) -> list[tuple[str, list[str]]]:
+    """Return every figure's name and its value in each split."""
+    columns = [column for column in (*SCORE_FIGURES, *VERDICT_FIGURES) if column[2]]
+    columns += [(f"min_tdcf_{year}", f"min t-DCF ({year})", ".4f") for year in (2019, 2021)]
+    rows = [
+        (
+            title,
+            [
+                "-" if values[key] is None else format(values[key], form)
+                for values in figures.values()
+                if key in values
+            ],
+        )
+        for key, title, form in columns
+    ]
+    return [row for row in rows if row[1]]
+
+
+def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[dict]:
+    """Return the most confident mistakes with their spectrograms; none without images."""
+    if not subject.records:
+        return []
+    settings = subject.settings
+    threshold = decision_threshold(settings.predict.prior_fake)
+    shown = mistakes(table, threshold, settings.evaluate.mistakes)
+    p_real = probability(table.llr[shown], settings.predict.prior_fake)
+    return [
+        {
+            "file": table.file[position],
+            "label": table.label[position],
+            "attack": table.attack[position],
+            "verdict": LABELS[int(p > 0.5)],
+            "confidence": max(p, 1 - p),
+            "picture": thumbnail(subject.records[split][position], settings),
+        }
+        for position, p in zip(shown, p_real.tolist(), strict=True)
+    ]
+
+
+def thumbnail(record: ImageRecord, settings: Settings) -> str:
+    """Return an image as the network is shown it; OpenCV writes colours in reverse."""
+    pixels = read_image(record.path, settings.image)
+    return picture_url(encode_png(np.ascontiguousarray(np.squeeze(pixels[..., ::-1]))))
+
+
+def training_content(subject: Subject) -> dict | None:
+    """Return what the report says of the training; None for scores of another system."""
+    if subject.run is None:
+        return None
+    record, settings = subject.record, subject.settings
+    return {
+        "text": f"Trained on {settings.data.folder} with seed {record.seed}; epoch "
+        f"{record.best_epoch} had the lowest validation loss and was kept.",
+        "data": [
+            data_row(split, label, [r for r in records if r.label == label])
+            for split, records in subject.records.items()
+            for label in LABELS
+        ],
+        "settings": setting_rows(settings.model_dump()),
+        "versions": record.versions,
+    }
+
+
+def data_row(split: str, label: str, records: Sequence[ImageRecord]) -> dict:
+    """Return how many files, voices and generators a class of a split has."""
+    attacks = sorted({record.attack for record in records} - {""})
+    return {
+        "split": NAMES[split],
+        "label": label,
+        "files": len(records),
+        "speakers": len({record.speaker for record in records} - {""}) or "unknown",
+        "attacks": ", ".join(attacks),
+    }
+
+
+def picture_url(png: bytes) -> str:
+    """Return a PNG file's bytes as an address that holds them."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share for people.
+
+    >>> percent(0.1234), percent(None)
+    ('12.3%', '-')
+    """
+    return "-" if share is None else f"{share:.1%}"
+
+
+def number(value: float | None) -> str:
+    """Return a number for people.
+
+    >>> number(0.12345), number(1234), number(None)
+    ('0.123', '1,234', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def interval(bounds: Sequence[float] | None, form: str = ".1%") -> str:
+    """Return an interval for people; empty where there is none.
+
+    >>> interval((0.1, 0.25)), interval(None)
+    ('10.0% to 25.0%', '')
+    """
+    return f"{bounds[0]:{form}} to {bounds[1]:{form}}" if bounds else ""
+
+
+def setting_rows(settings: Mapping[str, Mapping]) -> list[tuple[str, object]]:
+    """Return every setting with its value, as the report lists them."""
+    return [
+        (f"{section}.{name}", value)
+        for section, values in settings.items()
+        for name, value in values.items()
+    ]

@@ -1,0 +1,305 @@
+"""Scores of files, as tables: our own scores.csv, and the formats of the ASVspoof challenges."""
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.corpus_files import AUDIO_SUFFIXES, first_line, read_lines, read_rows
+from deepfake_audio.corpus_layouts import (
+    ASVSPOOF_5,
+    ASVSPOOF_5_CHALLENGE,
+    ASVSPOOF_2019,
+    ASVSPOOF_2021_DF,
+    KEYS,
+    Listing,
+    read_protocol,
+)
+from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.files import open_table, replacing
+from deepfake_audio.images import IMAGE_SUFFIXES
+from deepfake_audio.splits import SPLITS
+
+COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
+KEY_LAYOUTS = {
+    width: (corpus, layout)
+    for corpus, layout in (
+        ("asvspoof2019", ASVSPOOF_2019),
+        ("asvspoof2021", ASVSPOOF_2021_DF),
+        ("asvspoof5", ASVSPOOF_5),
+        ("asvspoof5", ASVSPOOF_5_CHALLENGE),
+    )
+    for width in layout.widths
+}
+FILE_SUFFIXES = {*AUDIO_SUFFIXES, *IMAGE_SUFFIXES}
+OWN_COLUMNS = ("file", "label", "score")
+ASV_KEYS = ("target", "nontarget", "spoof")
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Files with their scores, and what is known of them: arrays `(files,)`, text but the last two.
+
+    Attributes:
+        score: higher is more real.
+        llr: the same as natural log-likelihood ratio of real against fake.
+    """
+
+    file: np.ndarray
+    split: np.ndarray
+    label: np.ndarray
+    speaker: np.ndarray
+    attack: np.ndarray
+    codec: np.ndarray
+    corpus: np.ndarray
+    score: np.ndarray
+    llr: np.ndarray
+
+    @cached_property
+    def is_real(self) -> np.ndarray:
+        """Return the classes, 1 real and 0 fake: int `(files,)`."""
+        return (self.label == "real").astype(int)
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def where(self, chosen: np.ndarray) -> "ScoreTable":
+        """Return the rows of a mask, or of positions."""
+        return replace(self, **{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+
+
+def make_table(rows: Iterable[Mapping[str, object]]) -> ScoreTable:
+    """Make a table of rows that have the columns as keys; an absent one is empty."""
+    rows = list(rows)
+    texts = {name: np.array([str(row.get(name, "")) for row in rows]) for name in COLUMNS[:-2]}
+    numbers = {name: np.array([row[name] for row in rows], np.float64) for name in COLUMNS[-2:]}
+    return ScoreTable(**texts, **numbers)
+
+
+def join_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
+    """Return the rows of several tables as one."""
+    tables = list(tables)
+    names = [field.name for field in fields(ScoreTable)]
+    return ScoreTable(*(np.concatenate([getattr(t, name) for t in tables]) for name in names))
+
+
+def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable:
+    """Read scores with their labels.
+
+    Args:
+        path: a scores.csv of this project; or lines `file score`, ASVspoof 2019's
+            `file attack key score`, or ASVspoof 5's table with the header `filename cm-score`.
+        keys: what the files are: a protocol of ASVspoof 2019, 2021 or 5, or a table with the header
+            `filename cm-label`; None where the scores say it themselves.
+        subset: of ASVspoof 2021's keys.
+
+    Raises:
+        UserError: a malformed line, a file without a score or with two, keys without a subset.
+    """
+    if first_line(path).startswith("file,"):
+        if keys or subset:
+            raise UserError(
+                f"A table with the column file knows its labels. Received: {path}, and --keys or "
+                "--subset besides. Leave them out."
+            )
+        return _read_own(path)
+    if subset and keys is None:
+        raise UserError(f"--subset is of a key file. Received: {path} alone. Give --keys.")
+    scores, labels = _read_official(path)
+    if keys is None:
+        if len(labels) < len(scores):
+            raise UserError(
+                "Scores need to know what is real. "
+                f"Received: {path}, which has no labels. Give the key file with --keys."
+            )
+        listings = labels.values()
+    else:
+        listings = choose_subset(list(_read_keys(keys)), subset, keys)
+    return _join(scores, listings, path, keys or path)
+
+
+def _read_own(path: Path) -> ScoreTable:
+    """Read a table like scores.csv; what it needs are the columns file, label and score."""
+    rows = [_own_row(cells, origin) for origin, cells in read_rows(path, OWN_COLUMNS)]
+    if not rows:
+        raise UserError(f"A table of scores holds files. Received: none in {path}.")
+    named = Counter((row["split"], row["file"]) for row in rows)
+    (split, file), times = named.most_common(1)[0]
+    if times > 1:
+        raise UserError(
+            f"A file has one score in a split. Received: {file} {times} times, {split}."
+        )
+    return make_table(rows)
+
+
+def _own_row(cells: Mapping[str, str], origin: str) -> dict:
+    for name, known in (("label", tuple(KEYS.values())), ("split", (*SPLITS, ""))):
+        if cells.get(name, "") not in known:
+            raise UserError(
+                f"The column {name} has one of {', '.join(filter(None, known))}. "
+                f"Received: {cells[name]!r} in {origin}."
+            )
+    if not cells["file"]:
+        raise UserError(f"A file has a name. Received: an empty one in {origin}.")
+    score = _number(cells["score"], origin)
+    llr = _number(cells["llr"], origin) if cells.get("llr") else score
+    return {**cells, "split": cells.get("split") or "test", "score": score, "llr": llr}
+
+
+def _number(text: str, origin: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"A score is a finite number. Received: {text!r} in {origin}.")
+    return number
+
+
+def _read_official(path: Path) -> tuple[dict[str, float], dict[str, Listing]]:
+    """Return the score of each file, and what 2019's format says of it besides."""
+    scores, labels = {}, {}
+    for number, line in read_lines(path):
+        columns, origin = line.split(), f"line {number} of {path}"
+        if not columns or (number == 1 and columns[0].lower() == "filename"):
+            continue
+        if len(columns) not in (2, 4):
+            raise UserError(
+                "A line of scores has 2 columns (file score) or 4 (file attack key score). "
+                f"Received: {len(columns)} in {origin}."
+            )
+        if columns[0] in scores:
+            raise UserError(f"A file has one score. Received: {columns[0]} again in {origin}.")
+        scores[columns[0]] = _number(columns[-1], origin)
+        if len(columns) == 4:
+            attack = "" if columns[1] in ("-", "bonafide") else columns[1]
+            labels[columns[0]] = Listing(columns[0], _label(columns[2], origin), attack=attack)
+    return scores, labels
+
+
+def _label(key: str, origin: str) -> str:
+    if key not in KEYS:
+        raise UserError(f"The key of a file is bonafide or spoof. Received: {key!r} in {origin}.")
+    return KEYS[key]
+
+
+def _read_keys(path: Path) -> Iterable[Listing]:
+    columns = first_line(path).split()
+    if columns[:1] == ["filename"]:
+        rows = (
+            (line.split(), f"line {number} of {path}")
+            for number, line in read_lines(path)
+            if number > 1 and line.strip()
+        )
+        return (Listing(row[0], _label(row[-1], origin)) for row, origin in rows)
+    if len(columns) not in KEY_LAYOUTS:
+        raise UserError(
+            "A key file is a protocol of ASVspoof 2019, 2021 or 5, or has the header "
+            f"filename cm-label. Received: {len(columns)} columns in {path}."
+        )
+    corpus, layout = KEY_LAYOUTS[len(columns)]
+    return read_protocol(path, layout, "test", corpus)
+
+
+def choose_subset(listings: list[Listing], subset: str | None, keys: Path) -> list[Listing]:
+    """Return the files of one subset; keys without subsets are all of one."""
+    known = sorted({listing.subset for listing in listings} - {""})
+    if subset is None and len(known) > 1:
+        raise UserError(
+            f"These keys hold several subsets. Received: {', '.join(known)} in {keys}. "
+            "Choose one with --subset; published figures use eval."
+        )
+    if subset is None:
+        return listings
+    if subset not in known:
+        raise UserError(
+            f"--subset is one that the keys hold. Received: {subset!r}, and {keys} with "
+            f"{', '.join(known) or 'none'}."
+        )
+    return [listing for listing in listings if listing.subset == subset]
+
+
+def _join(
+    scores: Mapping[str, float], listings: Iterable[Listing], path: Path, keys: Path
+) -> ScoreTable:
+    listings = list(listings)
+    listed = {listing.file for listing in listings}
+    if len(listed) < len(listings):
+        raise UserError(
+            f"A file has one key. Received: {len(listings) - len(listed):,} again in {keys}."
+        )
+    missing = [listing.file for listing in listings if listing.file not in scores]
+    if missing or not listings:
+        raise UserError(
+            f"Every file of the keys needs a score. Received: none for {len(missing):,} of "
+            f"{len(listings):,} in {path}, such as {missing[:1]}. Score them all: figures of a "
+            "part would not be comparable."
+        )
+    return make_table(
+        {**listing._asdict(), "split": "test", "score": scores[listing.file],
+         "llr": scores[listing.file]}
+        for listing in listings
+    )  # fmt: skip
+
+
+def read_asv_scores(path: Path) -> dict[str, np.ndarray]:
+    """Read speaker verification scores, lines of `attack key score` (ASVspoof 2019).
+
+    Returns:
+        The scores of each key: target, nontarget, spoof.
+    """
+    scores = {key: [] for key in ASV_KEYS}
+    for number, line in read_lines(path):
+        columns, origin = line.split(), f"line {number} of {path}"
+        if not columns:
+            continue
+        if len(columns) != 3 or columns[1] not in scores:
+            raise UserError(
+                "A line of speaker verification scores is: attack, target, nontarget or spoof, "
+                f"score. Received: {one_line(line.strip())!r} in {origin}."
+            )
+        scores[columns[1]].append(_number(columns[2], origin))
+    absent = [key for key, values in scores.items() if not values]
+    if absent:
+        raise UserError(f"t-DCF needs scores of each key. Received: no {absent[0]} in {path}.")
+    return {key: np.array(values) for key, values in scores.items()}
+
+
+def write_scores(path: Path, table: ScoreTable, p_real: np.ndarray) -> None:
+    """Write our own table: a row a file, with P(real) in the last column."""
+    texts = [getattr(table, name) for name in COLUMNS[:-2]]
+    numbers = [[f"{value:.9g}" for value in values] for values in (table.score, table.llr, p_real)]
+    with replacing(path) as partial, open_table(partial) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((*COLUMNS, "p_real"))
+        writer.writerows(zip(*texts, *numbers, strict=True))
+
+
+def write_trials(path: Path, table: ScoreTable) -> bool:
+    """Write the challenges' format: lines of `trial score`, a trial being the stem of its file.
+
+    Where two files have one stem, their paths without suffixes stand for them; blanks become `_`.
+
+    Returns:
+        Whether it was written: not where two names would be the same even so.
+    """
+    for named in (lambda name: name.rpartition("/")[2], str):
+        trials = ["_".join(named(_without_suffix(name)).split()) for name in table.file]
+        if len(set(trials)) == len(trials):
+            break
+    else:
+        return False
+    with replacing(path) as partial:
+        lines = (f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
+        partial.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
+    return True
+
+
+def _without_suffix(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return stem if f"{dot}{suffix}".lower() in FILE_SUFFIXES else name

@@ -1,0 +1,121 @@
+"""The tables that an evaluation prints."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from deepfake_audio.calibration import decision_threshold
+from deepfake_audio.dataset import LABELS
+from deepfake_audio.errors import one_line
+from deepfake_audio.score_files import ScoreTable
+
+NAMES = {"train": "training", "val": "validation", "test": "test"}
+SCORE_FIGURES = (
+    ("files", "files", ",d"), ("eer", "EER", ".1%"), ("interval", "95% interval", ""),
+    ("roc_auc", "ROC-AUC", ".3f"), ("min_dcf", "minDCF", ".3f"), ("act_dcf", "actDCF", ".3f"),
+    ("cllr", "Cllr", ".3f"), ("min_cllr", "minCllr", ".3f"),
+)  # fmt: skip
+VERDICT_FIGURES = (
+    ("accuracy", "accuracy", ".1%"), ("balanced_accuracy", "balanced", ".1%"),
+    ("precision", "precision", ".1%"), ("recall", "recall", ".1%"), ("f1", "F1", ".1%"),
+    ("brier", "Brier", ".3f"), ("ece", "ECE", ".1%"), ("uncertain", "uncertain", ".1%"),
+)  # fmt: skip
+PLURALS = {
+    "attack": "attacks", "codec": "codecs", "corpus": "corpora", "speaker": "speakers",
+}  # fmt: skip
+COMPARED = (
+    ("eer", "EER", ".2%"), ("roc_auc", "ROC-AUC", ".4f"), ("min_dcf", "minDCF", ".4f"),
+    ("act_dcf", "actDCF", ".4f"), ("cllr", "Cllr", ".4f"), ("accuracy", "accuracy", ".2%"),
+    ("balanced_accuracy", "balanced", ".2%"),
+)  # fmt: skip
+GROUPS_SHOWN = 20
+
+
+def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
+    """Say what can be said of files of one class: there is no error rate."""
+    called_fake = int((table.llr <= decision_threshold(prior_fake)).sum())
+    return (
+        f"Warning: all {len(table):,} {name} files are {table.label[0]}; {called_fake:,} of them "
+        "were called fake. Error rates need both classes."
+    )
+
+
+def format_results(figures: Mapping[str, Mapping]) -> str:
+    """Return the tables that are printed: all splits, and the last one's verdicts and groups."""
+    last = list(figures)[-1]
+    head = figures[last]
+    parts = [format_figures(figures, SCORE_FIGURES), format_figures(figures, VERDICT_FIGURES)]
+    parts.append(format_confusion(head["confusion"], NAMES[last]))
+    if "min_tdcf_2021" in head:
+        costs = ((year, head[f"min_tdcf_{year}"]) for year in (2019, 2021))
+        shown = (f"{'-' if cost is None else f'{cost:.4f}'} ({year})" for year, cost in costs)
+        parts.append(f"min t-DCF  {'  '.join(shown)}")
+    parts += [
+        format_groups(grouping, content, head["eer"])
+        for grouping, content in head["groups"].items()
+    ]
+    lines = [f"Warning: {NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]]
+    return "\n\n".join([*parts, *(["\n".join(lines)] if lines else [])])
+
+
+def format_figures(figures: Mapping[str, Mapping], columns: Sequence[tuple]) -> str:
+    widths = [max(11, len(title) + 4) for _, title, _ in columns]
+    titles = (f"{title:>{w}}" for (_, title, _), w in zip(columns, widths, strict=True))
+    lines = ["".join([f"{'':10}", *titles])]
+    for split, values in figures.items():
+        low, high = values["intervals"].get("eer", (np.nan, np.nan))
+        values = values | {"interval": "-" if np.isnan(low) else f"{low:.1%}-{high:.1%}"}
+        cells = (
+            f"{format(values[key], form):>{w}}"
+            for (key, _, form), w in zip(columns, widths, strict=True)
+        )
+        lines.append("".join([f"{NAMES[split]:10}", *cells]))
+    return "\n".join(lines)
+
+
+def format_confusion(confusion: Sequence[Sequence[int]], name: str) -> str:
+    lines = [f"{name + ' files':12}{'called fake':>14}{'called real':>14}"]
+    lines += [
+        f"{'is ' + label:12}{row[0]:14,}{row[1]:14,}"
+        for label, row in zip(LABELS, confusion, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
+    """Return a table of groups, hardest first; pooled and mean error rates are told apart."""
+    lines = [f"{grouping:24}{'fakes':>8}{'reals':>8}{'EER':>8}{'found':>8}"]
+    for row in content["groups"][:GROUPS_SHOWN]:
+        rates = (
+            f"{'-':>8}" if value is None else f"{value:8.1%}"
+            for value in (row["eer"], row["found"])
+        )
+        lines.append(
+            f"{one_line(row['name'])[:23]:24}{row['fake']:8,}{row['real']:8,}{''.join(rates)}"
+        )
+    left_out = len(content["groups"]) - GROUPS_SHOWN
+    lines += [f"and {left_out:,} more in metrics.json"] if left_out > 0 else []
+    if content["rated"]:
+        of_all = f"{content['rated']:,} of {len(content['groups']):,}"
+        lines.append(
+            f"all files pooled: EER {pooled:.1%}; "
+            f"mean over {of_all} {PLURALS[grouping]}: {content['mean_eer']:.1%}"
+        )
+    return "\n".join(lines)
+
+
+def format_comparison(result: Mapping[str, Mapping]) -> str:
+    """Return two systems side by side, and whether chance explains the difference."""
+    lines = [
+        f"{'':12}{'first':>10}{'second':>10}{'difference':>12}  95% interval of the difference"
+    ]
+    for key, title, form in COMPARED:
+        row = result[key]
+        low, high = row["interval"] or (np.nan, np.nan)
+        values = (f"{format(row[name], form):>10}" for name in ("ours", "theirs"))
+        bounds = f"{low:+{form}} to {high:+{form}}" if row["interval"] else "-"
+        verdict = "could be chance" if low <= 0 <= high else "differs"
+        verdict = verdict if high > low or high == row["difference"] == 0 else "unknown"
+        difference = format(row["difference"], "+" + form)
+        lines.append(f"{title:12}{''.join(values)}{difference:>12}  {bounds:22} {verdict}")
+    return "\n".join(lines)

@@ -1,0 +1,174 @@
+"""Export a trained run for phones, and check that it still gives the same scores.
+
+    python export.py                 the newest run, as LiteRT in floats and in 8-bit integers
+    python export.py --run first     runs/first
+    python export.py --data data/mine    with images of another folder
+
+Writes model.tflite and model-int8.tflite into the run folder. Both take one image, float pixels
+from 0 to 255, and give its score: the log-odds of real before calibration (run.json has slope and
+intercept). The integers' scales are set on training images. Each file is read back, and its scores
+and error rates on the validation images are printed beside Keras's; model.onnx, which train.py
+wrote, is checked with them.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio import runs, scoring
+from deepfake_audio.arguments import Parser
+from deepfake_audio.calibration import Calibration, decision_threshold, probability
+from deepfake_audio.config import Settings
+from deepfake_audio.dataset import ImageRecord, check_classes, check_images, read_records
+from deepfake_audio.errors import EXIT_OK, script
+from deepfake_audio.files import replacing
+from deepfake_audio.images import read_image
+from deepfake_audio.metrics import equal_error_rate
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SCALE_IMAGES = 200  # enough to see the range of every layer
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> int:
+    from model import score_model
+
+    args = parse_arguments(argv)
+    run, record, settings = runs.open_run(args.run)
+    folder = Path(args.data or settings.data.folder)
+    records = check_images(read_records(folder), settings.image).records
+    check_classes(records, ("train", "val"), folder)
+    model = load_network(run, settings)
+    network = score_model(model)
+    training = [r for r in records if r.split == "train"]
+    some = training[:: -(-len(training) // SCALE_IMAGES)]
+    validation = [r for r in records if r.split == "val"]
+    images = read_images(validation, settings)
+
+    paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
+    write_litert(network, paths["LiteRT"])
+    write_litert(network, paths["LiteRT int8"], scale_images=read_images(some, settings))
+    onnx = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
+    scores = {
+        "Keras": log_odds(model.predict(images, verbose=0)[:, 0]),
+        "ONNX": scoring.score_images(onnx, images),
+        **{name: score_litert(path, images) for name, path in paths.items()},
+    }
+    sizes = {"Keras": run.keras_model, "ONNX": run.onnx_model, **paths}
+    is_real = np.array([r.class_index for r in validation])
+    print(f"Run {run.name}, {len(images):,} validation images of {folder}\n")
+    print(format_table(scores, sizes, is_real, record.calibration, settings.predict.prior_fake))
+    print(f"\nWritten to {run.folder}: {', '.join(path.name for path in paths.values())}")
+    return EXIT_OK
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="export.py", description=__doc__)
+    parser.add_argument(
+        "--run", metavar="NAME", help="a folder below runs/, or a path (default: the newest run)"
+    )
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="images to check with (default: the run's own)"
+    )
+    return parser.parse_args(argv)
+
+
+def load_network(run: runs.Run, settings: Settings):
+    """Return the run's Keras network: built anew, with the weights of its file."""
+    from deepfake_audio.callbacks import load_weights
+    from model import build_model
+
+    model = build_model(settings.model, settings.image.shape)
+    load_weights(model, run.keras_model, settings.limits)
+    return model
+
+
+def log_odds(p_real: np.ndarray) -> np.ndarray:
+    """Return the log-odds of probabilities, which must not be 0 or 1: float64 `(images,)`."""
+    p_real = np.clip(p_real.astype(np.float64), 1e-9, 1 - 1e-9)
+    return np.log(p_real / (1 - p_real))
+
+
+def read_images(records: Sequence[ImageRecord], settings: Settings) -> np.ndarray:
+    """Return images as float32 `(images, height, width, channels)` in 0...255."""
+    return np.stack([read_image(r.path, settings.image) for r in records]).astype(np.float32)
+
+
+def write_litert(network, path: Path, scale_images: np.ndarray | None = None) -> None:
+    """Convert a network to LiteRT.
+
+    Args:
+        network: the Keras model.
+        path: of the file.
+        scale_images: `(images, height, width, channels)` to set the scales of 8-bit integers by;
+            None keeps floats.
+    """
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    if scale_images is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: ([image[None]] for image in scale_images)
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # inputs and outputs stay floats
+        converted = converter.convert()
+    with replacing(path) as partial:
+        partial.write_bytes(converted)
+
+
+def score_litert(path: Path, images: np.ndarray) -> np.ndarray:
+    """Score images with a LiteRT file: float64 `(images,)`."""
+    interpreter = load_litert(path)
+    (given,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    scores = np.empty(len(images))
+    for number, image in enumerate(images):
+        interpreter.set_tensor(given["index"], image[None])
+        interpreter.invoke()
+        scores[number] = interpreter.get_tensor(result["index"]).item()
+    return scores
+
+
+def load_litert(path: Path):
+    """Return TensorFlow's interpreter of a LiteRT file."""
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it will move to a package of its own
+        interpreter = tf.lite.Interpreter(str(path))
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def format_table(
+    scores: dict[str, np.ndarray],
+    sizes: dict[str, Path],
+    is_real: np.ndarray,
+    calibration: Calibration,
+    prior_fake: float,
+) -> str:
+    """Return sizes, error rates, and the largest differences to Keras as a table."""
+    lines = [f"{'':14}{'KB':>8}{'EER':>8}{'accuracy':>10}{'largest difference in P(real)':>32}"]
+    threshold = decision_threshold(prior_fake)
+    p_real = {
+        name: probability(calibration.llr(values), prior_fake) for name, values in scores.items()
+    }
+    for name, values in scores.items():
+        right = np.mean((calibration.llr(values) > threshold) == is_real)
+        difference = np.abs(p_real[name] - p_real["Keras"]).max()
+        size = sizes[name].stat().st_size / 1024
+        eer = equal_error_rate(is_real, values).rate
+        lines.append(f"{name:14}{size:8,.0f}{eer:8.1%}{right:10.1%}{difference:32.1e}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+import numpy as np
+
+import export
+from deepfake_audio import runs, scoring
+from deepfake_audio.config import read_settings
+from deepfake_audio.dataset import read_records
+
+
+def test_exports_give_kerass_scores(in_workspace, capsys):
+    assert export.main(["--run", "first"]) == 0
+    printed = capsys.readouterr().out
+    rows = {line[:14].strip(): line.split() for line in printed.splitlines() if "e-0" in line}
+    assert float(rows["ONNX"][-1]) < 1e-5 and float(rows["LiteRT"][-1]) < 1e-5
+    run = runs.Run(in_workspace / "runs" / "first")
+    settings = read_settings(run.config)
+    records = [r for r in read_records(in_workspace / "data" / "tiny") if r.split == "test"]
+    images = export.read_images(records, settings)
+    expected = scoring.score_images(scoring.load_model(run.onnx_model, 1), images)
+    exact = export.score_litert(run.folder / "model.tflite", images)
+    np.testing.assert_allclose(exact, expected, atol=1e-3)
+    rounded = export.score_litert(run.folder / "model-int8.tflite", images)
+    assert np.corrcoef(rounded, expected)[0, 1] > 0.99
+
+
+def test_without_a_run_there_is_nothing_to_export(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert export.main([]) == 2
+    assert "A trained run is needed." in capsys.readouterr().err
+
+
+def test_other_images_need_both_classes(in_workspace, tmp_path, capsys):
+    (tmp_path / "train" / "fake").mkdir(parents=True)
+    assert export.main(["--run", "first", "--data", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("error: A data folder holds images")

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from deepfake_audio import intervals
+from deepfake_audio.errors import UserError
+from deepfake_audio.intervals import (
+    bootstrap_differences,
+    bootstrap_intervals,
+    group_scores,
+    number_clusters,
+)
+from deepfake_audio.metrics import DetectionCosts, score_figures
+
+COSTS = DetectionCosts(prior_fake=0.05, cost_miss=1, cost_false_accept=10)
+REPETITIONS = 300
+
+
+def draw_scores(files: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    is_real = np.arange(files) % 2
+    return is_real, np.random.default_rng(seed).normal(2 * is_real - 1, 1.3)
+
+
+@pytest.mark.parametrize("files", [400, 30_000])
+def test_the_files_themselves_have_the_figures_of_metrics(files):
+    is_real, scores = draw_scores(files)
+    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    counts = np.bincount(grouped.cells, minlength=grouped.loss.size)
+    exact = score_figures(is_real, scores, scores, prior_fake=0.5, costs=COSTS)
+    figures = grouped.figures(counts)
+    tolerance = 1e-9 if files < intervals.GROUPS else 2e-4
+    assert figures == pytest.approx({name: exact[name] for name in figures}, abs=tolerance)
+
+
+def test_an_interval_is_as_wide_as_the_figure_scatters():
+    rates = []
+    for seed in range(100):
+        is_real, scores = draw_scores(1000, seed)
+        rates.append(score_figures(is_real, scores, scores, 0.5, COSTS)["eer"])
+    is_real, scores = draw_scores(1000, seed=1000)
+    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    low, high = bootstrap_intervals(grouped, np.full(1000, ""), REPETITIONS, seed=0)["eer"]
+    assert high - low == pytest.approx(2 * 1.96 * np.std(rates), rel=0.3)
+
+
+def test_files_of_one_speaker_count_together():
+    is_real, scores = draw_scores(60)
+    fifty_times = [np.repeat(values, 50) for values in (is_real, scores)]
+    grouped = group_scores(*fifty_times, fifty_times[1], 0.0, COSTS)
+    speakers = np.repeat([f"speaker {number}" for number in range(60)], 50)
+    together = bootstrap_intervals(grouped, speakers, REPETITIONS, seed=0)["eer"]
+    apart = bootstrap_intervals(grouped, np.full(3000, ""), REPETITIONS, seed=0)["eer"]
+    assert together[1] - together[0] > 4 * (apart[1] - apart[0])
+
+
+def test_a_speaker_who_is_all_of_a_class_is_never_missing():
+    is_real = np.repeat([1, 0], 50)
+    scores = np.random.default_rng(0).normal(3 * is_real, 1)
+    speakers = np.array([*(f"real {number}" for number in range(50)), *["the only fake"] * 50])
+    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    figures = bootstrap_intervals(grouped, speakers, REPETITIONS, seed=0)
+    assert all(np.isfinite(interval).all() for interval in figures.values())
+
+
+def test_speakers_are_numbered_and_the_nameless_stand_alone():
+    speakers = np.array(["b", "", "a", "b", ""])
+    clusters, strata = number_clusters(speakers, np.array([1, 1, 0, 0, 0]))
+    assert clusters[0] == clusters[3] and len(set(clusters.tolist())) == 4
+    assert strata[clusters].tolist() == [2, 1, 0, 2, 0]
+
+
+def test_the_difference_of_a_system_to_itself_is_nothing_and_to_a_worse_one_is_not():
+    is_real, scores = draw_scores(600)
+    noise = np.random.default_rng(1).normal(0, 2, 600)
+    ours, worse = (
+        group_scores(is_real, values, values, 0.0, COSTS) for values in (scores, scores + noise)
+    )
+    speakers = np.array([f"{number % 30}" for number in range(600)])
+    same = bootstrap_differences(ours, ours, speakers, REPETITIONS, seed=0)
+    assert set(same.values()) == {(0.0, 0.0)}
+    assert bootstrap_differences(ours, worse, speakers, REPETITIONS, seed=0)["eer"][0] > 0
+    other = group_scores(1 - is_real, scores, scores, 0.0, COSTS)
+    with pytest.raises(UserError, match="same files"):
+        bootstrap_differences(ours, other, speakers, REPETITIONS, seed=0)
+
+
+def test_a_seed_gives_the_same_intervals():
+    is_real, scores = draw_scores(200)
+    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    speakers = np.full(200, "")
+    first, again, other = (bootstrap_intervals(grouped, speakers, 50, seed) for seed in (1, 1, 2))
+    assert first == again != other

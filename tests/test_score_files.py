@@ -1,0 +1,250 @@
+"""Scores in the formats of the ASVspoof challenges, end to end (golden/)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evaluate
+from conftest import ROOT
+from deepfake_audio.errors import UserError
+from deepfake_audio.score_files import read_asv_scores, read_scores, write_trials
+
+GOLDEN_FOLDER = ROOT / "tests" / "golden"
+GOLDEN = json.loads((GOLDEN_FOLDER / "golden.json").read_text())["end_to_end"]
+OF_2019, OF_5 = GOLDEN_FOLDER / "asvspoof2019", GOLDEN_FOLDER / "asvspoof5"
+LINE_OF_2021 = "LA_{speaker:04} {trial} {codec} ita_tx {attack} {key} notrim {subset}"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def metrics_of(name: str) -> dict:
+    return json.loads(Path("evaluations", name, "metrics.json").read_text())["splits"]["test"]
+
+
+def test_asvspoof_2019_end_to_end(capsys):
+    scores, asv = OF_2019 / "cm_scores.txt", OF_2019 / "asv_scores.txt"
+    assert evaluate.main(["--scores", str(scores), "--asv", str(asv)]) == 0
+    figures, golden = metrics_of("cm_scores"), GOLDEN["asvspoof2019"]
+    assert figures["eer_official"] * 100 == pytest.approx(golden["eer_percent"], abs=1e-9)
+    assert figures["min_tdcf_2019"] == pytest.approx(golden["legacy_2019_min_tDCF"], abs=1e-9)
+    by_attack = {row["name"]: row["eer"] * 100 for row in figures["groups"]["attack"]["groups"]}
+    assert by_attack == pytest.approx(golden["eer_percent_by_attack"], abs=1e-8)
+    printed = capsys.readouterr().out
+    mean = np.mean(list(golden["eer_percent_by_attack"].values()))
+    assert f"all files pooled: EER 19.0%; mean over 13 of 13 attacks: {mean:.1f}%" in printed
+    assert Path("evaluations/cm_scores/report.html").is_file()
+
+
+def test_asvspoof_2019_with_its_protocol(elsewhere):
+    lines = [line.split() for line in (OF_2019 / "cm_scores.txt").read_text().splitlines()]
+    protocol = [f"LA_0001 {trial} - {attack} {key}" for trial, attack, key, _ in lines]
+    Path("protocol.txt").write_text("\n".join(protocol))
+    Path("scores.txt").write_text("\n".join(f"{trial} {score}" for trial, *_, score in lines[::-1]))
+    own = read_scores(OF_2019 / "cm_scores.txt", None, None)
+    joined = read_scores(Path("scores.txt"), Path("protocol.txt"), None)
+    assert np.array_equal(own.file, joined.file)
+    assert np.array_equal(own.score, joined.score)
+    assert np.array_equal(own.attack, joined.attack)
+    assert set(joined.speaker) == {"LA_0001"}
+
+
+def test_asvspoof_5_end_to_end(capsys):
+    args = ["--scores", str(OF_5 / "track1_scores.tsv"), "--keys", str(OF_5 / "track1_keys.tsv")]
+    assert evaluate.main(args) == 0
+    figures, golden = metrics_of("track1_scores"), GOLDEN["asvspoof5_track1"]
+    for ours, theirs in (
+        ("eer_official", "eer"), ("min_dcf", "minDCF"), ("act_dcf", "actDCF"), ("cllr", "cllr_bits")
+    ):  # fmt: skip
+        assert figures[ours] == pytest.approx(golden[theirs], abs=1e-9)
+
+
+def make_2021(files: int = 60, distance: float = 1.0) -> None:
+    rng = np.random.default_rng(0)
+    keys, scores = [], []
+    for number in range(files):
+        key = ("bonafide", "spoof")[number % 2]
+        keys.append(
+            LINE_OF_2021.format(
+                speaker=number % 7,
+                trial=f"LA_E_{number:07}",
+                codec=("alaw", "gsm")[number // 2 % 2],
+                attack="A07" if key == "spoof" else "bonafide",
+                key=key,
+                subset=("eval", "progress")[number // 40],
+            )
+        )
+        scores.append(f"LA_E_{number:07} {rng.normal(distance * (key == 'bonafide')):.6f}")
+    Path("trial_metadata.txt").write_text("\n".join(keys))
+    Path("scores.txt").write_text("\n".join(scores))
+
+
+def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
+    make_2021()
+    args = ["--scores", "scores.txt", "--keys", "trial_metadata.txt"]
+    assert evaluate.main([*args, "--subset", "eval"]) == 0
+    figures = metrics_of("scores-eval")
+    assert figures["files"] == 40
+    codecs = {
+        row["name"]: (row["fake"], row["real"]) for row in figures["groups"]["codec"]["groups"]
+    }
+    assert codecs == {"alaw": (10, 10), "gsm": (10, 10)}
+    assert figures["groups"]["speaker"]["mean_eer"] != figures["eer"]
+    capsys.readouterr()
+    assert evaluate.main(args) == 2
+    assert capsys.readouterr().err == (
+        "error: These keys hold several subsets. Received: eval, progress in trial_metadata.txt. "
+        "Choose one with --subset; published figures use eval.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ("a 1.0\nb nan\nc 0", "A score is a finite number. Received: 'nan' in line 2"),
+        ("a 1.0\na 2.0\nb 0\nc 0", "A file has one score. Received: a again in line 2"),
+        ("a 1.0", r"Received: none for 2 of 3 in scores.txt, such as \['b'\]"),
+        ("a 1 2\n", "Received: 3 in line 1"),
+        ("", "Received: none for 3 of 3"),
+    ],
+)
+def test_scores_that_can_not_be_used(scores, message):
+    Path("keys.tsv").write_text("filename\tcm-label\na\tspoof\nb\tbonafide\nc\tspoof\n")
+    Path("scores.txt").write_text(scores)
+    with pytest.raises(UserError, match=message):
+        read_scores(Path("scores.txt"), Path("keys.tsv"), None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            "filename\tcm-label\na\tfake\n",
+            "The key of a file is bonafide or spoof. Received: 'fake'",
+        ),
+        ("filename\tcm-label\na\tspoof\na\tspoof\n", "A file has one key."),
+        ("a spoof 1\n", "A key file is a protocol of ASVspoof"),
+    ],
+)
+def test_keys_that_can_not_be_used(keys, message):
+    Path("keys.tsv").write_text(keys)
+    Path("scores.txt").write_text("a 1\n")
+    with pytest.raises(UserError, match=message):
+        read_scores(Path("scores.txt"), Path("keys.tsv"), None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("", "Received: none in"),
+        ("a,test,real,1\na,test,fake,0\n", "Received: a 2 times, test"),
+        ("a,eval,real,1\n", "The column split has one of train, val, test. Received: 'eval'"),
+        ("a,test,good,1\n", "The column label has one of real, fake. Received: 'good'"),
+        (",test,real,1\n", "Received: an empty one in line 2"),
+        ("a,test,real,inf\n", "Received: 'inf' in line 2"),
+    ],
+)
+def test_tables_of_ones_own_that_can_not_be_used(rows, message):
+    Path("own.csv").write_text(f"file,split,label,score\n{rows}")
+    with pytest.raises(UserError, match=message):
+        read_scores(Path("own.csv"), None, None)
+
+
+def test_a_table_of_ones_own_needs_three_columns_and_takes_no_keys(capsys):
+    Path("own.csv").write_text("file,label,score\nutt.a,real,2\nutt.b,fake,-1\n")
+    table = read_scores(Path("own.csv"), None, None)
+    assert table.split.tolist() == ["test", "test"]
+    assert table.llr.tolist() == [2.0, -1.0]
+    assert write_trials(Path("trials.txt"), table)
+    assert Path("trials.txt").read_text() == "utt.a 2\nutt.b -1\n"
+    assert evaluate.main(["--scores", "own.csv", "--keys", "none.txt"]) == 2
+    assert "Leave them out." in capsys.readouterr().err
+
+
+def test_scores_that_would_overflow_are_refused(capsys):
+    Path("own.csv").write_text("file,label,score\na,real,1.5e308\nb,fake,-1.5e308\n")
+    assert evaluate.main(["--scores", "own.csv"]) == 2
+    assert "Error rates need finite scores, up to 1e+100." in capsys.readouterr().err
+
+
+def test_without_a_t_dcf_the_other_figures_stand(capsys):
+    Path("asv.txt").write_text(
+        "- target 2\n- target 3\n- nontarget 0\n- nontarget 1\nA07 spoof 0\n"
+    )
+    assert evaluate.main(["--scores", str(OF_2019 / "cm_scores.txt"), "--asv", "asv.txt"]) == 0
+    figures = metrics_of("cm_scores")
+    assert figures["min_tdcf_2019"] is None and figures["eer"] > 0
+    assert "min t-DCF  - (2019)  1.0000 (2021)" in capsys.readouterr().out
+
+
+def test_a_comparison_of_two_voices_is_no_proof(capsys):
+    rng = np.random.default_rng(0)
+    for name in ("first", "second"):
+        rows = [
+            f"{number},{label},{voice},{rng.normal(2 * (label == 'real')):.4f}"
+            for number in range(200)
+            for label, voice in [(("real", "anna"), ("fake", "bert"))[number % 2]]
+        ]
+        Path(f"{name}.csv").write_text("\n".join(["file,label,speaker,score", *rows]))
+    assert evaluate.main(["--compare", "first.csv", "second.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "One class has 1 speakers: the intervals are drawn over files" in printed
+    assert "+0.00% to +0.00%" not in printed
+
+
+def test_a_corpus_that_gives_the_class_away_is_warned_of(capsys):
+    rows = [f"{n},{('real', 'fake')[n % 2]},{('lj', 'wf')[n % 2]},{n % 2}" for n in range(20)]
+    Path("own.csv").write_text("\n".join(["file,label,corpus,score", *rows]))
+    assert evaluate.main(["--scores", "own.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "No corpus has both real files and fakes" in printed
+    assert "The scores look inverted" in printed
+
+
+def test_scores_without_keys_name_the_remedy():
+    Path("scores.txt").write_text("a 1\nb 2\n")
+    with pytest.raises(UserError, match="Give the key file with --keys"):
+        read_scores(Path("scores.txt"), None, None)
+
+
+def test_inverted_scores_and_probabilities_are_warned_of(capsys):
+    make_2021(distance=3.0)
+    lines = [line.split() for line in Path("scores.txt").read_text().splitlines()]
+    inverted = [f"{trial} {1 / (1 + np.exp(3 * float(score))):.6f}" for trial, score in lines]
+    Path("scores.txt").write_text("\n".join(inverted))
+    args = ["--scores", "scores.txt", "--keys", "trial_metadata.txt", "--subset", "eval"]
+    assert evaluate.main(args) == 0
+    printed = capsys.readouterr().out
+    assert "The scores look inverted: an EER of" in printed
+    assert "The scores look like probabilities." in printed
+
+
+def test_equal_scores_are_told_of(capsys):
+    make_2021()
+    lines = [line.split() for line in Path("scores.txt").read_text().splitlines()]
+    decisions = [f"{trial} {round(float(score))}" for trial, score in lines]
+    Path("scores.txt").write_text("\n".join(decisions))
+    args = ["--scores", "scores.txt", "--keys", "trial_metadata.txt", "--subset", "eval"]
+    assert evaluate.main(args) == 0
+    assert "files have another one's score. Taken together" in capsys.readouterr().out
+
+
+def test_speaker_verification_scores_without_a_key_are_refused():
+    Path("asv.txt").write_text("- target 1\n- nontarget 0\n")
+    with pytest.raises(UserError, match="Received: no spoof"):
+        read_asv_scores(Path("asv.txt"))
+
+
+def test_trials_have_names_of_their_own(elsewhere):
+    make_2021(6)
+    table = read_scores(Path("scores.txt"), Path("trial_metadata.txt"), None)
+    assert write_trials(Path("trials.txt"), table)
+    assert Path("trials.txt").read_text().splitlines()[0].split()[0] == "LA_E_0000000"
+    same = table.where(np.zeros(2, int))
+    assert not write_trials(Path("none.txt"), same)
+    assert not Path("none.txt").exists()
