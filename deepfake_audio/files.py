@@ -147,9 +147,6 @@ def check_file(path: Path, what: str) -> int:
     """
     try:
         status = path.stat()
-        if stat.S_ISREG(status.st_mode):
-            with path.open("rb"):
-                pass
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{what} must be a readable file. Received: {path} ({reason}).") from None

@@ -41,8 +41,14 @@ def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
     Raises:
         UserError: the file is missing, empty, too large, or no image that can be read.
     """
-    with ONE_LARGE_IMAGE if _is_large_file(path) else nullcontext():
-        return decode_image(read_bytes(path, settings), settings, origin=str(path))
+    size = check_file(path, "An image")
+    if size > settings.max_megapixels * 1_000_000 * BYTES_A_PIXEL:
+        raise UserError(
+            f"An image file has at most {BYTES_A_PIXEL} bytes for each of image.max_megapixels="
+            f"{settings.max_megapixels} million pixels. Received: {path}, which is larger."
+        )
+    with ONE_LARGE_IMAGE if size > LARGE_PIXELS else nullcontext():
+        return decode_image(_read_bytes(path, size), settings, origin=str(path))
 
 
 class ImageCache:
@@ -72,30 +78,14 @@ class ImageCache:
         return pixels
 
 
-def _is_large_file(path: Path) -> bool:
+def _read_bytes(path: Path, size: int) -> bytes:
     try:
-        return path.stat().st_size > LARGE_PIXELS
-    except (OSError, ValueError):
-        return False  # reading it says what is wrong
-
-
-def read_bytes(path: Path, settings: ImageSettings) -> bytes:
-    """Read an image file's bytes, or raise a `UserError`."""
-    most_bytes = settings.max_megapixels * 1_000_000 * BYTES_A_PIXEL
-    if check_file(path, "An image") <= most_bytes:
-        try:
-            with path.open("rb") as file:
-                encoded = file.read(most_bytes + 1)
-        except OSError as error:
-            raise UserError(
-                f"An image must be a readable file. Received: {path} ({error.strerror})."
-            ) from None
-        if len(encoded) <= most_bytes:
-            return encoded
-    raise UserError(
-        f"An image file has at most {BYTES_A_PIXEL} bytes for each of image.max_megapixels="
-        f"{settings.max_megapixels} million pixels. Received: {path}, which is larger."
-    )
+        with path.open("rb", buffering=0) as file:
+            return file.read(size)
+    except OSError as error:
+        raise UserError(
+            f"An image must be a readable file. Received: {path} ({error.strerror})."
+        ) from None
 
 
 def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.ndarray:

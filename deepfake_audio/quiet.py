@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 STDERR = 2
 _lock = threading.Lock()
-_silenced = {"by": 0, "kept": -1}
+_silenced = {"by": 0, "kept": -1, "nowhere": -1}
 _kept_alive: list = []
 
 
@@ -38,9 +38,9 @@ def _silence() -> int:
         kept = os.dup(STDERR)
     except OSError:  # the script was started without a standard error
         return -1
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, STDERR)
-    os.close(nowhere)
+    if _silenced["nowhere"] < 0:
+        _silenced["nowhere"] = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(_silenced["nowhere"], STDERR)
     return kept
 
 

@@ -20,7 +20,6 @@ import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio import runs
-from deepfake_audio.config import load_settings, read_settings
 from deepfake_audio.image_headers import image_size
 
 GOOD_WAV, GOOD_PNG = hostile.sound(hostile.noise()), hostile.picture(".png")

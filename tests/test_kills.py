@@ -105,7 +105,14 @@ def test_a_running_training_is_left_alone_and_ends_in_one_line_if_an_image_break
 ):
     monkeypatch.chdir(tmp_path)
     folder = make_data_folder(tmp_path / "data" / "tiny")
-    args = ["--run", "one", "data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=100000"]
+    args = [
+        "--run",
+        "one",
+        "data.folder=data/tiny",
+        *TINY_SETTINGS,
+        "train.epochs=100000",
+        "train.early_stopping_patience=100000",
+    ]
     first = start("train.py", *args)
     wait_for(Path("runs/one/history.csv"))
     assert train.main(args) == 2

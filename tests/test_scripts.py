@@ -118,7 +118,9 @@ def test_a_training_killed_while_it_exports_is_finished_by_resuming(tmp_path, mo
 
 def test_ctrl_c_keeps_the_best_model_so_far(tmp_path):
     make_data_folder(tmp_path / "data" / "tiny")
-    training = start_training(tmp_path, "--run", "first", "train.epochs=100000")
+    training = start_training(
+        tmp_path, "--run", "first", "train.epochs=100000", "train.early_stopping_patience=100000"
+    )
     wait_for_epochs(tmp_path / "runs" / "first", 2)
     training.send_signal(signal.SIGINT)
     _, stderr = training.communicate(timeout=120)
