@@ -236,13 +236,10 @@ def test_no_file_takes_two_gigabytes_or_a_minute(in_audio_workspace, tmp_path):
 
 
 def test_too_long_a_recording_is_refused(in_audio_workspace, tmp_path, monkeypatch, capfd):
-    settings = load_settings()
-    short = settings.model_copy(
-        update={"limits": settings.limits.model_copy(update={"audio_hours": 1 / 3600})}
-    )
-    run, record, _ = runs.open_run("heard")
-    limited = read_settings(run.config).model_copy(update={"limits": short.limits})
-    monkeypatch.setattr(runs, "open_run", lambda name, overrides=(): (run, record, limited))
+    run, record, settings = runs.open_run("heard")
+    limits = settings.limits.model_copy(update={"audio_hours": 1 / 3600})
+    settings = settings.model_copy(update={"limits": limits})
+    monkeypatch.setattr(runs, "open_run", lambda *args, **kwargs: (run, record, settings))
     paths = write_all(tmp_path / "in", {"long.wav": GOOD_WAV, "short.wav": GOOD_WAV[:20_044]})
     verdicts, errors = check_verdicts(paths, capfd)
     assert len(verdicts) == len(errors) == 1
