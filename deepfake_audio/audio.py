@@ -21,6 +21,7 @@ FRAME_SECONDS = 0.01
 SILENCE_POWER = 1e-10  # -100 dBFS
 CHUNK_BYTES = 65_536  # for larger arrays the C library fetches fresh pages, at thrice the time
 USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
+FILTERS_AT_ONCE = 64
 MOST_WINDOWS = 1_000_000  # of one file; hours of speech have thousands
 
 
@@ -306,10 +307,15 @@ def _mel_filters(settings: AudioSettings):
     )
     edges_hz = _mel_to_hz(edges_mel)
     bin_hz = np.fft.rfftfreq(settings.fft_samples, 1 / settings.sample_rate_hz)[:, None]
-    rising = (bin_hz - edges_hz[:-2]) / np.diff(edges_hz)[:-1]
-    falling = (edges_hz[2:] - bin_hz) / np.diff(edges_hz)[1:]
-    triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
-    return sparse.csr_array(triangles)
+    widths_hz = np.diff(edges_hz)
+    parts = []
+    for first in range(0, settings.frequency_bins, FILTERS_AT_ONCE):  # all may take gigabytes
+        some = slice(first, first + FILTERS_AT_ONCE)
+        rising = (bin_hz - edges_hz[:-2][some]) / widths_hz[:-1][some]
+        falling = (edges_hz[2:][some] - bin_hz) / widths_hz[1:][some]
+        triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+        parts.append(sparse.csr_array(triangles))
+    return sparse.hstack(parts, format="csr").sorted_indices()
 
 
 def _hz_to_mel(hz: float | np.ndarray) -> np.ndarray:

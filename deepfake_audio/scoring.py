@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import os
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from deepfake_audio.images import read_image
 from deepfake_audio.onnx_graph import check_graph
 from deepfake_audio.yaml_files import shortened
 
+BATCH_VALUES = 25_000_000  # pixels held for a batch, whatever its size by setting
 LOAD_ERRORS = (
     onnx_errors.NoSuchFile,
     onnx_errors.InvalidProtobuf,
@@ -49,7 +51,7 @@ def load_model(
     check_graph(encoded, str(path))
     _bound_memory(limits.scoring_megabytes)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = min(threads, os.cpu_count() or 1)
     options.log_severity_level = 4
     options.add_session_config_entry("session.use_env_allocators", "1")
     try:
@@ -146,6 +148,11 @@ def score_stream(
         The same pairs with the score in the image's place, in order.
     """
     images = iter(images)
+    first = next(images, None)
+    if first is None:
+        return
+    images = itertools.chain([first], images)
+    batch_size = max(1, min(batch_size, BATCH_VALUES // first[1].size))
     while batch := list(itertools.islice(images, batch_size)):
         scores = score_images(model, np.stack([image for _, image in batch]))
         yield from zip((key for key, _ in batch), scores.tolist(), strict=True)

@@ -1,7 +1,9 @@
 """Runs by strangers are data: they compute within bounds, or are refused with the reason."""
 
 import json
+import re
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import hostile_inputs as hostile
 import predict
-from deepfake_audio import runs
+from deepfake_audio import runs, scoring
 from deepfake_audio.callbacks import load_weights
 from deepfake_audio.config import load_settings, read_settings
 from deepfake_audio.errors import UserError
@@ -226,3 +228,25 @@ def test_keras_files_are_read_for_their_weights_alone(stranger):
     Path("text.keras").write_text("no archive")
     with pytest.raises(UserError, match="Weights must be"):
         load_weights(model, Path("text.keras"), LIMITS)
+
+
+def test_settings_of_a_run_can_not_ask_for_all_memory_or_a_thousand_threads(stranger, capsys):
+    text = stranger.config.read_text()
+    for name, value in (("batch_size", 65_536), ("threads", 1000)):
+        section = text.rindex("\nscore:")
+        changed = re.sub(rf"( {name}: )\d+", rf"\g<1>{value}", text[section:], count=1)
+        text = text[:section] + changed
+    stranger.config.write_text(text)
+    settings = runs.open_run("first")[2]
+    assert (settings.score.batch_size, settings.score.threads) == (65_536, 1000)
+    started = time.monotonic()
+    assert predict.main(["data/tiny/test/fake/00.png"]) == 0
+    assert time.monotonic() - started < 5
+    batches = []
+    images = ((number, np.zeros((3000, 3000, 1), np.uint8)) for number in range(5))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            scoring, "score_images", lambda _, some: batches.append(len(some)) or some[:, 0, 0, 0]
+        )
+        assert len(list(scoring.score_stream(None, images, 65_536))) == 5
+    assert max(batches) == 2
