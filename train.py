@@ -247,7 +247,8 @@ def compiled_model(settings: Settings):
         raise UserError(
             "The network must fit the image. "
             f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
-            f"{settings.image.width} pixels. Use fewer model.conv_filters. ({error})"
+            f"{settings.image.width} pixels. Use fewer model.conv_filters or smaller "
+            f"model.pool_sizes. ({error})"
         ) from None
     finally:
         keras.config.set_dtype_policy(policy)

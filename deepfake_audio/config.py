@@ -18,6 +18,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1)]
 Factor = Annotated[float, Field(ge=0, le=100)]
+PoolSize = Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)]
 Decibels = Annotated[float, Field(ge=0, le=200)]
 
 BOUNDS = {
@@ -139,13 +140,24 @@ class DistortSettings(Section):
 
 class ModelSettings(Section):
     conv_filters: list[Annotated[int, Field(ge=1, le=4096)]] = Field(min_length=1, max_length=12)
+    pool_sizes: list[PoolSize] | None
     convs_per_block: int = Field(ge=1, le=8)
     kernel_size: int = Field(ge=1, le=31)
     padding: Literal["same", "valid"]
     batch_norm: bool
-    pooling: Literal["average", "max", "flatten"]
+    pooling: Literal["average", "max", "statistics", "flatten"]
     dense_units: int = Field(ge=1, le=65_536)
     dropout: Share
+
+    @model_validator(mode="after")
+    def _each_block_has_a_pool_size(self) -> "ModelSettings":
+        if self.pool_sizes is not None and len(self.pool_sizes) != len(self.conv_filters):
+            raise ValueError(
+                "model.pool_sizes has one [height, width] for each of model.conv_filters. "
+                f"Received: {len(self.pool_sizes)} sizes for {len(self.conv_filters)} blocks. "
+                "Add or remove some, or take null for 2x2 each"
+            )
+        return self
 
 
 class TrainSettings(Section):

@@ -4,7 +4,7 @@ import pytest
 
 from conftest import ROOT
 from deepfake_audio.config import load_settings
-from model import build_model, score_model
+from model import StatisticsPooling2D, build_model, score_model
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 128, 96, 1)).astype(np.float32)
 LABELS = np.array([[0], [1]] * 4, np.float32)
@@ -32,6 +32,11 @@ def test_network_is_small_enough_for_a_laptop():
         ("model.batch_norm=false", "model.pooling=max"),
         ("model.pooling=flatten", "model.convs_per_block=2"),
         ("model.padding=valid", "model.conv_filters=[4, 4]"),
+        (
+            "model.pooling=statistics",
+            "model.conv_filters=[4, 4]",
+            "model.pool_sizes=[[4, 2], [2, 1]]",
+        ),
     ],
 )
 def test_every_weight_learns(overrides):
@@ -43,11 +48,29 @@ def test_every_weight_learns(overrides):
         assert (old != new.numpy()).any(), new.path
 
 
-def test_score_is_the_log_odds_of_the_probability():
-    model = build()
+@pytest.mark.parametrize("pooling", ["average", "statistics"])
+def test_score_is_the_log_odds_of_the_probability(pooling):
+    model = build(f"model.pooling={pooling}")
     p_real = model.predict(IMAGES, verbose=0).astype(np.float64)
     scores = score_model(model).predict(IMAGES, verbose=0)
     np.testing.assert_allclose(scores, np.log(p_real / (1 - p_real)), atol=1e-5)
+
+
+def test_statistics_pooling_gives_averages_and_then_standard_deviations():
+    described = StatisticsPooling2D()(IMAGES / 255).numpy()
+    np.testing.assert_allclose(described[:, 0], IMAGES.mean((1, 2, 3)) / 255, rtol=1e-5)
+    np.testing.assert_allclose(described[:, 1], IMAGES.std((1, 2, 3)) / 255, rtol=1e-5)
+    assert build("model.pooling=statistics").get_layer("pool").output.shape == (None, 256)
+
+
+def test_each_block_pools_by_its_own_size_and_by_two_without_one():
+    def shapes(*overrides):
+        layers = build("model.conv_filters=[4, 8, 16]", *overrides).layers
+        return [each.output.shape[1:] for each in layers if "pooling2d" in each.name]
+
+    assert shapes() == [(64, 48, 4), (32, 24, 8), (16, 12, 16)]
+    sizes = "model.pool_sizes=[[2, 2], [4, 1], [1, 3]]"
+    assert shapes(sizes) == [(64, 48, 4), (16, 48, 8), (16, 16, 16)]
 
 
 def test_tutorial_network_has_the_tutorials_shape():
@@ -64,6 +87,13 @@ def test_tutorial_network_has_the_tutorials_shape():
     assert model.get_layer("dropout").rate == 0.5
 
 
-def test_too_many_blocks_for_the_image_is_a_value_error():
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("model.conv_filters=[4, 4, 4, 4, 4]",),
+        ("model.conv_filters=[4, 4]", "model.pool_sizes=[[2, 2], [16, 1]]"),
+    ],
+)
+def test_more_pooling_than_the_image_has_pixels_is_a_value_error(overrides):
     with pytest.raises(ValueError):
-        build("model.conv_filters=[4, 4, 4, 4, 4]", shape=(16, 16, 1))
+        build(*overrides, shape=(16, 16, 1))

@@ -11,6 +11,7 @@ CHOICES = (
     ("same", "true", "average", "grayscale", 3, 1, 32),
     ("valid", "false", "max", "rgb", 4, 2, 41),
     ("same", "false", "flatten", "rgb", 2, 1, 33),
+    ("same", "true", "statistics", "grayscale", 3, 1, 32),
 )
 
 
