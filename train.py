@@ -182,13 +182,14 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
     training, validation = make_feeds(settings, by_split)
     model = compiled_model(settings)
     model.summary()
+    weighs = train.class_weights and train.balance == "none"  # groups show the classes equally
     try:
         model.fit(
             training,
             validation_data=validation,
             epochs=train.epochs,
             initial_epoch=restore_backup(run, model, settings.limits),
-            class_weight=class_weights(by_split["train"]) if train.class_weights else None,
+            class_weight=class_weights(by_split["train"]) if weighs else None,
             callbacks=make_callbacks(run, train, training),
         )
     except KeyboardInterrupt:
@@ -211,11 +212,12 @@ def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tu
     )
     generator = SpectrogramGenerator(distort=distort, **settings.augment.model_dump())
     cache = ImageCache(settings.image, settings.feed.cache_mb)
-    batch_size, workers = settings.train.batch_size, settings.feed.workers
+    train, workers = settings.train, settings.feed.workers
     training = generator.flow_from_records(
-        by_split["train"], cache, batch_size, settings.train.seed, workers
-    )
-    return training, ImageFeed(by_split["val"], cache, batch_size, workers)
+        by_split["train"], cache, train.batch_size, train.seed, workers, train.balance,
+        train.epoch_images,
+    )  # fmt: skip
+    return training, ImageFeed(by_split["val"], cache, train.batch_size, workers)
 
 
 def image_error(error: Exception) -> UserError | None:

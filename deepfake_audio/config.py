@@ -163,6 +163,8 @@ class ModelSettings(Section):
 class TrainSettings(Section):
     seed: int = Field(ge=0, lt=2**31)
     epochs: int = Field(ge=1)
+    epoch_images: int = Field(ge=0)
+    balance: Literal["none", "groups"]
     batch_size: int = Field(ge=1)
     optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
     learning_rate: float = Field(gt=0)

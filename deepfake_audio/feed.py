@@ -14,6 +14,7 @@ import numpy as np
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
 from deepfake_audio.dataset import ImageRecord
+from deepfake_audio.draws import draw_epoch, group_images
 from deepfake_audio.images import ImageCache
 from deepfake_audio.seeds import image_seeds, uniform_draws
 from deepfake_audio.warps import (
@@ -184,20 +185,24 @@ class SpectrogramGenerator(ImageDataGenerator):
         batch_size: int,
         seed: int,
         workers: int,
+        balance: str = "none",
+        epoch_images: int = 0,
     ) -> "ImageFeed":
-        """Return a feed that shuffles the records each epoch and distorts each image."""
+        """Return a feed that draws records for each epoch and distorts each image."""
         if self.interpolation_order not in INTERPOLATIONS or self.data_format == "channels_first":
             raise ValueError(
                 "A feed has interpolation_order 0 or 1 and data_format channels_last. "
                 f"Received: {self.interpolation_order} and {self.data_format}"
             )
-        return ImageFeed(records, cache, batch_size, workers, generator=self, seed=seed)
+        return ImageFeed(records, cache, batch_size, workers, self, seed, balance, epoch_images)
 
 
 class ImageFeed(keras.utils.PyDataset):
     """Batches of images, float32 `(batch, height, width, channels)` in 0...255, and labels.
 
-    Without a generator the images come in order and as they are.
+    Without a generator the images come in order and as they are. With one, `balance` says which
+    are shown equally often (see `draws.group_images`), and `epoch_images` how many an epoch shows
+    at most; 0 shows as many as there are records.
 
     Attributes:
         epoch: set it before each epoch; it decides the order and the distortions.
@@ -211,6 +216,8 @@ class ImageFeed(keras.utils.PyDataset):
         workers: int,
         generator: SpectrogramGenerator | None = None,
         seed: int = 0,
+        balance: str = "none",
+        epoch_images: int = 0,
     ):
         super().__init__(workers=workers)
         self.paths = [record.path for record in records]
@@ -219,27 +226,29 @@ class ImageFeed(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.generator = generator
         self.seed = seed
+        self.classes = group_images(records, balance)
+        self.epoch_images = min(epoch_images or len(records), len(records))
         self.epoch = 0
         self._drawn: tuple[int, np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return -(-len(self.paths) // self.batch_size)
+        return -(-self.epoch_images // self.batch_size)
 
     def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
         order, seeds = self._draw_epoch()
-        chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        places = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
+        chosen = order[places]
         images = [self.cache.read(self.paths[index]) for index in chosen.tolist()]
         if self.generator is None:
             return np.stack(images, dtype=np.float32), self.labels[chosen]
-        return self.generator.random_batch(images, seeds[chosen]), self.labels[chosen]
+        return self.generator.random_batch(images, seeds[places]), self.labels[chosen]
 
     def _draw_epoch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the epoch's order of the images, and each image's seed."""
+        """Return the epoch's order of the images, and the seed of each."""
         drawn, epoch = self._drawn, self.epoch
         if drawn is None or drawn[0] != epoch:  # two threads may both draw, and draw the same
-            order = np.arange(len(self.paths))
-            seeds = image_seeds(self.seed, epoch, order)
+            order, passes = np.arange(len(self.paths)), epoch
             if self.generator is not None:
-                order = np.random.default_rng((self.seed, epoch)).permutation(order)
-            drawn = self._drawn = (epoch, order, seeds)
+                order, passes = draw_epoch(self.classes, self.epoch_images, self.seed, epoch)
+            drawn = self._drawn = (epoch, order, image_seeds(self.seed, passes, order))
         return drawn[1:]

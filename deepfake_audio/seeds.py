@@ -18,14 +18,14 @@ MIX_LEFT, MIX_RIGHT = 0xCA01F9DD, 0x4973F715
 THREAD = threading.local()
 
 
-def image_seeds(seed: int, epoch: int, indices: np.ndarray) -> np.ndarray:
+def image_seeds(seed: int, epoch: int | np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Return the number that decides all that is drawn for each image in an epoch.
 
     It is NumPy's `SeedSequence((seed, epoch, index)).generate_state(1)[0]`.
 
     Args:
         seed: of the training, 0 to below 2**32.
-        epoch: from 0.
+        epoch: from 0, or for each image how often it was shown before, `(images,)`.
         indices: of the images, integers `(images,)` from 0.
 
     Returns:

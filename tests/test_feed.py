@@ -193,6 +193,31 @@ def jitter(image, random):
     image += random.uniform(0, 1)
 
 
+def balanced(folder, workers=1):
+    records = training_records(folder)[9:]  # 3 fakes and 12 reals
+    generator = SpectrogramGenerator(distort=jitter, **SETTINGS.augment.model_dump())
+    cache = ImageCache(SETTINGS.image, 1)
+    return generator.flow_from_records(records, cache, 4, 7, workers, "groups", 10)
+
+
+def test_balanced_short_epochs_show_both_classes_equally_for_any_number_of_workers(data_folder):
+    plain, feed = balanced(data_folder), balanced(data_folder, workers=3)
+    assert len(feed) == 3
+    for epoch in (0, 3, 1):
+        plain.epoch = feed.epoch = epoch
+        drawn = through_threads(feed)
+        assert [len(images) for images, _ in drawn] == [4, 4, 2]
+        assert np.concatenate([labels for _, labels in drawn]).mean() == 0.5
+        for (images, labels), expected in zip(drawn, batches(plain), strict=True):
+            np.testing.assert_array_equal(images, expected[0])
+            np.testing.assert_array_equal(labels, expected[1])
+
+
+def test_an_image_that_is_repeated_within_an_epoch_is_distorted_anew(data_folder):
+    images = np.concatenate([images for images, _ in batches(balanced(data_folder))])
+    assert len({image.tobytes() for image in images}) == 10
+
+
 def test_batches_do_not_depend_on_the_order_in_which_they_are_asked_for(data_folder):
     feed = feed_of(data_folder)
     expected = batches(feed)

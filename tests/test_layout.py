@@ -11,7 +11,7 @@ from conftest import ROOT
 ORDER = (
     "quiet", "errors", "arguments", "files", "yaml_files", "config", "decoding", "audio",
     "image_headers", "images", "seeds", "warps", "distortions", "nuisances", "corpus_files",
-    "corpus_layouts", "corpora", "splits", "dataset", "feed", "onnx_graph", "calibration",
+    "corpus_layouts", "corpora", "splits", "dataset", "draws", "feed", "onnx_graph", "calibration",
     "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines", "callbacks",
     "score_files", "evaluation", "tables", "pictures", "report",
 )  # fmt: skip

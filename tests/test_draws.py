@@ -1,0 +1,92 @@
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepfake_audio.dataset import ImageRecord
+from deepfake_audio.draws import draw_epoch, group_images
+
+REALS = {("a", ""): 40, ("b", ""): 3}
+FAKES = {("a", "vocoder"): 25, ("a", "tts"): 7, ("b", "tts"): 1}
+IMAGES = 76
+
+
+def records_of(reals=REALS, fakes=FAKES):
+    return [
+        ImageRecord(Path("x"), "x", label, "train", corpus=corpus, attack=attack)
+        for label, groups in (("fake", fakes), ("real", reals))
+        for (corpus, attack), images in groups.items()
+        for _ in range(images)
+    ]
+
+
+def shown(records, balance, images, epochs):
+    classes = group_images(records, balance)
+    drawn = [draw_epoch(classes, images, 7, epoch)[0] for epoch in epochs]
+    return np.concatenate(drawn)
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 50])
+def test_unbalanced_each_epoch_is_a_new_order_of_all_images(epoch):
+    positions, passes = draw_epoch(group_images(records_of(), "none"), IMAGES, 7, epoch)
+    expected = np.random.default_rng((7, epoch)).permutation(IMAGES)
+    np.testing.assert_array_equal(positions, expected)
+    assert set(passes) == {epoch}
+
+
+def test_short_epochs_together_show_each_image_once():
+    orders = shown(records_of(), "none", 19, range(8)).reshape(2, IMAGES)
+    for order in orders:
+        assert sorted(order) == list(range(IMAGES))
+    assert (orders[0] != orders[1]).any()
+
+
+@pytest.mark.parametrize("images", [IMAGES, 12, 1000])
+def test_classes_are_shown_equally_and_within_them_corpora_and_generators(images):
+    records = records_of()
+    for epochs in (range(1), range(3, 4), range(5)):
+        order = [records[position] for position in shown(records, "groups", images, epochs)]
+        counts = Counter((record.label, record.corpus, record.attack) for record in order)
+        total = images * len(epochs)
+        assert sum(counts.values()) == total
+        for (label, *_), count in counts.items():
+            assert abs(count - total / 2 / (3 if label == "fake" else 2)) <= 1
+        assert len(counts) == 5
+
+
+def test_within_a_group_no_image_is_shown_more_often_than_another():
+    records = records_of()
+    times = np.bincount(shown(records, "groups", 30, range(9)), minlength=IMAGES)
+    start = 0
+    for images in (*FAKES.values(), *REALS.values()):
+        group = times[start : start + images]
+        assert group.max() - group.min() <= 1
+        start += images
+    assert times.sum() == 9 * 30
+
+
+def test_every_showing_of_an_image_has_a_number_of_its_own():
+    classes = group_images(records_of(), "groups")
+    drawn = [zip(*draw_epoch(classes, 50, 7, epoch), strict=True) for epoch in range(4)]
+    assert len(set(itertools.chain(*drawn))) == 200
+
+
+def test_more_groups_than_images_of_an_epoch_are_all_shown_in_time():
+    records = records_of(fakes={("a", str(number)): 2 for number in range(20)})
+    order = [records[position] for position in shown(records, "groups", 4, range(10))]
+    assert {record.attack for record in order if record.label == "fake"} == set(map(str, range(20)))
+
+
+def test_without_corpora_and_generators_a_group_is_the_class():
+    records = records_of(reals={("", ""): 30}, fakes={("", ""): 4})
+    labels = [records[position].label for position in shown(records, "groups", 34, [2])]
+    assert Counter(labels) == {"real": 17, "fake": 17}
+
+
+def test_fakes_and_reals_are_mixed_within_an_epoch():
+    records = records_of()
+    labels = [records[position].label for position in shown(records, "groups", 1000, [0])]
+    for start in range(0, 1000, 100):
+        assert 25 < labels[start : start + 100].count("fake") < 75
