@@ -180,7 +180,7 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
 
     by_split = {split: [r for r in records if r.split == split] for split in ("train", "val")}
     training, validation = make_feeds(settings, by_split)
-    model = compiled_model(settings)
+    model = compiled_model(settings, len(training))
     model.summary()
     weighs = train.class_weights and train.balance == "none"  # groups show the classes equally
     try:
@@ -234,7 +234,7 @@ def image_error(error: Exception) -> UserError | None:
     )
 
 
-def compiled_model(settings: Settings):
+def compiled_model(settings: Settings, epoch_steps: int):
     """Build the network and give it optimizer, loss and accuracy."""
     import keras
 
@@ -254,12 +254,8 @@ def compiled_model(settings: Settings):
         ) from None
     finally:
         keras.config.set_dtype_policy(policy)
-    optimizer = {
-        "class_name": settings.train.optimizer,
-        "config": {"learning_rate": settings.train.learning_rate},
-    }
     model.compile(
-        optimizer=keras.optimizers.get(optimizer),
+        optimizer=make_optimizer(settings.train, epoch_steps),
         loss=keras.losses.BinaryCrossentropy(label_smoothing=settings.train.label_smoothing),
         metrics=["accuracy"],
         jit_compile=settings.train.xla,
@@ -267,20 +263,39 @@ def compiled_model(settings: Settings):
     return model
 
 
+def make_optimizer(train: TrainSettings, epoch_steps: int):
+    """Return Keras's optimizer of that name, with the schedule, decay and average of settings."""
+    import keras
+
+    learning_rate = train.learning_rate
+    if train.schedule == "cosine":
+        steps = train.epochs * epoch_steps
+        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    config = {"learning_rate": learning_rate}
+    if train.optimizer == "adamw":
+        config["weight_decay"] = train.weight_decay
+    if train.average_weights:
+        config |= {"use_ema": True, "ema_momentum": train.average_weights}
+    return keras.optimizers.get({"class_name": train.optimizer, "config": config})
+
+
 def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
     """Return Keras's callbacks, in the order in which they must run."""
     import keras
 
-    from deepfake_audio.callbacks import Backup, EpochRecorder, HistoryReplay
+    from deepfake_audio.callbacks import AveragedWeights, Backup, EpochRecorder, HistoryReplay
 
     stopping = keras.callbacks.EarlyStopping(patience=train.early_stopping_patience, verbose=1)
     plateau = keras.callbacks.ReduceLROnPlateau(
         factor=train.plateau_factor, patience=train.plateau_patience
     )
-    recorder = EpochRecorder(run, training_feed)
+    lowering = [plateau] if train.schedule == "plateau" else []
+    averages = [AveragedWeights(training_feed)] if train.average_weights else []
+    recorder = EpochRecorder(run, training_feed, *averages)
     return [
-        HistoryReplay(recorder, [stopping, plateau]),
-        plateau,
+        *averages,
+        HistoryReplay(recorder, [stopping, *lowering]),
+        *lowering,
         stopping,
         recorder,
         *([keras.callbacks.TensorBoard(run.tensorboard)] if train.tensorboard else []),

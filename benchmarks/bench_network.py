@@ -53,7 +53,7 @@ def images_per_second(config) -> tuple[float, int]:
     from train import compiled_model
 
     settings = load_settings(config)
-    model = compiled_model(settings)
+    model = compiled_model(settings, STEPS)
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (settings.train.batch_size, *settings.image.shape))
     images, labels = images.astype(np.float32), rng.integers(0, 2, (len(images), 1))

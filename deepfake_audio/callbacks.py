@@ -2,10 +2,12 @@
 
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from deepfake_audio.config import LimitSettings
 from deepfake_audio.errors import UserError
@@ -16,19 +18,23 @@ from deepfake_audio.yaml_files import shortened
 
 BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
 ARCHIVE = {"metadata.json", "config.json", "model.weights.h5"}
+MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
 
 
 class EpochRecorder(keras.callbacks.Callback):
     """After each epoch write `history.csv`, and `model.keras` if the validation loss is a new low.
 
     Attributes:
+        averages: swaps the weights with their moving averages, which are then what is validated
+            and written; None if there are none.
         rows: one mapping an epoch, from 1.
     """
 
-    def __init__(self, run: Run, feed: ImageFeed):
+    def __init__(self, run: Run, feed: ImageFeed, averages: "AveragedWeights | None" = None):
         super().__init__()
         self.run = run
         self.feed = feed
+        self.averages = averages
         self.rows: list[dict[str, float]] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -38,10 +44,67 @@ class EpochRecorder(keras.callbacks.Callback):
         self.rows.append(
             {"epoch": epoch + 1} | {name: float(value) for name, value in logs.items()}
         )
+        self.rows[-1].setdefault("learning_rate", float(self.model.optimizer.learning_rate))
         if best_epoch(self.rows) == epoch + 1:
-            with replacing(self.run.keras_model) as partial:
+            with self._averaged(), replacing(self.run.keras_model) as partial:
                 self.model.save(partial)
         write_history(self.run, self.rows)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Put the moving averages in the place of the weights, as validation does."""
+        if self.averages is not None:
+            self.averages.on_test_begin()
+        yield
+        if self.averages is not None:
+            self.averages.on_test_end()
+
+
+class AveragedWeights(keras.callbacks.SwapEMAWeights):
+    """Put the moving averages of the weights in their place while the network is validated.
+
+    What batch normalisation knows of its inputs comes from the weights in training, and would not
+    fit: for the averages it is measured anew, on images of the epoch.
+    """
+
+    def __init__(self, feed: ImageFeed):
+        super().__init__()
+        self.feed = feed
+        self.of_averages: list[np.ndarray] | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        super().on_epoch_begin(epoch, logs)
+        self.of_averages = None
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        super().on_test_begin(logs)
+        statistics = self.model.non_trainable_weights
+        self.of_weights = [values.numpy() for values in statistics]
+        if self.of_averages is None:
+            measure_batches(self.model, self.feed)
+            self.of_averages = [values.numpy() for values in statistics]
+        _assign(statistics, self.of_averages)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        super().on_test_end(logs)
+        _assign(self.model.non_trainable_weights, self.of_weights)
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def measure_batches(model: keras.Model, feed: ImageFeed) -> None:
+    """Give batch normalisation the mean over batches of their averages and variances."""
+    layers = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    for number in range(min(len(feed), MEASURED_BATCHES) if layers else 0):
+        for layer in layers:
+            layer.momentum = number / (number + 1)
+        model(feed[number][0], training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
 
 
 class HistoryReplay(keras.callbacks.Callback):
@@ -60,7 +123,8 @@ class HistoryReplay(keras.callbacks.Callback):
         for callback in self.counting:
             for row in self.recorder.rows:
                 callback.on_epoch_end(row["epoch"] - 1, dict(row))
-        self.model.optimizer.learning_rate = learning_rate  # the plateau callback lowered it anew
+        if float(self.model.optimizer.learning_rate) != learning_rate:
+            self.model.optimizer.learning_rate = learning_rate  # the plateau callback lowered it
 
 
 class Backup(keras.callbacks.Callback):

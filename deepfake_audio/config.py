@@ -168,6 +168,9 @@ class TrainSettings(Section):
     batch_size: int = Field(ge=1)
     optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
     learning_rate: float = Field(gt=0)
+    schedule: Literal["plateau", "cosine"]
+    weight_decay: float = Field(ge=0, lt=1)
+    average_weights: Share
     label_smoothing: Share
     class_weights: bool
     early_stopping_patience: Patience

@@ -54,6 +54,20 @@ def test_unknown_key_names_the_near_match():
         ("augment.horizontal_flip=no", "augment.horizontal_flip: Input should be a valid boolean"),
         ("image.color=cmyk", "image.color: Input should be 'grayscale' or 'rgb'"),
         ("train.epochs", "An override has the form section.key=value. Received: 'train.epochs'"),
+        (
+            "model.pool_sizes=[[2, 2]]",
+            "one [height, width] for each of model.conv_filters. Received",
+        ),
+        ("model.pool_sizes=[[2], [2], [2], [2], [2]]", "model.pool_sizes.0: List should have"),
+        (
+            "model.pool_sizes=[[2, 0]]",
+            "model.pool_sizes.0.1: Input should be greater than or equal",
+        ),
+        ("train.schedule=linear", "train.schedule: Input should be 'plateau' or 'cosine'"),
+        ("train.balance=group", "Received: 'group'. Did you mean groups?"),
+        ("train.epoch_images=-1", "train.epoch_images: Input should be greater than or equal to 0"),
+        ("train.weight_decay=1", "train.weight_decay: Input should be less than 1"),
+        ("train.average_weights=1", "train.average_weights: Input should be less than 1"),
         ("audio.frequency_bins=100", "frequency_bins must divide fft_samples / 2"),
         ("audio.max_hz=9000", "max_hz at most half of sample_rate_hz"),
         ("audio.window_seconds=0.01", "must hold at least one frame"),
@@ -89,7 +103,9 @@ def test_missing_file_is_told(tmp_path):
 
 
 def test_written_settings_read_back_equal_and_keep_their_comments(tmp_path):
-    settings = load_settings(None, ["train.epochs=3", "model.conv_filters=[4, 8]"])
+    changes = ["train.epochs=3", "model.conv_filters=[4, 8]", "model.pool_sizes=[[2, 1], [4, 2]]"]
+    settings = load_settings(None, changes)
+    assert settings.model.pool_sizes == [[2, 1], [4, 2]]
     write_settings(settings, tmp_path / "config.yaml")
     assert read_settings(tmp_path / "config.yaml") == settings
     assert "# plays the sound backwards" in (tmp_path / "config.yaml").read_text()

@@ -1,0 +1,135 @@
+"""Schedules, averages and draws through a whole training, and through one that was stopped."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import export
+import predict
+import train
+from conftest import TINY_SETTINGS, make_data_folder
+from deepfake_audio import runs
+from deepfake_audio.callbacks import AveragedWeights, EpochRecorder, measure_batches
+from deepfake_audio.config import load_settings
+from deepfake_audio.dataset import read_records
+
+# One batch an epoch: Keras shuffles the order of batches, and anew where a training goes on.
+EVERYTHING = (
+    "train.batch_size=24", "train.optimizer=adamw", "train.schedule=cosine",
+    "train.average_weights=0.5", "train.balance=groups", "model.pooling=statistics",
+    "model.pool_sizes=[[2, 2], [2, 1]]",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_data_folder(tmp_path / "data" / "tiny")
+
+
+def trained(name, *overrides, code=0):
+    args = ["--run", name, "data.folder=data/tiny", *TINY_SETTINGS, *overrides]
+    assert train.main(args) == code
+    return runs.Run(Path("runs", name))
+
+
+def interrupt_after(monkeypatch, epochs):
+    make_callbacks = train.make_callbacks
+
+    def stop(epoch, logs):
+        if epoch + 1 == epochs:
+            raise KeyboardInterrupt
+
+    def with_a_stop(*args):
+        return [*make_callbacks(*args), keras.callbacks.LambdaCallback(on_epoch_end=stop)]
+
+    monkeypatch.setattr(train, "make_callbacks", with_a_stop)
+
+
+def test_a_training_with_everything_on_goes_on_as_if_it_had_not_been_stopped(monkeypatch, capsys):
+    whole = trained("whole", *EVERYTHING)
+    with monkeypatch.context() as stopped:
+        interrupt_after(stopped, 3)
+        trained("stopped", *EVERYTHING, code=130)
+    assert train.main(["--resume", "--run", "stopped"]) == 0
+    stopped = runs.Run(Path("runs/stopped"))
+    expected = runs.read_history(whole)
+    for row, other in zip(runs.read_history(stopped), expected, strict=True):
+        assert row == pytest.approx(other, rel=1e-5)
+    falling = [0.005 * (1 + np.cos(np.pi * epoch / 6)) for epoch in range(1, 7)]
+    rates = [row["learning_rate"] for row in expected]
+    np.testing.assert_allclose(rates, falling, rtol=1e-5, atol=1e-9)
+    assert predict.main(["--run", "stopped", "data/tiny/test"]) == 0
+    assert export.main(["--run", "stopped"]) == 0
+
+
+def feed_and_model(*overrides):
+    settings = load_settings(None, [*TINY_SETTINGS, "train.average_weights=0.8", *overrides])
+    by_split = {split: [] for split in ("train", "val", "test")}
+    for record in read_records(Path("data/tiny")):
+        by_split[record.split].append(record)
+    training, validation = train.make_feeds(settings, by_split)
+    return training, validation, train.compiled_model(settings, len(training))
+
+
+def test_what_is_validated_and_kept_is_the_average_of_the_weights_of_each_step(tmp_path):
+    training, validation, model = feed_and_model("train.batch_size=4")
+    run = runs.Run(tmp_path)
+    recorder = EpochRecorder(run, training, AveragedWeights(training))
+    steps, after = [], []
+    watcher = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda *_: steps.append([w.numpy() for w in model.trainable_variables]),
+        on_epoch_end=lambda *_: after.append([w.numpy() for w in model.trainable_variables]),
+    )
+    callbacks = [recorder.averages, recorder, watcher]
+    model.fit(training, validation_data=validation, callbacks=callbacks, verbose=0)
+
+    averages = steps[0]
+    for weights in steps[1:]:
+        averages = [0.8 * old + 0.2 * new for old, new in zip(averages, weights, strict=True)]
+    model.load_weights(run.keras_model)
+    for kept, average in zip(model.trainable_variables, averages, strict=True):
+        np.testing.assert_allclose(kept, average, rtol=1e-4, atol=1e-6)
+    for left, last in zip(after[0], steps[-1], strict=True):  # training goes on with the weights
+        np.testing.assert_allclose(left, last, rtol=1e-4, atol=1e-6)
+    loss, _ = model.evaluate(validation, verbose=0)
+    assert loss == pytest.approx(recorder.rows[0]["val_loss"], rel=1e-4)
+
+
+def test_batch_normalisation_is_measured_for_the_weights_that_it_is_used_with():
+    training, _, model = feed_and_model()
+    first = next(each for each in model.layers if isinstance(each, keras.layers.BatchNormalization))
+    inputs = keras.Model(model.inputs, first.input)
+    batches = [inputs(training[number][0]).numpy() for number in range(len(training))]
+    measure_batches(model, training)
+    averages = np.mean([batch.mean((0, 1, 2)) for batch in batches], axis=0)
+    variances = np.mean([batch.var((0, 1, 2)) for batch in batches], axis=0)
+    np.testing.assert_allclose(first.moving_mean, averages, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(first.moving_variance, variances, rtol=1e-4)
+    assert first.momentum == 0.9
+
+
+def test_balanced_classes_are_not_weighed_again():
+    Path("data/tiny/manifest.csv").unlink()
+    for number in range(9):
+        Path(f"data/tiny/train/fake/{number:02}.png").unlink()
+    weighed, plain = (
+        runs.read_history(
+            trained(value, "train.epochs=1", "train.balance=groups", f"train.class_weights={value}")
+        )
+        for value in ("true", "false")
+    )
+    assert weighed == plain
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_weight_decay_takes_its_share_of_the_weights(decay):
+    *_, model = feed_and_model("train.optimizer=adamw", f"train.weight_decay={decay}")
+    before = [weights.numpy() for weights in model.trainable_variables]
+    nothing = [np.zeros_like(weights) for weights in before]
+    model.optimizer.apply_gradients(zip(nothing, model.trainable_variables, strict=True))
+    left = 1 - decay * 0.01  # the learning rate of TINY_SETTINGS
+    for old, new in zip(before, model.trainable_variables, strict=True):
+        np.testing.assert_allclose(new, old * left, rtol=1e-6, atol=1e-9)
