@@ -13,6 +13,7 @@ from keras import layers
 from deepfake_audio.config import ModelSettings
 
 BATCH_NORM_MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
+RESIDUAL_SCALE = 1 / 48  # grey levels to about unit variance, once the smooth part is subtracted
 LOGIT = "logit"  # the layer whose output is the score: the log-odds of real
 
 
@@ -33,6 +34,31 @@ class StatisticsPooling2D(layers.Layer):
         return keras.ops.cast(described, self.compute_dtype)
 
 
+@keras.saving.register_keras_serializable("deepfake_audio")
+class SpectralResidual(layers.Layer):
+    """Leave of each level what stands out of the levels around it in frequency, at that moment.
+
+    Subtracts the mean over `rows` rows around each pixel, then the mean of each row over time: what
+    a voice says, and what a room or a microphone colours, goes; the grain that a generator leaves
+    stays. Linear, so a factor before it may as well stand behind it.
+
+    Args:
+        rows: odd, in pixels.
+    """
+
+    def __init__(self, rows: int, **named_keras_parameters):
+        super().__init__(**named_keras_parameters)
+        self.rows = rows
+
+    def call(self, inputs):
+        around = keras.ops.average_pool(inputs, (self.rows, 1), strides=1, padding="same")
+        residual = inputs - around
+        return residual - keras.ops.mean(residual, axis=2, keepdims=True)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"rows": self.rows}
+
+
 def build_model(settings: ModelSettings, image_shape: tuple[int, int, int]) -> keras.Sequential:
     """Build the network, not compiled.
 
@@ -46,11 +72,13 @@ def build_model(settings: ModelSettings, image_shape: tuple[int, int, int]) -> k
     Raises:
         ValueError: the image is too small for that many blocks.
     """
+    rows = settings.residual_rows
     pool_sizes = settings.pool_sizes or [[2, 2]] * len(settings.conv_filters)
     return keras.Sequential(
         [
             keras.Input(image_shape),
-            layers.Rescaling(1 / 255, name="rescale"),
+            layers.Rescaling(RESIDUAL_SCALE if rows else 1 / 255, name="rescale"),
+            *([SpectralResidual(rows, name="residual")] if rows else []),
             *[
                 layer
                 for filters, size in zip(settings.conv_filters, pool_sizes, strict=True)
@@ -73,13 +101,14 @@ def score_model(model: keras.Sequential) -> keras.Sequential:
     scores, a fifth sooner.
     """
     upto = model.layers.index(model.get_layer(LOGIT)) + 1
-    rescale, first, *rest = model.layers[:upto]
-    plain = [layer.__class__.from_config(_in_float32(layer)) for layer in (first, *rest)]
+    rescale, *trained = model.layers[:upto]
+    plain = [layer.__class__.from_config(_in_float32(layer)) for layer in trained]
     scores = keras.Sequential([keras.Input(model.input_shape[1:]), *plain])
-    for layer, trained in zip(plain, (first, *rest), strict=True):
-        layer.set_weights(trained.get_weights())
+    for layer, original in zip(plain, trained, strict=True):
+        layer.set_weights(original.get_weights())
+    first = next(layer for layer in plain if isinstance(layer, layers.Conv2D))
     kernel, *bias = first.get_weights()
-    plain[0].set_weights([kernel * rescale.scale, *bias])
+    first.set_weights([kernel * rescale.scale, *bias])
     return scores
 
 

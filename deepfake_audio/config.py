@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 
 from deepfake_audio.errors import UserError
@@ -139,6 +139,7 @@ class DistortSettings(Section):
 
 
 class ModelSettings(Section):
+    residual_rows: int = Field(ge=0, le=1025)
     conv_filters: list[Annotated[int, Field(ge=1, le=4096)]] = Field(min_length=1, max_length=12)
     pool_sizes: list[PoolSize] | None
     convs_per_block: int = Field(ge=1, le=8)
@@ -148,6 +149,16 @@ class ModelSettings(Section):
     pooling: Literal["average", "max", "statistics", "flatten"]
     dense_units: int = Field(ge=1, le=65_536)
     dropout: Share
+
+    @field_validator("residual_rows")
+    @classmethod
+    def _as_many_rows_above_as_below(cls, rows: int) -> int:
+        if rows and rows % 2 == 0:
+            raise ValueError(
+                "model.residual_rows is odd, or 0 for the levels. "
+                f"Received: {rows}. Take {rows + 1}"
+            )
+        return rows
 
     @model_validator(mode="after")
     def _each_block_has_a_pool_size(self) -> "ModelSettings":

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from deepfake_audio.errors import UserError
 
 OPERATORS = frozenset({
-    "Add", "BatchNormalization", "Cast", "Concat", "Conv", "Flatten", "Gather", "Gemm",
-    "GlobalAveragePool", "GlobalMaxPool", "Identity", "MatMul", "MaxPool", "Mul", "ReduceMax",
+    "Add", "AveragePool", "BatchNormalization", "Cast", "Concat", "Conv", "Flatten", "Gather",
+    "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "MatMul", "MaxPool", "Mul", "ReduceMax",
     "ReduceMean", "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Sqrt", "Squeeze", "Sub",
     "Transpose", "Unsqueeze",
 })  # fmt: skip

@@ -4,7 +4,7 @@ import pytest
 
 from conftest import ROOT
 from deepfake_audio.config import load_settings
-from model import StatisticsPooling2D, build_model, score_model
+from model import SpectralResidual, StatisticsPooling2D, build_model, score_model
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 128, 96, 1)).astype(np.float32)
 LABELS = np.array([[0], [1]] * 4, np.float32)
@@ -48,9 +48,11 @@ def test_every_weight_learns(overrides):
         assert (old != new.numpy()).any(), new.path
 
 
-@pytest.mark.parametrize("pooling", ["average", "statistics"])
-def test_score_is_the_log_odds_of_the_probability(pooling):
-    model = build(f"model.pooling={pooling}")
+@pytest.mark.parametrize(
+    "override", ["model.pooling=average", "model.pooling=statistics", "model.residual_rows=31"]
+)
+def test_score_is_the_log_odds_of_the_probability(override):
+    model = build(override)
     p_real = model.predict(IMAGES, verbose=0).astype(np.float64)
     scores = score_model(model).predict(IMAGES, verbose=0)
     np.testing.assert_allclose(scores, np.log(p_real / (1 - p_real)), atol=1e-5)
@@ -61,6 +63,18 @@ def test_statistics_pooling_gives_averages_and_then_standard_deviations():
     np.testing.assert_allclose(described[:, 0], IMAGES.mean((1, 2, 3)) / 255, rtol=1e-5)
     np.testing.assert_allclose(described[:, 1], IMAGES.std((1, 2, 3)) / 255, rtol=1e-5)
     assert build("model.pooling=statistics").get_layer("pool").output.shape == (None, 256)
+
+
+def test_residual_has_neither_envelope_nor_channel_but_the_grain():
+    grain = np.random.default_rng(1).normal(0, 8, IMAGES.shape).astype(np.float32)
+    rows, columns = np.mgrid[:128, :96][..., None].astype(np.float32)
+    envelope = rows * (1 + columns / 96)  # a slope over frequency that moves with time
+    channel = 20 * np.sin(rows / 3)  # stays through time
+    plain = SpectralResidual(31)(grain).numpy()
+    changed = SpectralResidual(31)(grain + envelope + channel).numpy()
+    inside = slice(15, -15)
+    np.testing.assert_allclose(changed[:, inside], plain[:, inside], atol=1e-3)
+    assert np.corrcoef(plain.ravel(), grain.ravel())[0, 1] > 0.95
 
 
 def test_each_block_pools_by_its_own_size_and_by_two_without_one():
