@@ -9,6 +9,7 @@ what it would have been fed.
 import threading
 from collections.abc import Callable, Sequence
 
+import cv2
 import keras
 import numpy as np
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
@@ -220,6 +221,7 @@ class ImageFeed(keras.utils.PyDataset):
         epoch_images: int = 0,
     ):
         super().__init__(workers=workers)
+        cv2.setNumThreads(1)  # its own threads slow down one small image, and the workers
         self.paths = [record.path for record in records]
         self.labels = np.array([[record.class_index] for record in records], np.float32)
         self.cache = cache

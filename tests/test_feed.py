@@ -1,5 +1,6 @@
 from multiprocessing.pool import ThreadPool
 
+import cv2
 import numpy as np
 import pytest
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
@@ -187,6 +188,16 @@ def test_the_same_seed_gives_the_same_batches_cached_or_not(data_folder, cache_m
         for (images, labels), expected in zip(through_threads(feed), batches(plain), strict=True):
             np.testing.assert_array_equal(images, expected[0])
             np.testing.assert_array_equal(labels, expected[1])
+
+
+def test_the_workers_are_the_only_threads_that_a_feed_takes(data_folder):
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        feed_of(data_folder, workers=2)
+        assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(before)
 
 
 def jitter(image, random):
