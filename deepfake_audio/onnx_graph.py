@@ -11,9 +11,9 @@ from deepfake_audio.errors import UserError
 
 OPERATORS = frozenset({
     "Add", "AveragePool", "BatchNormalization", "Cast", "Concat", "Conv", "Flatten", "Gather",
-    "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "MatMul", "MaxPool", "Mul", "ReduceMax",
-    "ReduceMean", "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Sqrt", "Squeeze", "Sub",
-    "Transpose", "Unsqueeze",
+    "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "MatMul", "MaxPool", "Mul",
+    "ReduceMax", "ReduceMean", "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Sqrt", "Squeeze",
+    "Sub", "Transpose", "Unsqueeze",
 })  # fmt: skip
 STANDARD_DOMAINS = frozenset({b"", b"ai.onnx"})
 # Field numbers of onnx.proto.
