@@ -11,9 +11,11 @@ import numpy as np
 
 from deepfake_audio.dataset import ImageRecord
 
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+
 
 def group_images(records: Sequence[ImageRecord], balance: str) -> list[list[np.ndarray]]:
-    """Return the positions of the records for each class and group that is to be shown equally.
+    """Return the positions of the records for each class and group that has a share of its own.
 
     Args:
         records: of the training images.
@@ -36,10 +38,11 @@ def draw_epoch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the images of an epoch: the next so many of a round that never ends.
 
-    In it the classes take turns, within a class its groups, and each group shows its images in an
-    order that is drawn anew whenever all have been shown. So over any stretch of epochs the counts
-    of two classes, of two groups of a class, or of two images of a group differ by one at most,
-    whether a group is shown several times an epoch or takes several epochs to be shown.
+    In it the classes take turns; a group's share of its class is as the square root of its size,
+    so that a few images are seen without being learnt by heart; and each group shows its images in
+    an order that is drawn anew whenever all have been shown. Over any stretch of epochs two classes
+    or two images of a group differ by one showing at most, and a group is within a few of its
+    share, whether it is shown several times an epoch or takes several epochs to be shown.
 
     Args:
         classes: as `group_images` returns them, none empty.
@@ -55,15 +58,26 @@ def draw_epoch(
     drawn, number = [], 0
     for class_number, groups in enumerate(classes):
         of_class = turns[turns % len(classes) == class_number] // len(classes)
+        whose = _take_turns(groups, of_class[-1] + 1) if len(of_class) else np.empty(0, int)
         for group_number, group in enumerate(groups):
-            of_group = of_class[of_class % len(groups) == group_number] // len(groups)
-            drawn.append(_draw_group(group, of_group, seed, number))
+            mine = whose == group_number
+            before, after = mine[: len(mine) - len(of_class)].sum(), mine.sum()
+            drawn.append(_draw_group(group, np.arange(before, after), seed, number))
             number += 1
     positions, passes = np.concatenate(drawn, axis=1)
     if number == 1:
         return positions, passes
     mixed = np.random.default_rng((seed, epoch, number)).permutation(images)
     return positions[mixed], passes[mixed]
+
+
+def _take_turns(groups: Sequence[np.ndarray], turns: int) -> np.ndarray:
+    """Return which of a class's groups has each turn from the first on, evenly mixed.
+
+    Multiples of the golden ratio fill an interval evenly at any time (Weyl's equidistribution).
+    """
+    ends = np.sqrt([len(group) for group in groups]).cumsum()
+    return np.searchsorted(ends[:-1] / ends[-1], np.arange(turns) * GOLDEN_RATIO % 1, side="right")
 
 
 def _draw_group(group: np.ndarray, turns: np.ndarray, seed: int, number: int) -> np.ndarray:
