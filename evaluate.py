@@ -77,7 +77,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "settings", nargs="*", metavar="section.key=value", help="of predict, evaluate and score"
     )
     parser.add_argument(
-        "--run", metavar="NAME", help="a folder below runs/, or a path (default: the newest run)"
+        "--run",
+        metavar="NAME",
+        help="a folder below runs/, or a path (default: the newest run; with --data, or else "
+        "models/pretrained)",
     )
     parser.add_argument(
         "--data", metavar="FOLDER", help="other images (default: those that the run was made with)"
@@ -102,7 +105,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def evaluate_run(args: argparse.Namespace) -> int:
     """Score a run's images, or others, and write everything into the run folder."""
-    run, record, settings = runs.open_run(args.run, overrides=args.settings)
+    elsewhere = args.data is not None  # what the shipped model was trained on is not shipped
+    run, record, settings = runs.open_run(args.run, False, args.settings, or_pretrained=elsewhere)
     origin = Path(args.data or settings.data.folder)
     data = check_images(read_records(origin), settings.image)
     for message in data.unreadable:

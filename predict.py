@@ -5,6 +5,7 @@
     cat clip.ogg | python predict.py -              standard input
     python predict.py --timeline call.wav           which passages are fake, with a picture
     python predict.py --run first clip.wav          with runs/first instead of the newest run
+    python predict.py --run models/pretrained clip.wav      the shipped model, whatever you trained
     python predict.py --json folder/                one JSON object a line, for machines
     python predict.py --csv verdicts.csv folder/    and a table of them in a file
     python predict.py --set predict.prior_fake=0.1 clip.wav    where one in ten files is fake
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     if args.csv:
         check_table(Path(args.csv))
-    run, record, settings = runs.open_run(args.run, overrides=args.settings)
+    run, record, settings = runs.open_run(args.run, overrides=args.settings, or_pretrained=True)
     model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
     reader = Reader(settings, record.images_from_audio)
     verdicts, drawn = [], Counter()
@@ -98,7 +99,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "files", nargs="+", metavar="FILE", help="audio, images, folders of them, or - "
     )
     parser.add_argument(
-        "--run", metavar="NAME", help="a folder below runs/, or a path (default: the newest run)"
+        "--run",
+        metavar="NAME",
+        help="a folder below runs/, or a path (default: the newest run, or else models/pretrained)",
     )
     parser.add_argument(
         "--timeline",

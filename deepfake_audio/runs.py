@@ -43,6 +43,7 @@ from deepfake_audio.scoring import read_model
 from deepfake_audio.yaml_files import shortened
 
 RUNS = Path("runs")
+PRETRAINED = Path(__file__).resolve().parent.parent / "models" / "pretrained"
 MAX_RECORD_BYTES = 1_000_000
 LARGEST_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
 NAMED = 10  # so many runs stand in a message
@@ -220,7 +221,10 @@ def installed_versions() -> dict[str, str]:
 
 
 def open_run(
-    name: str | None, resuming: bool = False, overrides: Sequence[str] = ()
+    name: str | None,
+    resuming: bool = False,
+    overrides: Sequence[str] = (),
+    or_pretrained: bool = False,
 ) -> tuple[Run, RunRecord, Settings]:
     """Find a run and read its record and settings.
 
@@ -228,14 +232,17 @@ def open_run(
         name: a folder below runs/, or a path; None takes the newest that can be used.
         resuming: ask for one whose training has not ended, instead of one with a model.
         overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
+        or_pretrained: where runs/ has none that can be used, take the one that is shipped.
 
     Raises:
         UserError: there is no such run, it can't be used that way, or its files are damaged.
     """
     if name is None:
-        run = _newest(resuming)
+        run = _newest(resuming) or (Run(PRETRAINED) if or_pretrained else None)
     else:
         run = Run(RUNS / name) if is_folder(RUNS / name) else Run(Path(name))
+    if run is None:
+        raise _none_usable(resuming)
     if not is_file(run.record):
         raise UserError(f"A run folder holds run.json. Received: {run.folder}. {_known_runs()}")
     record = read_record(run)
@@ -292,7 +299,7 @@ def put_in_force(run: Run, record: RunRecord, settings: Settings) -> None:
         raise unwritable(run.onnx_model, error) from None
 
 
-def _newest(resuming: bool) -> Run:
+def _newest(resuming: bool) -> Run | None:
     wanted = ("training", "interrupted") if resuming else ("interrupted", "finished")
     runs = [Run(RUNS / name) for name in _names()]
     dated = [
@@ -300,15 +307,17 @@ def _newest(resuming: bool) -> Run:
         for run in runs
         if (record := read_record(run)).status in wanted
     ]
-    if not dated:
-        if resuming:
-            raise UserError(
-                "Only a training that was cut off can be resumed. Received: none in runs/."
-            )
-        raise UserError(
-            "A trained run is needed. Received: none in runs/. Make one with: python train.py"
+    return max(dated)[2] if dated else None
+
+
+def _none_usable(resuming: bool) -> UserError:
+    if resuming:
+        return UserError(
+            "Only a training that was cut off can be resumed. Received: none in runs/."
         )
-    return max(dated)[2]
+    return UserError(
+        "A trained run is needed. Received: none in runs/. Make one with: python train.py"
+    )
 
 
 def _known_runs() -> str:
