@@ -3,16 +3,17 @@
     python -m benchmarks.bench_accuracy FOLDER                              the default settings
     python -m benchmarks.bench_accuracy FOLDER model.conv_filters=[16,32]   others
     python -m benchmarks.bench_accuracy FOLDER train.seed=2 train.epochs=15
+    python -m benchmarks.bench_accuracy FOLDER --config unseen.yaml         a settings file
 
 FOLDER holds audio with a table that names label, split, attack and corpus, or a public corpus.
 Trains on the same clips: the network of the settings, the tutorials' network with their shear, zoom
-and flip (as many epochs), and a Gaussian mixture over LFCC. Prints for validation and test the EER
+and flip (as many images), and a Gaussian mixture over LFCC. Prints for validation and test the EER
 of all files with its 95% interval, and the mean over corpora whose real and fake files are of the
 same pages, which a difference of channels can't improve; then each generator.
 """
 
+import argparse
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,14 @@ from deepfake_audio.score_files import make_table
 from deepfake_audio.tables import format_groups
 
 TUTORIAL = ROOT / "benchmarks" / "tutorial.yaml"
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("settings", nargs="*", metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--config", metavar="FILE")
+    return parser.parse_args(argv)
 
 
 def free_name(stem: str) -> str:
@@ -100,17 +109,19 @@ def format_line(name: str, figures: Mapping[str, Mapping], seconds: float) -> st
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    args = sys.argv[1:] if argv is None else list(argv)
-    audio, settings = Path(args[0]), args[1:]
-    data = Path("data") / f"{audio.resolve().name}-accuracy"
-    prepare.main([str(audio), "--name", data.name])
+    args = parse_arguments(argv)
+    audio, config = Path(args.folder), ["--config", args.config] if args.config else []
+    made_for = Path(args.config).stem if args.config else "accuracy"
+    data = Path("data") / f"{audio.resolve().name}-{made_for}"
+    prepare.main([str(audio), "--name", data.name, *config])
     given = [f"data.folder={data}"]
-    same = [s for s in settings if s.startswith(("train.epochs=", "train.seed="))]
-    seed = load_settings(None, settings).train.seed
+    ours = load_settings(args.config, args.settings).train
+    same = [f"train.epochs={ours.epochs}", f"train.seed={ours.seed}"]
+    same += [f"train.epoch_images={ours.epoch_images}"]
     results = {
-        "these settings": trained("accuracy", [*given, *settings]),
+        "these settings": trained("accuracy", [*config, *given, *args.settings]),
         "tutorial network": trained("tutorial", ["--config", str(TUTORIAL), *given, *same]),
-        "LFCC-GMM": mixture(audio, data, seed),
+        "LFCC-GMM": mixture(audio, data, ours.seed),
     }
     print(f"\n{'':20}{'val EER (95%)':>24}{'corpora':>8}{'test EER (95%)':>25}{'corpora':>8}"
           f"{'training s':>11}")  # fmt: skip
