@@ -15,11 +15,12 @@ from deepfake_audio.callbacks import AveragedWeights, EpochRecorder, measure_bat
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_records
 
-# One batch an epoch: Keras shuffles the order of batches, and anew where a training goes on.
+# One batch an epoch and no dropout: where a training goes on, Keras draws the order of the batches
+# and what dropout leaves out anew.
 EVERYTHING = (
     "train.batch_size=24", "train.optimizer=adamw", "train.schedule=cosine",
     "train.average_weights=0.5", "train.balance=groups", "model.pooling=statistics",
-    "model.pool_sizes=[[2, 2], [2, 1]]",
+    "model.pool_sizes=[[2, 2], [2, 1]]", "model.dropout=0.0",
 )  # fmt: skip
 
 
@@ -79,9 +80,12 @@ def test_what_is_validated_and_kept_is_the_average_of_the_weights_of_each_step(t
     run = runs.Run(tmp_path)
     recorder = EpochRecorder(run, training, AveragedWeights(training))
     steps, after = [], []
+
+    def watch(seen):
+        return lambda _, logs: seen.append([w.numpy() for w in model.trainable_variables])
+
     watcher = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda *_: steps.append([w.numpy() for w in model.trainable_variables]),
-        on_epoch_end=lambda *_: after.append([w.numpy() for w in model.trainable_variables]),
+        on_train_batch_end=watch(steps), on_epoch_end=watch(after)
     )
     callbacks = [recorder.averages, recorder, watcher]
     model.fit(training, validation_data=validation, callbacks=callbacks, verbose=0)
@@ -128,7 +132,7 @@ def test_balanced_classes_are_not_weighed_again():
 def test_weight_decay_takes_its_share_of_the_weights(decay):
     *_, model = feed_and_model("train.optimizer=adamw", f"train.weight_decay={decay}")
     before = [weights.numpy() for weights in model.trainable_variables]
-    nothing = [np.zeros_like(weights) for weights in before]
+    nothing = [keras.ops.zeros_like(weights) for weights in model.trainable_variables]
     model.optimizer.apply_gradients(zip(nothing, model.trainable_variables, strict=True))
     left = 1 - decay * 0.01  # the learning rate of TINY_SETTINGS
     for old, new in zip(before, model.trainable_variables, strict=True):
