@@ -1,0 +1,60 @@
+"""The shipped model: it answers right after a clone, and its parts belong together."""
+
+import json
+
+import numpy as np
+import pytest
+
+import evaluate
+import predict
+from conftest import ROOT
+from deepfake_audio import runs, scoring
+from deepfake_audio.callbacks import load_weights
+from model import build_model, score_model
+
+CLIPS = ROOT / "data" / "sample" / "audio"
+
+
+def verdict_of(capsys, *args: str) -> dict:
+    assert predict.main(["--json", *args]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("clip", "expected"),
+    [("fake_griffin-lim_ivrvoice.ru", "FAKE"), ("real_ivrvoice.ru_conf-full", "REAL")],
+)
+def test_a_clip_is_judged_where_nothing_was_trained(clip, expected, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    verdict = verdict_of(capsys, str(CLIPS / f"{clip}.flac"))
+    assert (verdict["verdict"], verdict["run"]) == (expected, "pretrained")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_own_run_comes_first_and_the_shipped_one_can_be_named(in_audio_workspace, capsys):
+    clip = str(CLIPS / "real_ivrvoice.ru_conf-full.flac")
+    assert verdict_of(capsys, clip)["run"] != "pretrained"
+    assert verdict_of(capsys, "--run", str(runs.PRETRAINED), clip)["run"] == "pretrained"
+
+
+def test_its_weights_its_network_and_its_export_are_one(tmp_path):
+    run, record, settings = runs.open_run(str(runs.PRETRAINED))
+    assert record.status == "finished"
+    model = build_model(settings.model, settings.image.shape)
+    load_weights(model, run.keras_model, settings.limits)
+    images = np.random.default_rng(0).integers(0, 256, (4, *settings.image.shape), np.uint8)
+    expected = score_model(model).predict(images.astype(np.float32), verbose=0)[:, 0]
+    exported = scoring.load_model(run.onnx_model, 1, settings.limits)
+    np.testing.assert_allclose(scoring.score_images(exported, images), expected, atol=1e-4)
+
+
+def test_it_is_small():
+    assert sum(file.stat().st_size for file in runs.PRETRAINED.iterdir()) < 5_000_000
+
+
+def test_what_it_was_trained_on_is_not_shipped_and_evaluating_it_needs_data(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert evaluate.main([]) == 2
+    assert "A trained run is needed" in capsys.readouterr().err
