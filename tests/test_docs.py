@@ -44,7 +44,14 @@ def test_commands_are_understood(name, args):
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "data/sample/README.md"], ids=lambda page: page
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "data/sample/README.md",
+        "docs/accuracy.md",
+        "models/pretrained/README.md",
+    ],
 )
 def test_local_links_and_pictures_are_there(page):
     text = (ROOT / page).read_text(encoding="utf-8")
