@@ -308,6 +308,7 @@ def list_table(table: Path) -> Iterator[Listing]:
             attack=row.get("attack") or row.get("generator", ""),
             codec=row.get("codec", ""),
             corpus=row.get("corpus", ""),
+            group=row.get("speaker") or row.get("sentence", ""),
         )
 
 

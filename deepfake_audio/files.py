@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,30 @@ def replacing(path: Path) -> Iterator[Path]:
         raise unwritable(path, error) from None
     finally:
         _remove(partial)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path` and rename it into place once all is written.
+
+    Args:
+        path: the folder to make; nothing may be there.
+
+    Yields:
+        The folder to write into; an exception or Ctrl-C removes it.
+
+    Raises:
+        OutputError: the disk is full, or the folder can't be written to.
+    """
+    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:

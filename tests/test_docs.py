@@ -6,6 +6,7 @@ import shlex
 import pytest
 
 import evaluate
+import make_fakes
 import predict
 import prepare
 import train
@@ -14,6 +15,7 @@ from deepfake_audio.config import load_settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SCRIPTS = {
+    "make_fakes.py": make_fakes,
     "prepare.py": prepare,
     "train.py": train,
     "evaluate.py": evaluate,

@@ -11,12 +11,12 @@ from conftest import ROOT
 ORDER = (
     "quiet", "errors", "arguments", "files", "yaml_files", "config", "decoding", "audio",
     "image_headers", "images", "seeds", "warps", "distortions", "nuisances", "corpus_files",
-    "corpus_layouts", "corpora", "splits", "dataset", "draws", "feed", "onnx_graph", "calibration",
-    "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines", "callbacks",
-    "score_files", "evaluation", "tables", "pictures", "report",
+    "corpus_layouts", "corpora", "splits", "dataset", "draws", "feed", "vocoders", "onnx_graph",
+    "calibration", "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines",
+    "callbacks", "score_files", "evaluation", "tables", "pictures", "report",
 )  # fmt: skip
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
-TRAINS = {"train", "model", "feed", "callbacks", "export"}
+TRAINS = {"train", "model", "feed", "callbacks", "export", "vocoders"}
 MODULES = sorted((ROOT / "deepfake_audio").glob("[a-z]*.py"))
 SOURCES = [*MODULES, *(ROOT / f"{name}.py" for name in SCRIPTS)]
 

@@ -1,0 +1,360 @@
+"""Small neural vocoders: networks that say a sentence again and leave a generator's traces in it.
+
+    vocoder, losses = train_vocoder("istft", voices, steps=2000, seed=1)
+    copied = say_again(vocoder, sound)
+
+Each kind goes from sound to sound at 16 kHz by way of what its family keeps of it: a log mel
+spectrogram, or a few numbers a moment. `RECIPES` says how each is built and trained.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from tqdm import tqdm
+
+from deepfake_audio.errors import UserError
+
+SAMPLE_RATE_HZ = 16_000
+FFT_SAMPLES = 1024
+HOP_SAMPLES = 256
+MEL_BANDS = 80
+MEL_LOWEST_HZ, MEL_HIGHEST_HZ = 20.0, 7990.0
+MEL_FLOOR = 1e-4
+LARGEST_LOG_MAGNITUDE = 5.0  # what is beyond would be noise far above full scale
+UPSAMPLING_STRIDES = (8, 8, 4)  # their product is the hop
+CODEC_STRIDES = (8, 5, 4)
+CODEC_NUMBERS = 32  # that stand for 160 samples
+CODEC_NOISE = 0.05
+FEWEST_CHANNELS = 8, 12  # of upsampling, codec
+WHOLE_SAMPLES = 1280  # a multiple of each kind's hop; sound is filled up to one
+
+RESOLUTIONS = ((512, 128), (1024, 256), (256, 64))  # samples: FFT, hop
+MAGNITUDE_FLOOR, JUDGED_FLOOR = 1e-5, 1e-4
+BATCH = 8
+LEARNING_RATE = 1e-3
+LOWEST_LEARNING_RATE = 1e-5
+CLIP_NORM = 5.0
+JUDGED_FROM = 0.3  # share of the steps after which the discriminators are listened to
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a kind of vocoder is built and trained.
+
+    Attributes:
+        build: returns the network, from `(batch, samples)` to `(batch, samples)`.
+        segment_samples: length of what is shown to it in training.
+        steps: of training; about five minutes on one core.
+        waveform_weight: of the mean absolute difference of the samples, in the loss.
+        adversarial_weight: of the discriminators' judgement, in the loss; 0 trains without.
+    """
+
+    build: Callable[[], keras.Model]
+    segment_samples: int
+    steps: int
+    waveform_weight: float = 0.0
+    adversarial_weight: float = 0.0
+
+
+class LogMel(layers.Layer):
+    """Describe sound by its log mel spectrogram: `(batch, samples)` to `(batch, frames, bands)`.
+
+    The samples are a multiple of the hop, and become as many frames as hops fit in.
+    """
+
+    def call(self, sound):
+        filters = tf.signal.linear_to_mel_weight_matrix(
+            MEL_BANDS, FFT_SAMPLES // 2 + 1, SAMPLE_RATE_HZ, MEL_LOWEST_HZ, MEL_HIGHEST_HZ
+        )
+        half = FFT_SAMPLES // 2
+        padded = tf.pad(sound, [[0, 0], [half, half]], mode="REFLECT")
+        mel = magnitudes(padded, FFT_SAMPLES, HOP_SAMPLES) @ filters
+        return tf.math.log(tf.maximum(mel, MEL_FLOOR))[:, :-1]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], None, MEL_BANDS
+
+
+class LogSpectrogram(layers.Layer):
+    """Describe sound as a picture: `(batch, samples)` to `(batch, frames, bins, 1)`, logarithms."""
+
+    def __init__(self, fft_samples: int, hop_samples: int):
+        super().__init__()
+        self.fft_samples, self.hop_samples = fft_samples, hop_samples
+
+    def call(self, sound):
+        linear = magnitudes(sound, self.fft_samples, self.hop_samples)
+        return tf.math.log(linear + JUDGED_FLOOR)[..., None]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], None, self.fft_samples // 2 + 1, 1
+
+
+class InverseSpectrum(layers.Layer):
+    """Add up frames of log magnitudes and phases: `(batch, frames, fft + 2)` to `(batch, samples)`.
+
+    As the head of Vocos does: an inverse STFT, in place of learnt upsampling.
+    """
+
+    def call(self, frames):
+        log_magnitude, phase = tf.split(frames, 2, axis=-1)  # each (batch, frames, fft / 2 + 1)
+        magnitude = tf.exp(tf.minimum(log_magnitude, LARGEST_LOG_MAGNITUDE))
+        spectrum = tf.complex(magnitude * tf.cos(phase), magnitude * tf.sin(phase))
+        window = tf.signal.inverse_stft_window_fn(HOP_SAMPLES)
+        sound = tf.signal.inverse_stft(spectrum, FFT_SAMPLES, HOP_SAMPLES, window_fn=window)
+        first = FFT_SAMPLES // 2
+        return sound[:, first : first + tf.shape(frames)[1] * HOP_SAMPLES]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], None
+
+
+def istft_network(channels: int, blocks: int = 4) -> keras.Model:
+    """Build a vocoder that works at the rate of the frames, and ends in an inverse STFT.
+
+    Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders", 2023.
+    """
+    sound = keras.Input((None,))
+    x = layers.Conv1D(channels, 7, padding="same")(LogMel()(sound))  # (batch, frames, channels)
+    x = layers.LayerNormalization()(x)
+    for _ in range(blocks):
+        x = _convnext(x, channels)
+    x = layers.Dense(FFT_SAMPLES + 2)(layers.LayerNormalization()(x))
+    return keras.Model(sound, InverseSpectrum()(x))
+
+
+def upsampling_network(channels: int) -> keras.Model:
+    """Build a vocoder that goes from frames to samples by transposed convolutions.
+
+    Kong et al., "HiFi-GAN: Generative Adversarial Networks for Efficient and High Fidelity Speech
+    Synthesis", 2020.
+    """
+    sound = keras.Input((None,))
+    x = layers.Conv1D(channels, 7, padding="same")(LogMel()(sound))  # (batch, frames, channels)
+    return keras.Model(sound, _upsample(x, channels, UPSAMPLING_STRIDES, FEWEST_CHANNELS[0]))
+
+
+def codec_network(channels: int) -> keras.Model:
+    """Build a codec: a few noisy numbers between -1 and 1 stand for each 160 samples.
+
+    Zeghidour et al., "SoundStream: An End-to-End Neural Audio Codec", 2021; noise in place of its
+    quantisation.
+    """
+    sound = keras.Input((None,))
+    width = FEWEST_CHANNELS[1]
+    x = layers.Reshape((-1, 1))(sound)
+    x = layers.Conv1D(width, 7, padding="same")(x)
+    for stride in reversed(CODEC_STRIDES):
+        width = min(width * 2, channels)
+        x = layers.Conv1D(width, 2 * stride, strides=stride, padding="same")(_leaky(x))
+        x = _residual(x, width, dilations=(1,))
+    x = layers.Conv1D(CODEC_NUMBERS, 3, padding="same", activation="tanh")(_leaky(x))
+    x = layers.GaussianNoise(CODEC_NOISE)(x)  # (batch, samples / 160, 32)
+    x = layers.Conv1D(width, 3, padding="same")(x)
+    return keras.Model(sound, _upsample(x, width, CODEC_STRIDES, FEWEST_CHANNELS[1]))
+
+
+def _convnext(x, channels: int):
+    """Add to `(batch, frames, channels)` what a block of Vocos makes of it."""
+    update = layers.DepthwiseConv1D(7, padding="same")(x)
+    update = layers.Dense(channels * 3, activation="gelu")(layers.LayerNormalization()(update))
+    return layers.Add()([x, layers.Dense(channels)(update)])
+
+
+def _upsample(x, channels: int, strides: Sequence[int], fewest_channels: int):
+    """Go from `(batch, frames, channels)` to samples; each stride halves the channels."""
+    for stride in strides:
+        channels = max(channels // 2, fewest_channels)
+        x = layers.Conv1DTranspose(channels, 2 * stride, strides=stride, padding="same")(_leaky(x))
+        x = _residual(x, channels, dilations=(1, 3))
+    x = layers.Conv1D(1, 7, padding="same", activation="tanh")(_leaky(x))
+    return layers.Reshape((-1,))(x)
+
+
+def _residual(x, channels: int, dilations: Sequence[int]):
+    for dilation in dilations:
+        update = layers.Conv1D(channels, 3, padding="same", dilation_rate=dilation)(_leaky(x))
+        x = layers.Add()([x, update])
+    return x
+
+
+def _leaky(x, slope: float = 0.1):
+    return layers.LeakyReLU(negative_slope=slope)(x)
+
+
+RECIPES = {
+    "istft": Recipe(partial(istft_network, 192), segment_samples=16_384, steps=2000),
+    "istft_adversarial": Recipe(
+        partial(istft_network, 160), segment_samples=16_384, steps=1100, adversarial_weight=0.3
+    ),
+    "upsampling": Recipe(partial(upsampling_network, 96), segment_samples=8192, steps=5000),
+    "codec": Recipe(
+        partial(codec_network, 96), segment_samples=8000, steps=5000, waveform_weight=10.0
+    ),
+}
+
+
+class HeldThenFalling(keras.optimizers.schedules.LearningRateSchedule):
+    """Hold the learning rate for half of the steps, then let it fall to almost nothing."""
+
+    def __init__(self, steps: int):
+        self.steps = steps
+
+    def __call__(self, step):
+        left = 1 - keras.ops.cast(step, "float32") / self.steps
+        return LEARNING_RATE * keras.ops.minimum(1.0, 2 * left) + LOWEST_LEARNING_RATE
+
+    def get_config(self) -> dict:
+        return {"steps": self.steps}
+
+
+def magnitudes(sound, fft_samples: int, hop_samples: int):
+    """Return Hann-windowed STFT magnitudes: `(batch, samples)` to `(batch, frames, bins)`."""
+    return tf.abs(tf.signal.stft(sound, fft_samples, hop_samples))
+
+
+def spectral_loss(sound, copied):
+    """Return how far the magnitudes of a copy are off, at three resolutions: a scalar, 0 if not.
+
+    The mean difference of the logs, and the norm of the difference relative to the sound's.
+    Yamamoto et al., "Parallel WaveGAN: A fast waveform generation model based on generative
+    adversarial networks with multi-resolution spectrogram", 2020.
+    """
+    total = 0.0
+    for fft_samples, hop_samples in RESOLUTIONS:
+        real = magnitudes(sound, fft_samples, hop_samples) + MAGNITUDE_FLOOR
+        made = magnitudes(copied, fft_samples, hop_samples) + MAGNITUDE_FLOOR
+        total += tf.reduce_mean(tf.abs(tf.math.log(real) - tf.math.log(made)))
+        total += tf.norm(real - made) / tf.norm(real)
+    return total / len(RESOLUTIONS)
+
+
+def _discriminator(fft_samples: int, hop_samples: int) -> keras.Model:
+    """Build a network that calls each place of a spectrogram real (1) or made (0)."""
+    sound = keras.Input((None,))
+    x = LogSpectrogram(fft_samples, hop_samples)(sound)
+    for channels, strides in ((8, (1, 2)), (16, (2, 2)), (24, (2, 2)), (24, (1, 2))):
+        x = layers.Conv2D(channels, (3, 5), strides=strides, padding="same")(x)
+        x = _leaky(x, slope=0.2)
+    return keras.Model(sound, layers.Conv2D(1, 3, padding="same")(x))
+
+
+def train_vocoder(
+    kind: str, voices: Sequence[np.ndarray], steps: int, seed: int
+) -> tuple[keras.Model, np.ndarray]:
+    """Train a vocoder on voices; the same seed gives the same one on the same machine.
+
+    Args:
+        kind: a key of `RECIPES`.
+        voices: float32 `(samples,)` each, at 16 kHz; a short one is repeated.
+        steps: each on 8 segments.
+        seed: of weights, segments and noise.
+
+    Returns:
+        The vocoder, and the spectral loss of each step, `(steps,)`.
+
+    Raises:
+        UserError: the loss is no longer finite.
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    recipe, rng = RECIPES[kind], np.random.default_rng(seed)
+    vocoder = recipe.build()
+    learn = _make_step(vocoder, recipe, steps)
+    losses = np.empty(steps)
+    with tqdm(range(steps), desc=kind, unit=" steps") as progress:
+        for step in progress:
+            sound = _draw_segments(voices, recipe.segment_samples, rng)
+            weight = recipe.adversarial_weight if step > JUDGED_FROM * steps else 0.0
+            losses[step] = learn(tf.constant(sound), tf.constant(weight))
+            if not np.isfinite(losses[step]):
+                raise UserError(
+                    f"A vocoder's loss must stay finite. Received: {losses[step]} in step "
+                    f"{step + 1:,} of {kind}. Try another --seed, or leave that kind out."
+                )
+            if step % 50 == 0:
+                progress.set_postfix(loss=f"{losses[max(0, step - 49) : step + 1].mean():.2f}")
+    return vocoder, losses
+
+
+def _draw_segments(voices: Sequence[np.ndarray], samples: int, rng) -> np.ndarray:
+    """Cut segments at random places of random voices: float32 `(8, samples)`."""
+    segments = np.empty((BATCH, samples), np.float32)
+    for segment in segments:
+        voice = voices[rng.integers(len(voices))]
+        if len(voice) < samples:
+            voice = np.resize(voice, samples)
+        first = rng.integers(len(voice) - samples + 1)
+        segment[:] = voice[first : first + samples]
+    return segments
+
+
+def _make_step(vocoder: keras.Model, recipe: Recipe, steps: int) -> Callable:
+    """Return what learns from one batch and returns its spectral loss before that."""
+    optimizer = keras.optimizers.AdamW(
+        HeldThenFalling(steps), beta_1=0.8, beta_2=0.99, clipnorm=CLIP_NORM
+    )
+    optimizer.build(vocoder.trainable_variables)
+    judges = RESOLUTIONS if recipe.adversarial_weight else ()
+    discriminators = [_discriminator(*sizes) for sizes in judges]
+    learn_to_judge = _make_judging_step(discriminators)
+
+    @tf.function
+    def step(sound, adversarial_weight):
+        with tf.GradientTape() as tape:
+            copied = vocoder(sound, training=True)
+            distance = spectral_loss(sound, copied)
+            loss = distance + recipe.waveform_weight * tf.reduce_mean(tf.abs(sound - copied))
+            judged = [tf.reduce_mean((1 - judge(copied)) ** 2) for judge in discriminators]
+            loss += adversarial_weight * tf.add_n([tf.constant(0.0), *judged])
+        gradients = tape.gradient(loss, vocoder.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, vocoder.trainable_variables, strict=True))
+        if discriminators:
+            learn_to_judge(sound, copied)
+        return distance
+
+    return step
+
+
+def _make_judging_step(discriminators: Sequence[keras.Model]) -> Callable:
+    """Return what lets the discriminators learn from sounds and their copies (least squares)."""
+    variables = [v for each in discriminators for v in each.trainable_variables]
+    optimizer = keras.optimizers.AdamW(LEARNING_RATE / 2, beta_1=0.8, beta_2=0.99)
+    optimizer.build(variables)
+
+    def step(sound, copied):
+        with tf.GradientTape() as tape:
+            loss = tf.add_n(
+                [
+                    tf.reduce_mean((1 - judge(sound)) ** 2) + tf.reduce_mean(judge(copied) ** 2)
+                    for judge in discriminators
+                ]
+            )
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+    return step
+
+
+def say_again(vocoder: keras.Model, sound: np.ndarray) -> np.ndarray:
+    """Return what a vocoder makes of a sound: float32 `(samples,)`, as long as it was.
+
+    Args:
+        vocoder: as `train_vocoder` returns it.
+        sound: float32 `(samples,)` at 16 kHz, at least 513.
+
+    Raises:
+        UserError: it makes samples that are infinite or not a number.
+    """
+    filled = np.pad(sound, (0, -len(sound) % WHOLE_SAMPLES))
+    copied = np.asarray(vocoder(filled[None], training=False))[0, : len(sound)]
+    if not np.isfinite(copied).all():
+        raise UserError(
+            "A vocoder must make finite samples. Received: others. Try another --seed, or train "
+            "it for fewer --steps."
+        )
+    return copied

@@ -1,0 +1,252 @@
+"""Make fakes to train on: small neural vocoders learn real voices, then say every sentence again.
+
+    python make_fakes.py my_real_voices             all kinds, into data/my_real_voices-copies
+    python make_fakes.py my_real_voices --out data/copies --kinds istft codec --files 300 --seed 2
+    python make_fakes.py LA --corpus asvspoof2019   a public corpus: its real training files
+
+A copy has the words, the voice and the channel of its original, so that nothing but the traces of
+a generator tells the two apart. my_real_voices holds audio files, in folders of any depth, or is
+anything that prepare.py takes: the real files of its training split are used, with their speakers.
+
+Writes real/ and fake/<kind>/ as FLAC of one rate and one level, and labels.csv: a corpus that
+prepare.py takes, where a sentence and its copies stand in the same split. Of a recording the first
+minute is used. Each kind learns for about five minutes on one core; --steps says otherwise.
+"""
+
+import argparse
+import csv
+import io
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from deepfake_audio.arguments import Parser
+from deepfake_audio.corpora import CORPORA, Clip, detect_corpus, read_corpus
+from deepfake_audio.corpus_files import index_tree
+from deepfake_audio.corpus_layouts import known_layouts
+from deepfake_audio.decoding import read_blocks
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, OutputError, UserError, report, script
+from deepfake_audio.files import new_folder, open_table, unwritable
+from deepfake_audio.quiet import libraries_quiet
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+KINDS = ("istft", "istft_adversarial", "upsampling", "codec")  # as in vocoders.RECIPES
+TABLE_FIELDS = ("file", "label", "split", "speaker", "attack", "corpus", "sentence")
+RATE_HZ = 16_000
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 60
+LEVEL, HIGHEST_PEAK = 0.08, 0.95  # root mean square and peak, of full scale
+SILENCE = 1e-5  # root mean square; below the last bit of 16-bit audio
+LEARNT_FILES = 1000  # at most; more would fill the memory
+HIGHEST_SEED = 2**32 - 1
+
+
+class Said(NamedTuple):
+    """A file that was written: its name in the new folder, and what it was made of.
+
+    Attributes:
+        attack: the kind of vocoder; empty for a real file.
+        sentence: the name of the real file with the same words.
+    """
+
+    name: str
+    clip: Clip
+    attack: str
+    sentence: str
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_arguments(argv)
+    root = Path(args.voices)
+    out = Path(args.out or Path("data", f"{root.resolve().name}-copies"))
+    if os.path.lexists(out):
+        raise UserError(
+            f"A folder of copies is made once. Received: {out}, which is there. "
+            "Choose another --out, or remove it."
+        )
+    clips = choose(read_voices(root, args.corpus), args.files, args.seed)
+    with new_folder(out) as folder:
+        reals = write_reals(clips, folder)
+        copies = []
+        for kind in dict.fromkeys(args.kinds):
+            copies += write_copies(kind, reals, folder, args.steps, args.seed)
+        write_table([*reals, *copies], root.resolve().name, folder / "labels.csv")
+    left_out = len(clips) - len(reals)
+    print(f"Made: {len(reals):,} real files and {len(copies):,} copies in {out}")
+    if left_out:
+        print(f"Left out: {left_out:,} of {len(clips):,} files, named above")
+    name = shlex.quote(f"{out.name}-images")
+    print(f"Next: python prepare.py {shlex.quote(str(out))} --name {name}")
+    return EXIT_SOME_FAILED if left_out else EXIT_OK
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="make_fakes.py", description=__doc__)
+    parser.add_argument("voices", metavar="FOLDER", help="of real voices, or of a corpus")
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="to make (default: data/<the voices' folder>-copies)"
+    )
+    parser.add_argument(
+        "--kinds", nargs="+", choices=KINDS, default=KINDS, help="of vocoders (default: all)"
+    )
+    parser.add_argument("--files", metavar="N", type=int, help="so many, by chance (default: all)")
+    parser.add_argument(
+        "--steps", metavar="N", type=int, help="of each training (default: five minutes' worth)"
+    )
+    parser.add_argument("--seed", metavar="N", type=int, default=1, help="of all chance (1)")
+    parser.add_argument(
+        "--corpus", choices=sorted(CORPORA), help="its layout (default: recognised by itself)"
+    )
+    args = parser.parse_args(argv)
+    for option in ("files", "steps"):
+        number = getattr(args, option)
+        if number is not None and number < 1:
+            raise UserError(f"--{option} is at least 1. Received: {number}.")
+    if not 0 <= args.seed <= HIGHEST_SEED:
+        raise UserError(f"--seed is from 0 to {HIGHEST_SEED:,}. Received: {args.seed}.")
+    return args
+
+
+def read_voices(root: Path, corpus_name: str | None) -> list[Clip]:
+    """List the real files below a folder; of a corpus with splits, those of the training split.
+
+    Raises:
+        UserError: no audio, or none that is real and for training.
+    """
+    if corpus_name is None:
+        tree = index_tree(root)
+        if not known_layouts(tree):  # nobody says what is what: all are real
+            return [Clip(tree.root / name, name, "real") for name in tree.audio]
+    name = corpus_name or detect_corpus(root)
+    corpus = read_corpus(root, name, "all" if name.startswith("asvspoof2021") else None)
+    if corpus.missing:
+        print(f"{len(corpus.missing):,} files are listed but not there: {corpus.missing[0]}, ...")
+    clips = [c for c in corpus.clips if c.label == "real" and c.split in ("", "train")]
+    if not clips:
+        raise UserError(
+            "Vocoders learn from real files of the training split. Received: none among "
+            f"{len(corpus.clips):,} files of {root}. Give a folder of real voices."
+        )
+    return clips
+
+
+def choose(clips: list[Clip], most: int | None, seed: int) -> list[Clip]:
+    """Return so many of the clips, or all of them, in their order."""
+    if most is None or most >= len(clips):
+        return clips
+    chosen = np.random.default_rng(seed).permutation(len(clips))[:most]
+    return [clips[index] for index in np.sort(chosen)]
+
+
+def write_reals(clips: Sequence[Clip], folder: Path) -> list[Said]:
+    """Write the real files that can be used; name the others."""
+    reals, errors = [], []
+    for number, clip in enumerate(tqdm(clips, desc="Reading", unit=" files")):
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60]
+        name = f"real/{number:06}_{plain}.flac"
+        try:
+            write_sound(folder / name, decode(clip.path))
+        except OutputError:
+            raise
+        except UserError as error:
+            errors.append(error)
+        else:
+            reals.append(Said(name, clip, "", name))
+    for error in errors:
+        report(error)
+    if not reals:
+        raise UserError(
+            f"At least one file must be usable. Received: none of {len(clips):,}; the reasons "
+            "stand above. Give other files."
+        )
+    return reals
+
+
+def decode(path: Path) -> np.ndarray:
+    """Return the first minute of a file: float32 `(samples,)`, mono at 16 kHz, of even level.
+
+    Raises:
+        UserError: a file that can't be read, or with less than half a second or silence in it.
+    """
+    blocks, samples = [np.empty(0, np.float32)], 0
+    for _, block in read_blocks(path, RATE_HZ):
+        blocks.append(block)
+        samples += len(block)
+        if samples >= LONGEST_SECONDS * RATE_HZ:
+            break
+    sound = np.concatenate(blocks)[: LONGEST_SECONDS * RATE_HZ]
+    if len(sound) < SHORTEST_SECONDS * RATE_HZ:
+        raise UserError(
+            f"A voice must last {SHORTEST_SECONDS:g} s. Received: {path}, which lasts "
+            f"{len(sound) / RATE_HZ:.2f} s."
+        )
+    if np.sqrt(np.mean(np.square(sound))) < SILENCE:
+        raise UserError(f"A voice must hold sound. Received: {path}, silence.")
+    return sound
+
+
+def even_level(sound: np.ndarray) -> np.ndarray:
+    """Scale a sound to the level that all files get, lower where its peak would be clipped."""
+    power = np.mean(np.square(sound, dtype=np.float64))
+    gain = min(LEVEL / np.sqrt(power + SILENCE**2), HIGHEST_PEAK / (np.abs(sound).max() + SILENCE))
+    return (sound * gain).astype(np.float32)
+
+
+def write_sound(path: Path, sound: np.ndarray) -> None:
+    """Write a sound as 16-bit FLAC of 16 kHz and of even level."""
+    encoded = io.BytesIO()
+    soundfile.write(encoded, even_level(sound), RATE_HZ, format="FLAC", subtype="PCM_16")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded.getvalue())
+    except OSError as error:
+        raise unwritable(path, error) from None
+
+
+def read_sound(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="float32")[0]
+
+
+def write_copies(
+    kind: str, reals: Sequence[Said], folder: Path, steps: int | None, seed: int
+) -> list[Said]:
+    """Train a kind of vocoder on the real files, and write what it makes of each of them."""
+    with libraries_quiet():  # TensorFlow takes seconds to import, and tells of the processor
+        from deepfake_audio.vocoders import RECIPES, say_again, train_vocoder
+
+    chosen = np.random.default_rng(seed).permutation(len(reals))[:LEARNT_FILES]
+    voices = [read_sound(folder / reals[index].name) for index in chosen]
+    vocoder, losses = train_vocoder(kind, voices, steps or RECIPES[kind].steps, seed)
+    copies = []
+    for real in tqdm(reals, desc=f"Copies by {kind}", unit=" files"):
+        name = f"fake/{kind}/{Path(real.name).name}"
+        write_sound(folder / name, say_again(vocoder, read_sound(folder / real.name)))
+        copies.append(Said(name, real.clip, kind, real.name))
+    print(f"{kind:18} spectral loss {losses[0]:.2f} at first, {losses[-50:].mean():.2f} at last")
+    return copies
+
+
+def write_table(files: Iterable[Said], corpus: str, path: Path) -> None:
+    """Write labels.csv; `sentence` keeps the copies of a file in its split."""
+    with open_table(path) as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(TABLE_FIELDS)
+        for said in files:
+            clip, label = said.clip, "fake" if said.attack else "real"
+            writer.writerow(
+                (said.name, label, clip.split, clip.speaker, said.attack, clip.corpus or corpus,
+                 said.sentence)
+            )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

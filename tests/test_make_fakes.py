@@ -1,0 +1,193 @@
+"""Real voices to a corpus of them and their copies, and on to images."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import make_fakes
+import prepare
+from conftest import ROOT, make_voice
+from deepfake_audio import vocoders
+from deepfake_audio.corpora import read_corpus
+from deepfake_audio.dataset import read_records
+from test_vocoders import make_tiny
+
+TWO = ["--kinds", "istft", "codec", "--steps", "2"]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch) -> Path:
+    """A folder with voices/, where every vocoder is tiny."""
+    make_tiny(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    write_voices(tmp_path / "voices", [f"{person}/{n}.wav" for person in "ab" for n in range(4)])
+    return tmp_path
+
+
+def write_voices(folder: Path, names: list[str], seconds: float = 1.0) -> None:
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, make_voice("real", number, seconds), 22_050)
+
+
+def read_table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "labels.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_voices_become_a_corpus_that_prepare_and_training_read(workplace, capsys):
+    assert make_fakes.main(["voices", *TWO]) == 0
+    out = Path("data/voices-copies")
+    printed = capsys.readouterr().out
+    assert "Made: 8 real files and 16 copies in data/voices-copies" in printed
+    assert printed.splitlines()[-1] == (
+        "Next: python prepare.py data/voices-copies --name voices-copies-images"
+    )
+    args = ["data/voices-copies", "--name", "voices-copies-images", "prepare.workers=1"]
+    assert prepare.main(args) == 0
+    records = read_records(Path("data/voices-copies-images"))
+    assert {(r.split, r.label) for r in records} == {
+        (split, label) for split in ("train", "val", "test") for label in ("fake", "real")
+    }
+    assert {r.attack for r in records} == {"", "istft", "codec"}
+    split_of = {}
+    for record in records:
+        sentence = Path(record.audio).name
+        assert split_of.setdefault(sentence, record.split) == record.split
+    assert len(split_of) == 8
+    assert len(read_corpus(out).clips) == len(read_table(out)) == 24
+
+
+def test_real_and_fake_differ_in_nothing_but_the_vocoder(workplace):
+    assert make_fakes.main(["voices", "--out", "out", "--kinds", "codec", "--steps", "1"]) == 0
+    for row in read_table(Path("out")):
+        sound, rate_hz = soundfile.read(Path("out", row["file"]))
+        original, _ = soundfile.read(Path("out", row["sentence"]))
+        info = soundfile.info(Path("out", row["file"]))
+        assert (rate_hz, info.format, info.subtype) == (16_000, "FLAC", "PCM_16")
+        assert len(sound) == len(original)
+        peaked = np.abs(sound).max() > 0.94
+        assert peaked or np.sqrt(np.mean(sound**2)) == pytest.approx(0.08, rel=0.01)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(workplace):
+    for out, seed in (("one", "1"), ("again", "1"), ("other", "2")):
+        args = ["--kinds", "upsampling", "--steps", "2", "--files", "3", "--seed", seed]
+        assert make_fakes.main(["voices", "--out", out, *args]) == 0
+    assert contents(Path("one")) == contents(Path("again"))
+    assert contents(Path("one")).keys() != contents(Path("other")).keys()
+    assert len(contents(Path("one"))) == 1 + 3 * 2
+
+
+def test_of_a_table_the_real_training_files_are_taken_with_their_speakers(workplace):
+    write_voices(workplace / "mine", ["a.wav", "b.wav", "c.wav", "d.wav"])
+    (workplace / "mine" / "list.csv").write_text(
+        "file,label,split,speaker,corpus\n"
+        "a.wav,real,train,ann,first\nb.wav,fake,train,ann,first\nc.wav,real,test,bob,first\n"
+        "d.wav,real,train,dee,second\n"
+    )
+    assert make_fakes.main(["mine", "--out", "out", "--kinds", "istft", "--steps", "1"]) == 0
+    facts = {
+        (row["sentence"], row["label"], row["split"], row["speaker"], row["attack"], row["corpus"])
+        for row in read_table(Path("out"))
+    }
+    assert facts == {
+        (f"real/{name}.flac", label, "train", speaker, attack, corpus)
+        for name, speaker, corpus in (("000000_a", "ann", "first"), ("000001_d", "dee", "second"))
+        for label, attack in (("real", ""), ("fake", "istft"))
+    }
+
+
+def test_bad_files_are_named_counted_and_change_the_exit_code(workplace, capsys):
+    Path("voices/broken.wav").write_bytes(b"no sound")
+    write_voices(workplace / "voices", ["short.wav"], seconds=0.2)
+    soundfile.write("voices/silent.flac", np.zeros(16_000), 16_000)
+    args = ["voices", "--out", "out", "--kinds", "istft", "--steps", "1"]
+    assert make_fakes.main(args) == 1
+    captured = capsys.readouterr()
+    assert "Left out: 3 of 11 files, named above" in captured.out
+    for name, rule in (
+        ("broken.wav", "An audio file must be readable."),
+        ("short.wav", "A voice must last 0.5 s."),
+        ("silent.flac", "A voice must hold sound."),
+    ):
+        lines = [line for line in captured.err.splitlines() if name in line]
+        assert len(lines) == 1 and lines[0].startswith(f"error: {rule}")
+    assert len(read_table(Path("out"))) == 2 * 8
+
+
+def test_of_a_long_recording_the_first_minute_is_used(workplace):
+    soundfile.write("long.wav", make_voice("real", 1, 95), 16_000)
+    assert len(make_fakes.decode(Path("long.wav"))) == 60 * 16_000
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["none"], "error: A corpus is a folder that exists. Received: none."),
+        (["voices", "--out", "there"], "Received: there, which is there. Choose another --out, or"),
+        (["voices", "--kinds", "wavenet"], "invalid choice: 'wavenet'"),
+        (["voices", "--steps", "0"], "--steps is at least 1. Received: 0."),
+        (["voices", "--files", "-3"], "--files is at least 1. Received: -3."),
+        (["voices", "--seed", "-1"], "--seed is from 0 to 4,294,967,295. Received: -1."),
+        (["fakes"], "Received: none among 1 files of fakes. Give a folder of real voices."),
+        (["bad"], "error: At least one file must be usable. Received: none of 1;"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line_and_leaves_nothing(args, message, workplace, capsys):
+    Path("there").mkdir()
+    write_voices(workplace, ["fakes/fake/a.wav"])
+    Path("bad").mkdir()
+    Path("bad/a.wav").write_bytes(b"no sound")
+    before = set(Path().rglob("*"))
+    assert make_fakes.main(args) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert message in last
+    assert set(Path().rglob("*")) - before <= {Path("data")}
+
+
+def test_what_a_training_that_fails_had_written_is_removed(workplace, monkeypatch, capsys):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vocoders, "train_vocoder", interrupted)
+    assert make_fakes.main(["voices", "--out", "out", *TWO]) == 130
+    assert "error: Interrupted." in capsys.readouterr().err
+    assert {path.name for path in Path().iterdir()} == {"voices"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal")
+def test_ctrl_c_leaves_no_half_corpus(workplace):
+    making = subprocess.Popen(
+        [sys.executable, str(ROOT / "make_fakes.py"), "voices", "--out", "out"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(Path().glob(".*out/real/*.flac")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    making.send_signal(signal.SIGINT)
+    _, stderr = making.communicate(timeout=120)
+    assert (making.returncode, "Traceback" in stderr) == (130, False), stderr
+    assert {path.name for path in Path().iterdir()} == {"voices"}
+
+
+def test_help_and_wrong_use_need_no_tensorflow(tmp_path):
+    code = "import sys, make_fakes; make_fakes.main(['x']); sys.exit('tensorflow' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,115 @@
+"""Vocoders learn, say the same thing again at the same length, and are the same for one seed."""
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+
+import make_fakes
+from deepfake_audio import vocoders
+from deepfake_audio.errors import UserError
+
+TINY_NETWORKS = {
+    "istft": partial(vocoders.istft_network, 16, blocks=1),
+    "istft_adversarial": partial(vocoders.istft_network, 16, blocks=1),
+    "upsampling": partial(vocoders.upsampling_network, 16),
+    "codec": partial(vocoders.codec_network, 24),
+}
+
+
+def tone(seconds: float = 1.0, pitch_hz: float = 200.0) -> np.ndarray:
+    """Make a voice-like buzz of ten harmonics: float32 at 16 kHz."""
+    times = np.arange(round(seconds * 16_000)) / 16_000
+    parts = [np.sin(2 * np.pi * pitch_hz * n * times) / n for n in range(1, 11)]
+    return (0.1 * np.sum(parts, axis=0)).astype(np.float32)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    make_tiny(monkeypatch)
+
+
+def make_tiny(monkeypatch) -> None:
+    """Let every kind be a network that a test has time for."""
+    monkeypatch.setattr(vocoders, "BATCH", 2)
+    for kind, build in TINY_NETWORKS.items():
+        recipe = vocoders.RECIPES[kind]
+        small = {"build": build, "segment_samples": 2560}
+        monkeypatch.setitem(vocoders.RECIPES, kind, vocoders.Recipe(**vars(recipe) | small))
+
+
+def test_the_script_offers_every_kind():
+    assert set(make_fakes.KINDS) == set(vocoders.RECIPES) == set(TINY_NETWORKS)
+
+
+@pytest.mark.parametrize("kind", make_fakes.KINDS)
+def test_a_kind_learns_with_every_weight_and_says_again_what_is_as_long(kind, tiny, monkeypatch):
+    keras.utils.set_random_seed(1)
+    network = TINY_NETWORKS[kind]()
+    recipe = vars(vocoders.RECIPES[kind]) | {"build": lambda: network}
+    monkeypatch.setitem(vocoders.RECIPES, kind, vocoders.Recipe(**recipe))
+    before = [weight.numpy() for weight in network.trainable_variables]
+    voices = [tone(), tone(0.1, pitch_hz=150)]
+    vocoder, losses = vocoders.train_vocoder(kind, voices, steps=20, seed=1)
+    assert losses[-5:].mean() < 0.8 * losses[0]
+    for old, new in zip(before, vocoder.trainable_variables, strict=True):
+        assert (old != new.numpy()).any(), new.path
+    sound = tone(0.7)[:-17]
+    copied = vocoders.say_again(vocoder, sound)
+    assert (copied.shape, copied.dtype) == (sound.shape, np.float32)
+    assert np.isfinite(copied).all() and copied.std() > 0
+
+
+def test_spectral_loss_is_zero_for_the_same_and_blind_to_the_sign():
+    sound = np.stack([tone(), tone(pitch_hz=130)])
+    assert float(vocoders.spectral_loss(sound, sound)) == 0
+    assert float(vocoders.spectral_loss(sound, -sound)) == 0
+    half = float(vocoders.spectral_loss(sound, sound / 2))
+    assert 0.5 < half < 0.5 + np.log(2) + 1e-6  # the norm's half, and the logs' up to the floor
+
+
+def test_the_inverse_spectrum_gives_back_the_sound_that_a_spectrum_is_of():
+    sound = tone()[: 50 * vocoders.HOP_SAMPLES]
+    half = vocoders.FFT_SAMPLES // 2
+    window = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * half) / half)
+    padded = np.pad(sound, half)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, 2 * half)[:: vocoders.HOP_SAMPLES]
+    spectrum = np.fft.rfft(frames[:50] * window)
+    logs = np.log(np.abs(spectrum) + 1e-9)
+    given = np.concatenate([logs, np.angle(spectrum)], axis=1)[None].astype(np.float32)
+    returned = vocoders.InverseSpectrum()(given).numpy()[0]
+    assert returned.shape == sound.shape
+    inside = slice(half, -half)  # where all frames overlap
+    np.testing.assert_allclose(returned[inside], sound[inside], atol=1e-4)
+
+
+def test_mel_bands_stand_where_the_tone_is():
+    sound = np.sin(2 * np.pi * 1000 * np.arange(12_800) / 16_000).astype(np.float32)
+    mel = vocoders.LogMel()(sound[None]).numpy()[0]
+    assert mel.shape == (50, vocoders.MEL_BANDS)
+
+    def to_mel(hz):
+        return 1127 * np.log(1 + hz / 700)
+
+    low, high = to_mel(vocoders.MEL_LOWEST_HZ), to_mel(vocoders.MEL_HIGHEST_HZ)
+    expected = (to_mel(1000) - low) / (high - low) * (vocoders.MEL_BANDS + 1) - 1
+    assert abs(np.median(mel.argmax(axis=1)) - expected) <= 1
+
+
+def test_the_learning_rate_is_held_and_then_falls():
+    rates = [float(vocoders.HeldThenFalling(100)(step)) for step in (0, 50, 75, 99)]
+    np.testing.assert_allclose(rates, [1.01e-3, 1.01e-3, 5.1e-4, 3e-5], rtol=1e-4)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(tiny, monkeypatch):
+    monkeypatch.setattr(vocoders, "spectral_loss", lambda sound, copied: 0 / (sound[0, 0] * 0))
+    with pytest.raises(UserError, match=r"finite. Received: nan in step 1 of codec. Try another"):
+        vocoders.train_vocoder("codec", [tone()], steps=2, seed=1)
+
+
+def test_a_copy_that_is_not_finite_is_an_error(tiny):
+    sound = keras.Input((None,))
+    broken = keras.Model(sound, keras.layers.Rescaling(float("nan"))(sound))
+    with pytest.raises(UserError, match="finite samples"):
+        vocoders.say_again(broken, tone())
