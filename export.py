@@ -17,7 +17,8 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from deepfake_audio.metrics import equal_error_rate
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 SCALE_IMAGES = 200  # enough to see the range of every layer
+PART_IMAGES = 32
 
 
 @script
@@ -51,20 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     training = [r for r in records if r.split == "train"]
     some = training[:: -(-len(training) // SCALE_IMAGES)]
     validation = [r for r in records if r.split == "val"]
-    images = read_images(validation, settings)
 
     paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
     write_litert(network, paths["LiteRT"])
-    write_litert(network, paths["LiteRT int8"], scale_images=read_images(some, settings))
+    write_litert(
+        network, paths["LiteRT int8"], lambda: ([i] for i in image_parts(some, settings, 1))
+    )
     onnx = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
-    scores = {
-        "Keras": log_odds(model.predict(images, verbose=0)[:, 0]),
-        "ONNX": scoring.score_images(onnx, images),
-        **{name: score_litert(path, images) for name, path in paths.items()},
+    scorers = {
+        "Keras": lambda images: log_odds(model.predict_on_batch(images)[:, 0]),
+        "ONNX": partial(scoring.score_images, onnx),
+        **{name: partial(score_litert, load_litert(path)) for name, path in paths.items()},
     }
+    scores = score_parts(scorers, image_parts(validation, settings, PART_IMAGES))
     sizes = {"Keras": run.keras_model, "ONNX": run.onnx_model, **paths}
     is_real = np.array([r.class_index for r in validation])
-    print(f"Run {run.name}, {len(images):,} validation images of {folder}\n")
+    print(f"Run {run.name}, {len(validation):,} validation images of {folder}\n")
     print(format_table(scores, sizes, is_real, record.calibration, settings.predict.prior_fake))
     print(f"\nWritten to {run.folder}: {', '.join(path.name for path in paths.values())}")
     return EXIT_OK
@@ -97,19 +101,37 @@ def log_odds(p_real: np.ndarray) -> np.ndarray:
     return np.log(p_real / (1 - p_real))
 
 
-def read_images(records: Sequence[ImageRecord], settings: Settings) -> np.ndarray:
-    """Return images as float32 `(images, height, width, channels)` in 0...255."""
-    return np.stack([read_image(r.path, settings.image) for r in records]).astype(np.float32)
+def image_parts(
+    records: Sequence[ImageRecord], settings: Settings, most: int
+) -> Iterator[np.ndarray]:
+    """Yield images, so many at a time: float32 `(images, height, width, channels)` in 0...255."""
+    most = min(most, settings.images_at_once)
+    for first in range(0, len(records), most):
+        some = [read_image(r.path, settings.image) for r in records[first : first + most]]
+        yield np.stack(some).astype(np.float32)
 
 
-def write_litert(network, path: Path, scale_images: np.ndarray | None = None) -> None:
+def score_parts(
+    scorers: Mapping[str, Callable[[np.ndarray], np.ndarray]], parts: Iterable[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Score images with each network: float64 `(images,)` by its name."""
+    scored = [[score(images) for score in scorers.values()] for images in parts]
+    return {
+        name: np.concatenate(scores)
+        for name, scores in zip(scorers, zip(*scored, strict=True), strict=True)
+    }
+
+
+def write_litert(
+    network, path: Path, scale_images: Callable[[], Iterable[list[np.ndarray]]] | None = None
+) -> None:
     """Convert a network to LiteRT.
 
     Args:
         network: the Keras model.
         path: of the file.
-        scale_images: `(images, height, width, channels)` to set the scales of 8-bit integers by;
-            None keeps floats.
+        scale_images: returns images, each `(1, height, width, channels)` in a list, to set the
+            scales of 8-bit integers by; None keeps floats.
     """
     import tensorflow as tf
 
@@ -117,7 +139,7 @@ def write_litert(network, path: Path, scale_images: np.ndarray | None = None) ->
     if scale_images is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: ([image[None]] for image in scale_images)
+        converter.representative_dataset = scale_images
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # inputs and outputs stay floats
         converted = converter.convert()
@@ -125,9 +147,8 @@ def write_litert(network, path: Path, scale_images: np.ndarray | None = None) ->
         partial.write_bytes(converted)
 
 
-def score_litert(path: Path, images: np.ndarray) -> np.ndarray:
-    """Score images with a LiteRT file: float64 `(images,)`."""
-    interpreter = load_litert(path)
+def score_litert(interpreter, images: np.ndarray) -> np.ndarray:
+    """Score images with a loaded LiteRT file: float64 `(images,)`."""
     (given,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
     scores = np.empty(len(images))
     for number, image in enumerate(images):

@@ -38,7 +38,7 @@ from deepfake_audio.calibration import Calibration, verdict
 from deepfake_audio.config import PredictSettings, Settings
 from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
-from deepfake_audio.files import check_file, find_files, is_file, is_folder, open_table, replacing
+from deepfake_audio.files import check_file, find_files, is_folder, open_table, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import clipped_share
 
@@ -228,12 +228,11 @@ def is_image(path: Path) -> bool:
     """Return whether a file is an image, by its name, or by its first bytes if it has no suffix."""
     if path.suffix:
         return path.suffix.lower() in IMAGE_SUFFIXES
-    if not is_file(path):
-        return False
     try:
+        check_file(path, "A file")
         with path.open("rb") as file:
             return file.read(4) in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1")
-    except OSError:
+    except (OSError, UserError):  # whoever reads it as sound says what is wrong
         return False
 
 

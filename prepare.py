@@ -68,6 +68,12 @@ from deepfake_audio.nuisances import measure_nuisances
 from deepfake_audio.splits import assign_splits, find_repeated
 
 BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
+LONGEST_ENTRY = 30_000_000  # characters of a journal's line: a million windows have 10 million
+LARGEST_MEASURE = 1e9  # in a journal: seconds, Hz and dB are below it
+NUISANCES = frozenset({
+    "duration", "level", "bandwidth", "leading silence", "trailing silence", "clipping",
+    "sample rate",
+})  # fmt: skip
 NAMED = 3  # so many examples stand in the report for a long list
 
 
@@ -234,11 +240,19 @@ def is_drawn(entry: Mapping, job: Job, folder: Path) -> bool:
     return (
         entry.get("stem") == job.stem
         and isinstance(nuisances, dict)
+        and nuisances.keys() == NUISANCES | {"format"}
+        and isinstance(nuisances["format"], str)
+        and all(is_measure(nuisances[name]) for name in NUISANCES)
         and isinstance(starts, list)
         and bool(starts)
-        and all(isinstance(start, float | int) for start in starts)
+        and all(map(is_measure, starts))
         and is_file(folder / image_name(job.stem, len(starts) - 1))
     )
+
+
+def is_measure(value: object) -> bool:
+    """Return whether an entry of the journal is a number as one measures it."""
+    return isinstance(value, float | int) and abs(value) < LARGEST_MEASURE
 
 
 def draw_clips(jobs: Sequence[Job], folder: Path, settings: Settings) -> list[dict]:
@@ -248,18 +262,20 @@ def draw_clips(jobs: Sequence[Job], folder: Path, settings: Settings) -> list[di
 
 def read_journal(path: Path) -> dict[str, dict]:
     """Read the entries of files that are done; a line that a kill cut off does not count."""
-    entries = {}
-    if path.is_file():
-        text = path.read_text(encoding="utf-8", errors="replace")
-        for line in text.splitlines():
+    entries, line = {}, "\n"
+    if not is_file(path) or not path.stat().st_size:  # below /proc, the empty may never end
+        return entries
+    with path.open(encoding="utf-8", errors="replace") as file:
+        while piece := file.readline(LONGEST_ENTRY):
+            line = piece
             try:
                 entry = json.loads(line)
                 entries[entry["key"]] = entry
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
-        if text and not text.endswith("\n"):
-            with path.open("a", encoding="utf-8") as file:
-                file.write("\n")
+    if not line.endswith("\n"):
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")
     return entries
 
 

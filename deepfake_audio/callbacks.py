@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
@@ -17,7 +18,8 @@ from deepfake_audio.runs import Run, best_epoch, read_history, write_history
 from deepfake_audio.yaml_files import shortened
 
 BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
-ARCHIVE = {"metadata.json", "config.json", "model.weights.h5"}
+WEIGHTS = "model.weights.h5"
+ARCHIVE = {"metadata.json", "config.json", WEIGHTS}
 MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
 
 
@@ -178,12 +180,39 @@ def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
         raise _no_weights(path, error) from None
     if {member.filename for member in members} != ARCHIVE or len(members) != len(ARCHIVE):
         raise _no_weights(path, "other members than Keras writes")
-    if sum(member.file_size for member in members) > most_bytes:
-        raise _no_weights(path, f"more than limits.model_megabytes={limits.model_megabytes}")
     try:
+        written = sum(member.file_size for member in members)
+        # Weights that were never written take no room in the file, and all of it in memory.
+        if written > most_bytes or _weights_bytes(path) > most_bytes:
+            raise ValueError(f"more than limits.model_megabytes={limits.model_megabytes}")
         model.load_weights(path)
     except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
         raise _no_weights(path, error) from None
+
+
+def _weights_bytes(path: Path) -> int:
+    """Return the memory that the weights of a `.keras` file take.
+
+    Raises:
+        ValueError: what is there is no plain array of real numbers.
+        OSError, RuntimeError, KeyError: it is no HDF5, or a damaged one.
+    """
+    total = 0
+
+    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        nonlocal total
+        if isinstance(item, h5py.Dataset):
+            if item.dtype.kind not in "fiu" or item.is_virtual or item.external:
+                raise ValueError(f"{name} is no array of numbers")
+            total += item.size * item.dtype.itemsize
+
+    with (
+        zipfile.ZipFile(path) as archive,
+        archive.open(WEIGHTS) as member,
+        h5py.File(member, "r") as weights,
+    ):
+        weights.visititems(add)
+    return total
 
 
 def _no_weights(path: Path, error: object) -> UserError:

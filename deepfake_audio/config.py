@@ -14,9 +14,13 @@ from deepfake_audio.yaml_files import parse_yaml, read_yaml, shortened
 DEFAULTS_FILE = Path(__file__).resolve().parent.parent / "config.yaml"
 SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
+FLOAT_BYTES = 4
+MAX_EPOCHS = 100_000
 Share = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
-Patience = Annotated[int, Field(ge=1)]
+Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
+Cost = Annotated[float, Field(ge=1e-6, le=1e6)]
+Probability = Annotated[float, Field(ge=1e-9, le=1 - 1e-9)]  # its odds are numbers, and not 0
 Factor = Annotated[float, Field(ge=0, le=100)]
 PoolSize = Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)]
 Decibels = Annotated[float, Field(ge=0, le=200)]
@@ -170,13 +174,28 @@ class ModelSettings(Section):
             )
         return self
 
+    def megabytes(self, image_shape: tuple[int, int, int]) -> tuple[float, float]:
+        """Return how much memory the weights take, and the largest layer's output for one image."""
+        height, width, inputs = image_shape
+        weights, largest = 0, height * width * inputs
+        pool_sizes = self.pool_sizes or [[2, 2]] * len(self.conv_filters)
+        for filters, (rows, columns) in zip(self.conv_filters, pool_sizes, strict=True):
+            weights += (
+                self.kernel_size**2 * filters * (inputs + (self.convs_per_block - 1) * filters)
+            )
+            largest = max(largest, height * width * filters)
+            height, width, inputs = max(1, height // rows), max(1, width // columns), filters
+        places = {"flatten": height * width, "statistics": 2}.get(self.pooling, 1)
+        weights += self.dense_units * inputs * places
+        return weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
+
 
 class TrainSettings(Section):
     seed: int = Field(ge=0, lt=2**31)
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=MAX_EPOCHS)
     epoch_images: int = Field(ge=0)
     balance: Literal["none", "groups"]
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, le=65_536)
     optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
     learning_rate: float = Field(gt=0)
     schedule: Literal["plateau", "cosine"]
@@ -194,13 +213,13 @@ class TrainSettings(Section):
 
 class FeedSettings(Section):
     workers: int = Field(ge=1, le=256)
-    cache_mb: int = Field(ge=0)
+    cache_mb: int = Field(ge=0, le=100_000_000)
 
 
 class PrepareSettings(Section):
     val_share: Share
     test_share: Share
-    max_windows: int = Field(ge=0)
+    max_windows: int = Field(ge=0, le=1_000_000)
     workers: int = Field(ge=0, le=1024)
 
     @model_validator(mode="after")
@@ -216,15 +235,15 @@ class PrepareSettings(Section):
 class PredictSettings(Section):
     min_seconds: float = Field(ge=0)
     max_clipped_share: float = Field(ge=0, le=1)
-    prior_fake: float = Field(gt=0, lt=1)
+    prior_fake: Probability
     min_confidence: float = Field(ge=0.5, lt=1)
     timeline_seconds: float = Field(gt=0)
 
 
 class EvaluateSettings(Section):
-    dcf_prior_fake: float = Field(gt=0, lt=1)
-    dcf_cost_miss: float = Field(gt=0)
-    dcf_cost_false_accept: float = Field(gt=0)
+    dcf_prior_fake: Probability
+    dcf_cost_miss: Cost
+    dcf_cost_false_accept: Cost
     bootstrap: int = Field(ge=0, le=100_000)
     mistakes: int = Field(ge=0, le=1000)
 
@@ -257,6 +276,29 @@ class Settings(Section):
     evaluate: EvaluateSettings
     score: ScoreSettings
     limits: LimitSettings
+
+    @property
+    def images_at_once(self) -> int:
+        """Return how many images the network's largest layer takes within the limits."""
+        _, output = self.model.megabytes(self.image.shape)
+        return max(1, int(self.limits.scoring_megabytes / output))
+
+    @model_validator(mode="after")
+    def _network_is_within_the_limits(self) -> "Settings":
+        for what, value, limit in zip(
+            ("have weights of", "need for one image"),
+            self.model.megabytes(self.image.shape),
+            ("model_megabytes", "scoring_megabytes"),
+            strict=True,
+        ):
+            most = getattr(self.limits, limit)
+            if value > most:
+                raise ValueError(
+                    f"A network may {what} at most limits.{limit}={most}. Received: {value:,.0f} "
+                    "megabytes by the sections model and image. Use fewer model.conv_filters, a "
+                    "smaller kernel_size, fewer dense_units or a smaller image"
+                )
+        return self
 
 
 def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Settings:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deepfake_audio import files
 from deepfake_audio.errors import UserError
-from deepfake_audio.files import is_file, is_folder
+from deepfake_audio.files import check_file, is_file, is_folder
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",
@@ -138,6 +138,9 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
         UserError: an unreadable file, or one that isn't UTF-8.
     """
     try:
+        if is_file(table) and not table.stat().st_size:
+            return
+        check_file(table, "A protocol")
         with table.open(encoding="utf-8-sig") as file:
             yield from enumerate(files.read_lines(file), start=1)
     except (OSError, ValueError) as error:

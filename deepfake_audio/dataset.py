@@ -18,7 +18,7 @@ from deepfake_audio.config import (
     load_settings,
 )
 from deepfake_audio.errors import UserError
-from deepfake_audio.files import find_files, is_file, is_folder, read_lines, replacing
+from deepfake_audio.files import check_file, find_files, is_file, is_folder, read_lines, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, read_image
 from deepfake_audio.splits import SPLITS
 from deepfake_audio.yaml_files import read_yaml
@@ -133,6 +133,7 @@ def read_manifest(path: Path) -> list[ImageRecord]:
     Raises:
         UserError: a column is missing, a label or split is unknown, or an image lies elsewhere.
     """
+    check_file(path, "A manifest")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(read_lines(file))

@@ -13,12 +13,15 @@ import soxr
 
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file
+from deepfake_audio.memory import at_most_bytes, held_bytes
 from deepfake_audio.quiet import libraries_quiet
 
 BLOCK_SECONDS = 30
 BLOCK_VALUES = (
     50_000_000  # at most, over all channels: 30 s of 8 channels at 192 kHz are 46 million
 )
+MOST_MEGABYTES = 600  # for FFmpeg, which believes what headers claim
+BLOCK_FRAMES = 10_000  # a frame takes more room than its samples where it has one
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 1_000_000  # no voice is stored outside of these
 LOUDEST_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
 NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what it names
@@ -105,17 +108,35 @@ class _Bytes(io.FileIO):
 
 
 def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    held = held_bytes()
+    most = None if held is None else held + MOST_MEGABYTES * 1_000_000
     try:
-        with (
-            _Bytes(path) as file,
-            av.open(file, options=NO_OTHER_FILES, metadata_errors="replace") as container,
-        ):
-            if not container.streams.audio:
-                raise UserError(f"An audio file must hold sound. Received: {path}, without any.")
-            yield from _joined(path, container)
+        with _Bytes(path) as file:
+            with at_most_bytes(most):
+                container = av.open(file, options=NO_OTHER_FILES, metadata_errors="replace")
+            with container:
+                if not container.streams.audio:
+                    raise UserError(
+                        f"An audio file must hold sound. Received: {path}, without any."
+                    )
+                blocks = _joined(path, container)
+                while block := _next_within(most, blocks):
+                    yield block
+    except MemoryError:
+        raise UserError(
+            f"An audio file must be read with {MOST_MEGABYTES:,} megabytes of memory. "
+            f"Received: {path}, which asks for more."
+        ) from None
     except (OSError, ValueError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"An audio file must be readable. Received: {path} ({reason}).") from None
+
+
+def _next_within(
+    most: int | None, blocks: Iterator[tuple[int, np.ndarray]]
+) -> tuple[int, np.ndarray] | None:
+    with at_most_bytes(most):
+        return next(blocks, None)
 
 
 def _joined(path: Path, container: av.container.InputContainer) -> Iterator[tuple[int, np.ndarray]]:
@@ -132,7 +153,7 @@ def _joined(path: Path, container: av.container.InputContainer) -> Iterator[tupl
             frames.append(frame.to_ndarray().reshape(-1, frame.layout.nb_channels))
             held += frame.samples
             values += frames[-1].size
-        if held >= BLOCK_SECONDS * rate_hz or values >= BLOCK_VALUES:
+        if held >= BLOCK_SECONDS * rate_hz or values >= BLOCK_VALUES or len(frames) >= BLOCK_FRAMES:
             yield rate_hz, np.concatenate(frames)
             frames, held, values = [], 0, 0
     if frames:

@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import (
+    MAX_EPOCHS,
     LimitSettings,
     Settings,
     load_settings,
@@ -45,6 +46,8 @@ from deepfake_audio.yaml_files import shortened
 RUNS = Path("runs")
 PRETRAINED = Path(__file__).resolve().parent.parent / "models" / "pretrained"
 MAX_RECORD_BYTES = 1_000_000
+MAX_COLUMNS = 20  # of history.csv
+HISTORY_COLUMNS = frozenset({"epoch", "loss", "accuracy", "val_loss", "val_accuracy"})
 LARGEST_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
 NAMED = 10  # so many runs stand in a message
 REPORTED_PACKAGES = frozenset(
@@ -68,13 +71,13 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     status: Literal["training", "interrupted", "finished"]
-    created: datetime
+    created: AwareDatetime
     classes: tuple[Literal["fake"], Literal["real"]] = LABELS
     data_fingerprint: str
     images_from_audio: bool
-    seed: int
+    seed: int = Field(ge=0, lt=2**31)
     versions: dict[str, str]
-    best_epoch: int | None = None
+    best_epoch: int | None = Field(default=None, ge=1, le=MAX_EPOCHS)
     calibration: Calibration | None = None
     settings_fingerprint: str | None = None
     model_fingerprint: str | None = None
@@ -373,11 +376,19 @@ def best_epoch(rows: Sequence[Mapping[str, float]]) -> int:
 
 
 def read_history(run: Run) -> list[dict[str, float]]:
-    """Read `history.csv`: one mapping an epoch."""
+    """Read `history.csv`: one mapping an epoch, from 1."""
     try:
         check_file(run.history, "history.csv")
         with run.history.open(newline="", encoding="utf-8") as file:
-            return [_read_epoch(row) for row in csv.DictReader(read_lines(file))]
+            table = csv.DictReader(read_lines(file))
+            columns = table.fieldnames or []
+            if not set(columns) >= HISTORY_COLUMNS or len(columns) > MAX_COLUMNS:
+                names = ", ".join(sorted(HISTORY_COLUMNS))
+                raise ValueError(f"its columns are {names} and others")
+            rows = [_read_epoch(row) for row in itertools.islice(table, MAX_EPOCHS)]
+        if not rows or [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
+            raise ValueError("its epochs count from 1")
+        return rows
     except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
         raise UserError(
             f"A run keeps its history. Received: {run.history} ({error}). Train again."

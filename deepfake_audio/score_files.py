@@ -76,7 +76,10 @@ class ScoreTable:
 def make_table(rows: Iterable[Mapping[str, object]]) -> ScoreTable:
     """Make a table of rows that have the columns as keys; an absent one is empty."""
     rows = list(rows)
-    texts = {name: np.array([str(row.get(name, "")) for row in rows]) for name in COLUMNS[:-2]}
+    # As objects: in an array of text each cell has the room of the longest one.
+    texts = {
+        name: np.array([str(row.get(name, "")) for row in rows], object) for name in COLUMNS[:-2]
+    }
     numbers = {name: np.array([row[name] for row in rows], np.float64) for name in COLUMNS[-2:]}
     return ScoreTable(**texts, **numbers)
 

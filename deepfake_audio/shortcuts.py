@@ -52,7 +52,7 @@ def audit_shortcuts(
         randomised trees: learnt on train and tested on the others; cross-validated within train).
     """
     names = list(nuisances[0])
-    is_real, splits, groups = np.asarray(is_real), np.asarray(splits), np.asarray(groups)
+    is_real, splits, groups = np.asarray(is_real), np.asarray(splits), np.asarray(groups, object)
     values = np.column_stack(  # (files, nuisances)
         [_as_numbers([row[name] for row in nuisances], is_real) for name in names]
     )

@@ -80,6 +80,32 @@ def flac(rate_hz: int | None = None, samples: int | None = None) -> bytes:
     return bytes(content)
 
 
+def box(name: bytes, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    return struct.pack(">I", 8 + len(content)) + name + content
+
+
+def mp4(samples: int) -> bytes:
+    """Return an MP4 of some kilobytes that claims so many samples of one byte, all in one chunk."""
+    codec = bytes.fromhex("03190001000411401500000000000000000000000005021408060102")
+    sound = bytes(6) + struct.pack(">H8xHHHHI", 1, 1, 16, 0, 0, RATE_HZ << 16)
+    kinds = box(
+        b"stsd", struct.pack(">II", 0, 1), box(b"mp4a", sound, box(b"esds", bytes(4), codec))
+    )
+    tables = box(
+        b"stbl", kinds,
+        box(b"stts", struct.pack(">IIII", 0, 1, samples, 1024)),
+        box(b"stsc", struct.pack(">IIIII", 0, 1, 1, samples, 1)),
+        box(b"stsz", struct.pack(">III", 0, 1, samples)),
+        box(b"stco", struct.pack(">III", 0, 1, 0)),
+    )  # fmt: skip
+    header = box(b"mdhd", struct.pack(">IIIIIHH", 0, 0, 0, RATE_HZ, 0, 0, 0))
+    handler = box(b"hdlr", bytes(8) + b"soun" + bytes(13))
+    media = box(b"mdia", header, handler, box(b"minf", tables))
+    track = box(b"trak", box(b"tkhd", struct.pack(">IIII", 3, 0, 0, 1) + bytes(68)), media)
+    return box(b"ftyp", b"isom" + bytes(4)) + box(b"moov", track) + box(b"mdat", bytes(4000))
+
+
 def flipped(content: bytes, seed: int, flips: int = 6, header: int = 200) -> bytes:
     """Return a file with some bytes changed, half of them near its beginning."""
     rng, changed = np.random.default_rng(seed), bytearray(content)

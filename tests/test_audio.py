@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from conftest import ROOT
+from deepfake_audio import decoding
 from deepfake_audio.audio import (
     cut_windows,
     open_recording,
@@ -334,3 +336,19 @@ def test_numbers_that_are_no_sound_are_told(tmp_path: Path):
         soundfile.write(tmp_path / "huge.wav", np.full(1600, number), RATE_HZ, "FLOAT")
         with pytest.raises(UserError, match="finite samples"):
             read_audio(tmp_path / "huge.wav", RATE_HZ)
+
+
+def test_frames_of_one_sample_are_joined_before_there_are_too_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "BLOCK_FRAMES", 100)
+    path = tmp_path / "tiny.mka"
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000)
+        stream.layout = "mono"
+        for number in range(450):
+            packet = av.Packet(number.to_bytes(2, "little"))
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.time_base = Fraction(1, 16_000)
+            container.mux(packet)
+    blocks = [block for _, block in decoding.read_blocks(path, 16_000)]
+    assert max(map(len, blocks)) <= 100
+    np.testing.assert_allclose(np.concatenate(blocks) * 2**15, np.arange(450), atol=1e-3)

@@ -14,11 +14,12 @@ def test_exports_give_kerass_scores(in_workspace, capsys):
     run = runs.Run(in_workspace / "runs" / "first")
     settings = read_settings(run.config)
     records = [r for r in read_records(in_workspace / "data" / "tiny") if r.split == "test"]
-    images = export.read_images(records, settings)
+    images = np.concatenate(list(export.image_parts(records, settings, 5)))
+    assert len(images) == len(records)
     expected = scoring.score_images(scoring.load_model(run.onnx_model, 1), images)
-    exact = export.score_litert(run.folder / "model.tflite", images)
+    exact = export.score_litert(export.load_litert(run.folder / "model.tflite"), images)
     np.testing.assert_allclose(exact, expected, atol=1e-3)
-    rounded = export.score_litert(run.folder / "model-int8.tflite", images)
+    rounded = export.score_litert(export.load_litert(run.folder / "model-int8.tflite"), images)
     assert np.corrcoef(rounded, expected)[0, 1] > 0.99
 
 

@@ -3,9 +3,11 @@
 import json
 import os
 import resource
+import signal
 import struct
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -213,6 +215,7 @@ def test_no_file_takes_two_gigabytes_or_a_minute(in_audio_workspace, tmp_path):
         "chunk.png": hostile.patched(GOOD_PNG, 33, ">I", 2**31 - 1),
         "rate_1.wav": hostile.sound(hostile.noise(), 1),
         "rate_1.flac": hostile.flac(rate_hz=1),
+        "samples.m4a": hostile.mp4(80_000_000),
         "channels.wav": hostile.WAV_HEADERS["rate_huge_channels_1024"],
     })  # fmt: skip
     for name in ("sparse.png", "sparse.wav"):
@@ -357,6 +360,50 @@ def test_protocols_stay_below_their_root(line, tmp_path, monkeypatch, capsys):
     assert not Path("data").exists()
 
 
+@contextmanager
+def at_once():
+    """Fail what waits for a file that has no end."""
+
+    def stop(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(20)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("endless", ["pipe", "/dev/zero", "/proc/kmsg", "/proc/self/mem", "/"])
+@pytest.mark.parametrize(
+    "args", [["--scores"], ["--scores", "ok.txt", "--keys"], ["--scores", "ok.txt", "--asv"]]
+)
+def test_tables_without_an_end_are_refused_at_once(endless, args, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    Path("ok.txt").write_text("a - bonafide 1\nb A1 spoof 0\n")
+    with at_once():
+        assert evaluate.main([*args, endless]) == 2
+    stderr = capsys.readouterr().err
+    assert (stderr.count("\n"), stderr[:7]) == (1, "error: ")
+
+
+@pytest.mark.skipif(not Path("/proc/kmsg").exists(), reason="Linux has such files")
+def test_manifests_journals_and_nameless_files_that_never_end_are_not_read(
+    in_audio_workspace, tmp_path, capsys
+):
+    folder = make_data_folder(tmp_path / "d", images_per_class=2, manifest=False)
+    (folder / "manifest.csv").symlink_to("/proc/kmsg")
+    (tmp_path / "nameless").symlink_to("/proc/kmsg")
+    with at_once():
+        assert train.main([f"data.folder={folder}"]) == 2
+        assert predict.main([str(tmp_path / "nameless")]) == 1
+        assert prepare.read_journal(tmp_path / "nameless") == {}
+    assert "A manifest must hold something." in capsys.readouterr().err
+
+
 # command lines and settings
 
 
@@ -396,6 +443,12 @@ def test_a_wrong_command_line_is_told_in_one_line(script, args, part, capsys):
         ("TRAIN: {epochs: 1}", "Name one of train.seed, "),
         ("train: 3", "train is a section"),
         ("audio: {frequency_scale: mel, min_hz: 7999}", "most rows of the image stay black"),
+        ("feed: {cache_mb: " + "9" * 400 + "}", "Allowed: at least 0 and at most 1e+08."),
+        ("evaluate: {dcf_cost_miss: 1e308}", "Allowed: at least 1e-06 and at most 1e+06."),
+        ("predict: {prior_fake: 1e-320}", "Allowed: at least 1e-09 and at most 1."),
+        ("model: {conv_filters: [4096, 4096, 4096]}", "limits.model_megabytes=256. Received: "),
+        ("model: {pooling: flatten, dense_units: 65536}", "limits.model_megabytes=256. Received: "),
+        ("image: {height: 4096, width: 4096}\nmodel: {conv_filters: [64]}", "scoring_megabytes"),
     ],
 )
 def test_hostile_settings_are_told_in_one_line(text, part, tmp_path, capsys):

@@ -1,18 +1,22 @@
 """Runs by strangers are data: they compute within bounds, or are refused with the reason."""
 
+import io
 import json
 import re
+import resource
 import shutil
 import time
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import export
 import hostile_inputs as hostile
 import predict
 from deepfake_audio import runs, scoring
@@ -228,6 +232,45 @@ def test_keras_files_are_read_for_their_weights_alone(stranger):
     Path("text.keras").write_text("no archive")
     with pytest.raises(UserError, match="Weights must be"):
         load_weights(model, Path("text.keras"), LIMITS)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"shape": (900_000_000,), "dtype": "f4", "chunks": (1 << 20,)},
+        {"shape": (3, 3, 1, 4), "dtype": "c8"},
+        {"shape": (3, 3, 1, 4), "dtype": h5py.string_dtype()},
+        {"shape": (3, 3, 1, 4), "dtype": "f4", "external": [("/etc/passwd", 0, 144)]},
+    ],
+    ids=["huge", "complex", "text", "elsewhere"],
+)
+def test_weights_that_are_none_of_ours_are_not_read(made, stranger):
+    settings = read_settings(stranger.config)
+    model = build_model(settings.model, settings.image.shape)
+    with zipfile.ZipFile(stranger.keras_model) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    weights = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(weights, "r+") as file:
+        del file["layers/conv2d/vars/0"]
+        file.create_dataset("layers/conv2d/vars/0", **made)
+    with zipfile.ZipFile("forged.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (members | {"model.weights.h5": weights.getvalue()}).items():
+            archive.writestr(name, content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match=r"^Weights must be those of the run's own settings"):
+        load_weights(model, Path("forged.keras"), LIMITS)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
+
+
+def test_settings_of_a_run_can_not_ask_for_a_huge_network(stranger, capsys):
+    settings = read_settings(stranger.config)
+    model = settings.model.model_copy(update={"conv_filters": [4096, 4096, 4096]})
+    stranger.config.write_text(settings.model_copy(update={"model": model}).model_dump_json())
+    capsys.readouterr()
+    assert export.main(["--run", "first"]) == 2
+    stderr = capsys.readouterr().err
+    assert "limits.model_megabytes=256. Received: " in stderr
+    assert stderr.count("\n") == 1
 
 
 def test_settings_of_a_run_can_not_ask_for_all_memory_or_a_thousand_threads(stranger, capsys):

@@ -9,9 +9,10 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "quiet", "errors", "arguments", "files", "yaml_files", "config", "decoding", "audio",
-    "image_headers", "images", "seeds", "warps", "distortions", "nuisances", "corpus_files",
-    "corpus_layouts", "corpora", "splits", "dataset", "draws", "feed", "vocoders", "onnx_graph",
+    "quiet", "errors", "arguments", "files", "memory", "yaml_files", "config", "decoding",
+    "audio", "image_headers", "images", "seeds", "warps", "distortions", "nuisances",
+    "corpus_files", "corpus_layouts", "corpora", "splits", "dataset", "draws", "feed", "vocoders",
+    "onnx_graph",
     "calibration", "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines",
     "callbacks", "score_files", "evaluation", "tables", "pictures", "report",
 )  # fmt: skip

@@ -118,6 +118,26 @@ def test_running_again_redoes_nothing_and_takes_new_and_changed_files(workplace)
     assert all(splits.get(row["audio"], row["split"]) == row["split"] for row in manifest())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"nuisances": {}},
+        {"nuisances": {"duration": 1}},
+        {"starts": [10**400]},
+        {"starts": [float("nan")]},
+        {"starts": ["0"]},
+        {"starts": []},
+    ],
+)
+def test_entries_of_the_journal_that_say_nothing_are_done_again(change, workplace):
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    journal, before = Path("data/mine/prepared.jsonl"), Path("data/mine/manifest.csv").read_bytes()
+    entries = [json.loads(line) | change for line in journal.read_text().splitlines()]
+    journal.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    assert Path("data/mine/manifest.csv").read_bytes() == before
+
+
 def test_a_killed_preparation_goes_on(workplace):
     make_audio(workplace / "many", files=60, seconds=20)
     command = [sys.executable, str(ROOT / "prepare.py"), "many", "--name", "many", *ONE_PROCESS]

@@ -95,7 +95,44 @@ def test_a_damaged_record_is_told(content):
 
 def test_history_reads_back_and_names_its_best_epoch():
     run = make_run("first")
-    rows = [{"epoch": 1, "loss": 0.7, "val_loss": 0.6}, {"epoch": 2, "loss": 0.5, "val_loss": 0.25}]
+    rows = [
+        {"epoch": 1, "loss": 0.7, "val_loss": 0.6, "accuracy": 0.5, "val_accuracy": 0.5},
+        {"epoch": 2, "loss": 0.5, "val_loss": 0.25, "accuracy": 0.7, "val_accuracy": 0.6},
+    ]
     runs.write_history(run, rows)
     assert runs.read_history(run) == rows
     assert runs.best_epoch(rows) == 2
+
+
+COLUMNS = "epoch,loss,accuracy,val_loss,val_accuracy"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "epoch,loss\n1,0.5\n",
+        f"{COLUMNS}\n",
+        f"{COLUMNS}\n2,1,1,1,1\n",
+        f"{COLUMNS}\n1,1,1,1,1\n1,1,1,1,1\n",
+        f"{COLUMNS}\n1,one,1,1,1\n",
+        f"{COLUMNS}\n1,1,1,1\n",
+        f"{COLUMNS}\n1,1,1,1,1,1\n",
+        f"{COLUMNS}{',x' * 30}\n1{',1' * 34}\n",
+    ],
+)
+def test_a_history_that_can_not_be_drawn_is_told(text):
+    run = make_run("first")
+    run.history.write_text(text)
+    assert error_of(runs.read_history, run).startswith("A run keeps its history.")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"created": "2026-01-01T00:00:00"}, {"best_epoch": 10**400}, {"best_epoch": 0}, {"seed": -1}],
+)
+def test_records_whose_numbers_and_times_can_not_be_compared_are_told(changes):
+    make_run("first")
+    other = make_run("other")
+    other.record.write_text(json.dumps(json.loads(other.record.read_text()) | changes))
+    error = error_of(runs.open_run, None, resuming=True)
+    assert error.startswith("run.json must be as train.py wrote it. Received: runs/other")

@@ -27,6 +27,15 @@ def metrics_of(name: str) -> dict:
     return json.loads(Path("evaluations", name, "metrics.json").read_text())["splits"]["test"]
 
 
+def test_one_long_name_takes_no_room_in_the_other_rows(tmp_path):
+    table = tmp_path / "scores.csv"
+    rows = [f"{n},{'real' if n % 2 else 'fake'},{n}" for n in range(999)]
+    table.write_text("\n".join(["file,label,score", "x" * 60_000 + ",real,1", *rows]))
+    scores = read_scores(table, None, None)
+    assert len(scores) == 1000
+    assert scores.file.nbytes < 100_000
+
+
 def test_asvspoof_2019_end_to_end(capsys):
     scores, asv = OF_2019 / "cm_scores.txt", OF_2019 / "asv_scores.txt"
     assert evaluate.main(["--scores", str(scores), "--asv", str(asv)]) == 0
