@@ -172,7 +172,7 @@ def write_reals(clips: Sequence[Clip], folder: Path) -> list[Said]:
 
 
 def decode(path: Path) -> np.ndarray:
-    """Return the first minute of a file: float32 `(samples,)`, mono at 16 kHz, of even level.
+    """Return the first minute of a file: float32 `(samples,)`, mono at 16 kHz.
 
     Raises:
         UserError: a file that can't be read, or with less than half a second or silence in it.

@@ -7,7 +7,8 @@
 
 my_audio holds real/ and fake/ (or train/real, train/fake, val/real and so on) with wav, flac, mp3,
 ogg, opus, m4a, aac, amr, webm or mp4 files. A table my_audio/labels.csv with the columns file,label
-and perhaps speaker, split, attack says more: with speakers, no speaker stands in two splits.
+and perhaps speaker, sentence, split, attack says more: no speaker stands in two splits, nor does
+a sentence where its speaker isn't known.
 
 Writes data/<name>/{train,val,test}/{fake,real}/*.png, manifest.csv, report.txt, and errors.csv with
 the files that could not be used. Killed, or run again with more files, it redoes nothing.

@@ -112,7 +112,7 @@ def read_clip_list(path: Path, root: Path | None = None) -> Corpus:
     """Read a CSV that labels audio files.
 
     Args:
-        path: has the columns `file,label` and perhaps `speaker`, `split`, `attack` (or
+        path: has the columns `file,label` and perhaps `speaker`, `sentence`, `split`, `attack` (or
             `generator`), `codec` and `corpus`, in any order; other columns are left alone.
         root: the folder that `file` is relative to; None for the CSV's own.
 

@@ -194,7 +194,7 @@ RECIPES = {
     ),
     "upsampling": Recipe(partial(upsampling_network, 96), segment_samples=8192, steps=5000),
     "codec": Recipe(
-        partial(codec_network, 96), segment_samples=8000, steps=5000, waveform_weight=10.0
+        partial(codec_network, 96), segment_samples=8000, steps=4000, waveform_weight=10.0
     ),
 }
 
