@@ -138,7 +138,8 @@ def evaluate_score_file(args: argparse.Namespace) -> int:
     if args.asv:
         scores = read_asv_scores(Path(args.asv))
         asv = metrics.asv_error_rates(scores["target"], scores["nontarget"], scores["spoof"])
-    name = f"{path.stem}-{args.subset}" if args.subset else path.stem
+    # The keys name their subsets: a slash in one must not lead out of the folder.
+    name = f"{path.stem}-{args.subset}".replace("/", "_") if args.subset else path.stem
     settings = load_settings(None, args.settings)
     inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
     subject = Subject(

@@ -21,7 +21,8 @@ BLOCK_VALUES = (
     50_000_000  # at most, over all channels: 30 s of 8 channels at 192 kHz are 46 million
 )
 MOST_MEGABYTES = 600  # for FFmpeg, which believes what headers claim
-BLOCK_FRAMES = 10_000  # a frame takes more room than its samples where it has one
+MOST_FRAMES_A_SECOND = 2000  # codecs have 1200 at most; of frames of one sample each costs as much
+BLOCK_FRAMES = 10_000
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 1_000_000  # no voice is stored outside of these
 LOUDEST_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
 NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what it names
@@ -153,7 +154,12 @@ def _joined(path: Path, container: av.container.InputContainer) -> Iterator[tupl
             frames.append(frame.to_ndarray().reshape(-1, frame.layout.nb_channels))
             held += frame.samples
             values += frames[-1].size
-        if held >= BLOCK_SECONDS * rate_hz or values >= BLOCK_VALUES or len(frames) >= BLOCK_FRAMES:
+        if len(frames) >= BLOCK_FRAMES and held * MOST_FRAMES_A_SECOND < len(frames) * rate_hz:
+            raise UserError(
+                f"An audio file has at most {MOST_FRAMES_A_SECOND:,} frames a second. "
+                f"Received: {path}, which has more."
+            )
+        if held >= BLOCK_SECONDS * rate_hz or values >= BLOCK_VALUES:
             yield rate_hz, np.concatenate(frames)
             frames, held, values = [], 0, 0
     if frames:

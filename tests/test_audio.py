@@ -338,17 +338,21 @@ def test_numbers_that_are_no_sound_are_told(tmp_path: Path):
             read_audio(tmp_path / "huge.wav", RATE_HZ)
 
 
-def test_frames_of_one_sample_are_joined_before_there_are_too_many(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("samples", "is_read"), [(1, False), (7, False), (9, True)])
+def test_frames_of_next_to_no_samples_are_refused(samples, is_read, tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "BLOCK_FRAMES", 100)
     path = tmp_path / "tiny.mka"
     with av.open(str(path), "w", format="matroska") as container:
         stream = container.add_stream("pcm_s16le", rate=16_000)
         stream.layout = "mono"
-        for number in range(450):
-            packet = av.Packet(number.to_bytes(2, "little"))
+        for number in range(0, 450 * samples, samples):
+            packet = av.Packet(np.arange(number, number + samples, dtype="<i2").tobytes())
             packet.stream, packet.pts, packet.dts = stream, number, number
             packet.time_base = Fraction(1, 16_000)
             container.mux(packet)
-    blocks = [block for _, block in decoding.read_blocks(path, 16_000)]
-    assert max(map(len, blocks)) <= 100
-    np.testing.assert_allclose(np.concatenate(blocks) * 2**15, np.arange(450), atol=1e-3)
+    if is_read:
+        read = read_audio(path, 16_000) * 2**15
+        np.testing.assert_allclose(read, np.arange(450 * samples), atol=1e-3)
+    else:
+        with pytest.raises(UserError, match="at most 2,000 frames a second"):
+            read_audio(path, 16_000)

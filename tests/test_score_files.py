@@ -243,6 +243,16 @@ def test_equal_scores_are_told_of(capsys):
     assert "files have another one's score. Taken together" in capsys.readouterr().out
 
 
+def test_a_subset_does_not_lead_out_of_the_evaluations(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("s.txt").write_text("a 1\nb 0\n")
+    lines = ("s a c t - bonafide n ../../up", "s b c t A1 spoof n ../../up")
+    Path("keys.txt").write_text("\n".join(lines))
+    assert evaluate.main(["--scores", "s.txt", "--keys", "keys.txt", "--subset", "../../up"]) == 0
+    assert [path.name for path in Path("evaluations").iterdir()] == ["s-.._.._up"]
+    assert {path.name for path in tmp_path.iterdir()} == {"s.txt", "keys.txt", "evaluations"}
+
+
 def test_speaker_verification_scores_without_a_key_are_refused():
     Path("asv.txt").write_text("- target 1\n- nontarget 0\n")
     with pytest.raises(UserError, match="Received: no spoof"):
