@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,8 @@ import soundfile
 from deepfake_audio.dataset import MANIFEST_FIELDS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Started in a shell's background, a process and its children ignore Ctrl-C, which tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY_SETTINGS = (
