@@ -4,9 +4,12 @@ Only the five formats that the project takes are known here, so no other decoder
 reached. A size is read where that format's own library reads it; in doubt the file is refused.
 """
 
+import re
 import struct
 
 JPEG_SCANS = 100  # a progressive file has about ten; each one costs a pass over all the pixels
+JPEG_MARKER = re.compile(rb"\xff+([^\xff])", re.DOTALL)
+MOST_PARTS = 300_000  # of a PNG, or of a JPEG before its pixels; 200 MB have 25,000
 FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 TIFF_WIDTH, TIFF_HEIGHT = 256, 257
 TIFF_INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
@@ -33,27 +36,26 @@ def _png(encoded: bytes) -> tuple[int, int] | None:
     """Return the size; None if a chunk passes the end: OpenCV would make room for all it claims."""
     if encoded[12:16] != b"IHDR":
         return None
-    position, name = 8, b""
-    while name != b"IEND":
+    position = 8
+    for _ in range(MOST_PARTS):
         length, name = struct.unpack_from(">I4s", encoded, position)
         position += 12 + length
         if position > len(encoded):
             return None
-    return struct.unpack_from(">II", encoded, 16)
+        if name == b"IEND":
+            return struct.unpack_from(">II", encoded, 16)
+    return None
 
 
 def _jpeg(encoded: bytes) -> tuple[int, int] | None:
     if encoded.count(b"\xff\xda") > JPEG_SCANS:
         return None
     position = 2
-    while True:
-        position = encoded.find(b"\xff", position)
-        if position < 0:
+    for _ in range(MOST_PARTS):
+        found = JPEG_MARKER.search(encoded, position)
+        if found is None:
             return None
-        while encoded[position] == 0xFF:
-            position += 1
-        marker = encoded[position]
-        position += 1
+        marker, position = found[1][0], found.end()
         if marker in FRAME_MARKERS:
             height, width = struct.unpack_from(">HH", encoded, position + 3)
             return width, height
@@ -61,6 +63,7 @@ def _jpeg(encoded: bytes) -> tuple[int, int] | None:
             return None
         if marker not in (0x00, 0x01, *range(0xD0, 0xD9)):
             position += struct.unpack_from(">H", encoded, position)[0]
+    return None
 
 
 def _bmp(encoded: bytes) -> tuple[int, int]:

@@ -467,6 +467,18 @@ def test_settings_are_read_from_files_alone(path, capsys):
     assert capsys.readouterr().err.startswith("error: A settings file must be a")
 
 
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        b"\xff\xd8\xff" + b"\xff\x00" * 20_000_000,
+        GOOD_PNG[:33] + hostile.chunk(b"tEXt", b"") * 2_000_000 + GOOD_PNG[33:],
+    ],
+    ids=["jpeg", "png"],
+)
+def test_headers_of_countless_parts_are_refused(encoded):
+    assert image_size(encoded) is None
+
+
 def test_headers_are_read_as_opencv_reads_them(tmp_path):
     for suffix in (".png", ".jpg", ".bmp", ".webp", ".tif"):
         for height, width in ((1, 1), (7, 300), (300, 7), (129, 97)):
