@@ -396,7 +396,10 @@ def read_history(run: Run) -> list[dict[str, float]]:
 
 
 def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:
-    return {name: int(text) if name == "epoch" else float(text) for name, text in row.items()}
+    values = {name: int(text) if name == "epoch" else float(text) for name, text in row.items()}
+    if any(abs(value) > LARGEST_NUMBER for value in values.values()):  # a loss may be no number
+        raise ValueError("its numbers are at most 1e30")
+    return values
 
 
 def write_history(run: Run, rows: Sequence[Mapping[str, float]]) -> None:

@@ -115,6 +115,8 @@ COLUMNS = "epoch,loss,accuracy,val_loss,val_accuracy"
         f"{COLUMNS}\n2,1,1,1,1\n",
         f"{COLUMNS}\n1,1,1,1,1\n1,1,1,1,1\n",
         f"{COLUMNS}\n1,one,1,1,1\n",
+        f"{COLUMNS}\n1,1,1,1e308,1\n",
+        f"{COLUMNS}\n1,-inf,1,1,1\n",
         f"{COLUMNS}\n1,1,1,1\n",
         f"{COLUMNS}\n1,1,1,1,1,1\n",
         f"{COLUMNS}{',x' * 30}\n1{',1' * 34}\n",
