@@ -1,4 +1,4 @@
-"""The network: one Sequential of convolution, pooling, dense and dropout, built from settings.
+"""The network: a Sequential of convolution, pooling, dense and dropout, or several that vote.
 
     from deepfake_audio.config import load_settings
     settings = load_settings()
@@ -35,35 +35,72 @@ class StatisticsPooling2D(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("deepfake_audio")
-class SpectralResidual(layers.Layer):
-    """Leave of each level what stands out of the levels around it in frequency, at that moment.
+class Residual(layers.Layer):
+    """Leave of each level what stands out of the levels around it.
 
-    Subtracts the mean over `rows` rows around each pixel, then the mean of each row over time: what
-    a voice says, and what a room or a microphone colours, goes; the grain that a generator leaves
+    Subtracts the mean over a window around each pixel, then the mean of each row over time: what a
+    voice says, and what a room or a microphone colours, goes; the grain that a generator leaves
     stays. Linear, so a factor before it may as well stand behind it.
 
     Args:
-        rows: odd, in pixels.
+        rows: of the window, odd, in pixels.
+        columns: likewise.
     """
 
-    def __init__(self, rows: int, **named_keras_parameters):
+    def __init__(self, rows: int, columns: int, **named_keras_parameters):
         super().__init__(**named_keras_parameters)
-        self.rows = rows
+        self.rows, self.columns = rows, columns
 
     def call(self, inputs):
-        around = keras.ops.average_pool(inputs, (self.rows, 1), strides=1, padding="same")
-        residual = inputs - around
+        window = (self.rows, self.columns)
+        residual = inputs - keras.ops.average_pool(inputs, window, strides=1, padding="same")
         return residual - keras.ops.mean(residual, axis=2, keepdims=True)
 
     def get_config(self) -> dict:
-        return super().get_config() | {"rows": self.rows}
+        return super().get_config() | {"rows": self.rows, "columns": self.columns}
+
+
+@keras.saving.register_keras_serializable("deepfake_audio")
+class Committee(layers.Layer):
+    """Average the log-odds of networks that look at the same image: `(batch, 1)`.
+
+    Each member learns as if it were alone (Lakshminarayanan et al., "Simple and Scalable Predictive
+    Uncertainty Estimation using Deep Ensembles", 2017): to the cross-entropy of the average, which
+    is `softplus(average) - label * average`, training adds what is missing to the members' mean
+    cross-entropy, and that difference doesn't depend on the label.
+
+    Args:
+        members: networks from the layer's input to a float32 `(batch, 1)`.
+    """
+
+    def __init__(self, members: list[keras.Sequential], **named_keras_parameters):
+        super().__init__(**named_keras_parameters)
+        self.members = members
+
+    def call(self, inputs, training=None):
+        votes = keras.ops.concatenate([m(inputs, training=training) for m in self.members], axis=-1)
+        average = keras.ops.mean(votes, axis=-1, keepdims=True)
+        if training:
+            apart = keras.ops.softplus(votes)
+            self.add_loss(keras.ops.mean(apart - keras.ops.softplus(average)))
+        return average
+
+    def get_config(self) -> dict:
+        members = [keras.saving.serialize_keras_object(member) for member in self.members]
+        return super().get_config() | {"members": members}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Committee":
+        members = [keras.saving.deserialize_keras_object(each) for each in config.pop("members")]
+        return cls(members, **config)
 
 
 def build_model(settings: ModelSettings, image_shape: tuple[int, int, int]) -> keras.Sequential:
     """Build the network, not compiled.
 
     Args:
-        settings: number of filters of each block, and what stands between and after the blocks.
+        settings: number of filters of each block, what stands between and after the blocks, and
+            what each of the networks that vote looks at.
         image_shape: `(height, width, channels)`.
 
     Returns:
@@ -72,25 +109,12 @@ def build_model(settings: ModelSettings, image_shape: tuple[int, int, int]) -> k
     Raises:
         ValueError: the image is too small for that many blocks.
     """
-    rows = settings.residual_rows
-    pool_sizes = settings.pool_sizes or [[2, 2]] * len(settings.conv_filters)
-    return keras.Sequential(
-        [
-            keras.Input(image_shape),
-            layers.Rescaling(RESIDUAL_SCALE if rows else 1 / 255, name="rescale"),
-            *([SpectralResidual(rows, name="residual")] if rows else []),
-            *[
-                layer
-                for filters, size in zip(settings.conv_filters, pool_sizes, strict=True)
-                for layer in _block(filters, size, settings)
-            ],
-            _pooling(settings.pooling),
-            layers.Dense(settings.dense_units, activation="relu", name="dense"),
-            layers.Dropout(settings.dropout, name="dropout"),
-            layers.Dense(1, name=LOGIT, dtype="float32"),
-            layers.Activation("sigmoid", name="p_real", dtype="float32"),
-        ]
-    )
+    members = [_member(view, settings) for view in settings.views]
+    if len(members) > 1:
+        networks = [keras.Sequential(each, name=f"member_{n}") for n, each in enumerate(members, 1)]
+        members = [[Committee(networks, name=LOGIT, dtype="float32")]]
+    p_real = layers.Activation("sigmoid", name="p_real", dtype="float32")
+    return keras.Sequential([keras.Input(image_shape), *members[0], p_real])
 
 
 def score_model(model: keras.Sequential) -> keras.Sequential:
@@ -101,19 +125,50 @@ def score_model(model: keras.Sequential) -> keras.Sequential:
     scores, a fifth sooner.
     """
     upto = model.layers.index(model.get_layer(LOGIT)) + 1
-    rescale, *trained = model.layers[:upto]
+    return keras.Sequential([keras.Input(model.input_shape[1:]), *_plain(model.layers[:upto])])
+
+
+def _plain(stack: list[keras.Layer]) -> list[keras.Layer]:
+    """Return new layers in float32 that do the same, the first convolution with the rescaling."""
+    if isinstance(stack[0], Committee):
+        members = [keras.Sequential(_plain(member.layers)) for member in stack[0].members]
+        return [Committee(members, name=stack[0].name)]
+    rescale, *trained = stack
     plain = [layer.__class__.from_config(_in_float32(layer)) for layer in trained]
-    scores = keras.Sequential([keras.Input(model.input_shape[1:]), *plain])
     for layer, original in zip(plain, trained, strict=True):
+        layer.build(original.input.shape)
         layer.set_weights(original.get_weights())
     first = next(layer for layer in plain if isinstance(layer, layers.Conv2D))
     kernel, *bias = first.get_weights()
     first.set_weights([kernel * rescale.scale, *bias])
-    return scores
+    return plain
 
 
 def _in_float32(layer: keras.Layer) -> dict:
     return layer.get_config() | {"dtype": "float32"}
+
+
+def _member(view: str, settings: ModelSettings) -> list[keras.Layer]:
+    """Return the layers from the image to the log-odds, of a network that looks at one view."""
+    windows = {
+        "frequency_residual": (settings.residual_rows, 1),
+        "time_residual": (1, settings.residual_columns),
+    }
+    scale = 1 / 255 if view == "levels" else RESIDUAL_SCALE
+    pool_sizes = settings.pool_sizes or [[2, 2]] * len(settings.conv_filters)
+    return [
+        layers.Rescaling(scale, name="rescale"),
+        *([Residual(*windows[view], name="residual")] if view in windows else []),
+        *[
+            layer
+            for filters, size in zip(settings.conv_filters, pool_sizes, strict=True)
+            for layer in _block(filters, size, settings)
+        ],
+        _pooling(settings.pooling),
+        layers.Dense(settings.dense_units, activation="relu", name="dense"),
+        layers.Dropout(settings.dropout, name="dropout"),
+        layers.Dense(1, name=LOGIT, dtype="float32"),
+    ]
 
 
 def _block(filters: int, pool_size: list[int], settings: ModelSettings) -> list[keras.Layer]:

@@ -99,7 +99,7 @@ def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -
 
 def measure_batches(model: keras.Model, feed: ImageFeed) -> None:
     """Give batch normalisation the mean over batches of their averages and variances."""
-    layers = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
+    layers = list(_normalisations(model))
     momenta = [layer.momentum for layer in layers]
     for number in range(min(len(feed), MEASURED_BATCHES) if layers else 0):
         for layer in layers:
@@ -107,6 +107,15 @@ def measure_batches(model: keras.Model, feed: ImageFeed) -> None:
         model(feed[number][0], training=True)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
+
+
+def _normalisations(network: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
+    """Yield a network's batch normalisations, and those of a committee's members."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            yield layer
+        for member in getattr(layer, "members", ()):
+            yield from _normalisations(member)
 
 
 class HistoryReplay(keras.callbacks.Callback):

@@ -5,7 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 
 from deepfake_audio.errors import UserError
@@ -143,7 +151,11 @@ class DistortSettings(Section):
 
 
 class ModelSettings(Section):
-    residual_rows: int = Field(ge=0, le=1025)
+    views: list[Literal["levels", "frequency_residual", "time_residual"]] = Field(
+        min_length=1, max_length=64
+    )
+    residual_rows: int = Field(ge=1, le=1025)
+    residual_columns: int = Field(ge=1, le=1025)
     conv_filters: list[Annotated[int, Field(ge=1, le=4096)]] = Field(min_length=1, max_length=12)
     pool_sizes: list[PoolSize] | None
     convs_per_block: int = Field(ge=1, le=8)
@@ -154,15 +166,14 @@ class ModelSettings(Section):
     dense_units: int = Field(ge=1, le=65_536)
     dropout: Share
 
-    @field_validator("residual_rows")
+    @field_validator("residual_rows", "residual_columns")
     @classmethod
-    def _as_many_rows_above_as_below(cls, rows: int) -> int:
-        if rows and rows % 2 == 0:
+    def _as_many_before_as_after(cls, pixels: int, info: ValidationInfo) -> int:
+        if pixels % 2 == 0:
             raise ValueError(
-                "model.residual_rows is odd, or 0 for the levels. "
-                f"Received: {rows}. Take {rows + 1}"
+                f"model.{info.field_name} is odd. Received: {pixels}. Take {pixels + 1}"
             )
-        return rows
+        return pixels
 
     @model_validator(mode="after")
     def _each_block_has_a_pool_size(self) -> "ModelSettings":
@@ -187,7 +198,7 @@ class ModelSettings(Section):
             height, width, inputs = max(1, height // rows), max(1, width // columns), filters
         places = {"flatten": height * width, "statistics": 2}.get(self.pooling, 1)
         weights += self.dense_units * inputs * places
-        return weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
+        return len(self.views) * weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
 
 
 class TrainSettings(Section):

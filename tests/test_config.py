@@ -63,7 +63,7 @@ def test_unknown_key_names_the_near_match():
             "model.pool_sizes=[[2, 0]]",
             "model.pool_sizes.0.1: Input should be greater than or equal",
         ),
-        ("model.residual_rows=30", "model.residual_rows is odd, or 0 for the levels. Received: 30"),
+        ("model.residual_rows=30", "model.residual_rows is odd. Received: 30. Take 31"),
         ("train.schedule=linear", "train.schedule: Input should be 'plateau' or 'cosine'"),
         ("train.balance=group", "Received: 'group'. Did you mean groups?"),
         ("train.epoch_images=-1", "train.epoch_images: Input should be greater than or equal to 0"),

@@ -4,7 +4,7 @@ import pytest
 
 from conftest import ROOT
 from deepfake_audio.config import load_settings
-from model import SpectralResidual, StatisticsPooling2D, build_model, score_model
+from model import Residual, StatisticsPooling2D, build_model, score_model
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 128, 96, 1)).astype(np.float32)
 LABELS = np.array([[0], [1]] * 4, np.float32)
@@ -49,7 +49,13 @@ def test_every_weight_learns(overrides):
 
 
 @pytest.mark.parametrize(
-    "override", ["model.pooling=average", "model.pooling=statistics", "model.residual_rows=31"]
+    "override",
+    [
+        "model.pooling=average",
+        "model.pooling=statistics",
+        "model.views=[frequency_residual]",
+        "model.views=[levels, time_residual, levels]",
+    ],
 )
 def test_score_is_the_log_odds_of_the_probability(override):
     model = build(override)
@@ -70,11 +76,51 @@ def test_residual_has_neither_envelope_nor_channel_but_the_grain():
     rows, columns = np.mgrid[:128, :96][..., None].astype(np.float32)
     envelope = rows * (1 + columns / 96)  # a slope over frequency that moves with time
     channel = 20 * np.sin(rows / 3)  # stays through time
-    plain = SpectralResidual(31)(grain).numpy()
-    changed = SpectralResidual(31)(grain + envelope + channel).numpy()
+    plain = Residual(31, 1)(grain).numpy()
+    changed = Residual(31, 1)(grain + envelope + channel).numpy()
     inside = slice(15, -15)
     np.testing.assert_allclose(changed[:, inside], plain[:, inside], atol=1e-3)
     assert np.corrcoef(plain.ravel(), grain.ravel())[0, 1] > 0.95
+
+
+def test_each_view_shows_its_own_residual():
+    views = ("levels", "frequency_residual", "time_residual")
+    settings = ("model.conv_filters=[4, 4]", "model.residual_rows=5", "model.residual_columns=9")
+    model = build(f"model.views=[{', '.join(views)}]", *settings)
+    members = model.get_layer("logit").members
+    windows = [
+        [(layer.rows, layer.columns) for layer in member.layers if isinstance(layer, Residual)]
+        for member in members
+    ]
+    assert windows == [[], [(5, 1)], [(1, 9)]]
+    assert [member.layers[0].scale for member in members] == [1 / 255, 1 / 48, 1 / 48]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_each_member_of_a_committee_learns_as_if_it_were_alone(smoothing):
+    settings = ("model.views=[levels, levels]", "model.dropout=0", "model.conv_filters=[4, 4]")
+    model = build(*settings)
+    alone = build(*settings)
+    for number, member in enumerate(alone.get_layer("logit").members):
+        both = keras.Sequential([keras.Input(IMAGES.shape[1:]), member])
+        logits = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
+        both.compile(optimizer=keras.optimizers.SGD(0.5), loss=logits)
+        both.fit(IMAGES, LABELS, epochs=3, batch_size=8, verbose=0)
+        assert number < 2
+    sigmoid = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
+    model.compile(optimizer=keras.optimizers.SGD(1.0), loss=sigmoid)  # of the mean of two losses
+    model.fit(IMAGES, LABELS, epochs=3, batch_size=8, verbose=0)
+    np.testing.assert_allclose(
+        model.predict(IMAGES, verbose=0), alone.predict(IMAGES, verbose=0), atol=1e-4
+    )
+
+
+def test_members_of_a_committee_begin_and_end_apart_and_their_mean_is_the_score():
+    model = build("model.views=[levels, levels, levels]", "model.conv_filters=[4, 4]")
+    votes = [member.predict(IMAGES, verbose=0) for member in model.get_layer("logit").members]
+    assert all(np.abs(votes[0] - other).max() > 1e-3 for other in votes[1:])
+    mean = np.mean(votes, axis=0)
+    np.testing.assert_allclose(model.predict(IMAGES, verbose=0), 1 / (1 + np.exp(-mean)), atol=1e-6)
 
 
 def test_each_block_pools_by_its_own_size_and_by_two_without_one():

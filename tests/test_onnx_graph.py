@@ -8,10 +8,10 @@ from model import build_model, score_model
 
 # Between them every choice that changes the layers.
 CHOICES = (
-    ("same", "true", "average", "grayscale", 3, 1, 32, 0),
-    ("valid", "false", "max", "rgb", 4, 2, 41, 5),
-    ("same", "false", "flatten", "rgb", 2, 1, 33, 0),
-    ("same", "true", "statistics", "grayscale", 3, 1, 32, 31),
+    ("same", "true", "average", "grayscale", 3, 1, 32, "[levels]"),
+    ("valid", "false", "max", "rgb", 4, 2, 41, "[frequency_residual]"),
+    ("same", "false", "flatten", "rgb", 2, 1, 33, "[levels, time_residual]"),
+    ("same", "true", "statistics", "grayscale", 3, 1, 32, "[time_residual]"),
 )
 
 
@@ -19,7 +19,7 @@ CHOICES = (
 def test_every_network_that_settings_ask_for_is_taken(choice, tmp_path):
     names = (
         "model.padding", "model.batch_norm", "model.pooling", "image.color", "model.kernel_size",
-        "model.convs_per_block", "image.width", "model.residual_rows",
+        "model.convs_per_block", "image.width", "model.views",
     )  # fmt: skip
     chosen = [f"{name}={value}" for name, value in zip(names, choice, strict=True)]
     settings = load_settings(None, [*TINY_SETTINGS, *chosen])
