@@ -212,8 +212,7 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
         split: evaluate_scores(table, settings.evaluate, settings.predict, subject.asv)
         for split, table in both.items()
     }
-    epoch = f", epoch {subject.record.best_epoch}" if subject.record else ""
-    print(f"{subject.title}{epoch}, on {subject.origin}")
+    print(f"{subject.title}{made_of(subject.record)}, on {subject.origin}")
     if figures:
         print(f"\n{format_results(figures)}")
     single = [
@@ -226,6 +225,13 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
         print(f"\nWarning: {warning}")
     written = write_results(subject, tables, figures)
     print(f"\nWritten to {subject.output}: {', '.join(written)}")
+
+
+def made_of(record: runs.RunRecord | None) -> str:
+    """Return what of a run is evaluated, to follow its title."""
+    if record is None:
+        return ""
+    return f" of {', '.join(record.parts)}" if record.parts else f", epoch {record.best_epoch}"
 
 
 def write_results(
@@ -249,7 +255,7 @@ def write_results(
     if not figures:
         return written
     drawn = draw_scores({split: tables[split] for split in figures}, figures, prior_fake)
-    if subject.run:
+    if subject.run and not subject.record.parts:
         history = runs.read_history(subject.run)
         drawn["curves"] = draw_history(history, subject.record.best_epoch)
     pictures = {name: save_picture(figure, subject.title, output / f"{name}.png")

@@ -128,6 +128,12 @@ def score_model(model: keras.Sequential) -> keras.Sequential:
     return keras.Sequential([keras.Input(model.input_shape[1:]), *_plain(model.layers[:upto])])
 
 
+def members(model: keras.Sequential) -> list[keras.Model]:
+    """Return the networks that vote; the model itself, where there is one."""
+    whole = model.get_layer(LOGIT)
+    return whole.members if isinstance(whole, Committee) else [model]
+
+
 def _plain(stack: list[keras.Layer]) -> list[keras.Layer]:
     """Return new layers in float32 that do the same, the first convolution with the rescaling."""
     if isinstance(stack[0], Committee):

@@ -18,7 +18,7 @@ import shutil
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -310,7 +310,31 @@ def class_weights(records: Sequence[ImageRecord]) -> dict[int, float]:
 
 
 def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], status: str) -> None:
-    """Export the best epoch, calibrate it on validation, and print how it does on both splits."""
+    """Put the best epoch to use."""
+    epoch = runs.best_epoch(runs.read_history(run))
+    ended = {"status": status, "best_epoch": epoch}
+    without = "Without dropout and distortion it has"
+    put_to_use(run, settings, records, ended, f"Epoch {epoch} was best on validation. {without}")
+    if status == "finished":
+        shutil.rmtree(run.backup, ignore_errors=True)
+
+
+def put_to_use(
+    run: runs.Run,
+    settings: Settings,
+    records: Sequence[ImageRecord],
+    ended: Mapping[str, object],
+    heading: str,
+) -> None:
+    """Export a run's network, calibrate it on validation, and print how it does on both splits.
+
+    Args:
+        run: whose `model.keras` holds the weights.
+        settings: of the run.
+        records: of training and validation.
+        ended: what its record says of it from now on.
+        heading: printed before the figures.
+    """
     export_onnx(run, [record for record in records if record.split == "val"], settings)
     model = scoring.load_model(run.next_model, settings.score.threads, settings.limits)
     results = {
@@ -323,12 +347,9 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
         for split in ("train", "val")
     }
     calibration = Calibration(*fit_calibration(results["val"].is_real, results["val"].scores))
-    epoch = runs.best_epoch(runs.read_history(run))
-    ended = {"status": status, "best_epoch": epoch, "calibration": calibration}
+    ended = dict(ended, calibration=calibration)
     runs.put_in_force(run, runs.read_record(run).model_copy(update=ended), settings)
-    if status == "finished":
-        shutil.rmtree(run.backup, ignore_errors=True)
-    print(f"\nEpoch {epoch} was best on validation. Without dropout and distortion it has")
+    print(f"\n{heading}")
     prior_fake = settings.predict.prior_fake
     for split, result in results.items():
         called_real = calibration.llr(result.scores) > decision_threshold(prior_fake)

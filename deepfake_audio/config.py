@@ -24,6 +24,7 @@ SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not
 
 FLOAT_BYTES = 4
 MAX_EPOCHS = 100_000
+MAX_VIEWS = 64
 Share = Annotated[float, Field(ge=0, lt=1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
@@ -152,7 +153,7 @@ class DistortSettings(Section):
 
 class ModelSettings(Section):
     views: list[Literal["levels", "frequency_residual", "time_residual"]] = Field(
-        min_length=1, max_length=64
+        min_length=1, max_length=MAX_VIEWS
     )
     residual_rows: int = Field(ge=1, le=1025)
     residual_columns: int = Field(ge=1, le=1025)

@@ -155,9 +155,14 @@ def training_content(subject: Subject) -> dict | None:
     if subject.run is None:
         return None
     record, settings = subject.record, subject.settings
+    text = (
+        f"The networks of {', '.join(record.parts)} vote; calibrated on {settings.data.folder}."
+        if record.parts
+        else f"Trained on {settings.data.folder} with seed {record.seed}; epoch "
+        f"{record.best_epoch} had the lowest validation loss and was kept."
+    )
     return {
-        "text": f"Trained on {settings.data.folder} with seed {record.seed}; epoch "
-        f"{record.best_epoch} had the lowest validation loss and was kept.",
+        "text": text,
         "data": [
             data_row(split, label, [r for r in records if r.label == label])
             for split, records in subject.records.items()

@@ -22,6 +22,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import (
     MAX_EPOCHS,
+    MAX_VIEWS,
     LimitSettings,
     Settings,
     load_settings,
@@ -63,6 +64,7 @@ class RunRecord(BaseModel):
         classes: the class of index 0 and of index 1.
         data_fingerprint: changes with any image, label or split of the data folder.
         images_from_audio: the images were made with the run's audio settings.
+        parts: names of the runs that were combined; of no training of its own.
         calibration: fitted on the scores of the validation files.
         settings_fingerprint: of the audio, image and model settings that the weights were made for.
         model_fingerprint: of `model.onnx`, for which the calibration holds.
@@ -78,13 +80,14 @@ class RunRecord(BaseModel):
     seed: int = Field(ge=0, lt=2**31)
     versions: dict[str, str]
     best_epoch: int | None = Field(default=None, ge=1, le=MAX_EPOCHS)
+    parts: list[str] = Field(default=[], max_length=MAX_VIEWS)
     calibration: Calibration | None = None
     settings_fingerprint: str | None = None
     model_fingerprint: str | None = None
 
     @model_validator(mode="after")
     def _an_ended_run_is_complete(self) -> "RunRecord":
-        if self.status != "training" and (self.calibration is None or self.best_epoch is None):
+        if self.status != "training" and not (self.calibration and (self.best_epoch or self.parts)):
             raise ValueError("a run that has ended has a best_epoch and a calibration")
         if self.calibration and not max(map(abs, astuple(self.calibration))) < LARGEST_NUMBER:
             raise ValueError("a calibration is of numbers that a score can be multiplied with")

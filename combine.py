@@ -1,0 +1,144 @@
+"""Let the networks of several trained runs vote as one: the mean of their log-odds is the score.
+
+    python combine.py runs/a runs/b                two runs, or more
+    python combine.py runs/a runs/b --run both     as runs/both
+
+Runs that differ in their seed, in model.views or in the fakes that they were trained on err in
+different places, and their mean errs less. They have the same settings of audio, image and network
+otherwise. The new run keeps the other settings of the first, and its calibration is fitted on the
+first's validation images: predict.py, evaluate.py and export.py take it like any run.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from deepfake_audio import runs
+from deepfake_audio.arguments import Parser
+from deepfake_audio.config import MAX_VIEWS, Settings
+from deepfake_audio.dataset import ImageRecord, read_records
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, script
+from deepfake_audio.files import is_folder, only_one, replacing
+from deepfake_audio.quiet import libraries_quiet
+from train import load_data, put_to_use
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+class Part(NamedTuple):
+    """A run that takes part."""
+
+    run: runs.Run
+    record: runs.RunRecord
+    settings: Settings
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_arguments(argv)
+    parts = [Part(*runs.open_run(name)) for name in args.runs]
+    first = parts[0]
+    settings = joint_settings(parts)
+    data = load_data(settings)
+    if data.fingerprint != first.record.data_fingerprint:
+        raise UserError(
+            "A calibration is fitted on the images that the first run was trained with. "
+            f"Received: {settings.data.folder}, changed since. Name another run first."
+        )
+    for part in parts[1:]:
+        warn_of_leaks(part, data.records)
+    run = runs.create_run(
+        args.run, settings, data.fingerprint, all(p.record.images_from_audio for p in parts)
+    )
+    with only_one(run.config, "Combining"):
+        join_networks(run, settings, parts)
+        names = [part.run.name for part in parts]
+        ended = {"status": "finished", "parts": names}
+        put_to_use(run, settings, data.records, ended, f"Together, {' and '.join(names)} have")
+    return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="combine.py", description=__doc__)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a folder below runs/, or a path")
+    parser.add_argument(
+        "--run",
+        metavar="NAME",
+        help="folder below runs/ to make (default: the data folder's name and a number)",
+    )
+    args = parser.parse_args(argv)
+    if len(args.runs) < 2:
+        raise UserError(f"At least two runs vote. Received: {args.runs[0]} alone. Name others too.")
+    return args
+
+
+def joint_settings(parts: Sequence[Part]) -> Settings:
+    """Return the first run's settings, with the views of all.
+
+    Raises:
+        UserError: the runs' networks can't look at the same images.
+    """
+    first = parts[0].settings
+    views = [view for part in parts for view in part.settings.model.views]
+    for part in parts[1:]:
+        for name in ("audio", "image", "model"):
+            ours, theirs = (getattr(s, name).model_dump() for s in (first, part.settings))
+            other = [key for key in ours if ours[key] != theirs[key] and key != "views"]
+            if other:
+                raise UserError(
+                    "Networks that vote have the same audio, image and model settings, but for "
+                    f"model.views. Received: {part.run.name} with another {name}.{other[0]} than "
+                    f"{parts[0].run.name}. Train one of them with the other's."
+                )
+    if len(views) > MAX_VIEWS:
+        raise UserError(
+            f"At most {MAX_VIEWS} networks vote. Received: {len(views)}. Name fewer runs."
+        )
+    model = first.model.model_copy(update={"views": views})
+    return first.model_copy(update={"model": model})
+
+
+def warn_of_leaks(part: Part, records: Sequence[ImageRecord]) -> None:
+    """Warn if a run was trained on files that the first keeps for validation or test."""
+    folder = Path(part.settings.data.folder)
+    if not is_folder(folder):
+        return
+    kept = {(record.audio, record.label) for record in records if record.split != "train"}
+    seen = {(r.audio, r.label) for r in read_records(folder) if r.split == "train" and r.audio}
+    both = sorted(kept & seen)
+    if both:
+        print(
+            f"Warning: {part.run.name} was trained on {len(both):,} files that the first run keeps "
+            f"for validation or test, such as {both[0][0]}: error rates on them are too good.",
+            file=sys.stderr,
+        )
+
+
+def join_networks(run: runs.Run, settings: Settings, parts: Sequence[Part]) -> None:
+    """Write `model.keras` with the weights of all parts."""
+    with libraries_quiet():
+        from model import build_model, members
+
+        network = build_model(settings.model, settings.image.shape)
+        weights = [weights for part in parts for weights in member_weights(part)]
+        for member, learnt in zip(members(network), weights, strict=True):
+            member.set_weights(learnt)
+        with replacing(run.keras_model) as partial:
+            network.save(partial)
+
+
+def member_weights(part: Part) -> list[list]:
+    """Return the weights of each network of a run."""
+    from deepfake_audio.callbacks import load_weights
+    from model import build_model, members
+
+    network = build_model(part.settings.model, part.settings.image.shape)
+    load_weights(network, part.run.keras_model, part.settings.limits)
+    return [member.get_weights() for member in members(network)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Several runs to one whose networks vote."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import combine
+import evaluate
+import predict
+import train
+from conftest import TINY_SETTINGS
+from deepfake_audio import runs, scoring
+from deepfake_audio.dataset import read_records
+
+
+@pytest.fixture(scope="module")
+def combined(workspace, tmp_path_factory) -> Path:
+    """A folder with runs/first, runs/second and runs/both; do not change what is in it."""
+    folder = tmp_path_factory.mktemp("combined") / "here"
+    shutil.copytree(workspace, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        views = "model.views=[time_residual, levels]"
+        given = ["data.folder=data/tiny", *TINY_SETTINGS, views, "train.seed=2"]
+        assert train.main(["--run", "second", *given]) == 0
+        assert combine.main(["runs/first", "second", "--run", "both"]) == 0
+    return folder
+
+
+@pytest.fixture
+def in_copy(combined, tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "copy"
+    shutil.copytree(combined, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def network_scores(name: str) -> np.ndarray:
+    run, _, settings = runs.open_run(name)
+    model = scoring.load_model(run.onnx_model, 1, settings.limits)
+    records = read_records(Path("data/tiny"))
+    return scoring.score_files(model, records, settings.image, 8).scores
+
+
+def test_score_is_the_mean_of_all_networks(combined, monkeypatch):
+    monkeypatch.chdir(combined)
+    first, second, both = (network_scores(name) for name in ("first", "second", "both"))
+    np.testing.assert_allclose(both, (first + 2 * second) / 3, atol=1e-5)
+    record, settings = runs.open_run("both")[1:]
+    assert record.parts == ["first", "second"]
+    assert settings.model.views == ["levels", "time_residual", "levels"]
+
+
+def test_combined_run_is_used_like_any(in_copy, capsys):
+    assert predict.main(["--run", "both", "data/tiny/test/fake"]) == 0
+    assert evaluate.main(["--run", "both"]) == 0
+    assert "Run both of first, second, on data/tiny" in capsys.readouterr().out
+    report = Path("runs/both/report.html").read_text(encoding="utf-8")
+    assert "The networks of first, second vote; calibrated on data/tiny." in report
+    assert not Path("runs/both/curves.png").exists()
+    assert "Loss and accuracy over the epochs" not in report
+
+
+def test_combined_runs_can_be_combined(in_copy):
+    assert combine.main(["both", "first", "--run", "more"]) == 0
+    expected = (network_scores("both") * 3 + network_scores("first")) / 4
+    np.testing.assert_allclose(network_scores("more"), expected, atol=1e-5)
+
+
+def test_networks_of_other_settings_are_refused_in_one_line(in_copy, capsys):
+    other = [*TINY_SETTINGS, "model.dense_units=5", "train.epochs=1", "data.folder=data/tiny"]
+    assert train.main(["--run", "other", *other]) == 0
+    capsys.readouterr()
+    assert combine.main(["first", "other", "--run", "mixed"]) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "Received: other with another model.dense_units than first" in message
+    assert not Path("runs/mixed").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["first"], "At least two runs vote. Received: first alone"),
+        (["first", "none"], "Received: none"),
+        (["first", "second", "--run", "both"], "Received: --run both, which exists"),
+    ],
+)
+def test_what_can_not_be_combined_is_told_in_one_line(in_copy, args, told, capsys):
+    assert combine.main(args) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_images_that_changed_are_refused(in_copy, capsys):
+    next(Path("data/tiny/val/fake").glob("*.png")).unlink()
+    Path("data/tiny/manifest.csv").unlink(missing_ok=True)
+    assert combine.main(["first", "second"]) == 2
+    assert "Received: data/tiny, changed since" in capsys.readouterr().err
+
+
+def test_a_part_that_saw_the_validation_files_is_warned_of(in_copy, capsys):
+    table = Path("data/tiny/manifest.csv")
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["audio"] = row["image"].replace(".png", ".wav")
+    write_table(table, rows)
+    shutil.copytree("data/tiny", "data/leaky")
+    others = {"train": "val", "val": "train", "test": "test"}
+    seen = [
+        row | {"audio": row["audio"].replace(row["split"], others[row["split"]])} for row in rows
+    ]
+    write_table(Path("data/leaky/manifest.csv"), seen)
+    second = combine.Part(*runs.open_run("second"))
+    for folder, told in (("data/tiny", False), ("data/gone", False), ("data/leaky", True)):
+        data = second.settings.data.model_copy(update={"folder": folder})
+        part = second._replace(settings=second.settings.model_copy(update={"data": data}))
+        combine.warn_of_leaks(part, read_records(Path("data/tiny")))
+        error = capsys.readouterr().err
+        assert ("Warning: second was trained on 24 files that the first run" in error) == told
+
+
+def write_table(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
