@@ -3,6 +3,7 @@
     python make_fakes.py my_real_voices             all kinds, into data/my_real_voices-copies
     python make_fakes.py my_real_voices --out data/copies --kinds istft codec --files 300 --seed 2
     python make_fakes.py LA --corpus asvspoof2019   a public corpus: its real training files
+    python make_fakes.py my_real_voices --command fargan='./say_again.sh {input} {output}'
 
 A copy has the words, the voice and the channel of its original, so that nothing but the traces of
 a generator tells the two apart. my_real_voices holds audio files, in folders of any depth, or is
@@ -11,6 +12,10 @@ anything that prepare.py takes: the real files of its training split are used, w
 Writes real/ and fake/<kind>/ as FLAC of one rate and one level, and labels.csv: a corpus that
 prepare.py takes, where a sentence and its copies stand in the same split. Of a recording the first
 minute is used. Each kind learns for about five minutes on one core; --steps says otherwise.
+
+--command starts any vocoder that you have, once: {input} is a folder with a 16-bit mono WAV of
+16 kHz for each real file, and {output} an empty one, which it fills with audio files of the same
+names, of any format and rate. Its copies go to fake/NAME/; only --kinds adds ours to them.
 """
 
 import argparse
@@ -20,7 +25,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +41,7 @@ from deepfake_audio.corpus_layouts import known_layouts
 from deepfake_audio.decoding import read_blocks
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, OutputError, UserError, report, script
 from deepfake_audio.files import new_folder, open_table, unwritable
+from deepfake_audio.programs import Program, read_programs, run_program
 from deepfake_audio.quiet import libraries_quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -77,13 +84,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     with new_folder(out) as folder:
         reals = write_reals(clips, folder)
         copies = []
-        for kind in dict.fromkeys(args.kinds):
+        for program in args.programs:
+            copies += write_copies_by(program, reals, folder)
+        for kind in args.kinds:
             copies += write_copies(kind, reals, folder, args.steps, args.seed)
         write_table([*reals, *copies], root.resolve().name, folder / "labels.csv")
-    left_out = len(clips) - len(reals)
     print(f"Made: {len(reals):,} real files and {len(copies):,} copies in {out}")
+    wanted = len(reals) * (len(args.programs) + len(args.kinds))
+    left_out = [
+        f"{most - done:,} of {most:,} {what}"
+        for done, most, what in ((len(reals), len(clips), "files"), (len(copies), wanted, "copies"))
+        if done < most
+    ]
     if left_out:
-        print(f"Left out: {left_out:,} of {len(clips):,} files, named above")
+        print(f"Left out: {' and '.join(left_out)}, named above")
     name = shlex.quote(f"{out.name}-images")
     print(f"Next: python prepare.py {shlex.quote(str(out))} --name {name}")
     return EXIT_SOME_FAILED if left_out else EXIT_OK
@@ -96,8 +110,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--out", metavar="FOLDER", help="to make (default: data/<the voices' folder>-copies)"
     )
     parser.add_argument(
-        "--kinds", nargs="+", choices=KINDS, default=KINDS, help="of vocoders (default: all)"
-    )
+        "--kinds", nargs="+", choices=KINDS,
+        help="of vocoders of ours (default: all; with --command none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--command", metavar="NAME=PROGRAM", action="append", default=[],
+        help="of another vocoder, with {input} and {output}; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--files", metavar="N", type=int, help="so many, by chance (default: all)")
     parser.add_argument(
         "--steps", metavar="N", type=int, help="of each training (default: five minutes' worth)"
@@ -113,6 +132,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             raise UserError(f"--{option} is at least 1. Received: {number}.")
     if not 0 <= args.seed <= HIGHEST_SEED:
         raise UserError(f"--seed is from 0 to {HIGHEST_SEED:,}. Received: {args.seed}.")
+    args.programs = read_programs(args.command, taken=KINDS)
+    args.kinds = list(dict.fromkeys(args.kinds or (() if args.programs else KINDS)))
     return args
 
 
@@ -154,7 +175,7 @@ def write_reals(clips: Sequence[Clip], folder: Path) -> list[Said]:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60]
         name = f"real/{number:06}_{plain}.flac"
         try:
-            write_sound(folder / name, decode(clip.path))
+            write_sound(folder / name, even_level(decode(clip.path)))
         except OutputError:
             raise
         except UserError as error:
@@ -171,8 +192,8 @@ def write_reals(clips: Sequence[Clip], folder: Path) -> list[Said]:
     return reals
 
 
-def decode(path: Path) -> np.ndarray:
-    """Return the first minute of a file: float32 `(samples,)`, mono at 16 kHz.
+def decode(path: Path, most_samples: int = LONGEST_SECONDS * RATE_HZ) -> np.ndarray:
+    """Return the beginning of a file, by default a minute: float32 `(samples,)`, mono at 16 kHz.
 
     Raises:
         UserError: a file that can't be read, or with less than half a second or silence in it.
@@ -181,9 +202,9 @@ def decode(path: Path) -> np.ndarray:
     for _, block in read_blocks(path, RATE_HZ):
         blocks.append(block)
         samples += len(block)
-        if samples >= LONGEST_SECONDS * RATE_HZ:
+        if samples >= most_samples:
             break
-    sound = np.concatenate(blocks)[: LONGEST_SECONDS * RATE_HZ]
+    sound = np.concatenate(blocks)[:most_samples]
     if len(sound) < SHORTEST_SECONDS * RATE_HZ:
         raise UserError(
             f"A voice must last {SHORTEST_SECONDS:g} s. Received: {path}, which lasts "
@@ -202,9 +223,9 @@ def even_level(sound: np.ndarray) -> np.ndarray:
 
 
 def write_sound(path: Path, sound: np.ndarray) -> None:
-    """Write a sound as 16-bit FLAC of 16 kHz and of even level."""
+    """Write a sound of 16 kHz with 16 bits, in the format that the file's name ends in."""
     encoded = io.BytesIO()
-    soundfile.write(encoded, even_level(sound), RATE_HZ, format="FLAC", subtype="PCM_16")
+    soundfile.write(encoded, sound, RATE_HZ, format=path.suffix[1:], subtype="PCM_16")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.getvalue())
@@ -212,8 +233,8 @@ def write_sound(path: Path, sound: np.ndarray) -> None:
         raise unwritable(path, error) from None
 
 
-def read_sound(path: Path) -> np.ndarray:
-    return soundfile.read(path, dtype="float32")[0]
+def read_sound(path: Path, dtype: str = "float32") -> np.ndarray:
+    return soundfile.read(path, dtype=dtype)[0]
 
 
 def write_copies(
@@ -229,10 +250,59 @@ def write_copies(
     copies = []
     for real in tqdm(reals, desc=f"Copies by {kind}", unit=" files"):
         name = f"fake/{kind}/{Path(real.name).name}"
-        write_sound(folder / name, say_again(vocoder, read_sound(folder / real.name)))
+        sound = say_again(vocoder, read_sound(folder / real.name))
+        write_sound(folder / name, even_level(sound))
         copies.append(Said(name, real.clip, kind, real.name))
     print(f"{kind:18} spectral loss {losses[0]:.2f} at first, {losses[-50:].mean():.2f} at last")
     return copies
+
+
+def write_copies_by(program: Program, reals: Sequence[Said], folder: Path) -> list[Said]:
+    """Let a program say the real files again; name the copies that can't be used.
+
+    Raises:
+        UserError: it fails, or none of its copies can be used.
+    """
+    copies, errors = [], []
+    beside = folder.resolve().parent  # where there is space; the system's own may be memory
+    with tempfile.TemporaryDirectory(
+        prefix=f".{program.name}-", dir=beside, ignore_cleanup_errors=True
+    ) as work:
+        for real in reals:
+            original = Path(work, "input", Path(real.name).name).with_suffix(".wav")
+            write_sound(original, read_sound(folder / real.name, "int16"))
+        print(f"{program.name} is at work", flush=True)
+        made = run_program(program, Path(work))
+        for real in tqdm(reals, desc=f"Copies by {program.name}", unit=" files"):
+            name = f"fake/{program.name}/{Path(real.name).name}"
+            samples = soundfile.info(folder / real.name).frames
+            try:
+                sound = decode(only_copy(made, real, program), samples)
+            except UserError as error:
+                errors.append(error)
+            else:
+                write_sound(folder / name, even_level(sound))
+                copies.append(Said(name, real.clip, program.name, real.name))
+    for error in errors:
+        report(error)
+    if not copies:
+        raise UserError(
+            f"At least one copy must be usable. Received: none of {len(reals):,} by "
+            f"{program.name}; the reasons stand above. Try it on a folder of WAV files."
+        )
+    return copies
+
+
+def only_copy(made: Mapping[str, Sequence[Path]], real: Said, program: Program) -> Path:
+    """Return the file that a program made of a real one; raise `UserError` unless it's only one."""
+    stem = Path(real.name).stem
+    paths = made.get(stem, ())
+    if len(paths) != 1:
+        raise UserError(
+            f"A program makes one copy of each file. Received: {len(paths) or 'none'} of {stem} "
+            f"by {program.name}."
+        )
+    return paths[0]
 
 
 def write_table(files: Iterable[Said], corpus: str, path: Path) -> None:
