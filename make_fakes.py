@@ -27,6 +27,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -225,7 +226,10 @@ def even_level(sound: np.ndarray) -> np.ndarray:
 def write_sound(path: Path, sound: np.ndarray) -> None:
     """Write a sound of 16 kHz with 16 bits, in the format that the file's name ends in."""
     encoded = io.BytesIO()
-    soundfile.write(encoded, sound, RATE_HZ, format=path.suffix[1:], subtype="PCM_16")
+    with ThreadPoolExecutor(1) as encoder:  # in the main thread, libsndfile may swallow a Ctrl-C
+        encoder.submit(
+            soundfile.write, encoded, sound, RATE_HZ, format=path.suffix[1:], subtype="PCM_16"
+        ).result()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.getvalue())
