@@ -3,6 +3,7 @@
     python make_fakes.py my_real_voices             all kinds, into data/my_real_voices-copies
     python make_fakes.py my_real_voices --out data/copies --kinds istft codec --files 300 --seed 2
     python make_fakes.py LA --corpus asvspoof2019   a public corpus: its real training files
+    python make_fakes.py LA --whole                 all of it, and copies of its real training files
     python make_fakes.py my_real_voices --command fargan='./say_again.sh {input} {output}'
 
 A copy has the words, the voice and the channel of its original, so that nothing but the traces of
@@ -16,6 +17,9 @@ minute is used. Each kind learns for about five minutes on one core; --steps say
 --command starts any vocoder that you have, once: {input} is a folder with a 16-bit mono WAV of
 16 kHz for each real file, and {output} an empty one, which it fills with audio files of the same
 names, of any format and rate. Its copies go to fake/NAME/; only --kinds adds ours to them.
+
+--whole also writes all other files of a corpus, to others/, each with its label and its split, so
+that the new folder is the corpus and copies; --files then says how many are copied.
 """
 
 import argparse
@@ -28,6 +32,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +45,7 @@ from deepfake_audio.corpora import CORPORA, Clip, detect_corpus, read_corpus
 from deepfake_audio.corpus_files import index_tree
 from deepfake_audio.corpus_layouts import known_layouts
 from deepfake_audio.decoding import read_blocks
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, OutputError, UserError, report, script
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
 from deepfake_audio.files import new_folder, open_table, unwritable
 from deepfake_audio.programs import Program, read_programs, run_program
 from deepfake_audio.quiet import libraries_quiet
@@ -48,26 +53,26 @@ from deepfake_audio.quiet import libraries_quiet
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 KINDS = ("istft", "istft_adversarial", "upsampling", "codec")  # as in vocoders.RECIPES
-TABLE_FIELDS = ("file", "label", "split", "speaker", "attack", "corpus", "sentence")
+TABLE_FIELDS = ("file", "label", "split", "speaker", "attack", "codec", "corpus", "sentence")
 RATE_HZ = 16_000
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 60
 LEVEL, HIGHEST_PEAK = 0.08, 0.95  # root mean square and peak, of full scale
+ROUNDING = 2**-14  # of full scale: copies that differ by no more are no copies
 SILENCE = 1e-5  # root mean square; below the last bit of 16-bit audio
 LEARNT_FILES = 1000  # at most; more would fill the memory
 HIGHEST_SEED = 2**32 - 1
 
 
 class Said(NamedTuple):
-    """A file that was written: its name in the new folder, and what it was made of.
+    """A file that was written: its name in the new folder, and what is known of it.
 
     Attributes:
-        attack: the kind of vocoder; empty for a real file.
-        sentence: the name of the real file with the same words.
+        clip: of a copy, that of its original with the copy's label and attack.
+        sentence: what keeps a file and its copies in one split where no speaker is known.
     """
 
     name: str
     clip: Clip
-    attack: str
     sentence: str
 
 
@@ -81,24 +86,31 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"A folder of copies is made once. Received: {out}, which is there. "
             "Choose another --out, or remove it."
         )
-    clips = choose(read_voices(root, args.corpus), args.files, args.seed)
+    clips = read_clips(root, args.corpus, args.whole)
+    chosen = choose(find_voices(clips, root, args.whole), args.files, args.seed)
+    names = {clip.name for clip in chosen}
+    rest = [clip for clip in clips if clip.name not in names] if args.whole else []
     with new_folder(out) as folder:
-        reals = write_reals(clips, folder)
+        reals = write_originals(chosen, folder, "real")
+        if not reals:
+            raise UserError(
+                f"At least one file must be usable. Received: none of {len(chosen):,}; the reasons "
+                "stand above. Give other files."
+            )
         copies = []
         for program in args.programs:
             copies += write_copies_by(program, reals, folder)
         for kind in args.kinds:
             copies += write_copies(kind, reals, folder, args.steps, args.seed)
-        write_table([*reals, *copies], root.resolve().name, folder / "labels.csv")
-    print(f"Made: {len(reals):,} real files and {len(copies):,} copies in {out}")
-    wanted = len(reals) * (len(args.programs) + len(args.kinds))
-    left_out = [
-        f"{most - done:,} of {most:,} {what}"
-        for done, most, what in ((len(reals), len(clips), "files"), (len(copies), wanted, "copies"))
-        if done < most
-    ]
+        others = write_originals(rest, folder, "others")
+        write_table([*reals, *copies, *others], root.resolve().name, folder / "labels.csv")
+    print_made(len(reals), len(copies), len(others), out)
+    left_out = count_left_out(
+        ("files", len(reals) + len(others), len(chosen) + len(rest)),
+        ("copies", len(copies), len(reals) * (len(args.programs) + len(args.kinds))),
+    )
     if left_out:
-        print(f"Left out: {' and '.join(left_out)}, named above")
+        print(f"Left out: {left_out}, named above")
     name = shlex.quote(f"{out.name}-images")
     print(f"Next: python prepare.py {shlex.quote(str(out))} --name {name}")
     return EXIT_SOME_FAILED if left_out else EXIT_OK
@@ -118,6 +130,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--command", metavar="NAME=PROGRAM", action="append", default=[],
         help="of another vocoder, with {input} and {output}; may be given several times",
     )  # fmt: skip
+    parser.add_argument("--whole", action="store_true", help="write all other files too")
     parser.add_argument("--files", metavar="N", type=int, help="so many, by chance (default: all)")
     parser.add_argument(
         "--steps", metavar="N", type=int, help="of each training (default: five minutes' worth)"
@@ -138,27 +151,45 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def read_voices(root: Path, corpus_name: str | None) -> list[Clip]:
-    """List the real files below a folder; of a corpus with splits, those of the training split.
+def read_clips(root: Path, corpus_name: str | None, whole: bool) -> list[Clip]:
+    """List the files below a folder; all are real where nothing says what is what.
 
     Raises:
-        UserError: no audio, or none that is real and for training.
+        UserError: no audio, or nothing says what is what though the whole corpus is wanted.
     """
     if corpus_name is None:
         tree = index_tree(root)
-        if not known_layouts(tree):  # nobody says what is what: all are real
+        if not known_layouts(tree):
+            if whole:
+                raise UserError(
+                    "--whole takes a corpus that says which file is real. Received: "
+                    f"{root}, which does not. Leave --whole out, or label its files in a CSV."
+                )
             return [Clip(tree.root / name, name, "real") for name in tree.audio]
     name = corpus_name or detect_corpus(root)
     corpus = read_corpus(root, name, "all" if name.startswith("asvspoof2021") else None)
     if corpus.missing:
         print(f"{len(corpus.missing):,} files are listed but not there: {corpus.missing[0]}, ...")
-    clips = [c for c in corpus.clips if c.label == "real" and c.split in ("", "train")]
-    if not clips:
+    return corpus.clips
+
+
+def find_voices(clips: Sequence[Clip], root: Path, whole: bool) -> list[Clip]:
+    """Return the real files of the training split, and those of which none is known.
+
+    Of a whole corpus with splits, those of the training split alone: prepare.py may put the others
+    into test, and their copies with them.
+
+    Raises:
+        UserError: there are none.
+    """
+    splits = ("train",) if whole and any(clip.split for clip in clips) else ("", "train")
+    voices = [clip for clip in clips if clip.label == "real" and clip.split in splits]
+    if not voices:
         raise UserError(
             "Vocoders learn from real files of the training split. Received: none among "
-            f"{len(corpus.clips):,} files of {root}. Give a folder of real voices."
+            f"{len(clips):,} files of {root}. Give a folder of real voices."
         )
-    return clips
+    return voices
 
 
 def choose(clips: list[Clip], most: int | None, seed: int) -> list[Clip]:
@@ -169,28 +200,22 @@ def choose(clips: list[Clip], most: int | None, seed: int) -> list[Clip]:
     return [clips[index] for index in np.sort(chosen)]
 
 
-def write_reals(clips: Sequence[Clip], folder: Path) -> list[Said]:
-    """Write the real files that can be used; name the others."""
-    reals, errors = [], []
-    for number, clip in enumerate(tqdm(clips, desc="Reading", unit=" files")):
+def write_originals(clips: Sequence[Clip], folder: Path, place: str) -> list[Said]:
+    """Write the files that can be used to a folder in the new one; name the others."""
+    written, errors = [], []
+    for number, clip in enumerate(tqdm(clips, desc=f"Reading {place}", unit=" files")):
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60]
-        name = f"real/{number:06}_{plain}.flac"
+        name = f"{place}/{number:06}_{plain}.flac"
         try:
-            write_sound(folder / name, even_level(decode(clip.path)))
-        except OutputError:
-            raise
+            sound = decode(clip.path)
         except UserError as error:
             errors.append(error)
         else:
-            reals.append(Said(name, clip, "", name))
+            write_sound(folder / name, even_level(sound))
+            written.append(Said(name, clip, name if clip.speaker else clip.group or name))
     for error in errors:
         report(error)
-    if not reals:
-        raise UserError(
-            f"At least one file must be usable. Received: none of {len(clips):,}; the reasons "
-            "stand above. Give other files."
-        )
-    return reals
+    return written
 
 
 def decode(path: Path, most_samples: int = LONGEST_SECONDS * RATE_HZ) -> np.ndarray:
@@ -256,7 +281,7 @@ def write_copies(
         name = f"fake/{kind}/{Path(real.name).name}"
         sound = say_again(vocoder, read_sound(folder / real.name))
         write_sound(folder / name, even_level(sound))
-        copies.append(Said(name, real.clip, kind, real.name))
+        copies.append(copy_of(real, name, kind))
     print(f"{kind:18} spectral loss {losses[0]:.2f} at first, {losses[-50:].mean():.2f} at last")
     return copies
 
@@ -279,14 +304,13 @@ def write_copies_by(program: Program, reals: Sequence[Said], folder: Path) -> li
         made = run_program(program, Path(work))
         for real in tqdm(reals, desc=f"Copies by {program.name}", unit=" files"):
             name = f"fake/{program.name}/{Path(real.name).name}"
-            samples = soundfile.info(folder / real.name).frames
             try:
-                sound = decode(only_copy(made, real, program), samples)
+                sound = read_copy(only_copy(made, real, program), folder / real.name)
             except UserError as error:
                 errors.append(error)
             else:
-                write_sound(folder / name, even_level(sound))
-                copies.append(Said(name, real.clip, program.name, real.name))
+                write_sound(folder / name, sound)
+                copies.append(copy_of(real, name, program.name))
     for error in errors:
         report(error)
     if not copies:
@@ -309,17 +333,45 @@ def only_copy(made: Mapping[str, Sequence[Path]], real: Said, program: Program) 
     return paths[0]
 
 
+def read_copy(path: Path, original_path: Path) -> np.ndarray:
+    """Return a copy at even level, as long as its original at most.
+
+    Raises:
+        UserError: as `decode` raises, or the copy is its original.
+    """
+    original = read_sound(original_path)
+    copy = even_level(decode(path, len(original)))
+    if np.allclose(copy, original[: len(copy)], rtol=0, atol=ROUNDING):
+        raise UserError(f"A copy must differ from its original. Received: {path}, the same sound.")
+    return copy
+
+
+def copy_of(real: Said, name: str, kind: str) -> Said:
+    return Said(name, replace(real.clip, label="fake", attack=kind), real.sentence)
+
+
 def write_table(files: Iterable[Said], corpus: str, path: Path) -> None:
     """Write labels.csv; `sentence` keeps the copies of a file in its split."""
     with open_table(path) as table:
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(TABLE_FIELDS)
-        for said in files:
-            clip, label = said.clip, "fake" if said.attack else "real"
+        for name, clip, sentence in files:
             writer.writerow(
-                (said.name, label, clip.split, clip.speaker, said.attack, clip.corpus or corpus,
-                 said.sentence)
+                (name, clip.label, clip.split, clip.speaker, clip.attack, clip.codec,
+                 clip.corpus or corpus, sentence)
             )  # fmt: skip
+
+
+def print_made(reals: int, copies: int, others: int, out: Path) -> None:
+    rest = f" and {others:,} others" if others else ""
+    print(f"Made: {reals:,} real files and {copies:,} copies{rest} in {out}")
+
+
+def count_left_out(*counts: tuple[str, int, int]) -> str:
+    """Return how many of what are not done, of `(what, done, wanted)` each; empty for none."""
+    return " and ".join(
+        f"{wanted - done:,} of {wanted:,} {what}" for what, done, wanted in counts if done < wanted
+    )
 
 
 if __name__ == "__main__":

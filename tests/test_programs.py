@@ -102,25 +102,25 @@ soundfile.write(names[3], soundfile.read(names[3])[0][:4000], 16_000)
 soundfile.write(names[4].with_suffix(".flac"), soundfile.read(names[4])[0], 16_000)
 names[5].unlink()
 names[5].symlink_to("/dev/zero")
+names[6].write_bytes(files[6].read_bytes())
 """
     assert make_fakes.main(["voices", "--out", "out", *command("own", SAY_AGAIN + harmed)]) == 1
     captured = capsys.readouterr()
-    assert "Made: 8 real files and 2 copies in out" in captured.out
-    assert "Left out: 6 of 8 copies, named above" in captured.out
+    assert "Made: 8 real files and 1 copies in out" in captured.out
+    assert "Left out: 7 of 8 copies, named above" in captured.out
     lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
     for line, number, reason in zip(
         lines,
-        range(6),
+        range(7),
         (
             "Received: none of", "An audio file must be readable.", "A voice must hold sound.",
             "A voice must last 0.5 s.", "Received: 2 of", "a device.",
+            "A copy must differ from its original.",
         ),
         strict=True,
     ):  # fmt: skip
         assert f"{number:06}_" in line and reason in line
-    assert [row["file"][:15] for row in read_table(Path("out"))[8:]] == [
-        "fake/own/000006", "fake/own/000007",
-    ]  # fmt: skip
+    assert [row["file"] for row in read_table(Path("out"))[8:]] == ["fake/own/000007_7.flac"]
     assert seen() == {"voices", "out"}
 
 
