@@ -3,6 +3,8 @@
     python make_fakes.py my_real_voices             all kinds, into data/my_real_voices-copies
     python make_fakes.py my_real_voices --out data/copies --kinds istft codec --files 300 --seed 2
     python make_fakes.py LA --corpus asvspoof2019   a public corpus: its real training files
+    python make_fakes.py LA --whole                 all of it, and copies of its real training files
+    python make_fakes.py my_real_voices --command fargan='./say_again.sh {input} {output}'
 
 A copy has the words, the voice and the channel of its original, so that nothing but the traces of
 a generator tells the two apart. my_real_voices holds audio files, in folders of any depth, or is
@@ -11,6 +13,13 @@ anything that prepare.py takes: the real files of its training split are used, w
 Writes real/ and fake/<kind>/ as FLAC of one rate and one level, and labels.csv: a corpus that
 prepare.py takes, where a sentence and its copies stand in the same split. Of a recording the first
 minute is used. Each kind learns for about five minutes on one core; --steps says otherwise.
+
+--command starts any vocoder that you have, once: {input} is a folder with a 16-bit mono WAV of
+16 kHz for each real file, and {output} an empty one, which it fills with audio files of the same
+names, of any format and rate. Its copies go to fake/NAME/; only --kinds adds ours to them.
+
+--whole also writes all other files of a corpus, to others/, each with its label and its split, so
+that the new folder is the corpus and copies; --files then says how many are copied.
 """
 
 import argparse
@@ -20,7 +29,10 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,33 +45,34 @@ from deepfake_audio.corpora import CORPORA, Clip, detect_corpus, read_corpus
 from deepfake_audio.corpus_files import index_tree
 from deepfake_audio.corpus_layouts import known_layouts
 from deepfake_audio.decoding import read_blocks
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, OutputError, UserError, report, script
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
 from deepfake_audio.files import new_folder, open_table, unwritable
+from deepfake_audio.programs import Program, read_programs, run_program
 from deepfake_audio.quiet import libraries_quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 KINDS = ("istft", "istft_adversarial", "upsampling", "codec")  # as in vocoders.RECIPES
-TABLE_FIELDS = ("file", "label", "split", "speaker", "attack", "corpus", "sentence")
+TABLE_FIELDS = ("file", "label", "split", "speaker", "attack", "codec", "corpus", "sentence")
 RATE_HZ = 16_000
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 60
 LEVEL, HIGHEST_PEAK = 0.08, 0.95  # root mean square and peak, of full scale
+ROUNDING = 2**-14  # of full scale: copies that differ by no more are no copies
 SILENCE = 1e-5  # root mean square; below the last bit of 16-bit audio
 LEARNT_FILES = 1000  # at most; more would fill the memory
 HIGHEST_SEED = 2**32 - 1
 
 
 class Said(NamedTuple):
-    """A file that was written: its name in the new folder, and what it was made of.
+    """A file that was written: its name in the new folder, and what is known of it.
 
     Attributes:
-        attack: the kind of vocoder; empty for a real file.
-        sentence: the name of the real file with the same words.
+        clip: of a copy, that of its original with the copy's label and attack.
+        sentence: what keeps a file and its copies in one split where no speaker is known.
     """
 
     name: str
     clip: Clip
-    attack: str
     sentence: str
 
 
@@ -73,17 +86,31 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"A folder of copies is made once. Received: {out}, which is there. "
             "Choose another --out, or remove it."
         )
-    clips = choose(read_voices(root, args.corpus), args.files, args.seed)
+    clips = read_clips(root, args.corpus, args.whole)
+    chosen = choose(find_voices(clips, root, args.whole), args.files, args.seed)
+    names = {clip.name for clip in chosen}
+    rest = [clip for clip in clips if clip.name not in names] if args.whole else []
     with new_folder(out) as folder:
-        reals = write_reals(clips, folder)
+        reals = write_originals(chosen, folder, "real")
+        if not reals:
+            raise UserError(
+                f"At least one file must be usable. Received: none of {len(chosen):,}; the reasons "
+                "stand above. Give other files."
+            )
         copies = []
-        for kind in dict.fromkeys(args.kinds):
+        for program in args.programs:
+            copies += write_copies_by(program, reals, folder)
+        for kind in args.kinds:
             copies += write_copies(kind, reals, folder, args.steps, args.seed)
-        write_table([*reals, *copies], root.resolve().name, folder / "labels.csv")
-    left_out = len(clips) - len(reals)
-    print(f"Made: {len(reals):,} real files and {len(copies):,} copies in {out}")
+        others = write_originals(rest, folder, "others")
+        write_table([*reals, *copies, *others], root.resolve().name, folder / "labels.csv")
+    print_made(len(reals), len(copies), len(others), out)
+    left_out = count_left_out(
+        ("files", len(reals) + len(others), len(chosen) + len(rest)),
+        ("copies", len(copies), len(reals) * (len(args.programs) + len(args.kinds))),
+    )
     if left_out:
-        print(f"Left out: {left_out:,} of {len(clips):,} files, named above")
+        print(f"Left out: {left_out}, named above")
     name = shlex.quote(f"{out.name}-images")
     print(f"Next: python prepare.py {shlex.quote(str(out))} --name {name}")
     return EXIT_SOME_FAILED if left_out else EXIT_OK
@@ -96,8 +123,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--out", metavar="FOLDER", help="to make (default: data/<the voices' folder>-copies)"
     )
     parser.add_argument(
-        "--kinds", nargs="+", choices=KINDS, default=KINDS, help="of vocoders (default: all)"
-    )
+        "--kinds", nargs="+", choices=KINDS,
+        help="of vocoders of ours (default: all; with --command none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--command", metavar="NAME=PROGRAM", action="append", default=[],
+        help="of another vocoder, with {input} and {output}; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--whole", action="store_true", help="write all other files too")
     parser.add_argument("--files", metavar="N", type=int, help="so many, by chance (default: all)")
     parser.add_argument(
         "--steps", metavar="N", type=int, help="of each training (default: five minutes' worth)"
@@ -113,30 +146,50 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             raise UserError(f"--{option} is at least 1. Received: {number}.")
     if not 0 <= args.seed <= HIGHEST_SEED:
         raise UserError(f"--seed is from 0 to {HIGHEST_SEED:,}. Received: {args.seed}.")
+    args.programs = read_programs(args.command, taken=KINDS)
+    args.kinds = list(dict.fromkeys(args.kinds or (() if args.programs else KINDS)))
     return args
 
 
-def read_voices(root: Path, corpus_name: str | None) -> list[Clip]:
-    """List the real files below a folder; of a corpus with splits, those of the training split.
+def read_clips(root: Path, corpus_name: str | None, whole: bool) -> list[Clip]:
+    """List the files below a folder; all are real where nothing says what is what.
 
     Raises:
-        UserError: no audio, or none that is real and for training.
+        UserError: no audio, or nothing says what is what though the whole corpus is wanted.
     """
     if corpus_name is None:
         tree = index_tree(root)
-        if not known_layouts(tree):  # nobody says what is what: all are real
+        if not known_layouts(tree):
+            if whole:
+                raise UserError(
+                    "--whole takes a corpus that says which file is real. Received: "
+                    f"{root}, which does not. Leave --whole out, or label its files in a CSV."
+                )
             return [Clip(tree.root / name, name, "real") for name in tree.audio]
     name = corpus_name or detect_corpus(root)
     corpus = read_corpus(root, name, "all" if name.startswith("asvspoof2021") else None)
     if corpus.missing:
         print(f"{len(corpus.missing):,} files are listed but not there: {corpus.missing[0]}, ...")
-    clips = [c for c in corpus.clips if c.label == "real" and c.split in ("", "train")]
-    if not clips:
+    return corpus.clips
+
+
+def find_voices(clips: Sequence[Clip], root: Path, whole: bool) -> list[Clip]:
+    """Return the real files of the training split, and those of which none is known.
+
+    Of a whole corpus with splits, those of the training split alone: prepare.py may put the others
+    into test, and their copies with them.
+
+    Raises:
+        UserError: there are none.
+    """
+    splits = ("train",) if whole and any(clip.split for clip in clips) else ("", "train")
+    voices = [clip for clip in clips if clip.label == "real" and clip.split in splits]
+    if not voices:
         raise UserError(
             "Vocoders learn from real files of the training split. Received: none among "
-            f"{len(corpus.clips):,} files of {root}. Give a folder of real voices."
+            f"{len(clips):,} files of {root}. Give a folder of real voices."
         )
-    return clips
+    return voices
 
 
 def choose(clips: list[Clip], most: int | None, seed: int) -> list[Clip]:
@@ -147,32 +200,26 @@ def choose(clips: list[Clip], most: int | None, seed: int) -> list[Clip]:
     return [clips[index] for index in np.sort(chosen)]
 
 
-def write_reals(clips: Sequence[Clip], folder: Path) -> list[Said]:
-    """Write the real files that can be used; name the others."""
-    reals, errors = [], []
-    for number, clip in enumerate(tqdm(clips, desc="Reading", unit=" files")):
+def write_originals(clips: Sequence[Clip], folder: Path, place: str) -> list[Said]:
+    """Write the files that can be used to a folder in the new one; name the others."""
+    written, errors = [], []
+    for number, clip in enumerate(tqdm(clips, desc=f"Reading {place}", unit=" files")):
         plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60]
-        name = f"real/{number:06}_{plain}.flac"
+        name = f"{place}/{number:06}_{plain}.flac"
         try:
-            write_sound(folder / name, decode(clip.path))
-        except OutputError:
-            raise
+            sound = decode(clip.path)
         except UserError as error:
             errors.append(error)
         else:
-            reals.append(Said(name, clip, "", name))
+            write_sound(folder / name, even_level(sound))
+            written.append(Said(name, clip, name if clip.speaker else clip.group or name))
     for error in errors:
         report(error)
-    if not reals:
-        raise UserError(
-            f"At least one file must be usable. Received: none of {len(clips):,}; the reasons "
-            "stand above. Give other files."
-        )
-    return reals
+    return written
 
 
-def decode(path: Path) -> np.ndarray:
-    """Return the first minute of a file: float32 `(samples,)`, mono at 16 kHz.
+def decode(path: Path, most_samples: int = LONGEST_SECONDS * RATE_HZ) -> np.ndarray:
+    """Return the beginning of a file, by default a minute: float32 `(samples,)`, mono at 16 kHz.
 
     Raises:
         UserError: a file that can't be read, or with less than half a second or silence in it.
@@ -181,9 +228,9 @@ def decode(path: Path) -> np.ndarray:
     for _, block in read_blocks(path, RATE_HZ):
         blocks.append(block)
         samples += len(block)
-        if samples >= LONGEST_SECONDS * RATE_HZ:
+        if samples >= most_samples:
             break
-    sound = np.concatenate(blocks)[: LONGEST_SECONDS * RATE_HZ]
+    sound = np.concatenate(blocks)[:most_samples]
     if len(sound) < SHORTEST_SECONDS * RATE_HZ:
         raise UserError(
             f"A voice must last {SHORTEST_SECONDS:g} s. Received: {path}, which lasts "
@@ -202,9 +249,12 @@ def even_level(sound: np.ndarray) -> np.ndarray:
 
 
 def write_sound(path: Path, sound: np.ndarray) -> None:
-    """Write a sound as 16-bit FLAC of 16 kHz and of even level."""
+    """Write a sound of 16 kHz with 16 bits, in the format that the file's name ends in."""
     encoded = io.BytesIO()
-    soundfile.write(encoded, even_level(sound), RATE_HZ, format="FLAC", subtype="PCM_16")
+    with ThreadPoolExecutor(1) as encoder:  # in the main thread, libsndfile may swallow a Ctrl-C
+        encoder.submit(
+            soundfile.write, encoded, sound, RATE_HZ, format=path.suffix[1:], subtype="PCM_16"
+        ).result()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.getvalue())
@@ -212,8 +262,8 @@ def write_sound(path: Path, sound: np.ndarray) -> None:
         raise unwritable(path, error) from None
 
 
-def read_sound(path: Path) -> np.ndarray:
-    return soundfile.read(path, dtype="float32")[0]
+def read_sound(path: Path, dtype: str = "float32") -> np.ndarray:
+    return soundfile.read(path, dtype=dtype)[0]
 
 
 def write_copies(
@@ -229,10 +279,75 @@ def write_copies(
     copies = []
     for real in tqdm(reals, desc=f"Copies by {kind}", unit=" files"):
         name = f"fake/{kind}/{Path(real.name).name}"
-        write_sound(folder / name, say_again(vocoder, read_sound(folder / real.name)))
-        copies.append(Said(name, real.clip, kind, real.name))
+        sound = say_again(vocoder, read_sound(folder / real.name))
+        write_sound(folder / name, even_level(sound))
+        copies.append(copy_of(real, name, kind))
     print(f"{kind:18} spectral loss {losses[0]:.2f} at first, {losses[-50:].mean():.2f} at last")
     return copies
+
+
+def write_copies_by(program: Program, reals: Sequence[Said], folder: Path) -> list[Said]:
+    """Let a program say the real files again; name the copies that can't be used.
+
+    Raises:
+        UserError: it fails, or none of its copies can be used.
+    """
+    copies, errors = [], []
+    beside = folder.resolve().parent  # where there is space; the system's own may be memory
+    with tempfile.TemporaryDirectory(
+        prefix=f".{program.name}-", dir=beside, ignore_cleanup_errors=True
+    ) as work:
+        for real in reals:
+            original = Path(work, "input", Path(real.name).name).with_suffix(".wav")
+            write_sound(original, read_sound(folder / real.name, "int16"))
+        print(f"{program.name} is at work", flush=True)
+        made = run_program(program, Path(work))
+        for real in tqdm(reals, desc=f"Copies by {program.name}", unit=" files"):
+            name = f"fake/{program.name}/{Path(real.name).name}"
+            try:
+                sound = read_copy(only_copy(made, real, program), folder / real.name)
+            except UserError as error:
+                errors.append(error)
+            else:
+                write_sound(folder / name, sound)
+                copies.append(copy_of(real, name, program.name))
+    for error in errors:
+        report(error)
+    if not copies:
+        raise UserError(
+            f"At least one copy must be usable. Received: none of {len(reals):,} by "
+            f"{program.name}; the reasons stand above. Try it on a folder of WAV files."
+        )
+    return copies
+
+
+def only_copy(made: Mapping[str, Sequence[Path]], real: Said, program: Program) -> Path:
+    """Return the file that a program made of a real one; raise `UserError` unless it's only one."""
+    stem = Path(real.name).stem
+    paths = made.get(stem, ())
+    if len(paths) != 1:
+        raise UserError(
+            f"A program makes one copy of each file. Received: {len(paths) or 'none'} of {stem} "
+            f"by {program.name}."
+        )
+    return paths[0]
+
+
+def read_copy(path: Path, original_path: Path) -> np.ndarray:
+    """Return a copy at even level, as long as its original at most.
+
+    Raises:
+        UserError: as `decode` raises, or the copy is its original.
+    """
+    original = read_sound(original_path)
+    copy = even_level(decode(path, len(original)))
+    if np.allclose(copy, original[: len(copy)], rtol=0, atol=ROUNDING):
+        raise UserError(f"A copy must differ from its original. Received: {path}, the same sound.")
+    return copy
+
+
+def copy_of(real: Said, name: str, kind: str) -> Said:
+    return Said(name, replace(real.clip, label="fake", attack=kind), real.sentence)
 
 
 def write_table(files: Iterable[Said], corpus: str, path: Path) -> None:
@@ -240,12 +355,23 @@ def write_table(files: Iterable[Said], corpus: str, path: Path) -> None:
     with open_table(path) as table:
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(TABLE_FIELDS)
-        for said in files:
-            clip, label = said.clip, "fake" if said.attack else "real"
+        for name, clip, sentence in files:
             writer.writerow(
-                (said.name, label, clip.split, clip.speaker, said.attack, clip.corpus or corpus,
-                 said.sentence)
+                (name, clip.label, clip.split, clip.speaker, clip.attack, clip.codec,
+                 clip.corpus or corpus, sentence)
             )  # fmt: skip
+
+
+def print_made(reals: int, copies: int, others: int, out: Path) -> None:
+    rest = f" and {others:,} others" if others else ""
+    print(f"Made: {reals:,} real files and {copies:,} copies{rest} in {out}")
+
+
+def count_left_out(*counts: tuple[str, int, int]) -> str:
+    """Return how many of what are not done, of `(what, done, wanted)` each; empty for none."""
+    return " and ".join(
+        f"{wanted - done:,} of {wanted:,} {what}" for what, done, wanted in counts if done < wanted
+    )
 
 
 if __name__ == "__main__":

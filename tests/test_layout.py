@@ -12,7 +12,7 @@ ORDER = (
     "quiet", "errors", "arguments", "files", "memory", "yaml_files", "config", "decoding",
     "audio", "image_headers", "images", "seeds", "warps", "distortions", "nuisances",
     "corpus_files", "corpus_layouts", "corpora", "splits", "dataset", "draws", "feed", "vocoders",
-    "onnx_graph",
+    "programs", "onnx_graph",
     "calibration", "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines",
     "callbacks", "score_files", "evaluation", "tables", "pictures", "report",
 )  # fmt: skip

@@ -111,6 +111,60 @@ def test_of_a_table_the_real_training_files_are_taken_with_their_speakers(workpl
     }
 
 
+def prepared_files(folder: str) -> dict[str, tuple[str, ...]]:
+    """Prepare a corpus, and return what is known of each file that isn't a copy, by its stem."""
+    assert prepare.main([folder, "--name", folder, "prepare.workers=1"]) == 0
+    return {
+        Path(r.audio).stem.split("_")[-1]: (r.label, r.split, r.speaker, r.attack, r.codec)
+        for r in read_records(Path("data", folder))
+        if not r.audio.startswith("fake/")
+    }
+
+
+def copies_in(folder: str) -> list[tuple[str, ...]]:
+    return [
+        (Path(r.audio).stem.split("_")[-1], r.split, r.speaker, r.attack, r.corpus)
+        for r in read_records(Path("data", folder))
+        if r.audio.startswith("fake/")
+    ]
+
+
+def test_a_whole_corpus_is_itself_and_copies_of_some_training_reals(workplace, capsys):
+    write_voices(workplace / "mine", [f"{name}.wav" for name in "abcdefghi"])
+    (workplace / "mine" / "labels.csv").write_text(
+        "file,label,split,speaker,attack,codec,corpus\n"
+        "a.wav,real,train,ann,,,page\nb.wav,real,train,ann,,,page\nc.wav,real,train,bob,,mp3,page\n"
+        "d.wav,fake,train,ann,tts,,page\ne.wav,fake,val,cem,,,page\nf.wav,real,val,cem,,,page\n"
+        "g.wav,real,test,dee,,,other\nh.wav,fake,test,dee,vits,opus,other\ni.wav,real,,eve,,,page\n"
+    )
+    args = ["--whole", "--files", "2", "--kinds", "istft", "--steps", "1"]
+    assert make_fakes.main(["mine", "--out", "whole", *args]) == 0
+    assert "Made: 2 real files and 2 copies and 7 others in whole" in capsys.readouterr().out
+    corpora = {Path(row["file"]).stem[-1]: row["corpus"] for row in read_table(Path("whole"))}
+    assert corpora == dict.fromkeys("abcdefi", "page") | dict.fromkeys("gh", "other")
+    original = prepared_files("mine")
+    assert prepared_files("whole") == original and len(original) == 9
+    copies = copies_in("whole")
+    assert len(copies) == len({stem for stem, *_ in copies}) == 2
+    for stem, split, speaker, attack, corpus in copies:
+        assert original[stem][:3] == ("real", "train", speaker)
+        assert (split, attack, corpus) == ("train", "istft", "page")
+
+
+def test_a_whole_corpus_without_splits_is_split_as_before(workplace):
+    names = [f"{label}{sentence}.wav" for label in ("real", "fake") for sentence in range(9)]
+    write_voices(workplace / "said", names)
+    rows = "".join(f"{name},{name[:4]},sentence {name[4]}\n" for name in names)
+    (workplace / "said" / "labels.csv").write_text(f"file,label,sentence\n{rows}")
+    args = ["--whole", "--kinds", "istft", "--steps", "1"]
+    assert make_fakes.main(["said", "--out", "whole", *args]) == 0
+    original = prepared_files("said")
+    assert prepared_files("whole") == original and len(original) == 18
+    copies = copies_in("whole")
+    assert len(copies) == 9
+    assert all(original[stem][1] == split for stem, split, *_ in copies)
+
+
 def test_bad_files_are_named_counted_and_change_the_exit_code(workplace, capsys):
     Path("voices/broken.wav").write_bytes(b"no sound")
     write_voices(workplace / "voices", ["short.wav"], seconds=0.2)
@@ -145,6 +199,8 @@ def test_of_a_long_recording_the_first_minute_is_used(workplace):
         (["voices", "--seed", "-1"], "--seed is from 0 to 4,294,967,295. Received: -1."),
         (["fakes"], "Received: none among 1 files of fakes. Give a folder of real voices."),
         (["bad"], "error: At least one file must be usable. Received: none of 1;"),
+        (["voices", "--whole"], "Received: voices, which does not. Leave --whole out, or label"),
+        (["fakes", "--whole"], "Received: none among 1 files of fakes. Give a folder of real"),
     ],
 )
 def test_wrong_use_is_told_in_one_line_and_leaves_nothing(args, message, workplace, capsys):
