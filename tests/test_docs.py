@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+import combine
 import evaluate
 import make_fakes
 import predict
@@ -15,6 +16,7 @@ from deepfake_audio.config import load_settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SCRIPTS = {
+    "combine.py": combine,
     "make_fakes.py": make_fakes,
     "prepare.py": prepare,
     "train.py": train,
