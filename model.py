@@ -158,12 +158,15 @@ def _member(view: str, settings: ModelSettings) -> list[keras.Layer]:
     """Return the layers from the image to the log-odds, of a network that looks at one view."""
     windows = {
         "frequency_residual": (settings.residual_rows, 1),
+        "lower_frequency_residual": (settings.residual_rows, 1),
         "time_residual": (1, settings.residual_columns),
     }
     scale = 1 / 255 if view == "levels" else RESIDUAL_SCALE
+    hidden = ((settings.hidden_rows, 0), (0, 0))
     pool_sizes = settings.pool_sizes or [[2, 2]] * len(settings.conv_filters)
     return [
         layers.Rescaling(scale, name="rescale"),
+        *([layers.Cropping2D(hidden, name="lower")] if view.startswith("lower") else []),
         *([Residual(*windows[view], name="residual")] if view in windows else []),
         *[
             layer

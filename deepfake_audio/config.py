@@ -26,6 +26,7 @@ FLOAT_BYTES = 4
 MAX_EPOCHS = 100_000
 MAX_VIEWS = 64
 Share = Annotated[float, Field(ge=0, lt=1)]
+View = Literal["levels", "frequency_residual", "lower_frequency_residual", "time_residual"]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
 Cost = Annotated[float, Field(ge=1e-6, le=1e6)]
@@ -152,9 +153,8 @@ class DistortSettings(Section):
 
 
 class ModelSettings(Section):
-    views: list[Literal["levels", "frequency_residual", "time_residual"]] = Field(
-        min_length=1, max_length=MAX_VIEWS
-    )
+    views: list[View] = Field(min_length=1, max_length=MAX_VIEWS)
+    hidden_rows: int = Field(ge=0, le=1024)
     residual_rows: int = Field(ge=1, le=1025)
     residual_columns: int = Field(ge=1, le=1025)
     conv_filters: list[Annotated[int, Field(ge=1, le=4096)]] = Field(min_length=1, max_length=12)

@@ -84,7 +84,7 @@ def test_residual_has_neither_envelope_nor_channel_but_the_grain():
 
 
 def test_each_view_shows_its_own_residual():
-    views = ("levels", "frequency_residual", "time_residual")
+    views = ("levels", "frequency_residual", "time_residual", "lower_frequency_residual")
     settings = ("model.conv_filters=[4, 4]", "model.residual_rows=5", "model.residual_columns=9")
     model = build(f"model.views=[{', '.join(views)}]", *settings)
     members = model.get_layer("logit").members
@@ -92,8 +92,17 @@ def test_each_view_shows_its_own_residual():
         [(layer.rows, layer.columns) for layer in member.layers if isinstance(layer, Residual)]
         for member in members
     ]
-    assert windows == [[], [(5, 1)], [(1, 9)]]
-    assert [member.layers[0].scale for member in members] == [1 / 255, 1 / 48, 1 / 48]
+    assert windows == [[], [(5, 1)], [(1, 9)], [(5, 1)]]
+    assert [member.layers[0].scale for member in members] == [1 / 255, *[1 / 48] * 3]
+
+
+def test_lower_view_does_not_see_the_highest_frequencies():
+    views = "model.views=[lower_frequency_residual, frequency_residual]"
+    lower, whole = build(views, "model.hidden_rows=20").get_layer("logit").members
+    changed = IMAGES.copy()
+    changed[:, :20] = 0
+    np.testing.assert_array_equal(lower(changed), lower(IMAGES))
+    assert np.abs(whole(changed) - whole(IMAGES)).max() > 1e-3
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

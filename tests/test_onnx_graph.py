@@ -10,7 +10,7 @@ from model import build_model, score_model
 CHOICES = (
     ("same", "true", "average", "grayscale", 3, 1, 32, "[levels]"),
     ("valid", "false", "max", "rgb", 4, 2, 41, "[frequency_residual]"),
-    ("same", "false", "flatten", "rgb", 2, 1, 33, "[levels, time_residual]"),
+    ("same", "false", "flatten", "rgb", 2, 1, 33, "[levels, lower_frequency_residual]"),
     ("same", "true", "statistics", "grayscale", 3, 1, 32, "[time_residual]"),
 )
 
