@@ -386,7 +386,10 @@ def check_settings(values: Mapping, origin: str) -> Settings:
     if first["type"] == "extra_forbidden":
         raise UserError(_unknown_key(key, origin))
     if first["type"] == "missing":
-        raise UserError(f"Every setting needs a value. Received: no {key} in {origin}.")
+        raise UserError(
+            f"Every setting needs a value. Received: no {key} in {origin}. Write it there, as in "
+            "config.yaml; a run from before there was such a setting must be trained again."
+        )
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         raise UserError(f"{rule}.")
