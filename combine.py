@@ -11,6 +11,7 @@ first's validation images: predict.py, evaluate.py and export.py take it like an
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +19,9 @@ from typing import NamedTuple
 
 from deepfake_audio import runs
 from deepfake_audio.arguments import Parser
-from deepfake_audio.config import MAX_VIEWS, Settings
+from deepfake_audio.config import MAX_VIEWS, Settings, check_settings
 from deepfake_audio.dataset import ImageRecord, read_records
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, script
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
 from deepfake_audio.files import is_folder, only_one, replacing
 from deepfake_audio.quiet import libraries_quiet
 from train import load_data, put_to_use
@@ -39,7 +40,7 @@ class Part(NamedTuple):
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    parts = [Part(*runs.open_run(name)) for name in args.runs]
+    parts = open_parts(args.runs)
     first = parts[0]
     settings = joint_settings(parts)
     data = load_data(settings)
@@ -50,14 +51,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     for part in parts[1:]:
         warn_of_leaks(part, data.records)
+    weights = [weights for part in parts for weights in member_weights(part)]
     run = runs.create_run(
-        args.run, settings, data.fingerprint, all(p.record.images_from_audio for p in parts)
+        args.run,
+        settings,
+        data.fingerprint,
+        all(part.record.images_from_audio for part in parts),
+        [one_line(part.run.name) for part in parts],
     )
-    with only_one(run.config, "Combining"):
-        join_networks(run, settings, parts)
-        names = [part.run.name for part in parts]
-        ended = {"status": "finished", "parts": names}
-        put_to_use(run, settings, data.records, ended, f"Together, {' and '.join(names)} have")
+    try:
+        with only_one(run.config, "Combining"):
+            join_networks(run, settings, weights)
+            parts_named = runs.read_record(run).parts
+            heading = f"Together, {' and '.join(parts_named)} have"
+            put_to_use(run, settings, data.records, {"status": "finished"}, heading)
+    except BaseException:
+        shutil.rmtree(run.folder, ignore_errors=True)
+        raise
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
 
 
@@ -75,11 +85,21 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def open_parts(names: Sequence[str]) -> list[Part]:
+    """Open the runs, or raise a `UserError` if one is named twice."""
+    parts = [Part(*runs.open_run(name)) for name in names]
+    folders = [part.run.folder.resolve() for part in parts]
+    twice = next((folder for folder in folders if folders.count(folder) > 1), None)
+    if twice:
+        raise UserError(f"A run votes once. Received: {twice.name} twice. Name it once.")
+    return parts
+
+
 def joint_settings(parts: Sequence[Part]) -> Settings:
     """Return the first run's settings, with the views of all.
 
     Raises:
-        UserError: the runs' networks can't look at the same images.
+        UserError: the runs' networks can't look at the same images, or are too many.
     """
     first = parts[0].settings
     views = [view for part in parts for view in part.settings.model.views]
@@ -97,12 +117,17 @@ def joint_settings(parts: Sequence[Part]) -> Settings:
         raise UserError(
             f"At most {MAX_VIEWS} networks vote. Received: {len(views)}. Name fewer runs."
         )
-    model = first.model.model_copy(update={"views": views})
-    return first.model_copy(update={"model": model})
+    values = first.model_dump()
+    values["model"]["views"] = views
+    return check_settings(values, origin="the runs together")
 
 
 def warn_of_leaks(part: Part, records: Sequence[ImageRecord]) -> None:
-    """Warn if a run was trained on files that the first keeps for validation or test."""
+    """Warn if a run was trained on files that the first keeps for validation or test.
+
+    Files are known by their names in the manifest. Where these differ, as after `make_fakes.py`, or
+    the data folder is gone, nothing can be said.
+    """
     folder = Path(part.settings.data.folder)
     if not is_folder(folder):
         return
@@ -117,22 +142,21 @@ def warn_of_leaks(part: Part, records: Sequence[ImageRecord]) -> None:
         )
 
 
-def join_networks(run: runs.Run, settings: Settings, parts: Sequence[Part]) -> None:
-    """Write `model.keras` with the weights of all parts."""
-    with libraries_quiet():
-        from model import build_model, members
+def join_networks(run: runs.Run, settings: Settings, weights: Sequence[list]) -> None:
+    """Write `model.keras` with the weights of each network, in the order of the views."""
+    from model import build_model, members
 
-        network = build_model(settings.model, settings.image.shape)
-        weights = [weights for part in parts for weights in member_weights(part)]
-        for member, learnt in zip(members(network), weights, strict=True):
-            member.set_weights(learnt)
-        with replacing(run.keras_model) as partial:
-            network.save(partial)
+    network = build_model(settings.model, settings.image.shape)
+    for member, learnt in zip(members(network), weights, strict=True):
+        member.set_weights(learnt)
+    with replacing(run.keras_model) as partial:
+        network.save(partial)
 
 
 def member_weights(part: Part) -> list[list]:
     """Return the weights of each network of a run."""
-    from deepfake_audio.callbacks import load_weights
+    with libraries_quiet():  # TensorFlow tells which processor it was built for
+        from deepfake_audio.callbacks import load_weights
     from model import build_model, members
 
     network = build_model(part.settings.model, part.settings.image.shape)

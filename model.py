@@ -67,7 +67,8 @@ class Committee(layers.Layer):
     Each member learns as if it were alone (Lakshminarayanan et al., "Simple and Scalable Predictive
     Uncertainty Estimation using Deep Ensembles", 2017): to the cross-entropy of the average, which
     is `softplus(average) - label * average`, training adds what is missing to the members' mean
-    cross-entropy, and that difference doesn't depend on the label.
+    cross-entropy, and that difference doesn't depend on the label. Class weights reach only the
+    first of the two.
 
     Args:
         members: networks from the layer's input to a float32 `(batch, 1)`.

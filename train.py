@@ -57,6 +57,7 @@ from deepfake_audio.errors import (
 from deepfake_audio.files import is_file, only_one, replacing
 from deepfake_audio.images import ImageCache, read_image
 from deepfake_audio.quiet import libraries_quiet
+from deepfake_audio.yaml_files import shortened
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and
 # whatever is wrong with the settings or the data are answered at once.
@@ -249,8 +250,8 @@ def compiled_model(settings: Settings, epoch_steps: int):
         raise UserError(
             "The network must fit the image. "
             f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
-            f"{settings.image.width} pixels. Use fewer model.conv_filters or smaller "
-            f"model.pool_sizes. ({error})"
+            f"{settings.image.width} pixels. Use fewer model.conv_filters, smaller "
+            f"model.pool_sizes or fewer model.hidden_rows. ({shortened(error)})"
         ) from None
     finally:
         keras.config.set_dtype_policy(policy)

@@ -296,6 +296,16 @@ class Settings(Section):
         return max(1, int(self.limits.scoring_megabytes / output))
 
     @model_validator(mode="after")
+    def _rows_are_left_to_look_at(self) -> "Settings":
+        lower = any(view.startswith("lower") for view in self.model.views)
+        if lower and self.model.hidden_rows >= self.image.height:
+            raise ValueError(
+                "model.hidden_rows is less than image.height. "
+                f"Received: {self.model.hidden_rows} of {self.image.height} rows. Hide fewer"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _network_is_within_the_limits(self) -> "Settings":
         for what, value, limit in zip(
             ("have weights of", "need for one image"),

@@ -15,9 +15,17 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import (
@@ -80,10 +88,19 @@ class RunRecord(BaseModel):
     seed: int = Field(ge=0, lt=2**31)
     versions: dict[str, str]
     best_epoch: int | None = Field(default=None, ge=1, le=MAX_EPOCHS)
-    parts: list[str] = Field(default=[], max_length=MAX_VIEWS)
+    parts: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
+        default=[], max_length=MAX_VIEWS
+    )
     calibration: Calibration | None = None
     settings_fingerprint: str | None = None
     model_fingerprint: str | None = None
+
+    @field_validator("parts")
+    @classmethod
+    def _parts_can_be_shown(cls, parts: list[str]) -> list[str]:
+        if not all(part.isprintable() for part in parts):
+            raise ValueError("a run's name can be printed")
+        return parts
 
     @model_validator(mode="after")
     def _an_ended_run_is_complete(self) -> "RunRecord":
@@ -143,7 +160,11 @@ class Run:
 
 
 def create_run(
-    name: str | None, settings: Settings, data_fingerprint: str, images_from_audio: bool
+    name: str | None,
+    settings: Settings,
+    data_fingerprint: str,
+    images_from_audio: bool,
+    parts: Sequence[str] = (),
 ) -> Run:
     """Make a new run folder with its settings and its record.
 
@@ -152,6 +173,7 @@ def create_run(
         settings: in effect.
         data_fingerprint: of the images.
         images_from_audio: whether the data folder says how its images were made.
+        parts: names of the runs that are combined in it.
 
     Raises:
         UserError: a run of that name exists, or the name is not one folder's.
@@ -166,7 +188,8 @@ def create_run(
         raise _name_taken(run)
     with _made_whole(run) as unfinished:
         write_settings(settings, unfinished.config)
-        write_record(unfinished, new_record(settings, data_fingerprint, images_from_audio))
+        record = new_record(settings, data_fingerprint, images_from_audio)
+        write_record(unfinished, record.model_copy(update={"parts": list(parts)}))
     return run
 
 
@@ -256,6 +279,11 @@ def open_run(
         raise UserError(
             f"Only a training that has not ended can be resumed. Received: {run.name}, finished."
         )
+    if record.parts and record.status == "training":
+        raise UserError(
+            f"Combining is begun anew where it was cut off. Received: {run.folder}, half made. "
+            "Remove it, and combine again."
+        )
     if not resuming and record.status == "training":
         raise UserError(
             f"A run must have ended once. Received: {run.name}, which was cut off or is training. "
@@ -311,7 +339,7 @@ def _newest(resuming: bool) -> Run | None:
     dated = [
         (record.created, run.name, run)
         for run in runs
-        if (record := read_record(run)).status in wanted
+        if (record := read_record(run)).status in wanted and not (resuming and record.parts)
     ]
     return max(dated)[2] if dated else None
 

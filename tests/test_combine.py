@@ -1,6 +1,7 @@
 """Several runs to one whose networks vote."""
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -85,12 +86,50 @@ def test_networks_of_other_settings_are_refused_in_one_line(in_copy, capsys):
     [
         (["first"], "At least two runs vote. Received: first alone"),
         (["first", "none"], "Received: none"),
+        (["first", "runs/first"], "A run votes once. Received: first twice"),
         (["first", "second", "--run", "both"], "Received: --run both, which exists"),
     ],
 )
 def test_what_can_not_be_combined_is_told_in_one_line(in_copy, args, told, capsys):
     assert combine.main(args) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_part_without_weights_leaves_no_run(in_copy, capsys):
+    Path("runs/second/model.keras").write_bytes(b"none")
+    assert combine.main(["first", "second", "--run", "broken"]) == 2
+    assert "Weights must be those of the run's own settings" in capsys.readouterr().err
+    assert not Path("runs/broken").exists()
+
+
+def test_a_failure_on_the_way_leaves_no_run(in_copy, monkeypatch):
+    def cut_off(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(combine, "put_to_use", cut_off)
+    combine.main(["first", "second", "--run", "broken"])
+    assert not Path("runs/broken").exists()
+
+
+def test_what_a_kill_leaves_is_neither_trained_nor_used(in_copy, capsys):
+    record = Path("runs/both/run.json")
+    values = json.loads(record.read_text(encoding="utf-8"))
+    record.write_text(json.dumps(values | {"status": "training"}), encoding="utf-8")
+    assert predict.main(["--run", "both", "data/tiny/test/fake"]) == 2
+    assert "Remove it, and combine again" in capsys.readouterr().err
+    assert train.main(["--resume", "--run", "both"]) == 2
+    assert train.main(["--resume"]) == 2
+    assert "Received: none in runs/" in capsys.readouterr().err
+
+
+def test_names_of_parts_can_be_shown(in_copy, capsys):
+    record = Path("runs/both/run.json")
+    values = json.loads(record.read_text(encoding="utf-8"))
+    record.write_text(json.dumps(values | {"parts": ["\x1b[31mred"]}), encoding="utf-8")
+    assert evaluate.main(["--run", "both"]) == 2
+    captured = capsys.readouterr()
+    assert "a run's name can be printed" in captured.err
+    assert "\x1b" not in captured.out + captured.err
 
 
 def test_images_that_changed_are_refused(in_copy, capsys):

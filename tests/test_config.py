@@ -138,3 +138,10 @@ def test_every_setting_has_its_meaning_beside_it():
     for line in (ROOT / "config.yaml").read_text().splitlines():
         if line.startswith("  "):
             assert "#" in line, line
+
+
+def test_rows_are_left_for_the_network_to_look_at():
+    lower = ["model.views=[levels, lower_frequency_residual]", "model.hidden_rows=128"]
+    with pytest.raises(UserError, match=r"is less than image.height. Received: 128 of 128 rows"):
+        load_settings(None, lower)
+    assert load_settings(None, [*lower, "image.height=256"]).model.hidden_rows == 128
