@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from deepfake_audio.interrupts import interrupts_heard
 from deepfake_audio.quiet import keep_python_heard
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -40,6 +41,30 @@ def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def _end(error: BaseException, interrupted: bool) -> int:
+    """Report what ended a script and return its exit code; raise again what is a bug."""
+    match error:
+        case UserError():
+            report(error)
+            return EXIT_USER_ERROR
+        case BrokenPipeError():
+            _write_no_more()
+            return EXIT_SOME_FAILED
+        case OSError(errno=code) if code in DISK_FULL:
+            report(f"A result must be written. Received: {error}. Free some space.")
+            _write_no_more()
+            return EXIT_USER_ERROR
+        case MemoryError():
+            report(
+                "Memory must suffice. Received: none left. Close other programs, or ask for less."
+            )
+            return EXIT_USER_ERROR
+    if interrupted or isinstance(error, KeyboardInterrupt):
+        report("Interrupted.")
+        return EXIT_INTERRUPTED
+    raise error
+
+
 def script(main: Callable[..., int]) -> Callable[..., int]:
     """Wrap a script's `main`: it returns an exit code, a user error shows no traceback.
 
@@ -58,30 +83,13 @@ def script(main: Callable[..., int]) -> Callable[..., int]:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # file names may hold any bytes
                 stream.reconfigure(errors="backslashreplace")
-        try:
-            exit_code = main(argv)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-            return exit_code
-        except UserError as error:
-            report(error)
-            return EXIT_USER_ERROR
-        except KeyboardInterrupt:
-            report("Interrupted.")
-            return EXIT_INTERRUPTED
-        except BrokenPipeError:
-            _write_no_more()
-            return EXIT_SOME_FAILED
-        except OSError as error:
-            if error.errno not in DISK_FULL:
-                raise
-            report(f"A result must be written. Received: {error}. Free some space.")
-            _write_no_more()
-            return EXIT_USER_ERROR
-        except MemoryError:
-            report(
-                "Memory must suffice. Received: none left. Close other programs, or ask for less."
-            )
-            return EXIT_USER_ERROR
+        with interrupts_heard() as interrupted:
+            try:
+                exit_code = main(argv)
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+                return exit_code
+            except (Exception, KeyboardInterrupt) as error:
+                return _end(error, interrupted.is_set())
 
     return run

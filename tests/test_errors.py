@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+import time
 
 from conftest import ROOT
 from deepfake_audio.errors import UserError, one_line, script
@@ -27,6 +29,35 @@ def test_bug_keeps_its_traceback():
     except ZeroDivisionError:
         return
     raise AssertionError("a bug must not be swallowed")
+
+
+def test_an_interrupt_that_a_finaliser_loses_ends_the_script(capsys):
+    class Finalised:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    @script
+    def main(argv):
+        Finalised()
+        for _ in range(1000):
+            time.sleep(0.01)
+        return 0
+
+    assert main([]) == 130
+    assert capsys.readouterr().err == "error: Interrupted.\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_that_a_library_renames_shows_no_traceback(capsys):
+    @script
+    def main(argv):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("optree is needed") from None
+
+    assert main([]) == 130
+    assert capsys.readouterr().err == "error: Interrupted.\n"
 
 
 def test_interrupt_exits_130(capsys):

@@ -9,7 +9,8 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "quiet", "errors", "arguments", "files", "memory", "yaml_files", "config", "decoding",
+    "quiet", "interrupts", "errors", "arguments", "files", "memory", "yaml_files", "config",
+    "decoding",
     "audio", "image_headers", "images", "seeds", "warps", "distortions", "nuisances",
     "corpus_files", "corpus_layouts", "corpora", "splits", "dataset", "draws", "feed", "vocoders",
     "programs", "onnx_graph",

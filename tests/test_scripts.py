@@ -149,7 +149,7 @@ def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
         (["train.epoch=3"], "Did you mean train.epochs?"),
         (["--resume"], "Only a training that was cut off can be resumed. Received: none in runs/."),
         (["--resume", "train.epochs=3"], "--resume goes on with the run's own settings."),
-        (["model.conv_filters=[4, 4, 4, 4, 4, 4, 4]"], "Use fewer model.conv_filters or"),
+        (["model.conv_filters=[4, 4, 4, 4, 4, 4, 4]"], "Use fewer model.conv_filters, smaller"),
         (["audio.db_range=10"], "The images' audio settings can't change"),
     ],
 )

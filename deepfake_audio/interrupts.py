@@ -1,0 +1,48 @@
+"""Ctrl-C ends a script, though it falls where Python or a library swallows it or renames it."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+AGAIN_SECONDS = 0.1
+
+
+@contextmanager
+def interrupts_heard() -> Iterator[threading.Event]:
+    """Yield what is set once Ctrl-C was pressed, and raise it again if a finaliser lost it.
+
+    `KeyboardInterrupt` can't leave a `__del__` or a callback of C code: Python reports it as
+    ignored, and the script would run on. And libraries make an `ImportError` of one that falls into
+    an import; who catches that looks at the event. Where something else listens to Ctrl-C, or it
+    is ignored, or this is no main thread, the event is never set.
+    """
+    pressed = threading.Event()
+    outer_handler, outer_hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or outer_handler is not signal.default_int_handler:
+        yield pressed
+        return
+
+    again = threading.Timer(AGAIN_SECONDS, signal.raise_signal, [signal.SIGINT])
+    again.daemon = True
+
+    def press(number: int, frame: object) -> None:
+        pressed.set()
+        signal.default_int_handler(number, frame)
+
+    def press_again(ignored: "sys.UnraisableHookArgs") -> None:
+        if ignored.exc_type is not KeyboardInterrupt:
+            outer_hook(ignored)
+        elif not again.ident:
+            again.start()
+
+    signal.signal(signal.SIGINT, press)
+    sys.unraisablehook = press_again
+    try:
+        yield pressed
+    finally:
+        again.cancel()
+        sys.unraisablehook = outer_hook
+        signal.signal(signal.SIGINT, outer_handler)
