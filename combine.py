@@ -19,11 +19,12 @@ from typing import NamedTuple
 
 from deepfake_audio import runs
 from deepfake_audio.arguments import Parser
-from deepfake_audio.config import MAX_VIEWS, Settings, check_settings
+from deepfake_audio.config import check_settings
 from deepfake_audio.dataset import ImageRecord, read_records
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
 from deepfake_audio.files import is_folder, only_one, replacing
 from deepfake_audio.quiet import libraries_quiet
+from deepfake_audio.settings import MAX_VIEWS, Settings
 from train import load_data, put_to_use
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -29,7 +29,7 @@ import matplotlib.pyplot as plt
 from deepfake_audio import metrics, runs, scoring
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, probability
-from deepfake_audio.config import SECTIONS_OF_USE, Settings, load_settings
+from deepfake_audio.config import SECTIONS_OF_USE, load_settings
 from deepfake_audio.dataset import (
     LABELS,
     SPLITS,
@@ -53,6 +53,7 @@ from deepfake_audio.score_files import (
     write_scores,
     write_trials,
 )
+from deepfake_audio.settings import Settings
 from deepfake_audio.tables import NAMES, format_comparison, format_results, one_class_line
 
 EVALUATIONS = Path("evaluations")

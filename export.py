@@ -26,12 +26,12 @@ import numpy as np
 from deepfake_audio import runs, scoring
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, decision_threshold, probability
-from deepfake_audio.config import Settings
 from deepfake_audio.dataset import ImageRecord, check_classes, check_images, read_records
 from deepfake_audio.errors import EXIT_OK, script
 from deepfake_audio.files import replacing
 from deepfake_audio.images import read_image
 from deepfake_audio.metrics import equal_error_rate
+from deepfake_audio.settings import Settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -10,7 +10,7 @@ Pixels from 0 to 255 go in, P(real) comes out. `python train.py` prints the tabl
 import keras
 from keras import layers
 
-from deepfake_audio.config import ModelSettings
+from deepfake_audio.settings import ModelSettings
 
 BATCH_NORM_MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
 RESIDUAL_SCALE = 1 / 48  # grey levels to about unit variance, once the smooth part is subtracted

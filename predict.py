@@ -35,12 +35,12 @@ from deepfake_audio import runs, scoring, timelines
 from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import Recording, open_recording, recording_windows, spectrogram_image
 from deepfake_audio.calibration import Calibration, verdict
-from deepfake_audio.config import PredictSettings, Settings
 from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
 from deepfake_audio.files import check_file, find_files, is_folder, open_table, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import clipped_share
+from deepfake_audio.settings import PredictSettings, Settings
 
 FIELDS = ("verdict", "confidence", "p_real", "score", "windows", "warning", "run", "file")
 MOST_SHOWN = 0.999

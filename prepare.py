@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
-from deepfake_audio.config import AudioSettings, Settings, load_settings
+from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
 from deepfake_audio.dataset import (
     AUDIO_SETTINGS,
@@ -66,6 +66,7 @@ from deepfake_audio.files import (
 )
 from deepfake_audio.images import encode_png
 from deepfake_audio.nuisances import measure_nuisances
+from deepfake_audio.settings import AudioSettings, Settings
 from deepfake_audio.splits import assign_splits, find_repeated
 
 BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing

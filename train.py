@@ -32,7 +32,7 @@ from deepfake_audio.calibration import (
     fit_calibration,
     probability,
 )
-from deepfake_audio.config import Settings, TrainSettings, load_settings
+from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import (
     LABELS,
     DataCheck,
@@ -57,6 +57,7 @@ from deepfake_audio.errors import (
 from deepfake_audio.files import is_file, only_one, replacing
 from deepfake_audio.images import ImageCache, read_image
 from deepfake_audio.quiet import libraries_quiet
+from deepfake_audio.settings import Settings, TrainSettings
 from deepfake_audio.yaml_files import shortened
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.config import AudioSettings
 from deepfake_audio.decoding import read_blocks
 from deepfake_audio.errors import UserError
+from deepfake_audio.settings import AudioSettings
 
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
 FRAME_SECONDS = 0.01

@@ -10,11 +10,11 @@ import h5py
 import keras
 import numpy as np
 
-from deepfake_audio.config import LimitSettings
 from deepfake_audio.errors import UserError
 from deepfake_audio.feed import ImageFeed
 from deepfake_audio.files import check_file, replacing
 from deepfake_audio.runs import Run, best_epoch, read_history, write_history
+from deepfake_audio.settings import LimitSettings
 from deepfake_audio.yaml_files import shortened
 
 BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done

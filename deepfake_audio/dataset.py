@@ -11,15 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from ruamel.yaml import YAML
 
-from deepfake_audio.config import (
-    AudioSettings,
-    ImageSettings,
-    check_settings,
-    load_settings,
-)
+from deepfake_audio.config import check_settings, load_settings
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file, find_files, is_file, is_folder, read_lines, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, read_image
+from deepfake_audio.settings import AudioSettings, ImageSettings
 from deepfake_audio.splits import SPLITS
 from deepfake_audio.yaml_files import read_yaml
 

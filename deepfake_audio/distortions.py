@@ -10,8 +10,8 @@ from functools import partial
 
 import numpy as np
 
-from deepfake_audio.config import DistortSettings
 from deepfake_audio.errors import UserError
+from deepfake_audio.settings import DistortSettings
 
 WHITE = 255
 COLOR_WAVES = 4  # the finest has a peak and a dip each half of the frequencies: rooms, microphones

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.calibration import decision_threshold
-from deepfake_audio.config import EvaluateSettings, PredictSettings, Settings
 from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.errors import UserError
 from deepfake_audio.intervals import (
@@ -26,6 +25,7 @@ from deepfake_audio.metrics import (
 )
 from deepfake_audio.runs import Run, RunRecord
 from deepfake_audio.score_files import ScoreTable
+from deepfake_audio.settings import EvaluateSettings, PredictSettings, Settings
 
 FEWEST_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
 GROUPINGS = ("attack", "codec", "corpus", "speaker")

@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deepfake_audio.config import ImageSettings
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file
 from deepfake_audio.image_headers import image_size
 from deepfake_audio.quiet import libraries_quiet
+from deepfake_audio.settings import ImageSettings
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 BYTES_A_PIXEL = 4  # as an uncompressed picture with transparency has

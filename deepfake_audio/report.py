@@ -8,12 +8,12 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.calibration import decision_threshold, probability
-from deepfake_audio.config import Settings
 from deepfake_audio.dataset import LABELS, ImageRecord
 from deepfake_audio.evaluation import Subject, mistakes
 from deepfake_audio.files import replacing
 from deepfake_audio.images import encode_png, read_image
 from deepfake_audio.score_files import ScoreTable
+from deepfake_audio.settings import Settings
 from deepfake_audio.tables import NAMES, SCORE_FIGURES, VERDICT_FIGURES
 
 TEMPLATES = Path(__file__).resolve().parent

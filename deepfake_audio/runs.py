@@ -28,15 +28,7 @@ from pydantic import (
 )
 
 from deepfake_audio.calibration import Calibration
-from deepfake_audio.config import (
-    MAX_EPOCHS,
-    MAX_VIEWS,
-    LimitSettings,
-    Settings,
-    load_settings,
-    read_settings,
-    write_settings,
-)
+from deepfake_audio.config import load_settings, read_settings, write_settings
 from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import (
@@ -50,6 +42,7 @@ from deepfake_audio.files import (
     write_json,
 )
 from deepfake_audio.scoring import read_model
+from deepfake_audio.settings import MAX_EPOCHS, MAX_VIEWS, LimitSettings, Settings
 from deepfake_audio.yaml_files import shortened
 
 RUNS = Path("runs")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.calibration import Calibration, verdict
-from deepfake_audio.config import PredictSettings
 from deepfake_audio.errors import one_line
 from deepfake_audio.files import open_table, replacing
+from deepfake_audio.settings import PredictSettings
 
 PEAKS_PER_WINDOW = 32
 PEAKS_SHOWN = 3000

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from deepfake_audio.config import Settings, load_settings, read_settings, write_settings
+from deepfake_audio.config import load_settings, read_settings, write_settings
 from deepfake_audio.errors import UserError
+from deepfake_audio.settings import Settings
 
 
 def error_of(*overrides: str, path: Path | None = None) -> str:

@@ -35,10 +35,11 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
 from deepfake_audio.audio import cut_windows, read_audio, spectrogram_image, trim_edges  # noqa: E402
-from deepfake_audio.config import AudioSettings, load_settings  # noqa: E402
+from deepfake_audio.config import load_settings  # noqa: E402
 from deepfake_audio.dataset import MANIFEST_FIELDS, write_audio_settings  # noqa: E402
 from deepfake_audio.images import encode_png  # noqa: E402
 from deepfake_audio.nuisances import measure_nuisances  # noqa: E402
+from deepfake_audio.settings import AudioSettings  # noqa: E402
 from deepfake_audio.shortcuts import audit_shortcuts, format_audit  # noqa: E402
 
 SOUNDS = Path("/usr/share/asterisk/sounds")

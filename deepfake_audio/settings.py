@@ -1,0 +1,300 @@
+"""What settings there are: typed, checked and frozen; `config.yaml` holds their defaults."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+FLOAT_BYTES = 4
+MAX_EPOCHS = 100_000
+MAX_VIEWS = 64
+Share = Annotated[float, Field(ge=0, lt=1)]
+View = Literal["levels", "frequency_residual", "lower_frequency_residual", "time_residual"]
+Pixels = Annotated[int, Field(ge=8, le=4096)]
+Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
+Cost = Annotated[float, Field(ge=1e-6, le=1e6)]
+Probability = Annotated[float, Field(ge=1e-9, le=1 - 1e-9)]  # its odds are numbers, and not 0
+Factor = Annotated[float, Field(ge=0, le=100)]
+PoolSize = Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)]
+Decibels = Annotated[float, Field(ge=0, le=200)]
+
+
+class Section(BaseModel):
+    """A group of settings: no unknown key, no default, no change after reading."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, strict=True, protected_namespaces=()
+    )
+
+
+class DataSettings(Section):
+    folder: str
+
+
+class AudioSettings(Section):
+    sample_rate_hz: int = Field(ge=4000, le=192_000)
+    window_seconds: float = Field(gt=0, le=60)
+    window_overlap: float = Field(ge=0, le=0.95)
+    trim_db: float = Field(ge=0, le=120)
+    fft_samples: int = Field(ge=64, le=65_536, multiple_of=2)
+    frames: Pixels
+    frequency_bins: Pixels
+    frequency_scale: Literal["linear", "mel"]
+    min_hz: float = Field(ge=0)
+    max_hz: float = Field(gt=0)
+    db_range: float = Field(gt=0, le=200)
+
+    @property
+    def window_samples(self) -> int:
+        return round(self.window_seconds * self.sample_rate_hz)
+
+    @model_validator(mode="after")
+    def _frequencies_fit(self) -> "AudioSettings":
+        if not self.min_hz < self.max_hz <= self.sample_rate_hz / 2:
+            raise ValueError(
+                "min_hz must be below max_hz, and max_hz at most half of sample_rate_hz. "
+                f"Received: min_hz={self.min_hz:g} max_hz={self.max_hz:g} "
+                f"sample_rate_hz={self.sample_rate_hz}"
+            )
+        if self.window_samples < self.fft_samples:
+            raise ValueError(
+                "window_seconds must hold at least one frame of fft_samples. Received: "
+                f"window_seconds={self.window_seconds:g} fft_samples={self.fft_samples}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _bands_are_heard(self) -> "AudioSettings":
+        bins = (self.max_hz - self.min_hz) * self.fft_samples / self.sample_rate_hz
+        if self.frequency_scale == "mel" and bins < self.frequency_bins / 2:
+            raise ValueError(
+                "min_hz to max_hz must span at least half as many FFT bins as there are "
+                "frequency_bins, or most rows of the image stay black. Received: "
+                f"min_hz={self.min_hz:g} max_hz={self.max_hz:g} frequency_bins="
+                f"{self.frequency_bins}, and {bins:.1f} bins between. Take a wider span, fewer "
+                "frequency_bins or more fft_samples"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _bins_divide_the_spectrum(self) -> "AudioSettings":
+        bins = self.fft_samples // 2
+        if self.frequency_scale == "linear" and bins % self.frequency_bins:
+            fitting = ", ".join(str(n) for n in range(8, bins + 1) if bins % n == 0)
+            raise ValueError(
+                "frequency_bins must divide fft_samples / 2 on the linear scale. Received: "
+                f"frequency_bins={self.frequency_bins} fft_samples={self.fft_samples}. "
+                f"Use one of {fitting}, or frequency_scale=mel"
+            )
+        return self
+
+
+class ImageSettings(Section):
+    height: Pixels
+    width: Pixels
+    color: Literal["grayscale", "rgb"]
+    max_megapixels: int = Field(ge=1, le=1000)
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.color == "grayscale" else 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
+
+
+class AugmentSettings(Section):
+    shear_range: float = Field(ge=0, le=89)
+    zoom_range: Share
+    horizontal_flip: bool
+    vertical_flip: bool
+    rotation_range: float = Field(ge=0, le=180)
+    width_shift_range: Share
+    height_shift_range: Share
+    interpolation_order: int = Field(ge=0, le=1)
+    fill_mode: Literal["nearest", "reflect", "wrap", "constant"]
+    channel_shift_range: float = Field(ge=0, le=255)
+    brightness_range: Annotated[list[Factor], Field(min_length=2, max_length=2)] | None
+
+
+class DistortSettings(Section):
+    time_roll_share: Share
+    gain_db: Decibels
+    color_db: Decibels
+    noise_floor_db: Decibels
+    band_limit_hz: float = Field(ge=0)
+    time_masks: int = Field(ge=0, le=100)
+    time_mask_share: Share
+    frequency_masks: int = Field(ge=0, le=100)
+    frequency_mask_hz: float = Field(ge=0)
+
+
+class ModelSettings(Section):
+    views: list[View] = Field(min_length=1, max_length=MAX_VIEWS)
+    hidden_rows: int = Field(ge=0, le=1024)
+    residual_rows: int = Field(ge=1, le=1025)
+    residual_columns: int = Field(ge=1, le=1025)
+    conv_filters: list[Annotated[int, Field(ge=1, le=4096)]] = Field(min_length=1, max_length=12)
+    pool_sizes: list[PoolSize] | None
+    convs_per_block: int = Field(ge=1, le=8)
+    kernel_size: int = Field(ge=1, le=31)
+    padding: Literal["same", "valid"]
+    batch_norm: bool
+    pooling: Literal["average", "max", "statistics", "flatten"]
+    dense_units: int = Field(ge=1, le=65_536)
+    dropout: Share
+
+    @field_validator("residual_rows", "residual_columns")
+    @classmethod
+    def _as_many_before_as_after(cls, pixels: int, info: ValidationInfo) -> int:
+        if pixels % 2 == 0:
+            raise ValueError(
+                f"model.{info.field_name} is odd. Received: {pixels}. Take {pixels + 1}"
+            )
+        return pixels
+
+    @model_validator(mode="after")
+    def _each_block_has_a_pool_size(self) -> "ModelSettings":
+        if self.pool_sizes is not None and len(self.pool_sizes) != len(self.conv_filters):
+            raise ValueError(
+                "model.pool_sizes has one [height, width] for each of model.conv_filters. "
+                f"Received: {len(self.pool_sizes)} sizes for {len(self.conv_filters)} blocks. "
+                "Add or remove some, or take null for 2x2 each"
+            )
+        return self
+
+    def megabytes(self, image_shape: tuple[int, int, int]) -> tuple[float, float]:
+        """Return how much memory the weights take, and the largest layer's output for one image."""
+        height, width, inputs = image_shape
+        weights, largest = 0, height * width * inputs
+        pool_sizes = self.pool_sizes or [[2, 2]] * len(self.conv_filters)
+        for filters, (rows, columns) in zip(self.conv_filters, pool_sizes, strict=True):
+            weights += (
+                self.kernel_size**2 * filters * (inputs + (self.convs_per_block - 1) * filters)
+            )
+            largest = max(largest, height * width * filters)
+            height, width, inputs = max(1, height // rows), max(1, width // columns), filters
+        places = {"flatten": height * width, "statistics": 2}.get(self.pooling, 1)
+        weights += self.dense_units * inputs * places
+        return len(self.views) * weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
+
+
+class TrainSettings(Section):
+    seed: int = Field(ge=0, lt=2**31)
+    epochs: int = Field(ge=1, le=MAX_EPOCHS)
+    epoch_images: int = Field(ge=0)
+    balance: Literal["none", "groups"]
+    batch_size: int = Field(ge=1, le=65_536)
+    optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
+    learning_rate: float = Field(gt=0)
+    schedule: Literal["plateau", "cosine"]
+    weight_decay: float = Field(ge=0, lt=1)
+    average_weights: Share
+    label_smoothing: Share
+    class_weights: bool
+    early_stopping_patience: Patience
+    plateau_patience: Patience
+    plateau_factor: float = Field(gt=0, lt=1)
+    mixed_precision: bool
+    xla: bool
+    tensorboard: bool
+
+
+class FeedSettings(Section):
+    workers: int = Field(ge=1, le=256)
+    cache_mb: int = Field(ge=0, le=100_000_000)
+
+
+class PrepareSettings(Section):
+    val_share: Share
+    test_share: Share
+    max_windows: int = Field(ge=0, le=1_000_000)
+    workers: int = Field(ge=0, le=1024)
+
+    @model_validator(mode="after")
+    def _something_is_left_for_training(self) -> "PrepareSettings":
+        if self.val_share + self.test_share >= 1:
+            raise ValueError(
+                "prepare.val_share and prepare.test_share must leave something for training. "
+                f"Received: {self.val_share:g} and {self.test_share:g}"
+            )
+        return self
+
+
+class PredictSettings(Section):
+    min_seconds: float = Field(ge=0)
+    max_clipped_share: float = Field(ge=0, le=1)
+    prior_fake: Probability
+    min_confidence: float = Field(ge=0.5, lt=1)
+    timeline_seconds: float = Field(gt=0)
+
+
+class EvaluateSettings(Section):
+    dcf_prior_fake: Probability
+    dcf_cost_miss: Cost
+    dcf_cost_false_accept: Cost
+    bootstrap: int = Field(ge=0, le=100_000)
+    mistakes: int = Field(ge=0, le=1000)
+
+
+class ScoreSettings(Section):
+    batch_size: int = Field(ge=1, le=65_536)
+    threads: int = Field(ge=0, le=1024)
+
+
+class LimitSettings(Section):
+    audio_hours: float = Field(gt=0, le=1000)
+    stdin_megabytes: int = Field(ge=1, le=1_000_000)
+    model_megabytes: int = Field(ge=1, le=100_000)
+    scoring_megabytes: int = Field(ge=64, le=1_000_000)
+
+
+class Settings(Section):
+    """All settings, one section a group; `config.yaml` says what each means."""
+
+    data: DataSettings
+    audio: AudioSettings
+    image: ImageSettings
+    augment: AugmentSettings
+    distort: DistortSettings
+    model: ModelSettings
+    train: TrainSettings
+    feed: FeedSettings
+    prepare: PrepareSettings
+    predict: PredictSettings
+    evaluate: EvaluateSettings
+    score: ScoreSettings
+    limits: LimitSettings
+
+    @property
+    def images_at_once(self) -> int:
+        """Return how many images the network's largest layer takes within the limits."""
+        _, output = self.model.megabytes(self.image.shape)
+        return max(1, int(self.limits.scoring_megabytes / output))
+
+    @model_validator(mode="after")
+    def _rows_are_left_to_look_at(self) -> "Settings":
+        lower = any(view.startswith("lower") for view in self.model.views)
+        if lower and self.model.hidden_rows >= self.image.height:
+            raise ValueError(
+                "model.hidden_rows is less than image.height. "
+                f"Received: {self.model.hidden_rows} of {self.image.height} rows. Hide fewer"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _network_is_within_the_limits(self) -> "Settings":
+        for what, value, limit in zip(
+            ("have weights of", "need for one image"),
+            self.model.megabytes(self.image.shape),
+            ("model_megabytes", "scoring_megabytes"),
+            strict=True,
+        ):
+            most = getattr(self.limits, limit)
+            if value > most:
+                raise ValueError(
+                    f"A network may {what} at most limits.{limit}={most}. Received: {value:,.0f} "
+                    "megabytes by the sections model and image. Use fewer model.conv_filters, a "
+                    "smaller kernel_size, fewer dense_units or a smaller image"
+                )
+        return self
