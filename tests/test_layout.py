@@ -10,8 +10,8 @@ from conftest import ROOT
 
 ORDER = (
     "quiet", "interrupts", "errors", "arguments", "files", "memory", "yaml_files", "settings",
-    "config", "decoding", "audio", "image_headers", "images", "seeds", "warps", "distortions", "nuisances",
-    "corpus_files", "corpus_layouts", "corpora", "splits", "dataset", "draws", "feed", "vocoders",
+    "config", "decoding", "audio", "image_headers", "images", "seeds", "warps", "distortions",
+    "nuisances", "corpus_files", "corpus_layouts", "corpora", "splits", "dataset", "draws", "feed", "vocoders",
     "programs", "onnx_graph",
     "calibration", "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines",
     "callbacks", "score_files", "evaluation", "tables", "pictures", "report",
