@@ -10,10 +10,11 @@ Pixels from 0 to 255 go in, P(real) comes out. `python train.py` prints the tabl
 import keras
 from keras import layers
 
-from deepfake_audio.settings import ModelSettings
+from deepfake_audio.settings import CHANNELS, MIDDLE, ModelSettings
 
 BATCH_NORM_MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
 RESIDUAL_SCALE = 1 / 48  # grey levels to about unit variance, once the smooth part is subtracted
+DELAY_SCALE = 1 / 64  # of the image's second channel, to about unit variance
 LOGIT = "logit"  # the layer whose output is the score: the log-odds of real
 
 
@@ -32,6 +33,27 @@ class StatisticsPooling2D(layers.Layer):
         deviation = keras.ops.sqrt(variance + keras.config.epsilon())
         described = keras.ops.concatenate([mean, deviation], axis=-1)
         return keras.ops.cast(described, self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable("deepfake_audio")
+class Channel(layers.Layer):
+    """Take one channel of an image, so that `zero` becomes 0.
+
+    Args:
+        index: which channel.
+        zero: the level that is subtracted.
+    """
+
+    def __init__(self, index: int, zero: float = 0, **named_keras_parameters):
+        super().__init__(**named_keras_parameters)
+        self.index, self.zero = index, zero
+
+    def call(self, inputs):
+        channel = inputs[..., self.index : self.index + 1]
+        return channel - self.zero if self.zero else channel
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"index": self.index, "zero": self.zero}
 
 
 @keras.saving.register_keras_serializable("deepfake_audio")
@@ -110,7 +132,8 @@ def build_model(settings: ModelSettings, image_shape: tuple[int, int, int]) -> k
     Raises:
         ValueError: the image is too small for that many blocks.
     """
-    members = [_member(view, settings) for view in settings.views]
+    has_delay = image_shape[2] == CHANNELS["level_delay"]
+    members = [_member(view, settings, has_delay) for view in settings.views]
     if len(members) > 1:
         networks = [keras.Sequential(each, name=f"member_{n}") for n, each in enumerate(members, 1)]
         members = [[Committee(networks, name=LOGIT, dtype="float32")]]
@@ -140,7 +163,8 @@ def _plain(stack: list[keras.Layer]) -> list[keras.Layer]:
     if isinstance(stack[0], Committee):
         members = [keras.Sequential(_plain(member.layers)) for member in stack[0].members]
         return [Committee(members, name=stack[0].name)]
-    rescale, *trained = stack
+    rescale = next(layer for layer in stack if isinstance(layer, layers.Rescaling))
+    trained = [layer for layer in stack if layer is not rescale]
     plain = [layer.__class__.from_config(_in_float32(layer)) for layer in trained]
     for layer, original in zip(plain, trained, strict=True):
         layer.build(original.input.shape)
@@ -155,20 +179,11 @@ def _in_float32(layer: keras.Layer) -> dict:
     return layer.get_config() | {"dtype": "float32"}
 
 
-def _member(view: str, settings: ModelSettings) -> list[keras.Layer]:
+def _member(view: str, settings: ModelSettings, has_delay: bool) -> list[keras.Layer]:
     """Return the layers from the image to the log-odds, of a network that looks at one view."""
-    windows = {
-        "frequency_residual": (settings.residual_rows, 1),
-        "lower_frequency_residual": (settings.residual_rows, 1),
-        "time_residual": (1, settings.residual_columns),
-    }
-    scale = 1 / 255 if view == "levels" else RESIDUAL_SCALE
-    hidden = ((settings.hidden_rows, 0), (0, 0))
     pool_sizes = settings.pool_sizes or [[2, 2]] * len(settings.conv_filters)
     return [
-        layers.Rescaling(scale, name="rescale"),
-        *([layers.Cropping2D(hidden, name="lower")] if view.startswith("lower") else []),
-        *([Residual(*windows[view], name="residual")] if view in windows else []),
+        *_seen(view, settings, has_delay),
         *[
             layer
             for filters, size in zip(settings.conv_filters, pool_sizes, strict=True)
@@ -178,6 +193,27 @@ def _member(view: str, settings: ModelSettings) -> list[keras.Layer]:
         layers.Dense(settings.dense_units, activation="relu", name="dense"),
         layers.Dropout(settings.dropout, name="dropout"),
         layers.Dense(1, name=LOGIT, dtype="float32"),
+    ]
+
+
+def _seen(view: str, settings: ModelSettings, has_delay: bool) -> list[keras.Layer]:
+    """Return the layers from the image to what a network sees of it, of about unit variance."""
+    windows = {
+        "frequency_residual": (settings.residual_rows, 1),
+        "time_residual": (1, settings.residual_columns),
+    }
+    part = view.removeprefix("lower_")
+    scale = {"levels": 1 / 255, "group_delay": DELAY_SCALE}.get(part, RESIDUAL_SCALE)
+    hidden = ((settings.hidden_rows, 0), (0, 0))
+    if part == "group_delay":
+        taken = [Channel(1, zero=MIDDLE, name="delay")]
+    else:
+        taken = [Channel(0, name="level")] if has_delay else []
+    return [
+        *taken,
+        layers.Rescaling(scale, name="rescale"),
+        *([layers.Cropping2D(hidden, name="lower")] if part != view else []),
+        *([Residual(*windows[part], name="residual")] if part in windows else []),
     ]
 
 

@@ -32,7 +32,7 @@ from deepfake_audio.calibration import (
     fit_calibration,
     probability,
 )
-from deepfake_audio.config import load_settings
+from deepfake_audio.config import check_settings, load_settings
 from deepfake_audio.dataset import (
     LABELS,
     DataCheck,
@@ -143,7 +143,8 @@ def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Setti
             "The images' audio settings can't change after they are made. "
             f"Received: others than {settings.data.folder}/audio.yaml has. Leave them out."
         )
-    return settings.model_copy(update={"audio": audio}), True
+    drawn = settings.model_dump() | {"audio": audio.model_dump()}
+    return check_settings(drawn, origin=f"{settings.data.folder}/audio.yaml"), True
 
 
 def load_data(settings: Settings) -> DataCheck:

@@ -115,9 +115,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = Path("data") / f"{audio.resolve().name}-{made_for}"
     prepare.main([str(audio), "--name", data.name, *config])
     given = [f"data.folder={data}"]
-    ours = load_settings(args.config, args.settings).train
+    settings = load_settings(args.config, args.settings)
+    ours = settings.train
     same = [f"train.epochs={ours.epochs}", f"train.seed={ours.seed}"]
-    same += [f"train.epoch_images={ours.epoch_images}"]
+    same += [f"train.epoch_images={ours.epoch_images}", f"image.color={settings.image.color}"]
     results = {
         "these settings": trained("accuracy", [*config, *given, *args.settings]),
         "tutorial network": trained("tutorial", ["--config", str(TUTORIAL), *given, *same]),

@@ -14,7 +14,7 @@ import numpy as np
 
 from deepfake_audio.decoding import read_blocks
 from deepfake_audio.errors import UserError
-from deepfake_audio.settings import AudioSettings
+from deepfake_audio.settings import MIDDLE, AudioSettings
 
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
 FRAME_SECONDS = 0.01
@@ -22,6 +22,7 @@ SILENCE_POWER = 1e-10  # -100 dBFS
 CHUNK_BYTES = 65_536  # for larger arrays the C library fetches fresh pages, at thrice the time
 USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
 FILTERS_AT_ONCE = 64
+DELAY_LEVELS = 80  # of a picture, times the arctangent of the delay in eighths of a frame
 MOST_WINDOWS = 1_000_000  # of one file; hours of speech have thousands
 
 
@@ -216,21 +217,46 @@ def spectrogram_db(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
         float32 `(frequency_bins, frames)`, lowest frequency first, 0 at the maximum. A window
         without sound is -inf throughout.
     """
-    frames = np.lib.stride_tricks.sliding_window_view(window, settings.fft_samples)
-    starts = _frame_starts(len(window), settings)
-    bands = np.empty((settings.frames, settings.frequency_bins), np.float32)
-    some = max(1, CHUNK_BYTES // (settings.fft_samples * bands.itemsize))
-    for first in range(0, settings.frames, some):
-        rows = slice(first, first + some)
-        bands[rows] = _band_powers(frames[starts[rows]], settings)
-    peak = bands.max()
+    return _in_db(_band_powers(window, settings))
+
+
+def _in_db(powers: np.ndarray) -> np.ndarray:
+    """Return the dB below the maximum of `(frames, frequency_bins)`, transposed."""
+    peak = powers.max()
     if peak <= 0:
-        return np.full((settings.frequency_bins, settings.frames), -np.inf, np.float32)
+        return np.full(powers.T.shape, -np.inf, np.float32)
     with np.errstate(divide="ignore"):
-        level = np.log(bands)
+        level = np.log(powers)
     level -= np.log(peak)
     level *= 10 / np.log(10)
     return level.T
+
+
+def group_delay_samples(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
+    """Compute when, around the middle of each frame, each frequency bin sounds.
+
+    Frames are as in `spectrogram_db`, but of `delay_fft_samples`. The time is that which Auger and
+    Flandrin move a point of the spectrogram to ("Improving the Readability of Time-Frequency and
+    Time-Scale Representations by the Reassignment Method", 1995): `Re(T * conj(X)) / abs(X)**2`,
+    with T the spectrum of the frame whose samples are weighed by their time as well. Bins that are
+    averaged count by their power.
+
+    Args:
+        window: float `(window_samples,)`.
+        settings: `delay_fft_samples` above 0, size, frequency scale.
+
+    Returns:
+        float32 `(frequency_bins, frames)` in samples, lowest frequency first, later is positive;
+        0 where there is no sound.
+    """
+    length = settings.delay_fft_samples
+    powers = np.empty((settings.frames, settings.frequency_bins), np.float32)
+    moments = np.empty_like(powers)
+    for rows, frames in _frames(window, length, settings):
+        spectrum = _spectrum(frames, _hann(length))
+        moments[rows] = _in_bands(spectrum * _spectrum(frames, _timed_hann(length)), settings)
+        powers[rows] = _in_bands(np.square(spectrum, out=spectrum), settings)
+    return np.divide(moments, powers, out=np.zeros_like(moments), where=powers > 0).T
 
 
 def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
@@ -238,16 +264,23 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
 
     Args:
         window: float `(window_samples,)`.
-        settings: FFT, size, frequency scale, dB range.
+        settings: FFT, size, frequency scale, dB range, and FFT of the group delay or 0.
 
     Returns:
         uint8 `(frequency_bins, frames)`, lowest frequency at the bottom; 255 is the loudest point,
-        0 is `db_range` below it or less.
+        0 is `db_range` below it or less. With group delay, `(frequency_bins, frames, 2)`: the same,
+        and 128 for what sounds in the middle of a frame, more for later: by 63 at an eighth of a
+        frame, at most by 126.
     """
     grey = spectrogram_db(window, settings) * np.float32(255 / settings.db_range)
     grey += np.float32(255.5)  # half a step, so that cutting off rounds
     np.maximum(grey, 0, out=grey)
-    return np.ascontiguousarray(grey.astype(np.uint8)[::-1])
+    level = np.ascontiguousarray(grey.astype(np.uint8)[::-1])
+    if not settings.delay_fft_samples:
+        return level
+    eighths = group_delay_samples(window, settings) * np.float32(8 / settings.delay_fft_samples)
+    delay = np.arctan(eighths) * np.float32(DELAY_LEVELS) + np.float32(MIDDLE + 0.5)
+    return np.stack([level, delay.astype(np.uint8)[::-1]], axis=-1)
 
 
 def row_frequencies_hz(settings: AudioSettings, height: int) -> np.ndarray:
@@ -268,25 +301,49 @@ def row_frequencies_hz(settings: AudioSettings, height: int) -> np.ndarray:
     return (bands * bins + (bins + 1) / 2) * settings.sample_rate_hz / settings.fft_samples
 
 
-def _band_powers(frames: np.ndarray, settings: AudioSettings) -> np.ndarray:
-    """Return the power of each band: `(frames, fft_samples)` to `(frames, frequency_bins)`."""
+def _band_powers(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
+    """Return the power of each band of each frame, float32 `(frames, frequency_bins)`."""
+    bands = np.empty((settings.frames, settings.frequency_bins), np.float32)
+    for rows, frames in _frames(window, settings.fft_samples, settings):
+        spectrum = _spectrum(frames, _hann(settings.fft_samples))
+        bands[rows] = _in_bands(np.square(spectrum, out=spectrum), settings)
+    return bands
+
+
+def _frames(
+    window: np.ndarray, length: int, settings: AudioSettings
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield frames wholly inside the window, `(some, length)`, a few at a time."""
+    frames = np.lib.stride_tricks.sliding_window_view(window, length)
+    starts = _frame_starts(len(window) - length, settings.frames)
+    some = max(1, CHUNK_BYTES // (length * np.dtype(np.float32).itemsize))
+    for first in range(0, settings.frames, some):
+        rows = slice(first, first + some)
+        yield rows, frames[starts[rows]]
+
+
+def _spectrum(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return spectra, real and imaginary parts in turn: `(frames, fft_samples + 2)`."""
     from scipy import fft  # takes longer to import than an image takes to judge
 
-    spectrum = fft.rfft(frames * _hann(settings.fft_samples), axis=1)
-    squares = spectrum.view(spectrum.real.dtype)  # real and imaginary parts alternate
-    np.square(squares, out=squares)
+    spectrum = fft.rfft(frames * weights, axis=1)
+    return spectrum.view(spectrum.real.dtype)
+
+
+def _in_bands(parts: np.ndarray, settings: AudioSettings) -> np.ndarray:
+    """Add up what stands for each band: `(frames, fft_samples + 2)` to `(.., frequency_bins)`."""
     if settings.frequency_scale == "mel":
-        return (squares[:, ::2] + squares[:, 1::2]) @ _mel_filters(settings)
-    parts = settings.fft_samples // settings.frequency_bins
-    bands = squares[:, 2::parts].copy()
-    for part in range(1, parts):
-        bands += squares[:, 2 + part :: parts]
+        return (parts[:, ::2] + parts[:, 1::2]) @ _mel_filters(parts.shape[1] - 2, settings)
+    step = (parts.shape[1] - 2) // settings.frequency_bins
+    bands = parts[:, 2::step].copy()
+    for part in range(1, step):
+        bands += parts[:, 2 + part :: step]
     return bands
 
 
 @lru_cache(maxsize=8)
-def _frame_starts(samples: int, settings: AudioSettings) -> np.ndarray:
-    return np.linspace(0, samples - settings.fft_samples, settings.frames).round().astype(int)
+def _frame_starts(last: int, frames: int) -> np.ndarray:
+    return np.linspace(0, last, frames).round().astype(int)
 
 
 @lru_cache(maxsize=8)
@@ -295,7 +352,13 @@ def _hann(length: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _mel_filters(settings: AudioSettings):
+def _timed_hann(length: int) -> np.ndarray:
+    """Return the Hann window weighed by the samples' time, 0 in its middle."""
+    return _hann(length) * (np.arange(length) - length / 2).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _mel_filters(fft_samples: int, settings: AudioSettings):
     """Return triangles evenly spaced in mel, height 1: sparse `(fft bins, frequency_bins)`.
 
     Sparse, since a dense product's rounding depends on the number of threads.
@@ -306,7 +369,7 @@ def _mel_filters(settings: AudioSettings):
         _hz_to_mel(settings.min_hz), _hz_to_mel(settings.max_hz), settings.frequency_bins + 2
     )
     edges_hz = _mel_to_hz(edges_mel)
-    bin_hz = np.fft.rfftfreq(settings.fft_samples, 1 / settings.sample_rate_hz)[:, None]
+    bin_hz = np.fft.rfftfreq(fft_samples, 1 / settings.sample_rate_hz)[:, None]
     widths_hz = np.diff(edges_hz)
     parts = []
     for first in range(0, settings.frequency_bins, FILTERS_AT_ONCE):  # all may take gigabytes

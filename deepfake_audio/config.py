@@ -14,6 +14,9 @@ from deepfake_audio.yaml_files import parse_yaml, read_yaml, shortened
 DEFAULTS_FILE = Path(__file__).resolve().parent.parent / "config.yaml"
 SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
+# What a file from before there was the setting means by leaving it out.
+BEFORE = {"audio": {"delay_fft_samples": 0}}
+
 BOUNDS = {
     "minimum": "at least", "exclusiveMinimum": "above",
     "maximum": "at most", "exclusiveMaximum": "below",
@@ -54,9 +57,9 @@ def _lay_overrides(values: dict, overrides: Iterable[str]) -> None:
 def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     """Read a complete settings file, such as the one stored with a run.
 
-    No default fills a gap, but for settings that a trained network does not rest on: a run that is
-    older than one of them can still be used. What a file may cost is not the run's to say: those
-    limits are taken from this machine's config.yaml.
+    No default fills a gap, but for settings that a trained network does not rest on, and those of
+    `BEFORE`: a run that is older than one of them can still be used. What a file may cost is not
+    the run's to say: those limits are taken from this machine's config.yaml.
 
     Args:
         path: of the file.
@@ -72,7 +75,7 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
                 f"{', '.join(SECTIONS_OF_USE)}. Received: {shortened(repr(override))}. "
                 "Train anew with it."
             )
-    values, machine = read_yaml(path), read_yaml(DEFAULTS_FILE)
+    values, machine = with_settings_of_before(read_yaml(path)), read_yaml(DEFAULTS_FILE)
     for section in SECTIONS_OF_USE:
         given = values.get(section, {})
         values[section] = machine[section] | given if isinstance(given, dict) else given
@@ -81,6 +84,14 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
         values["image"]["max_megapixels"] = machine["image"]["max_megapixels"]
     _lay_overrides(values, overrides)
     return check_settings(values, origin=str(path))
+
+
+def with_settings_of_before(values: Mapping) -> dict:
+    """Return the sections of a stored file with what it left out because it wasn't there yet."""
+    return {
+        section: BEFORE.get(section, {}) | pairs if isinstance(pairs, dict) else pairs
+        for section, pairs in values.items()
+    }
 
 
 def check_settings(values: Mapping, origin: str) -> Settings:

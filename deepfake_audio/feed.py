@@ -18,9 +18,11 @@ from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.draws import draw_epoch, group_images
 from deepfake_audio.images import ImageCache
 from deepfake_audio.seeds import image_seeds, uniform_draws
+from deepfake_audio.settings import CHANNELS
 from deepfake_audio.warps import (
     INTERPOLATIONS,
     affine_matrices,
+    mirror_delays,
     scale_levels,
     shift_levels,
     warp,
@@ -135,7 +137,8 @@ class SpectrogramGenerator(ImageDataGenerator):
         """Apply its parameters to each of the images.
 
         Args:
-            images: uint8 or float32 `(height, width, channels)`, all of one shape and type.
+            images: uint8 or float32 `(height, width, channels)`, all of one shape and type; two
+                channels are level and group delay.
             parameters: as `draw_transforms` returns them.
 
         Returns:
@@ -151,6 +154,8 @@ class SpectrogramGenerator(ImageDataGenerator):
             image = image.astype(out.dtype, copy=False)
             warp(image, matrix, self.interpolation_order, self.fill_mode, self.cval, out)
         warped = warped.astype(np.float32, copy=False)
+        if warped.shape[3] == CHANNELS["level_delay"]:
+            mirror_delays(warped[..., 1], parameters["flip_horizontal"])
         for name, change in (
             ("channel_shift_intensity", shift_levels),
             ("brightness", scale_levels),

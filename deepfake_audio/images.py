@@ -106,6 +106,14 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
             "An image must be a PNG, JPEG, BMP, WebP or TIFF file that can be decoded. "
             f"Received: {origin}."
         )
+    if settings.color == "level_delay":
+        pixels = pixels[..., :2]
+        if np.array_equal(pixels[..., 0], pixels[..., 1]):
+            raise UserError(
+                "Where image.color is level_delay, an image has the level in red and the group "
+                f"delay in green, as prepare.py draws it. Received: {origin}, which is grey. "
+                "Predict from the sound itself, or with a run of grey images."
+            )
     return fit_image(pixels, settings)
 
 
@@ -122,7 +130,7 @@ def fit_image(pixels: np.ndarray, settings: ImageSettings) -> np.ndarray:
     """Convert an image to the settings' size and colour.
 
     Args:
-        pixels: uint8 `(height, width)` or `(height, width, 3)` of any size.
+        pixels: uint8 `(height, width)`, or with 2 or 3 channels, of any size.
         settings: size and colour to convert to.
 
     Returns:
@@ -138,5 +146,14 @@ def fit_image(pixels: np.ndarray, settings: ImageSettings) -> np.ndarray:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Encode uint8 `(height, width)` as a PNG file's bytes, the same bytes each time."""
+    """Encode an image as a PNG file's bytes, the same bytes each time.
+
+    Args:
+        pixels: uint8 `(height, width)`, or `(height, width, channels)` of grey, of level and delay
+            (which become red and green), or of red, green and blue.
+    """
+    if pixels.ndim == 3 and pixels.shape[2] == 2:
+        pixels = np.dstack([pixels, np.zeros(pixels.shape[:2], np.uint8)])
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".png", pixels, PNG_PARAMETERS)[1].tobytes()

@@ -4,7 +4,6 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.calibration import decision_threshold, probability
@@ -147,7 +146,7 @@ def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[di
 def thumbnail(record: ImageRecord, settings: Settings) -> str:
     """Return an image as the network is shown it; OpenCV writes colours in reverse."""
     pixels = read_image(record.path, settings.image)
-    return picture_url(encode_png(np.ascontiguousarray(np.squeeze(pixels[..., ::-1]))))
+    return picture_url(encode_png(pixels))
 
 
 def training_content(subject: Subject) -> dict | None:

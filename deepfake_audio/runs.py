@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from deepfake_audio.calibration import Calibration
-from deepfake_audio.config import load_settings, read_settings, write_settings
+from deepfake_audio.config import BEFORE, load_settings, read_settings, write_settings
 from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import (
@@ -223,9 +223,16 @@ def new_record(settings: Settings, data_fingerprint: str, images_from_audio: boo
 
 
 def fingerprint_settings(settings: Settings) -> str:
-    """Return what changes when the weights would no longer fit: audio, image and model settings."""
+    """Return what changes when the weights would no longer fit: audio, image and model settings.
+
+    A setting that came later counts once it differs from what there was before.
+    """
     parts = settings.model_dump(include={"audio", "image", "model"})
     del parts["image"]["max_megapixels"]
+    for section in parts.keys() & BEFORE.keys():
+        for key, value in BEFORE[section].items():
+            if parts[section][key] == value:
+                del parts[section][key]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -8,7 +8,15 @@ FLOAT_BYTES = 4
 MAX_EPOCHS = 100_000
 MAX_VIEWS = 64
 Share = Annotated[float, Field(ge=0, lt=1)]
-View = Literal["levels", "frequency_residual", "lower_frequency_residual", "time_residual"]
+View = Literal[
+    "levels", "frequency_residual", "lower_frequency_residual", "time_residual",
+    "group_delay", "lower_group_delay",
+]  # fmt: skip
+DISTORT_DELAYS_TOO = {  # and what says how far, where something else says how often
+    "time_roll_share", "time_mask_share", "frequency_mask_hz",
+}  # fmt: skip
+MIDDLE = 128  # the level of a group delay of 0
+CHANNELS = {"grayscale": 1, "level_delay": 2, "rgb": 3}
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
 Cost = Annotated[float, Field(ge=1e-6, le=1e6)]
@@ -42,6 +50,7 @@ class AudioSettings(Section):
     min_hz: float = Field(ge=0)
     max_hz: float = Field(gt=0)
     db_range: float = Field(gt=0, le=200)
+    delay_fft_samples: int = Field(ge=0, le=65_536, multiple_of=2)
 
     @property
     def window_samples(self) -> int:
@@ -55,10 +64,12 @@ class AudioSettings(Section):
                 f"Received: min_hz={self.min_hz:g} max_hz={self.max_hz:g} "
                 f"sample_rate_hz={self.sample_rate_hz}"
             )
-        if self.window_samples < self.fft_samples:
+        longest = max(self.fft_samples, self.delay_fft_samples)
+        if self.window_samples < longest:
             raise ValueError(
-                "window_seconds must hold at least one frame of fft_samples. Received: "
-                f"window_seconds={self.window_seconds:g} fft_samples={self.fft_samples}"
+                "window_seconds must hold at least one frame of fft_samples, and of "
+                f"delay_fft_samples. Received: window_seconds={self.window_seconds:g} for frames "
+                f"of {longest} samples"
             )
         return self
 
@@ -77,26 +88,27 @@ class AudioSettings(Section):
 
     @model_validator(mode="after")
     def _bins_divide_the_spectrum(self) -> "AudioSettings":
-        bins = self.fft_samples // 2
-        if self.frequency_scale == "linear" and bins % self.frequency_bins:
-            fitting = ", ".join(str(n) for n in range(8, bins + 1) if bins % n == 0)
-            raise ValueError(
-                "frequency_bins must divide fft_samples / 2 on the linear scale. Received: "
-                f"frequency_bins={self.frequency_bins} fft_samples={self.fft_samples}. "
-                f"Use one of {fitting}, or frequency_scale=mel"
-            )
+        for name in ("fft_samples", "delay_fft_samples"):
+            bins = getattr(self, name) // 2
+            if self.frequency_scale == "linear" and bins % self.frequency_bins:
+                fitting = ", ".join(str(n) for n in range(8, bins + 1) if bins % n == 0)
+                raise ValueError(
+                    f"frequency_bins must divide {name} / 2 on the linear scale. Received: "
+                    f"frequency_bins={self.frequency_bins} {name}={2 * bins}. "
+                    f"Use one of {fitting}, or frequency_scale=mel"
+                )
         return self
 
 
 class ImageSettings(Section):
     height: Pixels
     width: Pixels
-    color: Literal["grayscale", "rgb"]
+    color: Literal["grayscale", "level_delay", "rgb"]
     max_megapixels: int = Field(ge=1, le=1000)
 
     @property
     def channels(self) -> int:
-        return 1 if self.color == "grayscale" else 3
+        return CHANNELS[self.color]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -279,6 +291,32 @@ class Settings(Section):
             raise ValueError(
                 "model.hidden_rows is less than image.height. "
                 f"Received: {self.model.hidden_rows} of {self.image.height} rows. Hide fewer"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _delays_are_drawn_and_read(self) -> "Settings":
+        drawn, color = self.audio.delay_fft_samples, self.image.color
+        views = [view for view in self.model.views if view.endswith("group_delay")]
+        if bool(drawn) != (color == "level_delay") or (views and not drawn):
+            raise ValueError(
+                "audio.delay_fft_samples and image.color=level_delay go together, and a view of "
+                f"group_delay needs both. Received: {drawn}, {color} and model.views="
+                f"{self.model.views}. Set all, or none; unseen.yaml has all"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _delays_stay_true(self) -> "Settings":
+        """Refuse what would change levels and leave delays that such a sound hasn't."""
+        changes = self.distort.model_dump(exclude=DISTORT_DELAYS_TOO) | self.augment.model_dump(
+            include={"channel_shift_range", "brightness_range"}
+        )
+        used = [name for name, amount in changes.items() if amount]
+        if self.image.color == "level_delay" and used:
+            raise ValueError(
+                "Images with group delay are moved, and no levels in them changed: their delays "
+                f"would stay. Received: {', '.join(used)}. Set to 0, or leave the delay out"
             )
         return self
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from deepfake_audio.settings import MIDDLE
+
 BORDERS = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 INTERPOLATIONS = {0: cv2.INTER_NEAREST, 1: cv2.INTER_LINEAR}
 
@@ -96,6 +98,16 @@ def _wrap(coordinates: np.ndarray, size: int) -> np.ndarray:
     below = coordinates + period * (np.trunc(-coordinates / period) + 1)
     above = coordinates - period * np.trunc(coordinates / period)
     return np.where(coordinates < 0, below, np.where(coordinates > period, above, coordinates))
+
+
+def mirror_delays(delays: np.ndarray, flipped: np.ndarray) -> None:
+    """Let what sounds late in a frame sound early, where time was turned round, in place.
+
+    Args:
+        delays: float32 `(images, height, width)`, 2 to 254, 128 for the middle of a frame.
+        flipped: bool `(images,)`.
+    """
+    delays[flipped] = 2 * MIDDLE - delays[flipped]
 
 
 def shift_levels(image: np.ndarray, intensity: float) -> None:

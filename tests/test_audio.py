@@ -14,6 +14,7 @@ from conftest import ROOT
 from deepfake_audio import decoding
 from deepfake_audio.audio import (
     cut_windows,
+    group_delay_samples,
     open_recording,
     read_audio,
     recording_windows,
@@ -30,7 +31,9 @@ RATE_HZ = AUDIO.sample_rate_hz
 
 
 def with_audio(**changes):
-    return load_settings(None, [f"audio.{key}={value}" for key, value in changes.items()]).audio
+    overrides = [f"audio.{key}={value}" for key, value in changes.items()]
+    color = ["image.color=level_delay"] if "delay_fft_samples" in changes else []
+    return load_settings(None, [*overrides, *color]).audio
 
 
 def sine(hz: float, seconds: float = 3.0, rate_hz: int = RATE_HZ) -> np.ndarray:
@@ -356,3 +359,50 @@ def test_frames_of_next_to_no_samples_are_refused(samples, is_read, tmp_path, mo
     else:
         with pytest.raises(UserError, match="at most 2,000 frames a second"):
             read_audio(path, 16_000)
+
+
+DELAYS = with_audio(frequency_bins=256, delay_fft_samples=512)
+
+
+def test_group_delay_equals_librosas_reassigned_times():
+    window = speech_like(AUDIO.window_seconds)
+    hop = (len(window) - 512) // (AUDIO.frames - 1)
+    _, times, _ = librosa.reassigned_spectrogram(
+        window, sr=RATE_HZ, n_fft=512, hop_length=hop, center=False, reassign_frequencies=False,
+        fill_nan=True, clip=False,
+    )  # fmt: skip
+    middles = np.arange(AUDIO.frames) * hop + 256.5  # librosa's lie between two samples
+    expected = (times * RATE_HZ - middles)[1:]
+    heard = spectrogram_db(window, DELAYS) > -40
+    assert heard.mean() > 0.8
+    difference = group_delay_samples(window, DELAYS) - expected
+    assert np.abs(difference[heard]).max() < 0.05
+
+
+@pytest.mark.parametrize("scale", ["linear", "mel"])
+def test_the_delay_of_a_click_is_its_distance_from_the_middle_of_the_frame(scale):
+    settings = with_audio(frequency_scale=scale, delay_fft_samples=1024, frequency_bins=64)
+    window = np.zeros(settings.window_samples, np.float32)
+    window[10_000] = 1
+    starts = np.linspace(0, len(window) - 1024, settings.frames).round()
+    heard = (starts < 10_000) & (starts > 10_000 - 1023)
+    delays = group_delay_samples(window, settings)
+    expected = np.where(heard, 10_000 - starts - 512, 0)
+    np.testing.assert_allclose(delays, np.tile(expected, (64, 1)), atol=0.1)
+    levels, drawn = np.moveaxis(spectrogram_image(window, settings), -1, 0)
+    np.testing.assert_array_equal(levels, spectrogram_image(window, with_audio(
+        frequency_scale=scale, frequency_bins=64)))  # fmt: skip
+    later_by_an_eighth = np.abs(expected - 128).argmin()
+    assert heard[later_by_an_eighth]
+    eighths = expected[later_by_an_eighth] / 128
+    assert np.abs(drawn[:, later_by_an_eighth] - (128 + 80 * np.arctan(eighths))).max() <= 1
+    assert (drawn[:, ~heard] == 128).all()
+
+
+def test_bins_that_are_averaged_count_by_their_power():
+    settings = with_audio(delay_fft_samples=512, frequency_bins=128)
+    window = speech_like(AUDIO.window_seconds)
+    power = 10 ** (spectrogram_db(window, DELAYS) / 10)
+    single = group_delay_samples(window, DELAYS)
+    expected = (power * single).reshape(128, 2, -1).sum(1) / power.reshape(128, 2, -1).sum(1)
+    np.testing.assert_allclose(group_delay_samples(window, settings), expected, atol=0.01)

@@ -8,6 +8,8 @@ from deepfake_audio.config import load_settings, read_settings, write_settings
 from deepfake_audio.errors import UserError
 from deepfake_audio.settings import Settings
 
+DELAYS = ("audio.delay_fft_samples=512", "image.color=level_delay")
+
 
 def error_of(*overrides: str, path: Path | None = None) -> str:
     with pytest.raises(UserError) as caught:
@@ -53,7 +55,7 @@ def test_unknown_key_names_the_near_match():
         ("model.dropout=1.0", "model.dropout: Input should be less than 1. Received: 1.0"),
         ("model.dropout=.nan", "model.dropout: Input should be a finite number"),
         ("augment.horizontal_flip=no", "augment.horizontal_flip: Input should be a valid boolean"),
-        ("image.color=cmyk", "image.color: Input should be 'grayscale' or 'rgb'"),
+        ("image.color=cmyk", "image.color: Input should be 'grayscale', 'level_delay' or 'rgb'"),
         ("train.epochs", "An override has the form section.key=value. Received: 'train.epochs'"),
         (
             "model.pool_sizes=[[2, 2]]",
@@ -146,3 +148,33 @@ def test_rows_are_left_for_the_network_to_look_at():
     with pytest.raises(UserError, match=r"is less than image.height. Received: 128 of 128 rows"):
         load_settings(None, lower)
     assert load_settings(None, [*lower, "image.height=256"]).model.hidden_rows == 128
+
+
+@pytest.mark.parametrize(
+    ("overrides", "part"),
+    [
+        (["audio.delay_fft_samples=512"], "and image.color=level_delay go together"),
+        (["image.color=level_delay"], "Received: 0, level_delay and model.views=['levels']"),
+        (["model.views=[group_delay]"], "a view of group_delay needs both"),
+        ([*DELAYS, "audio.delay_fft_samples=500"], "frequency_bins must divide delay_fft_samples"),
+        ([*DELAYS, "audio.delay_fft_samples=32768"], "for frames of 32768 samples"),
+        ([*DELAYS, "distort.noise_floor_db=10"], "Received: noise_floor_db. Set to 0"),
+        ([*DELAYS, "augment.brightness_range=[0.9, 1.1]"], "Received: brightness_range."),
+    ],
+)
+def test_settings_that_need_each_other_are_told(overrides, part):
+    assert part in error_of(*overrides)
+
+
+def test_delays_may_be_rolled():
+    assert load_settings(None, [*DELAYS, "distort.time_roll_share=0.1"]).distort.time_roll_share
+
+
+def test_a_stored_file_from_before_a_setting_means_what_it_meant(tmp_path):
+    path = tmp_path / "config.yaml"
+    write_settings(load_settings(), path)
+    lines = path.read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("  delay_fft_samples:")]
+    assert len(kept) == len(lines) - 1
+    path.write_text("\n".join(kept))
+    assert read_settings(path) == load_settings()

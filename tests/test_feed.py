@@ -6,10 +6,11 @@ import pytest
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
 from conftest import draw_image
+from deepfake_audio.audio import spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_records
 from deepfake_audio.errors import UserError
-from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
+from deepfake_audio.feed import UNCHANGED, ImageFeed, SpectrogramGenerator
 from deepfake_audio.images import ImageCache
 from train import make_feeds
 
@@ -297,3 +298,23 @@ def test_training_and_validation_share_the_memory_for_images(data_folder):
     training, validation = make_feeds(settings, {"train": records, "val": records})
     assert training.cache is validation.cache
     assert (training.workers, validation.workers) == (3, 3)
+
+
+def test_sound_played_backwards_has_its_delays_mirrored():
+    generator = SpectrogramGenerator(horizontal_flip=True)
+    image = np.random.default_rng(3).integers(2, 255, (16, 24, 2), dtype=np.uint8)
+    drawn = {name: None if v is None else np.array([v, v]) for name, v in UNCHANGED.items()}
+    drawn["flip_horizontal"] = np.array([False, True])
+    kept, flipped = generator.apply_transforms([image, image], drawn)
+    np.testing.assert_array_equal(kept, image)
+    np.testing.assert_array_equal(flipped[..., 0], image[:, ::-1, 0])
+    np.testing.assert_array_equal(flipped[..., 1], 256 - image[:, ::-1, 1].astype(int))
+
+
+def test_the_picture_of_sound_played_backwards_is_that_of_the_flipped_picture():
+    audio = load_settings(None, ["audio.delay_fft_samples=512", "image.color=level_delay"]).audio
+    window = np.random.default_rng(4).normal(size=audio.window_samples).astype(np.float32)
+    image = spectrogram_image(window, audio)
+    backwards = spectrogram_image(window[::-1], audio)[:, ::-1, 1].astype(int)
+    assert np.abs(256 - image[..., 1].astype(int) - backwards).mean() < 3
+    assert np.abs(image[..., 1].astype(int) - backwards).mean() > 30

@@ -8,6 +8,7 @@ from deepfake_audio.images import ImageCache, encode_png, fit_image, read_image
 
 GREY = load_settings(None, ["image.height=32", "image.width=24"]).image
 RGB = load_settings(None, ["image.height=32", "image.width=24", "image.color=rgb"]).image
+DELAY = RGB.model_copy(update={"color": "level_delay"})
 
 
 @pytest.fixture
@@ -74,3 +75,18 @@ def test_the_cache_keeps_images_while_there_is_room(tmp_path, pixels):
         np.testing.assert_array_equal(image[..., 0], pixels)
     with pytest.raises(ValueError, match="read-only"):
         first[0][:] = 0
+
+
+def test_level_and_delay_come_back_from_red_and_green(tmp_path):
+    drawn = np.random.default_rng(0).integers(0, 256, (32, 24, 2), dtype=np.uint8)
+    (tmp_path / "image.png").write_bytes(encode_png(drawn))
+    np.testing.assert_array_equal(read_image(tmp_path / "image.png", DELAY), drawn)
+    as_red_and_green = read_image(tmp_path / "image.png", RGB)
+    np.testing.assert_array_equal(as_red_and_green, np.dstack([drawn, np.zeros((32, 24))]))
+    np.testing.assert_array_equal(fit_image(drawn, DELAY), drawn)
+
+
+def test_a_grey_image_has_no_delay(tmp_path, pixels):
+    (tmp_path / "grey.png").write_bytes(encode_png(pixels))
+    with pytest.raises(UserError, match=r"as prepare.py draws it. Received: .*grey.png, which is"):
+        read_image(tmp_path / "grey.png", DELAY)

@@ -15,6 +15,16 @@ def build(*overrides, shape=(128, 96, 1), config=None):
     return build_model(load_settings(config, overrides).model, shape)
 
 
+def delay_settings(*views):
+    return load_settings(
+        None,
+        [
+            "audio.delay_fft_samples=512", "image.color=level_delay",
+            f"model.views=[{', '.join(views)}]", "model.conv_filters=[4, 4]",
+        ],
+    ).model  # fmt: skip
+
+
 def test_probabilities_come_out():
     outputs = build().predict(IMAGES, verbose=0)
     assert outputs.shape == (8, 1)
@@ -166,3 +176,32 @@ def test_tutorial_network_has_the_tutorials_shape():
 def test_more_pooling_than_the_image_has_pixels_is_a_value_error(overrides):
     with pytest.raises(ValueError):
         build(*overrides, shape=(16, 16, 1))
+
+
+TWO_CHANNELS = np.random.default_rng(2).integers(0, 256, (4, 128, 96, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("view", "channel"),
+    [("levels", 0), ("frequency_residual", 0), ("group_delay", 1), ("lower_group_delay", 1)],
+)
+def test_a_view_sees_its_own_channel_alone(view, channel):
+    model = build_model(delay_settings(view), (128, 96, 2))
+    for changed in (0, 1):
+        images = TWO_CHANNELS.copy()
+        images[..., changed] = images[::-1, ..., changed]
+        moved = np.abs(model(images) - model(TWO_CHANNELS)).max()
+        assert (moved > 1e-4) == (changed == channel)
+
+
+def test_the_score_of_delays_is_the_log_odds_too():
+    model = build_model(delay_settings("group_delay", "time_residual"), (128, 96, 2))
+    p_real = model.predict(TWO_CHANNELS, verbose=0).astype(np.float64)
+    scores = score_model(model).predict(TWO_CHANNELS, verbose=0)
+    np.testing.assert_allclose(scores, np.log(p_real / (1 - p_real)), atol=1e-5)
+
+
+def test_no_delay_is_zero_to_the_network():
+    member = build_model(delay_settings("group_delay"), (128, 96, 2))
+    seen = keras.Model(member.inputs[0], member.get_layer("rescale").output)
+    np.testing.assert_array_equal(seen(np.full((1, 128, 96, 2), 128, np.float32)), 0)

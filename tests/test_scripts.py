@@ -315,6 +315,7 @@ def test_a_run_that_is_older_than_a_setting_of_use_is_still_used(in_workspace, t
 
 
 def test_a_run_that_was_not_evaluated_is_not_compared(in_workspace, tmp_path, capsys):
+    assert evaluate.main(["--run", "first", "evaluate.bootstrap=0"]) == 0
     run = tmp_path / "fresh"
     ignored = shutil.ignore_patterns("scores.csv")
     shutil.copytree("runs/first", run, ignore=ignored)
