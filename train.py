@@ -32,7 +32,7 @@ from deepfake_audio.calibration import (
     fit_calibration,
     probability,
 )
-from deepfake_audio.config import check_settings, load_settings
+from deepfake_audio.config import DEFAULTS_FILE, check_settings, lay_settings
 from deepfake_audio.dataset import (
     LABELS,
     DataCheck,
@@ -134,17 +134,18 @@ def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Setti
     Images made by this project say how they were made; those audio settings go with the run, so
     that sound given to predict.py later becomes the same kind of image.
     """
-    settings = load_settings(config, overrides)
-    audio = read_audio_settings(Path(settings.data.folder))
+    values = lay_settings(config, overrides)
+    folder = values["data"]["folder"]
+    audio = read_audio_settings(Path(folder)) if isinstance(folder, str) else None
     if audio is None:
-        return settings, False
-    if any(override.startswith("audio.") for override in overrides) and audio != settings.audio:
+        return check_settings(values, origin=config or DEFAULTS_FILE.name), False
+    drawn = audio.model_dump()
+    if any(override.startswith("audio.") for override in overrides) and drawn != values["audio"]:
         raise UserError(
             "The images' audio settings can't change after they are made. "
-            f"Received: others than {settings.data.folder}/audio.yaml has. Leave them out."
+            f"Received: others than {folder}/audio.yaml has. Leave them out."
         )
-    drawn = settings.model_dump() | {"audio": audio.model_dump()}
-    return check_settings(drawn, origin=f"{settings.data.folder}/audio.yaml"), True
+    return check_settings(values | {"audio": drawn}, origin=f"{folder}/audio.yaml"), True
 
 
 def load_data(settings: Settings) -> DataCheck:

@@ -36,11 +36,16 @@ def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ())
     Raises:
         UserError: an unreadable file, an unknown key (with the near match), a wrong type or range.
     """
+    return check_settings(lay_settings(path, overrides), origin=str(path or DEFAULTS_FILE.name))
+
+
+def lay_settings(path: str | Path | None, overrides: Iterable[str]) -> dict[str, dict]:
+    """Do as `load_settings`, but return plain values of known keys, not checked yet."""
     values = read_yaml(DEFAULTS_FILE)
     if path is not None:
         _lay_over(values, read_yaml(Path(path)), origin=str(path))
     _lay_overrides(values, overrides)
-    return check_settings(values, origin=str(path or DEFAULTS_FILE.name))
+    return values
 
 
 def _lay_overrides(values: dict, overrides: Iterable[str]) -> None:

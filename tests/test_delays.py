@@ -1,0 +1,68 @@
+"""Group delay end to end: the same picture for training and prediction, and nothing else for it."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evaluate
+import predict
+import prepare
+import train
+from conftest import TINY_SETTINGS
+
+DRAWN = ("audio.delay_fft_samples=512", "image.color=level_delay")
+TRAINED = (*TINY_SETTINGS, "train.epochs=2", "image.color=level_delay")
+
+
+@pytest.fixture(scope="module")
+def delay_workspace(audio_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data/delays, drawn from the voices of `audio_workspace`, and runs/delays."""
+    folder = tmp_path_factory.mktemp("delays")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        voices = str(audio_workspace / "mine")
+        assert prepare.main([voices, "--name", "delays", "prepare.workers=1", *DRAWN]) == 0
+        views = "model.views=[group_delay, frequency_residual]"
+        assert train.main(["--run", "delays", "data.folder=data/delays", views, *TRAINED]) == 0
+    return folder
+
+
+def scores_of(*inputs: str) -> dict[str, float]:
+    assert predict.main([*inputs, "--run", "delays", "--csv", "scores.csv"]) == 0
+    with Path("scores.csv").open(newline="") as file:
+        return {Path(row["file"]).stem: float(row["score"]) for row in csv.DictReader(file)}
+
+
+def test_a_recording_is_scored_as_its_pictures_are(delay_workspace, audio_workspace, monkeypatch):
+    monkeypatch.chdir(delay_workspace)
+    with Path("data/delays/manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    for audio in {row["audio"] for row in rows}:
+        images = [f"data/delays/{row['image']}" for row in rows if row["audio"] == audio]
+        heard = scores_of(str(audio_workspace / "mine" / audio))
+        seen = scores_of(*images)
+        assert len(seen) == len(images) > 1
+        np.testing.assert_allclose(np.mean(list(seen.values())), *heard.values(), atol=1e-4)
+
+
+def test_delays_are_evaluated_and_pictured(delay_workspace, monkeypatch):
+    monkeypatch.chdir(delay_workspace)
+    assert evaluate.main(["--run", "delays", "evaluate.bootstrap=0"]) == 0
+    assert "data:image/png" in Path("runs/delays/report.html").read_text()
+
+
+def test_a_grey_picture_is_not_judged_by_delays(
+    delay_workspace, audio_workspace, monkeypatch, capsys
+):
+    monkeypatch.chdir(delay_workspace)
+    grey = next((audio_workspace / "data/mine/test/fake").glob("*.png"))
+    assert predict.main([str(grey), "--run", "delays"]) == 1
+    assert "which is grey. Predict from the sound itself" in capsys.readouterr().err
+
+
+def test_images_with_delays_are_not_trained_on_as_grey_ones(delay_workspace, monkeypatch, capsys):
+    monkeypatch.chdir(delay_workspace)
+    assert train.main(["data.folder=data/delays", *TINY_SETTINGS]) == 2
+    assert "image.color=level_delay go together" in capsys.readouterr().err
