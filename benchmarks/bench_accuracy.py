@@ -41,7 +41,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("folder")
     parser.add_argument("settings", nargs="*", metavar="SECTION.KEY=VALUE")
     parser.add_argument("--config", metavar="FILE")
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 def free_name(stem: str) -> str:
