@@ -4,8 +4,8 @@
     python -m benchmarks.known_vocoders melgan WHERE INPUT OUTPUT
     python -m benchmarks.known_vocoders mb_melgan WHERE INPUT OUTPUT
 
-For `make_fakes.py --command`, with {input} and {output} in place of INPUT and OUTPUT: fakes that the
-model in models/pretrained never met. WHERE holds what is not ours, and is fetched by hand:
+For `make_fakes.py --command`, with {input} and {output} in place of INPUT and OUTPUT: fakes that
+the model in models/pretrained never met. WHERE holds what is not ours, and is fetched by hand:
 
     fargan     fargan_demo of libopus 1.5.2, built with --enable-deep-plc --enable-dred
     melgan     the unpacked wheel ttskit 0.3.8 (MIT; Mandarin voices, 22.05 kHz); needs PyTorch
