@@ -36,6 +36,7 @@ from deepfake_audio.dataset import (
     DataCheck,
     ImageRecord,
     check_images,
+    read_audio_settings,
     read_records,
     speaker_warnings,
 )
@@ -109,6 +110,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
     elsewhere = args.data is not None  # what the shipped model was trained on is not shipped
     run, record, settings = runs.open_run(args.run, False, args.settings, or_pretrained=elsewhere)
     origin = Path(args.data or settings.data.folder)
+    check_drawn_alike(origin, settings, run)
     data = check_images(read_records(origin), settings.image)
     for message in data.unreadable:
         report(message)
@@ -129,6 +131,18 @@ def evaluate_run(args: argparse.Namespace) -> int:
     )
     evaluate_tables(subject, tables)
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
+
+
+def check_drawn_alike(origin: Path, settings: Settings, run: runs.Run) -> None:
+    """Raise a `UserError` if the images show the group delay otherwise than the run's own."""
+    drawn = read_audio_settings(origin) if is_folder(origin) else None
+    ours = settings.audio.delay_fft_samples
+    if drawn is not None and drawn.delay_fft_samples != ours:
+        raise UserError(
+            "Images are drawn as those that the run was trained on. Received: "
+            f"{origin} with audio.delay_fft_samples={drawn.delay_fft_samples}, and {run.name} with "
+            f"{ours}. Prepare the sound anew with --config {run.config}"
+        )
 
 
 def evaluate_score_file(args: argparse.Namespace) -> int:

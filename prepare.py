@@ -105,10 +105,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path("data", args.name or corpus.name)
     begin(folder, settings.audio)
     with only_one(folder / JOURNAL, "Preparing"):
-        return fill(folder, corpus, settings)
+        return fill(folder, corpus, settings, args.config)
 
 
-def fill(folder: Path, corpus: Corpus, settings: Settings) -> int:
+def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -> int:
     """Draw the images of a corpus into its folder, and report; return the exit code."""
     repeated, contradictory = find_repeated(corpus.clips)
     left_out = {*repeated, *contradictory}
@@ -123,8 +123,15 @@ def fill(folder: Path, corpus: Corpus, settings: Settings) -> int:
     with replacing(folder / "report.txt") as partial:
         partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     print(text)
-    print(f"Next: python train.py {shlex.quote(f'data.folder={folder}')}")
+    print(f"Next: {next_command(folder, settings, config)}")
     return EXIT_SOME_FAILED if failed or contradictory else EXIT_OK
+
+
+def next_command(folder: Path, settings: Settings, config: str | None) -> str:
+    """Return the command that trains on the folder as its images are drawn."""
+    color = [] if settings.image.color == "grayscale" else [f"image.color={settings.image.color}"]
+    chosen = ["--config", config] if config else color
+    return shlex.join(["python", "train.py", *chosen, f"data.folder={folder}"])
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -145,6 +145,12 @@ def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Setti
             "The images' audio settings can't change after they are made. "
             f"Received: others than {folder}/audio.yaml has. Leave them out."
         )
+    if values["image"]["color"] == "level_delay" and not audio.delay_fft_samples:
+        raise UserError(
+            "Images are drawn with group delay before a network can look at it. Received: "
+            f"{folder}, drawn without. Prepare the sound again with these settings, under another "
+            "--name, or train with other image.color and model.views."
+        )
     return check_settings(values | {"audio": drawn}, origin=f"{folder}/audio.yaml"), True
 
 

@@ -118,7 +118,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = load_settings(args.config, args.settings)
     ours = settings.train
     same = [f"train.epochs={ours.epochs}", f"train.seed={ours.seed}"]
-    same += [f"train.epoch_images={ours.epoch_images}", f"image.color={settings.image.color}"]
+    same += [f"train.epoch_images={ours.epoch_images}"]
+    if settings.image.color == "level_delay":  # of these, the tutorials' network sees the levels
+        same += ["image.color=level_delay"]
     results = {
         "these settings": trained("accuracy", [*config, *given, *args.settings]),
         "tutorial network": trained("tutorial", ["--config", str(TUTORIAL), *given, *same]),

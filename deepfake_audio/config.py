@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from deepfake_audio.errors import UserError
-from deepfake_audio.settings import Settings
+from deepfake_audio.settings import AudioSettings, Settings
 from deepfake_audio.yaml_files import parse_yaml, read_yaml, shortened
 
 DEFAULTS_FILE = Path(__file__).resolve().parent.parent / "config.yaml"
@@ -104,19 +104,31 @@ def check_settings(values: Mapping, origin: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
+        raise _wrong_value(error, (), origin) from None
+
+
+def check_audio_settings(values: Mapping, origin: str) -> AudioSettings:
+    """Do as `check_settings` with the audio section alone."""
+    try:
+        return AudioSettings.model_validate(values)
+    except ValidationError as error:
+        raise _wrong_value(error, ("audio",), origin) from None
+
+
+def _wrong_value(error: ValidationError, section: tuple[str, ...], origin: str) -> UserError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in (*section, *first["loc"]))
     if first["type"] == "extra_forbidden":
-        raise UserError(_unknown_key(key, origin))
+        return UserError(_unknown_key(key, origin))
     if first["type"] == "missing":
-        raise UserError(
+        return UserError(
             f"Every setting needs a value. Received: no {key} in {origin}. Write it there, as in "
             "config.yaml; a run from before there was such a setting must be trained again."
         )
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        raise UserError(f"{rule}.")
-    raise UserError(
+        return UserError(f"{rule}.")
+    return UserError(
         f"{key}: {rule}. Received: {shortened(repr(first['input']))}."
         f"{_allowed(key, first['input'])} config.yaml says what it means."
     )

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from ruamel.yaml import YAML
 
-from deepfake_audio.config import check_settings, load_settings, with_settings_of_before
+from deepfake_audio.config import check_audio_settings, with_settings_of_before
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file, find_files, is_file, is_folder, read_lines, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, read_image
@@ -299,7 +299,5 @@ def read_audio_settings(folder: Path) -> AudioSettings | None:
     path = folder / AUDIO_SETTINGS
     if not is_file(path):
         return None
-    values = load_settings().model_dump() | with_settings_of_before({"audio": read_yaml(path)})
-    if isinstance(values["audio"], dict) and values["audio"].get("delay_fft_samples"):
-        values["image"]["color"] = "level_delay"  # as such images are read
-    return check_settings(values, origin=str(path)).audio
+    values = with_settings_of_before({"audio": read_yaml(path)})["audio"]
+    return check_audio_settings(values, origin=str(path))

@@ -107,12 +107,12 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
             f"Received: {origin}."
         )
     if settings.color == "level_delay":
-        pixels = pixels[..., :2]
+        pixels = np.ascontiguousarray(pixels[..., :2])
         if np.array_equal(pixels[..., 0], pixels[..., 1]):
             raise UserError(
                 "Where image.color is level_delay, an image has the level in red and the group "
                 f"delay in green, as prepare.py draws it. Received: {origin}, which is grey. "
-                "Predict from the sound itself, or with a run of grey images."
+                "Use the sound itself, or settings for grey images."
             )
     return fit_image(pixels, settings)
 

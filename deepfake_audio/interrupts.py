@@ -25,8 +25,7 @@ def interrupts_heard() -> Iterator[threading.Event]:
         yield pressed
         return
 
-    again = threading.Timer(AGAIN_SECONDS, signal.raise_signal, [signal.SIGINT])
-    again.daemon = True
+    timers: list[threading.Timer] = []
 
     def press(number: int, frame: object) -> None:
         pressed.set()
@@ -35,14 +34,25 @@ def interrupts_heard() -> Iterator[threading.Event]:
     def press_again(ignored: "sys.UnraisableHookArgs") -> None:
         if ignored.exc_type is not KeyboardInterrupt:
             outer_hook(ignored)
-        elif not again.ident:
-            again.start()
+            return
+        timers.append(threading.Timer(AGAIN_SECONDS, _interrupt_main_thread))
+        timers[-1].daemon = True
+        timers[-1].start()
 
     signal.signal(signal.SIGINT, press)
     sys.unraisablehook = press_again
     try:
         yield pressed
     finally:
-        again.cancel()
+        for timer in timers:
+            timer.cancel()
         sys.unraisablehook = outer_hook
         signal.signal(signal.SIGINT, outer_handler)
+
+
+def _interrupt_main_thread() -> None:
+    """Press Ctrl-C once more; the main thread hears it at once, even where it waits."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)

@@ -15,6 +15,7 @@ View = Literal[
 DISTORT_DELAYS_TOO = {  # and what says how far, where something else says how often
     "time_roll_share", "time_mask_share", "frequency_mask_hz",
 }  # fmt: skip
+LEAST_FFT_SAMPLES = 64
 MIDDLE = 128  # the level of a group delay of 0
 CHANNELS = {"grayscale": 1, "level_delay": 2, "rgb": 3}
 Pixels = Annotated[int, Field(ge=8, le=4096)]
@@ -43,7 +44,7 @@ class AudioSettings(Section):
     window_seconds: float = Field(gt=0, le=60)
     window_overlap: float = Field(ge=0, le=0.95)
     trim_db: float = Field(ge=0, le=120)
-    fft_samples: int = Field(ge=64, le=65_536, multiple_of=2)
+    fft_samples: int = Field(ge=LEAST_FFT_SAMPLES, le=65_536, multiple_of=2)
     frames: Pixels
     frequency_bins: Pixels
     frequency_scale: Literal["linear", "mel"]
@@ -51,6 +52,16 @@ class AudioSettings(Section):
     max_hz: float = Field(gt=0)
     db_range: float = Field(gt=0, le=200)
     delay_fft_samples: int = Field(ge=0, le=65_536, multiple_of=2)
+
+    @field_validator("delay_fft_samples")
+    @classmethod
+    def _none_or_a_frame(cls, samples: int) -> int:
+        if 0 < samples < LEAST_FFT_SAMPLES:
+            raise ValueError(
+                f"audio.delay_fft_samples is 0 or at least {LEAST_FFT_SAMPLES}. "
+                f"Received: {samples}. 1024 is usual"
+            )
+        return samples
 
     @property
     def window_samples(self) -> int:
@@ -75,14 +86,15 @@ class AudioSettings(Section):
 
     @model_validator(mode="after")
     def _bands_are_heard(self) -> "AudioSettings":
-        bins = (self.max_hz - self.min_hz) * self.fft_samples / self.sample_rate_hz
+        shortest = min(self.fft_samples, self.delay_fft_samples or self.fft_samples)
+        bins = (self.max_hz - self.min_hz) * shortest / self.sample_rate_hz
         if self.frequency_scale == "mel" and bins < self.frequency_bins / 2:
             raise ValueError(
                 "min_hz to max_hz must span at least half as many FFT bins as there are "
                 "frequency_bins, or most rows of the image stay black. Received: "
                 f"min_hz={self.min_hz:g} max_hz={self.max_hz:g} frequency_bins="
                 f"{self.frequency_bins}, and {bins:.1f} bins between. Take a wider span, fewer "
-                "frequency_bins or more fft_samples"
+                "frequency_bins or more fft_samples (and delay_fft_samples)"
             )
         return self
 
@@ -313,10 +325,11 @@ class Settings(Section):
             include={"channel_shift_range", "brightness_range"}
         )
         used = [name for name, amount in changes.items() if amount]
+        used += ["fill_mode=constant"] if self.augment.fill_mode == "constant" else []
         if self.image.color == "level_delay" and used:
             raise ValueError(
                 "Images with group delay are moved, and no levels in them changed: their delays "
-                f"would stay. Received: {', '.join(used)}. Set to 0, or leave the delay out"
+                f"would stay. Received: {', '.join(used)}. Take config.yaml's values"
             )
         return self
 

@@ -105,8 +105,9 @@ def mirror_delays(delays: np.ndarray, flipped: np.ndarray) -> None:
 
     Args:
         delays: float32 `(images, height, width)`, 2 to 254, 128 for the middle of a frame.
-        flipped: bool `(images,)`.
+        flipped: whether, bool or 0 and 1 `(images,)`.
     """
+    flipped = np.asarray(flipped, bool)
     delays[flipped] = 2 * MIDDLE - delays[flipped]
 
 

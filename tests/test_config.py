@@ -158,7 +158,10 @@ def test_rows_are_left_for_the_network_to_look_at():
         (["model.views=[group_delay]"], "a view of group_delay needs both"),
         ([*DELAYS, "audio.delay_fft_samples=500"], "frequency_bins must divide delay_fft_samples"),
         ([*DELAYS, "audio.delay_fft_samples=32768"], "for frames of 32768 samples"),
-        ([*DELAYS, "distort.noise_floor_db=10"], "Received: noise_floor_db. Set to 0"),
+        ([*DELAYS, "distort.noise_floor_db=10"], "Received: noise_floor_db. Take"),
+        ([*DELAYS, "augment.fill_mode=constant"], "Received: fill_mode=constant."),
+        (["audio.delay_fft_samples=62"], "is 0 or at least 64. Received: 62."),
+        ([*DELAYS, "audio.frequency_scale=mel", "audio.delay_fft_samples=64"], "32.0 bins between"),
         ([*DELAYS, "augment.brightness_range=[0.9, 1.1]"], "Received: brightness_range."),
     ],
 )

@@ -10,7 +10,7 @@ import evaluate
 import predict
 import prepare
 import train
-from conftest import TINY_SETTINGS
+from conftest import ROOT, TINY_SETTINGS
 
 DRAWN = ("audio.delay_fft_samples=512", "image.color=level_delay")
 TRAINED = (*TINY_SETTINGS, "train.epochs=2", "image.color=level_delay")
@@ -59,10 +59,39 @@ def test_a_grey_picture_is_not_judged_by_delays(
     monkeypatch.chdir(delay_workspace)
     grey = next((audio_workspace / "data/mine/test/fake").glob("*.png"))
     assert predict.main([str(grey), "--run", "delays"]) == 1
-    assert "which is grey. Predict from the sound itself" in capsys.readouterr().err
+    assert "which is grey. Use the sound itself" in capsys.readouterr().err
 
 
 def test_images_with_delays_are_not_trained_on_as_grey_ones(delay_workspace, monkeypatch, capsys):
     monkeypatch.chdir(delay_workspace)
     assert train.main(["data.folder=data/delays", *TINY_SETTINGS]) == 2
     assert "image.color=level_delay go together" in capsys.readouterr().err
+
+
+def test_images_with_delays_are_not_evaluated_by_a_grey_run(
+    delay_workspace, audio_workspace, monkeypatch, capsys
+):
+    monkeypatch.chdir(delay_workspace)
+    grey = str(audio_workspace / "runs/heard")
+    assert evaluate.main(["--run", grey, "--data", "data/delays"]) == 2
+    assert "data/delays with audio.delay_fft_samples=512, and heard with 0." in (
+        capsys.readouterr().err
+    )
+
+
+def test_delays_are_not_looked_for_in_images_drawn_without(audio_workspace, monkeypatch, capsys):
+    monkeypatch.chdir(audio_workspace)
+    config = ["--config", str(ROOT / "unseen.yaml")]
+    assert train.main([*config, "data.folder=data/mine"]) == 2
+    assert "Received: data/mine, drawn without. Prepare" in capsys.readouterr().err
+
+
+def test_prepare_names_the_command_that_trains(
+    delay_workspace, audio_workspace, monkeypatch, capsys
+):
+    monkeypatch.chdir(delay_workspace)
+    voices = str(audio_workspace / "mine")
+    assert prepare.main([voices, "--name", "delays", "prepare.workers=1", *DRAWN]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "Next: python train.py image.color=level_delay data.folder=data/delays"
+    )

@@ -39,13 +39,36 @@ def test_an_interrupt_that_a_finaliser_loses_ends_the_script(capsys):
     @script
     def main(argv):
         Finalised()
-        for _ in range(1000):
-            time.sleep(0.01)
+        time.sleep(20)
+        return 0
+
+    began = time.monotonic()
+
+    assert main([]) == 130
+    assert time.monotonic() - began < 10
+    assert capsys.readouterr().err == "error: Interrupted.\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_that_is_lost_twice_ends_the_script(capsys):
+    class Finalised:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("not reached")
+
+    class Slow:
+        def __del__(self):
+            time.sleep(1)  # the second Ctrl-C falls in here
+
+    @script
+    def main(argv):
+        Finalised()
+        Slow()
+        time.sleep(20)
         return 0
 
     assert main([]) == 130
     assert capsys.readouterr().err == "error: Interrupted.\n"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_an_interrupt_that_a_library_renames_shows_no_traceback(capsys):
