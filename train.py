@@ -32,7 +32,12 @@ from deepfake_audio.calibration import (
     fit_calibration,
     probability,
 )
-from deepfake_audio.config import DEFAULTS_FILE, check_settings, lay_settings
+from deepfake_audio.config import (
+    DEFAULTS_FILE,
+    check_audio_settings,
+    check_settings,
+    lay_settings,
+)
 from deepfake_audio.dataset import (
     LABELS,
     DataCheck,
@@ -137,8 +142,10 @@ def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Setti
     values = lay_settings(config, overrides)
     folder = values["data"]["folder"]
     audio = read_audio_settings(Path(folder)) if isinstance(folder, str) else None
+    origin = config or DEFAULTS_FILE.name
     if audio is None:
-        return check_settings(values, origin=config or DEFAULTS_FILE.name), False
+        return check_settings(values, origin), False
+    check_audio_settings(values["audio"], origin)  # though the folder's go before these
     drawn = audio.model_dump()
     if any(override.startswith("audio.") for override in overrides) and drawn != values["audio"]:
         raise UserError(
