@@ -200,15 +200,16 @@ def _seen(view: str, settings: ModelSettings, has_delay: bool) -> list[keras.Lay
     """Return the layers from the image to what a network sees of it, of about unit variance."""
     windows = {
         "frequency_residual": (settings.residual_rows, 1),
+        "delay_residual": (settings.residual_rows, 1),
         "time_residual": (1, settings.residual_columns),
     }
     part = view.removeprefix("lower_")
-    scale = {"levels": 1 / 255, "group_delay": DELAY_SCALE}.get(part, RESIDUAL_SCALE)
     hidden = ((settings.hidden_rows, 0), (0, 0))
-    if part == "group_delay":
-        taken = [Channel(1, zero=MIDDLE, name="delay")]
+    if "delay" in part:
+        taken, scale = [Channel(1, zero=MIDDLE, name="delay")], DELAY_SCALE
     else:
         taken = [Channel(0, name="level")] if has_delay else []
+        scale = 1 / 255 if part == "levels" else RESIDUAL_SCALE
     return [
         *taken,
         layers.Rescaling(scale, name="rescale"),

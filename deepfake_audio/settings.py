@@ -10,7 +10,7 @@ MAX_VIEWS = 64
 Share = Annotated[float, Field(ge=0, lt=1)]
 View = Literal[
     "levels", "frequency_residual", "lower_frequency_residual", "time_residual",
-    "group_delay", "lower_group_delay",
+    "group_delay", "lower_group_delay", "delay_residual", "lower_delay_residual",
 ]  # fmt: skip
 DISTORT_DELAYS_TOO = {  # and what says how far, where something else says how often
     "time_roll_share", "time_mask_share", "frequency_mask_hz",
@@ -309,11 +309,11 @@ class Settings(Section):
     @model_validator(mode="after")
     def _delays_are_drawn_and_read(self) -> "Settings":
         drawn, color = self.audio.delay_fft_samples, self.image.color
-        views = [view for view in self.model.views if view.endswith("group_delay")]
+        views = [view for view in self.model.views if "delay" in view]
         if bool(drawn) != (color == "level_delay") or (views and not drawn):
             raise ValueError(
                 "audio.delay_fft_samples and image.color=level_delay go together, and a view of "
-                f"group_delay needs both. Received: {drawn}, {color} and model.views="
+                f"delays needs both. Received: {drawn}, {color} and model.views="
                 f"{self.model.views}. Set all, or none; unseen.yaml has all"
             )
         return self

