@@ -19,8 +19,9 @@ def group_images(records: Sequence[ImageRecord], balance: str) -> list[list[np.n
 
     Args:
         records: of the training images.
-        balance: `none` puts all into one; `groups` makes one of each corpus and generator
-            (`attack`) of a class, which is the class itself where the manifest names neither.
+        balance: `none` puts all into one; `groups` makes one of each generator (`attack`), and of
+            each corpus where no generator is named, as for real voices. A generator's share is one
+            however many corpora it has said again: copies of many would crowd out other fakes.
 
     Returns:
         For each class its groups, each integers `(images,)`.
@@ -29,7 +30,7 @@ def group_images(records: Sequence[ImageRecord], balance: str) -> list[list[np.n
         return [[np.arange(len(records))]]
     classes = defaultdict(lambda: defaultdict(list))
     for position, record in enumerate(records):
-        classes[record.label][record.corpus, record.attack].append(position)
+        classes[record.label][record.attack or record.corpus].append(position)
     return [[np.array(group) for group in groups.values()] for groups in classes.values()]
 
 

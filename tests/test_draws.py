@@ -9,7 +9,7 @@ from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.draws import draw_epoch, group_images
 
 REALS = {("a", ""): 40, ("b", ""): 3}
-FAKES = {("a", "vocoder"): 25, ("a", "tts"): 7, ("b", "tts"): 1}
+FAKES = {("a", "vocoder"): 25, ("a", "tts"): 7, ("b", ""): 1}
 IMAGES = 76
 
 
@@ -55,6 +55,13 @@ def test_classes_are_shown_equally_and_groups_by_the_root_of_their_sizes(images)
             roots = sum(size**0.5 for size in groups.values())
             for group, size in groups.items():
                 assert abs(counts[label, *group] - total / 2 * size**0.5 / roots) < 2.5
+
+
+def test_a_generator_of_many_corpora_has_one_share():
+    fakes = {("a", "tts"): 16} | {(str(corpus), "copies"): 1 for corpus in range(16)}
+    records = records_of(fakes=fakes)
+    order = [records[position] for position in shown(records, "groups", 400, [0])]
+    assert abs(sum(record.attack == "copies" for record in order) - 100) < 3
 
 
 def test_within_a_group_no_image_is_shown_more_often_than_another():
