@@ -17,6 +17,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".
 BYTES_A_PIXEL = 4  # as an uncompressed picture with transparency has
 LARGE_PIXELS = 4_000_000  # larger ones are decoded one at a time: each thread might have one
 ONE_LARGE_IMAGE = threading.RLock()
+PNG_SIGNATURE, PNG_COLOR_AT, PNG_RGB = b"\x89PNG\r\n\x1a\n", 25, 2
 # Spectrograms have grain, but no repetitions: searching for these saves no bytes and takes time.
 PNG_PARAMETERS = (
     cv2.IMWRITE_PNG_FILTER,
@@ -100,7 +101,7 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
                 f"pixels. Received: {origin}, which claims {width:,} x {height:,}. Make it smaller."
             )
         with ONE_LARGE_IMAGE if width * height > LARGE_PIXELS else nullcontext():
-            pixels = _decode(encoded, settings)
+            pixels = _decode(encoded, settings.channels > 1)
     if pixels is None:
         raise UserError(
             "An image must be a PNG, JPEG, BMP, WebP or TIFF file that can be decoded. "
@@ -114,16 +115,29 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
                 f"delay in green, as prepare.py draws it. Received: {origin}, which is grey. "
                 "Use the sound itself, or settings for grey images."
             )
+    elif _shows_delay(encoded):
+        raise UserError(
+            "An image with the group delay in green, as prepare.py draws it, is for runs with "
+            f"image.color=level_delay. Received: {origin}. Use the sound itself, or such a run."
+        )
     return fit_image(pixels, settings)
 
 
-def _decode(encoded: bytes, settings: ImageSettings) -> np.ndarray | None:
-    flag = cv2.IMREAD_GRAYSCALE if settings.channels == 1 else cv2.IMREAD_COLOR_RGB
+def _decode(encoded: bytes, in_colour: bool) -> np.ndarray | None:
+    flag = cv2.IMREAD_COLOR_RGB if in_colour else cv2.IMREAD_GRAYSCALE
     try:
         with libraries_quiet():
             return cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
     except cv2.error:
         return None
+
+
+def _shows_delay(encoded: bytes) -> bool:
+    """Say whether a picture that can be decoded is one of level and delay, by `encode_png`."""
+    if not encoded.startswith(PNG_SIGNATURE) or encoded[PNG_COLOR_AT] != PNG_RGB:
+        return False
+    red, green, blue = cv2.split(_decode(encoded, in_colour=True))
+    return not blue.any() and np.ptp(red) > 0 and np.ptp(green) > 0
 
 
 def fit_image(pixels: np.ndarray, settings: ImageSettings) -> np.ndarray:

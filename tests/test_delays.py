@@ -62,6 +62,15 @@ def test_a_grey_picture_is_not_judged_by_delays(
     assert "which is grey. Use the sound itself" in capsys.readouterr().err
 
 
+def test_a_picture_with_delays_is_not_judged_by_a_grey_run(
+    delay_workspace, audio_workspace, monkeypatch, capsys
+):
+    monkeypatch.chdir(delay_workspace)
+    drawn = next(Path("data/delays/test/fake").glob("*.png"))
+    assert predict.main([str(drawn), "--run", str(audio_workspace / "runs/heard")]) == 1
+    assert "is for runs with image.color=level_delay. Received: " in capsys.readouterr().err
+
+
 def test_images_with_delays_are_not_trained_on_as_grey_ones(delay_workspace, monkeypatch, capsys):
     monkeypatch.chdir(delay_workspace)
     assert train.main(["data.folder=data/delays", *TINY_SETTINGS]) == 2

@@ -39,6 +39,17 @@ def test_colours_keep_their_order(tmp_path):
     assert read_image(tmp_path / "red.png", RGB)[0, 0].tolist() == [255, 0, 0]
 
 
+def test_a_picture_without_blue_is_one_of_delays_only_where_red_and_green_vary(tmp_path, pixels):
+    warm = np.dstack([np.full_like(pixels, 255), pixels, np.zeros_like(pixels)])
+    (tmp_path / "warm.png").write_bytes(encode_png(warm))
+    assert read_image(tmp_path / "warm.png", GREY).shape == (32, 24, 1)
+    (tmp_path / "delay.png").write_bytes(encode_png(np.dstack([pixels, pixels[::-1]])))
+    assert read_image(tmp_path / "delay.png", DELAY).shape == (32, 24, 2)
+    for settings in (GREY, RGB):
+        with pytest.raises(UserError, match="is for runs with image"):
+            read_image(tmp_path / "delay.png", settings)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "bmp", "webp", "tiff", "png"])
 def test_other_formats_and_sizes_are_read(tmp_path, suffix):
     path = tmp_path / f"image.{suffix}"
@@ -81,7 +92,7 @@ def test_level_and_delay_come_back_from_red_and_green(tmp_path):
     drawn = np.random.default_rng(0).integers(0, 256, (32, 24, 2), dtype=np.uint8)
     (tmp_path / "image.png").write_bytes(encode_png(drawn))
     np.testing.assert_array_equal(read_image(tmp_path / "image.png", DELAY), drawn)
-    as_red_and_green = read_image(tmp_path / "image.png", RGB)
+    as_red_and_green = cv2.imread(str(tmp_path / "image.png"), cv2.IMREAD_COLOR_RGB)
     np.testing.assert_array_equal(as_red_and_green, np.dstack([drawn, np.zeros((32, 24))]))
     np.testing.assert_array_equal(fit_image(drawn, DELAY), drawn)
 
