@@ -147,7 +147,7 @@ def join_networks(run: runs.Run, settings: Settings, weights: Sequence[list]) ->
     """Write `model.keras` with the weights of each network, in the order of the views."""
     from model import build_model, members
 
-    network = build_model(settings.model, settings.image.shape)
+    network = build_model(settings.model, settings.image)
     for member, learnt in zip(members(network), weights, strict=True):
         member.set_weights(learnt)
     with replacing(run.keras_model) as partial:
@@ -160,7 +160,7 @@ def member_weights(part: Part) -> list[list]:
         from deepfake_audio.callbacks import load_weights
     from model import build_model, members
 
-    network = build_model(part.settings.model, part.settings.image.shape)
+    network = build_model(part.settings.model, part.settings.image)
     load_weights(network, part.run.keras_model, part.settings.limits)
     return [member.get_weights() for member in members(network)]
 

@@ -134,15 +134,18 @@ def evaluate_run(args: argparse.Namespace) -> int:
 
 
 def check_drawn_alike(origin: Path, settings: Settings, run: runs.Run) -> None:
-    """Raise a `UserError` if the images show the group delay otherwise than the run's own."""
+    """Raise a `UserError` if the images show delays or rates otherwise than the run's own."""
     drawn = read_audio_settings(origin) if is_folder(origin) else None
-    ours = settings.audio.delay_fft_samples
-    if drawn is not None and drawn.delay_fft_samples != ours:
-        raise UserError(
-            "Images are drawn as those that the run was trained on. Received: "
-            f"{origin} with audio.delay_fft_samples={drawn.delay_fft_samples}, and {run.name} with "
-            f"{ours}. Prepare the sound anew with --config {run.config}"
-        )
+    if drawn is None:
+        return
+    for name in ("delay_fft_samples", "frame_rates_hz"):
+        theirs, ours = getattr(drawn, name), getattr(settings.audio, name)
+        if theirs != ours:
+            raise UserError(
+                "Images are drawn as those that the run was trained on. Received: "
+                f"{origin} with audio.{name}={theirs}, and {run.name} with "
+                f"{ours}. Prepare the sound anew with --config {run.config}"
+            )
 
 
 def evaluate_score_file(args: argparse.Namespace) -> int:

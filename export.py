@@ -90,7 +90,7 @@ def load_network(run: runs.Run, settings: Settings):
     from deepfake_audio.callbacks import load_weights
     from model import build_model
 
-    model = build_model(settings.model, settings.image.shape)
+    model = build_model(settings.model, settings.image)
     load_weights(model, run.keras_model, settings.limits)
     return model
 

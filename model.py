@@ -2,7 +2,7 @@
 
     from deepfake_audio.config import load_settings
     settings = load_settings()
-    build_model(settings.model, settings.image.shape).summary()
+    build_model(settings.model, settings.image).summary()
 
 Pixels from 0 to 255 go in, P(real) comes out. `python train.py` prints the table of layers.
 """
@@ -10,11 +10,14 @@ Pixels from 0 to 255 go in, P(real) comes out. `python train.py` prints the tabl
 import keras
 from keras import layers
 
-from deepfake_audio.settings import CHANNELS, MIDDLE, ModelSettings
+from deepfake_audio.frame_rates import BANDS, COLUMNS_A_RATE
+from deepfake_audio.settings import MIDDLE, NOT_OUT, WITH_DELAY, ImageSettings, ModelSettings
 
 BATCH_NORM_MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
 RESIDUAL_SCALE = 1 / 48  # grey levels to about unit variance, once the smooth part is subtracted
 DELAY_SCALE = 1 / 64  # of the image's second channel, to about unit variance
+RATES_SCALE = 1 / 32  # of its third
+BANDS_AVERAGED = 4  # of those, before their pattern is looked at
 LOGIT = "logit"  # the layer whose output is the score: the log-odds of real
 
 
@@ -118,13 +121,13 @@ class Committee(layers.Layer):
         return cls(members, **config)
 
 
-def build_model(settings: ModelSettings, image_shape: tuple[int, int, int]) -> keras.Sequential:
+def build_model(settings: ModelSettings, image: ImageSettings) -> keras.Sequential:
     """Build the network, not compiled.
 
     Args:
         settings: number of filters of each block, what stands between and after the blocks, and
             what each of the networks that vote looks at.
-        image_shape: `(height, width, channels)`.
+        image: its size, and what its channels show.
 
     Returns:
         A model from float `(batch, height, width, channels)` in 0...255 to P(real) `(batch, 1)`.
@@ -132,13 +135,12 @@ def build_model(settings: ModelSettings, image_shape: tuple[int, int, int]) -> k
     Raises:
         ValueError: the image is too small for that many blocks.
     """
-    has_delay = image_shape[2] == CHANNELS["level_delay"]
-    members = [_member(view, settings, has_delay) for view in settings.views]
+    members = [_member(view, settings, image) for view in settings.views]
     if len(members) > 1:
         networks = [keras.Sequential(each, name=f"member_{n}") for n, each in enumerate(members, 1)]
         members = [[Committee(networks, name=LOGIT, dtype="float32")]]
     p_real = layers.Activation("sigmoid", name="p_real", dtype="float32")
-    return keras.Sequential([keras.Input(image_shape), *members[0], p_real])
+    return keras.Sequential([keras.Input(image.shape), *members[0], p_real])
 
 
 def score_model(model: keras.Sequential) -> keras.Sequential:
@@ -179,24 +181,27 @@ def _in_float32(layer: keras.Layer) -> dict:
     return layer.get_config() | {"dtype": "float32"}
 
 
-def _member(view: str, settings: ModelSettings, has_delay: bool) -> list[keras.Layer]:
+def _member(view: str, settings: ModelSettings, image: ImageSettings) -> list[keras.Layer]:
     """Return the layers from the image to the log-odds, of a network that looks at one view."""
     pool_sizes = settings.pool_sizes or [[2, 2]] * len(settings.conv_filters)
+    described = [
+        layer
+        for filters, size in zip(settings.conv_filters, pool_sizes, strict=True)
+        for layer in _block(filters, size, settings)
+    ]
+    if view == "frame_rates":
+        described = _each_rate(settings)
     return [
-        *_seen(view, settings, has_delay),
-        *[
-            layer
-            for filters, size in zip(settings.conv_filters, pool_sizes, strict=True)
-            for layer in _block(filters, size, settings)
-        ],
-        _pooling(settings.pooling),
+        *_seen(view, settings, image),
+        *described,
+        _pooling("max" if view == "frame_rates" else settings.pooling),
         layers.Dense(settings.dense_units, activation="relu", name="dense"),
         layers.Dropout(settings.dropout, name="dropout"),
         layers.Dense(1, name=LOGIT, dtype="float32"),
     ]
 
 
-def _seen(view: str, settings: ModelSettings, has_delay: bool) -> list[keras.Layer]:
+def _seen(view: str, settings: ModelSettings, image: ImageSettings) -> list[keras.Layer]:
     """Return the layers from the image to what a network sees of it, of about unit variance."""
     windows = {
         "frequency_residual": (settings.residual_rows, 1),
@@ -205,16 +210,46 @@ def _seen(view: str, settings: ModelSettings, has_delay: bool) -> list[keras.Lay
     }
     part = view.removeprefix("lower_")
     hidden = ((settings.hidden_rows, 0), (0, 0))
-    if "delay" in part:
+    if view == "frame_rates":
+        taken, scale = [Channel(2, zero=NOT_OUT, name="rates")], RATES_SCALE
+    elif "delay" in part:
         taken, scale = [Channel(1, zero=MIDDLE, name="delay")], DELAY_SCALE
     else:
-        taken = [Channel(0, name="level")] if has_delay else []
+        taken = [Channel(0, name="level")] if image.color in WITH_DELAY else []
         scale = 1 / 255 if part == "levels" else RESIDUAL_SCALE
     return [
         *taken,
         layers.Rescaling(scale, name="rescale"),
+        *([layers.AveragePooling2D((image.height // BANDS, 1))] if view == "frame_rates" else []),
         *([layers.Cropping2D(hidden, name="lower")] if part != view else []),
         *([Residual(*windows[part], name="residual")] if part in windows else []),
+    ]
+
+
+def _each_rate(settings: ModelSettings) -> list[keras.Layer]:
+    """Describe what stands out at each frame rate by the same filters: one place a rate.
+
+    Whichever rate it is, it is looked at in the same way, so that a vocoder is found at a rate that
+    no fake of the training had.
+    """
+    first, last = settings.conv_filters[0], settings.conv_filters[:2][-1]
+    bands = BANDS // BANDS_AVERAGED
+    return [
+        *_convolution(first, (1, COLUMNS_A_RATE), (1, COLUMNS_A_RATE), settings.batch_norm),
+        layers.AveragePooling2D((BANDS_AVERAGED, 1)),
+        *_convolution(last, (bands, 1), (1, 1), settings.batch_norm),
+    ]
+
+
+def _convolution(
+    filters: int, size: tuple[int, int], strides: tuple[int, int], batch_norm: bool
+) -> list[keras.Layer]:
+    return [
+        layers.Conv2D(
+            filters, size, strides, use_bias=not batch_norm, kernel_initializer="he_normal"
+        ),
+        *([layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)] if batch_norm else []),
+        layers.ReLU(),
     ]
 
 

@@ -62,7 +62,7 @@ from deepfake_audio.errors import (
 from deepfake_audio.files import is_file, only_one, replacing
 from deepfake_audio.images import ImageCache, read_image
 from deepfake_audio.quiet import libraries_quiet
-from deepfake_audio.settings import Settings, TrainSettings
+from deepfake_audio.settings import WITH_DELAY, Settings, TrainSettings
 from deepfake_audio.yaml_files import shortened
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and
@@ -152,9 +152,14 @@ def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Setti
             "The images' audio settings can't change after they are made. "
             f"Received: others than {folder}/audio.yaml has. Leave them out."
         )
-    if values["image"]["color"] == "level_delay" and not audio.delay_fft_samples:
+    color, missing = values["image"]["color"], ""
+    if color == "level_delay_rates" and not audio.frame_rates_hz:
+        missing = "frame rates"
+    if color in WITH_DELAY and not audio.delay_fft_samples:
+        missing = "group delay"
+    if missing:
         raise UserError(
-            "Images are drawn with group delay before a network can look at it. Received: "
+            f"Images are drawn with {missing} before a network can look at it. Received: "
             f"{folder}, drawn without. Prepare the sound again with these settings, under another "
             "--name, or train with other image.color and model.views."
         )
@@ -227,7 +232,9 @@ def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tu
         row_frequencies_hz(settings.audio, settings.image.height),
         WHITE / settings.audio.db_range,
     )
-    generator = SpectrogramGenerator(distort=distort, **settings.augment.model_dump())
+    generator = SpectrogramGenerator(
+        color=settings.image.color, distort=distort, **settings.augment.model_dump()
+    )
     cache = ImageCache(settings.image, settings.feed.cache_mb)
     train, workers = settings.train, settings.feed.workers
     training = generator.flow_from_records(
@@ -261,7 +268,7 @@ def compiled_model(settings: Settings, epoch_steps: int):
     try:
         if settings.train.mixed_precision:
             keras.config.set_dtype_policy("mixed_float16")
-        model = build_model(settings.model, settings.image.shape)
+        model = build_model(settings.model, settings.image)
     except ValueError as error:
         raise UserError(
             "The network must fit the image. "
@@ -383,7 +390,7 @@ def export_onnx(run: runs.Run, records: Sequence[ImageRecord], settings: Setting
     from deepfake_audio.callbacks import load_weights
     from model import build_model, score_model
 
-    model = build_model(settings.model, settings.image.shape)
+    model = build_model(settings.model, settings.image)
     load_weights(model, run.keras_model, settings.limits)
     scores = score_model(model)
     images = np.stack([read_image(record.path, settings.image) for record in records[:32]]).astype(

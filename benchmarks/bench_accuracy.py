@@ -31,6 +31,7 @@ from deepfake_audio.dataset import ImageRecord, read_records
 from deepfake_audio.evaluation import evaluate_scores
 from deepfake_audio.runs import RUNS
 from deepfake_audio.score_files import make_table
+from deepfake_audio.settings import WITH_DELAY
 from deepfake_audio.tables import format_groups
 
 TUTORIAL = ROOT / "benchmarks" / "tutorial.yaml"
@@ -119,8 +120,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     ours = settings.train
     same = [f"train.epochs={ours.epochs}", f"train.seed={ours.seed}"]
     same += [f"train.epoch_images={ours.epoch_images}"]
-    if settings.image.color == "level_delay":  # of these, the tutorials' network sees the levels
-        same += ["image.color=level_delay"]
+    if settings.image.color in WITH_DELAY:  # of these, the tutorials' network sees the levels
+        same += [f"image.color={settings.image.color}"]
     results = {
         "these settings": trained("accuracy", [*config, *given, *args.settings]),
         "tutorial network": trained("tutorial", ["--config", str(TUTORIAL), *given, *same]),

@@ -18,7 +18,7 @@ from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.draws import draw_epoch, group_images
 from deepfake_audio.images import ImageCache
 from deepfake_audio.seeds import image_seeds, uniform_draws
-from deepfake_audio.settings import CHANNELS
+from deepfake_audio.settings import CHANNELS, WITH_DELAY
 from deepfake_audio.warps import (
     INTERPOLATIONS,
     affine_matrices,
@@ -44,16 +44,20 @@ class SpectrogramGenerator(ImageDataGenerator):
             meanings.
         distort: changes a float32 image of 0...255 in place, given the image and a
             `numpy.random.Generator` of its own; None changes nothing.
+        color: what the channels show, as in `image.color`: a delay is mirrored where the sound is
+            played backwards, and frame rates stay as they are.
     """
 
     def __init__(
         self,
         *keras_parameters,
+        color: str = "grayscale",
         distort: Callable[[np.ndarray, np.random.Generator], None] | None = None,
         **named_keras_parameters,
     ):
         super().__init__(*keras_parameters, **named_keras_parameters)
         self.distort = distort
+        self.color = color
 
     def get_random_transform(self, img_shape: tuple, seed: int | None = None) -> dict:
         """Draw parameters as Keras does; with a seed, NumPy's global generator stays as it was."""
@@ -137,8 +141,7 @@ class SpectrogramGenerator(ImageDataGenerator):
         """Apply its parameters to each of the images.
 
         Args:
-            images: uint8 or float32 `(height, width, channels)`, all of one shape and type; two
-                channels are level and group delay.
+            images: uint8 or float32 `(height, width, channels)`, all of one shape and type.
             parameters: as `draw_transforms` returns them.
 
         Returns:
@@ -154,8 +157,10 @@ class SpectrogramGenerator(ImageDataGenerator):
             image = image.astype(out.dtype, copy=False)
             warp(image, matrix, self.interpolation_order, self.fill_mode, self.cval, out)
         warped = warped.astype(np.float32, copy=False)
-        if warped.shape[3] == CHANNELS["level_delay"]:
+        if self.color in WITH_DELAY:
             mirror_delays(warped[..., 1], parameters["flip_horizontal"])
+            rates = slice(CHANNELS["level_delay"], None)
+            warped[..., rates] = np.stack([image[..., rates] for image in images])
         for name, change in (
             ("channel_shift_intensity", shift_levels),
             ("brightness", scale_levels),

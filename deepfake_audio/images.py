@@ -9,9 +9,10 @@ import numpy as np
 
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file
+from deepfake_audio.frame_rates import BANDS
 from deepfake_audio.image_headers import image_size
 from deepfake_audio.quiet import libraries_quiet
-from deepfake_audio.settings import ImageSettings
+from deepfake_audio.settings import WITH_DELAY, ImageSettings
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 BYTES_A_PIXEL = 4  # as an uncompressed picture with transparency has
@@ -107,14 +108,8 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
             "An image must be a PNG, JPEG, BMP, WebP or TIFF file that can be decoded. "
             f"Received: {origin}."
         )
-    if settings.color == "level_delay":
-        pixels = np.ascontiguousarray(pixels[..., :2])
-        if np.array_equal(pixels[..., 0], pixels[..., 1]):
-            raise UserError(
-                "Where image.color is level_delay, an image has the level in red and the group "
-                f"delay in green, as prepare.py draws it. Received: {origin}, which is grey. "
-                "Use the sound itself, or settings for grey images."
-            )
+    if settings.color in WITH_DELAY:
+        pixels = _with_delay(pixels, settings, origin)
     elif _shows_delay(encoded):
         raise UserError(
             "An image with the group delay in green, as prepare.py draws it, is for runs with "
@@ -132,12 +127,39 @@ def _decode(encoded: bytes, in_colour: bool) -> np.ndarray | None:
         return None
 
 
+def _with_delay(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.ndarray:
+    """Return the channels of a coloured picture that the settings name; it has to have them."""
+    if np.array_equal(pixels[..., 0], pixels[..., 1]):
+        raise UserError(
+            f"Where image.color is {settings.color}, an image has the level in red and the group "
+            f"delay in green, as prepare.py draws it. Received: {origin}, which is grey. "
+            "Use the sound itself, or settings for grey images."
+        )
+    if settings.channels > 2 and not _are_rates(pixels[..., 2]):
+        raise UserError(
+            f"Where image.color is {settings.color}, an image has the frame rates in blue, as "
+            f"prepare.py draws them. Received: {origin}, which hasn't. Use the sound itself, or "
+            "settings for such images."
+        )
+    return np.ascontiguousarray(pixels[..., : settings.channels])
+
+
+def _are_rates(blue: np.ndarray) -> bool:
+    """Say whether a channel shows bands of equal rows, as frame rates are drawn."""
+    height, width = blue.shape
+    if height % BANDS or not np.ptp(blue):
+        return False
+    bands = blue.reshape(BANDS, height // BANDS, width)
+    return height > BANDS and bool((bands == bands[:, :1]).all())
+
+
 def _shows_delay(encoded: bytes) -> bool:
     """Say whether a picture that can be decoded is one of level and delay, by `encode_png`."""
     if not encoded.startswith(PNG_SIGNATURE) or encoded[PNG_COLOR_AT] != PNG_RGB:
         return False
     red, green, blue = cv2.split(_decode(encoded, in_colour=True))
-    return not blue.any() and np.ptp(red) > 0 and np.ptp(green) > 0
+    drawn = not blue.any() or _are_rates(blue)
+    return drawn and np.ptp(red) > 0 and np.ptp(green) > 0
 
 
 def fit_image(pixels: np.ndarray, settings: ImageSettings) -> np.ndarray:
@@ -164,7 +186,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
     Args:
         pixels: uint8 `(height, width)`, or `(height, width, channels)` of grey, of level and delay
-            (which become red and green), or of red, green and blue.
+            (which become red and green), or of three that become red, green and blue.
     """
     if pixels.ndim == 3 and pixels.shape[2] == 2:
         pixels = np.dstack([pixels, np.zeros(pixels.shape[:2], np.uint8)])

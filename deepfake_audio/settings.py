@@ -2,7 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from deepfake_audio.frame_rates import BANDS, COLUMNS_A_RATE, highest_frame_rate_hz
 
 FLOAT_BYTES = 4
 MAX_EPOCHS = 100_000
@@ -11,13 +22,21 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 View = Literal[
     "levels", "frequency_residual", "lower_frequency_residual", "time_residual",
     "group_delay", "lower_group_delay", "delay_residual", "lower_delay_residual",
+    "frame_rates",
 ]  # fmt: skip
 DISTORT_DELAYS_TOO = {  # and what says how far, where something else says how often
     "time_roll_share", "time_mask_share", "frequency_mask_hz",
 }  # fmt: skip
+MOVES = {  # of the augment section
+    "shear_range", "zoom_range", "vertical_flip", "rotation_range", "width_shift_range",
+    "height_shift_range",
+}  # fmt: skip
 LEAST_FFT_SAMPLES = 64
 MIDDLE = 128  # the level of a group delay of 0
-CHANNELS = {"grayscale": 1, "level_delay": 2, "rgb": 3}
+NOT_OUT, LEVELS_PER_DB = 75, 5  # the level of a frame rate's line that does not stand out; per dB
+CHANNELS = {"grayscale": 1, "level_delay": 2, "level_delay_rates": 3, "rgb": 3}
+WITH_DELAY = ("level_delay", "level_delay_rates")
+LEAST_SECONDS_FOR_RATES = 0.5  # in less, a line is as wide as what lies around it
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
 Cost = Annotated[float, Field(ge=1e-6, le=1e6)]
@@ -52,6 +71,11 @@ class AudioSettings(Section):
     max_hz: float = Field(gt=0)
     db_range: float = Field(gt=0, le=200)
     delay_fft_samples: int = Field(ge=0, le=65_536, multiple_of=2)
+    frame_rates_hz: Annotated[tuple[Annotated[float, Field(ge=20)], ...], Strict(False)]
+
+    @field_serializer("frame_rates_hz")
+    def _as_in_yaml(self, rates_hz: tuple[float, ...]) -> list[float]:
+        return list(rates_hz)
 
     @field_validator("delay_fft_samples")
     @classmethod
@@ -81,6 +105,25 @@ class AudioSettings(Section):
                 "window_seconds must hold at least one frame of fft_samples, and of "
                 f"delay_fft_samples. Received: window_seconds={self.window_seconds:g} for frames "
                 f"of {longest} samples"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _frame_rates_fit_the_image(self) -> "AudioSettings":
+        rates, highest_hz = self.frame_rates_hz, highest_frame_rate_hz(self.sample_rate_hz)
+        if rates and (
+            self.frames != len(rates) * COLUMNS_A_RATE
+            or self.frequency_bins % BANDS
+            or self.window_seconds < LEAST_SECONDS_FOR_RATES
+            or max(rates) > highest_hz
+        ):
+            raise ValueError(
+                f"Each of audio.frame_rates_hz, at most {highest_hz:.0f} at this sample_rate_hz, "
+                f"takes {COLUMNS_A_RATE} of the frames, their number divides frequency_bins into "
+                f"{BANDS} bands, and a window lasts at least {LEAST_SECONDS_FOR_RATES:g} s. "
+                f"Received: {len(rates)} rates up to {max(rates):g}, frames={self.frames} "
+                f"frequency_bins={self.frequency_bins} window_seconds={self.window_seconds:g}. "
+                "Take unseen.yaml's values"
             )
         return self
 
@@ -115,7 +158,7 @@ class AudioSettings(Section):
 class ImageSettings(Section):
     height: Pixels
     width: Pixels
-    color: Literal["grayscale", "level_delay", "rgb"]
+    color: Literal["grayscale", "level_delay", "level_delay_rates", "rgb"]
     max_megapixels: int = Field(ge=1, le=1000)
 
     @property
@@ -307,15 +350,19 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def _delays_are_drawn_and_read(self) -> "Settings":
-        drawn, color = self.audio.delay_fft_samples, self.image.color
-        views = [view for view in self.model.views if "delay" in view]
-        if bool(drawn) != (color == "level_delay") or (views and not drawn):
-            raise ValueError(
-                "audio.delay_fft_samples and image.color=level_delay go together, and a view of "
-                f"delays needs both. Received: {drawn}, {color} and model.views="
-                f"{self.model.views}. Set all, or none; unseen.yaml has all"
-            )
+    def _what_is_drawn_is_read(self) -> "Settings":
+        color, views = self.image.color, self.model.views
+        for setting, value, colors, looked_at in (
+            ("delay_fft_samples", self.audio.delay_fft_samples, WITH_DELAY, "delay"),
+            ("frame_rates_hz", list(self.audio.frame_rates_hz), WITH_DELAY[1:], "frame_rate"),
+        ):
+            needed = any(looked_at in view for view in views)
+            if bool(value) != (color in colors) or (needed and not value):
+                raise ValueError(
+                    f"audio.{setting} and image.color={colors[0]} go together, and a view of "
+                    f"{looked_at}s needs both. Received: {value}, {color} and model.views={views}. "
+                    "Set all, or none; unseen.yaml has all"
+                )
         return self
 
     @model_validator(mode="after")
@@ -326,10 +373,26 @@ class Settings(Section):
         )
         used = [name for name, amount in changes.items() if amount]
         used += ["fill_mode=constant"] if self.augment.fill_mode == "constant" else []
-        if self.image.color == "level_delay" and used:
+        if self.image.color in WITH_DELAY and used:
             raise ValueError(
                 "Images with group delay are moved, and no levels in them changed: their delays "
                 f"would stay. Received: {', '.join(used)}. Take config.yaml's values"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _frame_rates_stay_true(self) -> "Settings":
+        """Refuse what would move a column to another rate, or leave rates of sound that changed."""
+        moves = self.augment.model_dump(include=MOVES)
+        moves |= self.distort.model_dump(include={"time_roll_share"})
+        used = [name for name, amount in moves.items() if amount]
+        if (self.image.height, self.image.width) != (self.audio.frequency_bins, self.audio.frames):
+            used.append(f"an image of {self.image.height} x {self.image.width}")
+        if "frame_rates" in self.model.views and used:
+            raise ValueError(
+                "Images whose frame_rates are looked at keep the size of audio.frequency_bins and "
+                f"audio.frames, and are played backwards at most. Received: {', '.join(used)}. "
+                "Take unseen.yaml's values, or leave out that view"
             )
         return self
 

@@ -9,6 +9,11 @@ from deepfake_audio.errors import UserError
 from deepfake_audio.settings import Settings
 
 DELAYS = ("audio.delay_fft_samples=512", "image.color=level_delay")
+RATES = (
+    "audio.delay_fft_samples=512", "image.color=level_delay_rates", "augment.shear_range=0",
+    "audio.frame_rates_hz=[50, 62.5, 75, 80, 86.13, 93.75]", "augment.zoom_range=0",
+    "model.views=[frame_rates]",
+)  # fmt: skip
 
 
 def error_of(*overrides: str, path: Path | None = None) -> str:
@@ -55,7 +60,7 @@ def test_unknown_key_names_the_near_match():
         ("model.dropout=1.0", "model.dropout: Input should be less than 1. Received: 1.0"),
         ("model.dropout=.nan", "model.dropout: Input should be a finite number"),
         ("augment.horizontal_flip=no", "augment.horizontal_flip: Input should be a valid boolean"),
-        ("image.color=cmyk", "image.color: Input should be 'grayscale', 'level_delay' or 'rgb'"),
+        ("image.color=cmyk", "image.color: Input should be 'grayscale', 'level_delay', 'level_d"),
         ("train.epochs", "An override has the form section.key=value. Received: 'train.epochs'"),
         (
             "model.pool_sizes=[[2, 2]]",
@@ -163,6 +168,17 @@ def test_rows_are_left_for_the_network_to_look_at():
         (["audio.delay_fft_samples=62"], "is 0 or at least 64. Received: 62."),
         ([*DELAYS, "audio.frequency_scale=mel", "audio.delay_fft_samples=64"], "32.0 bins between"),
         ([*DELAYS, "augment.brightness_range=[0.9, 1.1]"], "Received: brightness_range."),
+        ([*DELAYS, "model.views=[frame_rates]"], "a view of frame_rates needs both. Received: []"),
+        (["audio.frame_rates_hz=[50]"], "Received: 1 rates up to 50, frames=96"),
+        ([*RATES, "audio.frame_rates_hz=[50, 60, 70, 80, 90, 130]"], "at most 123 at this"),
+        ([*RATES, "audio.frame_rates_hz=[50, 60, 70, 80, 90, 10]"], "frame_rates_hz.5: Input"),
+        ([*RATES, "audio.frequency_bins=16"], "frequency_bins=16 window_seconds=1.552. Take"),
+        ([*RATES, "audio.window_seconds=0.2"], "window_seconds=0.2. Take"),
+        ([*RATES, "audio.delay_fft_samples=0"], "Received: 0, level_delay_rates and"),
+        ([*RATES, "image.color=level_delay"], "image.color=level_delay_rates go together"),
+        ([*RATES, "augment.zoom_range=0.1"], "at most. Received: zoom_range. Take"),
+        ([*RATES, "distort.time_roll_share=0.1"], "at most. Received: time_roll_share. Take"),
+        ([*RATES, "image.height=256"], "Received: an image of 256 x 96. Take"),
     ],
 )
 def test_settings_that_need_each_other_are_told(overrides, part):
@@ -173,11 +189,24 @@ def test_delays_may_be_rolled():
     assert load_settings(None, [*DELAYS, "distort.time_roll_share=0.1"]).distort.time_roll_share
 
 
+def test_frame_rates_that_no_network_looks_at_may_be_moved_and_resized():
+    changes = ["model.views=[levels]", "augment.zoom_range=0.1", "image.height=100"]
+    assert load_settings(None, [*RATES, *changes]).image.shape == (100, 96, 3)
+
+
+def test_frame_rates_are_written_and_read_back(tmp_path):
+    settings = load_settings(ROOT / "unseen.yaml")
+    write_settings(settings, tmp_path / "config.yaml")
+    assert read_settings(tmp_path / "config.yaml") == settings
+    assert settings.audio.frame_rates_hz[4] * 256 == 22_050
+
+
 def test_a_stored_file_from_before_a_setting_means_what_it_meant(tmp_path):
     path = tmp_path / "config.yaml"
     write_settings(load_settings(), path)
     lines = path.read_text().splitlines()
-    kept = [line for line in lines if not line.startswith("  delay_fft_samples:")]
-    assert len(kept) == len(lines) - 1
+    new = ("  delay_fft_samples:", "  frame_rates_hz:")
+    kept = [line for line in lines if not line.startswith(new)]
+    assert len(kept) == len(lines) - 2
     path.write_text("\n".join(kept))
     assert read_settings(path) == load_settings()

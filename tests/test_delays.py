@@ -1,4 +1,4 @@
-"""Group delay end to end: the same picture for training and prediction, and nothing else for it."""
+"""Group delay and frame rates end to end: one picture for training and prediction."""
 
 import csv
 from pathlib import Path
@@ -12,8 +12,12 @@ import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS
 
-DRAWN = ("audio.delay_fft_samples=512", "image.color=level_delay")
-TRAINED = (*TINY_SETTINGS, "train.epochs=2", "image.color=level_delay")
+DRAWN = (
+    "audio.delay_fft_samples=512", "audio.frame_rates_hz=[50, 62.5, 75, 80, 86.13, 93.75]",
+    "image.color=level_delay_rates",
+)  # fmt: skip
+AS_DRAWN = ("augment.shear_range=0", "augment.zoom_range=0", "image.height=128", "image.width=96")
+TRAINED = (*TINY_SETTINGS, *AS_DRAWN, "train.epochs=2", "image.color=level_delay_rates")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def delay_workspace(audio_workspace: Path, tmp_path_factory: pytest.TempPathFact
         patch.chdir(folder)
         voices = str(audio_workspace / "mine")
         assert prepare.main([voices, "--name", "delays", "prepare.workers=1", *DRAWN]) == 0
-        views = "model.views=[group_delay, frequency_residual]"
+        views = "model.views=[group_delay, frequency_residual, frame_rates]"
         assert train.main(["--run", "delays", "data.folder=data/delays", views, *TRAINED]) == 0
     return folder
 
@@ -75,6 +79,9 @@ def test_images_with_delays_are_not_trained_on_as_grey_ones(delay_workspace, mon
     monkeypatch.chdir(delay_workspace)
     assert train.main(["data.folder=data/delays", *TINY_SETTINGS]) == 2
     assert "image.color=level_delay go together" in capsys.readouterr().err
+    one_is_missing = ("image.color=level_delay", "data.folder=data/delays")
+    assert train.main([*one_is_missing, *TINY_SETTINGS]) == 2
+    assert "image.color=level_delay_rates go together" in capsys.readouterr().err
 
 
 def test_images_with_delays_are_not_evaluated_by_a_grey_run(
@@ -86,6 +93,26 @@ def test_images_with_delays_are_not_evaluated_by_a_grey_run(
     assert "data/delays with audio.delay_fft_samples=512, and heard with 0." in (
         capsys.readouterr().err
     )
+
+
+def test_frame_rates_are_not_looked_for_in_images_drawn_without(
+    delay_workspace, audio_workspace, monkeypatch, capsys
+):
+    monkeypatch.chdir(delay_workspace)
+    voices, drawn = str(audio_workspace / "mine"), ("audio.delay_fft_samples=512",)
+    color = "image.color=level_delay"
+    assert prepare.main([voices, "--name", "ratesless", "prepare.workers=1", *drawn, color]) == 0
+    assert train.main(["data.folder=data/ratesless", *TRAINED]) == 2
+    assert "drawn with frame rates before a network can look at it. Received: data/ratesless" in (
+        capsys.readouterr().err
+    )
+    assert evaluate.main(["--run", "delays", "--data", "data/ratesless"]) == 2
+    assert "data/ratesless with audio.frame_rates_hz=(), and delays with (50.0, " in (
+        capsys.readouterr().err
+    )
+    picture = next(Path("data/ratesless/test/fake").glob("*.png"))
+    assert predict.main([str(picture), "--run", "delays"]) == 1
+    assert "has the frame rates in blue" in capsys.readouterr().err
 
 
 def test_delays_are_not_looked_for_in_images_drawn_without(audio_workspace, monkeypatch, capsys):
@@ -102,5 +129,5 @@ def test_prepare_names_the_command_that_trains(
     voices = str(audio_workspace / "mine")
     assert prepare.main([voices, "--name", "delays", "prepare.workers=1", *DRAWN]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "Next: python train.py image.color=level_delay data.folder=data/delays"
+        "Next: python train.py image.color=level_delay_rates data.folder=data/delays"
     )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-from conftest import draw_image
+from conftest import ROOT, draw_image
 from deepfake_audio.audio import spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_records
@@ -300,21 +300,25 @@ def test_training_and_validation_share_the_memory_for_images(data_folder):
     assert (training.workers, validation.workers) == (3, 3)
 
 
-def test_sound_played_backwards_has_its_delays_mirrored():
-    generator = SpectrogramGenerator(horizontal_flip=True)
-    image = np.random.default_rng(3).integers(2, 255, (16, 24, 2), dtype=np.uint8)
+def test_sound_played_backwards_has_its_delays_mirrored_and_its_frame_rates_kept():
+    generator = SpectrogramGenerator(horizontal_flip=True, color="level_delay_rates")
+    image = np.random.default_rng(3).integers(2, 255, (16, 24, 3), dtype=np.uint8)
     drawn = {name: None if v is None else np.array([v, v]) for name, v in UNCHANGED.items()}
     drawn["flip_horizontal"] = np.array([False, True])
     kept, flipped = generator.apply_transforms([image, image], drawn)
     np.testing.assert_array_equal(kept, image)
     np.testing.assert_array_equal(flipped[..., 0], image[:, ::-1, 0])
     np.testing.assert_array_equal(flipped[..., 1], 256 - image[:, ::-1, 1].astype(int))
+    np.testing.assert_array_equal(flipped[..., 2], image[..., 2])
 
 
 def test_the_picture_of_sound_played_backwards_is_that_of_the_flipped_picture():
-    audio = load_settings(None, ["audio.delay_fft_samples=512", "image.color=level_delay"]).audio
+    audio = load_settings(ROOT / "unseen.yaml").audio
     window = np.random.default_rng(4).normal(size=audio.window_samples).astype(np.float32)
     image = spectrogram_image(window, audio)
-    backwards = spectrogram_image(window[::-1], audio)[:, ::-1, 1].astype(int)
+    backwards = spectrogram_image(window[::-1], audio)
+    difference = backwards[..., 2].astype(int) - image[..., 2]
+    assert np.abs(difference).mean() < np.abs(np.diff(image[..., 2].astype(int), axis=1)).mean() / 4
+    backwards = backwards[:, ::-1, 1].astype(int)
     assert np.abs(256 - image[..., 1].astype(int) - backwards).mean() < 3
     assert np.abs(image[..., 1].astype(int) - backwards).mean() > 30

@@ -202,7 +202,7 @@ def test_a_kill_between_model_and_record_leaves_both_of_one_kind(stranger):
 
 def test_keras_files_are_read_for_their_weights_alone(stranger):
     settings = read_settings(stranger.config)
-    model = build_model(settings.model, settings.image.shape)
+    model = build_model(settings.model, settings.image)
 
     def rewritten(config: bytes = b"{}", extra: dict | None = None, weights: bytes | None = None):
         path = Path("other.keras")
@@ -225,7 +225,7 @@ def test_keras_files_are_read_for_their_weights_alone(stranger):
         (rewritten(extra={"../../evil": b"x"}), LIMITS, model),
         (rewritten(weights=bytes(2_000_000)), small, model),
         (rewritten(weights=b"no HDF5"), LIMITS, model),
-        (stranger.keras_model, LIMITS, build_model(larger, settings.image.shape)),
+        (stranger.keras_model, LIMITS, build_model(larger, settings.image)),
     ):
         with pytest.raises(UserError, match=r"^Weights must be those of the run's own settings"):
             load_weights(network_for, path, limits)
@@ -246,7 +246,7 @@ def test_keras_files_are_read_for_their_weights_alone(stranger):
 )
 def test_weights_that_are_none_of_ours_are_not_read(made, stranger):
     settings = read_settings(stranger.config)
-    model = build_model(settings.model, settings.image.shape)
+    model = build_model(settings.model, settings.image)
     with zipfile.ZipFile(stranger.keras_model) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     weights = io.BytesIO(members["model.weights.h5"])

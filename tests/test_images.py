@@ -9,6 +9,7 @@ from deepfake_audio.images import ImageCache, encode_png, fit_image, read_image
 GREY = load_settings(None, ["image.height=32", "image.width=24"]).image
 RGB = load_settings(None, ["image.height=32", "image.width=24", "image.color=rgb"]).image
 DELAY = RGB.model_copy(update={"color": "level_delay"})
+RATES = RGB.model_copy(update={"color": "level_delay_rates", "height": 64})
 
 
 @pytest.fixture
@@ -48,6 +49,24 @@ def test_a_picture_without_blue_is_one_of_delays_only_where_red_and_green_vary(t
     for settings in (GREY, RGB):
         with pytest.raises(UserError, match="is for runs with image"):
             read_image(tmp_path / "delay.png", settings)
+
+
+def test_a_picture_of_frame_rates_is_told_from_any_other(tmp_path):
+    red, green, grain = np.random.default_rng(1).integers(0, 256, (3, 64, 24), dtype=np.uint8)
+    drawn, noise = tmp_path / "drawn.png", tmp_path / "noise.png"
+    drawn.write_bytes(encode_png(np.dstack([red, green, np.repeat(grain[:32], 2, axis=0)])))
+    noise.write_bytes(encode_png(np.dstack([red, green, grain])))
+    np.testing.assert_array_equal(read_image(drawn, RATES)[..., 2], np.repeat(grain[:32], 2, 0))
+    np.testing.assert_array_equal(
+        read_image(drawn, RATES.model_copy(update={"color": "level_delay"})),
+        np.dstack([red, green]),
+    )
+    with pytest.raises(UserError, match="has the frame rates in blue, as prepare"):
+        read_image(noise, RATES)
+    assert read_image(noise, RGB).shape == (32, 24, 3)
+    for settings in (GREY, RGB):
+        with pytest.raises(UserError, match="is for runs with image"):
+            read_image(drawn, settings)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "bmp", "webp", "tiff", "png"])

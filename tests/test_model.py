@@ -10,19 +10,19 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (8, 128, 96, 1)).astype(np.fl
 LABELS = np.array([[0], [1]] * 4, np.float32)
 
 
-def build(*overrides, shape=(128, 96, 1), config=None):
+def build(*overrides, config=None):
     keras.utils.set_random_seed(1)
-    return build_model(load_settings(config, overrides).model, shape)
+    settings = load_settings(config, overrides)
+    return build_model(settings.model, settings.image)
 
 
-def delay_settings(*views):
-    return load_settings(
-        None,
-        [
-            "audio.delay_fft_samples=512", "image.color=level_delay",
-            f"model.views=[{', '.join(views)}]", "model.conv_filters=[4, 4]",
-        ],
-    ).model  # fmt: skip
+def build_on_three_channels(*views):
+    """Build networks that look at levels, delays and frame rates of small pictures."""
+    return build(
+        "audio.delay_fft_samples=512", "audio.frame_rates_hz=[50, 62.5, 75, 80, 86.13, 93.75]",
+        "image.color=level_delay_rates", "augment.shear_range=0", "augment.zoom_range=0",
+        f"model.views=[{', '.join(views)}]", "model.conv_filters=[4, 4]",
+    )  # fmt: skip
 
 
 def test_probabilities_come_out():
@@ -54,6 +54,15 @@ def test_every_weight_learns(overrides):
     model.compile(optimizer=keras.optimizers.SGD(0.1), loss="binary_crossentropy")
     before = [weight.numpy() for weight in model.trainable_variables]
     model.fit(IMAGES, LABELS, epochs=3, verbose=0)
+    for old, new in zip(before, model.trainable_variables, strict=True):
+        assert (old != new.numpy()).any(), new.path
+
+
+def test_every_weight_of_a_view_of_frame_rates_learns():
+    model = build_on_three_channels("frame_rates")
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="binary_crossentropy")
+    before = [weight.numpy() for weight in model.trainable_variables]
+    model.fit(THREE_CHANNELS, LABELS[:4], epochs=3, verbose=0)
     for old, new in zip(before, model.trainable_variables, strict=True):
         assert (old != new.numpy()).any(), new.path
 
@@ -154,7 +163,7 @@ def test_each_block_pools_by_its_own_size_and_by_two_without_one():
 
 def test_tutorial_network_has_the_tutorials_shape():
     settings = load_settings(ROOT / "benchmarks" / "tutorial.yaml")
-    model = build_model(settings.model, settings.image.shape)
+    model = build_model(settings.model, settings.image)
     assert model.input_shape == (None, 150, 150, 3)
     kinds = [type(layer).__name__ for layer in model.layers]
     block = ["Conv2D", "MaxPooling2D", "ReLU"]  # the tutorials' other order gives the same values
@@ -175,10 +184,11 @@ def test_tutorial_network_has_the_tutorials_shape():
 )
 def test_more_pooling_than_the_image_has_pixels_is_a_value_error(overrides):
     with pytest.raises(ValueError):
-        build(*overrides, shape=(16, 16, 1))
+        build(*overrides, "image.height=16", "image.width=16")
 
 
-TWO_CHANNELS = np.random.default_rng(2).integers(0, 256, (4, 128, 96, 2)).astype(np.float32)
+THREE_CHANNELS = np.random.default_rng(2).integers(0, 256, (4, 128, 96, 3)).astype(np.float32)
+THREE_CHANNELS *= np.float32([0.25, 0.5, 0.75, 1])[:, None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -190,34 +200,56 @@ TWO_CHANNELS = np.random.default_rng(2).integers(0, 256, (4, 128, 96, 2)).astype
         ("lower_group_delay", 1),
         ("delay_residual", 1),
         ("lower_delay_residual", 1),
+        ("frame_rates", 2),
     ],
 )
 def test_a_view_sees_its_own_channel_alone(view, channel):
-    model = build_model(delay_settings(view), (128, 96, 2))
-    for changed in (0, 1):
-        images = TWO_CHANNELS.copy()
+    model = build_on_three_channels(view)
+    for changed in (0, 1, 2):
+        images = THREE_CHANNELS.copy()
         images[..., changed] = images[::-1, ..., changed]
-        moved = np.abs(model(images) - model(TWO_CHANNELS)).max()
+        moved = np.abs(model(images) - model(THREE_CHANNELS)).max()
         assert (moved > 1e-4) == (changed == channel)
 
 
-def test_the_score_of_delays_is_the_log_odds_too():
-    model = build_model(delay_settings("group_delay", "time_residual"), (128, 96, 2))
-    p_real = model.predict(TWO_CHANNELS, verbose=0).astype(np.float64)
-    scores = score_model(model).predict(TWO_CHANNELS, verbose=0)
+def test_the_score_of_several_channels_is_the_log_odds_too():
+    model = build_on_three_channels("group_delay", "time_residual", "frame_rates")
+    p_real = model.predict(THREE_CHANNELS, verbose=0).astype(np.float64)
+    scores = score_model(model).predict(THREE_CHANNELS, verbose=0)
     np.testing.assert_allclose(scores, np.log(p_real / (1 - p_real)), atol=1e-5)
 
 
+def test_every_frame_rate_is_looked_at_in_the_same_way():
+    model = build_on_three_channels("frame_rates")
+    images = THREE_CHANNELS.copy()
+    by_rate = images[..., 2].reshape(4, 128, 6, 16)
+    images[..., 2] = by_rate[:, :, [3, 5, 0, 2, 1, 4]].reshape(4, 128, 96)
+    assert np.abs(images - THREE_CHANNELS).max() > 100
+    np.testing.assert_allclose(model(images), model(THREE_CHANNELS), atol=1e-5)
+
+
+def test_a_line_of_one_frame_rate_alone_changes_the_score():
+    model = build_on_three_channels("frame_rates")
+    quiet = np.full((1, 128, 96, 3), 75, np.float32)
+    moved = []
+    for rate in range(6):
+        lines = quiet.copy()
+        lines[:, :, rate * 16, 2] = 255
+        moved.append(float(model(lines)[0, 0] - model(quiet)[0, 0]))
+    assert abs(moved[0]) > 1e-3
+    np.testing.assert_allclose(moved, moved[0], atol=1e-5)
+
+
 def test_a_residual_of_delays_is_what_stands_out_of_the_rows_around():
-    member = build_model(delay_settings("delay_residual"), (128, 96, 2))
+    member = build_on_three_channels("delay_residual")
     seen = keras.Model(member.inputs[0], member.get_layer("residual").output)
-    later = TWO_CHANNELS.copy()
+    later = THREE_CHANNELS.copy()
     later[..., 1] += 20  # all frequencies alike
-    np.testing.assert_allclose(seen(later), seen(TWO_CHANNELS), atol=1e-4)
-    assert np.abs(seen(TWO_CHANNELS)).max() > 0.5
+    np.testing.assert_allclose(seen(later), seen(THREE_CHANNELS), atol=1e-4)
+    assert np.abs(seen(THREE_CHANNELS)).max() > 0.5
 
 
 def test_no_delay_is_zero_to_the_network():
-    member = build_model(delay_settings("group_delay"), (128, 96, 2))
+    member = build_on_three_channels("group_delay")
     seen = keras.Model(member.inputs[0], member.get_layer("rescale").output)
-    np.testing.assert_array_equal(seen(np.full((1, 128, 96, 2), 128, np.float32)), 0)
+    np.testing.assert_array_equal(seen(np.full((1, 128, 96, 3), 128, np.float32)), 0)

@@ -23,7 +23,7 @@ def test_every_network_that_settings_ask_for_is_taken(choice, tmp_path):
     )  # fmt: skip
     chosen = [f"{name}={value}" for name, value in zip(names, choice, strict=True)]
     settings = load_settings(None, [*TINY_SETTINGS, *chosen])
-    model = score_model(build_model(settings.model, settings.image.shape))
+    model = score_model(build_model(settings.model, settings.image))
     model.predict(np.zeros((1, *settings.image.shape), np.float32), verbose=0)
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
     check_graph((tmp_path / "model.onnx").read_bytes(), "an export")

@@ -40,7 +40,7 @@ def test_an_own_run_comes_first_and_the_shipped_one_can_be_named(in_audio_worksp
 def test_its_weights_its_network_and_its_export_are_one(tmp_path):
     run, record, settings = runs.open_run(str(runs.PRETRAINED))
     assert record.status == "finished"
-    model = build_model(settings.model, settings.image.shape)
+    model = build_model(settings.model, settings.image)
     load_weights(model, run.keras_model, settings.limits)
     images = np.random.default_rng(0).integers(0, 256, (4, *settings.image.shape), np.uint8)
     expected = score_model(model).predict(images.astype(np.float32), verbose=0)[:, 0]
