@@ -14,7 +14,7 @@ import numpy as np
 
 from deepfake_audio.decoding import read_blocks
 from deepfake_audio.errors import UserError
-from deepfake_audio.frame_rates import BANDS, frame_rate_lines_db
+from deepfake_audio.frame_rates import BANDS, frame_rate_lines_db, hann
 from deepfake_audio.settings import LEVELS_PER_DB, MIDDLE, NOT_OUT, AudioSettings
 
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
@@ -254,7 +254,7 @@ def group_delay_samples(window: np.ndarray, settings: AudioSettings) -> np.ndarr
     powers = np.empty((settings.frames, settings.frequency_bins), np.float32)
     moments = np.empty_like(powers)
     for rows, frames in _frames(window, length, settings):
-        spectrum = _spectrum(frames, _hann(length))
+        spectrum = _spectrum(frames, hann(length))
         moments[rows] = _in_bands(spectrum * _spectrum(frames, _timed_hann(length)), settings)
         powers[rows] = _in_bands(np.square(spectrum, out=spectrum), settings)
     return np.divide(moments, powers, out=np.zeros_like(moments), where=powers > 0).T
@@ -319,7 +319,7 @@ def _band_powers(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
     """Return the power of each band of each frame, float32 `(frames, frequency_bins)`."""
     bands = np.empty((settings.frames, settings.frequency_bins), np.float32)
     for rows, frames in _frames(window, settings.fft_samples, settings):
-        spectrum = _spectrum(frames, _hann(settings.fft_samples))
+        spectrum = _spectrum(frames, hann(settings.fft_samples))
         bands[rows] = _in_bands(np.square(spectrum, out=spectrum), settings)
     return bands
 
@@ -361,14 +361,9 @@ def _frame_starts(last: int, frames: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _hann(length: int) -> np.ndarray:
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
-
-
-@lru_cache(maxsize=8)
 def _timed_hann(length: int) -> np.ndarray:
     """Return the Hann window weighed by the samples' time, 0 in its middle."""
-    return _hann(length) * (np.arange(length) - length / 2).astype(np.float32)
+    return hann(length) * (np.arange(length) - length / 2).astype(np.float32)
 
 
 @lru_cache(maxsize=8)

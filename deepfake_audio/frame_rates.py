@@ -21,6 +21,8 @@ PHASES = 8  # steps from a multiple of the frame rate to the next one, in the sp
 COLUMNS_A_RATE = HARMONICS + PHASES
 SURROUNDINGS_HZ = 15
 PADDING = 2  # times the length, so that a line between two bins isn't lost
+SHORTEST_SECONDS = 0.25  # of sound; in less a line is as wide as what is around it
+MOST_PERIODS = 50  # that are looked at to find out whether a window repeats shorter sound
 TINY = np.float32(1e-20)
 QUIET = np.float32(1e-12)  # of the largest power: below is rounding
 
@@ -51,6 +53,8 @@ def frame_rate_lines_db(
     first the multiples 1 to 8 of the rate in the spectrum of the band's log power, then the
     window's own spectrum folded at the rate: the mean over the band's multiples of it, and
     over what lies 1/8 to 7/8 of the way to the next ones, which says what stands there by chance.
+    A window that repeats shorter sound is looked at as that sound: repeating it makes lines too. Of
+    less than 0.25 s nothing can be said.
 
     Args:
         window: float `(window_samples,)`, at least half a second.
@@ -60,7 +64,8 @@ def frame_rate_lines_db(
     Returns:
         float32 `(BANDS, rates, HARMONICS + PHASES)` in dB, lowest band first; 0 does not stand out.
     """
-    if not window.any():
+    window = _said_once(window)
+    if len(window) < SHORTEST_SECONDS * sample_rate_hz or not window.any():
         return np.zeros((BANDS, len(rates_hz), COLUMNS_A_RATE), np.float32)
     places = _places(rates_hz, sample_rate_hz, len(window))
     trembling_db = _over_surroundings_db(
@@ -72,12 +77,21 @@ def frame_rate_lines_db(
     return np.concatenate([trembling_db, tones_db], axis=-1, dtype=np.float32)
 
 
+def _said_once(window: np.ndarray) -> np.ndarray:
+    """Return the sound that a window repeats; the window itself, where it doesn't."""
+    peaks = np.flatnonzero(window == window.max())
+    for period in peaks[1:MOST_PERIODS] - peaks[0]:
+        if np.array_equal(window[period:], window[:-period]):
+            return window[:period]
+    return window
+
+
 def _log_powers(window: np.ndarray) -> np.ndarray:
     """Return the log power of each band over time, `(BANDS, times)`, mean 0."""
     from scipy import fft  # takes longer to import than an image takes to judge
 
     frames = np.lib.stride_tricks.sliding_window_view(window, LOUDNESS_FFT_SAMPLES)
-    frames = frames[::LOUDNESS_HOP_SAMPLES] * _hann(LOUDNESS_FFT_SAMPLES)
+    frames = frames[::LOUDNESS_HOP_SAMPLES] * hann(LOUDNESS_FFT_SAMPLES)
     powers = np.ascontiguousarray(_squares(fft.rfft(frames, axis=1))[:, 1:].T)
     powers += LOUDNESS_FLOOR * powers.mean(axis=1, keepdims=True)
     logs = np.log(np.maximum(powers, TINY), out=powers)
@@ -89,7 +103,7 @@ def _power_spectrum(signals: np.ndarray) -> np.ndarray:
     from scipy import fft
 
     length = signals.shape[-1]
-    return _squares(fft.rfft(signals * _hann(length), _padded(length), axis=-1))
+    return _squares(fft.rfft(signals * hann(length), _padded(length), axis=-1))
 
 
 def _squares(spectra: np.ndarray) -> np.ndarray:
@@ -138,5 +152,6 @@ def _padded(length: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def _hann(length: int) -> np.ndarray:
+def hann(length: int) -> np.ndarray:
+    """Return a periodic Hann window, float32 `(length,)`; not to be written to."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)

@@ -70,6 +70,20 @@ def test_an_equaliser_takes_no_line_away():
     assert abs(lines_db(duller)[3, 0] - lines_db(trembling)[3, 0]) < 2
 
 
+def test_repeating_a_short_sound_makes_no_lines():
+    short = noise(9)[: RATE_HZ // 2]
+    repeated = frame_rate_lines_db(np.resize(short, len(TIMES)), RATES_HZ, RATE_HZ)
+    np.testing.assert_array_equal(repeated, frame_rate_lines_db(short, RATES_HZ, RATE_HZ))
+    assert np.abs(repeated.mean(axis=0)).max() < 4
+
+
+def test_of_sound_too_short_for_a_line_nothing_is_said():
+    for samples in (1, 2, 100, 3_000):
+        window = np.resize(noise(10)[:samples], len(TIMES))
+        assert not frame_rate_lines_db(window, RATES_HZ, RATE_HZ).any()
+    assert lines_db(np.resize(noise(10)[:5_000], len(TIMES))).any()
+
+
 def test_digital_silence_has_no_lines():
     assert not frame_rate_lines_db(np.zeros(len(TIMES), np.float32), RATES_HZ, RATE_HZ).any()
     half = noise(6)

@@ -1,0 +1,91 @@
+"""How well nothing but a vocoder's frame rate tells its fakes from real voices, with no training.
+
+    python prepare.py FOLDER --name mine --config unseen.yaml
+    python -m benchmarks.frame_rates data/mine
+
+A file's figure at a rate is the mean over its images and bands: the dB by which the loudness
+trembles there, and those by which tones stand out of the other phases. Each generator has a line:
+the rate at which it is furthest from the real files, the area under the ROC curve against all of
+them there (of six rates the best, so chance is a little above 50%), and that of the highest figure
+at any rate, for which nobody has to know the rate.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.metrics import roc_auc_score
+
+from deepfake_audio.config import load_settings
+from deepfake_audio.dataset import read_audio_settings, read_records
+from deepfake_audio.errors import UserError
+from deepfake_audio.frame_rates import COLUMNS_A_RATE, HARMONICS
+from deepfake_audio.images import read_image
+from deepfake_audio.settings import LEVELS_PER_DB, NOT_OUT, ImageSettings
+
+FEWEST_FILES = 5
+
+
+def stands_out_db(path: Path, settings: ImageSettings) -> np.ndarray:
+    """Return one figure a rate, float `(rates,)`."""
+    lines_db = (read_image(path, settings)[..., 2].mean(axis=0) - NOT_OUT) / LEVELS_PER_DB
+    by_rate = lines_db.reshape(-1, COLUMNS_A_RATE)
+    trembling, tones = by_rate[:, :HARMONICS], by_rate[:, HARMONICS:]
+    return trembling.mean(axis=1) + tones[:, 0] - tones[:, 1:].mean(axis=1)
+
+
+def area(fakes: np.ndarray, reals: np.ndarray) -> float:
+    is_fake = np.r_[np.ones(len(fakes)), np.zeros(len(reals))]
+    return roc_auc_score(is_fake, np.r_[fakes, reals])
+
+
+def file_figures(folder: Path) -> dict[str, np.ndarray]:
+    """Return figures of each generator's files, `(files, rates)`; those of real ones under ""."""
+    audio = read_audio_settings(folder)
+    if audio is None or not audio.frame_rates_hz:
+        raise UserError(
+            f"The images show frame rates. Received: {folder}, drawn without. Prepare the sound "
+            "with --config unseen.yaml."
+        )
+    size = {"height": audio.frequency_bins, "width": audio.frames, "color": "level_delay_rates"}
+    settings = load_settings().image.model_copy(update=size)
+    records = read_records(folder)
+    figures = Parallel(n_jobs=-1)(delayed(stands_out_db)(r.path, settings) for r in records)
+    files = defaultdict(list)
+    for record, figure in zip(records, figures, strict=True):
+        kind = (record.attack or "fake") if record.label == "fake" else ""
+        files[kind, record.split, record.source].append(figure)
+    kinds = defaultdict(list)
+    for (kind, *_), windows in files.items():
+        kinds[kind].append(np.mean(windows, axis=0))
+    return {kind: np.array(values) for kind, values in kinds.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.frame_rates",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="of images made with audio.frame_rates_hz")
+    folder = parser.parse_args(argv).folder
+    kinds = file_figures(folder)
+    rates_hz, reals = read_audio_settings(folder).frame_rates_hz, kinds.pop("")
+    rows = []
+    for kind, fakes in kinds.items():
+        if len(fakes) >= FEWEST_FILES:
+            areas = [area(fakes[:, n], reals[:, n]) for n in range(len(rates_hz))]
+            anywhere = area(fakes.max(axis=1), reals.max(axis=1))
+            best = int(np.argmax(areas))
+            rows.append((areas[best], rates_hz[best], anywhere, len(fakes), kind))
+    print(f"{len(reals):,} real files")
+    print(f"{'generator':32}{'files':>6}{'Hz':>9}{'there':>8}{'anywhere':>10}")
+    for there, rate_hz, anywhere, count, kind in sorted(rows, reverse=True):
+        print(f"{kind[:31]:32}{count:6}{rate_hz:9.2f}{there:8.0%}{anywhere:10.0%}")
+
+
+if __name__ == "__main__":
+    main()
