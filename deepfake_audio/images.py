@@ -147,7 +147,7 @@ def _with_delay(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.
 def _are_rates(blue: np.ndarray) -> bool:
     """Say whether a channel shows bands of equal rows, as frame rates are drawn."""
     height, width = blue.shape
-    if height % BANDS or not np.ptp(blue):
+    if height % BANDS or not blue.any():
         return False
     bands = blue.reshape(BANDS, height // BANDS, width)
     return height > BANDS and bool((bands == bands[:, :1]).all())

@@ -61,6 +61,9 @@ def test_a_picture_of_frame_rates_is_told_from_any_other(tmp_path):
         read_image(drawn, RATES.model_copy(update={"color": "level_delay"})),
         np.dstack([red, green]),
     )
+    silent = np.dstack([red, green, np.full_like(red, 75)])
+    (tmp_path / "silent.png").write_bytes(encode_png(silent))
+    np.testing.assert_array_equal(read_image(tmp_path / "silent.png", RATES), silent)
     with pytest.raises(UserError, match="has the frame rates in blue, as prepare"):
         read_image(noise, RATES)
     assert read_image(noise, RGB).shape == (32, 24, 3)
