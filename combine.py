@@ -13,6 +13,7 @@ import argparse
 import os
 import shutil
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -152,6 +153,16 @@ def join_networks(run: runs.Run, settings: Settings, weights: Sequence[list]) ->
         member.set_weights(learnt)
     with replacing(run.keras_model) as partial:
         network.save(partial)
+        compress(partial)
+
+
+def compress(archive: Path) -> None:
+    """Write a zip archive anew with its members compressed: Keras stores them, padding and all."""
+    with zipfile.ZipFile(archive) as stored:
+        members = {info: stored.read(info) for info in stored.infolist()}
+    with zipfile.ZipFile(archive, "w") as compressed:
+        for info, content in members.items():
+            compressed.writestr(info, content, zipfile.ZIP_DEFLATED)
 
 
 def member_weights(part: Part) -> list[list]:

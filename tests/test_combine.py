@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ import predict
 import train
 from conftest import TINY_SETTINGS
 from deepfake_audio import runs, scoring
+from deepfake_audio.callbacks import load_weights
 from deepfake_audio.dataset import read_records
+from model import build_model, score_model
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,19 @@ def test_score_is_the_mean_of_all_networks(combined, monkeypatch):
     record, settings = runs.open_run("both")[1:]
     assert record.parts == ["first", "second"]
     assert settings.model.views == ["levels", "time_residual", "levels"]
+
+
+def test_weights_are_kept_compressed_and_read_back(in_copy):
+    path = Path("runs/both/model.keras")
+    with zipfile.ZipFile(path) as archive:
+        assert path.stat().st_size < sum(member.file_size for member in archive.infolist())
+    run, _, settings = runs.open_run("both")
+    network = build_model(settings.model, settings.image)
+    load_weights(network, path, settings.limits)
+    images = np.random.default_rng(0).integers(0, 256, (4, *settings.image.shape), np.uint8)
+    exported = scoring.load_model(run.onnx_model, 1, settings.limits)
+    scores = score_model(network).predict(images.astype(np.float32), verbose=0)[:, 0]
+    np.testing.assert_allclose(scoring.score_images(exported, images), scores, atol=1e-5)
 
 
 def test_combined_run_is_used_like_any(in_copy, capsys):

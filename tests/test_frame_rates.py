@@ -1,8 +1,13 @@
 """Signals whose frame rate is known, and what has none."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 
+import prepare
+from benchmarks.frame_rates import main as print_table
 from conftest import ROOT
 from deepfake_audio.audio import spectrogram_image
 from deepfake_audio.config import load_settings
@@ -89,6 +94,21 @@ def test_digital_silence_has_no_lines():
     half = noise(6)
     half[: len(half) // 2] = 0
     assert np.isfinite(lines_db(half)).all()
+
+
+def test_a_vocoder_is_found_at_its_rate_without_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    trembles = 1 + 0.6 * np.cos(2 * np.pi * 80 * TIMES)
+    for label, loudness in (("real", np.ones(len(TIMES))), ("fake", trembles)):
+        Path("clips", label).mkdir(parents=True)
+        for number in range(6):
+            sound = noise(20 + number + (label == "fake") * 10) * loudness / 10
+            soundfile.write(f"clips/{label}/{number}.wav", sound, RATE_HZ)
+    config = ["--config", str(ROOT / "unseen.yaml"), "prepare.workers=1"]
+    assert prepare.main(["clips", "--name", "clips", *config]) == 0
+    capsys.readouterr()
+    print_table(["data/clips"])
+    assert capsys.readouterr().out.splitlines()[2].split() == ["fake", "6", "80.00", "100%", "100%"]
 
 
 def test_what_is_made_alike_frame_by_frame_has_a_frame_rate():
