@@ -139,7 +139,7 @@ def check_drawn_alike(origin: Path, settings: Settings, run: runs.Run) -> None:
     if drawn is None:
         return
     for name in ("delay_fft_samples", "frame_rates_hz"):
-        theirs, ours = getattr(drawn, name), getattr(settings.audio, name)
+        theirs, ours = (audio.model_dump()[name] for audio in (drawn, settings.audio))
         if theirs != ours:
             raise UserError(
                 "Images are drawn as those that the run was trained on. Received: "

@@ -183,18 +183,9 @@ def _in_float32(layer: keras.Layer) -> dict:
 
 def _member(view: str, settings: ModelSettings, image: ImageSettings) -> list[keras.Layer]:
     """Return the layers from the image to the log-odds, of a network that looks at one view."""
-    pool_sizes = settings.pool_sizes or [[2, 2]] * len(settings.conv_filters)
-    described = [
-        layer
-        for filters, size in zip(settings.conv_filters, pool_sizes, strict=True)
-        for layer in _block(filters, size, settings)
-    ]
-    if view == "frame_rates":
-        described = _each_rate(settings)
     return [
         *_seen(view, settings, image),
-        *described,
-        _pooling("max" if view == "frame_rates" else settings.pooling),
+        *(_each_rate(settings, image) if view == "frame_rates" else _blocks(settings)),
         layers.Dense(settings.dense_units, activation="relu", name="dense"),
         layers.Dropout(settings.dropout, name="dropout"),
         layers.Dense(1, name=LOGIT, dtype="float32"),
@@ -220,24 +211,33 @@ def _seen(view: str, settings: ModelSettings, image: ImageSettings) -> list[kera
     return [
         *taken,
         layers.Rescaling(scale, name="rescale"),
-        *([layers.AveragePooling2D((image.height // BANDS, 1))] if view == "frame_rates" else []),
         *([layers.Cropping2D(hidden, name="lower")] if part != view else []),
         *([Residual(*windows[part], name="residual")] if part in windows else []),
     ]
 
 
-def _each_rate(settings: ModelSettings) -> list[keras.Layer]:
+def _blocks(settings: ModelSettings) -> list[keras.Layer]:
+    """Return the blocks of convolution, and what describes the whole image by their numbers."""
+    pool_sizes = settings.pool_sizes or [[2, 2]] * len(settings.conv_filters)
+    blocks = zip(settings.conv_filters, pool_sizes, strict=True)
+    described = [layer for filters, size in blocks for layer in _block(filters, size, settings)]
+    return [*described, _pooling(settings.pooling)]
+
+
+def _each_rate(settings: ModelSettings, image: ImageSettings) -> list[keras.Layer]:
     """Describe what stands out at each frame rate by the same filters: one place a rate.
 
     Whichever rate it is, it is looked at in the same way, so that a vocoder is found at a rate that
     no fake of the training had.
     """
-    first, last = settings.conv_filters[0], settings.conv_filters[:2][-1]
+    first, last = settings.rate_filters
     bands = BANDS // BANDS_AVERAGED
     return [
+        layers.AveragePooling2D((image.height // BANDS, 1)),
         *_convolution(first, (1, COLUMNS_A_RATE), (1, COLUMNS_A_RATE), settings.batch_norm),
         layers.AveragePooling2D((BANDS_AVERAGED, 1)),
         *_convolution(last, (bands, 1), (1, 1), settings.batch_norm),
+        _pooling("max"),
     ]
 
 

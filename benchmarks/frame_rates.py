@@ -6,11 +6,12 @@
 A file's figure at a rate is the mean over its images and bands: the dB by which the loudness
 trembles there, and those by which tones stand out of the other phases. Each generator has a line:
 the rate at which it is furthest from the real files, the area under the ROC curve against all of
-them there (of six rates the best, so chance is a little above 50%), and that of the highest figure
+them there (the best of all rates, so chance is a little above 50%), and that of the highest figure
 at any rate, for which nobody has to know the rate.
 """
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_audio_settings, read_records
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import EXIT_OK, UserError, script
 from deepfake_audio.frame_rates import COLUMNS_A_RATE, HARMONICS
 from deepfake_audio.images import read_image
 from deepfake_audio.settings import LEVELS_PER_DB, NOT_OUT, ImageSettings
@@ -58,13 +59,16 @@ def file_figures(folder: Path) -> dict[str, np.ndarray]:
     for record, figure in zip(records, figures, strict=True):
         kind = (record.attack or "fake") if record.label == "fake" else ""
         files[kind, record.split, record.source].append(figure)
+    if all(kind for kind, *_ in files):
+        raise UserError(f"Fakes are told from real files. Received: {folder} without any real one.")
     kinds = defaultdict(list)
     for (kind, *_), windows in files.items():
         kinds[kind].append(np.mean(windows, axis=0))
     return {kind: np.array(values) for kind, values in kinds.items()}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+@script
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.frame_rates",
         description=__doc__,
@@ -85,7 +89,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{'generator':32}{'files':>6}{'Hz':>9}{'there':>8}{'anywhere':>10}")
     for there, rate_hz, anywhere, count, kind in sorted(rows, reverse=True):
         print(f"{kind[:31]:32}{count:6}{rate_hz:9.2f}{there:8.0%}{anywhere:10.0%}")
+    return EXIT_OK
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

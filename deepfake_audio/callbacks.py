@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,7 +196,9 @@ def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
         if written > most_bytes or _weights_bytes(path) > most_bytes:
             raise ValueError(f"more than limits.model_megabytes={limits.model_megabytes}")
         model.load_weights(path)
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+    except (
+        OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error
+    ) as error:  # fmt: skip
         raise _no_weights(path, error) from None
 
 

@@ -22,7 +22,9 @@ COLUMNS_A_RATE = HARMONICS + PHASES
 SURROUNDINGS_HZ = 15
 PADDING = 2  # times the length, so that a line between two bins isn't lost
 SHORTEST_SECONDS = 0.25  # of sound; in less a line is as wide as what is around it
-MOST_PERIODS = 50  # that are looked at to find out whether a window repeats shorter sound
+LEAST_AMPLITUDE = 1e-9  # of full scale; in less there is nothing but rounding
+MOST_PERIODS = 1000  # that are looked at to find out whether a window repeats shorter sound
+PROBE_SAMPLES = 64  # compared before all are
 TINY = np.float32(1e-20)
 QUIET = np.float32(1e-12)  # of the largest power: below is rounding
 
@@ -53,8 +55,9 @@ def frame_rate_lines_db(
     first the multiples 1 to 8 of the rate in the spectrum of the band's log power, then the
     window's own spectrum folded at the rate: the mean over the band's multiples of it, and
     over what lies 1/8 to 7/8 of the way to the next ones, which says what stands there by chance.
-    A window that repeats shorter sound is looked at as that sound: repeating it makes lines too. Of
-    less than 0.25 s nothing can be said.
+    A window that repeats shorter sound is looked at as that sound: repeating it makes lines too
+    (a sound of more than half a window may go unnoticed, and makes none that matter). Of less than
+    0.25 s nothing can be said.
 
     Args:
         window: float `(window_samples,)`, at least half a second.
@@ -65,7 +68,7 @@ def frame_rate_lines_db(
         float32 `(BANDS, rates, HARMONICS + PHASES)` in dB, lowest band first; 0 does not stand out.
     """
     window = _said_once(window)
-    if len(window) < SHORTEST_SECONDS * sample_rate_hz or not window.any():
+    if len(window) < SHORTEST_SECONDS * sample_rate_hz or np.ptp(window) < LEAST_AMPLITUDE:
         return np.zeros((BANDS, len(rates_hz), COLUMNS_A_RATE), np.float32)
     places = _places(rates_hz, sample_rate_hz, len(window))
     trembling_db = _over_surroundings_db(
@@ -78,10 +81,13 @@ def frame_rate_lines_db(
 
 
 def _said_once(window: np.ndarray) -> np.ndarray:
-    """Return the sound that a window repeats; the window itself, where it doesn't."""
-    peaks = np.flatnonzero(window == window.max())
+    """Return the sound that a window repeats; the window, where its loudest sample stands once."""
+    at_peak = window == window.max()
+    at_peak[1:] &= ~at_peak[:-1]  # clipped sound stays there for a while
+    peaks = np.flatnonzero(at_peak)
     for period in peaks[1:MOST_PERIODS] - peaks[0]:
-        if np.array_equal(window[period:], window[:-period]):
+        alike = np.array_equal(window[period:][:PROBE_SAMPLES], window[:-period][:PROBE_SAMPLES])
+        if alike and np.array_equal(window[period:], window[:-period]):
             return window[:period]
     return window
 
@@ -111,10 +117,11 @@ def _squares(spectra: np.ndarray) -> np.ndarray:
 
 
 def _over_surroundings_db(powers: np.ndarray, lines: np.ndarray, reach: int) -> np.ndarray:
-    """Return the dB of lines above the mean dB of the bins on both sides of each."""
+    """Return the dB of lines above the mean dB of the bins around, themselves included."""
     logs = np.log(np.maximum(powers, QUIET * powers.max()))
     sums = np.cumsum(logs, axis=-1)
-    first, last = np.maximum(lines - reach, 1), lines + reach  # without the bin at 0 Hz
+    first = np.maximum(lines - reach, 1)  # without the bin at 0 Hz
+    last = np.minimum(lines + reach, logs.shape[-1] - 1)
     means = (sums[..., last] - sums[..., first - 1]) / (last - first + 1)
     return np.float32(10 / np.log(10)) * (logs[..., lines] - means)
 

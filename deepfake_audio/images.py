@@ -12,7 +12,7 @@ from deepfake_audio.files import check_file
 from deepfake_audio.frame_rates import BANDS
 from deepfake_audio.image_headers import image_size
 from deepfake_audio.quiet import libraries_quiet
-from deepfake_audio.settings import WITH_DELAY, ImageSettings
+from deepfake_audio.settings import NOT_OUT, WITH_DELAY, ImageSettings
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 BYTES_A_PIXEL = 4  # as an uncompressed picture with transparency has
@@ -113,7 +113,8 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
     elif _shows_delay(encoded):
         raise UserError(
             "An image with the group delay in green, as prepare.py draws it, is for runs with "
-            f"image.color=level_delay. Received: {origin}. Use the sound itself, or such a run."
+            f"image.color={' or '.join(WITH_DELAY)}. Received: {origin}. Use the sound itself, or "
+            "such a run."
         )
     return fit_image(pixels, settings)
 
@@ -147,10 +148,12 @@ def _with_delay(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.
 def _are_rates(blue: np.ndarray) -> bool:
     """Say whether a channel shows bands of equal rows, as frame rates are drawn."""
     height, width = blue.shape
-    if height % BANDS or not blue.any():
+    if height % BANDS or height == BANDS:
         return False
+    if not np.ptp(blue):
+        return blue[0, 0] == NOT_OUT  # of sound in which nothing can stand out
     bands = blue.reshape(BANDS, height // BANDS, width)
-    return height > BANDS and bool((bands == bands[:, :1]).all())
+    return bool((bands == bands[:, :1]).all())
 
 
 def _shows_delay(encoded: bytes) -> bool:

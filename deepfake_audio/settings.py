@@ -35,8 +35,8 @@ LEAST_FFT_SAMPLES = 64
 MIDDLE = 128  # the level of a group delay of 0
 NOT_OUT, LEVELS_PER_DB = 75, 5  # the level of a frame rate's line that does not stand out; per dB
 CHANNELS = {"grayscale": 1, "level_delay": 2, "level_delay_rates": 3, "rgb": 3}
-WITH_DELAY = ("level_delay", "level_delay_rates")
-LEAST_SECONDS_FOR_RATES = 0.5  # in less, a line is as wide as what lies around it
+WITH_DELAY, OTHERS = ("level_delay", "level_delay_rates"), ("grayscale", "rgb")
+LEAST_SECONDS_FOR_RATES = 0.5  # a window of less sees no rate apart from its neighbours
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
 Cost = Annotated[float, Field(ge=1e-6, le=1e6)]
@@ -114,16 +114,18 @@ class AudioSettings(Section):
         if rates and (
             self.frames != len(rates) * COLUMNS_A_RATE
             or self.frequency_bins % BANDS
+            or self.frequency_bins == BANDS
             or self.window_seconds < LEAST_SECONDS_FOR_RATES
             or max(rates) > highest_hz
         ):
             raise ValueError(
-                f"Each of audio.frame_rates_hz, at most {highest_hz:.0f} at this sample_rate_hz, "
-                f"takes {COLUMNS_A_RATE} of the frames, their number divides frequency_bins into "
-                f"{BANDS} bands, and a window lasts at least {LEAST_SECONDS_FOR_RATES:g} s. "
-                f"Received: {len(rates)} rates up to {max(rates):g}, frames={self.frames} "
-                f"frequency_bins={self.frequency_bins} window_seconds={self.window_seconds:g}. "
-                "Take unseen.yaml's values"
+                f"Each of audio.frame_rates_hz takes {COLUMNS_A_RATE} frames of the image, and is "
+                f"at most {highest_hz:g}; frequency_bins are {2 * BANDS} or another multiple of "
+                f"{BANDS}, and window_seconds at least {LEAST_SECONDS_FOR_RATES:g}. Received: "
+                f"{len(rates)} rates up to {max(rates):g} at sample_rate_hz={self.sample_rate_hz}, "
+                f"frames={self.frames} frequency_bins={self.frequency_bins} "
+                f"window_seconds={self.window_seconds:g}. Leave out rates that are too high, and "
+                "take as many frames as the others need; unseen.yaml's values fit from 16000 Hz on"
             )
         return self
 
@@ -243,7 +245,16 @@ class ModelSettings(Section):
             height, width, inputs = max(1, height // rows), max(1, width // columns), filters
         places = {"flatten": height * width, "statistics": 2}.get(self.pooling, 1)
         weights += self.dense_units * inputs * places
-        return len(self.views) * weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
+        first, last = self.rate_filters
+        rate_weights = COLUMNS_A_RATE * first + (BANDS * first + self.dense_units) * last
+        of_rates = self.views.count("frame_rates")
+        weights = (len(self.views) - of_rates) * weights + of_rates * rate_weights
+        return weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
+
+    @property
+    def rate_filters(self) -> tuple[int, int]:
+        """Return the filters of a view of frame rates: of a rate's columns, then of its bands."""
+        return self.conv_filters[0], self.conv_filters[:2][-1]
 
 
 class TrainSettings(Section):
@@ -351,18 +362,19 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _what_is_drawn_is_read(self) -> "Settings":
+        delay, rates = self.audio.delay_fft_samples, list(self.audio.frame_rates_hz)
         color, views = self.image.color, self.model.views
-        for setting, value, colors, looked_at in (
-            ("delay_fft_samples", self.audio.delay_fft_samples, WITH_DELAY, "delay"),
-            ("frame_rates_hz", list(self.audio.frame_rates_hz), WITH_DELAY[1:], "frame_rate"),
-        ):
-            needed = any(looked_at in view for view in views)
-            if bool(value) != (color in colors) or (needed and not value):
-                raise ValueError(
-                    f"audio.{setting} and image.color={colors[0]} go together, and a view of "
-                    f"{looked_at}s needs both. Received: {value}, {color} and model.views={views}. "
-                    "Set all, or none; unseen.yaml has all"
-                )
+        right = ["level_delay_rates"] if delay and rates else ["level_delay"] if delay else OTHERS
+        lacks_delay = (rates or any("delay" in view for view in views)) and not delay
+        lacks_rates = "frame_rates" in views and not rates
+        if color not in right or lacks_delay or lacks_rates:
+            raise ValueError(
+                "audio.delay_fft_samples draws delays, audio.frame_rates_hz rates beside them, "
+                f"image.color says so ({' or '.join(right)} here), and a view of either needs it. "
+                f"Received: delay_fft_samples={delay} frame_rates_hz={rates} image.color={color} "
+                f"model.views={views}. Set image.color={right[0]} and views of what is drawn, or "
+                "draw what they need; unseen.yaml has all"
+            )
         return self
 
     @model_validator(mode="after")

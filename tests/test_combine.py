@@ -17,6 +17,7 @@ from conftest import TINY_SETTINGS
 from deepfake_audio import runs, scoring
 from deepfake_audio.callbacks import load_weights
 from deepfake_audio.dataset import read_records
+from deepfake_audio.errors import UserError
 from model import build_model, score_model
 
 
@@ -69,6 +70,20 @@ def test_weights_are_kept_compressed_and_read_back(in_copy):
     exported = scoring.load_model(run.onnx_model, 1, settings.limits)
     scores = score_model(network).predict(images.astype(np.float32), verbose=0)[:, 0]
     np.testing.assert_allclose(scoring.score_images(exported, images), scores, atol=1e-5)
+
+
+def test_damaged_weights_are_refused_without_a_traceback(in_copy):
+    path = Path("runs/both/model.keras")
+    settings = runs.open_run("both")[2]
+    network = build_model(settings.model, settings.image)
+    whole, refused = path.read_bytes(), 0
+    for place in np.linspace(0, len(whole) - 1, 60).astype(int):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        try:
+            load_weights(network, path, settings.limits)
+        except UserError as error:
+            refused += str(error).startswith("Weights must be those of the run's own settings")
+    assert refused > 40
 
 
 def test_combined_run_is_used_like_any(in_copy, capsys):

@@ -158,9 +158,12 @@ def test_rows_are_left_for_the_network_to_look_at():
 @pytest.mark.parametrize(
     ("overrides", "part"),
     [
-        (["audio.delay_fft_samples=512"], "and image.color=level_delay go together"),
-        (["image.color=level_delay"], "Received: 0, level_delay and model.views=['levels']"),
-        (["model.views=[group_delay]"], "a view of delays needs both"),
+        (["audio.delay_fft_samples=512"], "Set image.color=level_delay and views of what is drawn"),
+        (["image.color=level_delay"], "says so (grayscale or rgb here)"),
+        (
+            ["model.views=[group_delay]"],
+            "=0 frame_rates_hz=[] image.color=grayscale",
+        ),
         ([*DELAYS, "audio.delay_fft_samples=500"], "frequency_bins must divide delay_fft_samples"),
         ([*DELAYS, "audio.delay_fft_samples=32768"], "for frames of 32768 samples"),
         ([*DELAYS, "distort.noise_floor_db=10"], "Received: noise_floor_db. Take"),
@@ -168,14 +171,22 @@ def test_rows_are_left_for_the_network_to_look_at():
         (["audio.delay_fft_samples=62"], "is 0 or at least 64. Received: 62."),
         ([*DELAYS, "audio.frequency_scale=mel", "audio.delay_fft_samples=64"], "32.0 bins between"),
         ([*DELAYS, "augment.brightness_range=[0.9, 1.1]"], "Received: brightness_range."),
-        ([*DELAYS, "model.views=[frame_rates]"], "a view of frame_rates needs both. Received: []"),
-        (["audio.frame_rates_hz=[50]"], "Received: 1 rates up to 50, frames=96"),
-        ([*RATES, "audio.frame_rates_hz=[50, 60, 70, 80, 90, 130]"], "at most 123 at this"),
+        (
+            [*DELAYS, "model.views=[frame_rates]"],
+            "frame_rates_hz=[] image.color=level_delay",
+        ),
+        (["audio.frame_rates_hz=[50]"], "Received: 1 rates up to 50 at sample_rate_hz=16000"),
+        (
+            [*RATES, "audio.frame_rates_hz=[50, 60, 70, 80, 90, 130]"],
+            "is at most 123.125; frequency_bins",
+        ),
         ([*RATES, "audio.frame_rates_hz=[50, 60, 70, 80, 90, 10]"], "frame_rates_hz.5: Input"),
-        ([*RATES, "audio.frequency_bins=16"], "frequency_bins=16 window_seconds=1.552. Take"),
-        ([*RATES, "audio.window_seconds=0.2"], "window_seconds=0.2. Take"),
-        ([*RATES, "audio.delay_fft_samples=0"], "Received: 0, level_delay_rates and"),
-        ([*RATES, "image.color=level_delay"], "image.color=level_delay_rates go together"),
+        ([*RATES, "audio.frequency_bins=16"], "frequency_bins=16 window_seconds=1.552. Leave"),
+        ([*RATES, "audio.frequency_bins=32"], "frequency_bins are 64 or another multiple of 32"),
+        ([*RATES, "audio.window_seconds=0.2"], "window_seconds=0.2. Leave"),
+        ([*RATES, "audio.delay_fft_samples=0"], "Received: delay_fft_samples=0 frame_rates"),
+        ([*RATES, "image.color=level_delay"], "Set image.color=level_delay_rates and"),
+        ([*RATES, "audio.frame_rates_hz=80"], "frame_rates_hz: Input should be a valid tuple"),
         ([*RATES, "augment.zoom_range=0.1"], "at most. Received: zoom_range. Take"),
         ([*RATES, "distort.time_roll_share=0.1"], "at most. Received: time_roll_share. Take"),
         ([*RATES, "image.height=256"], "Received: an image of 256 x 96. Take"),
@@ -192,6 +203,11 @@ def test_delays_may_be_rolled():
 def test_frame_rates_that_no_network_looks_at_may_be_moved_and_resized():
     changes = ["model.views=[levels]", "augment.zoom_range=0.1", "image.height=100"]
     assert load_settings(None, [*RATES, *changes]).image.shape == (100, 96, 3)
+
+
+def test_views_of_frame_rates_count_for_the_limit_on_weights():
+    wide = ["model.conv_filters=[4096, 4096]", "model.kernel_size=1"]
+    assert "have weights of at most limits.model_megabytes" in error_of(*RATES, *wide)
 
 
 def test_frame_rates_are_written_and_read_back(tmp_path):

@@ -11,7 +11,13 @@ from benchmarks.frame_rates import main as print_table
 from conftest import ROOT
 from deepfake_audio.audio import spectrogram_image
 from deepfake_audio.config import load_settings
-from deepfake_audio.frame_rates import BANDS, HARMONICS, PHASES, frame_rate_lines_db
+from deepfake_audio.frame_rates import (
+    BANDS,
+    HARMONICS,
+    PHASES,
+    frame_rate_lines_db,
+    highest_frame_rate_hz,
+)
 
 AUDIO = load_settings(ROOT / "unseen.yaml").audio
 RATES_HZ, RATE_HZ = AUDIO.frame_rates_hz, AUDIO.sample_rate_hz
@@ -82,6 +88,26 @@ def test_repeating_a_short_sound_makes_no_lines():
     assert np.abs(repeated.mean(axis=0)).max() < 4
 
 
+def test_repeating_a_short_clipped_sound_makes_no_lines():
+    short = np.clip(noise(9)[: RATE_HZ // 2], -2, 2)
+    assert (short == 2).sum() > 100
+    repeated = frame_rate_lines_db(np.resize(short, len(TIMES)), RATES_HZ, RATE_HZ)
+    np.testing.assert_array_equal(repeated, frame_rate_lines_db(short, RATES_HZ, RATE_HZ))
+
+
+@pytest.mark.parametrize("sample_rate_hz", [4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
+def test_other_sampling_rates_have_their_lines_up_to_the_highest_rate(sample_rate_hz):
+    highest_hz = highest_frame_rate_hz(sample_rate_hz)
+    rates_hz = (highest_hz / 2.3, highest_hz)
+    for samples in range(int(0.9 * sample_rate_hz), int(0.9 * sample_rate_hz) + 40):
+        times = np.arange(samples) / sample_rate_hz
+        trembles = 1 + 0.5 * np.cos(2 * np.pi * rates_hz[0] * times)
+        window = (np.random.default_rng(11).normal(size=samples) * trembles).astype(np.float32)
+        lines = frame_rate_lines_db(window, rates_hz, sample_rate_hz).mean(axis=0)
+        assert np.isfinite(lines).all()
+    assert lines[0, 0] > lines[1, 0] + 5
+
+
 def test_of_sound_too_short_for_a_line_nothing_is_said():
     for samples in (1, 2, 100, 3_000):
         window = np.resize(noise(10)[:samples], len(TIMES))
@@ -91,6 +117,7 @@ def test_of_sound_too_short_for_a_line_nothing_is_said():
 
 def test_digital_silence_has_no_lines():
     assert not frame_rate_lines_db(np.zeros(len(TIMES), np.float32), RATES_HZ, RATE_HZ).any()
+    assert not frame_rate_lines_db(noise(6) * np.float32(1e-30), RATES_HZ, RATE_HZ).any()
     half = noise(6)
     half[: len(half) // 2] = 0
     assert np.isfinite(lines_db(half)).all()

@@ -64,6 +64,9 @@ def test_a_picture_of_frame_rates_is_told_from_any_other(tmp_path):
     silent = np.dstack([red, green, np.full_like(red, 75)])
     (tmp_path / "silent.png").write_bytes(encode_png(silent))
     np.testing.assert_array_equal(read_image(tmp_path / "silent.png", RATES), silent)
+    of_others = np.dstack([red, green, np.full_like(red, 255)])
+    (tmp_path / "of_others.png").write_bytes(encode_png(of_others))
+    assert read_image(tmp_path / "of_others.png", GREY).shape == (32, 24, 1)
     with pytest.raises(UserError, match="has the frame rates in blue, as prepare"):
         read_image(noise, RATES)
     assert read_image(noise, RGB).shape == (32, 24, 3)

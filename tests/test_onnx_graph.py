@@ -1,12 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from conftest import TINY_SETTINGS
+from conftest import ROOT, TINY_SETTINGS
 from deepfake_audio.config import load_settings
 from deepfake_audio.onnx_graph import check_graph
+from deepfake_audio.settings import Settings
 from model import build_model, score_model
 
-# Between them every choice that changes the layers.
+# Between them every choice that changes the layers, but for views of several channels.
 CHOICES = (
     ("same", "true", "average", "grayscale", 3, 1, 32, "[levels]"),
     ("valid", "false", "max", "rgb", 4, 2, 41, "[frequency_residual]"),
@@ -22,7 +25,18 @@ def test_every_network_that_settings_ask_for_is_taken(choice, tmp_path):
         "model.convs_per_block", "image.width", "model.views",
     )  # fmt: skip
     chosen = [f"{name}={value}" for name, value in zip(names, choice, strict=True)]
-    settings = load_settings(None, [*TINY_SETTINGS, *chosen])
+    check_export(load_settings(None, [*TINY_SETTINGS, *chosen]), tmp_path)
+
+
+@pytest.mark.parametrize("batch_norm", ["true", "false"])
+def test_networks_of_delays_and_frame_rates_are_taken(batch_norm, tmp_path):
+    small = ("model.views=[delay_residual, frame_rates]", "model.conv_filters=[4]")
+    check_export(
+        load_settings(ROOT / "unseen.yaml", [*small, f"model.batch_norm={batch_norm}"]), tmp_path
+    )
+
+
+def check_export(settings: Settings, tmp_path: Path) -> None:
     model = score_model(build_model(settings.model, settings.image))
     model.predict(np.zeros((1, *settings.image.shape), np.float32), verbose=0)
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
