@@ -54,7 +54,9 @@ def file_figures(folder: Path) -> dict[str, np.ndarray]:
     size = {"height": audio.frequency_bins, "width": audio.frames, "color": "level_delay_rates"}
     settings = load_settings().image.model_copy(update=size)
     records = read_records(folder)
-    figures = Parallel(n_jobs=-1)(delayed(stands_out_db)(r.path, settings) for r in records)
+    figures = Parallel(n_jobs=-1, prefer="threads")(
+        delayed(stands_out_db)(r.path, settings) for r in records
+    )
     files = defaultdict(list)
     for record, figure in zip(records, figures, strict=True):
         kind = (record.attack or "fake") if record.label == "fake" else ""
