@@ -138,13 +138,13 @@ def check_drawn_alike(origin: Path, settings: Settings, run: runs.Run) -> None:
     drawn = read_audio_settings(origin) if is_folder(origin) else None
     if drawn is None:
         return
+    theirs, ours = drawn.model_dump(), settings.audio.model_dump()
     for name in ("delay_fft_samples", "frame_rates_hz"):
-        theirs, ours = (audio.model_dump()[name] for audio in (drawn, settings.audio))
-        if theirs != ours:
+        if theirs[name] != ours[name]:
             raise UserError(
                 "Images are drawn as those that the run was trained on. Received: "
-                f"{origin} with audio.{name}={theirs}, and {run.name} with "
-                f"{ours}. Prepare the sound anew with --config {run.config}"
+                f"{origin} with audio.{name}={theirs[name]}, and {run.name} with "
+                f"{ours[name]}. Prepare the sound anew with --config {run.config}"
             )
 
 

@@ -231,25 +231,13 @@ def _each_rate(settings: ModelSettings, image: ImageSettings) -> list[keras.Laye
     no fake of the training had.
     """
     first, last = settings.rate_filters
-    bands = BANDS // BANDS_AVERAGED
+    a_rate, bands = (1, COLUMNS_A_RATE), (BANDS // BANDS_AVERAGED, 1)
     return [
         layers.AveragePooling2D((image.height // BANDS, 1)),
-        *_convolution(first, (1, COLUMNS_A_RATE), (1, COLUMNS_A_RATE), settings.batch_norm),
+        *_convolution(first, a_rate, settings, strides=a_rate),
         layers.AveragePooling2D((BANDS_AVERAGED, 1)),
-        *_convolution(last, (bands, 1), (1, 1), settings.batch_norm),
+        *_convolution(last, bands, settings),
         _pooling("max"),
-    ]
-
-
-def _convolution(
-    filters: int, size: tuple[int, int], strides: tuple[int, int], batch_norm: bool
-) -> list[keras.Layer]:
-    return [
-        layers.Conv2D(
-            filters, size, strides, use_bias=not batch_norm, kernel_initializer="he_normal"
-        ),
-        *([layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)] if batch_norm else []),
-        layers.ReLU(),
     ]
 
 
@@ -260,22 +248,35 @@ def _block(filters: int, pool_size: list[int], settings: ModelSettings) -> list[
     """
     stack = []
     for number in range(1, settings.convs_per_block + 1):
-        stack.append(
-            layers.Conv2D(
-                filters,
-                settings.kernel_size,
-                padding=settings.padding,
-                use_bias=not settings.batch_norm,
-                kernel_initializer="he_normal",
-            )
+        last = number == settings.convs_per_block
+        pooled = (layers.MaxPooling2D(pool_size),) if last else ()
+        stack += _convolution(
+            filters, settings.kernel_size, settings, pooled, padding=settings.padding
         )
-        if number == settings.convs_per_block:
-            stack.append(layers.MaxPooling2D(pool_size))
-        stack += (
-            [layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)] if settings.batch_norm else []
-        )
-        stack.append(layers.ReLU())
     return stack
+
+
+def _convolution(
+    filters: int,
+    size: int | tuple[int, int],
+    settings: ModelSettings,
+    pooled: tuple[keras.Layer, ...] = (),
+    **named_keras_parameters,
+) -> list[keras.Layer]:
+    """Return a convolution, what pools it, normalisation and ReLU."""
+    convolution = layers.Conv2D(
+        filters,
+        size,
+        use_bias=not settings.batch_norm,
+        kernel_initializer="he_normal",
+        **named_keras_parameters,
+    )
+    return [
+        convolution,
+        *pooled,
+        *([layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)] if settings.batch_norm else []),
+        layers.ReLU(),
+    ]
 
 
 def _pooling(name: str) -> keras.Layer:

@@ -10,7 +10,6 @@ them there (the best of all rates, so chance is a little above 50%), and that of
 at any rate, for which nobody has to know the rate.
 """
 
-import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,12 +19,13 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.metrics import roc_auc_score
 
+from deepfake_audio.arguments import Parser
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_audio_settings, read_records
 from deepfake_audio.errors import EXIT_OK, UserError, script
 from deepfake_audio.frame_rates import COLUMNS_A_RATE, HARMONICS
 from deepfake_audio.images import read_image
-from deepfake_audio.settings import LEVELS_PER_DB, NOT_OUT, ImageSettings
+from deepfake_audio.settings import LEVELS_PER_DB, NOT_OUT, AudioSettings, ImageSettings
 
 FEWEST_FILES = 5
 
@@ -43,14 +43,8 @@ def area(fakes: np.ndarray, reals: np.ndarray) -> float:
     return roc_auc_score(is_fake, np.r_[fakes, reals])
 
 
-def file_figures(folder: Path) -> dict[str, np.ndarray]:
+def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
     """Return figures of each generator's files, `(files, rates)`; those of real ones under ""."""
-    audio = read_audio_settings(folder)
-    if audio is None or not audio.frame_rates_hz:
-        raise UserError(
-            f"The images show frame rates. Received: {folder}, drawn without. Prepare the sound "
-            "with --config unseen.yaml."
-        )
     size = {"height": audio.frequency_bins, "width": audio.frames, "color": "level_delay_rates"}
     settings = load_settings().image.model_copy(update=size)
     records = read_records(folder)
@@ -71,15 +65,17 @@ def file_figures(folder: Path) -> dict[str, np.ndarray]:
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.frame_rates",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="-m benchmarks.frame_rates", description=__doc__)
     parser.add_argument("folder", type=Path, help="of images made with audio.frame_rates_hz")
     folder = parser.parse_args(argv).folder
-    kinds = file_figures(folder)
-    rates_hz, reals = read_audio_settings(folder).frame_rates_hz, kinds.pop("")
+    audio = read_audio_settings(folder)
+    if audio is None or not audio.frame_rates_hz:
+        raise UserError(
+            f"The images show frame rates. Received: {folder}, drawn without. Prepare the sound "
+            "with --config unseen.yaml."
+        )
+    kinds = file_figures(folder, audio)
+    rates_hz, reals = audio.frame_rates_hz, kinds.pop("")
     rows = []
     for kind, fakes in kinds.items():
         if len(fakes) >= FEWEST_FILES:

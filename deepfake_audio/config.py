@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 
 from deepfake_audio.errors import UserError
 from deepfake_audio.settings import AudioSettings, Settings
@@ -154,9 +155,17 @@ def write_settings(settings: Settings, path: Path) -> None:
     for section, values in settings.model_dump().items():
         for key, value in values.items():
             if document[section][key] != value:
-                document[section][key] = value
+                document[section][key] = _on_one_line(value)
     with path.open("w", encoding="utf-8") as file:
         yaml.dump(document, file)
+
+
+def _on_one_line(value: object) -> object:
+    """Return a list so that it is written beside its key: the comment behind would part them."""
+    if isinstance(value, list):
+        value = CommentedSeq(value)
+        value.fa.set_flow_style()
+    return value
 
 
 def _lay_over(values: dict, changes: Mapping, origin: str) -> None:

@@ -217,6 +217,19 @@ def test_frame_rates_are_written_and_read_back(tmp_path):
     assert settings.audio.frame_rates_hz[4] * 256 == 22_050
 
 
+def test_lists_are_written_beside_their_keys_and_each_section_below_its_comment(tmp_path):
+    changes = ["model.pool_sizes=[[2, 2], [2, 1], [2, 2], [1, 2], [1, 1]]"]
+    settings = load_settings(ROOT / "unseen.yaml", changes)
+    write_settings(settings, tmp_path / "config.yaml")
+    written = (tmp_path / "config.yaml").read_text().splitlines()
+    assert not [line for line in written if line.lstrip().startswith("- ")]
+    assert "  frame_rates_hz: [50.0, 62.5, 75.0, 80.0, 86.1328125, 93.75]" in "\n".join(written)
+    comments = [line for line in (ROOT / "config.yaml").read_text().splitlines() if line[:1] == "#"]
+    assert [line for line in written if line[:1] == "#"] == comments
+    assert written[written.index("image:") - 1].startswith("# What the network is shown.")
+    assert read_settings(tmp_path / "config.yaml") == settings
+
+
 def test_a_stored_file_from_before_a_setting_means_what_it_meant(tmp_path):
     path = tmp_path / "config.yaml"
     write_settings(load_settings(), path)
