@@ -10,14 +10,13 @@ Pixels from 0 to 255 go in, P(real) comes out. `python train.py` prints the tabl
 import keras
 from keras import layers
 
-from deepfake_audio.frame_rates import BANDS, COLUMNS_A_RATE
+from deepfake_audio.frame_rates import COLUMNS, ROWS
 from deepfake_audio.settings import MIDDLE, NOT_OUT, WITH_DELAY, ImageSettings, ModelSettings
 
-BATCH_NORM_MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
+MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
 RESIDUAL_SCALE = 1 / 48  # grey levels to about unit variance, once the smooth part is subtracted
 DELAY_SCALE = 1 / 64  # of the image's second channel, to about unit variance
 RATES_SCALE = 1 / 32  # of its third
-BANDS_AVERAGED = 4  # of those, before their pattern is looked at
 LOGIT = "logit"  # the layer whose output is the score: the log-odds of real
 
 
@@ -83,6 +82,31 @@ class Residual(layers.Layer):
 
     def get_config(self) -> dict:
         return super().get_config() | {"rows": self.rows, "columns": self.columns}
+
+
+@keras.saving.register_keras_serializable("deepfake_audio")
+class NothingFound(layers.Layer):
+    """Let a network learn from what it finds, not from fakes in which there is nothing to find.
+
+    In training the log-odds of real `z` count as `log(sigmoid(z))`, at most 0: where nothing is
+    found a label changes no weight, so the many fakes without a trace don't teach chance patterns.
+    That is a mixture in which a fake may look like a voice (as in Larsen et al., "Design of robust
+    neural network classifiers", 1998). Afterwards `z` counts, less what it usually is where nothing
+    is found: more or less than usual still says something.
+    """
+
+    def build(self, input_shape):
+        self.usual = self.add_weight(name="usual", shape=(), trainable=False, initializer="zeros")
+        super().build(input_shape)
+
+    def call(self, inputs, training=None):
+        if not training:
+            return inputs - self.usual
+        nothing = keras.ops.cast(inputs > 0, inputs.dtype)
+        found = keras.ops.maximum(keras.ops.sum(nothing), 1)
+        usual = keras.ops.sum(keras.ops.relu(inputs)) / found
+        self.usual.assign(self.usual + (1 - MOMENTUM) * (usual - self.usual))
+        return keras.ops.log_sigmoid(inputs)
 
 
 @keras.saving.register_keras_serializable("deepfake_audio")
@@ -183,12 +207,14 @@ def _in_float32(layer: keras.Layer) -> dict:
 
 def _member(view: str, settings: ModelSettings, image: ImageSettings) -> list[keras.Layer]:
     """Return the layers from the image to the log-odds, of a network that looks at one view."""
+    of_rates = view == "frame_rates"
     return [
         *_seen(view, settings, image),
-        *(_each_rate(settings, image) if view == "frame_rates" else _blocks(settings)),
+        *(_each_rate(settings, image) if of_rates else _blocks(settings)),
         layers.Dense(settings.dense_units, activation="relu", name="dense"),
         layers.Dropout(settings.dropout, name="dropout"),
-        layers.Dense(1, name=LOGIT, dtype="float32"),
+        layers.Dense(1, name="lines" if of_rates else LOGIT, dtype="float32"),
+        *([NothingFound(name=LOGIT, dtype="float32")] if of_rates else []),
     ]
 
 
@@ -231,12 +257,11 @@ def _each_rate(settings: ModelSettings, image: ImageSettings) -> list[keras.Laye
     no fake of the training had.
     """
     first, last = settings.rate_filters
-    a_rate, bands = (1, COLUMNS_A_RATE), (BANDS // BANDS_AVERAGED, 1)
     return [
-        layers.AveragePooling2D((image.height // BANDS, 1)),
-        *_convolution(first, a_rate, settings, strides=a_rate),
-        layers.AveragePooling2D((BANDS_AVERAGED, 1)),
-        *_convolution(last, bands, settings),
+        layers.AveragePooling2D((image.height // ROWS, 1)),
+        *_convolution(first, (1, COLUMNS), settings, strides=(1, COLUMNS)),
+        *_convolution(last, (ROWS, 1), settings),
+        *_convolution(last, (1, 1), settings),
         _pooling("max"),
     ]
 
@@ -274,7 +299,7 @@ def _convolution(
     return [
         convolution,
         *pooled,
-        *([layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)] if settings.batch_norm else []),
+        *([layers.BatchNormalization(momentum=MOMENTUM)] if settings.batch_norm else []),
         layers.ReLU(),
     ]
 

@@ -3,11 +3,11 @@
     python prepare.py FOLDER --name mine --config unseen.yaml
     python -m benchmarks.frame_rates data/mine
 
-A file's figure at a rate is the mean over its images and bands: the dB by which the loudness
-trembles there, and those by which tones stand out of the other phases. Each generator has a line:
-the rate at which it is furthest from the real files, the area under the ROC curve against all of
-them there (the best of all rates, so chance is a little above 50%), and that of the highest figure
-at any rate, for which nobody has to know the rate.
+A file's figure at a rate is the dB by which the multiples of it stand out, their sum over the root
+of their number, so that chance is alike at all rates, and the mean over its images. Each generator
+has a line: the rate at which its mean is the most standard deviations above the real files' (so the
+next is a little above 50% by chance), the area under the ROC curve against all of them there, and
+that of the highest figure at any rate, for which nobody has to know the rate.
 """
 
 import sys
@@ -23,19 +23,18 @@ from deepfake_audio.arguments import Parser
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_audio_settings, read_records
 from deepfake_audio.errors import EXIT_OK, UserError, script
-from deepfake_audio.frame_rates import COLUMNS_A_RATE, HARMONICS
+from deepfake_audio.frame_rates import COLUMNS, ROWS, heard_multiples
 from deepfake_audio.images import read_image
 from deepfake_audio.settings import LEVELS_PER_DB, NOT_OUT, AudioSettings, ImageSettings
 
 FEWEST_FILES = 5
 
 
-def stands_out_db(path: Path, settings: ImageSettings) -> np.ndarray:
+def stands_out_db(path: Path, settings: ImageSettings, audio: AudioSettings) -> np.ndarray:
     """Return one figure a rate, float `(rates,)`."""
     lines_db = (read_image(path, settings)[..., 2].mean(axis=0) - NOT_OUT) / LEVELS_PER_DB
-    by_rate = lines_db.reshape(-1, COLUMNS_A_RATE)
-    trembling, tones = by_rate[:, :HARMONICS], by_rate[:, HARMONICS:]
-    return trembling.mean(axis=1) + tones[:, 0] - tones[:, 1:].mean(axis=1)
+    sums_db = lines_db.reshape(-1, COLUMNS).sum(axis=1) * ROWS
+    return sums_db / np.sqrt(heard_multiples(audio.frame_rates_hz, audio.sample_rate_hz).sum(axis=1))
 
 
 def area(fakes: np.ndarray, reals: np.ndarray) -> float:
@@ -49,7 +48,7 @@ def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
     settings = load_settings().image.model_copy(update=size)
     records = read_records(folder)
     figures = Parallel(n_jobs=-1, prefer="threads")(
-        delayed(stands_out_db)(r.path, settings) for r in records
+        delayed(stands_out_db)(r.path, settings, audio) for r in records
     )
     files = defaultdict(list)
     for record, figure in zip(records, figures, strict=True):
@@ -79,10 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = []
     for kind, fakes in kinds.items():
         if len(fakes) >= FEWEST_FILES:
-            areas = [area(fakes[:, n], reals[:, n]) for n in range(len(rates_hz))]
+            above = (fakes.mean(axis=0) - reals.mean(axis=0)) / reals.std(axis=0)
+            best = int(np.argmax(above))
+            there = area(fakes[:, best], reals[:, best])
             anywhere = area(fakes.max(axis=1), reals.max(axis=1))
-            best = int(np.argmax(areas))
-            rows.append((areas[best], rates_hz[best], anywhere, len(fakes), kind))
+            rows.append((there, rates_hz[best], anywhere, len(fakes), kind))
     print(f"{len(reals):,} real files")
     print(f"{'generator':32}{'files':>6}{'Hz':>9}{'there':>8}{'anywhere':>10}")
     for there, rate_hz, anywhere, count, kind in sorted(rows, reverse=True):

@@ -14,7 +14,7 @@ import numpy as np
 
 from deepfake_audio.decoding import read_blocks
 from deepfake_audio.errors import UserError
-from deepfake_audio.frame_rates import BANDS, frame_rate_lines_db, hann
+from deepfake_audio.frame_rates import ROWS, frame_rate_lines_db, hann
 from deepfake_audio.settings import LEVELS_PER_DB, MIDDLE, NOT_OUT, AudioSettings
 
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
@@ -272,8 +272,8 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
         0 is `db_range` below it or less. With group delay, `(frequency_bins, frames, 2)`: the same,
         and 128 for what sounds in the middle of a frame, more for later: by 63 at an eighth of a
         frame, at most by 126. With frame rates, `(frequency_bins, frames, 3)`: these two, and of
-        each band and rate the lines of `frame_rate_lines_db`, 75 for what does not stand out and
-        5 more for each dB.
+        each rate the lines of `frame_rate_lines_db`, the first eight at the bottom, 128 for what
+        does not stand out and 20 more for each dB.
     """
     grey = spectrogram_db(window, settings) * np.float32(255 / settings.db_range)
     grey += np.float32(255.5)  # half a step, so that cutting off rounds
@@ -290,11 +290,11 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
 
 
 def _rate_levels(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
-    """Draw the lines at frame rates: uint8 `(frequency_bins, frames)`, a band several rows high."""
+    """Draw the lines at frame rates: uint8 `(frequency_bins, frames)`, each several rows high."""
     lines = frame_rate_lines_db(window, settings.frame_rates_hz, settings.sample_rate_hz)
     levels = np.clip(lines * LEVELS_PER_DB + (NOT_OUT + 0.5), 0, 255).astype(np.uint8)
-    by_band = levels.reshape(BANDS, settings.frames)[::-1]
-    return np.repeat(by_band, settings.frequency_bins // BANDS, axis=0)
+    stripes = levels.reshape(ROWS, settings.frames)[::-1]
+    return np.repeat(stripes, settings.frequency_bins // ROWS, axis=0)
 
 
 def row_frequencies_hz(settings: AudioSettings, height: int) -> np.ndarray:

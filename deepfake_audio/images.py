@@ -9,7 +9,7 @@ import numpy as np
 
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file
-from deepfake_audio.frame_rates import BANDS
+from deepfake_audio.frame_rates import ROWS
 from deepfake_audio.image_headers import image_size
 from deepfake_audio.quiet import libraries_quiet
 from deepfake_audio.settings import NOT_OUT, WITH_DELAY, ImageSettings
@@ -146,14 +146,14 @@ def _with_delay(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.
 
 
 def _are_rates(blue: np.ndarray) -> bool:
-    """Say whether a channel shows bands of equal rows, as frame rates are drawn."""
+    """Say whether a channel shows stripes of equal rows, as frame rates are drawn."""
     height, width = blue.shape
-    if height % BANDS or height == BANDS:
+    if height % ROWS or height == ROWS:
         return False
     if not np.ptp(blue):
         return blue[0, 0] == NOT_OUT  # of sound in which nothing can stand out
-    bands = blue.reshape(BANDS, height // BANDS, width)
-    return bool((bands == bands[:, :1]).all())
+    stripes = blue.reshape(ROWS, height // ROWS, width)
+    return bool((stripes == stripes[:, :1]).all())
 
 
 def _shows_delay(encoded: bytes) -> bool:

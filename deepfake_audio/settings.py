@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from deepfake_audio.frame_rates import BANDS, COLUMNS_A_RATE, highest_frame_rate_hz
+from deepfake_audio.frame_rates import COLUMNS, ROWS, highest_frame_rate_hz
 
 FLOAT_BYTES = 4
 MAX_EPOCHS = 100_000
@@ -33,7 +33,7 @@ MOVES = {  # of the augment section
 }  # fmt: skip
 LEAST_FFT_SAMPLES = 64
 MIDDLE = 128  # the level of a group delay of 0
-NOT_OUT, LEVELS_PER_DB = 75, 5  # the level of a frame rate's line that does not stand out; per dB
+NOT_OUT, LEVELS_PER_DB = 128, 20  # the level of a frame rate's line that does not stand out; per dB
 CHANNELS = {"grayscale": 1, "level_delay": 2, "level_delay_rates": 3, "rgb": 3}
 WITH_DELAY, OTHERS = ("level_delay", "level_delay_rates"), ("grayscale", "rgb")
 LEAST_SECONDS_FOR_RATES = 0.5  # a window of less sees no rate apart from its neighbours
@@ -112,16 +112,16 @@ class AudioSettings(Section):
     def _frame_rates_fit_the_image(self) -> "AudioSettings":
         rates, highest_hz = self.frame_rates_hz, highest_frame_rate_hz(self.sample_rate_hz)
         if rates and (
-            self.frames != len(rates) * COLUMNS_A_RATE
-            or self.frequency_bins % BANDS
-            or self.frequency_bins == BANDS
+            self.frames != len(rates) * COLUMNS
+            or self.frequency_bins % ROWS
+            or self.frequency_bins == ROWS
             or self.window_seconds < LEAST_SECONDS_FOR_RATES
             or max(rates) > highest_hz
         ):
             raise ValueError(
-                f"Each of audio.frame_rates_hz takes {COLUMNS_A_RATE} frames of the image, and is "
-                f"at most {highest_hz:g}; frequency_bins are {2 * BANDS} or another multiple of "
-                f"{BANDS}, and window_seconds at least {LEAST_SECONDS_FOR_RATES:g}. Received: "
+                f"Each of audio.frame_rates_hz takes {COLUMNS} frames of the image, and is "
+                f"at most {highest_hz:g}; frequency_bins are {2 * ROWS} or another multiple of "
+                f"{ROWS}, and window_seconds at least {LEAST_SECONDS_FOR_RATES:g}. Received: "
                 f"{len(rates)} rates up to {max(rates):g} at sample_rate_hz={self.sample_rate_hz}, "
                 f"frames={self.frames} frequency_bins={self.frequency_bins} "
                 f"window_seconds={self.window_seconds:g}. Leave out rates that are too high, and "
@@ -246,14 +246,14 @@ class ModelSettings(Section):
         places = {"flatten": height * width, "statistics": 2}.get(self.pooling, 1)
         weights += self.dense_units * inputs * places
         first, last = self.rate_filters
-        rate_weights = COLUMNS_A_RATE * first + (BANDS * first + self.dense_units) * last
+        rate_weights = COLUMNS * first + (ROWS * first + last + self.dense_units) * last
         of_rates = self.views.count("frame_rates")
         weights = (len(self.views) - of_rates) * weights + of_rates * rate_weights
         return weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
 
     @property
     def rate_filters(self) -> tuple[int, int]:
-        """Return the filters of a view of frame rates: of a rate's columns, then of its bands."""
+        """Return the filters of a view of frame rates: of eight multiples, then of all."""
         return self.conv_filters[0], self.conv_filters[:2][-1]
 
 

@@ -28,6 +28,9 @@ TINY_SETTINGS = (
     "feed.workers=1",
     "score.threads=1",
 )
+FRAME_RATES = (
+    "audio.frame_rates_hz=[50, 62.5, 73.5, 75, 80, 80.18, 86.13, 93.75, 100, 110.25, 120, 125]"
+)
 SPEAKERS = {"train": ("ann", "bob"), "val": ("cem",), "test": ("dee",)}
 
 

@@ -10,10 +10,10 @@ import evaluate
 import predict
 import prepare
 import train
-from conftest import ROOT, TINY_SETTINGS
+from conftest import FRAME_RATES, ROOT, TINY_SETTINGS
 
 DRAWN = (
-    "audio.delay_fft_samples=512", "audio.frame_rates_hz=[50, 62.5, 75, 80, 86.13, 93.75]",
+    "audio.delay_fft_samples=512", FRAME_RATES,
     "image.color=level_delay_rates",
 )  # fmt: skip
 AS_DRAWN = ("augment.shear_range=0", "augment.zoom_range=0", "image.height=128", "image.width=96")

@@ -5,6 +5,7 @@ import pytest
 from deepfake_audio.config import load_settings
 from deepfake_audio.errors import UserError
 from deepfake_audio.images import ImageCache, encode_png, fit_image, read_image
+from deepfake_audio.settings import NOT_OUT
 
 GREY = load_settings(None, ["image.height=32", "image.width=24"]).image
 RGB = load_settings(None, ["image.height=32", "image.width=24", "image.color=rgb"]).image
@@ -54,14 +55,14 @@ def test_a_picture_without_blue_is_one_of_delays_only_where_red_and_green_vary(t
 def test_a_picture_of_frame_rates_is_told_from_any_other(tmp_path):
     red, green, grain = np.random.default_rng(1).integers(0, 256, (3, 64, 24), dtype=np.uint8)
     drawn, noise = tmp_path / "drawn.png", tmp_path / "noise.png"
-    drawn.write_bytes(encode_png(np.dstack([red, green, np.repeat(grain[:32], 2, axis=0)])))
+    drawn.write_bytes(encode_png(np.dstack([red, green, np.repeat(grain[:16], 4, axis=0)])))
     noise.write_bytes(encode_png(np.dstack([red, green, grain])))
-    np.testing.assert_array_equal(read_image(drawn, RATES)[..., 2], np.repeat(grain[:32], 2, 0))
+    np.testing.assert_array_equal(read_image(drawn, RATES)[..., 2], np.repeat(grain[:16], 4, 0))
     np.testing.assert_array_equal(
         read_image(drawn, RATES.model_copy(update={"color": "level_delay"})),
         np.dstack([red, green]),
     )
-    silent = np.dstack([red, green, np.full_like(red, 75)])
+    silent = np.dstack([red, green, np.full_like(red, NOT_OUT)])
     (tmp_path / "silent.png").write_bytes(encode_png(silent))
     np.testing.assert_array_equal(read_image(tmp_path / "silent.png", RATES), silent)
     of_others = np.dstack([red, green, np.full_like(red, 255)])

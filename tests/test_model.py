@@ -2,9 +2,10 @@ import keras
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import FRAME_RATES, ROOT
 from deepfake_audio.config import load_settings
-from model import Residual, StatisticsPooling2D, build_model, score_model
+from deepfake_audio.settings import NOT_OUT
+from model import LOGIT, NothingFound, Residual, StatisticsPooling2D, build_model, score_model
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 128, 96, 1)).astype(np.float32)
 LABELS = np.array([[0], [1]] * 4, np.float32)
@@ -19,7 +20,7 @@ def build(*overrides, config=None):
 def build_on_three_channels(*views):
     """Build networks that look at levels, delays and frame rates of small pictures."""
     return build(
-        "audio.delay_fft_samples=512", "audio.frame_rates_hz=[50, 62.5, 75, 80, 86.13, 93.75]",
+        "audio.delay_fft_samples=512", FRAME_RATES,
         "image.color=level_delay_rates", "augment.shear_range=0", "augment.zoom_range=0",
         f"model.views=[{', '.join(views)}]", "model.conv_filters=[4, 4]",
     )  # fmt: skip
@@ -222,22 +223,46 @@ def test_the_score_of_several_channels_is_the_log_odds_too():
 def test_every_frame_rate_is_looked_at_in_the_same_way():
     model = build_on_three_channels("frame_rates")
     images = THREE_CHANNELS.copy()
-    by_rate = images[..., 2].reshape(4, 128, 6, 16)
-    images[..., 2] = by_rate[:, :, [3, 5, 0, 2, 1, 4]].reshape(4, 128, 96)
+    by_rate = images[..., 2].reshape(4, 128, 12, 8)
+    images[..., 2] = by_rate[:, :, np.roll([3, 5, 0, 2, 1, 4, 6, 8, 7, 11, 10, 9], 4)].reshape(4, 128, 96)
     assert np.abs(images - THREE_CHANNELS).max() > 100
     np.testing.assert_allclose(model(images), model(THREE_CHANNELS), atol=1e-5)
 
 
 def test_a_line_of_one_frame_rate_alone_changes_the_score():
     model = build_on_three_channels("frame_rates")
-    quiet = np.full((1, 128, 96, 3), 75, np.float32)
+    quiet = np.full((1, 128, 96, 3), NOT_OUT, np.float32)
     moved = []
-    for rate in range(6):
+    for rate in range(12):
         lines = quiet.copy()
-        lines[:, :, rate * 16, 2] = 255
+        lines[:, :, rate * 8, 2] = 255
         moved.append(float(model(lines)[0, 0] - model(quiet)[0, 0]))
     assert abs(moved[0]) > 1e-3
     np.testing.assert_allclose(moved, moved[0], atol=1e-5)
+
+
+def test_where_nothing_is_found_a_label_teaches_nothing():
+    layer = NothingFound()
+    scores = keras.ops.convert_to_tensor([[9.0], [12.0], [-3.0]])
+    in_training = keras.ops.convert_to_numpy(layer(scores, training=True))
+    np.testing.assert_allclose(in_training[:2], 0, atol=1e-3)
+    assert in_training[2] == pytest.approx(-3, abs=0.1)
+    for _ in range(60):
+        layer(scores, training=True)
+    np.testing.assert_allclose(layer(scores), [[-1.5], [1.5], [-13.5]], atol=0.1)
+
+
+def test_what_is_usual_where_nothing_is_found_is_kept_with_the_weights(tmp_path):
+    model = build_on_three_channels("frame_rates")
+    model.compile(optimizer="adam", loss="binary_crossentropy")
+    model.fit(THREE_CHANNELS, LABELS[:4], epochs=2, verbose=0)
+    assert float(model.get_layer(LOGIT).usual) != 0
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(THREE_CHANNELS), model(THREE_CHANNELS))
+    np.testing.assert_allclose(
+        keras.ops.sigmoid(score_model(model)(THREE_CHANNELS)), model(THREE_CHANNELS), atol=1e-6
+    )
 
 
 def test_a_residual_of_delays_is_what_stands_out_of_the_rows_around():
