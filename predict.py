@@ -12,7 +12,8 @@
 
 The confidence is the probability of the verdict, calibrated on the run's validation files: it means
 something for voices recorded like those. UNCERTAIN is the answer to sound that is too short, silent
-or clipped, and to a verdict less sure than predict.min_confidence. A file that can't be read is
+or clipped, and to a verdict less sure than predict.min_confidence. "repeats at 93.75 Hz" is said of
+what repeats at a rate at which vocoders make sound (so do some hums of mains at 50 and 100 Hz). A file that can't be read is
 named and skipped; the exit code is then 1.
 """
 
@@ -33,16 +34,25 @@ import numpy as np
 
 from deepfake_audio import runs, scoring, timelines
 from deepfake_audio.arguments import Parser
-from deepfake_audio.audio import Recording, open_recording, recording_windows, spectrogram_image
+from deepfake_audio.audio import (
+    Recording,
+    drawn_rate_figures_db,
+    open_recording,
+    recording_windows,
+    spectrogram_image,
+)
 from deepfake_audio.calibration import Calibration, verdict
 from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
 from deepfake_audio.files import check_file, find_files, is_folder, open_table, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import clipped_share
-from deepfake_audio.settings import PredictSettings, Settings
+from deepfake_audio.settings import AudioSettings, PredictSettings, Settings
 
-FIELDS = ("verdict", "confidence", "p_real", "score", "windows", "warning", "run", "file")
+FIELDS = (
+    "verdict", "confidence", "p_real", "score", "windows", "frame_rate_hz", "warning", "run", "file",
+)  # fmt: skip
+STANDS_OUT_DB = 5  # of a file: one in a hundred voices hums as far, nearly all by mains
 MOST_SHOWN = 0.999
 STANDARD_INPUT = "-"
 TIMELINES = Path("timelines")
@@ -59,6 +69,8 @@ class Source:
         starts: of its windows, in seconds.
         envelopes: the peaks of the sound in each window, for the timeline.
         scores: of its windows, log-odds of real before calibration.
+        rate_figures_db: of its windows, how far each frame rate stands out, `(rates,)`; empty where
+            the run doesn't look at frame rates.
     """
 
     name: str
@@ -67,6 +79,7 @@ class Source:
     starts: list[float] = field(default_factory=list)
     envelopes: list[np.ndarray] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    rate_figures_db: list[np.ndarray] = field(default_factory=list)
 
 
 @script
@@ -81,7 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for source in score_sources(model, reader, args.files, settings.score.batch_size):
         if record.calibration.says_nothing:
             source.warning = source.warning or "the run tells nothing apart: train it longer"
-        judged = judge(source, record.calibration, settings.predict) | {"run": run.name}
+        judged = judge(source, record.calibration, settings.predict)
+        judged |= {"frame_rate_hz": frame_rate_hz(source, settings.audio), "run": run.name}
         print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
         if args.timeline and source.starts:
             write_timeline(source, record.calibration, settings, drawn, quiet=args.json)
@@ -221,7 +235,10 @@ class Reader:
         for start, window in () if recording.is_silent else recording_windows(recording, audio):
             source.starts.append(start)
             source.envelopes.append(timelines.envelope(window))
-            yield source, fit_image(spectrogram_image(window, audio), self.settings.image)
+            image = spectrogram_image(window, audio)
+            if audio.frame_rates_hz:
+                source.rate_figures_db.append(drawn_rate_figures_db(image, audio))
+            yield source, fit_image(image, self.settings.image)
 
 
 def is_image(path: Path) -> bool:
@@ -267,17 +284,32 @@ def judge(source: Source, calibration: Calibration, settings: PredictSettings) -
     }
 
 
+def frame_rate_hz(source: Source, audio: AudioSettings) -> float | None:
+    """Return the rate at which a recording repeats as what a vocoder makes; None for none."""
+    if not source.rate_figures_db:
+        return None
+    figures_db = np.mean(source.rate_figures_db, axis=0)
+    furthest = int(np.argmax(figures_db))
+    return audio.frame_rates_hz[furthest] if figures_db[furthest] > STANDS_OUT_DB else None
+
+
 def format_verdict(judged: dict) -> str:
     """Return one line for people; no confidence is shown as more than 99.9%.
 
-    >>> format_verdict({"verdict": "FAKE", "confidence": 0.97, "warning": "", "file": "call.png"})
-    'FAKE        97.0%  call.png'
+    >>> call = {"verdict": "FAKE", "confidence": 0.97, "warning": "", "file": "call.wav"}
+    >>> format_verdict(call | {"frame_rate_hz": None})
+    'FAKE        97.0%  call.wav'
+    >>> format_verdict(call | {"frame_rate_hz": 93.75})
+    'FAKE        97.0%  call.wav  (repeats at 93.75 Hz)'
     """
     shown = "-"
     if judged["confidence"] is not None:
         shown = f"{min(judged['confidence'], MOST_SHOWN):.1%}"
-    reason = f"  ({judged['warning']})" if judged["warning"] else ""
-    return f"{judged['verdict']:9} {shown:>7}  {one_line(judged['file'])}{reason}"
+    rate_hz = judged["frame_rate_hz"]
+    notes = [judged["warning"], "" if rate_hz is None else f"repeats at {rate_hz:.2f} Hz"]
+    said = "; ".join(filter(None, notes))
+    line = f"{judged['verdict']:9} {shown:>7}  {one_line(judged['file'])}"
+    return f"{line}  ({said})" if said else line
 
 
 def write_timeline(

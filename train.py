@@ -313,14 +313,13 @@ def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
     plateau = keras.callbacks.ReduceLROnPlateau(
         factor=train.plateau_factor, patience=train.plateau_patience
     )
-    lowering = [plateau] if train.schedule == "plateau" else []
+    watching = [plateau, stopping] if train.schedule == "plateau" else []
     averages = [AveragedWeights(training_feed)] if train.average_weights else []
-    recorder = EpochRecorder(run, training_feed, *averages)
+    recorder = EpochRecorder(run, training_feed, train.schedule, *averages)
     return [
         *averages,
-        HistoryReplay(recorder, [stopping, *lowering]),
-        *lowering,
-        stopping,
+        HistoryReplay(recorder, watching),
+        *watching,
         recorder,
         *([keras.callbacks.TensorBoard(run.tensorboard)] if train.tensorboard else []),
         Backup(run),
@@ -334,11 +333,13 @@ def class_weights(records: Sequence[ImageRecord]) -> dict[int, float]:
 
 
 def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], status: str) -> None:
-    """Put the best epoch to use."""
-    epoch = runs.best_epoch(runs.read_history(run))
+    """Put the kept epoch to use."""
+    schedule = settings.train.schedule
+    epoch = runs.kept_epoch(runs.read_history(run), schedule)
     ended = {"status": status, "best_epoch": epoch}
     without = "Without dropout and distortion it has"
-    put_to_use(run, settings, records, ended, f"Epoch {epoch} was best on validation. {without}")
+    kept = "the last" if schedule == "cosine" else "best on validation"
+    put_to_use(run, settings, records, ended, f"Epoch {epoch} was {kept}. {without}")
     if status == "finished":
         shutil.rmtree(run.backup, ignore_errors=True)
 

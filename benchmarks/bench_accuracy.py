@@ -32,7 +32,7 @@ from deepfake_audio.evaluation import evaluate_scores
 from deepfake_audio.runs import RUNS
 from deepfake_audio.score_files import make_table
 from deepfake_audio.settings import WITH_DELAY
-from deepfake_audio.tables import format_groups
+from deepfake_audio.tables import format_groups, with_interval
 
 TUTORIAL = ROOT / "benchmarks" / "tutorial.yaml"
 
@@ -104,8 +104,9 @@ def format_line(name: str, figures: Mapping[str, Mapping], seconds: float) -> st
     cells = []
     for split in ("val", "test"):
         eer, (low, high) = figures[split]["eer"], figures[split]["intervals"]["eer"]
-        mean = figures[split]["groups"].get("corpus", {}).get("mean_eer", np.nan)
-        cells.append(f"{eer:8.1%} {f'({low:.1%}-{high:.1%})':16}{mean:8.1%}")
+        corpora = figures[split]["groups"].get("corpus", {"rated": 0})
+        mean = with_interval(corpora) if corpora["rated"] else "-"
+        cells.append(f"{eer:8.1%} {f'({low:.1%}-{high:.1%})':16}{mean:>20}")
     return f"{name:20}{''.join(cells)}{seconds:10.0f}"
 
 
@@ -127,8 +128,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "tutorial network": trained("tutorial", ["--config", str(TUTORIAL), *given, *same]),
         "LFCC-GMM": mixture(audio, data, ours.seed),
     }
-    print(f"\n{'':20}{'val EER (95%)':>24}{'corpora':>8}{'test EER (95%)':>25}{'corpora':>8}"
-          f"{'training s':>11}")  # fmt: skip
+    titles = (f"{f'{split} EER (95%)':>25}{'mean of corpora':>20}" for split in ("val", "test"))
+    print(f"\n{'':20}{''.join(titles)}{'training s':>11}")
     for name, (figures, seconds) in results.items():
         print(format_line(name, figures, seconds))
     head, _ = results["these settings"]

@@ -20,21 +20,14 @@ from joblib import Parallel, delayed
 from sklearn.metrics import roc_auc_score
 
 from deepfake_audio.arguments import Parser
+from deepfake_audio.audio import drawn_rate_figures_db
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_audio_settings, read_records
 from deepfake_audio.errors import EXIT_OK, UserError, script
-from deepfake_audio.frame_rates import COLUMNS, ROWS, heard_multiples
 from deepfake_audio.images import read_image
-from deepfake_audio.settings import LEVELS_PER_DB, NOT_OUT, AudioSettings, ImageSettings
+from deepfake_audio.settings import AudioSettings
 
 FEWEST_FILES = 5
-
-
-def stands_out_db(path: Path, settings: ImageSettings, audio: AudioSettings) -> np.ndarray:
-    """Return one figure a rate, float `(rates,)`."""
-    lines_db = (read_image(path, settings)[..., 2].mean(axis=0) - NOT_OUT) / LEVELS_PER_DB
-    sums_db = lines_db.reshape(-1, COLUMNS).sum(axis=1) * ROWS
-    return sums_db / np.sqrt(heard_multiples(audio.frame_rates_hz, audio.sample_rate_hz).sum(axis=1))
 
 
 def area(fakes: np.ndarray, reals: np.ndarray) -> float:
@@ -47,8 +40,12 @@ def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
     size = {"height": audio.frequency_bins, "width": audio.frames, "color": "level_delay_rates"}
     settings = load_settings().image.model_copy(update=size)
     records = read_records(folder)
+
+    def figures_of(path: Path) -> np.ndarray:
+        return drawn_rate_figures_db(read_image(path, settings), audio)
+
     figures = Parallel(n_jobs=-1, prefer="threads")(
-        delayed(stands_out_db)(r.path, settings, audio) for r in records
+        delayed(figures_of)(r.path) for r in records
     )
     files = defaultdict(list)
     for record, figure in zip(records, figures, strict=True):

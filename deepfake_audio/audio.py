@@ -14,7 +14,13 @@ import numpy as np
 
 from deepfake_audio.decoding import read_blocks
 from deepfake_audio.errors import UserError
-from deepfake_audio.frame_rates import ROWS, frame_rate_lines_db, hann
+from deepfake_audio.frame_rates import (
+    COLUMNS,
+    ROWS,
+    frame_rate_lines_db,
+    hann,
+    rate_figures_db,
+)
 from deepfake_audio.settings import LEVELS_PER_DB, MIDDLE, NOT_OUT, AudioSettings
 
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
@@ -295,6 +301,18 @@ def _rate_levels(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
     levels = np.clip(lines * LEVELS_PER_DB + (NOT_OUT + 0.5), 0, 255).astype(np.uint8)
     stripes = levels.reshape(ROWS, settings.frames)[::-1]
     return np.repeat(stripes, settings.frequency_bins // ROWS, axis=0)
+
+
+def drawn_rate_figures_db(image: np.ndarray, settings: AudioSettings) -> np.ndarray:
+    """Read from an image that was drawn with frame rates how far each stands out, `(rates,)`.
+
+    Args:
+        image: uint8 `(frequency_bins, frames, 3)`, of `spectrogram_image`.
+        settings: as it was drawn.
+    """
+    stripes = image[:: settings.frequency_bins // ROWS, :, 2][::-1].astype(np.float32)
+    lines_db = ((stripes - NOT_OUT) / LEVELS_PER_DB).reshape(ROWS, -1, COLUMNS)
+    return rate_figures_db(lines_db, settings.frame_rates_hz, settings.sample_rate_hz)
 
 
 def row_frequencies_hz(settings: AudioSettings, height: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from deepfake_audio.errors import UserError
 from deepfake_audio.feed import ImageFeed
 from deepfake_audio.files import check_file, replacing
-from deepfake_audio.runs import Run, best_epoch, read_history, write_history
+from deepfake_audio.runs import Run, kept_epoch, read_history, write_history
 from deepfake_audio.settings import LimitSettings
 from deepfake_audio.yaml_files import shortened
 
@@ -25,18 +25,26 @@ MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """After each epoch write `history.csv`, and `model.keras` if the validation loss is a new low.
+    """After each epoch write `history.csv`, and `model.keras` if the epoch is one to keep.
 
     Attributes:
+        schedule: of the settings, which says what epoch that is.
         averages: swaps the weights with their moving averages, which are then what is validated
             and written; None if there are none.
         rows: one mapping an epoch, from 1.
     """
 
-    def __init__(self, run: Run, feed: ImageFeed, averages: "AveragedWeights | None" = None):
+    def __init__(
+        self,
+        run: Run,
+        feed: ImageFeed,
+        schedule: str,
+        averages: "AveragedWeights | None" = None,
+    ):
         super().__init__()
         self.run = run
         self.feed = feed
+        self.schedule = schedule
         self.averages = averages
         self.rows: list[dict[str, float]] = []
 
@@ -48,7 +56,7 @@ class EpochRecorder(keras.callbacks.Callback):
             {"epoch": epoch + 1} | {name: float(value) for name, value in logs.items()}
         )
         self.rows[-1].setdefault("learning_rate", float(self.model.optimizer.learning_rate))
-        if best_epoch(self.rows) == epoch + 1:
+        if kept_epoch(self.rows, self.schedule) == epoch + 1:
             with self._averaged(), replacing(self.run.keras_model) as partial:
                 self.model.save(partial)
         write_history(self.run, self.rows)

@@ -13,6 +13,7 @@ from deepfake_audio.intervals import (
     GroupedScores,
     bootstrap_differences,
     bootstrap_intervals,
+    bootstrap_mean_eer,
     group_scores,
 )
 from deepfake_audio.metrics import (
@@ -29,6 +30,7 @@ from deepfake_audio.settings import EvaluateSettings, PredictSettings, Settings
 
 FEWEST_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
 GROUPINGS = ("attack", "codec", "corpus", "speaker")
+OF_THEIR_OWN = {"codec", "corpus"}  # real files and fakes, of several speakers
 SEED = 0  # of the drawn samples: the same scores always have the same intervals
 
 
@@ -102,6 +104,10 @@ def evaluate_scores(
             grouped = group_table(table, settings, predict)
             figures["intervals"] = bootstrap_intervals(grouped, drawn, settings.bootstrap, SEED)
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
+    for grouping in figures["intervals"] and OF_THEIR_OWN & figures["groups"].keys():
+        figures["groups"][grouping]["interval"] = bootstrap_mean_eer(
+            grouped, getattr(table, grouping), drawn, settings.bootstrap, SEED
+        )
     figures["warnings"] = warnings + group_warnings(figures["groups"])
     return figures
 
@@ -137,7 +143,7 @@ def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
 
     Returns:
         For each grouping that has two groups or more: `mean_eer` over the `rated` groups that have
-        a rate, and `groups`, each with its counts, its `eer` and the share `found` of its fakes.
+        a rate, its `interval` (None here), and `groups`, each with its counts, its `eer` and the share `found` of its fakes.
     """
     result = {}
     for grouping in GROUPINGS:
@@ -153,7 +159,9 @@ def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
         rates = [row["eer"] for row in rows if row["eer"] is not None]
         if len(rows) > 1:
             mean = float(np.mean(rates)) if rates else None
-            result[grouping] = {"mean_eer": mean, "rated": len(rates), "groups": rows}
+            result[grouping] = {
+                "mean_eer": mean, "interval": None, "rated": len(rates), "groups": rows
+            }  # fmt: skip
     return result
 
 

@@ -27,7 +27,7 @@ from deepfake_audio.metrics import (
 )
 
 GROUPS = 10_000
-LEVEL = 0.95
+TAILS = (2.5, 97.5)  # percentiles: of 95% intervals
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,58 @@ def bootstrap_intervals(
     return _percentiles(draws, lambda drawn: grouped.figures(drawn[0]))
 
 
+def bootstrap_mean_eer(
+    grouped: GroupedScores,
+    parts: np.ndarray,
+    speakers: np.ndarray,
+    repetitions: int,
+    seed: int,
+) -> tuple[float, float] | None:
+    """Return the 95% interval of the mean EER over parts, each with its own real files and fakes.
+
+    The same speakers are drawn as for the other figures. A part that a draw leaves without one
+    class is left out of its mean, and a draw of which that is true everywhere says nothing.
+
+    Args:
+        grouped: the scores.
+        parts: `(files,)`, the name of each file's part, empty for none.
+        speakers: `(files,)`, text; empty where nobody knows.
+        repetitions: at least one.
+        seed: of the draws.
+
+    Returns:
+        None where no draw has both classes anywhere.
+    """
+    _, part = np.unique(parts, return_inverse=True)
+    places, place = np.unique(
+        part * len(grouped.loss) + grouped.group, return_inverse=True
+    )  # in each part its scores, rising
+    named = np.unique(part[parts != ""])
+    bounds = np.searchsorted(places, np.stack([named, named + 1]) * len(grouped.loss))
+    clusters, strata = number_clusters(speakers, grouped.is_real)
+    draws = draw_counts(
+        [2 * place + grouped.is_real], [2 * len(places)], clusters, strata, repetitions, seed
+    )
+
+    def mean(drawn: np.ndarray) -> float:
+        counts = drawn.reshape(-1, 2)
+        rates = [_part_eer(counts[first:last]) for first, last in bounds.T]
+        known = [rate for rate in rates if rate is not None]
+        return np.mean(known) if known else np.nan
+
+    means = np.array([mean(drawn) for (drawn,) in draws])
+    means = means[np.isfinite(means)]
+    return tuple(np.percentile(means, TAILS).tolist()) if len(means) else None
+
+
+def _part_eer(counts: np.ndarray) -> float | None:
+    """Return the EER of counts `(scores, 2)` of fakes and reals; None where a class is missing."""
+    fake, real = counts.T
+    if not fake.any() or not real.any():
+        return None
+    return eer_of(curve_of_counts(np.arange(len(counts)), real, fake)).rate
+
+
 def bootstrap_differences(
     ours: GroupedScores, theirs: GroupedScores, speakers: np.ndarray, repetitions: int, seed: int
 ) -> dict[str, tuple[float, float]]:
@@ -203,8 +255,7 @@ def _percentiles(
     draws: Iterator[list[np.ndarray]], figures: Callable[[list[np.ndarray]], dict[str, float]]
 ) -> dict[str, tuple[float, float]]:
     rows = [figures(drawn) for drawn in draws]
-    tail = 50 * (1 - LEVEL)
     return {
-        name: tuple(np.percentile([row[name] for row in rows], [tail, 100 - tail]).tolist())
+        name: tuple(np.percentile([row[name] for row in rows], TAILS).tolist())
         for name in rows[0]
     }

@@ -13,7 +13,7 @@ from deepfake_audio.files import replacing
 from deepfake_audio.images import encode_png, read_image
 from deepfake_audio.score_files import ScoreTable
 from deepfake_audio.settings import Settings
-from deepfake_audio.tables import NAMES, SCORE_FIGURES, VERDICT_FIGURES
+from deepfake_audio.tables import NAMES, SCORE_FIGURES, VERDICT_FIGURES, with_interval
 
 TEMPLATES = Path(__file__).resolve().parent
 GROUPS_SHOWN = 30
@@ -83,6 +83,7 @@ def report_content(
                 "name": name,
                 "note": NOTES[name],
                 "mean_eer": group["mean_eer"],
+                "mean": with_interval(group) if group["rated"] else None,
                 "rated": f"{group['rated']:,} of {len(group['groups']):,}",
                 "rows": group["groups"][:GROUPS_SHOWN],
                 "left_out": max(0, len(group["groups"]) - GROUPS_SHOWN),
@@ -154,11 +155,12 @@ def training_content(subject: Subject) -> dict | None:
     if subject.run is None:
         return None
     record, settings = subject.record, subject.settings
+    kept = "was the last" if settings.train.schedule == "cosine" else "had the lowest validation loss"
     text = (
         f"The networks of {', '.join(record.parts)} vote; calibrated on {settings.data.folder}."
         if record.parts
         else f"Trained on {settings.data.folder} with seed {record.seed}; epoch "
-        f"{record.best_epoch} had the lowest validation loss and was kept."
+        f"{record.best_epoch} {kept} and was kept."
     )
     return {
         "text": text,

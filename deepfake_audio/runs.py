@@ -401,8 +401,15 @@ def write_record(run: Run, record: RunRecord) -> None:
     write_json(run.record, record.model_dump(mode="json"))
 
 
-def best_epoch(rows: Sequence[Mapping[str, float]]) -> int:
-    """Return the first epoch, counted from 1, with the lowest validation loss."""
+def kept_epoch(rows: Sequence[Mapping[str, float]], schedule: str) -> int:
+    """Return the epoch, counted from 1, whose network is kept.
+
+    Where `train.schedule` lets the learning rate fall to 0 it is the last, for nothing changes any
+    more, and log-odds that are calibrated afterwards may have a high loss until then. Else it is
+    the first with the lowest validation loss.
+    """
+    if schedule == "cosine":
+        return rows[-1]["epoch"]
     return min(rows, key=lambda row: (math.isnan(row["val_loss"]), row["val_loss"]))["epoch"]
 
 

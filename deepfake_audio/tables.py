@@ -99,9 +99,18 @@ def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
         of_all = f"{content['rated']:,} of {len(content['groups']):,}"
         lines.append(
             f"all files pooled: EER {pooled:.1%}; "
-            f"mean over {of_all} {PLURALS[grouping]}: {content['mean_eer']:.1%}"
+            f"mean over {of_all} {PLURALS[grouping]}: {with_interval(content)}"
         )
     return "\n".join(lines)
+
+
+def with_interval(content: Mapping) -> str:
+    """Return the mean error rate of groups, and its 95% interval where there is one."""
+    mean = f"{content['mean_eer']:.1%}"
+    if content["interval"] is None:
+        return mean
+    low, high = content["interval"]
+    return f"{mean} ({low:.1%}-{high:.1%})"
 
 
 def format_comparison(result: Mapping[str, Mapping]) -> str:

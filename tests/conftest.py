@@ -29,7 +29,7 @@ TINY_SETTINGS = (
     "score.threads=1",
 )
 FRAME_RATES = (
-    "audio.frame_rates_hz=[50, 62.5, 73.5, 75, 80, 80.18, 86.13, 93.75, 100, 110.25, 120, 125]"
+    "audio.frame_rates_hz=[46.875, 50, 62.5, 73.5, 75, 80, 80.18, 86.13, 93.75, 100, 110.25, 125]"
 )
 SPEAKERS = {"train": ("ann", "bob"), "val": ("cem",), "test": ("dee",)}
 

@@ -78,7 +78,7 @@ def feed_and_model(*overrides):
 def test_what_is_validated_and_kept_is_the_average_of_the_weights_of_each_step(tmp_path):
     training, validation, model = feed_and_model("train.batch_size=4")
     run = runs.Run(tmp_path)
-    recorder = EpochRecorder(run, training, AveragedWeights(training))
+    recorder = EpochRecorder(run, training, "plateau", AveragedWeights(training))
     steps, after = [], []
 
     def watch(seen):

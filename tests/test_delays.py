@@ -1,10 +1,12 @@
 """Group delay and frame rates end to end: one picture for training and prediction."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import evaluate
 import predict
@@ -49,6 +51,22 @@ def test_a_recording_is_scored_as_its_pictures_are(delay_workspace, audio_worksp
         seen = scores_of(*images)
         assert len(seen) == len(images) > 1
         np.testing.assert_allclose(np.mean(list(seen.values())), *heard.values(), atol=1e-4)
+
+
+def test_the_rate_at_which_a_recording_repeats_is_said(delay_workspace, monkeypatch, capsys):
+    monkeypatch.chdir(delay_workspace)
+    rng, times = np.random.default_rng(1), np.arange(3 * 16000) / 16000
+    places = np.floor(times * 80 % 1 * 200).astype(int)
+    gains = rng.uniform(0.3, 1.7, 200)
+    soundfile.write("made.wav", rng.normal(size=len(times)) * gains[places] / 10, 16000)
+    soundfile.write("noise.wav", rng.normal(size=len(times)) / 10, 16000)
+    assert predict.main(["--run", "delays", "made.wav", "noise.wav"]) == 0
+    made, noise = capsys.readouterr().out.splitlines()
+    assert made.endswith("  made.wav  (repeats at 80.00 Hz)")
+    assert noise.endswith("  noise.wav")
+    assert predict.main(["--run", "delays", "--json", "made.wav", "noise.wav"]) == 0
+    said = [json.loads(line)["frame_rate_hz"] for line in capsys.readouterr().out.splitlines()]
+    assert said == [80, None]
 
 
 def test_delays_are_evaluated_and_pictured(delay_workspace, monkeypatch):
@@ -106,7 +124,7 @@ def test_frame_rates_are_not_looked_for_in_images_drawn_without(
         capsys.readouterr().err
     )
     assert evaluate.main(["--run", "delays", "--data", "data/ratesless"]) == 2
-    assert "data/ratesless with audio.frame_rates_hz=[], and delays with [50.0, " in (
+    assert "data/ratesless with audio.frame_rates_hz=[], and delays with [46.875, " in (
         capsys.readouterr().err
     )
     picture = next(Path("data/ratesless/test/fake").glob("*.png"))

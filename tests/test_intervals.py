@@ -6,10 +6,11 @@ from deepfake_audio.errors import UserError
 from deepfake_audio.intervals import (
     bootstrap_differences,
     bootstrap_intervals,
+    bootstrap_mean_eer,
     group_scores,
     number_clusters,
 )
-from deepfake_audio.metrics import DetectionCosts, score_figures
+from deepfake_audio.metrics import DetectionCosts, equal_error_rate, score_figures
 
 COSTS = DetectionCosts(prior_fake=0.05, cost_miss=1, cost_false_accept=10)
 REPETITIONS = 300
@@ -40,6 +41,43 @@ def test_an_interval_is_as_wide_as_the_figure_scatters():
     grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
     low, high = bootstrap_intervals(grouped, np.full(1000, ""), REPETITIONS, seed=0)["eer"]
     assert high - low == pytest.approx(2 * 1.96 * np.std(rates), rel=0.3)
+
+
+def test_the_mean_over_one_part_has_the_interval_of_all_its_files():
+    is_real, scores = draw_scores(200)
+    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    speakers = np.array([f"speaker {number // 4}" for number in range(200)])
+    pooled = bootstrap_intervals(grouped, speakers, REPETITIONS, seed=0)["eer"]
+    mean = bootstrap_mean_eer(grouped, np.full(200, "page"), speakers, REPETITIONS, seed=0)
+    assert mean == pytest.approx(pooled)
+
+
+def test_the_mean_over_parts_takes_each_with_its_own_threshold():
+    is_real, scores = draw_scores(400)
+    scores = 4.0 * is_real + np.random.default_rng(1).uniform(-1, 1, 400)
+    parts = np.repeat(["quiet", "loud", "reals alone", ""], 100)
+    scores[100:200] += 10
+    is_real[200:300] = 1
+    is_real[300:] = scores[300:] < 2  # inverted, and of no part
+    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    alone = np.full(400, "")
+    assert bootstrap_intervals(grouped, alone, REPETITIONS, seed=0)["eer"][0] > 0.2
+    assert bootstrap_mean_eer(grouped, parts, alone, REPETITIONS, seed=0) == (0, 0)
+    of_one_class = np.where(is_real, "reals", "fakes")
+    assert bootstrap_mean_eer(grouped, of_one_class, alone, REPETITIONS, seed=0) is None
+
+
+def test_the_mean_over_parts_scatters_as_its_interval_says():
+    parts = np.repeat(["one", "two", "three", "four"], 100)
+    means = []
+    for seed in range(100):
+        is_real, scores = draw_scores(400, seed)
+        rates = [equal_error_rate(is_real[parts == p], scores[parts == p]).rate for p in set(parts)]
+        means.append(np.mean(rates))
+    is_real, scores = draw_scores(400, seed=1000)
+    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    low, high = bootstrap_mean_eer(grouped, parts, np.full(400, ""), REPETITIONS, seed=0)
+    assert high - low == pytest.approx(2 * 1.96 * np.std(means), rel=0.35)
 
 
 def test_files_of_one_speaker_count_together():

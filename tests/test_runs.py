@@ -93,7 +93,7 @@ def test_a_damaged_record_is_told(content):
     assert error_of(runs.open_run, "first").startswith("run.json must be as train.py wrote it.")
 
 
-def test_history_reads_back_and_names_its_best_epoch():
+def test_history_reads_back_and_names_the_epoch_to_keep():
     run = make_run("first")
     rows = [
         {"epoch": 1, "loss": 0.7, "val_loss": 0.6, "accuracy": 0.5, "val_accuracy": 0.5},
@@ -101,7 +101,10 @@ def test_history_reads_back_and_names_its_best_epoch():
     ]
     runs.write_history(run, rows)
     assert runs.read_history(run) == rows
-    assert runs.best_epoch(rows) == 2
+    assert runs.kept_epoch(rows, "plateau") == 2
+    rows.append(rows[0] | {"epoch": 3})
+    assert runs.kept_epoch(rows, "plateau") == 2
+    assert runs.kept_epoch(rows, "cosine") == 3
 
 
 COLUMNS = "epoch,loss,accuracy,val_loss,val_accuracy"

@@ -104,6 +104,9 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
     }
     assert codecs == {"alaw": (10, 10), "gsm": (10, 10)}
     assert figures["groups"]["speaker"]["mean_eer"] != figures["eer"]
+    codec = figures["groups"]["codec"]
+    assert codec["interval"][0] <= codec["mean_eer"] <= codec["interval"][1]
+    assert figures["groups"]["speaker"]["interval"] is None  # speakers are what is drawn
     capsys.readouterr()
     assert evaluate.main(args) == 2
     assert capsys.readouterr().err == (
