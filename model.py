@@ -102,10 +102,10 @@ class NothingFound(layers.Layer):
     def call(self, inputs, training=None):
         if not training:
             return inputs - self.usual
-        nothing = keras.ops.cast(inputs > 0, inputs.dtype)
-        found = keras.ops.maximum(keras.ops.sum(nothing), 1)
-        usual = keras.ops.sum(keras.ops.relu(inputs)) / found
-        self.usual.assign(self.usual + (1 - MOMENTUM) * (usual - self.usual))
+        count = keras.ops.sum(keras.ops.cast(inputs > 0, inputs.dtype))
+        excess = keras.ops.sum(keras.ops.relu(inputs)) - count * self.usual
+        step = (1 - MOMENTUM) / keras.ops.maximum(count, 1)
+        self.usual.assign(self.usual + step * excess)
         return keras.ops.log_sigmoid(inputs)
 
 

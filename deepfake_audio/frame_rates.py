@@ -14,23 +14,24 @@ import numpy as np
 ROWS, COLUMNS = 16, 8  # in which the multiples of a rate are laid out
 MULTIPLES = ROWS * COLUMNS
 LAGS = 64  # samples between what is multiplied: 4 ms at 16 kHz
-PAIRS_AT_ONCE = 8  # of lags: their spectra fit into a processor's cache
+SAMPLES_AT_ONCE = 2**18  # of spectra: they fit into a processor's cache
 WHITE_FFT_SAMPLES = 128
 WHITE_BINS, WHITE_FRAMES = 5, 3  # over which powers are averaged before they are made equal
 LOUDNESS_SAMPLES = 256  # over which loudness is made equal
 GRID_SECONDS = 0.8  # of multiples of this are the spectra: 1.25 Hz and its multiples are bins then
 SURROUNDINGS_HZ = 15
-LEAST_MULTIPLES = COLUMNS  # of a rate below half the sample rate
 SHORTEST_SECONDS = 0.25  # of sound; in less a line is as wide as what is around it
 LEAST_AMPLITUDE = 1e-9  # of full scale; in less there is nothing but rounding
+LEAST_CHANGE = 1e-6  # of the largest level, likewise
 MOST_PERIODS = 1000  # that are looked at to find out whether a window repeats shorter sound
 PROBE_SAMPLES = 64  # compared before all are
 QUIET = np.float32(1e-9)  # of the largest power: below is rounding
+TINY = np.finfo(np.float32).tiny
 
 
 def highest_frame_rate_hz(sample_rate_hz: int) -> float:
     """Return the highest rate of which eight multiples and their surroundings can be heard."""
-    return (sample_rate_hz / 2 - SURROUNDINGS_HZ) / LEAST_MULTIPLES
+    return (sample_rate_hz / 2 - SURROUNDINGS_HZ) / COLUMNS
 
 
 def frame_rate_lines_db(
@@ -50,11 +51,12 @@ def frame_rate_lines_db(
 
     Returns:
         float32 `(ROWS, rates, COLUMNS)` in dB; multiple `row * COLUMNS + column + 1` of each rate.
-        0 does not stand out, or is above half the sample rate.
+        0 does not stand out, or is too high to be heard.
     """
     lines = np.zeros((len(rates_hz), MULTIPLES), np.float32)
     window = _said_once(window)
-    if len(window) >= SHORTEST_SECONDS * sample_rate_hz and np.ptp(window) >= LEAST_AMPLITUDE:
+    least = max(LEAST_AMPLITUDE, LEAST_CHANGE * np.abs(window).max())
+    if len(window) >= SHORTEST_SECONDS * sample_rate_hz and np.ptp(window) >= least:
         spectrum_db, bin_hz = cyclic_spectrum_db(window, sample_rate_hz)
         heard = heard_multiples(rates_hz, sample_rate_hz)
         multiples_hz = np.outer(rates_hz, np.arange(1, MULTIPLES + 1))[heard]
@@ -83,7 +85,7 @@ def rate_figures_db(
 
 
 def heard_multiples(rates_hz: tuple[float, ...], sample_rate_hz: int) -> np.ndarray:
-    """Return which multiples lie below half the sample rate, bool `(rates, MULTIPLES)`."""
+    """Return which multiples and their surroundings can be heard, bool `(rates, MULTIPLES)`."""
     highest_hz = sample_rate_hz / 2 - SURROUNDINGS_HZ
     return np.outer(rates_hz, np.arange(1, MULTIPLES + 1)) <= highest_hz
 
@@ -121,11 +123,11 @@ def _cyclic_powers(white: np.ndarray, points: int) -> np.ndarray:
     later = np.lib.stride_tricks.sliding_window_view(white, length)
     weighted = white[:length] * hann(length)
     powers = np.zeros(points, np.float32)
-    pairs = np.empty((PAIRS_AT_ONCE, points), np.complex64)  # two real spectra by one transform
-    for first in range(0, LAGS, 2 * PAIRS_AT_ONCE):
-        lagged = later[first : first + 2 * PAIRS_AT_ONCE]
-        np.multiply(lagged[::2], weighted, out=pairs.real[:, :length])
-        np.multiply(lagged[1::2], weighted, out=pairs.imag[:, :length])
+    at_once = min(LAGS // 2, 2 ** int(np.log2(max(1, SAMPLES_AT_ONCE / points))))
+    pairs = np.empty((at_once, points), np.complex64)  # two real spectra by one transform
+    for lags in np.arange(LAGS).reshape(-1, 2 * at_once):
+        np.multiply(later[lags[::2]], weighted, out=pairs.real[:, :length])
+        np.multiply(later[lags[1::2]], weighted, out=pairs.imag[:, :length])
         pairs[:, length:] = 0
         pairs = fft.fft(pairs, axis=1, overwrite_x=True)
         powers += np.einsum("ij,ij->j", pairs.real, pairs.real)
@@ -148,20 +150,25 @@ def _said_once(window: np.ndarray) -> np.ndarray:
 
 
 def _whitened(window: np.ndarray) -> np.ndarray:
-    """Return the sound with equal power at all frequencies and times, but for the finest detail."""
+    """Return the sound with equal power at all frequencies and times, but for the finest detail.
+
+    Frames are looked at without their means: what is left of a constant would be the same in each,
+    and stand out at their rate.
+    """
     from scipy import fft, ndimage
 
     hop = WHITE_FFT_SAMPLES // 2
     frames = np.lib.stride_tricks.sliding_window_view(window, WHITE_FFT_SAMPLES)[::hop]
+    frames = frames - frames.mean(axis=1, keepdims=True)
     sine = np.sqrt(hann(WHITE_FFT_SAMPLES))  # its squares, half a frame apart, add up to 1
     spectra = fft.rfft(frames * sine, axis=1)
     powers = _squares(spectra)
     smooth = ndimage.uniform_filter(powers, (WHITE_FRAMES, WHITE_BINS))
-    spectra /= np.sqrt(smooth + QUIET * powers.max())
+    spectra /= np.sqrt(smooth + QUIET * powers.max() + TINY)
     even = fft.irfft(spectra, WHITE_FFT_SAMPLES, axis=1) * sine
     white = (even[1:, :hop] + even[:-1, hop:]).ravel()
     loudness = ndimage.uniform_filter1d(np.square(white), LOUDNESS_SAMPLES)
-    return white / np.sqrt(loudness + QUIET)
+    return white / np.sqrt(loudness + QUIET)  # so digital silence stays silent
 
 
 def _squares(spectra: np.ndarray) -> np.ndarray:

@@ -406,11 +406,12 @@ def kept_epoch(rows: Sequence[Mapping[str, float]], schedule: str) -> int:
 
     Where `train.schedule` lets the learning rate fall to 0 it is the last, for nothing changes any
     more, and log-odds that are calibrated afterwards may have a high loss until then. Else it is
-    the first with the lowest validation loss.
+    the first with the lowest validation loss. Epochs without a loss come after all that have one.
     """
+    known = [row for row in rows if not math.isnan(row["val_loss"])] or rows
     if schedule == "cosine":
-        return rows[-1]["epoch"]
-    return min(rows, key=lambda row: (math.isnan(row["val_loss"]), row["val_loss"]))["epoch"]
+        return known[-1]["epoch"]
+    return min(known, key=lambda row: row["val_loss"])["epoch"]
 
 
 def read_history(run: Run) -> list[dict[str, float]]:

@@ -95,6 +95,14 @@ def test_a_louder_recording_has_the_same_lines():
     np.testing.assert_allclose(lines_db(noise(4)), lines_db(noise(4) / 1024), atol=0.01)
 
 
+def test_a_constant_beside_the_sound_changes_no_line():
+    quiet = noise(12) / 10_000
+    np.testing.assert_allclose(lines_db(quiet + 0.1), lines_db(quiet), atol=0.05)
+    almost = np.full(len(TIMES), 0.3, np.float32)
+    almost[1000] += 1e-7
+    assert not lines_db(almost).any()
+
+
 def test_an_equaliser_takes_no_line_away():
     duller = np.convolve(trembling(80, 0.3, 5), [0.5, 0.3, 0.2], mode="same")
     before = lines_db(trembling(80, 0.3, 5))[OF_80_HZ, 0]
@@ -138,6 +146,10 @@ def test_of_sound_too_short_for_a_line_nothing_is_said():
 def test_digital_silence_has_no_lines():
     assert not lines_db(np.zeros(len(TIMES))).any()
     assert not lines_db(noise(6) * np.float32(1e-30)).any()
+    for place in (0, -1):  # where no frame has any weight
+        click = np.zeros(len(TIMES) + 40)
+        click[place] = 0.5
+        assert np.abs(lines_db(click)).max() < 0.5
     half = noise(6)
     half[: len(half) // 2] = 0
     assert np.abs(means_db(half)).max() < 0.5

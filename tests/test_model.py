@@ -250,6 +250,9 @@ def test_where_nothing_is_found_a_label_teaches_nothing():
     for _ in range(60):
         layer(scores, training=True)
     np.testing.assert_allclose(layer(scores), [[-1.5], [1.5], [-13.5]], atol=0.1)
+    before = float(layer.usual)
+    layer(scores[2:], training=True)  # nothing in it that counts
+    assert float(layer.usual) == before
 
 
 def test_what_is_usual_where_nothing_is_found_is_kept_with_the_weights(tmp_path):

@@ -105,6 +105,9 @@ def test_history_reads_back_and_names_the_epoch_to_keep():
     rows.append(rows[0] | {"epoch": 3})
     assert runs.kept_epoch(rows, "plateau") == 2
     assert runs.kept_epoch(rows, "cosine") == 3
+    diverged = [*rows, rows[0] | {"epoch": 4, "val_loss": float("nan")}]
+    assert [runs.kept_epoch(diverged, name) for name in ("plateau", "cosine")] == [2, 3]
+    assert runs.kept_epoch(diverged[3:], "cosine") == 4
 
 
 COLUMNS = "epoch,loss,accuracy,val_loss,val_accuracy"
