@@ -92,8 +92,14 @@ class NothingFound(layers.Layer):
     found a label changes no weight, so the many fakes without a trace don't teach chance patterns.
     That is a mixture in which a fake may look like a voice (as in Larsen et al., "Design of robust
     neural network classifiers", 1998). Afterwards `z` counts, less what it usually is where nothing
-    is found: more or less than usual still says something.
+    is found: more or less than usual still says something. Alone, such a network calls no image
+    real in training, and its training and validation figures can't be compared.
+
+    Attributes:
+        momentum: of the running mean of `z` where it is above 0.
     """
+
+    momentum = MOMENTUM
 
     def build(self, input_shape):
         self.usual = self.add_weight(name="usual", shape=(), trainable=False, initializer="zeros")
@@ -104,7 +110,7 @@ class NothingFound(layers.Layer):
             return inputs - self.usual
         count = keras.ops.sum(keras.ops.cast(inputs > 0, inputs.dtype))
         excess = keras.ops.sum(keras.ops.relu(inputs)) - count * self.usual
-        step = (1 - MOMENTUM) / keras.ops.maximum(count, 1)
+        step = (1 - self.momentum) / keras.ops.maximum(count, 1)
         self.usual.assign(self.usual + step * excess)
         return keras.ops.log_sigmoid(inputs)
 

@@ -13,8 +13,8 @@
 The confidence is the probability of the verdict, calibrated on the run's validation files: it means
 something for voices recorded like those. UNCERTAIN is the answer to sound that is too short, silent
 or clipped, and to a verdict less sure than predict.min_confidence. "repeats at 93.75 Hz" is said of
-what repeats at a rate at which vocoders make sound (so do some hums of mains at 50 and 100 Hz). A file that can't be read is
-named and skipped; the exit code is then 1.
+a recording that repeats as what vocoders make does, at that rate; a hum of mains may, at 50 or 100.
+A file that can't be read is named and skipped; the exit code is then 1.
 """
 
 import argparse
@@ -50,9 +50,10 @@ from deepfake_audio.nuisances import clipped_share
 from deepfake_audio.settings import AudioSettings, PredictSettings, Settings
 
 FIELDS = (
-    "verdict", "confidence", "p_real", "score", "windows", "frame_rate_hz", "warning", "run", "file",
+    "verdict", "confidence", "p_real", "score", "windows", "frame_rate_hz", "warning", "run",
+    "file",
 )  # fmt: skip
-STANDS_OUT_DB = 5  # of a file: one in a hundred voices hums as far, nearly all by mains
+STANDS_OUT_DB = 5  # of a file: of 1,651 voices 0.7% stand out as far, most of them by a hum
 MOST_SHOWN = 0.999
 STANDARD_INPUT = "-"
 TIMELINES = Path("timelines")
@@ -306,7 +307,7 @@ def format_verdict(judged: dict) -> str:
     if judged["confidence"] is not None:
         shown = f"{min(judged['confidence'], MOST_SHOWN):.1%}"
     rate_hz = judged["frame_rate_hz"]
-    notes = [judged["warning"], "" if rate_hz is None else f"repeats at {rate_hz:.2f} Hz"]
+    notes = [judged["warning"], "" if rate_hz is None else f"repeats at {rate_hz:g} Hz"]
     said = "; ".join(filter(None, notes))
     line = f"{judged['verdict']:9} {shown:>7}  {one_line(judged['file'])}"
     return f"{line}  ({said})" if said else line

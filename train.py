@@ -7,8 +7,9 @@
     python train.py --resume                           go on after a kill or Ctrl-C
 
 A data folder holds train/fake, train/real, val/fake and val/real with images (PNG, JPEG, BMP, WebP
-or TIFF), and test/ for evaluate.py. Training ends when the validation loss has stopped falling; the
-best epoch on validation is kept. Test images stay untouched. Everything lands in runs/<name>/.
+or TIFF), and test/ for evaluate.py. Training ends when the validation loss has stopped falling, and
+the best epoch on validation is kept; with train.schedule=cosine after train.epochs, and the last
+is. Test images stay untouched. Everything lands in runs/<name>/.
 """
 
 import argparse
@@ -189,7 +190,7 @@ def load_data(settings: Settings) -> DataCheck:
 
 
 def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bool:
-    """Train until the validation loss stops falling; return False if Ctrl-C came first."""
+    """Train as the settings say; return False if Ctrl-C came first."""
     with libraries_quiet():  # TensorFlow tells which processor it was built for
         import keras
         import tensorflow as tf

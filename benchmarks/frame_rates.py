@@ -44,15 +44,17 @@ def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
     def figures_of(path: Path) -> np.ndarray:
         return drawn_rate_figures_db(read_image(path, settings), audio)
 
-    figures = Parallel(n_jobs=-1, prefer="threads")(
-        delayed(figures_of)(r.path) for r in records
-    )
+    figures = Parallel(n_jobs=-1, prefer="threads")(delayed(figures_of)(r.path) for r in records)
     files = defaultdict(list)
     for record, figure in zip(records, figures, strict=True):
         kind = (record.attack or "fake") if record.label == "fake" else ""
         files[kind, record.split, record.source].append(figure)
-    if all(kind for kind, *_ in files):
-        raise UserError(f"Fakes are told from real files. Received: {folder} without any real one.")
+    reals = sum(not kind for kind, *_ in files)
+    if reals < FEWEST_FILES:
+        raise UserError(
+            f"Fakes are told from at least {FEWEST_FILES} real files. Received: {folder} with "
+            f"{reals}. Take a folder of more."
+        )
     kinds = defaultdict(list)
     for (kind, *_), windows in files.items():
         kinds[kind].append(np.mean(windows, axis=0))

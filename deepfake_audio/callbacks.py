@@ -1,4 +1,4 @@
-"""Keras callbacks that keep the best epoch, the history and a backup: a killed run goes on."""
+"""Keras callbacks that keep one epoch, the history and a backup: a killed run goes on."""
 
 import re
 import zipfile
@@ -74,8 +74,8 @@ class EpochRecorder(keras.callbacks.Callback):
 class AveragedWeights(keras.callbacks.SwapEMAWeights):
     """Put the moving averages of the weights in their place while the network is validated.
 
-    What batch normalisation knows of its inputs comes from the weights in training, and would not
-    fit: for the averages it is measured anew, on images of the epoch.
+    What batch normalisation and other layers keep running means of comes from the weights in
+    training, and would not fit: for the averages it is measured anew, on images of the epoch.
     """
 
     def __init__(self, feed: ImageFeed):
@@ -107,8 +107,8 @@ def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -
 
 
 def measure_batches(model: keras.Model, feed: ImageFeed) -> None:
-    """Give batch normalisation the mean over batches of their averages and variances."""
-    layers = list(_normalisations(model))
+    """Give all layers with running means, as batch normalisation, the means over batches."""
+    layers = list(_with_running_means(model))
     momenta = [layer.momentum for layer in layers]
     for number in range(min(len(feed), MEASURED_BATCHES) if layers else 0):
         for layer in layers:
@@ -118,13 +118,13 @@ def measure_batches(model: keras.Model, feed: ImageFeed) -> None:
         layer.momentum = momentum
 
 
-def _normalisations(network: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
-    """Yield a network's batch normalisations, and those of a committee's members."""
+def _with_running_means(network: keras.Model) -> Iterator[keras.Layer]:
+    """Yield a network's layers with a momentum, and those of a committee's members."""
     for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
+        if hasattr(layer, "momentum"):
             yield layer
         for member in getattr(layer, "members", ()):
-            yield from _normalisations(member)
+            yield from _with_running_means(member)
 
 
 class HistoryReplay(keras.callbacks.Callback):

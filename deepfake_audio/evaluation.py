@@ -104,10 +104,11 @@ def evaluate_scores(
             grouped = group_table(table, settings, predict)
             figures["intervals"] = bootstrap_intervals(grouped, drawn, settings.bootstrap, SEED)
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
-    for grouping in figures["intervals"] and OF_THEIR_OWN & figures["groups"].keys():
-        figures["groups"][grouping]["interval"] = bootstrap_mean_eer(
-            grouped, getattr(table, grouping), drawn, settings.bootstrap, SEED
-        )
+    if figures["intervals"]:
+        for grouping in OF_THEIR_OWN & figures["groups"].keys():
+            figures["groups"][grouping]["interval"] = bootstrap_mean_eer(
+                grouped, getattr(table, grouping), drawn, settings.bootstrap, SEED
+            )
     figures["warnings"] = warnings + group_warnings(figures["groups"])
     return figures
 
@@ -143,7 +144,8 @@ def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
 
     Returns:
         For each grouping that has two groups or more: `mean_eer` over the `rated` groups that have
-        a rate, its `interval` (None here), and `groups`, each with its counts, its `eer` and the share `found` of its fakes.
+        a rate, its `interval` (None here), and `groups`, each with its counts, its `eer` and the
+        share `found` of its fakes.
     """
     result = {}
     for grouping in GROUPINGS:

@@ -133,7 +133,7 @@ def _cyclic_powers(white: np.ndarray, points: int) -> np.ndarray:
         powers += np.einsum("ij,ij->j", pairs.real, pairs.real)
         powers += np.einsum("ij,ij->j", pairs.imag, pairs.imag)
     half = points // 2 + 1
-    powers[1:half] += powers[: -half : -1]
+    powers[1:half] += powers[:-half:-1]
     return powers[:half]
 
 

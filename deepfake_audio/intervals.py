@@ -205,11 +205,11 @@ def bootstrap_mean_eer(
         None where no draw has both classes anywhere.
     """
     _, part = np.unique(parts, return_inverse=True)
-    places, place = np.unique(
-        part * len(grouped.loss) + grouped.group, return_inverse=True
-    )  # in each part its scores, rising
+    _, place = np.unique(part * len(grouped.loss) + grouped.group, return_inverse=True)
+    rank = (np.cumsum(np.bincount(place)) - 1) * GROUPS // len(place)  # neighbours together again
+    places, place = np.unique(part * GROUPS + rank[place], return_inverse=True)
     named = np.unique(part[parts != ""])
-    bounds = np.searchsorted(places, np.stack([named, named + 1]) * len(grouped.loss))
+    bounds = np.searchsorted(places, np.stack([named, named + 1]) * GROUPS)
     clusters, strata = number_clusters(speakers, grouped.is_real)
     draws = draw_counts(
         [2 * place + grouped.is_real], [2 * len(places)], clusters, strata, repetitions, seed
@@ -256,6 +256,5 @@ def _percentiles(
 ) -> dict[str, tuple[float, float]]:
     rows = [figures(drawn) for drawn in draws]
     return {
-        name: tuple(np.percentile([row[name] for row in rows], TAILS).tolist())
-        for name in rows[0]
+        name: tuple(np.percentile([row[name] for row in rows], TAILS).tolist()) for name in rows[0]
     }

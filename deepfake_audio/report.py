@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from deepfake_audio import runs
 from deepfake_audio.calibration import decision_threshold, probability
 from deepfake_audio.dataset import LABELS, ImageRecord
 from deepfake_audio.evaluation import Subject, mistakes
@@ -155,7 +156,8 @@ def training_content(subject: Subject) -> dict | None:
     if subject.run is None:
         return None
     record, settings = subject.record, subject.settings
-    kept = "was the last" if settings.train.schedule == "cosine" else "had the lowest validation loss"
+    lowest = runs.kept_epoch(runs.read_history(subject.run), "plateau") if not record.parts else 0
+    kept = "had the lowest validation loss" if record.best_epoch == lowest else "was the last"
     text = (
         f"The networks of {', '.join(record.parts)} vote; calibrated on {settings.data.folder}."
         if record.parts

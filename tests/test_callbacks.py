@@ -14,6 +14,7 @@ from deepfake_audio import runs
 from deepfake_audio.callbacks import AveragedWeights, EpochRecorder, measure_batches
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_records
+from model import NothingFound
 
 # One batch an epoch and no dropout: where a training goes on, Keras draws the order of the batches
 # and what dropout leaves out anew.
@@ -66,6 +67,19 @@ def test_a_training_with_everything_on_goes_on_as_if_it_had_not_been_stopped(mon
     assert export.main(["--run", "stopped"]) == 0
 
 
+def test_where_the_rate_falls_to_0_all_epochs_are_trained_and_the_last_is_kept(capsys):
+    overfitting = ("train.epochs=5", "train.early_stopping_patience=1", "train.learning_rate=0.3")
+    run = trained("falling", "train.schedule=cosine", *overfitting)
+    assert "Epoch 5 was the last. " in capsys.readouterr().out
+    rows = runs.read_history(run)
+    assert len(rows) == 5
+    assert runs.kept_epoch(rows, "plateau") != 5  # or this says nothing
+    assert runs.read_record(run).best_epoch == 5
+    _, validation, model = feed_and_model("train.average_weights=0")
+    model.load_weights(run.keras_model)
+    assert model.evaluate(validation, verbose=0)[0] == pytest.approx(rows[4]["val_loss"], rel=1e-4)
+
+
 def feed_and_model(*overrides):
     settings = load_settings(None, [*TINY_SETTINGS, "train.average_weights=0.8", *overrides])
     by_split = {split: [] for split in ("train", "val", "test")}
@@ -113,6 +127,15 @@ def test_batch_normalisation_is_measured_for_the_weights_that_it_is_used_with():
     np.testing.assert_allclose(first.moving_mean, averages, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(first.moving_variance, variances, rtol=1e-4)
     assert first.momentum == 0.9
+
+
+def test_what_is_usual_where_nothing_is_found_is_measured_for_the_averages_too():
+    layer = NothingFound()
+    model = keras.Sequential([keras.Input((1,)), layer])
+    scores = np.float32([[[4], [6], [-9]], [[1], [-1], [-2]], [[-3], [-4], [-5]]])
+    measure_batches(model, [(batch, None) for batch in scores])
+    assert float(layer.usual) == pytest.approx((5 + 1) / 2)
+    assert layer.momentum == 0.9
 
 
 def test_balanced_classes_are_not_weighed_again():

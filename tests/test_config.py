@@ -223,7 +223,9 @@ def test_lists_are_written_beside_their_keys_and_each_section_below_its_comment(
     write_settings(settings, tmp_path / "config.yaml")
     written = (tmp_path / "config.yaml").read_text().splitlines()
     assert not [line for line in written if line.lstrip().startswith("- ")]
-    assert "  frame_rates_hz: [46.875, 50.0, 62.5, 73.5, 75.0, 80.0, 80.181818, " in "\n".join(written)
+    assert "  frame_rates_hz: [46.875, 50.0, 62.5, 73.5, 75.0, 80.0, 80.181818, " in "\n".join(
+        written
+    )
     comments = [line for line in (ROOT / "config.yaml").read_text().splitlines() if line[:1] == "#"]
     assert [line for line in written if line[:1] == "#"] == comments
     assert written[written.index("image:") - 1].startswith("# What the network is shown.")

@@ -62,7 +62,7 @@ def test_the_rate_at_which_a_recording_repeats_is_said(delay_workspace, monkeypa
     soundfile.write("noise.wav", rng.normal(size=len(times)) / 10, 16000)
     assert predict.main(["--run", "delays", "made.wav", "noise.wav"]) == 0
     made, noise = capsys.readouterr().out.splitlines()
-    assert made.endswith("  made.wav  (repeats at 80.00 Hz)")
+    assert made.endswith("  made.wav  (repeats at 80 Hz)")
     assert noise.endswith("  noise.wav")
     assert predict.main(["--run", "delays", "--json", "made.wav", "noise.wav"]) == 0
     said = [json.loads(line)["frame_rate_hz"] for line in capsys.readouterr().out.splitlines()]

@@ -78,7 +78,7 @@ def uneven(hz: float, seed: int) -> np.ndarray:
 
 
 def shares_lines(one: int, other: int) -> bool:
-    """Say whether low multiples of two rates fall upon each other, as each second of 62.5 on 125."""
+    """Say whether low multiples of two rates fall upon each other, as those of 50 and 125."""
     ours, theirs = (RATES_HZ[n] * np.arange(1, 17) for n in (one, other))
     return (np.abs(np.subtract.outer(ours, theirs)) < 3).any()
 
@@ -122,7 +122,7 @@ def test_repeating_a_short_clipped_sound_makes_no_lines():
     np.testing.assert_array_equal(lines_db(np.resize(short, len(TIMES))), lines_db(short))
 
 
-@pytest.mark.parametrize("sample_rate_hz", [4_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("sample_rate_hz", [4_001, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
 def test_other_sampling_rates_have_their_lines_up_to_the_highest_rate(sample_rate_hz):
     highest_hz = highest_frame_rate_hz(sample_rate_hz)
     rates_hz = (highest_hz / 2.3, highest_hz)

@@ -224,7 +224,9 @@ def test_every_frame_rate_is_looked_at_in_the_same_way():
     model = build_on_three_channels("frame_rates")
     images = THREE_CHANNELS.copy()
     by_rate = images[..., 2].reshape(4, 128, 12, 8)
-    images[..., 2] = by_rate[:, :, np.roll([3, 5, 0, 2, 1, 4, 6, 8, 7, 11, 10, 9], 4)].reshape(4, 128, 96)
+    images[..., 2] = by_rate[:, :, np.roll([3, 5, 0, 2, 1, 4, 6, 8, 7, 11, 10, 9], 4)].reshape(
+        4, 128, 96
+    )
     assert np.abs(images - THREE_CHANNELS).max() > 100
     np.testing.assert_allclose(model(images), model(THREE_CHANNELS), atol=1e-5)
 
