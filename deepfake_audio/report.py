@@ -83,7 +83,6 @@ def report_content(
             {
                 "name": name,
                 "note": NOTES[name],
-                "mean_eer": group["mean_eer"],
                 "mean": with_interval(group) if group["rated"] else None,
                 "rated": f"{group['rated']:,} of {len(group['groups']):,}",
                 "rows": group["groups"][:GROUPS_SHOWN],
