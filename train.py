@@ -310,11 +310,14 @@ def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
 
     from deepfake_audio.callbacks import AveragedWeights, Backup, EpochRecorder, HistoryReplay
 
-    stopping = keras.callbacks.EarlyStopping(patience=train.early_stopping_patience, verbose=1)
-    plateau = keras.callbacks.ReduceLROnPlateau(
-        factor=train.plateau_factor, patience=train.plateau_patience
-    )
-    watching = [plateau, stopping] if train.schedule == "plateau" else []
+    watching = []
+    if train.schedule == "plateau":
+        watching = [
+            keras.callbacks.ReduceLROnPlateau(
+                factor=train.plateau_factor, patience=train.plateau_patience
+            ),
+            keras.callbacks.EarlyStopping(patience=train.early_stopping_patience, verbose=1),
+        ]
     averages = [AveragedWeights(training_feed)] if train.average_weights else []
     recorder = EpochRecorder(run, training_feed, train.schedule, *averages)
     return [

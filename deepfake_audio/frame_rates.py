@@ -4,7 +4,8 @@ A vocoder makes speech frame by frame: of each frame of a spectrogram one networ
 number of samples, 256 or 300 of them at 22.05 or 24 kHz, and treats each place within a frame a
 little differently. So the sound's statistics repeat at the frame rate and its multiples (such sound
 is cyclostationary: Gardner, "Exploitation of Spectral Redundancy in Cyclostationary Signals",
-1991). Voices, rooms and microphones know nothing of that rate, and no equaliser takes it away.
+1991). Voices and rooms know nothing of that rate, and no equaliser takes it away; mains that hum
+have lines of their own, at 50 or 60 Hz and multiples.
 """
 
 from functools import lru_cache

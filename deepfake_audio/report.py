@@ -155,14 +155,16 @@ def training_content(subject: Subject) -> dict | None:
     if subject.run is None:
         return None
     record, settings = subject.record, subject.settings
-    lowest = runs.kept_epoch(runs.read_history(subject.run), "plateau") if not record.parts else 0
-    kept = "had the lowest validation loss" if record.best_epoch == lowest else "was the last"
-    text = (
-        f"The networks of {', '.join(record.parts)} vote; calibrated on {settings.data.folder}."
-        if record.parts
-        else f"Trained on {settings.data.folder} with seed {record.seed}; epoch "
-        f"{record.best_epoch} {kept} and was kept."
-    )
+    if record.parts:
+        parts = ", ".join(record.parts)
+        text = f"The networks of {parts} vote; calibrated on {settings.data.folder}."
+    else:
+        lowest = runs.kept_epoch(runs.read_history(subject.run), "plateau")
+        kept = "had the lowest validation loss" if record.best_epoch == lowest else "was the last"
+        text = (
+            f"Trained on {settings.data.folder} with seed {record.seed}; epoch "
+            f"{record.best_epoch} {kept} and was kept."
+        )
     return {
         "text": text,
         "data": [
