@@ -1,0 +1,248 @@
+"""Train neural vocoders of several families, and say a folder of recordings again by them.
+
+    python -m benchmarks.trained_vocoders train VOICES WEIGHTS --minutes 16
+    python -m benchmarks.trained_vocoders train VOICES WEIGHTS vocos wavernn --seed 2
+    python -m benchmarks.trained_vocoders say vocos WEIGHTS INPUT OUTPUT
+
+VOICES holds audio files of real speech at 16 kHz, in folders of any depth. The vocoders named, or
+all, learn side by side; each leaves WEIGHTS/KIND.pt. The last line is for `make_fakes.py
+--command`, with {input} and {output} in place of INPUT and OUTPUT. Both need PyTorch; training and
+wavernn want a GPU.
+
+    vocos             frames 16 ms apart to an inverse STFT
+    parallel_wavegan  noise to sound, by a WaveNet that sees both ways
+    flow_matching     the same network, from noise to sound in 16 steps
+    wavernn           one sample after the other
+    neural_codec      residual vector quantisation, 4 kbit/s, frames of 20 ms
+
+`benchmarks/vocoder_networks.py` has them.
+"""
+
+import argparse
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor, nn
+
+from benchmarks.vocoder_networks import (
+    FFT_SAMPLES,
+    KINDS,
+    LEARNING_RATE,
+    RATE_HZ,
+    LogMel,
+    OfPeriod,
+    OfSpectrum,
+    say,
+)
+
+JUDGED_FROM = 0.1  # share of the time after which the discriminators are listened to
+MEL_WEIGHT, MATCHING_WEIGHT = 15.0, 2.0
+PERIODS, JUDGED_FFTS = (2, 3, 5, 7, 11), (512, 1024, 2048)
+COMPARED = ((256, 20), (512, 40), (1024, 80), (2048, 160))  # FFT samples, mel bands
+CLIP_NORM = 10.0
+SAVE_SECONDS = 60
+AT_ONCE = {"wavernn": 80}  # files; it takes as long for many as for one
+
+
+def train(kind: str, voices: Sequence[np.ndarray], minutes: float, weights: Path, seed: int):
+    """Train a vocoder for some minutes, and write its weights now and then and at the end."""
+    torch.manual_seed(seed)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = KINDS[kind]().to(device)
+    draw = drawer(voices, network.segment_samples, network.batch, device)
+    learn = plain_step(network) if hasattr(network, "loss") else adversarial_step(network, device)
+    begun, saved, step = time.monotonic(), 0.0, 0
+    while (passed := (time.monotonic() - begun) / 60 / minutes) < 1:
+        told = learn(draw(), passed)
+        if (seconds := time.monotonic() - begun) > saved + SAVE_SECONDS:
+            torch.save(network.state_dict(), weights)
+            saved = seconds
+            print(kind, f"{passed:.0%}, step {step:,}:", told(), flush=True)
+        step += 1
+    torch.save(network.state_dict(), weights)
+    print(kind, f"{step:,} steps:", told(), flush=True)
+
+
+def drawer(voices: Sequence[np.ndarray], samples: int, batch: int, device: str) -> Callable:
+    """Return what cuts a batch of segments at random places of random voices."""
+    long_enough = [np.resize(v, samples) if len(v) < samples else v for v in voices]
+    sound = torch.from_numpy(np.concatenate(long_enough)).to(device)
+    lengths = torch.tensor([len(v) for v in long_enough], device=device)
+    firsts = lengths.cumsum(0) - lengths
+    offsets = torch.arange(samples, device=device)
+
+    def draw() -> Tensor:
+        voice = torch.randint(len(lengths), (batch,), device=device)
+        room = lengths[voice] - samples + 1
+        first = firsts[voice] + (torch.rand(batch, device=device) * room).long()
+        return sound[first[:, None] + offsets]
+
+    return draw
+
+
+def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
+    rate = getattr(network, "learning_rate", LEARNING_RATE)
+    optimizer = torch.optim.AdamW(network.parameters(), rate, (0.8, 0.99))
+    optimizer.param_groups[0]["highest_rate"] = rate
+    return optimizer
+
+
+def take_step(optimizer: torch.optim.Optimizer, loss: Tensor, passed: float) -> None:
+    """Go down the slope; the rate falls to 0 with the time that has passed, from 0 to 1."""
+    (group,) = optimizer.param_groups
+    group["lr"] = (
+        group["highest_rate"] * min(1, 50 * passed + 0.02) * math.cos(passed * math.pi / 2)
+    )
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(group["params"], CLIP_NORM)
+    optimizer.step()
+
+
+def mixed(device: str) -> torch.autocast:
+    return torch.autocast(device, torch.bfloat16, enabled=device == "cuda")
+
+
+def plain_step(network: nn.Module) -> Callable:
+    """Return what learns from a batch by the network's own loss."""
+    optimizer = optimizer_of(network)
+
+    def learn(sound: Tensor, passed: float) -> Callable:
+        with mixed(sound.device.type):
+            loss = network.loss(sound)
+        take_step(optimizer, loss, passed)
+        return lambda: f"loss {loss.item():.3f}"
+
+    return learn
+
+
+def adversarial_step(network: nn.Module, device: str) -> Callable:
+    """Return what learns from a batch to come close to its mel, and to please discriminators."""
+    judges = nn.ModuleList([*map(OfPeriod, PERIODS), *map(OfSpectrum, JUDGED_FFTS)]).to(device)
+    mels = nn.ModuleList(LogMel(fft // 4, fft, bands) for fft, bands in COMPARED).to(device)
+    optimizer, judges_optimizer = optimizer_of(network), optimizer_of(judges)
+
+    def learn(sound: Tensor, passed: float) -> Callable:
+        with mixed(device):
+            made = network(sound).float()
+        far = sum((mel(made) - mel(sound)).abs().mean() for mel in mels) / len(mels)
+        loss = MEL_WEIGHT * far + getattr(network, "off", 0)
+        if passed > JUDGED_FROM:
+            with mixed(device):
+                on_sound, on_made = judge(judges, sound), judge(judges, made.detach())
+            take_step(judges_optimizer, wrongly_judged(on_sound, on_made), passed)
+            with mixed(device):
+                loss = loss + found_out(on_sound, judge(judges, made))
+        take_step(optimizer, loss, passed)
+        return lambda: f"mel {far.item():.3f}"
+
+    return learn
+
+
+def judge(judges: Iterable[nn.Module], sound: Tensor) -> list[list[Tensor]]:
+    return [each(sound) for each in judges]
+
+
+def wrongly_judged(on_sound: list[list[Tensor]], on_made: list[list[Tensor]]) -> Tensor:
+    """Return how far verdicts are from 1 of sound and 0 of what was made (least squares)."""
+    of_sound = sum(((1 - stages[-1].float()) ** 2).mean() for stages in on_sound)
+    return of_sound + sum((stages[-1].float() ** 2).mean() for stages in on_made)
+
+
+def found_out(on_sound: list[list[Tensor]], on_made: list[list[Tensor]]) -> Tensor:
+    """Return how far verdicts on what was made are from 1, and the stages from those of sound."""
+    loss = sum(((1 - stages[-1].float()) ** 2).mean() for stages in on_made)
+    for real, made in zip(on_sound, on_made, strict=True):
+        stages = zip(real[:-1], made[:-1], strict=True)
+        apart = [(a.detach() - b).abs().mean() for a, b in stages]
+        loss = loss + MATCHING_WEIGHT * sum(apart) / len(apart)
+    return loss
+
+
+def say_folder(kind: str, weights: Path, heard: Path, said: Path) -> None:
+    """Say each file of a folder again, under its name."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = KINDS[kind]().to(device).eval()
+    network.load_state_dict(torch.load(weights / f"{kind}.pt", device, weights_only=True))
+    torch.manual_seed(0)
+    sounds = read_folder(heard)
+    by_length = sorted(sounds, key=lambda path: len(sounds[path]))
+    at_once = AT_ONCE.get(kind, 1)
+    for first in range(0, len(by_length), at_once):
+        paths = by_length[first : first + at_once]
+        longest = max(FFT_SAMPLES, len(sounds[paths[-1]]))
+        samples = longest + -longest % network.hop
+        filled = np.stack([np.pad(sounds[p], (0, samples - len(sounds[p]))) for p in paths])
+        with torch.no_grad():
+            made = say(network, torch.from_numpy(filled).to(device))
+        for path, sound in zip(paths, made, strict=True):
+            soundfile.write(said / path.name, sound[: len(sounds[path])], RATE_HZ, "PCM_16")
+
+
+def read_folder(folder: Path) -> dict[Path, np.ndarray]:
+    """Read the FLAC and WAV files of a folder, in folders of any depth: float32 `(samples,)` each.
+
+    Raises:
+        SystemExit: there are none, or one is not mono of 16 kHz.
+    """
+    sounds = {}
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".flac", ".wav")):
+        sounds[path], rate_hz = soundfile.read(path, dtype="float32")
+        if rate_hz != RATE_HZ or sounds[path].ndim > 1:
+            sys.exit(f"A sound must be mono of {RATE_HZ:,} Hz. Received: {path}. Resample it.")
+    if not sounds:
+        sys.exit(f"A folder must hold FLAC or WAV files. Received: {folder}. Name another.")
+    return sounds
+
+
+def positive(text: str) -> float:
+    """Return a number above 0; argparse turns a ValueError into its own message."""
+    if not (value := float(text)) > 0:
+        raise ValueError
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    of_training = commands.add_parser("train")
+    of_training.add_argument("voices", type=Path)
+    of_training.add_argument("weights", type=Path)
+    of_training.add_argument("kinds", nargs="*", choices=[[], *KINDS])
+    of_training.add_argument("--minutes", type=positive, default=20)
+    of_training.add_argument("--seed", type=int, default=1)
+    of_saying = commands.add_parser("say")
+    of_saying.add_argument("kind", choices=KINDS)
+    for name in ("weights", "input", "output"):
+        of_saying.add_argument(name, type=Path)
+    arguments = parser.parse_args(argv)
+    if arguments.command == "say":
+        say_folder(arguments.kind, arguments.weights, arguments.input, arguments.output)
+        return 0
+    kinds = arguments.kinds or list(KINDS)
+    arguments.weights.mkdir(parents=True, exist_ok=True)
+    if len(kinds) == 1:
+        weights = arguments.weights / f"{kinds[0]}.pt"
+        voices = list(read_folder(arguments.voices).values())
+        train(kinds[0], voices, arguments.minutes, weights, arguments.seed)
+        return 0
+    how = ["--minutes", str(arguments.minutes), "--seed", str(arguments.seed)]
+    command = [sys.executable, "-m", "benchmarks.trained_vocoders", "train"]
+    folders = [str(arguments.voices), str(arguments.weights)]
+    trainings = [subprocess.Popen([*command, *folders, kind, *how]) for kind in kinds]
+    return max(abs(each.wait()) for each in trainings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

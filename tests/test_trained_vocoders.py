@@ -1,0 +1,107 @@
+"""Vocoders in PyTorch: each learns, and says again what it hears. Skipped where PyTorch is not."""
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+
+torch = pytest.importorskip("torch")
+
+from benchmarks.trained_vocoders import adversarial_step, drawer, main, plain_step  # noqa: E402
+from benchmarks.vocoder_networks import (  # noqa: E402
+    KINDS,
+    RATE_HZ,
+    FlowMatching,
+    as_it_was,
+    emphasised,
+    from_mu_law,
+    loudness,
+    mel_filters,
+    mu_law,
+    say,
+)
+
+
+def test_mel_filters_are_those_of_librosa():
+    theirs = librosa.filters.mel(
+        sr=RATE_HZ, n_fft=1024, n_mels=80, fmin=20, fmax=7990, htk=True, norm=None
+    )
+    np.testing.assert_allclose(mel_filters(1024, 80).T, theirs, atol=1e-5)
+
+
+def test_emphasis_and_mu_law_can_be_undone():
+    sound = torch.rand(2, 4000) - 0.5
+    np.testing.assert_allclose(as_it_was(emphasised(sound)), sound, atol=1e-4)
+    assert mu_law(torch.tensor([-1.0, 1.0])).tolist() == [0, 1023]
+    np.testing.assert_allclose(from_mu_law(mu_law(sound)), sound, atol=0.005)
+
+
+def test_loudness_follows_the_sound():
+    tone = torch.sin(torch.arange(16_384) * 0.3)[None]
+    loud = loudness(torch.cat([tone, tone / 10], dim=1), hop=256)[0]
+    np.testing.assert_allclose(loud[2000:14_000], 0.5**0.5, rtol=0.02)
+    np.testing.assert_allclose(loud[18_000:30_000], 0.05**0.5 / 10**0.5, rtol=0.02)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_weight_learns(kind):
+    torch.manual_seed(1)
+    network = KINDS[kind]()
+    sound = 0.1 * torch.randn(2, 2560)
+    step = plain_step(network) if hasattr(network, "loss") else adversarial_step(network, "cpu")
+    before = {name: weights.detach().clone() for name, weights in network.named_parameters()}
+    for _ in range(3):  # what starts at zero passes no gradient at first
+        step(sound, 0.5)
+    same = [n for n, weights in network.named_parameters() if torch.equal(weights, before[n])]
+    assert same == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_says_as_many_samples(kind):
+    said = say(KINDS[kind]().eval().requires_grad_(False), 0.1 * torch.randn(1, 1280))
+    assert said.shape == (1, 1280)
+    assert np.isfinite(said).all()
+
+
+def test_a_flow_that_knows_the_way_says_the_sound():
+    network, sound = FlowMatching(), 0.1 * torch.randn(1, 5120)
+    goal = emphasised(sound)
+    even = goal / loudness(goal, network.hop)
+    network.network.forward = lambda x, mel, when: (even - x) / (1 - when[:, None])
+    np.testing.assert_allclose(network.say(sound), sound, atol=1e-4)
+
+
+def test_segments_are_cut_from_one_voice_each():
+    voices = [np.full(n, n, np.float32) for n in (100, 700, 1500)]
+    drawn = drawer(voices, samples=300, batch=64, device="cpu")()
+    assert set(drawn[:, 0].tolist()) == {100, 700, 1500}
+    assert torch.equal(drawn, drawn[:, :1].expand(-1, 300))
+
+
+def test_trains_and_says_a_folder_again(tmp_path, capfd):
+    for place in ("voices", "in", "out"):
+        (tmp_path / place).mkdir()
+    for name, samples in (("voices/a", 20_000), ("in/b", 700), ("in/c", 2000)):
+        sound = np.random.default_rng(samples).uniform(-0.1, 0.1, samples)
+        soundfile.write(tmp_path / f"{name}.wav", sound, RATE_HZ)
+    where = [str(tmp_path / "voices"), str(tmp_path / "weights")]
+    assert main(["train", *where, "vocos", "neural_codec", "--minutes", "0.01"]) == 0
+    assert {line.split()[0] for line in capfd.readouterr().out.splitlines()} == {
+        "vocos",
+        "neural_codec",
+    }
+    for kind in ("vocos", "neural_codec"):
+        assert main(["say", kind, where[1], str(tmp_path / "in"), str(tmp_path / "out")]) == 0
+        lengths = {p.name: soundfile.info(p).frames for p in (tmp_path / "out").iterdir()}
+        assert lengths == {"b.wav": 700, "c.wav": 2000}
+
+
+def test_what_is_no_speech_of_16_khz_is_refused(tmp_path):
+    where = [str(tmp_path), str(tmp_path / "weights")]
+    with pytest.raises(SystemExit, match="must hold FLAC or WAV files"):
+        main(["train", *where, "vocos"])
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+    with pytest.raises(SystemExit, match="mono of 16,000 Hz"):
+        main(["train", *where, "vocos"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", *where, "vocos", "--minutes", "0"])
