@@ -4,10 +4,10 @@
     python -m benchmarks.trained_vocoders train VOICES WEIGHTS vocos wavernn --seed 2
     python -m benchmarks.trained_vocoders say vocos WEIGHTS INPUT OUTPUT
 
-VOICES holds audio files of real speech at 16 kHz, in folders of any depth. The vocoders named, or
-all, learn side by side; each leaves WEIGHTS/KIND.pt. The last line is for `make_fakes.py
+VOICES holds FLAC or WAV files of real speech, mono of 16 kHz, in folders of any depth. The vocoders
+named, or all, learn side by side; each leaves WEIGHTS/KIND.pt. The last line is for `make_fakes.py
 --command`, with {input} and {output} in place of INPUT and OUTPUT. Both need PyTorch; training and
-wavernn want a GPU.
+wavernn want a GPU. Training ends by the clock: give a smaller card than an H200 more time.
 
     vocos             frames 16 ms apart to an inverse STFT
     parallel_wavegan  noise to sound, by a WaveNet that sees both ways
@@ -60,14 +60,16 @@ def train(kind: str, voices: Sequence[np.ndarray], minutes: float, weights: Path
     network = KINDS[kind]().to(device)
     draw = drawer(voices, network.segment_samples, network.batch, device)
     learn = plain_step(network) if hasattr(network, "loss") else adversarial_step(network, device)
-    begun, saved, step = time.monotonic(), 0.0, 0
-    while (passed := (time.monotonic() - begun) / 60 / minutes) < 1:
+    begun, seconds, saved, step = time.monotonic(), 0.0, 0.0, 0
+    while seconds < 60 * minutes or not step:
+        passed = min(1, seconds / 60 / minutes)
         told = learn(draw(), passed)
-        if (seconds := time.monotonic() - begun) > saved + SAVE_SECONDS:
+        step += 1
+        seconds = time.monotonic() - begun
+        if seconds > saved + SAVE_SECONDS:
             torch.save(network.state_dict(), weights)
             saved = seconds
             print(kind, f"{passed:.0%}, step {step:,}:", told(), flush=True)
-        step += 1
     torch.save(network.state_dict(), weights)
     print(kind, f"{step:,} steps:", told(), flush=True)
 
@@ -172,7 +174,9 @@ def say_folder(kind: str, weights: Path, heard: Path, said: Path) -> None:
     """Say each file of a folder again, under its name."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = KINDS[kind]().to(device).eval()
-    network.load_state_dict(torch.load(weights / f"{kind}.pt", device, weights_only=True))
+    if not (trained := weights / f"{kind}.pt").is_file():
+        sys.exit(f"error: A vocoder must be trained. Received: no {trained}. Train it first.")
+    network.load_state_dict(torch.load(trained, device, weights_only=True))
     torch.manual_seed(0)
     sounds = read_folder(heard)
     by_length = sorted(sounds, key=lambda path: len(sounds[path]))
@@ -182,8 +186,7 @@ def say_folder(kind: str, weights: Path, heard: Path, said: Path) -> None:
         longest = max(FFT_SAMPLES, len(sounds[paths[-1]]))
         samples = longest + -longest % network.hop
         filled = np.stack([np.pad(sounds[p], (0, samples - len(sounds[p]))) for p in paths])
-        with torch.no_grad():
-            made = say(network, torch.from_numpy(filled).to(device))
+        made = say(network, torch.from_numpy(filled).to(device))
         for path, sound in zip(paths, made, strict=True):
             soundfile.write(said / path.name, sound[: len(sounds[path])], RATE_HZ, "PCM_16")
 
@@ -195,12 +198,15 @@ def read_folder(folder: Path) -> dict[Path, np.ndarray]:
         SystemExit: there are none, or one is not mono of 16 kHz.
     """
     sounds = {}
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".flac", ".wav")):
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".flac", ".wav")):
         sounds[path], rate_hz = soundfile.read(path, dtype="float32")
         if rate_hz != RATE_HZ or sounds[path].ndim > 1:
-            sys.exit(f"A sound must be mono of {RATE_HZ:,} Hz. Received: {path}. Resample it.")
+            sys.exit(
+                f"error: A sound must be mono of {RATE_HZ:,} Hz. Received: {path}, "
+                f"{rate_hz:,} Hz, {sounds[path].ndim} dimension(s). Convert it."
+            )
     if not sounds:
-        sys.exit(f"A folder must hold FLAC or WAV files. Received: {folder}. Name another.")
+        sys.exit(f"error: A folder must hold FLAC or WAV files. Received: {folder}. Name another.")
     return sounds
 
 
@@ -217,15 +223,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     of_training = commands.add_parser("train")
-    of_training.add_argument("voices", type=Path)
-    of_training.add_argument("weights", type=Path)
-    of_training.add_argument("kinds", nargs="*", choices=[[], *KINDS])
-    of_training.add_argument("--minutes", type=positive, default=20)
-    of_training.add_argument("--seed", type=int, default=1)
+    of_training.add_argument("voices", type=Path, help="folder of FLAC or WAV files")
+    of_training.add_argument("weights", type=Path, help="folder for what was learnt")
+    of_training.add_argument(
+        "kinds", nargs="*", choices=[[], *KINDS], metavar="KIND", help="some of them; else all"
+    )
+    of_training.add_argument("--minutes", type=positive, default=16, help="default: 16")
+    of_training.add_argument("--seed", type=int, default=1, help="default: 1")
     of_saying = commands.add_parser("say")
     of_saying.add_argument("kind", choices=KINDS)
-    for name in ("weights", "input", "output"):
-        of_saying.add_argument(name, type=Path)
+    of_saying.add_argument("weights", type=Path, help="folder of what was learnt")
+    of_saying.add_argument("input", type=Path, help="folder of FLAC or WAV files")
+    of_saying.add_argument("output", type=Path, help="folder for their copies")
     arguments = parser.parse_args(argv)
     if arguments.command == "say":
         say_folder(arguments.kind, arguments.weights, arguments.input, arguments.output)
