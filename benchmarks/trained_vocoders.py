@@ -20,10 +20,11 @@ wavernn want a GPU. Training ends by the clock: give a smaller card than an H200
 
 import argparse
 import math
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,8 @@ from benchmarks.vocoder_networks import (
     OfSpectrum,
     say,
 )
+from deepfake_audio.arguments import Parser
+from deepfake_audio.errors import EXIT_OK, UserError, script
 
 JUDGED_FROM = 0.1  # share of the time after which the discriminators are listened to
 MEL_WEIGHT, MATCHING_WEIGHT = 15.0, 2.0
@@ -93,17 +96,14 @@ def drawer(voices: Sequence[np.ndarray], samples: int, batch: int, device: str) 
 
 def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
     rate = getattr(network, "learning_rate", LEARNING_RATE)
-    optimizer = torch.optim.AdamW(network.parameters(), rate, (0.8, 0.99))
-    optimizer.param_groups[0]["highest_rate"] = rate
-    return optimizer
+    return torch.optim.AdamW(network.parameters(), rate, (0.8, 0.99))
 
 
 def take_step(optimizer: torch.optim.Optimizer, loss: Tensor, passed: float) -> None:
     """Go down the slope; the rate falls to 0 with the time that has passed, from 0 to 1."""
     (group,) = optimizer.param_groups
-    group["lr"] = (
-        group["highest_rate"] * min(1, 50 * passed + 0.02) * math.cos(passed * math.pi / 2)
-    )
+    highest = optimizer.defaults["lr"]
+    group["lr"] = highest * min(1, 50 * passed + 0.02) * math.cos(passed * math.pi / 2)
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(group["params"], CLIP_NORM)
@@ -175,7 +175,7 @@ def say_folder(kind: str, weights: Path, heard: Path, said: Path) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = KINDS[kind]().to(device).eval()
     if not (trained := weights / f"{kind}.pt").is_file():
-        sys.exit(f"error: A vocoder must be trained. Received: no {trained}. Train it first.")
+        raise UserError(f"A vocoder must be trained. Received: no {trained}. Train it first.")
     network.load_state_dict(torch.load(trained, device, weights_only=True))
     torch.manual_seed(0)
     sounds = read_folder(heard)
@@ -195,18 +195,18 @@ def read_folder(folder: Path) -> dict[Path, np.ndarray]:
     """Read the FLAC and WAV files of a folder, in folders of any depth: float32 `(samples,)` each.
 
     Raises:
-        SystemExit: there are none, or one is not mono of 16 kHz.
+        UserError: there are none, or one is not mono of 16 kHz.
     """
     sounds = {}
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".flac", ".wav")):
         sounds[path], rate_hz = soundfile.read(path, dtype="float32")
         if rate_hz != RATE_HZ or sounds[path].ndim > 1:
-            sys.exit(
-                f"error: A sound must be mono of {RATE_HZ:,} Hz. Received: {path}, "
+            raise UserError(
+                f"A sound must be mono of {RATE_HZ:,} Hz. Received: {path}, "
                 f"{rate_hz:,} Hz, {sounds[path].ndim} dimension(s). Convert it."
             )
     if not sounds:
-        sys.exit(f"error: A folder must hold FLAC or WAV files. Received: {folder}. Name another.")
+        raise UserError(f"A folder must hold FLAC or WAV files. Received: {folder}. Name another.")
     return sounds
 
 
@@ -217,12 +217,32 @@ def positive(text: str) -> float:
     return value
 
 
+@script
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    arguments = parse_arguments(argv)
+    if arguments.command == "say":
+        say_folder(arguments.kind, arguments.weights, arguments.input, arguments.output)
+        return EXIT_OK
+    kinds = arguments.kinds or list(KINDS)
+    voices = list(read_folder(arguments.voices).values())
+    arguments.weights.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(len(kinds), get_context("spawn")) as pool:  # CUDA can't be forked
+        trainings = [
+            pool.submit(
+                train, kind, voices, arguments.minutes, arguments.weights / f"{kind}.pt",
+                arguments.seed,
+            )
+            for kind in kinds
+        ]  # fmt: skip
+        for training in trainings:
+            training.result()
+    return EXIT_OK
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(prog="-m benchmarks.trained_vocoders", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    of_training = commands.add_parser("train")
+    of_training = commands.add_parser("train", description="Train vocoders on real speech.")
     of_training.add_argument("voices", type=Path, help="folder of FLAC or WAV files")
     of_training.add_argument("weights", type=Path, help="folder for what was learnt")
     of_training.add_argument(
@@ -230,27 +250,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     of_training.add_argument("--minutes", type=positive, default=16, help="default: 16")
     of_training.add_argument("--seed", type=int, default=1, help="default: 1")
-    of_saying = commands.add_parser("say")
+    of_saying = commands.add_parser("say", description="Say a folder again by one of them.")
     of_saying.add_argument("kind", choices=KINDS)
     of_saying.add_argument("weights", type=Path, help="folder of what was learnt")
     of_saying.add_argument("input", type=Path, help="folder of FLAC or WAV files")
     of_saying.add_argument("output", type=Path, help="folder for their copies")
-    arguments = parser.parse_args(argv)
-    if arguments.command == "say":
-        say_folder(arguments.kind, arguments.weights, arguments.input, arguments.output)
-        return 0
-    kinds = arguments.kinds or list(KINDS)
-    arguments.weights.mkdir(parents=True, exist_ok=True)
-    if len(kinds) == 1:
-        weights = arguments.weights / f"{kinds[0]}.pt"
-        voices = list(read_folder(arguments.voices).values())
-        train(kinds[0], voices, arguments.minutes, weights, arguments.seed)
-        return 0
-    how = ["--minutes", str(arguments.minutes), "--seed", str(arguments.seed)]
-    command = [sys.executable, "-m", "benchmarks.trained_vocoders", "train"]
-    folders = [str(arguments.voices), str(arguments.weights)]
-    trainings = [subprocess.Popen([*command, *folders, kind, *how]) for kind in kinds]
-    return max(abs(each.wait()) for each in trainings)
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

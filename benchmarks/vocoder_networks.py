@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+import librosa
 import numpy as np
 import torch
 from scipy.signal import lfilter
@@ -40,7 +41,11 @@ class LogMel(nn.Module):
     def __init__(self, hop: int, fft: int = FFT_SAMPLES, bands: int = MEL_BANDS):
         super().__init__()
         self.hop, self.fft = hop, fft
-        self.register_buffer("filters", mel_filters(fft, bands), persistent=False)
+        filters = librosa.filters.mel(
+            sr=RATE_HZ, n_fft=fft, n_mels=bands, fmin=MEL_LOWEST_HZ, fmax=MEL_HIGHEST_HZ,
+            htk=True, norm=None,
+        )  # fmt: skip
+        self.register_buffer("filters", torch.from_numpy(filters.T.copy()), persistent=False)
         self.register_buffer("window", torch.hann_window(fft), persistent=False)
 
     def forward(self, sound: Tensor) -> Tensor:
@@ -48,19 +53,6 @@ class LogMel(nn.Module):
             linear = magnitudes(sound, self.fft, self.hop, self.window)
             mel = linear.transpose(1, 2) @ self.filters
         return mel.clamp_min(MEL_FLOOR).log().transpose(1, 2)[..., :-1]
-
-
-def mel_filters(fft: int, bands: int) -> Tensor:
-    """Return triangles between `bands + 2` points of the mel scale, `(bins, bands)`."""
-
-    def to_mel(hz):
-        return 2595 * np.log10(1 + hz / 700)
-
-    points = np.linspace(to_mel(MEL_LOWEST_HZ), to_mel(MEL_HIGHEST_HZ), bands + 2)
-    hz = 700 * (10 ** (points / 2595) - 1)
-    bins = np.linspace(0, RATE_HZ / 2, fft // 2 + 1)[:, None]
-    rising, falling = (bins - hz[:-2]) / np.diff(hz)[:-1], (hz[2:] - bins) / np.diff(hz)[1:]
-    return torch.from_numpy(np.maximum(0, np.minimum(rising, falling)).astype(np.float32))
 
 
 def magnitudes(sound: Tensor, fft: int, hop: int, window: Tensor) -> Tensor:
@@ -132,16 +124,16 @@ class Snake(nn.Module):
 class Residuals(nn.Module):
     """Add what dilated convolutions find, each behind a periodic activation."""
 
-    def __init__(self, channels: int, size: int, dilations: Sequence[int]):
+    def __init__(self, channels: int):
         super().__init__()
         self.steps = nn.ModuleList(
             nn.Sequential(
                 Snake(channels),
-                convolution(channels, channels, size, dilation),
+                convolution(channels, channels, 7, dilation),
                 Snake(channels),
-                convolution(channels, channels, size),
+                convolution(channels, channels, 7),
             )
-            for dilation in dilations
+            for dilation in (1, 3, 9)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -162,7 +154,7 @@ class Upsampler(nn.Module):
                 nn.ConvTranspose1d(
                     channels, half, 2 * stride, stride, (stride + 1) // 2, stride % 2
                 ),
-                Residuals(half, 7, (1, 3, 9)),
+                Residuals(half),
             ]
             channels = half
         self.stages = nn.Sequential(*stages, Snake(channels), convolution(channels, 1, 7))
@@ -209,7 +201,7 @@ class NeuralCodec(nn.Module):
         stages = [convolution(1, channels, 7)]
         for stride in (2, 4, 5, 8):
             stages += [
-                Residuals(channels, 7, (1, 3, 9)),
+                Residuals(channels),
                 Snake(channels),
                 nn.Conv1d(channels, 2 * channels, 2 * stride, stride, (stride + 1) // 2),
             ]

@@ -1,5 +1,7 @@
 """Vocoders in PyTorch: each learns, and says again what it hears. Skipped where PyTorch is not."""
 
+import re
+
 import librosa
 import numpy as np
 import pytest
@@ -13,11 +15,11 @@ from benchmarks.vocoder_networks import (  # noqa: E402
     KINDS,
     RATE_HZ,
     FlowMatching,
+    LogMel,
     as_it_was,
     emphasised,
     from_mu_law,
     loudness,
-    mel_filters,
     mu_law,
     say,
 )
@@ -27,7 +29,7 @@ def test_mel_filters_are_those_of_librosa():
     theirs = librosa.filters.mel(
         sr=RATE_HZ, n_fft=1024, n_mels=80, fmin=20, fmax=7990, htk=True, norm=None
     )
-    np.testing.assert_allclose(mel_filters(1024, 80).T, theirs, atol=1e-5)
+    np.testing.assert_allclose(LogMel(256).filters.T, theirs, atol=1e-5)
 
 
 def test_emphasis_and_mu_law_can_be_undone():
@@ -112,13 +114,12 @@ def test_files_of_several_lengths_are_said_together(tmp_path):
 
 def test_what_is_no_speech_of_16_khz_is_refused(tmp_path, capsys):
     where = [str(tmp_path), str(tmp_path / "weights")]
-    with pytest.raises(SystemExit, match="must hold FLAC or WAV files"):
-        main(["train", *where, "vocos"])
+    assert main(["train", *where, "vocos"]) == 2
+    assert "must hold FLAC or WAV files" in capsys.readouterr().err
     sound_file(tmp_path / "in" / "a.wav", 8000, rate_hz=8000)
-    with pytest.raises(SystemExit, match=r"mono of 16,000 Hz.*8,000 Hz"):
-        main(["train", *where, "vocos"])
-    with pytest.raises(SystemExit, match="must be trained"):
-        main(["say", "vocos", *where, str(tmp_path)])
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(["train", *where, "vocos", "--minutes", "0"])
+    assert main(["train", *where, "vocos"]) == 2
+    assert re.search(r"mono of 16,000 Hz.*8,000 Hz", capsys.readouterr().err)
+    assert main(["say", "vocos", *where, str(tmp_path)]) == 2
+    assert "must be trained" in capsys.readouterr().err
+    assert main(["train", *where, "vocos", "--minutes", "0"]) == 2
     assert "--minutes" in capsys.readouterr().err
