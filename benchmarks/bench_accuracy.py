@@ -9,7 +9,7 @@ FOLDER holds audio with a table that names label, split, attack and corpus, or a
 Trains on the same clips: the network of the settings, the tutorials' network with their shear, zoom
 and flip (as many images), and a Gaussian mixture over LFCC. Prints for validation and test the EER
 of all files with its 95% interval, and the mean over corpora whose real and fake files are of the
-same pages, which a difference of channels can't improve; then each generator.
+same pages, which a difference of channels can't improve; then each generator and each corpus.
 """
 
 import argparse
@@ -134,9 +134,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(format_line(name, figures, seconds))
     head, _ = results["these settings"]
     for split in ("val", "test"):
-        attacks = head[split]["groups"].get("attack")
-        if attacks:
-            print(f"\n{split}\n{format_groups('attack', attacks, head[split]['eer'])}")
+        groups, pooled = head[split]["groups"], head[split]["eer"]
+        for grouping in [name for name in ("attack", "corpus") if name in groups]:
+            print(f"\n{split}\n{format_groups(grouping, groups[grouping], pooled)}")
 
 
 if __name__ == "__main__":

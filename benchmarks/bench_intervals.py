@@ -19,10 +19,10 @@ from sklearn.metrics import roc_curve
 
 from deepfake_audio.config import load_settings
 from deepfake_audio.evaluation import detection_costs
-from deepfake_audio.intervals import bootstrap_intervals, group_scores
+from deepfake_audio.intervals import bootstrap_eers, bootstrap_intervals, group_scores
 from deepfake_audio.metrics import score_figures
 
-SPEAKERS = 67
+SPEAKERS, ATTACKS = 67, 100
 SHARE_REAL = 0.1
 RECIPE_DRAWS = 5
 RECIPE = "roc_curve on each draw (EER alone), from 5 draws"
@@ -56,6 +56,10 @@ def measured(files: int, repetitions: int) -> dict[str, float]:
         seconds(lambda who=who: bootstrap_intervals(grouped, who, repetitions, 0))
         for who in (np.full(files, ""), voices)
     )
+    attacks = rng.integers(0, ATTACKS, files)
+    by_attack = seconds(
+        lambda: bootstrap_eers(grouped, attacks, voices, repetitions, 0, share_reals=True)
+    )
     recipe = seconds(lambda: usual_recipe(is_real, scores, RECIPE_DRAWS))
     return {
         "all figures, no intervals": seconds(
@@ -63,13 +67,14 @@ def measured(files: int, repetitions: int) -> dict[str, float]:
         ),
         "intervals of seven figures, files drawn": by_file,
         f"intervals of seven figures, {SPEAKERS} speakers drawn": by_speaker,
+        f"intervals of the EER of {ATTACKS} attacks and their mean": by_attack,
         RECIPE: recipe * repetitions / RECIPE_DRAWS,
     }
 
 
 def measure(_: Sequence[str]) -> list[Row]:
     """Return the rows of this benchmark."""
-    _, by_file, _, recipe = measured(FILES, REPETITIONS).values()
+    _, by_file, *_, recipe = measured(FILES, REPETITIONS).values()
     return [Row(f"intervals, {FILES:,} scores (s)", by_file, recipe, recipe / by_file, RECIPE)]
 
 

@@ -9,17 +9,19 @@ import numpy as np
 from deepfake_audio.calibration import decision_threshold
 from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.errors import UserError
+from deepfake_audio.groups import add_intervals, group_figures, group_warnings
 from deepfake_audio.intervals import (
+    SEED,
     GroupedScores,
     bootstrap_differences,
     bootstrap_intervals,
-    bootstrap_mean_eer,
+    drawn_speakers,
     group_scores,
+    rule_of_three,
 )
 from deepfake_audio.metrics import (
     AsvErrorRates,
     DetectionCosts,
-    equal_error_rate,
     error_curve,
     min_tdcf,
     score_figures,
@@ -27,11 +29,6 @@ from deepfake_audio.metrics import (
 from deepfake_audio.runs import Run, RunRecord
 from deepfake_audio.score_files import ScoreTable
 from deepfake_audio.settings import EvaluateSettings, PredictSettings, Settings
-
-FEWEST_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
-GROUPINGS = ("attack", "codec", "corpus", "speaker")
-OF_THEIR_OWN = {"codec", "corpus"}  # real files and fakes, of several speakers
-SEED = 0  # of the drawn samples: the same scores always have the same intervals
 
 
 @dataclass(frozen=True)
@@ -98,17 +95,14 @@ def evaluate_scores(
         warnings += add_tandem_costs(figures, table, asv, costs)
     figures["intervals"] = {}
     if settings.bootstrap:
-        drawn, doubt = drawn_units(table)
+        drawn, doubt = drawn_speakers(table.is_real, table.speaker)
         warnings += [doubt] if doubt else []
         if drawn is not None:
             grouped = group_table(table, settings, predict)
             figures["intervals"] = bootstrap_intervals(grouped, drawn, settings.bootstrap, SEED)
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
     if figures["intervals"]:
-        for grouping in OF_THEIR_OWN & figures["groups"].keys():
-            figures["groups"][grouping]["interval"] = bootstrap_mean_eer(
-                grouped, getattr(table, grouping), drawn, settings.bootstrap, SEED
-            )
+        add_intervals(figures["groups"], table, grouped, drawn, settings.bootstrap)
     figures["warnings"] = warnings + group_warnings(figures["groups"])
     return figures
 
@@ -136,61 +130,6 @@ def group_table(
     return group_scores(table.is_real, table.score, table.llr, threshold, costs)
 
 
-def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
-    """Break the error rate down by whatever is known of the files, hardest first.
-
-    The fakes of an attack stand against all real files; a codec, corpus or speaker stands for
-    itself, with its own real files and fakes. Where one class is missing, there is no rate (None).
-
-    Returns:
-        For each grouping that has two groups or more: `mean_eer` over the `rated` groups that have
-        a rate, its `interval` (None here), and `groups`, each with its counts, its `eer` and the
-        share `found` of its fakes.
-    """
-    result = {}
-    for grouping in GROUPINGS:
-        names, group = np.unique(getattr(table, grouping), return_inverse=True)
-        order = np.argsort(group, kind="stable")
-        members = np.split(order, np.cumsum(np.bincount(group))[:-1])
-        rows = [
-            _group_row(table, grouping, name, positions, threshold)
-            for name, positions in zip(names, members, strict=True)
-            if name
-        ]
-        rows.sort(key=lambda row: (row["eer"] is None, -(row["eer"] or 0), row["name"]))
-        rates = [row["eer"] for row in rows if row["eer"] is not None]
-        if len(rows) > 1:
-            mean = float(np.mean(rates)) if rates else None
-            result[grouping] = {
-                "mean_eer": mean, "interval": None, "rated": len(rates), "groups": rows
-            }  # fmt: skip
-    return result
-
-
-def _group_row(
-    table: ScoreTable, grouping: str, name: str, members: np.ndarray, threshold: float
-) -> dict:
-    fakes, reals = (members[table.is_real[members] == label] for label in (0, 1))
-    reals = np.flatnonzero(table.is_real) if grouping == "attack" else reals
-    rate = found = None
-    if len(fakes) and len(reals):
-        chosen = np.concatenate([fakes, reals])
-        rate = equal_error_rate(table.is_real[chosen], table.score[chosen]).rate
-    if len(fakes):
-        found = float(np.mean(table.llr[fakes] <= threshold))
-    return {"name": str(name), "fake": len(fakes), "real": len(reals), "eer": rate, "found": found}
-
-
-def group_warnings(groups: dict) -> list[str]:
-    """Return a line for each grouping that gives the class away."""
-    return [
-        f"No {grouping} has both real files and fakes: telling one {grouping} from another is "
-        "enough for these figures, whatever the voice."
-        for grouping in ("codec", "corpus")
-        if grouping in groups and not groups[grouping]["rated"]
-    ]
-
-
 def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
     """Return a line for each reason to doubt the figures."""
     warnings = []
@@ -203,7 +142,7 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
         least = min(figures["real"], figures["fake"])
         warnings.append(
             f"Nothing is wrong here, which {least:,} files of a class can't promise for others: "
-            f"up to {min(1, 3 / least):.1%} might be (rule of three)."
+            f"up to {rule_of_three(least):.1%} might be (rule of three)."
         )
     if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
         equal = len(table) - len(np.unique(table.score))
@@ -218,32 +157,6 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
             "log-likelihood ratios: ln(p / (1 - p)) less the log-odds of real in training."
         )
     return warnings
-
-
-def drawn_units(table: ScoreTable) -> tuple[np.ndarray | None, str]:
-    """Return whom the bootstrap draws, and what is to be said of it.
-
-    Returns:
-        The speakers, `(files,)`, empty where files are drawn; None where nothing can be said.
-    """
-    speakers = [set(table.speaker[table.is_real == label].tolist()) - {""} for label in (0, 1)]
-    files = [int(np.sum(table.is_real == label)) for label in (0, 1)]
-    few = min(map(len, speakers))
-    if min(files) < FEWEST_UNITS:
-        return None, f"With {min(files)} files of one class no interval can be given."
-    if not any(speakers):
-        return np.full(len(table), ""), ""
-    if few < FEWEST_UNITS:
-        unknown = "" if few else " known"
-        return np.full(len(table), ""), (
-            f"One class has {few}{unknown} speakers: the intervals are drawn over files, and say "
-            "nothing of other voices."
-        )
-    if few < FEW_UNITS:
-        return table.speaker, (
-            f"One class has {few} speakers: the intervals are narrower than they should be."
-        )
-    return table.speaker, ""
 
 
 def compare_tables(
@@ -261,7 +174,7 @@ def compare_tables(
     ours, theirs = match_files(ours, theirs)
     grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
     first, second = (g.figures(np.bincount(g.cells, minlength=g.loss.size)) for g in grouped)
-    drawn, doubt = drawn_units(ours)
+    drawn, doubt = drawn_speakers(ours.is_real, ours.speaker)
     intervals = {}
     if drawn is not None and settings.bootstrap:
         intervals = bootstrap_differences(*grouped, drawn, settings.bootstrap, SEED)

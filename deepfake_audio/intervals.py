@@ -9,8 +9,8 @@ and one repetition costs as much for 600,000 files as for 10,000. With fewer dif
 is the usual case, nothing is rounded.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -21,13 +21,18 @@ from deepfake_audio.metrics import (
     check_scores,
     curve_of_counts,
     eer_of,
+    equal_error_rates,
     llr_losses,
     min_dcf,
     roc_auc,
 )
 
 GROUPS = 10_000
+FILES_PER_CELL = 6  # of a draw, in the time that the number in one cell takes
+CELLS_AT_ONCE = 500_000  # parts times scores, of which error rates are counted; 4 MB each
 TAILS = (2.5, 97.5)  # percentiles: of 95% intervals
+SEED = 0  # of the drawn samples: the same scores always have the same intervals
+FEWEST_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,10 @@ class GroupedScores:
         """Return the cell of each file in counts `(groups, 2)` laid out flat."""
         return 2 * self.group + self.is_real
 
+    def of(self, files: np.ndarray) -> "GroupedScores":
+        """Return the scores of some of the files, given by their positions."""
+        return replace(self, group=self.group[files], is_real=self.is_real[files])
+
     def figures(self, counts: np.ndarray) -> dict[str, float]:
         """Compute the figures of files that were drawn, counted in cells `(groups * 2,)`."""
         fake, real = np.asarray(counts).reshape(-1, 2).T
@@ -77,6 +86,44 @@ class GroupedScores:
     @staticmethod
     def _rates(real: np.ndarray, fake: np.ndarray, accepted: np.ndarray) -> tuple[float, float]:
         return real[~accepted].sum() / real.sum(), fake[accepted].sum() / fake.sum()
+
+
+def rule_of_three(tries: int) -> float:
+    """Return what a rate may be, with 95% confidence, of which so many tries show nothing.
+
+    Hanley and Lippman-Hand, "If Nothing Goes Wrong, Is Everything All Right?", 1983.
+    """
+    return min(1.0, 3 / tries)
+
+
+def drawn_speakers(is_real: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray | None, str]:
+    """Return whom the bootstrap draws, and what is to be said of it.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake.
+        speakers: `(files,)`, text; empty where nobody knows.
+
+    Returns:
+        The speakers, `(files,)`, empty where files are drawn; None where nothing can be said.
+    """
+    known = [set(speakers[is_real == label].tolist()) - {""} for label in (0, 1)]
+    files = [int(np.sum(is_real == label)) for label in (0, 1)]
+    few = min(map(len, known))
+    if min(files) < FEWEST_UNITS:
+        return None, f"With {min(files)} files of one class no interval can be given."
+    if not any(known):
+        return np.full(len(speakers), ""), ""
+    if few < FEWEST_UNITS:
+        unknown = "" if few else " known"
+        return np.full(len(speakers), ""), (
+            f"One class has {few}{unknown} speakers: the intervals are drawn over files, and say "
+            "nothing of other voices."
+        )
+    if few < FEW_UNITS:
+        return speakers, (
+            f"One class has {few} speakers: the intervals are narrower than they should be."
+        )
+    return speakers, ""
 
 
 def group_scores(
@@ -149,9 +196,15 @@ def draw_counts(
 def _draw_files(
     rng: np.random.Generator, cells: np.ndarray, count: int, strata: np.ndarray, repetitions: int
 ) -> Iterator[list[np.ndarray]]:
-    tables = [np.bincount(cells[strata == stratum], minlength=count) for stratum in (0, 1)]
+    files = [cells[strata == stratum] for stratum in (0, 1)]
+    tables = [np.bincount(chosen, minlength=count) for chosen in files]
+    many = FILES_PER_CELL * np.count_nonzero(sum(tables)) > len(cells)  # cells: files are faster
     for _ in range(repetitions):
-        yield [sum(rng.multinomial(table.sum(), table / table.sum()) for table in tables)]
+        if many:
+            drawn = [chosen[rng.integers(0, len(chosen), len(chosen))] for chosen in files]
+            yield [np.bincount(np.concatenate(drawn), minlength=count)]
+        else:
+            yield [sum(rng.multinomial(table.sum(), table / table.sum()) for table in tables)]
 
 
 def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,7 +222,7 @@ def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarr
 def bootstrap_intervals(
     grouped: GroupedScores, speakers: np.ndarray, repetitions: int, seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Return the 95% interval of each figure, by percentiles.
+    """Return the 95% interval of each figure, by percentiles; of the EER see `eer_interval`.
 
     Args:
         grouped: the scores.
@@ -179,59 +232,78 @@ def bootstrap_intervals(
     """
     clusters, strata = number_clusters(speakers, grouped.is_real)
     draws = draw_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
-    return _percentiles(draws, lambda drawn: grouped.figures(drawn[0]))
+    rows = [grouped.figures(drawn) for (drawn,) in draws]
+    rates = np.array([row["eer"] for row in rows])
+    return _percentiles(rows) | {"eer": eer_interval(rates, grouped.is_real, speakers)}
 
 
-def bootstrap_mean_eer(
+def bootstrap_eers(
     grouped: GroupedScores,
     parts: np.ndarray,
     speakers: np.ndarray,
     repetitions: int,
     seed: int,
-) -> tuple[float, float] | None:
-    """Return the 95% interval of the mean EER over parts, each with its own real files and fakes.
+    share_reals: bool = False,
+) -> np.ndarray:
+    """Draw the EERs of parts, each with its own real files and fakes.
 
-    The same speakers are drawn as for the other figures. A part that a draw leaves without one
-    class is left out of its mean, and a draw of which that is true everywhere says nothing.
+    The same speakers are drawn as for the other figures, for all parts together.
 
     Args:
         grouped: the scores.
-        parts: `(files,)`, the name of each file's part, empty for none.
+        parts: `(files,)`, the number of each file's part, from 0.
         speakers: `(files,)`, text; empty where nobody knows.
         repetitions: at least one.
         seed: of the draws.
+        share_reals: whether the fakes of each part stand against all real files.
 
     Returns:
-        None where no draw has both classes anywhere.
+        `(repetitions, parts)`; not a number where a draw has not both classes.
     """
-    _, part = np.unique(parts, return_inverse=True)
-    _, place = np.unique(part * len(grouped.loss) + grouped.group, return_inverse=True)
-    rank = (np.cumsum(np.bincount(place)) - 1) * GROUPS // len(place)  # neighbours together again
-    places, place = np.unique(part * GROUPS + rank[place], return_inverse=True)
-    named = np.unique(part[parts != ""])
-    bounds = np.searchsorted(places, np.stack([named, named + 1]) * GROUPS)
+    count = int(parts.max()) + 1
+    together = -(-count * len(grouped.loss) // CELLS_AT_ONCE)  # neighbours, where parts are many
+    rank = grouped.group // together
+    ranks = int(rank.max()) + 1
+    places, place = np.unique(parts * ranks + rank, return_inverse=True)
     clusters, strata = number_clusters(speakers, grouped.is_real)
     draws = draw_counts(
         [2 * place + grouped.is_real], [2 * len(places)], clusters, strata, repetitions, seed
     )
+    counts = np.zeros((2, count * ranks), np.int64)
 
-    def mean(drawn: np.ndarray) -> float:
-        counts = drawn.reshape(-1, 2)
-        rates = [_part_eer(counts[first:last]) for first, last in bounds.T]
-        known = [rate for rate in rates if rate is not None]
-        return np.mean(known) if known else np.nan
+    def rates(drawn: np.ndarray) -> np.ndarray:
+        counts[:, places] = drawn.reshape(-1, 2).T
+        fake, real = counts.reshape(2, count, ranks)
+        if share_reals:
+            real = real.sum(axis=0, keepdims=True)
+        return equal_error_rates(real, fake)
 
-    means = np.array([mean(drawn) for (drawn,) in draws])
-    means = means[np.isfinite(means)]
-    return tuple(np.percentile(means, TAILS).tolist()) if len(means) else None
+    return np.array([rates(drawn) for (drawn,) in draws])
 
 
-def _part_eer(counts: np.ndarray) -> float | None:
-    """Return the EER of counts `(scores, 2)` of fakes and reals; None where a class is missing."""
-    fake, real = counts.T
-    if not fake.any() or not real.any():
+def eer_interval(
+    rates: np.ndarray, is_real: np.ndarray, speakers: np.ndarray
+) -> tuple[float, float] | None:
+    """Return the 95% interval of an EER, by percentiles.
+
+    An EER of 0 is 0 in every draw: its interval ends where `rule_of_three` says, with as many tries
+    as the rarer class has speakers, or files.
+
+    Args:
+        rates: `(repetitions,)`, of the drawn files; draws that have none are left out.
+        is_real: `(files,)`, of whom was drawn, 1 real, 0 fake.
+        speakers: `(files,)`, likewise, text; empty where files were drawn.
+
+    Returns:
+        None where no draw has a rate.
+    """
+    rates = rates[np.isfinite(rates)]
+    if not len(rates):
         return None
-    return eer_of(curve_of_counts(np.arange(len(counts)), real, fake)).rate
+    if rates.max() > 0:
+        return tuple(np.percentile(rates, TAILS).tolist())
+    _, strata = number_clusters(speakers, is_real)
+    return 0.0, rule_of_three(min(int(np.sum(strata != other)) for other in (0, 1)))
 
 
 def bootstrap_differences(
@@ -248,13 +320,10 @@ def bootstrap_differences(
         first, second = ours.figures(drawn[0]), theirs.figures(drawn[1])
         return {name: second[name] - first[name] for name in first}
 
-    return _percentiles(draws, difference)
+    return _percentiles([difference(drawn) for drawn in draws])
 
 
-def _percentiles(
-    draws: Iterator[list[np.ndarray]], figures: Callable[[list[np.ndarray]], dict[str, float]]
-) -> dict[str, tuple[float, float]]:
-    rows = [figures(drawn) for drawn in draws]
+def _percentiles(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
     return {
         name: tuple(np.percentile([row[name] for row in rows], TAILS).tolist()) for name in rows[0]
     }

@@ -168,10 +168,36 @@ def equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> EqualErrorRate:
 
 def eer_of(curve: ErrorCurve) -> EqualErrorRate:
     """Compute the equal error rate from a curve; see `equal_error_rate`."""
-    real, fake = curve.missed[-1], curve.accepted[0]
-    nearest = int(np.argmin(np.abs(curve.missed * fake - curve.accepted * real)))  # in integers
-    rate = (curve.missed[nearest] / real + curve.accepted[nearest] / fake) / 2
+    rate, nearest = _nearest_rates(curve.missed, curve.accepted)
     return EqualErrorRate(float(rate), float(curve.thresholds[nearest]))
+
+
+def equal_error_rates(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
+    """Compute the equal error rates of several sets of files; see `equal_error_rate`.
+
+    Args:
+        real: int `(sets, scores)`, or `(1, scores)` where all sets have the same: how many real
+            files have each score, which rise.
+        fake: int `(sets, scores)`, the same of fakes.
+
+    Returns:
+        `(sets,)`; not a number where a class is missing.
+    """
+    missed, below = (np.pad(np.cumsum(c, axis=1), ((0, 0), (1, 0))) for c in (real, fake))
+    with np.errstate(invalid="ignore"):
+        return _nearest_rates(missed, below[:, -1:] - below)[0]
+
+
+def _nearest_rates(missed: np.ndarray, accepted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rate where both errors are nearest, and which threshold that is, of each curve."""
+    real, fake = missed[..., -1:], accepted[..., :1]
+    gaps = np.abs(missed * fake - accepted * real)  # of integers, so that nothing is rounded
+    nearest = np.argmin(gaps, axis=-1, keepdims=True)
+    of_real, of_fake = (
+        np.take_along_axis(np.broadcast_to(counts, gaps.shape), nearest, -1)
+        for counts in (missed, accepted)
+    )
+    return ((of_real / real + of_fake / fake) / 2)[..., 0], nearest[..., 0]
 
 
 def official_equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> EqualErrorRate:

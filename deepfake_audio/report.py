@@ -14,7 +14,14 @@ from deepfake_audio.files import replacing
 from deepfake_audio.images import encode_png, read_image
 from deepfake_audio.score_files import ScoreTable
 from deepfake_audio.settings import Settings
-from deepfake_audio.tables import NAMES, SCORE_FIGURES, VERDICT_FIGURES, with_interval
+from deepfake_audio.tables import (
+    FEW_SPEAKERS,
+    NAMES,
+    SCORE_FIGURES,
+    VERDICT_FIGURES,
+    row_interval,
+    with_interval,
+)
 
 TEMPLATES = Path(__file__).resolve().parent
 GROUPS_SHOWN = 30
@@ -38,7 +45,8 @@ def write_report(path: Path, **content: object) -> None:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"percent": percent, "number": number, "interval": interval}
+    filters = {"percent": percent, "number": number, "interval": interval}
+    environment.filters |= filters | {"row_interval": row_interval}
     page = environment.get_template("report.html").render(**content)
     with replacing(path) as partial:
         partial.write_text(page, encoding="utf-8", errors="backslashreplace")
@@ -79,6 +87,7 @@ def report_content(
         ],
         "splits": [NAMES[split] for split in reversed(figures)],  # test first: phones show that
         "figure_rows": figure_rows(dict(reversed(figures.items()))),
+        "few_speakers": FEW_SPEAKERS,
         "groupings": [
             {
                 "name": name,
@@ -86,6 +95,7 @@ def report_content(
                 "mean": with_interval(group) if group["rated"] else None,
                 "rated": f"{group['rated']:,} of {len(group['groups']):,}",
                 "rows": group["groups"][:GROUPS_SHOWN],
+                "few_speakers": any(r["few_speakers"] for r in group["groups"][:GROUPS_SHOWN]),
                 "left_out": max(0, len(group["groups"]) - GROUPS_SHOWN),
             }
             for name, group in head["groups"].items()

@@ -29,6 +29,9 @@ COMPARED = (
     ("balanced_accuracy", "balanced", ".2%"),
 )  # fmt: skip
 GROUPS_SHOWN = 20
+FEW_SPEAKERS = (
+    "of few speakers: drawn over files, or narrower than it should be; says little of other voices"
+)
 
 
 def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
@@ -84,17 +87,21 @@ def format_confusion(confusion: Sequence[Sequence[int]], name: str) -> str:
 
 def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
     """Return a table of groups, hardest first; pooled and mean error rates are told apart."""
-    lines = [f"{grouping:24}{'fakes':>8}{'reals':>8}{'EER':>8}{'found':>8}"]
-    for row in content["groups"][:GROUPS_SHOWN]:
-        rates = (
+    shown = content["groups"][:GROUPS_SHOWN]
+    intervals = [row_interval(row) for row in shown]
+    titles = f"   {'95% interval':14}" if any(intervals) else ""
+    lines = [f"{grouping:24}{'fakes':>8}{'reals':>8}{'EER':>8}{titles}{'found':>8}"]
+    for row, interval in zip(shown, intervals, strict=True):
+        rate, found = (
             f"{'-':>8}" if value is None else f"{value:8.1%}"
             for value in (row["eer"], row["found"])
         )
-        lines.append(
-            f"{one_line(row['name'])[:23]:24}{row['fake']:8,}{row['real']:8,}{''.join(rates)}"
-        )
+        counts = f"{one_line(row['name'])[:23]:24}{row['fake']:8,}{row['real']:8,}"
+        lines.append(f"{counts}{rate}{f'   {interval:14}' if titles else ''}{found}")
     left_out = len(content["groups"]) - GROUPS_SHOWN
     lines += [f"and {left_out:,} more in metrics.json"] if left_out > 0 else []
+    if any(row["few_speakers"] for row in shown):
+        lines.append(f"* {FEW_SPEAKERS}")
     if content["rated"]:
         of_all = f"{content['rated']:,} of {len(content['groups']):,}"
         lines.append(
@@ -102,6 +109,14 @@ def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
             f"mean over {of_all} {PLURALS[grouping]}: {with_interval(content)}"
         )
     return "\n".join(lines)
+
+
+def row_interval(row: Mapping) -> str:
+    """Return the 95% interval of a group's error rate, with a star where it has few speakers."""
+    if row["interval"] is None:
+        return ""
+    low, high = row["interval"]
+    return f"{low:.1%}-{high:.1%}{'*' if row['few_speakers'] else ''}"
 
 
 def with_interval(content: Mapping) -> str:

@@ -15,6 +15,7 @@ from deepfake_audio.metrics import (
     asv_error_rates,
     classification_figures,
     equal_error_rate,
+    equal_error_rates,
     error_curve,
     hull_equal_error_rate,
     interpolated_equal_error_rate,
@@ -91,6 +92,22 @@ def test_equal_error_rate_does_not_depend_on_the_order_of_files(name):
     order = np.random.default_rng(0).permutation(len(scores))
     for rule in (equal_error_rate, official_equal_error_rate):
         assert rule(is_real, scores) == rule(is_real[order], scores[order])
+
+
+def test_equal_error_rates_of_several_sets_are_those_of_each():
+    rng = np.random.default_rng(0)
+    real, fake = rng.integers(0, 4, (2, 30, 12))
+    real[3], fake[4] = 0, 0
+    rates = equal_error_rates(real, fake)
+    assert np.flatnonzero(np.isnan(rates)).tolist() == [3, 4]
+    for number in set(range(30)) - {3, 4}:
+        is_real = np.repeat([1, 0], [real[number].sum(), fake[number].sum()])
+        scores = np.concatenate([np.repeat(range(12), c[number]) for c in (real, fake)])
+        assert rates[number] == equal_error_rate(is_real, scores).rate
+    everyone = np.broadcast_to(real[:1], real.shape)
+    np.testing.assert_array_equal(
+        equal_error_rates(real[:1], fake), equal_error_rates(everyone, fake)
+    )
 
 
 @pytest.mark.parametrize("name", DEFINED)
