@@ -95,7 +95,8 @@ def report_content(
                 "mean": with_interval(group) if group["rated"] else None,
                 "rated": f"{group['rated']:,} of {len(group['groups']):,}",
                 "rows": group["groups"][:GROUPS_SHOWN],
-                "few_speakers": any(r["few_speakers"] for r in group["groups"][:GROUPS_SHOWN]),
+                "intervals": any(row["interval"] for row in group["groups"][:GROUPS_SHOWN]),
+                "few_speakers": any(row["few_speakers"] for row in group["groups"][:GROUPS_SHOWN]),
                 "left_out": max(0, len(group["groups"]) - GROUPS_SHOWN),
             }
             for name, group in head["groups"].items()
