@@ -19,7 +19,8 @@ from sklearn.metrics import roc_curve
 
 from deepfake_audio.config import load_settings
 from deepfake_audio.evaluation import detection_costs
-from deepfake_audio.intervals import bootstrap_eers, bootstrap_intervals, group_scores
+from deepfake_audio.groups import bootstrap_eers
+from deepfake_audio.intervals import bootstrap_intervals, group_scores
 from deepfake_audio.metrics import score_figures
 
 SPEAKERS, ATTACKS = 67, 100

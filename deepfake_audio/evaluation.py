@@ -15,6 +15,7 @@ from deepfake_audio.intervals import (
     GroupedScores,
     bootstrap_differences,
     bootstrap_intervals,
+    count_units,
     drawn_speakers,
     group_scores,
     rule_of_three,
@@ -102,7 +103,7 @@ def evaluate_scores(
             figures["intervals"] = bootstrap_intervals(grouped, drawn, settings.bootstrap, SEED)
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
     if figures["intervals"]:
-        add_intervals(figures["groups"], table, grouped, drawn, settings.bootstrap)
+        add_intervals(figures["groups"], table, grouped, settings.bootstrap)
     figures["warnings"] = warnings + group_warnings(figures["groups"])
     return figures
 
@@ -139,10 +140,12 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
             f"{1 - figures['eer']:.1%} with the sign turned. A higher score must mean real."
         )
     if figures["eer"] == 0:
-        least = min(figures["real"], figures["fake"])
+        speakers, _ = drawn_speakers(table.is_real, table.speaker)
+        known = speakers is not None and (speakers != "").any()
+        least = min(count_units(table.is_real, speakers if known else np.full(len(table), "")))
         warnings.append(
-            f"Nothing is wrong here, which {least:,} files of a class can't promise for others: "
-            f"up to {rule_of_three(least):.1%} might be (rule of three)."
+            f"Nothing is wrong here, which {least:,} {'speakers' if known else 'files'} of a class "
+            f"can't promise for others: up to {rule_of_three(least):.1%} might be (rule of three)."
         )
     if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
         equal = len(table) - len(np.unique(table.score))

@@ -1,21 +1,28 @@
 """How well each attack, codec, corpus and speaker is told from real voices, hardest first."""
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 
 from deepfake_audio.intervals import (
     SEED,
+    TAILS,
     GroupedScores,
-    bootstrap_eers,
+    count_units,
+    draw_counts,
     drawn_speakers,
-    eer_interval,
+    not_below,
+    number_clusters,
+    rule_of_three,
 )
-from deepfake_audio.metrics import equal_error_rate
+from deepfake_audio.metrics import equal_error_rate, equal_error_rates
 from deepfake_audio.score_files import ScoreTable
 
 GROUPINGS = ("attack", "codec", "corpus", "speaker")
 OF_SEVERAL_SPEAKERS = ("attack", "codec", "corpus")  # so speakers can be drawn
+CELLS_AT_ONCE = 500_000  # groups times scores, of which error rates are counted; 4 MB each
+MOST_GROUPS = 500  # that have intervals: a thousand scores are told apart in each
 
 
 def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
@@ -26,9 +33,9 @@ def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
 
     Returns:
         For each grouping that has two groups or more: `mean_eer` over the `rated` groups that have
-        a rate, its `interval` (None here), and `groups`, each with its counts, its `eer`, the
-        `interval` of that (None here), whether it is of `few_speakers`, and the share `found` of
-        its fakes.
+        a rate, its `interval` (None here), whether that is of `few_speakers`, and `groups`, each
+        with its counts, its `eer`, `interval` and `few_speakers` likewise, and the share `found`
+        of its fakes.
     """
     result = {}
     for grouping in GROUPINGS:
@@ -45,7 +52,8 @@ def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
         if len(rows) > 1:
             mean = float(np.mean(rates)) if rates else None
             result[grouping] = {
-                "mean_eer": mean, "interval": None, "rated": len(rates), "groups": rows
+                "mean_eer": mean, "interval": None, "few_speakers": False, "rated": len(rates),
+                "groups": rows,
             }  # fmt: skip
     return result
 
@@ -75,43 +83,144 @@ def _judged(table: ScoreTable, grouping: str, members: np.ndarray) -> np.ndarray
 
 
 def add_intervals(
-    groups: Mapping[str, dict],
-    table: ScoreTable,
-    grouped: GroupedScores,
-    drawn: np.ndarray,
-    repetitions: int,
+    groups: Mapping[str, dict], table: ScoreTable, grouped: GroupedScores, repetitions: int
 ) -> None:
     """Add the 95% intervals of the groups' error rates, and of their means.
 
-    Of each group speakers are drawn, or files where it has too few speakers; of a mean, who is
-    drawn of all files. The groups of single speakers get none.
+    Of each group speakers are drawn, or files where it has too few speakers; of a mean, whoever is
+    drawn of its groups. Single speakers get none, nor more groups than `MOST_GROUPS`.
 
     Args:
         groups: of `group_figures`; changed.
         table: the files.
         grouped: their scores.
-        drawn: the speakers that are drawn of all files, `(files,)`, empty where files are.
         repetitions: how many times.
     """
     for grouping in groups.keys() & set(OF_SEVERAL_SPEAKERS):
-        names, parts = np.unique(getattr(table, grouping), return_inverse=True)
-        rates = bootstrap_eers(
-            grouped, parts, drawn, repetitions, SEED, share_reals=grouping == "attack"
-        )
-        means = np.ma.masked_invalid(rates[:, names != ""]).mean(axis=1).filled(np.nan)
-        groups[grouping]["interval"] = eer_interval(means, table.is_real, drawn)
-        for row in groups[grouping]["groups"]:
-            part = np.searchsorted(names, row["name"])
-            judged = _judged(table, grouping, np.flatnonzero(parts == part))
-            is_real = table.is_real[judged]
-            speakers, doubt = drawn_speakers(is_real, table.speaker[judged])
-            if row["eer"] is None or speakers is None:
-                continue
-            own = rates[:, part]
-            if (speakers != "").any() != (drawn != "").any():  # files here and speakers there
-                alone = np.zeros(len(judged), int)
-                own = bootstrap_eers(grouped.of(judged), alone, speakers, repetitions, SEED)[:, 0]
-            row |= {"interval": eer_interval(own, is_real, speakers), "few_speakers": bool(doubt)}
+        content = groups[grouping]
+        if content["rated"] and len(content["groups"]) <= MOST_GROUPS:
+            _add_to_grouping(content, grouping, table, grouped, repetitions)
+
+
+def _add_to_grouping(
+    content: dict, grouping: str, table: ScoreTable, grouped: GroupedScores, repetitions: int
+) -> None:
+    names, parts = np.unique(getattr(table, grouping), return_inverse=True)
+    nobody = np.full(len(table), "")
+    someone = (table.speaker != "").any()
+
+    @cache
+    def rates(by_speaker: bool) -> np.ndarray:
+        who, shared = table.speaker if by_speaker else nobody, grouping == "attack"
+        return bootstrap_eers(grouped, parts, who, repetitions, SEED, share_reals=shared)
+
+    drawn, units = [], []
+    rated = [row for row in content["groups"] if row["eer"] is not None]
+    for row in rated:
+        part = np.searchsorted(names, row["name"])
+        judged = _judged(table, grouping, np.flatnonzero(parts == part))
+        is_real = table.is_real[judged]
+        speakers, doubt = drawn_speakers(is_real, table.speaker[judged])
+        who = nobody[judged] if speakers is None else speakers
+        by_speaker = bool((who != "").any())
+        row["few_speakers"] = bool(doubt or (someone and not by_speaker))
+        drawn.append(rates(by_speaker)[:, part])
+        units.append(min(count_units(is_real, who)))
+        if speakers is not None:
+            row["interval"] = eer_interval(drawn[-1], is_real, speakers)
+    content["few_speakers"] = any(row["few_speakers"] for row in rated)
+    together = np.stack(drawn, axis=1)
+    content["interval"] = mean_interval(together, content["mean_eer"], min(units))
+
+
+def bootstrap_eers(
+    grouped: GroupedScores,
+    parts: np.ndarray,
+    speakers: np.ndarray,
+    repetitions: int,
+    seed: int,
+    share_reals: bool = False,
+) -> np.ndarray:
+    """Draw the EERs of parts, each with its own real files and fakes.
+
+    Speakers are drawn for all parts together; files are drawn within each part, so that no class is
+    missing. Where the parts times the different scores are more than `CELLS_AT_ONCE`, neighbouring
+    scores are taken together.
+
+    Args:
+        grouped: the scores.
+        parts: `(files,)`, the number of each file's part, from 0, below `MOST_GROUPS`.
+        speakers: `(files,)`, text; empty where nobody knows, and everywhere to draw files.
+        repetitions: at least one.
+        seed: of the draws.
+        share_reals: whether the fakes of each part stand against all real files.
+
+    Returns:
+        `(repetitions, parts)`; not a number where a draw has not both classes.
+    """
+    count = int(parts.max()) + 1
+    together = -(-count * len(grouped.loss) // CELLS_AT_ONCE)
+    rank = grouped.group // together
+    ranks = int(rank.max()) + 1
+    places, place = np.unique(parts * ranks + rank, return_inverse=True)
+    if (speakers == "").all():
+        clusters = np.arange(len(parts))
+        strata = np.where(share_reals & (grouped.is_real == 1), -1, 2 * parts + grouped.is_real)
+    else:
+        clusters, strata = number_clusters(speakers, grouped.is_real)
+    draws = draw_counts(
+        [2 * place + grouped.is_real], [2 * len(places)], clusters, strata, repetitions, seed
+    )
+    counts = np.zeros((2, count * ranks), np.int64)
+
+    def rates(drawn: np.ndarray) -> np.ndarray:
+        counts[:, places] = drawn.reshape(-1, 2).T
+        fake, real = counts.reshape(2, count, ranks)
+        if share_reals:
+            real = real.sum(axis=0, keepdims=True)
+        return equal_error_rates(real, fake)
+
+    return np.array([rates(drawn) for (drawn,) in draws])
+
+
+def eer_interval(
+    rates: np.ndarray, is_real: np.ndarray, speakers: np.ndarray
+) -> tuple[float, float] | None:
+    """Return the 95% interval of the drawn EERs of some files, by percentiles; see `not_below`.
+
+    Args:
+        rates: `(repetitions,)`; those that are not a number are left out.
+        is_real: `(files,)`, 1 real, 0 fake.
+        speakers: `(files,)`, text; empty where nobody knows, and everywhere if files were drawn.
+
+    Returns:
+        None where no draw has a rate.
+    """
+    rates = rates[np.isfinite(rates)]
+    if not len(rates):
+        return None
+    return not_below(np.percentile(rates, TAILS).tolist(), is_real, speakers)
+
+
+def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, float] | None:
+    """Return the 95% interval of the mean EER over parts, by percentiles around the mean.
+
+    Drawn EERs of few files are too low on average: the interval is moved by what their mean is off.
+    It ends no lower than `rule_of_three` says of the smallest part, if the others have no errors.
+
+    Args:
+        rates: `(repetitions, parts)`; those that are not a number are left out.
+        mean: the parts' own.
+        units: the speakers, or files, of the rarer class of the smallest part.
+
+    Returns:
+        None where no draw has a rate.
+    """
+    means = np.ma.masked_invalid(rates).mean(axis=1).compressed()
+    if not len(means):
+        return None
+    low, high = np.clip(np.percentile(means, TAILS) + mean - means.mean(), 0, 1).tolist()
+    return low, max(high, rule_of_three(units) / rates.shape[1])
 
 
 def group_warnings(groups: dict) -> list[str]:

@@ -21,7 +21,6 @@ from deepfake_audio.metrics import (
     check_scores,
     curve_of_counts,
     eer_of,
-    equal_error_rates,
     llr_losses,
     min_dcf,
     roc_auc,
@@ -29,7 +28,6 @@ from deepfake_audio.metrics import (
 
 GROUPS = 10_000
 FILES_PER_CELL = 6  # of a draw, in the time that the number in one cell takes
-CELLS_AT_ONCE = 500_000  # parts times scores, of which error rates are counted; 4 MB each
 TAILS = (2.5, 97.5)  # percentiles: of 95% intervals
 SEED = 0  # of the drawn samples: the same scores always have the same intervals
 FEWEST_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
@@ -89,11 +87,23 @@ class GroupedScores:
 
 
 def rule_of_three(tries: int) -> float:
-    """Return what a rate may be, with 95% confidence, of which so many tries show nothing.
+    """Return what a rate is below, with 95% confidence, of which so many tries show nothing.
 
     Hanley and Lippman-Hand, "If Nothing Goes Wrong, Is Everything All Right?", 1983.
     """
     return min(1.0, 3 / tries)
+
+
+def count_units(is_real: np.ndarray, speakers: np.ndarray) -> list[int]:
+    """Return how many known speakers fakes and reals have, or files where none is known.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake.
+        speakers: `(files,)`, text; empty where nobody knows.
+    """
+    if (speakers == "").all():
+        return [int(np.sum(is_real == label)) for label in (0, 1)]
+    return [len(set(speakers[is_real == label].tolist()) - {""}) for label in (0, 1)]
 
 
 def drawn_speakers(is_real: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray | None, str]:
@@ -106,16 +116,16 @@ def drawn_speakers(is_real: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarra
     Returns:
         The speakers, `(files,)`, empty where files are drawn; None where nothing can be said.
     """
-    known = [set(speakers[is_real == label].tolist()) - {""} for label in (0, 1)]
-    files = [int(np.sum(is_real == label)) for label in (0, 1)]
-    few = min(map(len, known))
-    if min(files) < FEWEST_UNITS:
-        return None, f"With {min(files)} files of one class no interval can be given."
-    if not any(known):
-        return np.full(len(speakers), ""), ""
+    nobody = np.full(len(speakers), "")
+    files = min(count_units(is_real, nobody))
+    if files < FEWEST_UNITS:
+        return None, f"With {files} files of one class no interval can be given."
+    if (speakers == "").all():
+        return nobody, ""
+    few = min(count_units(is_real, speakers))
     if few < FEWEST_UNITS:
         unknown = "" if few else " known"
-        return np.full(len(speakers), ""), (
+        return nobody, (
             f"One class has {few}{unknown} speakers: the intervals are drawn over files, and say "
             "nothing of other voices."
         )
@@ -196,15 +206,21 @@ def draw_counts(
 def _draw_files(
     rng: np.random.Generator, cells: np.ndarray, count: int, strata: np.ndarray, repetitions: int
 ) -> Iterator[list[np.ndarray]]:
-    files = [cells[strata == stratum] for stratum in (0, 1)]
-    tables = [np.bincount(chosen, minlength=count) for chosen in files]
-    many = FILES_PER_CELL * np.count_nonzero(sum(tables)) > len(cells)  # cells: files are faster
+    order = np.argsort(strata, kind="stable")
+    ends = np.cumsum(np.unique(strata, return_counts=True)[1])
+    pools = [
+        np.unique(chosen, return_inverse=True, return_counts=True)
+        for chosen in np.split(cells[order], ends[:-1])
+    ]
     for _ in range(repetitions):
-        if many:
-            drawn = [chosen[rng.integers(0, len(chosen), len(chosen))] for chosen in files]
-            yield [np.bincount(np.concatenate(drawn), minlength=count)]
-        else:
-            yield [sum(rng.multinomial(table.sum(), table / table.sum()) for table in tables)]
+        drawn = np.zeros(count, np.int64)
+        for distinct, place, times in pools:
+            if FILES_PER_CELL * len(distinct) > len(place):
+                chosen = place[rng.integers(0, len(place), len(place))]
+                drawn[distinct] += np.bincount(chosen, minlength=len(distinct))
+            else:
+                drawn[distinct] += rng.multinomial(len(place), times / len(place))
+        yield [drawn]
 
 
 def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -222,7 +238,7 @@ def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarr
 def bootstrap_intervals(
     grouped: GroupedScores, speakers: np.ndarray, repetitions: int, seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Return the 95% interval of each figure, by percentiles; of the EER see `eer_interval`.
+    """Return the 95% interval of each figure, by percentiles; of the EER see `not_below`.
 
     Args:
         grouped: the scores.
@@ -232,78 +248,20 @@ def bootstrap_intervals(
     """
     clusters, strata = number_clusters(speakers, grouped.is_real)
     draws = draw_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
-    rows = [grouped.figures(drawn) for (drawn,) in draws]
-    rates = np.array([row["eer"] for row in rows])
-    return _percentiles(rows) | {"eer": eer_interval(rates, grouped.is_real, speakers)}
+    found = _percentiles([grouped.figures(drawn) for (drawn,) in draws])
+    return found | {"eer": not_below(found["eer"], grouped.is_real, speakers)}
 
 
-def bootstrap_eers(
-    grouped: GroupedScores,
-    parts: np.ndarray,
-    speakers: np.ndarray,
-    repetitions: int,
-    seed: int,
-    share_reals: bool = False,
-) -> np.ndarray:
-    """Draw the EERs of parts, each with its own real files and fakes.
+def not_below(
+    interval: Sequence[float], is_real: np.ndarray, speakers: np.ndarray
+) -> tuple[float, float]:
+    """Return the interval of an EER, ending no lower than its `rule_of_three`.
 
-    The same speakers are drawn as for the other figures, for all parts together.
-
-    Args:
-        grouped: the scores.
-        parts: `(files,)`, the number of each file's part, from 0.
-        speakers: `(files,)`, text; empty where nobody knows.
-        repetitions: at least one.
-        seed: of the draws.
-        share_reals: whether the fakes of each part stand against all real files.
-
-    Returns:
-        `(repetitions, parts)`; not a number where a draw has not both classes.
+    Files without an error are so in every draw, and with one error in most: no draw shows what so
+    few can't promise. The tries are the speakers, or files, of the rarer class.
     """
-    count = int(parts.max()) + 1
-    together = -(-count * len(grouped.loss) // CELLS_AT_ONCE)  # neighbours, where parts are many
-    rank = grouped.group // together
-    ranks = int(rank.max()) + 1
-    places, place = np.unique(parts * ranks + rank, return_inverse=True)
-    clusters, strata = number_clusters(speakers, grouped.is_real)
-    draws = draw_counts(
-        [2 * place + grouped.is_real], [2 * len(places)], clusters, strata, repetitions, seed
-    )
-    counts = np.zeros((2, count * ranks), np.int64)
-
-    def rates(drawn: np.ndarray) -> np.ndarray:
-        counts[:, places] = drawn.reshape(-1, 2).T
-        fake, real = counts.reshape(2, count, ranks)
-        if share_reals:
-            real = real.sum(axis=0, keepdims=True)
-        return equal_error_rates(real, fake)
-
-    return np.array([rates(drawn) for (drawn,) in draws])
-
-
-def eer_interval(
-    rates: np.ndarray, is_real: np.ndarray, speakers: np.ndarray
-) -> tuple[float, float] | None:
-    """Return the 95% interval of an EER, by percentiles.
-
-    An EER of 0 is 0 in every draw: its interval ends where `rule_of_three` says, with as many tries
-    as the rarer class has speakers, or files.
-
-    Args:
-        rates: `(repetitions,)`, of the drawn files; draws that have none are left out.
-        is_real: `(files,)`, of whom was drawn, 1 real, 0 fake.
-        speakers: `(files,)`, likewise, text; empty where files were drawn.
-
-    Returns:
-        None where no draw has a rate.
-    """
-    rates = rates[np.isfinite(rates)]
-    if not len(rates):
-        return None
-    if rates.max() > 0:
-        return tuple(np.percentile(rates, TAILS).tolist())
-    _, strata = number_clusters(speakers, is_real)
-    return 0.0, rule_of_three(min(int(np.sum(strata != other)) for other in (0, 1)))
+    low, high = interval
+    return low, max(high, rule_of_three(min(count_units(is_real, speakers))))
 
 
 def bootstrap_differences(

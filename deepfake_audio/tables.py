@@ -30,7 +30,7 @@ COMPARED = (
 )  # fmt: skip
 GROUPS_SHOWN = 20
 FEW_SPEAKERS = (
-    "of few speakers: drawn over files, or narrower than it should be; says little of other voices"
+    "fewer than 10 known speakers: drawn over files or too narrow, no promise for other voices"
 )
 
 
@@ -112,11 +112,10 @@ def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
 
 
 def row_interval(row: Mapping) -> str:
-    """Return the 95% interval of a group's error rate, with a star where it has few speakers."""
+    """Return the 95% interval of a group's error rate, with a star where few speakers are known."""
     if row["interval"] is None:
         return ""
-    low, high = row["interval"]
-    return f"{low:.1%}-{high:.1%}{'*' if row['few_speakers'] else ''}"
+    return _interval(row)
 
 
 def with_interval(content: Mapping) -> str:
@@ -124,8 +123,12 @@ def with_interval(content: Mapping) -> str:
     mean = f"{content['mean_eer']:.1%}"
     if content["interval"] is None:
         return mean
+    return f"{mean} ({_interval(content)})"
+
+
+def _interval(content: Mapping) -> str:
     low, high = content["interval"]
-    return f"{mean} ({low:.1%}-{high:.1%})"
+    return f"{low:.1%}-{high:.1%}{'*' if content['few_speakers'] else ''}"
 
 
 def format_comparison(result: Mapping[str, Mapping]) -> str:

@@ -129,3 +129,9 @@ def in_audio_workspace(audio_workspace: Path, monkeypatch: pytest.MonkeyPatch) -
 def in_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(workspace)
     return workspace
+
+
+def draw_scores(files: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of some files are real, every other one, and their scores."""
+    is_real = np.arange(files) % 2
+    return is_real, np.random.default_rng(seed).normal(2 * is_real - 1, 1.3)
