@@ -88,22 +88,25 @@ def report_content(
         "splits": [NAMES[split] for split in reversed(figures)],  # test first: phones show that
         "figure_rows": figure_rows(dict(reversed(figures.items()))),
         "few_speakers": FEW_SPEAKERS,
-        "groupings": [
-            {
-                "name": name,
-                "note": NOTES[name],
-                "mean": with_interval(group) if group["rated"] else None,
-                "rated": f"{group['rated']:,} of {len(group['groups']):,}",
-                "rows": group["groups"][:GROUPS_SHOWN],
-                "intervals": any(row["interval"] for row in group["groups"][:GROUPS_SHOWN]),
-                "few_speakers": any(row["few_speakers"] for row in group["groups"][:GROUPS_SHOWN]),
-                "left_out": max(0, len(group["groups"]) - GROUPS_SHOWN),
-            }
-            for name, group in head["groups"].items()
-        ],
+        "groupings": [grouping_content(*grouping) for grouping in head["groups"].items()],
         "mistakes": mistake_pictures(subject, tables[head_name], head_name),
         "training": training_content(subject),
         "pictures": {name: picture_url(path.read_bytes()) for name, path in pictures.items()},
+    }
+
+
+def grouping_content(name: str, content: Mapping) -> dict:
+    """Gather what the report shows of attacks, codecs, corpora or speakers."""
+    shown = content["groups"][:GROUPS_SHOWN]
+    return {
+        "name": name,
+        "note": NOTES[name],
+        "mean": with_interval(content) if content["rated"] else None,
+        "rated": f"{content['rated']:,} of {len(content['groups']):,}",
+        "rows": shown,
+        "intervals": any(row["interval"] for row in shown),
+        "few_speakers": any(row["few_speakers"] for row in shown),
+        "left_out": len(content["groups"]) - len(shown),
     }
 
 

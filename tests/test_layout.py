@@ -14,7 +14,7 @@ ORDER = (
     "seeds", "warps", "distortions", "nuisances", "corpus_files", "corpus_layouts", "corpora",
     "splits", "dataset", "draws", "feed", "vocoders", "programs", "onnx_graph", "calibration",
     "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines", "callbacks",
-    "score_files", "evaluation", "tables", "pictures", "report",
+    "score_files", "groups", "evaluation", "tables", "pictures", "report",
 )  # fmt: skip
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 TRAINS = {"train", "model", "feed", "callbacks", "export", "vocoders"}
