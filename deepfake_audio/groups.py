@@ -127,7 +127,7 @@ def _add_to_grouping(
         drawn.append(rates(by_speaker)[:, part])
         units.append(min(count_units(is_real, who)))
         if speakers is not None:
-            row["interval"] = eer_interval(drawn[-1], is_real, speakers)
+            row["interval"] = eer_interval(drawn[-1], row["eer"], is_real, speakers)
     content["few_speakers"] = any(row["few_speakers"] for row in rated)
     together = np.stack(drawn, axis=1)
     content["interval"] = mean_interval(together, content["mean_eer"], min(units))
@@ -184,12 +184,13 @@ def bootstrap_eers(
 
 
 def eer_interval(
-    rates: np.ndarray, is_real: np.ndarray, speakers: np.ndarray
+    rates: np.ndarray, eer: float, is_real: np.ndarray, speakers: np.ndarray
 ) -> tuple[float, float] | None:
     """Return the 95% interval of the drawn EERs of some files, by percentiles; see `not_below`.
 
     Args:
         rates: `(repetitions,)`; those that are not a number are left out.
+        eer: the files' own.
         is_real: `(files,)`, 1 real, 0 fake.
         speakers: `(files,)`, text; empty where nobody knows, and everywhere if files were drawn.
 
@@ -199,14 +200,14 @@ def eer_interval(
     rates = rates[np.isfinite(rates)]
     if not len(rates):
         return None
-    return not_below(np.percentile(rates, TAILS).tolist(), is_real, speakers)
+    return not_below(np.percentile(rates, TAILS).tolist(), eer, is_real, speakers)
 
 
 def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, float] | None:
     """Return the 95% interval of the mean EER over parts, by percentiles around the mean.
 
     Drawn EERs of few files are too low on average: the interval is moved by what their mean is off.
-    It ends no lower than `rule_of_three` says of the smallest part, if the others have no errors.
+    If nothing is wrong, it ends where `rule_of_three` says of the smallest part, the others aside.
 
     Args:
         rates: `(repetitions, parts)`; those that are not a number are left out.
@@ -219,8 +220,9 @@ def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, fl
     means = np.ma.masked_invalid(rates).mean(axis=1).compressed()
     if not len(means):
         return None
-    low, high = np.clip(np.percentile(means, TAILS) + mean - means.mean(), 0, 1).tolist()
-    return low, max(high, rule_of_three(units) / rates.shape[1])
+    if mean == 0:
+        return 0.0, rule_of_three(units) / rates.shape[1]
+    return tuple(np.clip(np.percentile(means, TAILS) + mean - means.mean(), 0, 1).tolist())
 
 
 def group_warnings(groups: dict) -> list[str]:

@@ -30,6 +30,7 @@ GROUPS = 10_000
 FILES_PER_CELL = 6  # of a draw, in the time that the number in one cell takes
 TAILS = (2.5, 97.5)  # percentiles: of 95% intervals
 SEED = 0  # of the drawn samples: the same scores always have the same intervals
+FEW_ERRORS = 3  # files of the rarer class that are wrong; with fewer, intervals are narrow
 FEWEST_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
 
 
@@ -249,19 +250,22 @@ def bootstrap_intervals(
     clusters, strata = number_clusters(speakers, grouped.is_real)
     draws = draw_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
     found = _percentiles([grouped.figures(drawn) for (drawn,) in draws])
-    return found | {"eer": not_below(found["eer"], grouped.is_real, speakers)}
+    eer = grouped.figures(np.bincount(grouped.cells, minlength=grouped.loss.size))["eer"]
+    return found | {"eer": not_below(found["eer"], eer, grouped.is_real, speakers)}
 
 
 def not_below(
-    interval: Sequence[float], is_real: np.ndarray, speakers: np.ndarray
+    interval: Sequence[float], eer: float, is_real: np.ndarray, speakers: np.ndarray
 ) -> tuple[float, float]:
-    """Return the interval of an EER, ending no lower than its `rule_of_three`.
+    """Return the interval of an EER; with few errors it ends no lower than `rule_of_three`.
 
     Files without an error are so in every draw, and with one error in most: no draw shows what so
     few can't promise. The tries are the speakers, or files, of the rarer class.
     """
     low, high = interval
-    return low, max(high, rule_of_three(min(count_units(is_real, speakers))))
+    if eer * min(count_units(is_real, np.full(len(is_real), ""))) < FEW_ERRORS:
+        high = max(high, rule_of_three(min(count_units(is_real, speakers))))
+    return low, high
 
 
 def bootstrap_differences(

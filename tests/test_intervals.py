@@ -48,6 +48,9 @@ def test_few_errors_in_few_tries_promise_little():
         grouped = group_scores(is_real, scores, scores, 2.0, COSTS)
         for who, top in zip((nobody, speakers, unknown), tops, strict=True):
             assert bootstrap_intervals(grouped, who, REPETITIONS, seed=0)["eer"] == (0, top)
+    is_real, scores = draw_scores(60)  # with some six errors of a class
+    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    assert bootstrap_intervals(grouped, unknown, REPETITIONS, seed=0)["eer"][1] < 0.5
     assert rule_of_three(2) == 1
 
 
