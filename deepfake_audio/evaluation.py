@@ -176,7 +176,7 @@ def compare_tables(
     """
     ours, theirs = match_files(ours, theirs)
     grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
-    first, second = (g.figures(np.bincount(g.cells, minlength=g.loss.size)) for g in grouped)
+    first, second = (g.figures(g.counts) for g in grouped)
     drawn, doubt = drawn_speakers(ours.is_real, ours.speaker)
     intervals = {}
     if drawn is not None and settings.bootstrap:

@@ -10,7 +10,7 @@ is the usual case, nothing is rounded.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -59,9 +59,10 @@ class GroupedScores:
         """Return the cell of each file in counts `(groups, 2)` laid out flat."""
         return 2 * self.group + self.is_real
 
-    def of(self, files: np.ndarray) -> "GroupedScores":
-        """Return the scores of some of the files, given by their positions."""
-        return replace(self, group=self.group[files], is_real=self.is_real[files])
+    @property
+    def counts(self) -> np.ndarray:
+        """Return how many files each cell has, `(groups * 2,)`: the files themselves, undrawn."""
+        return np.bincount(self.cells, minlength=self.loss.size)
 
     def figures(self, counts: np.ndarray) -> dict[str, float]:
         """Compute the figures of files that were drawn, counted in cells `(groups * 2,)`."""
@@ -250,7 +251,7 @@ def bootstrap_intervals(
     clusters, strata = number_clusters(speakers, grouped.is_real)
     draws = draw_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
     found = _percentiles([grouped.figures(drawn) for (drawn,) in draws])
-    eer = grouped.figures(np.bincount(grouped.cells, minlength=grouped.loss.size))["eer"]
+    eer = grouped.figures(grouped.counts)["eer"]
     return found | {"eer": not_below(found["eer"], eer, grouped.is_real, speakers)}
 
 
@@ -263,7 +264,7 @@ def not_below(
     few can't promise. The tries are the speakers, or files, of the rarer class.
     """
     low, high = interval
-    if eer * min(count_units(is_real, np.full(len(is_real), ""))) < FEW_ERRORS:
+    if eer * min(np.bincount(is_real, minlength=2)) < FEW_ERRORS:
         high = max(high, rule_of_three(min(count_units(is_real, speakers))))
     return low, high
 
