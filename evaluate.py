@@ -135,7 +135,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
 
 def check_drawn_alike(origin: Path, settings: Settings, run: runs.Run) -> None:
     """Raise a `UserError` if the images show delays or rates otherwise than the run's own."""
-    drawn = read_audio_settings(origin) if is_folder(origin) else None
+    drawn = read_audio_settings(origin)
     if drawn is None:
         return
     theirs, ours = drawn.model_dump(), settings.audio.model_dump()
@@ -181,7 +181,7 @@ def data_warnings(
     trained_on = Path(settings.data.folder)
     if other is None and data.fingerprint != record.data_fingerprint:
         warnings.append(f"{trained_on} has changed since {run.name} was trained.")
-    if other is not None and not is_folder(trained_on):
+    if other is not None and not (is_folder(trained_on) or is_file(trained_on)):
         warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
     elif other is not None:
         trained = {r.speaker for r in read_records(trained_on) if r.split == "train"} - {""}

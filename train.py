@@ -43,6 +43,7 @@ from deepfake_audio.dataset import (
     LABELS,
     DataCheck,
     ImageRecord,
+    audio_settings_file,
     check_classes,
     check_images,
     image_stamps,
@@ -151,7 +152,7 @@ def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Setti
     if any(override.startswith("audio.") for override in overrides) and drawn != values["audio"]:
         raise UserError(
             "The images' audio settings can't change after they are made. "
-            f"Received: others than {folder}/audio.yaml has. Leave them out."
+            f"Received: others than {audio_settings_file(Path(folder))} has. Leave them out."
         )
     color, missing = values["image"]["color"], ""
     if color == "level_delay_rates" and not audio.frame_rates_hz:
@@ -164,7 +165,8 @@ def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Setti
             f"{folder}, drawn without. Prepare the sound again with these settings, under another "
             "--name, or train with other image.color and model.views."
         )
-    return check_settings(values | {"audio": drawn}, origin=f"{folder}/audio.yaml"), True
+    origin = str(audio_settings_file(Path(folder)))
+    return check_settings(values | {"audio": drawn}, origin), True
 
 
 def load_data(settings: Settings) -> DataCheck:

@@ -4,18 +4,26 @@
     python -m benchmarks.bench_accuracy FOLDER model.conv_filters=[16,32]   others
     python -m benchmarks.bench_accuracy FOLDER train.seed=2 train.epochs=15
     python -m benchmarks.bench_accuracy FOLDER --config unseen.yaml         a settings file
+    python -m benchmarks.bench_accuracy FOLDER --leave-out vocos            a generator nobody met
 
 FOLDER holds audio with a table that names label, split, attack and corpus, or a public corpus.
 Trains on the same clips: the network of the settings, the tutorials' network with their shear, zoom
 and flip (as many images), and a Gaussian mixture over LFCC. Prints for validation and test the EER
 of all files with its 95% interval, and the mean over corpora whose real and fake files are of the
 same pages, which a difference of channels can't improve; then each generator and each corpus.
+
+With --leave-out, which may stand several times, all fakes of a generator are test's: its line in
+the table of attacks says how well it is told from test's real voices by networks that never met it.
+Fakes made of training's voices say their words; the voices themselves were met.
 """
 
 import argparse
 import json
+import re
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +33,11 @@ import prepare
 import train
 from benchmarks import ROOT
 from benchmarks.lfcc_gmm import lfcc_gmm_scores
+from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, fit_calibration
 from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import ImageRecord, read_records
+from deepfake_audio.dataset import MANIFEST_FIELDS, ImageRecord, read_records
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, script
 from deepfake_audio.evaluation import evaluate_scores
 from deepfake_audio.runs import RUNS
 from deepfake_audio.score_files import make_table
@@ -38,10 +48,14 @@ TUTORIAL = ROOT / "benchmarks" / "tutorial.yaml"
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder")
-    parser.add_argument("settings", nargs="*", metavar="SECTION.KEY=VALUE")
-    parser.add_argument("--config", metavar="FILE")
+    parser = Parser(prog="-m benchmarks.bench_accuracy", description=__doc__)
+    parser.add_argument("folder", metavar="FOLDER")
+    parser.add_argument("settings", nargs="*", metavar="section.key=value")
+    parser.add_argument("--config", metavar="FILE", help="a YAML file with settings that differ")
+    parser.add_argument(
+        "--leave-out", metavar="ATTACK", action="append", default=[],
+        help="a generator whose fakes are kept from training, as the table names it",
+    )  # fmt: skip
     return parser.parse_intermixed_args(argv)
 
 
@@ -53,13 +67,37 @@ def free_name(stem: str) -> str:
     return f"{stem}-{number}"
 
 
+def do(script_main: Callable[..., int], args: Sequence[str]) -> None:
+    """Do what a script does, and end as it ends if it can't: its own line says why."""
+    code = script_main(args)
+    if code not in (EXIT_OK, EXIT_SOME_FAILED):
+        sys.exit(code)
+
+
+def without(data: Path, attacks: Sequence[str]) -> Path:
+    """Write a manifest in which all fakes of some generators are test's; return its path."""
+    records = read_records(data)
+    known = sorted({record.attack for record in records} - {""})
+    unknown = [attack for attack in attacks if attack not in known]
+    if unknown:
+        raise UserError(
+            f"--leave-out names a generator of the table. Received: {unknown[0]!r}. It has "
+            f"{', '.join(known) or 'none'}."
+        )
+    name = re.sub(r"[^A-Za-z0-9+._-]+", "_", "-".join(["without", *attacks]))
+    moved = (replace(r, split="test") if r.attack in attacks else r for r in records)
+    rows = ([getattr(record, field) for field in MANIFEST_FIELDS] for record in moved)
+    prepare.write_table(data / f"{name}.csv", MANIFEST_FIELDS, rows)
+    return data / f"{name}.csv"
+
+
 def trained(stem: str, args: Sequence[str]) -> tuple[dict, float]:
     """Train and evaluate a network; return each split's figures, and the seconds of training."""
     name = free_name(stem)
     started = time.perf_counter()
-    train.main(["--run", name, *args])
+    do(train.main, ["--run", name, *args])
     seconds = time.perf_counter() - started
-    evaluate.main(["--run", name])
+    do(evaluate.main, ["--run", name])
     return json.loads((RUNS / name / "metrics.json").read_text())["splits"], seconds
 
 
@@ -103,19 +141,23 @@ def row(record: ImageRecord, score: float, calibration: Calibration) -> dict:
 def format_line(name: str, figures: Mapping[str, Mapping], seconds: float) -> str:
     cells = []
     for split in ("val", "test"):
-        eer, (low, high) = figures[split]["eer"], figures[split]["intervals"]["eer"]
+        bounds = figures[split]["intervals"].get("eer")
+        interval = "({:.1%}-{:.1%})".format(*bounds) if bounds else "-"
         corpora = figures[split]["groups"].get("corpus", {"rated": 0})
         mean = with_interval(corpora) if corpora["rated"] else "-"
-        cells.append(f"{eer:8.1%} {f'({low:.1%}-{high:.1%})':16}{mean:>20}")
+        cells.append(f"{figures[split]['eer']:8.1%} {interval:16}{mean:>20}")
     return f"{name:20}{''.join(cells)}{seconds:10.0f}"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+@script
+def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     audio, config = Path(args.folder), ["--config", args.config] if args.config else []
     made_for = Path(args.config).stem if args.config else "accuracy"
     data = Path("data") / f"{audio.resolve().name}-{made_for}"
-    prepare.main([str(audio), "--name", data.name, *config])
+    do(prepare.main, [str(audio), "--name", data.name, *config])
+    if args.leave_out:
+        data = without(data, args.leave_out)
     given = [f"data.folder={data}"]
     settings = load_settings(args.config, args.settings)
     ours = settings.train
@@ -137,7 +179,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         groups, pooled = head[split]["groups"], head[split]["eer"]
         for grouping in [name for name in ("attack", "corpus") if name in groups]:
             print(f"\n{split}\n{format_groups(grouping, groups[grouping], pooled)}")
+    return EXIT_OK
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -294,9 +294,22 @@ def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
         YAML(typ="safe", pure=True).dump(settings.model_dump(), file)
 
 
-def read_audio_settings(folder: Path) -> AudioSettings | None:
-    """Read how the folder's images were made from sound; None where nobody wrote it down."""
-    path = folder / AUDIO_SETTINGS
+def audio_settings_file(data: Path) -> Path:
+    """Return where it stands how images were made from sound.
+
+    Args:
+        data: the folder of the images, or a manifest in it.
+    """
+    return (data.parent if is_file(data) else data) / AUDIO_SETTINGS
+
+
+def read_audio_settings(data: Path) -> AudioSettings | None:
+    """Read how images were made from sound; None where nobody wrote it down.
+
+    Args:
+        data: the folder of the images, or a manifest in it.
+    """
+    path = audio_settings_file(data)
     if not is_file(path):
         return None
     values = with_settings_of_before({"audio": read_yaml(path)})["audio"]

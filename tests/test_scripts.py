@@ -164,8 +164,9 @@ def test_wrong_use_of_train_is_told_in_one_line(args, message, tmp_path, monkeyp
 
 def test_settings_that_came_with_the_images_go_with_the_run(tmp_path):
     sample = ROOT / "data" / "sample"
-    settings, known = train.choose_settings(None, [f"data.folder={sample}"])
-    assert (settings.audio, known) == (read_audio_settings(sample), True)
+    for data in (sample, sample / "manifest.csv"):
+        settings, known = train.choose_settings(None, [f"data.folder={data}"])
+        assert (settings.audio, known) == (read_audio_settings(sample), True)
     _, known = train.choose_settings(None, [f"data.folder={tmp_path}"])
     assert not known
 

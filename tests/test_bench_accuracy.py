@@ -1,0 +1,50 @@
+import csv
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from benchmarks.bench_accuracy import main
+from conftest import TINY_SETTINGS, make_voice
+
+MADE = {("train", "real"): 8, ("train", "fake"): 12, ("val", "real"): 6, ("val", "fake"): 12,
+        ("test", "real"): 6, ("test", "fake"): 6}  # fmt: skip
+
+
+@pytest.fixture
+def audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of clips by the generators buzz and hum, each in every split."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    rows = []
+    for (split, label), count in MADE.items():
+        for number in range(count):
+            seed = len(rows)
+            soundfile.write(tmp_path / "clips" / f"{seed}.wav", make_voice(label, seed, 1.6), 16000)
+            attack = ("buzz", "hum")[number % 2] if label == "fake" else ""
+            rows.append([f"{seed}.wav", label, split, attack])
+    with (tmp_path / "clips" / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["file", "label", "split", "attack"], *rows])
+    return tmp_path / "clips"
+
+
+def test_a_generator_that_is_left_out_is_met_in_the_test_alone(audio, capfd):
+    assert main(["clips", "--leave-out", "hum", *TINY_SETTINGS, "train.epochs=1"]) == 0
+    printed = capfd.readouterr().out
+    for name in ("these settings", "tutorial network", "LFCC-GMM"):
+        (line,) = [line for line in printed.splitlines() if line.startswith(name)]
+        assert line.count("%") == 6  # of two splits the rate and its interval
+    assert printed.rindex("hum ") > printed.rindex("\ntest\n")
+    with (audio.parent / "runs" / "accuracy-1" / "scores.csv").open(newline="") as file:
+        scored = [(row["split"], row["attack"]) for row in csv.DictReader(file)]
+    assert scored.count(("val", "buzz")) == 6
+    assert scored.count(("test", "buzz")) == 3
+    assert [split for split, attack in scored if attack == "hum"] == ["test"] * 15
+
+
+def test_a_generator_that_nobody_knows_is_refused(audio, capsys):
+    assert main(["clips", "--leave-out", "hmm", *TINY_SETTINGS]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert line == (
+        "error: --leave-out names a generator of the table. Received: 'hmm'. It has buzz, hum."
+    )
