@@ -52,7 +52,7 @@ from deepfake_audio.dataset import (
     speaker_warnings,
     summarise,
 )
-from deepfake_audio.distortions import WHITE, make_distortion
+from deepfake_audio.distortions import WHITE, draw_noise, make_distortion
 from deepfake_audio.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -230,10 +230,12 @@ def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tu
     """Return the feeds of training and validation, which share the memory for images."""
     from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
 
+    with_noise = settings.image.color in WITH_DELAY and settings.distort.noise_floor_db
     distort = make_distortion(
         settings.distort,
         row_frequencies_hz(settings.audio, settings.image.height),
         WHITE / settings.audio.db_range,
+        draw_noise(settings.audio, settings.image) if with_noise else None,
     )
     generator = SpectrogramGenerator(
         color=settings.image.color, distort=distort, **settings.augment.model_dump()

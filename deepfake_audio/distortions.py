@@ -2,7 +2,8 @@
 
 Each function changes a float32 image `(height, width, channels)` in place, 0 black to 255, lowest
 frequency at the bottom, and draws from the generator that it is given and from nothing else. Levels
-are in dB, which a spectrogram image holds linearly: `levels_per_db` is 255 / `audio.db_range`.
+are in dB, which a spectrogram image holds linearly: `levels_per_db` is 255 / `audio.db_range`. All
+channels are levels; beside a group delay, which rolls, masks and noise change too, the first is.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,15 +11,22 @@ from functools import partial
 
 import numpy as np
 
+from deepfake_audio.audio import spectrogram_image
 from deepfake_audio.errors import UserError
-from deepfake_audio.settings import DistortSettings
+from deepfake_audio.images import fit_image
+from deepfake_audio.settings import AudioSettings, DistortSettings, ImageSettings
 
 WHITE = 255
+NOISE_WINDOWS = 20  # of white noise, from which stretches are taken; 30 s
+NOISE_SEED = 0
 COLOR_WAVES = 4  # the finest has a peak and a dip each half of the frequencies: rooms, microphones
 
 
 def make_distortion(
-    settings: DistortSettings, row_hz: np.ndarray, levels_per_db: float
+    settings: DistortSettings,
+    row_hz: np.ndarray,
+    levels_per_db: float,
+    noise: np.ndarray | None = None,
 ) -> Callable[[np.ndarray, np.random.Generator], None] | None:
     """Return what does all that the settings ask for, in the order in which sound meets it.
 
@@ -26,6 +34,7 @@ def make_distortion(
         settings: how far each goes.
         row_hz: frequency of each row of the images, highest first, float `(height,)`.
         levels_per_db: levels of 255 in one dB.
+        noise: of `draw_noise`, for images with group delay; None for those of levels alone.
 
     Returns:
         A function of an image and a generator, or None where all is off.
@@ -44,7 +53,7 @@ def make_distortion(
         (s.time_roll_share, partial(roll_time, share=s.time_roll_share)),
         (s.gain_db, partial(change_gain, reach_db=s.gain_db, **in_db)),
         (s.color_db, partial(color_channel, reach_db=s.color_db, **in_db)),
-        (s.noise_floor_db, partial(add_noise, reach_db=s.noise_floor_db, **in_db)),
+        (s.noise_floor_db, partial(add_noise, reach_db=s.noise_floor_db, noise=noise, **in_db)),
         (s.band_limit_hz, partial(limit_band, lowest_hz=s.band_limit_hz, row_hz=row_hz)),
         (s.time_masks, partial(mask_time, masks=s.time_masks, share=s.time_mask_share)),
         (
@@ -92,21 +101,58 @@ def color_channel(
     np.clip(image, 0, WHITE, out=image)
 
 
+def draw_noise(audio: AudioSettings, image: ImageSettings) -> np.ndarray:
+    """Draw white noise as images with group delay show it.
+
+    Returns:
+        float32 `(height, columns, 2)`: its power, 1 on average, and its delay as in the images.
+    """
+    random = np.random.default_rng(NOISE_SEED)
+    alone = audio.model_copy(update={"frame_rates_hz": ()})
+    size = image.model_copy(update={"color": "level_delay"})
+    windows = random.normal(size=(NOISE_WINDOWS, audio.window_samples)).astype(np.float32)
+    drawn = [fit_image(spectrogram_image(window, alone), size) for window in windows]
+    noise = np.concatenate(drawn, axis=1).astype(np.float32)
+    power = 10 ** (noise[..., 0] * (audio.db_range / WHITE / 10))
+    noise[..., 0] = power / power.mean()
+    return noise
+
+
 def add_noise(
-    image: np.ndarray, random: np.random.Generator, reach_db: float, levels_per_db: float
+    image: np.ndarray,
+    random: np.random.Generator,
+    reach_db: float,
+    levels_per_db: float,
+    noise: np.ndarray | None = None,
 ) -> None:
     """Add white noise whose mean power lies up to `reach_db` above black.
 
     Powers add up, and the power of white noise in one frame and bin is exponentially distributed.
+    Where the noise is stronger than the sound, the delay that is heard is the noise's.
+
+    Args:
+        image: of levels, or of level and delay.
+        random: draws the noise and its power.
+        reach_db: above black.
+        levels_per_db: levels of 255 in one dB.
+        noise: of `draw_noise`, where the image has a delay.
     """
-    noise = random.standard_exponential((*image.shape[:2], 1), np.float32)
-    noise *= np.float32(10 ** (random.uniform(0, reach_db) / 10))
-    image *= np.float32(np.log(10) / (10 * levels_per_db))
-    np.exp(image, out=image)
-    image += noise
-    np.log(image, out=image)
-    image *= np.float32(10 * levels_per_db / np.log(10))
-    np.clip(image, 0, WHITE, out=image)
+    if noise is None:
+        power = random.standard_exponential((*image.shape[:2], 1), np.float32)
+        levels = image
+    else:
+        start = random.integers(0, noise.shape[1] - image.shape[1] + 1)
+        stretch = noise[:, start : start + image.shape[1]]
+        power, levels = stretch[..., :1].copy(), image[..., :1]
+    power *= np.float32(10 ** (random.uniform(0, reach_db) / 10))
+    levels *= np.float32(np.log(10) / (10 * levels_per_db))
+    np.exp(levels, out=levels)
+    if noise is not None:
+        np.copyto(image[..., 1:], stretch[..., 1:], where=power > levels)
+    levels += power
+    np.log(levels, out=levels)
+    levels *= np.float32(10 * levels_per_db / np.log(10))
+    np.clip(levels, 0, WHITE, out=levels)
 
 
 def limit_band(
@@ -117,8 +163,8 @@ def limit_band(
 
 
 def mask_time(image: np.ndarray, random: np.random.Generator, masks: int, share: float) -> None:
-    """Cover stretches of up to `share` of the width with the image's mean (Park et al., 2019)."""
-    mean, frames = image.mean(), image.shape[1]
+    """Cover stretches of up to `share` of the width with each channel's mean (Park et al., 2019)."""
+    mean, frames = image.mean(axis=(0, 1)), image.shape[1]
     for _ in range(masks):
         width = random.integers(0, int(share * frames) + 1)
         start = random.integers(0, frames - width + 1)
@@ -132,8 +178,8 @@ def mask_frequencies(
     widest_hz: float,
     row_hz: np.ndarray,
 ) -> None:
-    """Cover bands of up to `widest_hz` with the image's mean (Park et al., SpecAugment, 2019)."""
-    mean = image.mean()
+    """Cover bands of up to `widest_hz` with each channel's mean (SpecAugment: Park et al., 2019)."""
+    mean = image.mean(axis=(0, 1))
     for _ in range(masks):
         width_hz = min(random.uniform(0, widest_hz), row_hz[0] - row_hz[-1])
         start_hz = random.uniform(row_hz[-1], row_hz[0] - width_hz)

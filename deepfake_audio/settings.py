@@ -24,8 +24,9 @@ View = Literal[
     "group_delay", "lower_group_delay", "delay_residual", "lower_delay_residual",
     "frame_rates",
 ]  # fmt: skip
-DISTORT_DELAYS_TOO = {  # and what says how far, where something else says how often
-    "time_roll_share", "time_mask_share", "frequency_mask_hz",
+DISTORT_DELAYS_TOO = {
+    "time_roll_share", "noise_floor_db", "time_masks", "time_mask_share", "frequency_masks",
+    "frequency_mask_hz",
 }  # fmt: skip
 MOVES = {  # of the augment section
     "shear_range", "zoom_range", "vertical_flip", "rotation_range", "width_shift_range",
@@ -387,8 +388,8 @@ class Settings(Section):
         used += ["fill_mode=constant"] if self.augment.fill_mode == "constant" else []
         if self.image.color in WITH_DELAY and used:
             raise ValueError(
-                "Images with group delay are moved, and no levels in them changed: their delays "
-                f"would stay. Received: {', '.join(used)}. Take config.yaml's values"
+                "Images with group delay are moved, masked and made noisy; with other levels "
+                f"their delays would stay. Received: {', '.join(used)}. Take config.yaml's values"
             )
         return self
 

@@ -166,7 +166,7 @@ def test_rows_are_left_for_the_network_to_look_at():
         ),
         ([*DELAYS, "audio.delay_fft_samples=500"], "frequency_bins must divide delay_fft_samples"),
         ([*DELAYS, "audio.delay_fft_samples=32768"], "for frames of 32768 samples"),
-        ([*DELAYS, "distort.noise_floor_db=10"], "Received: noise_floor_db. Take"),
+        ([*DELAYS, "distort.gain_db=10"], "Received: gain_db. Take"),
         ([*DELAYS, "augment.fill_mode=constant"], "Received: fill_mode=constant."),
         (["audio.delay_fft_samples=62"], "is 0 or at least 64. Received: 62."),
         ([*DELAYS, "audio.frequency_scale=mel", "audio.delay_fft_samples=64"], "32.0 bins between"),
@@ -196,8 +196,11 @@ def test_settings_that_need_each_other_are_told(overrides, part):
     assert part in error_of(*overrides)
 
 
-def test_delays_may_be_rolled():
-    assert load_settings(None, [*DELAYS, "distort.time_roll_share=0.1"]).distort.time_roll_share
+@pytest.mark.parametrize(
+    "override", ["time_roll_share=0.1", "noise_floor_db=10", "time_masks=1", "frequency_masks=1"]
+)
+def test_delays_may_be_rolled_masked_and_made_noisy(override):
+    load_settings(None, [*DELAYS, f"distort.{override}"])
 
 
 def test_frame_rates_that_no_network_looks_at_may_be_moved_and_resized():

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from conftest import ROOT
 from deepfake_audio import distortions
+from deepfake_audio.audio import spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.errors import UserError
+from deepfake_audio.settings import MIDDLE
 
 LEVELS_PER_DB = 255 / 80
 ROW_HZ = np.linspace(7950, 50, 80)  # rows 100 Hz apart, highest first
@@ -91,6 +94,55 @@ def test_noise_adds_its_power_to_silence_and_leaves_loud_sound():
         np.testing.assert_allclose(loud, 250, atol=0.01)
 
 
+@pytest.fixture(scope="module")
+def noise():
+    drawn = load_settings(ROOT / "unseen.yaml")
+    return distortions.draw_noise(drawn.audio, drawn.image)
+
+
+def test_drawn_noise_has_a_mean_power_of_one_and_delays_all_over_its_frames(noise):
+    assert noise.shape == (256, 1920, 2)
+    assert noise[..., 0].mean() == pytest.approx(1)
+    assert noise[..., 1].mean() == pytest.approx(MIDDLE, abs=1)
+    assert noise[..., 1].std() > 30
+
+
+def test_noise_brings_its_own_delays_where_it_is_stronger_than_the_sound(noise):
+    image = np.full((256, 96, 2), MIDDLE, np.float32)
+    image[:, :48, 0], image[:, 48:, 0] = 0, 250
+    for seed in DRAWS[:5]:
+        out = changed(distortions.add_noise, image, seed, reach_db=30, noise=noise,
+                      levels_per_db=LEVELS_PER_DB)  # fmt: skip
+        np.testing.assert_allclose(out[:, 48:], image[:, 48:], atol=0.01)
+        quiet = out[:, :48]
+        is_noise = quiet[..., 1] != MIDDLE
+        assert is_noise.mean() > 0.2
+        assert quiet[is_noise, 0].mean() > quiet[~is_noise, 0].mean()
+
+
+def test_noise_in_the_picture_is_like_noise_in_the_sound(noise):
+    """A decaying tone: its picture made noisy has the levels and delays of the noisy tone's."""
+    drawn = load_settings(ROOT / "unseen.yaml")
+    times = np.arange(drawn.audio.window_samples) / drawn.audio.sample_rate_hz
+    rng = np.random.default_rng(5)
+    tone = np.exp(-3 * times) * np.sign(np.sin(2 * np.pi * 200 * times))
+    images = {}
+    for name, level in (("tone", 1e-4), ("noisy", 0.03)):
+        sound = (tone + level * rng.normal(size=len(tone))).astype(np.float32)
+        images[name] = spectrogram_image(sound, drawn.audio)[..., :2].astype(np.float32)
+    target = images["noisy"]
+    found = []
+    for seed in range(40):
+        out = images["tone"].copy()
+        distortions.add_noise(out, np.random.default_rng(seed), 60, LEVELS_PER_DB, noise)
+        found.append((abs(np.median(out[..., 0]) - np.median(target[..., 0])), seed, out))
+    _, _, closest = min(found)
+    for at in (10, 50, 90):
+        levels = [np.percentile(image[..., 0], at) for image in (closest, target)]
+        assert levels[0] == pytest.approx(levels[1], abs=4)
+    assert closest[..., 1].std() == pytest.approx(target[..., 1].std(), rel=0.1)
+
+
 def test_band_limit_blackens_all_above_one_frequency_and_nothing_below():
     edges = []
     for seed in DRAWS:
@@ -126,6 +178,14 @@ def test_frequency_masks_cover_up_to_their_width_with_the_mean():
         widths.append(masked.sum())
         np.testing.assert_array_equal(out[~masked], image[~masked])
     assert 7 < max(widths) <= 10
+
+
+def test_masks_cover_each_channel_with_its_own_mean():
+    image = np.concatenate([ramp() * 2, ramp() + 90], axis=2)
+    out = changed(distortions.mask_time, image, 1, masks=1, share=0.5)
+    covered = (out != image).any(axis=2)
+    assert covered.any()
+    np.testing.assert_allclose(out[covered], np.tile([59, 119.5], (covered.sum(), 1)))
 
 
 def test_more_masks_cover_more():

@@ -312,6 +312,17 @@ def test_sound_played_backwards_has_its_delays_mirrored_and_its_frame_rates_kept
     np.testing.assert_array_equal(flipped[..., 2], image[..., 2])
 
 
+def test_frame_rates_are_neither_masked_nor_made_noisy():
+    def whiten(image, random):
+        image[:] = 255
+
+    generator = SpectrogramGenerator(color="level_delay_rates", distort=whiten)
+    image = np.random.default_rng(3).integers(2, 255, (16, 24, 3), dtype=np.uint8)
+    (changed,) = generator.random_batch([image], np.array([7], np.uint32))
+    assert (changed[..., :2] == 255).all()
+    np.testing.assert_array_equal(changed[..., 2], image[..., 2])
+
+
 def test_the_picture_of_sound_played_backwards_is_that_of_the_flipped_picture():
     audio = load_settings(ROOT / "unseen.yaml").audio
     window = np.random.default_rng(4).normal(size=audio.window_samples).astype(np.float32)
