@@ -163,7 +163,7 @@ def limit_band(
 
 
 def mask_time(image: np.ndarray, random: np.random.Generator, masks: int, share: float) -> None:
-    """Cover stretches of up to `share` of the width with each channel's mean (Park et al., 2019)."""
+    """Cover stretches of up to `share` of the width with each channel's mean; see `mask_frequencies`."""
     mean, frames = image.mean(axis=(0, 1)), image.shape[1]
     for _ in range(masks):
         width = random.integers(0, int(share * frames) + 1)
@@ -178,7 +178,11 @@ def mask_frequencies(
     widest_hz: float,
     row_hz: np.ndarray,
 ) -> None:
-    """Cover bands of up to `widest_hz` with each channel's mean (SpecAugment: Park et al., 2019)."""
+    """Cover bands of up to `widest_hz` with each channel's mean.
+
+    Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition",
+    2019.
+    """
     mean = image.mean(axis=(0, 1))
     for _ in range(masks):
         width_hz = min(random.uniform(0, widest_hz), row_hz[0] - row_hz[-1])
