@@ -163,7 +163,7 @@ def limit_band(
 
 
 def mask_time(image: np.ndarray, random: np.random.Generator, masks: int, share: float) -> None:
-    """Cover stretches of up to `share` of the width with each channel's mean; see `mask_frequencies`."""
+    """Cover stretches of up to `share` of the width, as `mask_frequencies` does."""
     mean, frames = image.mean(axis=(0, 1)), image.shape[1]
     for _ in range(masks):
         width = random.integers(0, int(share * frames) + 1)
