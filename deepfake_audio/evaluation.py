@@ -15,8 +15,7 @@ from deepfake_audio.intervals import (
     GroupedScores,
     bootstrap_differences,
     bootstrap_intervals,
-    count_units,
-    drawn_speakers,
+    choose_drawn,
     group_scores,
     rule_of_three,
 )
@@ -96,11 +95,13 @@ def evaluate_scores(
         warnings += add_tandem_costs(figures, table, asv, costs)
     figures["intervals"] = {}
     if settings.bootstrap:
-        drawn, doubt = drawn_speakers(table.is_real, table.speaker)
-        warnings += [doubt] if doubt else []
-        if drawn is not None:
+        drawn = choose_drawn(table.is_real, table.speaker)
+        warnings += [drawn.doubt] if drawn.doubt else []
+        if drawn.enough:
             grouped = group_table(table, settings, predict)
-            figures["intervals"] = bootstrap_intervals(grouped, drawn, settings.bootstrap, SEED)
+            figures["intervals"] = bootstrap_intervals(
+                grouped, drawn.speakers, settings.bootstrap, SEED
+            )
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
     if figures["intervals"]:
         add_intervals(figures["groups"], table, grouped, settings.bootstrap)
@@ -140,12 +141,11 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
             f"{1 - figures['eer']:.1%} with the sign turned. A higher score must mean real."
         )
     if figures["eer"] == 0:
-        speakers, _ = drawn_speakers(table.is_real, table.speaker)
-        known = speakers is not None and (speakers != "").any()
-        least = min(count_units(table.is_real, speakers if known else np.full(len(table), "")))
+        drawn = choose_drawn(table.is_real, table.speaker)
+        units = f"{drawn.units:,} {'speakers' if drawn.by_speaker else 'files'}"
         warnings.append(
-            f"Nothing is wrong here, which {least:,} {'speakers' if known else 'files'} of a class "
-            f"can't promise for others: up to {rule_of_three(least):.1%} might be (rule of three)."
+            f"Nothing is wrong here, which {units} of a class can't promise for others: up to "
+            f"{rule_of_three(drawn.units):.1%} might be (rule of three)."
         )
     if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
         equal = len(table) - len(np.unique(table.score))
@@ -177,10 +177,10 @@ def compare_tables(
     ours, theirs = match_files(ours, theirs)
     grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
     first, second = (g.figures(g.counts) for g in grouped)
-    drawn, doubt = drawn_speakers(ours.is_real, ours.speaker)
+    drawn = choose_drawn(ours.is_real, ours.speaker)
     intervals = {}
-    if drawn is not None and settings.bootstrap:
-        intervals = bootstrap_differences(*grouped, drawn, settings.bootstrap, SEED)
+    if drawn.enough and settings.bootstrap:
+        intervals = bootstrap_differences(*grouped, drawn.speakers, settings.bootstrap, SEED)
     return {
         name: {
             "ours": float(first[name]),
@@ -189,7 +189,7 @@ def compare_tables(
             "interval": intervals.get(name),
         }
         for name in first
-    }, doubt
+    }, drawn.doubt
 
 
 def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable]:

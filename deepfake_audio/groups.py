@@ -9,9 +9,8 @@ from deepfake_audio.intervals import (
     SEED,
     TAILS,
     GroupedScores,
-    count_units,
+    choose_drawn,
     draw_counts,
-    drawn_speakers,
     not_below,
     number_clusters,
     rule_of_three,
@@ -120,14 +119,12 @@ def _add_to_grouping(
         part = np.searchsorted(names, row["name"])
         judged = _judged(table, grouping, np.flatnonzero(parts == part))
         is_real = table.is_real[judged]
-        speakers, doubt = drawn_speakers(is_real, table.speaker[judged])
-        who = nobody[judged] if speakers is None else speakers
-        by_speaker = bool((who != "").any())
-        row["few_speakers"] = bool(doubt or (someone and not by_speaker))
-        drawn.append(rates(by_speaker)[:, part])
-        units.append(min(count_units(is_real, who)))
-        if speakers is not None:
-            row["interval"] = eer_interval(drawn[-1], row["eer"], is_real, speakers)
+        who = choose_drawn(is_real, table.speaker[judged])
+        row["few_speakers"] = bool(who.doubt or (someone and not who.by_speaker))
+        drawn.append(rates(who.by_speaker)[:, part])
+        units.append(who.units)
+        if who.enough:
+            row["interval"] = eer_interval(drawn[-1], row["eer"], is_real, who.units)
     content["few_speakers"] = any(row["few_speakers"] for row in rated)
     together = np.stack(drawn, axis=1)
     content["interval"] = mean_interval(together, content["mean_eer"], min(units))
@@ -184,7 +181,7 @@ def bootstrap_eers(
 
 
 def eer_interval(
-    rates: np.ndarray, eer: float, is_real: np.ndarray, speakers: np.ndarray
+    rates: np.ndarray, eer: float, is_real: np.ndarray, units: int
 ) -> tuple[float, float] | None:
     """Return the 95% interval of the drawn EERs of some files, by percentiles; see `not_below`.
 
@@ -192,7 +189,7 @@ def eer_interval(
         rates: `(repetitions,)`; those that are not a number are left out.
         eer: the files' own.
         is_real: `(files,)`, 1 real, 0 fake.
-        speakers: `(files,)`, text; empty where nobody knows, and everywhere if files were drawn.
+        units: how many speakers, or files, the rarer class has, whichever were drawn.
 
     Returns:
         None where no draw has a rate.
@@ -200,7 +197,7 @@ def eer_interval(
     rates = rates[np.isfinite(rates)]
     if not len(rates):
         return None
-    return not_below(np.percentile(rates, TAILS).tolist(), eer, is_real, speakers)
+    return not_below(np.percentile(rates, TAILS).tolist(), eer, is_real, units)
 
 
 def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, float] | None:

@@ -88,6 +88,27 @@ class GroupedScores:
         return real[~accepted].sum() / real.sum(), fake[accepted].sum() / fake.sum()
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Whom a bootstrap draws.
+
+    Attributes:
+        speakers: `(files,)`, text; empty where files are drawn.
+        units: how many speakers, or files, the rarer class has.
+        doubt: what is to be said of the intervals.
+        enough: whether there are so many that intervals can be given.
+    """
+
+    speakers: np.ndarray
+    units: int
+    doubt: str = ""
+    enough: bool = True
+
+    @property
+    def by_speaker(self) -> bool:
+        return bool((self.speakers != "").any())
+
+
 def rule_of_three(tries: int) -> float:
     """Return what a rate is below, with 95% confidence, of which so many tries show nothing.
 
@@ -108,34 +129,29 @@ def count_units(is_real: np.ndarray, speakers: np.ndarray) -> list[int]:
     return [len(set(speakers[is_real == label].tolist()) - {""}) for label in (0, 1)]
 
 
-def drawn_speakers(is_real: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray | None, str]:
-    """Return whom the bootstrap draws, and what is to be said of it.
+def choose_drawn(is_real: np.ndarray, speakers: np.ndarray) -> Drawn:
+    """Choose whom the bootstrap draws: speakers, or files where too few speakers are known.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.
         speakers: `(files,)`, text; empty where nobody knows.
-
-    Returns:
-        The speakers, `(files,)`, empty where files are drawn; None where nothing can be said.
     """
     nobody = np.full(len(speakers), "")
     files = min(count_units(is_real, nobody))
     if files < FEWEST_UNITS:
-        return None, f"With {files} files of one class no interval can be given."
+        doubt = f"With {files} files of one class no interval can be given."
+        return Drawn(nobody, files, doubt, enough=False)
     if (speakers == "").all():
-        return nobody, ""
+        return Drawn(nobody, files)
     few = min(count_units(is_real, speakers))
     if few < FEWEST_UNITS:
         unknown = "" if few else " known"
-        return nobody, (
+        return Drawn(nobody, files, doubt=(
             f"One class has {few}{unknown} speakers: the intervals are drawn over files, and say "
             "nothing of other voices."
-        )
-    if few < FEW_UNITS:
-        return speakers, (
-            f"One class has {few} speakers: the intervals are narrower than they should be."
-        )
-    return speakers, ""
+        ))  # fmt: skip
+    doubt = f"One class has {few} speakers: the intervals are narrower than they should be."
+    return Drawn(speakers, few, doubt if few < FEW_UNITS else "")
 
 
 def group_scores(
@@ -252,20 +268,21 @@ def bootstrap_intervals(
     draws = draw_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
     found = _percentiles([grouped.figures(drawn) for (drawn,) in draws])
     eer = grouped.figures(grouped.counts)["eer"]
-    return found | {"eer": not_below(found["eer"], eer, grouped.is_real, speakers)}
+    units = min(count_units(grouped.is_real, speakers))
+    return found | {"eer": not_below(found["eer"], eer, grouped.is_real, units)}
 
 
 def not_below(
-    interval: Sequence[float], eer: float, is_real: np.ndarray, speakers: np.ndarray
+    interval: Sequence[float], eer: float, is_real: np.ndarray, units: int
 ) -> tuple[float, float]:
     """Return the interval of an EER; with few errors it ends no lower than `rule_of_three`.
 
     Files without an error are so in every draw, and with one error in most: no draw shows what so
-    few can't promise. The tries are the speakers, or files, of the rarer class.
+    few can't promise. The tries are the `units`: the speakers, or files, of the rarer class.
     """
     low, high = interval
     if eer * min(np.bincount(is_real, minlength=2)) < FEW_ERRORS:
-        high = max(high, rule_of_three(min(count_units(is_real, speakers))))
+        high = max(high, rule_of_three(units))
     return low, high
 
 
