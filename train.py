@@ -230,12 +230,12 @@ def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tu
     """Return the feeds of training and validation, which share the memory for images."""
     from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
 
-    with_noise = settings.image.color in WITH_DELAY and settings.distort.noise_floor_db
+    with_delay = settings.image.color in WITH_DELAY and settings.distort.noise_floor_db > 0
     distort = make_distortion(
         settings.distort,
         row_frequencies_hz(settings.audio, settings.image.height),
         WHITE / settings.audio.db_range,
-        draw_noise(settings.audio, settings.image) if with_noise else None,
+        draw_noise(settings.audio, settings.image) if with_delay else None,
     )
     generator = SpectrogramGenerator(
         color=settings.image.color, distort=distort, **settings.augment.model_dump()

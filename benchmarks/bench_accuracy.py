@@ -14,12 +14,13 @@ same pages, which a difference of channels can't improve; then each generator an
 
 With --leave-out, which may stand several times, all fakes of a generator are test's: its line in
 the table of attacks says how well it is told from test's real voices by networks that never met it.
-Fakes made of training's voices say their words; the voices themselves were met.
+Fakes made of training's voices say their words; the voices themselves were met. Test's rate of all
+files has these fakes in it, so it can't be compared with that of a run without.
 """
 
 import argparse
+import hashlib
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,7 @@ from deepfake_audio.evaluation import evaluate_scores
 from deepfake_audio.runs import RUNS
 from deepfake_audio.score_files import make_table
 from deepfake_audio.settings import WITH_DELAY
+from deepfake_audio.splits import SPLITS
 from deepfake_audio.tables import format_groups, with_interval
 
 TUTORIAL = ROOT / "benchmarks" / "tutorial.yaml"
@@ -67,9 +69,9 @@ def free_name(stem: str) -> str:
     return f"{stem}-{number}"
 
 
-def do(script_main: Callable[..., int], args: Sequence[str]) -> None:
-    """Do what a script does, and end as it ends if it can't: its own line says why."""
-    code = script_main(args)
+def run_script(main: Callable[..., int], args: Sequence[str]) -> None:
+    """Do what a script does; if it can't, end as it ends, since its own line says why."""
+    code = main(args)
     if code not in (EXIT_OK, EXIT_SOME_FAILED):
         sys.exit(code)
 
@@ -84,20 +86,26 @@ def without(data: Path, attacks: Sequence[str]) -> Path:
             f"--leave-out names a generator of the table. Received: {unknown[0]!r}. It has "
             f"{', '.join(known) or 'none'}."
         )
-    name = re.sub(r"[^A-Za-z0-9+._-]+", "_", "-".join(["without", *attacks]))
-    moved = (replace(r, split="test") if r.attack in attacks else r for r in records)
+    moved = [replace(r, split="test") if r.attack in attacks else r for r in records]
+    if {r.split for r in moved if r.label == "fake"} != set(SPLITS):
+        raise UserError(
+            "Training and validation need fakes, whatever is left out. Received: --leave-out of "
+            f"{', '.join(attacks)}, without which one has none. Leave out fewer."
+        )
+    digest = hashlib.sha256("\0".join(sorted(set(attacks))).encode()).hexdigest()[:10]
+    path = data / f"without_{digest}.csv"
     rows = ([getattr(record, field) for field in MANIFEST_FIELDS] for record in moved)
-    prepare.write_table(data / f"{name}.csv", MANIFEST_FIELDS, rows)
-    return data / f"{name}.csv"
+    prepare.write_table(path, MANIFEST_FIELDS, rows)
+    return path
 
 
 def trained(stem: str, args: Sequence[str]) -> tuple[dict, float]:
     """Train and evaluate a network; return each split's figures, and the seconds of training."""
     name = free_name(stem)
     started = time.perf_counter()
-    do(train.main, ["--run", name, *args])
+    run_script(train.main, ["--run", name, *args])
     seconds = time.perf_counter() - started
-    do(evaluate.main, ["--run", name])
+    run_script(evaluate.main, ["--run", name])
     return json.loads((RUNS / name / "metrics.json").read_text())["splits"], seconds
 
 
@@ -155,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     audio, config = Path(args.folder), ["--config", args.config] if args.config else []
     made_for = Path(args.config).stem if args.config else "accuracy"
     data = Path("data") / f"{audio.resolve().name}-{made_for}"
-    do(prepare.main, [str(audio), "--name", data.name, *config])
+    run_script(prepare.main, [str(audio), "--name", data.name, *config])
     if args.leave_out:
         data = without(data, args.leave_out)
     given = [f"data.folder={data}"]

@@ -3,7 +3,8 @@
 Each function changes a float32 image `(height, width, channels)` in place, 0 black to 255, lowest
 frequency at the bottom, and draws from the generator that it is given and from nothing else. Levels
 are in dB, which a spectrogram image holds linearly: `levels_per_db` is 255 / `audio.db_range`. All
-channels are levels; beside a group delay, which rolls, masks and noise change too, the first is.
+channels are levels; or the first is the level and the second the group delay, which only a roll,
+noise and masks may meet.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from deepfake_audio.images import fit_image
 from deepfake_audio.settings import AudioSettings, DistortSettings, ImageSettings
 
 WHITE = 255
-NOISE_WINDOWS = 20  # of white noise, from which stretches are taken; 30 s
+NOISE_WINDOWS = 20  # of white noise, from which stretches are taken
 NOISE_SEED = 0
 COLOR_WAVES = 4  # the finest has a peak and a dip each half of the frequencies: rooms, microphones
 
@@ -102,7 +103,7 @@ def color_channel(
 
 
 def draw_noise(audio: AudioSettings, image: ImageSettings) -> np.ndarray:
-    """Draw white noise as images with group delay show it.
+    """Draw white noise as images with group delay show it: within `audio.db_range`.
 
     Returns:
         float32 `(height, columns, 2)`: its power, 1 on average, and its delay as in the images.
@@ -110,12 +111,14 @@ def draw_noise(audio: AudioSettings, image: ImageSettings) -> np.ndarray:
     random = np.random.default_rng(NOISE_SEED)
     alone = audio.model_copy(update={"frame_rates_hz": ()})
     size = image.model_copy(update={"color": "level_delay"})
-    windows = random.normal(size=(NOISE_WINDOWS, audio.window_samples)).astype(np.float32)
-    drawn = [fit_image(spectrogram_image(window, alone), size) for window in windows]
-    noise = np.concatenate(drawn, axis=1).astype(np.float32)
-    power = 10 ** (noise[..., 0] * (audio.db_range / WHITE / 10))
-    noise[..., 0] = power / power.mean()
-    return noise
+    windows = []
+    for _ in range(NOISE_WINDOWS):
+        window = random.standard_normal(audio.window_samples, np.float32)
+        drawn = fit_image(spectrogram_image(window, alone), size).astype(np.float32)
+        power = 10 ** (drawn[..., 0] * np.float32(audio.db_range / WHITE / 10))
+        drawn[..., 0] = power / power.mean()  # each window's levels are below its own peak
+        windows.append(drawn)
+    return np.concatenate(windows, axis=1)
 
 
 def add_noise(
@@ -143,7 +146,7 @@ def add_noise(
     else:
         start = random.integers(0, noise.shape[1] - image.shape[1] + 1)
         stretch = noise[:, start : start + image.shape[1]]
-        power, levels = stretch[..., :1].copy(), image[..., :1]
+        power, levels = stretch[..., :1].copy(), image[..., :1].copy()
     power *= np.float32(10 ** (random.uniform(0, reach_db) / 10))
     levels *= np.float32(np.log(10) / (10 * levels_per_db))
     np.exp(levels, out=levels)
@@ -153,6 +156,7 @@ def add_noise(
     np.log(levels, out=levels)
     levels *= np.float32(10 * levels_per_db / np.log(10))
     np.clip(levels, 0, WHITE, out=levels)
+    image[..., : levels.shape[2]] = levels
 
 
 def limit_band(
@@ -162,9 +166,14 @@ def limit_band(
     image[row_hz > random.uniform(lowest_hz, row_hz[0])] = 0
 
 
+def _channel_means(image: np.ndarray) -> np.ndarray:
+    """Return the mean of each channel; over both axes at once, NumPy takes 18 times as long."""
+    return np.array([image[..., channel].mean() for channel in range(image.shape[2])])
+
+
 def mask_time(image: np.ndarray, random: np.random.Generator, masks: int, share: float) -> None:
     """Cover stretches of up to `share` of the width, as `mask_frequencies` does."""
-    mean, frames = image.mean(axis=(0, 1)), image.shape[1]
+    mean, frames = _channel_means(image), image.shape[1]
     for _ in range(masks):
         width = random.integers(0, int(share * frames) + 1)
         start = random.integers(0, frames - width + 1)
@@ -183,7 +192,7 @@ def mask_frequencies(
     Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition",
     2019.
     """
-    mean = image.mean(axis=(0, 1))
+    mean = _channel_means(image)
     for _ in range(masks):
         width_hz = min(random.uniform(0, widest_hz), row_hz[0] - row_hz[-1])
         start_hz = random.uniform(row_hz[-1], row_hz[0] - width_hz)

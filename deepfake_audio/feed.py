@@ -42,8 +42,8 @@ class SpectrogramGenerator(ImageDataGenerator):
     Args:
         *keras_parameters, **named_keras_parameters: those of `ImageDataGenerator`, with Keras's
             meanings.
-        distort: changes a float32 image of 0...255 in place, given its levels, and its delay where
-            it has one, and a `numpy.random.Generator` of its own; None changes nothing.
+        distort: changes a float32 image of 0...255 in place, given its levels (with their delays,
+            without frame rates) and a `numpy.random.Generator` of its own; None changes nothing.
         color: what the channels show, as in `image.color`: a delay is mirrored where the sound is
             played backwards, and frame rates stay as they are.
     """
@@ -181,9 +181,9 @@ class SpectrogramGenerator(ImageDataGenerator):
             float32 `(images, height, width, channels)`.
         """
         batch = self.apply_transforms(images, self.draw_transforms(images[0].shape, seeds))
+        heard = CHANNELS["level_delay"] if self.color in WITH_DELAY else None
         for image, seed in zip(batch, seeds.tolist(), strict=True):
             if self.distort is not None:
-                heard = CHANNELS["level_delay"] if self.color in WITH_DELAY else None
                 self.distort(image[..., :heard], np.random.default_rng(seed))
             standardized = self.standardize(image)
             if standardized is not image:

@@ -110,23 +110,23 @@ def _add_to_grouping(
 
     @cache
     def rates(by_speaker: bool) -> np.ndarray:
-        who, shared = table.speaker if by_speaker else nobody, grouping == "attack"
-        return bootstrap_eers(grouped, parts, who, repetitions, SEED, share_reals=shared)
+        speakers, shared = table.speaker if by_speaker else nobody, grouping == "attack"
+        return bootstrap_eers(grouped, parts, speakers, repetitions, SEED, share_reals=shared)
 
-    drawn, units = [], []
+    rates_of_rows, units = [], []
     rated = [row for row in content["groups"] if row["eer"] is not None]
     for row in rated:
         part = np.searchsorted(names, row["name"])
         judged = _judged(table, grouping, np.flatnonzero(parts == part))
         is_real = table.is_real[judged]
-        who = choose_drawn(is_real, table.speaker[judged])
-        row["few_speakers"] = bool(who.doubt or (someone and not who.by_speaker))
-        drawn.append(rates(who.by_speaker)[:, part])
-        units.append(who.units)
-        if who.enough:
-            row["interval"] = eer_interval(drawn[-1], row["eer"], is_real, who.units)
+        drawn = choose_drawn(is_real, table.speaker[judged])
+        row["few_speakers"] = bool(drawn.doubt or (someone and not drawn.by_speaker))
+        rates_of_rows.append(rates(drawn.by_speaker)[:, part])
+        units.append(drawn.units)
+        if drawn.enough:
+            row["interval"] = eer_interval(rates_of_rows[-1], row["eer"], is_real, drawn.units)
     content["few_speakers"] = any(row["few_speakers"] for row in rated)
-    together = np.stack(drawn, axis=1)
+    together = np.stack(rates_of_rows, axis=1)
     content["interval"] = mean_interval(together, content["mean_eer"], min(units))
 
 
@@ -189,7 +189,7 @@ def eer_interval(
         rates: `(repetitions,)`; those that are not a number are left out.
         eer: the files' own.
         is_real: `(files,)`, 1 real, 0 fake.
-        units: how many speakers, or files, the rarer class has, whichever were drawn.
+        units: how many speakers, or files, whichever were drawn, the class with fewer has.
 
     Returns:
         None where no draw has a rate.

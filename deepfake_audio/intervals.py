@@ -94,7 +94,7 @@ class Drawn:
 
     Attributes:
         speakers: `(files,)`, text; empty where files are drawn.
-        units: how many speakers, or files, the rarer class has.
+        units: how many speakers, or files, the class with fewer of them has.
         doubt: what is to be said of the intervals.
         enough: whether there are so many that intervals can be given.
     """
@@ -278,7 +278,7 @@ def not_below(
     """Return the interval of an EER; with few errors it ends no lower than `rule_of_three`.
 
     Files without an error are so in every draw, and with one error in most: no draw shows what so
-    few can't promise. The tries are the `units`: the speakers, or files, of the rarer class.
+    few can't promise. The tries are the `units`: speakers, or files, of the class with fewer.
     """
     low, high = interval
     if eer * min(np.bincount(is_real, minlength=2)) < FEW_ERRORS:

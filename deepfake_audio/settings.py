@@ -395,7 +395,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _frame_rates_stay_true(self) -> "Settings":
-        """Refuse what would move a column to another rate, or leave rates of sound that changed."""
+        """Refuse what would move a column to another rate; noise and masks leave rates alone."""
         moves = self.augment.model_dump(include=MOVES)
         moves |= self.distort.model_dump(include={"time_roll_share"})
         used = [name for name, amount in moves.items() if amount]

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 import soundfile
 
+import evaluate
 from benchmarks.bench_accuracy import main
 from conftest import TINY_SETTINGS, make_voice
+from deepfake_audio.runs import open_run
 
 MADE = {("train", "real"): 8, ("train", "fake"): 12, ("val", "real"): 6, ("val", "fake"): 12,
         ("test", "real"): 6, ("test", "fake"): 6}  # fmt: skip
@@ -40,11 +42,20 @@ def test_a_generator_that_is_left_out_is_met_in_the_test_alone(audio, capfd):
     assert scored.count(("val", "buzz")) == 6
     assert scored.count(("test", "buzz")) == 3
     assert [split for split, attack in scored if attack == "hum"] == ["test"] * 15
+    manifest = Path(open_run("accuracy-1")[2].data.folder)
+    for unknown in (False, True):
+        assert evaluate.main(["--run", "accuracy-1", "--data", str(manifest.parent)]) == 0
+        assert ("nobody can tell whose voices" in capfd.readouterr().out) == unknown
+        manifest.unlink(missing_ok=True)
 
 
-def test_a_generator_that_nobody_knows_is_refused(audio, capsys):
-    assert main(["clips", "--leave-out", "hmm", *TINY_SETTINGS]) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
-    assert line == (
-        "error: --leave-out names a generator of the table. Received: 'hmm'. It has buzz, hum."
-    )
+@pytest.mark.parametrize(
+    ("left_out", "message"),
+    [
+        (["hmm"], "names a generator of the table. Received: 'hmm'. It has buzz, hum."),
+        (["hum", "buzz"], "Received: --leave-out of hum, buzz, without which one has none."),
+    ],
+)
+def test_a_generator_that_can_t_be_left_out_is_told(left_out, message, audio, capsys):
+    assert main(["clips", *(f"--leave-out={name}" for name in left_out), *TINY_SETTINGS]) == 2
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]

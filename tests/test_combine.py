@@ -184,7 +184,10 @@ def test_a_part_that_saw_the_validation_files_is_warned_of(in_copy, capsys):
     ]
     write_table(Path("data/leaky/manifest.csv"), seen)
     second = combine.Part(*runs.open_run("second"))
-    for folder, told in (("data/tiny", False), ("data/gone", False), ("data/leaky", True)):
+    leaky = "data/leaky"
+    for folder, told in (
+        ("data/tiny", False), ("data/gone", False), (leaky, True), (f"{leaky}/manifest.csv", True),
+    ):  # fmt: skip
         data = second.settings.data.model_copy(update={"folder": folder})
         part = second._replace(settings=second.settings.model_copy(update={"data": data}))
         combine.warn_of_leaks(part, read_records(Path("data/tiny")))

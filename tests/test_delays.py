@@ -13,6 +13,9 @@ import predict
 import prepare
 import train
 from conftest import FRAME_RATES, ROOT, TINY_SETTINGS
+from deepfake_audio.config import load_settings
+from deepfake_audio.dataset import read_records
+from deepfake_audio.settings import MIDDLE
 
 DRAWN = (
     "audio.delay_fft_samples=512", FRAME_RATES,
@@ -51,6 +54,23 @@ def test_a_recording_is_scored_as_its_pictures_are(delay_workspace, audio_worksp
         seen = scores_of(*images)
         assert len(seen) == len(images) > 1
         np.testing.assert_allclose(np.mean(list(seen.values())), *heard.values(), atol=1e-4)
+
+
+def test_noise_in_training_brings_delays_and_leaves_frame_rates(delay_workspace, monkeypatch):
+    monkeypatch.chdir(delay_workspace)
+    records = read_records(Path("data/delays"))
+    plain, noisy = (
+        train.make_feeds(
+            load_settings(None, [*DRAWN, *AS_DRAWN, "augment.horizontal_flip=false", noise]),
+            {"train": records, "val": records},
+        )[0][0][0]
+        for noise in ("distort.noise_floor_db=0", "distort.noise_floor_db=60")
+    )
+    level, delay, rates = np.moveaxis(noisy - plain, -1, 0)
+    assert level.mean() > 1
+    assert (delay != 0).mean() > 0.05
+    assert noisy[..., 1].mean() == pytest.approx(MIDDLE, abs=3)
+    assert not rates.any()
 
 
 def test_the_rate_at_which_a_recording_repeats_is_said(delay_workspace, monkeypatch, capsys):

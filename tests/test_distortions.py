@@ -132,12 +132,12 @@ def test_noise_in_the_picture_is_like_noise_in_the_sound(noise):
         images[name] = spectrogram_image(sound, drawn.audio)[..., :2].astype(np.float32)
     target = images["noisy"]
     found = []
-    for seed in range(40):
+    for seed in range(300):
         out = images["tone"].copy()
         distortions.add_noise(out, np.random.default_rng(seed), 60, LEVELS_PER_DB, noise)
-        found.append((abs(np.median(out[..., 0]) - np.median(target[..., 0])), seed, out))
-    _, _, closest = min(found)
-    for at in (10, 50, 90):
+        found.append(out)
+    closest = min(found, key=lambda out: abs(np.median(out[..., 0]) - np.median(target[..., 0])))
+    for at in (25, 50, 75, 90):  # where both are alike, sound may take itself away: below
         levels = [np.percentile(image[..., 0], at) for image in (closest, target)]
         assert levels[0] == pytest.approx(levels[1], abs=4)
     assert closest[..., 1].std() == pytest.approx(target[..., 1].std(), rel=0.1)
@@ -180,9 +180,10 @@ def test_frequency_masks_cover_up_to_their_width_with_the_mean():
     assert 7 < max(widths) <= 10
 
 
-def test_masks_cover_each_channel_with_its_own_mean():
+@pytest.mark.parametrize("override", ["time_masks=1", "frequency_masks=1"])
+def test_masks_cover_each_channel_with_its_own_mean(override):
     image = np.concatenate([ramp() * 2, ramp() + 90], axis=2)
-    out = changed(distortions.mask_time, image, 1, masks=1, share=0.5)
+    out = changed(distortions.make_distortion(settings(override), ROW_HZ, LEVELS_PER_DB), image, 1)
     covered = (out != image).any(axis=2)
     assert covered.any()
     np.testing.assert_allclose(out[covered], np.tile([59, 119.5], (covered.sum(), 1)))
