@@ -69,11 +69,12 @@ def free_name(stem: str) -> str:
     return f"{stem}-{number}"
 
 
-def run_script(main: Callable[..., int], args: Sequence[str]) -> None:
-    """Do what a script does; if it can't, end as it ends, since its own line says why."""
+def run_script(main: Callable[..., int], args: Sequence[str]) -> int:
+    """Return a script's exit code; if it can't go on, end as it ends, since its line says why."""
     code = main(args)
     if code not in (EXIT_OK, EXIT_SOME_FAILED):
         sys.exit(code)
+    return code
 
 
 def without(data: Path, attacks: Sequence[str]) -> Path:
@@ -163,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     audio, config = Path(args.folder), ["--config", args.config] if args.config else []
     made_for = Path(args.config).stem if args.config else "accuracy"
     data = Path("data") / f"{audio.resolve().name}-{made_for}"
-    run_script(prepare.main, [str(audio), "--name", data.name, *config])
+    code = run_script(prepare.main, [str(audio), "--name", data.name, *config])
     if args.leave_out:
         data = without(data, args.leave_out)
     given = [f"data.folder={data}"]
@@ -187,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         groups, pooled = head[split]["groups"], head[split]["eer"]
         for grouping in [name for name in ("attack", "corpus") if name in groups]:
             print(f"\n{split}\n{format_groups(grouping, groups[grouping], pooled)}")
-    return EXIT_OK
+    return code
 
 
 if __name__ == "__main__":
