@@ -209,7 +209,7 @@ def draw_all(jobs: Sequence[Job], folder: Path, settings: Settings) -> dict[str,
         raise unwritable(folder, error) from None
     parallel = Parallel(n_jobs=settings.prepare.workers or -1, return_as="generator_unordered")
     batches = parallel(
-        delayed(draw_clips)(waiting[first : first + BATCH], folder, settings)
+        delayed(draw_clips)(waiting[first : first + BATCH], folder, settings, Path.cwd())
         for first in range(0, len(waiting), BATCH)
     )
     with (
@@ -264,8 +264,9 @@ def is_measure(value: object) -> bool:
     return isinstance(value, float | int) and abs(value) < LARGEST_MEASURE
 
 
-def draw_clips(jobs: Sequence[Job], folder: Path, settings: Settings) -> list[dict]:
+def draw_clips(jobs: Sequence[Job], folder: Path, settings: Settings, cwd: Path) -> list[dict]:
     """Draw some files one after another; see `draw_clip`."""
+    os.chdir(cwd)  # a process that drew before may stand elsewhere
     return [draw_clip(job, folder, settings) for job in jobs]
 
 

@@ -67,7 +67,7 @@ def lfcc_gmm_scores(
         float64 `(others,)`, mean log-likelihood ratio of a frame: higher is more real.
     """
     features = Parallel(n_jobs=-1)(
-        delayed(cepstral_coefficients)(path) for path in [*training, *others]
+        delayed(cepstral_coefficients)(path.absolute()) for path in [*training, *others]
     )
     learnt, scored = features[: len(training)], features[len(training) :]
     fake, real = (

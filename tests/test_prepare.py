@@ -87,6 +87,14 @@ def test_the_number_of_processes_changes_nothing(workplace):
         assert (one / row["image"]).read_bytes() == (two / row["image"]).read_bytes()
 
 
+def test_processes_that_drew_elsewhere_follow_to_another_folder(workplace, monkeypatch):
+    assert prepare.main(["mine", "--name", "here", "prepare.workers=2"]) == 0
+    (workplace / "there").mkdir()
+    monkeypatch.chdir(workplace / "there")
+    assert prepare.main(["../mine", "--name", "new", "prepare.workers=2"]) == 0
+    assert all((Path("data/new") / row["image"]).is_file() for row in manifest(Path("data/new")))
+
+
 def test_a_bad_file_is_listed_with_its_reason_and_the_others_are_done(workplace, capsys):
     Path("mine/real/broken.wav").write_bytes(b"no audio")
     soundfile.write("mine/fake/silent.wav", np.zeros(RATE_HZ, np.float32), RATE_HZ)
