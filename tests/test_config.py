@@ -200,7 +200,8 @@ def test_settings_that_need_each_other_are_told(overrides, part):
     "override", ["time_roll_share=0.1", "noise_floor_db=10", "time_masks=1", "frequency_masks=1"]
 )
 def test_delays_may_be_rolled_masked_and_made_noisy(override):
-    load_settings(None, [*DELAYS, f"distort.{override}"])
+    name, _ = override.split("=")
+    assert getattr(load_settings(None, [*DELAYS, f"distort.{override}"]).distort, name)
 
 
 def test_frame_rates_that_no_network_looks_at_may_be_moved_and_resized():
