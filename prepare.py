@@ -23,8 +23,9 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 import numpy as np
@@ -33,7 +34,13 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 from deepfake_audio.arguments import Parser
-from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
+from deepfake_audio.audio import (
+    open_recording,
+    recording_blocks,
+    recording_windows,
+    spectrogram_image,
+)
+from deepfake_audio.codecs import CODECS, write_coded
 from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
 from deepfake_audio.dataset import (
@@ -81,11 +88,19 @@ NAMED = 3  # so many examples stand in the report for a long list
 
 @dataclass(frozen=True)
 class Job:
-    """One file to draw: where its images go, and what its journal entry must be like to count."""
+    """One file to draw: where its images go, and what its journal entry must be like to count.
+
+    Attributes:
+        clip: the file.
+        split: where its images go.
+        stem: of their names.
+        codec: the key of `CODECS` of what it goes through before it is drawn, or empty.
+    """
 
     clip: Clip
     split: str
     stem: str
+    codec: str = ""
 
     def key(self, max_windows: int) -> str:
         """Return what changes when the file, its label, its split or its images would."""
@@ -117,8 +132,9 @@ def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -
         clips, settings.prepare.val_share, settings.prepare.test_share, known_splits(folder)
     )
     jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
-    entries = draw_all(jobs, folder, settings)
-    failed = write_results(jobs, entries, folder)
+    coded = coded_jobs(jobs, settings.prepare.codecs)
+    entries = draw_all([*jobs, *coded], folder, settings)
+    failed = write_results([*jobs, *coded], entries, folder)
     text = make_report(corpus, repeated, contradictory, jobs, entries, folder)
     with replacing(folder / "report.txt") as partial:
         partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
@@ -157,6 +173,23 @@ def make_job(clip: Clip, split: str) -> Job:
     digest = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:10]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60].lstrip(".-")
     return Job(clip, split, f"{split}/{clip.label}/{plain}_{digest}")
+
+
+def coded_jobs(jobs: Iterable[Job], codecs: Sequence[str]) -> list[Job]:
+    """Return a second job for each file of training: to go through one of the codecs first."""
+    if not codecs:
+        return []
+    coded = []
+    for job in jobs:
+        if job.split == "train":
+            codec = str(random_of(job.stem).choice(codecs))
+            coded.append(replace(job, stem=f"{job.stem}_{codec}", codec=codec))
+    return coded
+
+
+def random_of(stem: str) -> np.random.Generator:
+    """Return a generator that draws the same for the same file, in whatever order files come."""
+    return np.random.default_rng(list(stem.encode()))
 
 
 def begin(folder: Path, audio: AudioSettings) -> None:
@@ -295,28 +328,45 @@ def draw_clip(job: Job, folder: Path, settings: Settings) -> dict:
     Returns:
         The journal's entry: `starts` of the windows in seconds and the nuisances, or `error`.
     """
-    audio, max_windows = settings.audio, settings.prepare.max_windows
-    entry = {"key": job.key(max_windows), "stem": job.stem}
+    entry = {"key": job.key(settings.prepare.max_windows), "stem": job.stem}
     try:
-        recording = open_recording(job.clip.path, audio, settings.limits.audio_hours)
-        if recording.is_silent:
-            raise UserError(f"An audio file must hold sound. Received: {job.clip.path}, silence.")
-        starts = []
-        for start, window in recording_windows(recording, audio, max_windows):
-            write_png(folder / image_name(job.stem, len(starts)), spectrogram_image(window, audio))
-            starts.append(round(start, 3))
-        if not starts:
-            raise UserError(
-                f"A window must hold sound. Received: {job.clip.path}, whose chosen ones are quiet."
-            )
+        if not job.codec:
+            return entry | draw_file(job.clip.path, job, folder, settings)
+        with TemporaryDirectory() as place:
+            path = through_codec(job, Path(place), settings)
+            return entry | draw_file(path, job, folder, settings)
     except OutputError:
         raise
     except UserError as error:
         return entry | {"error": str(error)}
+
+
+def through_codec(job: Job, place: Path, settings: Settings) -> Path:
+    """Write a job's sound as its codec does; return the file, named as the original."""
+    codec, random = CODECS[job.codec], random_of(job.stem)
+    original = open_recording(job.clip.path, settings.audio, settings.limits.audio_hours)
+    path = place / f"{job.clip.path.name}{codec.suffix}"
+    blocks, rate_hz = recording_blocks(original, settings.audio), settings.audio.sample_rate_hz
+    write_coded(path, blocks, rate_hz, codec, *codec.draw(random))
+    return path
+
+
+def draw_file(path: Path, job: Job, folder: Path, settings: Settings) -> dict:
+    """Draw every window of a file; return the `starts` of the windows and its nuisances."""
+    audio = settings.audio
+    recording = open_recording(path, audio, settings.limits.audio_hours)
+    if recording.is_silent:
+        raise UserError(f"An audio file must hold sound. Received: {path}, silence.")
+    starts = []
+    for start, window in recording_windows(recording, audio, settings.prepare.max_windows):
+        write_png(folder / image_name(job.stem, len(starts)), spectrogram_image(window, audio))
+        starts.append(round(start, 3))
+    if not starts:
+        raise UserError(f"A window must hold sound. Received: {path}, whose chosen ones are quiet.")
     nuisances = measure_nuisances(recording.beginning, audio.sample_rate_hz)
     nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
-    nuisances |= {"sample rate": recording.file_rate_hz, "format": job.clip.path.suffix.lower()}
-    return entry | {"starts": starts, "nuisances": nuisances}
+    nuisances |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
+    return {"starts": starts, "nuisances": nuisances}
 
 
 def image_name(stem: str, number: int) -> str:
@@ -344,11 +394,13 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
 
 def write_results(jobs: Sequence[Job], entries: Mapping[str, dict], folder: Path) -> int:
     """Write manifest.csv and errors.csv; return the number of files that could not be used."""
-    failed = [job for job in jobs if "error" in entries[job.stem]]
     write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows(jobs, entries))
-    errors = ((one_line(job.clip.name), entries[job.stem]["error"]) for job in failed)
-    write_table(folder / "errors.csv", ("audio", "error"), errors)
-    return len(failed)
+    errors: dict[str, str] = {}
+    for job in jobs:
+        if "error" in entries[job.stem]:  # what can't be read can't be coded either
+            errors.setdefault(one_line(job.clip.name), entries[job.stem]["error"])
+    write_table(folder / "errors.csv", ("audio", "error"), errors.items())
+    return len(errors)
 
 
 def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[tuple]:
@@ -357,7 +409,7 @@ def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[
         for number, start in enumerate(entries[job.stem].get("starts", ())):
             yield (
                 image_name(job.stem, number), clip.label, job.split, one_line(clip.name),
-                f"{start:.3f}", clip.speaker, clip.attack, clip.codec, clip.corpus,
+                f"{start:.3f}", clip.speaker, clip.attack, job.codec or clip.codec, clip.corpus,
             )  # fmt: skip
 
 

@@ -113,14 +113,20 @@ def recording_windows(
     """
     frame_samples = frame_length(settings.sample_rate_hz)
     too_quiet = recording.loudest_power * 10 ** (-(settings.trim_db or np.inf) / 10)
-    blocks: Iterable[np.ndarray] = [recording.beginning]
-    if len(recording.beginning) < recording.samples:
-        blocks = (block for _, block in read_blocks(recording.path, settings.sample_rate_hz))
-    kept = _slice_blocks(blocks, recording.first, recording.end)
+    kept = _slice_blocks(recording_blocks(recording, settings), recording.first, recording.end)
     for start, window in cut_windows(kept, recording.end - recording.first, settings, max_windows):
         whole = window[: len(window) // frame_samples * frame_samples]
         if frame_powers(whole, frame_samples).max() >= too_quiet:
             yield start + recording.first / settings.sample_rate_hz, window
+
+
+def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[np.ndarray]:
+    """Yield all samples at our rate, float32 `(any,)`; a long recording is decoded once more."""
+    if len(recording.beginning) == recording.samples:
+        yield recording.beginning
+        return
+    for _, block in read_blocks(recording.path, settings.sample_rate_hz):
+        yield block
 
 
 def read_audio(path: Path, sample_rate_hz: int) -> np.ndarray:

@@ -24,6 +24,7 @@ View = Literal[
     "group_delay", "lower_group_delay", "delay_residual", "lower_delay_residual",
     "frame_rates",
 ]  # fmt: skip
+CodecName = Literal["mp3", "aac", "opus", "telephone"]
 DISTORT_DELAYS_TOO = {
     "time_roll_share", "noise_floor_db", "time_masks", "time_mask_share", "frequency_masks",
     "frequency_mask_hz",
@@ -288,6 +289,7 @@ class PrepareSettings(Section):
     val_share: Share
     test_share: Share
     max_windows: int = Field(ge=0, le=1_000_000)
+    codecs: list[CodecName] = Field(max_length=64)
     workers: int = Field(ge=0, le=1024)
 
     @model_validator(mode="after")

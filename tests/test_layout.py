@@ -10,7 +10,7 @@ from conftest import ROOT
 
 ORDER = (
     "quiet", "interrupts", "errors", "arguments", "files", "memory", "yaml_files",
-    "frame_rates", "settings", "config", "decoding", "audio", "image_headers", "images",
+    "frame_rates", "settings", "config", "decoding", "audio", "codecs", "image_headers", "images",
     "seeds", "warps", "distortions", "nuisances", "corpus_files", "corpus_layouts", "corpora",
     "splits", "dataset", "draws", "feed", "vocoders", "programs", "onnx_graph", "calibration",
     "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines", "callbacks",

@@ -309,3 +309,49 @@ def test_the_journal_holds_no_more_than_it_needs(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     entry = json.loads(Path("data/mine/prepared.jsonl").read_text().splitlines()[0])
     assert entry.keys() == {"key", "stem", "starts", "nuisances"}
+
+
+CODED = "prepare.codecs=[mp3,aac,opus,telephone]"
+
+
+def test_each_training_file_is_drawn_once_more_after_a_codec(workplace, capsys):
+    assert prepare.main(["mine", "--name", "plain", *ONE_PROCESS]) == 0
+    assert prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS]) == 0
+    plain = [row for row in manifest() if not row["codec"]]
+    assert plain == manifest(Path("data/plain"))
+    coded = [row for row in manifest() if row["codec"]]
+    training = [row for row in plain if row["split"] == "train"]
+    assert {row["audio"] for row in coded} == {row["audio"] for row in training}
+    assert {row["split"] for row in coded} == {"train"}
+    assert len({row["codec"] for row in coded}) > 1
+    images = {Path("data/mine", row["image"]).read_bytes() for row in training}
+    assert not images & {Path("data/mine", row["image"]).read_bytes() for row in coded}
+    assert capsys.readouterr().out.count("Corpus: folders: 16 files") == 2  # a copy is no new file
+
+
+def test_a_file_goes_through_the_same_codec_whatever_stands_beside_it(workplace):
+    prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
+    before = {row["image"] for row in manifest() if row["codec"]}
+    drawn = {image: Path("data/mine", image).read_bytes() for image in before}
+    soundfile.write(workplace / "mine" / "real" / "a_new_one.wav", sound(2.0, 77), RATE_HZ)
+    shutil.rmtree("data")
+    prepare.main(["mine", "--name", "mine", CODED, "prepare.workers=2"])
+    shared = before & {row["image"] for row in manifest()}
+    assert shared
+    assert all(Path("data/mine", image).read_bytes() == drawn[image] for image in shared)
+
+
+def test_codecs_that_are_left_out_again_leave_the_manifest(workplace):
+    prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    assert not [row for row in manifest() if row["codec"]]
+
+
+def test_a_bad_file_is_listed_once_with_codecs_too(workplace):
+    for label in ("real", "fake"):
+        (workplace / "mine" / label / "broken.wav").write_bytes(f"RIFF {label}".encode())
+    assert prepare.main(["mine", "--name", "mine", CODED, "prepare.val_share=0.01", *ONE_PROCESS])
+    with Path("data/mine/errors.csv").open(newline="") as file:
+        assert [row["audio"] for row in csv.DictReader(file)] == [
+            "fake/broken.wav", "real/broken.wav",
+        ]  # fmt: skip

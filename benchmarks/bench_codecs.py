@@ -1,0 +1,129 @@
+"""How well fakes are told from real voices once both have been through a codec.
+
+    python -m benchmarks.bench_codecs FOLDER                     your newest run, or the shipped one
+    python -m benchmarks.bench_codecs FOLDER --run NAME --split val
+    python -m benchmarks.bench_codecs FOLDER --only opus-24      may stand several times
+
+FOLDER holds audio with a table that names label and split, or a public corpus; where no split is
+named, all of it is taken. Every file is judged as it is and through each codec, as predict.py does.
+A row has the EER with its 95% interval, and how many of the real and of the fake files are called
+FAKE, UNCERTAIN and REAL.
+"""
+
+import csv
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+import predict
+from deepfake_audio.arguments import Parser
+from deepfake_audio.audio import read_audio
+from deepfake_audio.codecs import CODECS, write_coded
+from deepfake_audio.config import load_settings
+from deepfake_audio.corpora import Clip, read_corpus
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, UserError, script
+from deepfake_audio.evaluation import evaluate_scores
+from deepfake_audio.score_files import make_table
+
+USES = {  # codec, sample rate in Hz, thousands of bits a second
+    "mp3-64": ("mp3", 44_100, 64),
+    "aac-64": ("aac", 44_100, 64),
+    "aac-24": ("aac", 24_000, 24),
+    "opus-24": ("opus", 48_000, 24),
+    "opus-12": ("opus", 48_000, 12),
+    "telephone": ("telephone", 8_000, 64),
+}
+AS_IT_IS = "none"
+VERDICTS = ("FAKE", "UNCERTAIN", "REAL")
+RATE_HZ = 16_000
+
+
+def write_file(clip: Clip, stem: Path, use: str) -> Path:
+    """Write a clip as a codec does; return the file."""
+    codec, rate_hz, kbits = USES[use]
+    path = stem.with_suffix(CODECS[codec].suffix)
+    write_coded(path, [read_audio(clip.path, RATE_HZ)], RATE_HZ, CODECS[codec], rate_hz, kbits)
+    return path
+
+
+def coded_files(clips: Sequence[Clip], place: Path, use: str) -> list[Path]:
+    if use == AS_IT_IS:
+        return [clip.path for clip in clips]
+    stems = [place / f"{number:06}" for number in range(len(clips))]
+    written = (delayed(write_file)(*pair, use) for pair in zip(clips, stems, strict=True))
+    return Parallel(n_jobs=-1)(written)
+
+
+def judged(files: Sequence[Path], run: Sequence[str], place: Path) -> dict[str, dict]:
+    """Return what predict.py says of each file that it can judge."""
+    table = place / "verdicts.csv"
+    with redirect_stdout(io.StringIO()):
+        code = predict.main([*map(str, files), *run, "--csv", str(table)])
+    if code == EXIT_USER_ERROR:
+        sys.exit(code)
+    with table.open(newline="", encoding="utf-8") as file:
+        return {row["file"]: row for row in csv.DictReader(file) if row["score"]}
+
+
+def format_use(use: str, clips: Sequence[Clip], verdicts: Sequence[Mapping]) -> str:
+    """Return the row of a codec, of clips and what was said of each."""
+    settings = load_settings()
+    table = make_table(
+        {
+            "file": clip.name, "split": "test", "label": clip.label, "speaker": clip.speaker,
+            "attack": clip.attack, "codec": "", "corpus": clip.corpus,
+            "score": float(said["score"]), "llr": float(said["score"]),
+        }
+        for clip, said in zip(clips, verdicts, strict=True)
+    )  # fmt: skip
+    figures = evaluate_scores(table, settings.evaluate, settings.predict)
+    bounds = figures["intervals"].get("eer")
+    row = f"{use:10}{figures['eer']:7.1%} "
+    row += f"{'({:.1%}-{:.1%})'.format(*bounds) if bounds else '-':15}"
+    for label in ("real", "fake"):
+        of_class = [
+            said["verdict"]
+            for clip, said in zip(clips, verdicts, strict=True)
+            if clip.label == label
+        ]
+        row += "".join(f"{of_class.count(v) / len(of_class):>10.0%}" for v in VERDICTS)
+    return row
+
+
+@script
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = Parser(prog="-m benchmarks.bench_codecs", description=__doc__)
+    parser.add_argument("folder", metavar="FOLDER", type=Path)
+    parser.add_argument("--run", metavar="NAME", help="as predict.py takes it")
+    parser.add_argument("--split", default="test", help="which files (default: test)")
+    parser.add_argument("--only", action="append", choices=[AS_IT_IS, *USES], metavar="CODEC")
+    args = parser.parse_args(argv)
+    clips = [c for c in read_corpus(args.folder).clips if c.split in ("", args.split)]
+    if {clip.label for clip in clips} != {"real", "fake"}:
+        raise UserError(
+            "Error rates need real and fake files. "
+            f"Received: {args.folder}, without both in {args.split}. Name another --split."
+        )
+    run, code, rows = ["--run", args.run] if args.run else [], EXIT_OK, []
+    for use in tqdm(args.only or [AS_IT_IS, *USES], unit=" codecs"):
+        with TemporaryDirectory() as folder:
+            files = coded_files(clips, Path(folder), use)
+            known = judged(files, run, Path(folder))
+        pairs = zip(clips, map(str, files), strict=True)
+        said = [(clip, known[file]) for clip, file in pairs if file in known]
+        code = code if len(said) == len(clips) else EXIT_SOME_FAILED
+        rows.append(format_use(use, *zip(*said, strict=True)))
+    titles = "".join(f"{f'{label} {v}':>16}"[-10:] for label in ("real", "fake") for v in VERDICTS)
+    print(f"\n{'codec':10}{'EER':>7} {'95%':15}{titles}")
+    print("\n".join(rows))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

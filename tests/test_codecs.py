@@ -1,0 +1,85 @@
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from deepfake_audio.audio import read_audio
+from deepfake_audio.codecs import CODECS, write_coded
+from deepfake_audio.errors import OutputError
+from deepfake_audio.settings import CodecName
+
+RATE_HZ = 16_000
+USES = [
+    (name, rate_hz, kbits)
+    for name, codec in CODECS.items()
+    for rate_hz in codec.rates_hz
+    for kbits in codec.kbits
+]
+
+
+def tones(seconds: float = 2.0) -> np.ndarray:
+    """Make tones at 500 and 6,000 Hz."""
+    time = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    low, high = np.sin(2 * np.pi * 500 * time), np.sin(2 * np.pi * 6000 * time)
+    return (0.2 * low + 0.2 * high).astype(np.float32)
+
+
+def level_db(samples: np.ndarray, around_hz: float) -> float:
+    """Return the level of what lies within 100 Hz around a frequency, 0 at full scale."""
+    middle = samples[len(samples) // 4 :][:RATE_HZ]  # 1 Hz a bin
+    power = np.square(np.abs(np.fft.rfft(middle * np.hanning(len(middle)))) / len(middle))
+    near = slice(int(around_hz) - 100, int(around_hz) + 100)
+    return float(10 * np.log10(power[near].sum() + 1e-12))
+
+
+def coded(place: Path, samples: np.ndarray, name: str, rate_hz: int, kbits: int) -> Path:
+    path = place / f"sound{CODECS[name].suffix}"
+    write_coded(path, [samples], RATE_HZ, CODECS[name], rate_hz, kbits)
+    return path
+
+
+def test_the_setting_names_all_codecs():
+    assert set(get_args(CodecName)) == set(CODECS)
+
+
+@pytest.mark.parametrize(("name", "rate_hz", "kbits"), USES)
+def test_what_was_coded_is_heard_again_and_takes_as_many_bits(name, rate_hz, kbits, tmp_path):
+    samples = tones()
+    path = coded(tmp_path, samples, name, rate_hz, kbits)
+    heard = read_audio(path, RATE_HZ)
+    assert abs(len(heard) - len(samples)) < 0.1 * RATE_HZ
+    assert level_db(heard, 500) == pytest.approx(level_db(samples, 500), abs=3)
+    # Opus takes more where tones are hard; containers say something of the sound, too.
+    assert path.stat().st_size * 8 / 2.0 < 1000 * (2.5 * kbits + 5)
+
+
+def test_a_telephone_ends_below_4_khz(tmp_path):
+    heard = read_audio(coded(tmp_path, tones(), "telephone", 8_000, 64), RATE_HZ)
+    assert level_db(heard, 6000) < level_db(tones(), 6000) - 40
+
+
+def test_fewer_bits_leave_less_of_the_sound(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, 2 * RATE_HZ).astype(np.float32)
+
+    def lost(kbits: int) -> float:
+        heard = read_audio(coded(tmp_path, noise, "mp3", 44_100, kbits), RATE_HZ)
+        shared = min(len(heard), len(noise))
+        return float(np.square(heard[:shared] - noise[:shared]).mean())
+
+    assert lost(32) > 2 * lost(96)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_sound_in_pieces_is_the_same_sound(name, tmp_path):
+    samples, codec = tones(), CODECS[name]
+    rate_hz, kbits = codec.rates_hz[-1], codec.kbits[-1]
+    whole = read_audio(coded(tmp_path, samples, name, rate_hz, kbits), RATE_HZ)
+    pieces = tmp_path / f"pieces{codec.suffix}"
+    write_coded(pieces, np.array_split(samples, 7), RATE_HZ, codec, rate_hz, kbits)
+    np.testing.assert_array_equal(read_audio(pieces, RATE_HZ), whole)
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(OutputError, match=r"result must be written.*nowhere"):
+        coded(tmp_path / "nowhere", tones(), "mp3", 44_100, 64)
