@@ -27,8 +27,16 @@ from deepfake_audio.audio import read_audio
 from deepfake_audio.codecs import CODECS, write_coded
 from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import Clip, read_corpus
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, UserError, script
+from deepfake_audio.errors import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    EXIT_USER_ERROR,
+    UserError,
+    report,
+    script,
+)
 from deepfake_audio.evaluation import evaluate_scores
+from deepfake_audio.files import is_file
 from deepfake_audio.score_files import make_table
 
 USES = {  # codec, sample rate in Hz, thousands of bits a second
@@ -44,27 +52,34 @@ VERDICTS = ("FAKE", "UNCERTAIN", "REAL")
 RATE_HZ = 16_000
 
 
-def write_file(clip: Clip, stem: Path, use: str) -> Path:
-    """Write a clip as a codec does; return the file."""
+def write_file(clip: Clip, path: Path, use: str) -> UserError | None:
+    """Write a clip as a codec does; return why that can't be done."""
     codec, rate_hz, kbits = USES[use]
-    path = stem.with_suffix(CODECS[codec].suffix)
-    write_coded(path, [read_audio(clip.path, RATE_HZ)], RATE_HZ, CODECS[codec], rate_hz, kbits)
-    return path
+    try:
+        samples = read_audio(clip.path, RATE_HZ)
+        write_coded(path, [samples], RATE_HZ, CODECS[codec], rate_hz, kbits)
+    except UserError as error:
+        return error
+    return None
 
 
 def coded_files(clips: Sequence[Clip], place: Path, use: str) -> list[Path]:
+    """Return each clip as the codec leaves it; what can't be read is reported."""
     if use == AS_IT_IS:
         return [clip.path for clip in clips]
-    stems = [place / f"{number:06}" for number in range(len(clips))]
-    written = (delayed(write_file)(*pair, use) for pair in zip(clips, stems, strict=True))
-    return Parallel(n_jobs=-1)(written)
+    suffix = CODECS[USES[use][0]].suffix
+    paths = [place / f"{number:06}{suffix}" for number in range(len(clips))]
+    written = (delayed(write_file)(*pair, use) for pair in zip(clips, paths, strict=True))
+    for error in filter(None, Parallel(n_jobs=-1)(written)):
+        report(error)
+    return paths
 
 
 def judged(files: Sequence[Path], run: Sequence[str], place: Path) -> dict[str, dict]:
     """Return what predict.py says of each file that it can judge."""
     table = place / "verdicts.csv"
     with redirect_stdout(io.StringIO()):
-        code = predict.main([*map(str, files), *run, "--csv", str(table)])
+        code = predict.main([*map(str, filter(is_file, files)), *run, "--csv", str(table)])
     if code == EXIT_USER_ERROR:
         sys.exit(code)
     with table.open(newline="", encoding="utf-8") as file:
@@ -119,8 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         said = [(clip, known[file]) for clip, file in pairs if file in known]
         code = code if len(said) == len(clips) else EXIT_SOME_FAILED
         rows.append(format_use(use, *zip(*said, strict=True)))
-    titles = "".join(f"{f'{label} {v}':>16}"[-10:] for label in ("real", "fake") for v in VERDICTS)
-    print(f"\n{'codec':10}{'EER':>7} {'95%':15}{titles}")
+    print(f"\n{'':33}{'real files called':>30}{'fake files called':>30}")
+    print(f"{'codec':10}{'EER':>7} {'95%':15}" + "".join(f"{v:>10}" for v in VERDICTS) * 2)
     print("\n".join(rows))
     return code
 

@@ -1,0 +1,65 @@
+import csv
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import predict
+from benchmarks.bench_codecs import VERDICTS, main
+from conftest import ROOT, make_voice
+
+SHIPPED = ["--run", str(ROOT / "models" / "pretrained")]
+
+
+@pytest.fixture
+def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of four real and six fake clips, and one of training, with a table."""
+    monkeypatch.chdir(tmp_path)
+    rows = [["file", "label", "split"]]
+    (tmp_path / "clips").mkdir()
+    for number, label in enumerate(["real"] * 4 + ["fake"] * 6 + ["real"]):
+        rows.append([f"{number}.wav", label, "test" if number < 10 else "train"])
+        soundfile.write(tmp_path / "clips" / f"{number}.wav", make_voice(label, number, 1.6), 16000)
+    with (tmp_path / "clips" / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return tmp_path / "clips"
+
+
+def cells(printed: str, codec: str) -> list[str]:
+    (line,) = [line for line in printed.splitlines() if line.startswith(codec)]
+    return line.split()[-6:]
+
+
+def shares_of(folder: Path) -> list[str]:
+    """Return the shares of verdicts on the real and the fake files that predict.py gives."""
+    files = [str(folder / f"{number}.wav") for number in range(10)]
+    assert predict.main([*files, *SHIPPED, "--csv", "said.csv"]) == 0
+    with Path("said.csv").open(newline="") as file:
+        said = [row["verdict"] for row in csv.DictReader(file)]
+    counts = (Counter(said[:4]), 4), (Counter(said[4:]), 6)
+    return [f"{count[verdict] / of:.0%}" for count, of in counts for verdict in VERDICTS]
+
+
+def test_files_are_judged_as_they_are_and_through_codecs(clips, capsys):
+    only = ["--only", "none", "--only", "opus-12", "--only", "telephone"]
+    assert main(["clips", *SHIPPED, *only]) == 0
+    printed = capsys.readouterr().out
+    assert cells(printed, "none") == shares_of(clips)
+    for codec in ("opus-12", "telephone"):
+        shares = [int(cell.rstrip("%")) for cell in cells(printed, codec)]
+        assert sum(shares[:3]) == pytest.approx(100, abs=2)
+        assert sum(shares[3:]) == pytest.approx(100, abs=2)
+
+
+def test_a_file_that_can_t_be_read_is_counted(clips, capfd):
+    (clips / "2.wav").write_bytes(b"RIFF")
+    assert main(["clips", *SHIPPED, "--only", "none", "--only", "telephone"]) == 1
+    printed = capfd.readouterr()
+    assert printed.err.count("clips/2.wav") == 2
+    assert len(cells(printed.out, "telephone")) == 6
+
+
+def test_a_split_without_both_classes_is_told(clips, capsys):
+    assert main(["clips", "--split", "train"]) == 2
+    assert "without both in train" in capsys.readouterr().err
