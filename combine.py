@@ -21,9 +21,9 @@ from typing import NamedTuple
 from deepfake_audio import runs
 from deepfake_audio.arguments import Parser
 from deepfake_audio.config import check_settings
-from deepfake_audio.dataset import ImageRecord, read_records
+from deepfake_audio.dataset import ImageRecord, is_data, read_records
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
-from deepfake_audio.files import is_file, is_folder, only_one, replacing
+from deepfake_audio.files import only_one, replacing
 from deepfake_audio.quiet import libraries_quiet
 from deepfake_audio.settings import MAX_VIEWS, Settings
 from train import load_data, put_to_use
@@ -131,7 +131,7 @@ def warn_of_leaks(part: Part, records: Sequence[ImageRecord]) -> None:
     the data folder is gone, nothing can be said.
     """
     folder = Path(part.settings.data.folder)
-    if not (is_folder(folder) or is_file(folder)):
+    if not is_data(folder):
         return
     kept = {(record.audio, record.label) for record in records if record.split != "train"}
     seen = {(r.audio, r.label) for r in read_records(folder) if r.split == "train" and r.audio}

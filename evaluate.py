@@ -36,13 +36,14 @@ from deepfake_audio.dataset import (
     DataCheck,
     ImageRecord,
     check_images,
+    is_data,
     read_audio_settings,
     read_records,
     speaker_warnings,
 )
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
 from deepfake_audio.evaluation import Subject, compare_tables, evaluate_scores
-from deepfake_audio.files import is_file, is_folder, replacing, write_json
+from deepfake_audio.files import is_file, replacing, write_json
 from deepfake_audio.pictures import TITLES, draw_history, draw_scores
 from deepfake_audio.report import report_content, write_report
 from deepfake_audio.score_files import (
@@ -181,7 +182,7 @@ def data_warnings(
     trained_on = Path(settings.data.folder)
     if other is None and data.fingerprint != record.data_fingerprint:
         warnings.append(f"{trained_on} has changed since {run.name} was trained.")
-    if other is not None and not (is_folder(trained_on) or is_file(trained_on)):
+    if other is not None and not is_data(trained_on):
         warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
     elif other is not None:
         trained = {r.speaker for r in read_records(trained_on) if r.split == "train"} - {""}

@@ -108,6 +108,11 @@ def read_records(folder: Path) -> list[ImageRecord]:
     return records
 
 
+def is_data(path: Path) -> bool:
+    """Return whether there is something that `read_records` takes: a folder, or a manifest."""
+    return is_folder(path) or is_file(path)
+
+
 def list_images(folder: Path) -> list[ImageRecord]:
     """List the images below `{train,val,test}/{fake,real}/`, at any depth, sorted by name.
 
