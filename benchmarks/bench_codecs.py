@@ -5,9 +5,9 @@
     python -m benchmarks.bench_codecs FOLDER --only opus-24      may stand several times
 
 FOLDER holds audio with a table that names label and split, or a public corpus; where no split is
-named, all of it is taken. Every file is judged as it is and through each codec, as predict.py does.
-A row has the EER with its 95% interval, and how many of the real and of the fake files are called
-FAKE, UNCERTAIN and REAL.
+named, all of it is taken. Training must not have had it. Every file is judged as it is and through
+each codec, as predict.py does. A row has the EER with its 95% interval, and how many of the real
+and of the fake files are called FAKE, UNCERTAIN and REAL.
 """
 
 import csv
