@@ -46,7 +46,7 @@ from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
 from deepfake_audio.files import check_file, find_files, is_folder, open_table, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
-from deepfake_audio.nuisances import clipped_share
+from deepfake_audio.nuisances import bandwidth_hz, clipped_share
 from deepfake_audio.settings import AudioSettings, PredictSettings, Settings
 
 FIELDS = (
@@ -264,6 +264,10 @@ def doubt(recording: Recording, settings: Settings) -> str:
     clipped = clipped_share(recording.beginning)
     if clipped > settings.predict.max_clipped_share:
         return f"{clipped:.0%} of it is clipped"
+    if least_hz := settings.predict.min_bandwidth_hz:
+        highest_hz = bandwidth_hz(recording.beginning, settings.audio.sample_rate_hz)
+        if highest_hz < least_hz:
+            return f"nothing above {highest_hz:,.0f} Hz, as over a telephone"
     return ""
 
 

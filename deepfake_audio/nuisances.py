@@ -26,16 +26,21 @@ def measure_nuisances(samples: np.ndarray, sample_rate_hz: int) -> dict[str, flo
     frames = np.resize(samples, max(1, len(samples) // frame_samples) * frame_samples)
     power = frame_powers(frames, frame_samples) + 1e-12
     loud = np.flatnonzero(power >= power.max() * 10 ** (-SILENCE_DB / 10))
-    spectrum = average_spectrum(samples)
-    within = np.flatnonzero(spectrum >= spectrum.max() * 10 ** (-BANDWIDTH_DB / 10))
     return {
         "duration": len(samples) / sample_rate_hz,
         "level": round(float(10 * np.log10(np.dot(samples, samples) / len(samples) + 1e-12)), 1),
-        "bandwidth": float(within[-1] * sample_rate_hz / 2 / (len(spectrum) - 1)),
+        "bandwidth": bandwidth_hz(samples, sample_rate_hz),
         "leading silence": float(loud[0] * FRAME_SECONDS),
         "trailing silence": float((len(power) - 1 - loud[-1]) * FRAME_SECONDS),
         "clipping": clipped_share(samples),
     }
+
+
+def bandwidth_hz(samples: np.ndarray, sample_rate_hz: int) -> float:
+    """Return the highest frequency that is within 60 dB of the loudest one on average, in Hz."""
+    spectrum = average_spectrum(samples)
+    within = np.flatnonzero(spectrum >= spectrum.max() * 10 ** (-BANDWIDTH_DB / 10))
+    return float(within[-1] * sample_rate_hz / 2 / (len(spectrum) - 1))
 
 
 def clipped_share(samples: np.ndarray) -> float:

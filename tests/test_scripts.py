@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 import evaluate
 import predict
@@ -498,6 +499,20 @@ def test_what_can_not_be_judged_is_uncertain(
     assert verdict["warning"] == warning
     assert predict.main([str(tmp_path / f"{name}.wav")]) == 0
     assert capsys.readouterr().out.endswith(f"{name}.wav  ({warning})\n")
+
+
+def test_what_a_telephone_left_is_uncertain_where_a_band_is_asked_for(
+    in_audio_workspace, tmp_path, capsys
+):
+    low = soxr.resample(make_voice("real", 1), 16000, 8000)
+    soundfile.write(tmp_path / "call.wav", low, 8000)
+    soundfile.write(tmp_path / "wide.wav", make_voice("real", 1), 16000)
+    names = [str(tmp_path / name) for name in ("call.wav", "wide.wav")]
+    call, wide = judged(capsys, "--set", "predict.min_bandwidth_hz=5000", *names)
+    assert (call["verdict"], call["confidence"]) == ("UNCERTAIN", None)
+    assert re.fullmatch(r"nothing above (3,9|4,0)\d\d Hz, as over a telephone", call["warning"])
+    assert not wide["warning"]
+    assert not any(verdict["warning"] for verdict in judged(capsys, *names))
 
 
 def test_bad_audio_does_not_stop_the_others_nor_change_their_order(
