@@ -330,25 +330,30 @@ def draw_clip(job: Job, folder: Path, settings: Settings) -> dict:
     """
     entry = {"key": job.key(settings.prepare.max_windows), "stem": job.stem}
     try:
-        if not job.codec:
-            return entry | draw_file(job.clip.path, job, folder, settings)
-        with TemporaryDirectory() as place:
-            path = through_codec(job, Path(place), settings)
-            return entry | draw_file(path, job, folder, settings)
+        if job.codec:
+            return entry | draw_coded(job, folder, settings)
+        return entry | draw_file(job.clip.path, job, folder, settings)
     except OutputError:
         raise
     except UserError as error:
         return entry | {"error": str(error)}
 
 
-def through_codec(job: Job, place: Path, settings: Settings) -> Path:
-    """Write a job's sound as its codec does; return the file, named as the original."""
+def draw_coded(job: Job, folder: Path, settings: Settings) -> dict:
+    """Send a job's sound through its codec, and draw what is left, as `draw_file` does."""
     codec, random = CODECS[job.codec], random_of(job.stem)
     original = open_recording(job.clip.path, settings.audio, settings.limits.audio_hours)
-    path = place / f"{job.clip.path.name}{codec.suffix}"
     blocks, rate_hz = recording_blocks(original, settings.audio), settings.audio.sample_rate_hz
-    write_coded(path, blocks, rate_hz, codec, *codec.draw(random))
-    return path
+    with TemporaryDirectory() as place:
+        path = Path(place, f"coded{codec.suffix}")
+        write_coded(path, blocks, rate_hz, codec, *codec.draw(random))
+        try:
+            return draw_file(path, job, folder, settings)
+        except OutputError:
+            raise
+        except UserError as error:
+            name = f"{job.clip.path} after {job.codec}"
+            raise UserError(str(error).replace(str(path), name)) from None
 
 
 def draw_file(path: Path, job: Job, folder: Path, settings: Settings) -> dict:

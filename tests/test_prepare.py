@@ -355,3 +355,21 @@ def test_a_bad_file_is_listed_once_with_codecs_too(workplace):
         assert [row["audio"] for row in csv.DictReader(file)] == [
             "fake/broken.wav", "real/broken.wav",
         ]  # fmt: skip
+
+
+def test_a_file_of_which_a_codec_leaves_nothing_is_named_with_the_codec(workplace):
+    times = np.arange(2 * RATE_HZ) / RATE_HZ
+    for number in range(8):
+        faint = 1.4e-5 * np.sin(2 * np.pi * (26 + number) * times)  # half of a 16-bit step
+        path = workplace / "mine" / "real" / f"faint{number}.wav"
+        soundfile.write(path, faint, RATE_HZ, subtype="FLOAT")
+    assert prepare.main(["mine", "--name", "mine", "prepare.codecs=[telephone]", *ONE_PROCESS]) == 1
+    with Path("data/mine/errors.csv").open(newline="") as file:
+        errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
+    training = {row["audio"] for row in manifest() if row["split"] == "train"}
+    assert errors.keys() == {name for name in training if "faint" in name}
+    for name, error in errors.items():
+        path = workplace / "mine" / name
+        assert error == (
+            f"An audio file must hold sound. Received: {path} after telephone, silence."
+        )
