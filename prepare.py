@@ -23,6 +23,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -135,7 +136,7 @@ def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -
     coded = coded_jobs(jobs, settings.prepare.codecs)
     entries = draw_all([*jobs, *coded], folder, settings)
     failed = write_results([*jobs, *coded], entries, folder)
-    text = make_report(corpus, repeated, contradictory, jobs, entries, folder)
+    text = make_report(corpus, repeated, contradictory, jobs, coded, entries, folder)
     with replacing(folder / "report.txt") as partial:
         partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     print(text)
@@ -344,8 +345,8 @@ def draw_coded(job: Job, folder: Path, settings: Settings) -> dict:
     codec, random = CODECS[job.codec], random_of(job.stem)
     original = open_recording(job.clip.path, settings.audio, settings.limits.audio_hours)
     blocks, rate_hz = recording_blocks(original, settings.audio), settings.audio.sample_rate_hz
-    with TemporaryDirectory() as place:
-        path = Path(place, f"coded{codec.suffix}")
+    with temporary_folder() as place:
+        path = place / f"coded{codec.suffix}"
         write_coded(path, blocks, rate_hz, codec, *codec.draw(random))
         try:
             return draw_file(path, job, folder, settings)
@@ -354,6 +355,17 @@ def draw_coded(job: Job, folder: Path, settings: Settings) -> dict:
         except UserError as error:
             name = f"{job.clip.path} after {job.codec}"
             raise UserError(str(error).replace(str(path), name)) from None
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Make a folder for coded sound, and take it away again."""
+    try:
+        place = TemporaryDirectory()
+    except OSError as error:
+        raise unwritable(Path("a temporary folder"), error) from None
+    with place as name:
+        yield Path(name)
 
 
 def draw_file(path: Path, job: Job, folder: Path, settings: Settings) -> dict:
@@ -403,8 +415,9 @@ def write_results(jobs: Sequence[Job], entries: Mapping[str, dict], folder: Path
     errors: dict[str, str] = {}
     for job in jobs:
         if "error" in entries[job.stem]:  # what can't be read can't be coded either
-            errors.setdefault(one_line(job.clip.name), entries[job.stem]["error"])
-    write_table(folder / "errors.csv", ("audio", "error"), errors.items())
+            errors.setdefault(job.clip.name, entries[job.stem]["error"])
+    rows = ((one_line(name), error) for name, error in errors.items())
+    write_table(folder / "errors.csv", ("audio", "error"), rows)
     return len(errors)
 
 
@@ -430,12 +443,15 @@ def make_report(
     repeated: Sequence[str],
     contradictory: Sequence[str],
     jobs: Sequence[Job],
+    coded: Sequence[Job],
     entries: Mapping[str, dict],
     folder: Path,
 ) -> str:
     """Return what was made of the corpus, what was left out, and the shortcut audit."""
     drawn = [job for job in jobs if "error" not in entries[job.stem]]
     failed = [job.clip.name for job in jobs if "error" in entries[job.stem]]
+    unreadable = set(failed)
+    lost = [job.clip.name for job in coded if "error" in entries[job.stem]]
     if not drawn:
         raise UserError(
             f"At least one file must be usable. Received: none of {len(jobs):,}. "
@@ -449,6 +465,7 @@ def make_report(
         lines.append("No speakers are known, so the same voice may stand in several splits.")
     for what, names in (
         (f"could not be used ({folder / 'errors.csv'})", failed),
+        ("could not be used after a codec", [name for name in lost if name not in unreadable]),
         ("are listed but not there", corpus.missing),
         ("are there but not listed", corpus.unlisted),
         ("are listed more than once", corpus.repeated),

@@ -7,7 +7,8 @@
 FOLDER holds audio with a table that names label and split, or a public corpus; where no split is
 named, all of it is taken. Training must not have had it. Every file is judged as it is and through
 each codec, as predict.py does. A row has the EER with its 95% interval, and how many of the real
-and of the fake files are called FAKE, UNCERTAIN and REAL.
+and of the fake files are called FAKE, UNCERTAIN and REAL. A codec after which no real or no fake
+file can be judged has no row. Sound is brought to 16 kHz before it is coded.
 """
 
 import csv
@@ -30,7 +31,6 @@ from deepfake_audio.corpora import Clip, read_corpus
 from deepfake_audio.errors import (
     EXIT_OK,
     EXIT_SOME_FAILED,
-    EXIT_USER_ERROR,
     UserError,
     report,
     script,
@@ -80,7 +80,7 @@ def judged(files: Sequence[Path], run: Sequence[str], place: Path) -> dict[str, 
     table = place / "verdicts.csv"
     with redirect_stdout(io.StringIO()):
         code = predict.main([*map(str, filter(is_file, files)), *run, "--csv", str(table)])
-    if code == EXIT_USER_ERROR:
+    if code not in (EXIT_OK, EXIT_SOME_FAILED):
         sys.exit(code)
     with table.open(newline="", encoding="utf-8") as file:
         return {row["file"]: row for row in csv.DictReader(file) if row["score"]}
@@ -133,7 +133,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         pairs = zip(clips, map(str, files), strict=True)
         said = [(clip, known[file]) for clip, file in pairs if file in known]
         code = code if len(said) == len(clips) else EXIT_SOME_FAILED
-        rows.append(format_use(use, *zip(*said, strict=True)))
+        if {clip.label for clip, _ in said} == {"real", "fake"}:
+            rows.append(format_use(use, *zip(*said, strict=True)))
     print(f"\n{'':33}{'real files called':>30}{'fake files called':>30}")
     print(f"{'codec':10}{'EER':>7} {'95%':15}" + "".join(f"{v:>10}" for v in VERDICTS) * 2)
     print("\n".join(rows))

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.codec.codec import UnknownCodecError
 
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import unwritable
 from deepfake_audio.quiet import libraries_quiet
 
 KBIT = 1000
+ANY_SAMPLES = 4096  # in a frame, where the codec doesn't mind
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,25 @@ def write_coded(
             for frame in _frames(blocks, from_hz, stream):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
-    except (OSError, av.FFmpegError) as error:
-        if isinstance(error, OSError):
-            raise unwritable(path, error) from None
+    except OSError as error:
+        raise unwritable(path, error) from None
+    except (av.FFmpegError, UnknownCodecError) as error:
         raise UserError(
-            f"A codec must take the sound. Received: {codec.encoder}, {kbits} kbit/s, {rate_hz} "
-            f"Hz ({error.strerror}). Leave it out of prepare.codecs."
+            f"A codec must take the sound. Received: {path} for {codec.encoder}, {kbits} kbit/s, "
+            f"{rate_hz} Hz ({error}). Choose other codecs."
         ) from None
 
 
 def _frames(
     blocks: Iterable[np.ndarray], from_hz: int, stream: av.AudioStream
 ) -> Iterator[av.AudioFrame]:
-    """Yield the sound in the encoder's rate and format, in frames of the length that it takes."""
+    """Yield the sound in the encoder's rate and format, in frames of the length that it takes.
+
+    Only the last one may be shorter: an encoder fills up every frame that is.
+    """
     encoder = stream.codec_context
+    encoder.open(strict=False)  # else its frame size is not known yet
+    frame_samples = encoder.frame_size or ANY_SAMPLES
     resampler = av.AudioResampler(encoder.format, encoder.layout, encoder.rate)
     waiting = av.AudioFifo()
     for samples in blocks:
@@ -90,9 +97,7 @@ def _frames(
         frame.sample_rate = from_hz
         for resampled in resampler.resample(frame):
             waiting.write(resampled)
-        while encoder.frame_size and waiting.samples >= encoder.frame_size:
-            yield waiting.read(encoder.frame_size)
+        yield from waiting.read_many(frame_samples)
     for resampled in resampler.resample(None):
         waiting.write(resampled)
-    while waiting.samples:
-        yield waiting.read(encoder.frame_size, partial=True)
+    yield from waiting.read_many(frame_samples, partial=True)

@@ -16,11 +16,7 @@ DEFAULTS_FILE = Path(__file__).resolve().parent.parent / "config.yaml"
 SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
 # What a file from before there was the setting means by leaving it out.
-BEFORE = {
-    "audio": {"delay_fft_samples": 0, "frame_rates_hz": []},
-    "prepare": {"codecs": []},
-    "predict": {"min_bandwidth_hz": 0},
-}
+BEFORE = {"audio": {"delay_fft_samples": 0, "frame_rates_hz": []}, "prepare": {"codecs": []}}
 
 BOUNDS = {
     "minimum": "at least", "exclusiveMinimum": "above",

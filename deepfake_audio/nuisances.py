@@ -53,7 +53,7 @@ def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarra
 
     So many frames tell a band limit as well as all would, at a fixed cost for files of any length.
     """
-    from scipy import fft  # slow to import, and predicting needs no spectrum
+    from scipy import fft  # slow to import, and not everyone needs a spectrum
 
     padded = np.pad(samples, (0, max(0, frame_samples - len(samples))))
     starts = np.linspace(0, len(padded) - frame_samples, SPECTRUM_FRAMES).astype(int)

@@ -355,6 +355,17 @@ class Settings(Section):
         return max(1, int(self.limits.scoring_megabytes / output))
 
     @model_validator(mode="after")
+    def _a_band_can_be_heard(self) -> "Settings":
+        highest_hz = self.audio.sample_rate_hz / 2
+        if self.predict.min_bandwidth_hz >= highest_hz:
+            raise ValueError(
+                "predict.min_bandwidth_hz is less than half of audio.sample_rate_hz, or all sound "
+                f"is UNCERTAIN. Received: {self.predict.min_bandwidth_hz:g} of {highest_hz:g} Hz. "
+                "Ask for less, or 0 for none"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rows_are_left_to_look_at(self) -> "Settings":
         lower = any(view.startswith("lower") for view in self.model.views)
         if lower and self.model.hidden_rows >= self.image.height:

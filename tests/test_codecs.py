@@ -1,12 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import av
 import numpy as np
 import pytest
 
 from deepfake_audio.audio import read_audio
 from deepfake_audio.codecs import CODECS, write_coded
-from deepfake_audio.errors import OutputError
+from deepfake_audio.errors import OutputError, UserError
 from deepfake_audio.settings import CodecName
 
 RATE_HZ = 16_000
@@ -47,6 +49,8 @@ def test_the_setting_names_all_codecs():
 def test_what_was_coded_is_heard_again_and_takes_as_many_bits(name, rate_hz, kbits, tmp_path):
     samples = tones()
     path = coded(tmp_path, samples, name, rate_hz, kbits)
+    with av.open(str(path)) as container:
+        assert container.streams.audio[0].rate == rate_hz
     heard = read_audio(path, RATE_HZ)
     assert abs(len(heard) - len(samples)) < 0.1 * RATE_HZ
     assert level_db(heard, 500) == pytest.approx(level_db(samples, 500), abs=3)
@@ -78,6 +82,25 @@ def test_sound_in_pieces_is_the_same_sound(name, tmp_path):
     pieces = tmp_path / f"pieces{codec.suffix}"
     write_coded(pieces, np.array_split(samples, 7), RATE_HZ, codec, rate_hz, kbits)
     np.testing.assert_array_equal(read_audio(pieces, RATE_HZ), whole)
+
+
+def test_what_was_coded_is_not_held(tmp_path):
+    """Blocks are encoded as they come: part of the file is there before the last one is read."""
+    path, sizes = tmp_path / "long.mp3", []
+
+    def blocks():
+        for _ in range(20):
+            yield np.random.default_rng(0).normal(0, 0.1, 5 * RATE_HZ).astype(np.float32)
+            sizes.append(path.stat().st_size)
+
+    write_coded(path, blocks(), RATE_HZ, CODECS["mp3"], 44_100, 96)
+    assert sizes[-1] > 0.8 * path.stat().st_size
+
+
+def test_an_encoder_that_is_not_there_is_told(tmp_path):
+    codec = replace(CODECS["mp3"], encoder="libnope")
+    with pytest.raises(UserError, match=r"codec must take the sound.*sound.mp3 for libnope"):
+        write_coded(tmp_path / "sound.mp3", [tones()], RATE_HZ, codec, 44_100, 64)
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path):

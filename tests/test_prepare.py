@@ -331,13 +331,16 @@ def test_each_training_file_is_drawn_once_more_after_a_codec(workplace, capsys):
 
 def test_a_file_goes_through_the_same_codec_whatever_stands_beside_it(workplace):
     prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
-    before = {row["image"] for row in manifest() if row["codec"]}
+    before = {row["image"]: row["audio"] for row in manifest() if row["codec"]}
     drawn = {image: Path("data/mine", image).read_bytes() for image in before}
-    soundfile.write(workplace / "mine" / "real" / "a_new_one.wav", sound(2.0, 77), RATE_HZ)
+    for name in ("fake/+.wav", "real/+.wav"):  # before all others
+        soundfile.write(workplace / "mine" / name, sound(2.0, 76 + len(name)), RATE_HZ)
+    (workplace / "mine" / "real" / "+.wav").write_bytes(b"RIFF")
     shutil.rmtree("data")
     prepare.main(["mine", "--name", "mine", CODED, "prepare.workers=2"])
-    shared = before & {row["image"] for row in manifest()}
-    assert shared
+    training = {row["audio"] for row in manifest() if row["split"] == "train"}
+    shared = [image for image, audio in before.items() if audio in training]
+    assert len(shared) > 4
     assert all(Path("data/mine", image).read_bytes() == drawn[image] for image in shared)
 
 
@@ -357,7 +360,7 @@ def test_a_bad_file_is_listed_once_with_codecs_too(workplace):
         ]  # fmt: skip
 
 
-def test_a_file_of_which_a_codec_leaves_nothing_is_named_with_the_codec(workplace):
+def test_a_file_of_which_a_codec_leaves_nothing_is_named_with_the_codec(workplace, capsys):
     times = np.arange(2 * RATE_HZ) / RATE_HZ
     for number in range(8):
         faint = 1.4e-5 * np.sin(2 * np.pi * (26 + number) * times)  # half of a 16-bit step
@@ -368,6 +371,7 @@ def test_a_file_of_which_a_codec_leaves_nothing_is_named_with_the_codec(workplac
         errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
     training = {row["audio"] for row in manifest() if row["split"] == "train"}
     assert errors.keys() == {name for name in training if "faint" in name}
+    assert f"{len(errors):,} files could not be used after a codec: " in capsys.readouterr().out
     for name, error in errors.items():
         path = workplace / "mine" / name
         assert error == (
