@@ -347,8 +347,8 @@ def draw_coded(job: Job, folder: Path, settings: Settings) -> dict:
     blocks, rate_hz = recording_blocks(original, settings.audio), settings.audio.sample_rate_hz
     with temporary_folder() as place:
         path = place / f"coded{codec.suffix}"
-        write_coded(path, blocks, rate_hz, codec, *codec.draw(random))
         try:
+            write_coded(path, blocks, rate_hz, codec, *codec.draw(random))
             return draw_file(path, job, folder, settings)
         except OutputError:
             raise

@@ -44,7 +44,7 @@ from deepfake_audio.runs import RUNS
 from deepfake_audio.score_files import make_table
 from deepfake_audio.settings import WITH_DELAY
 from deepfake_audio.splits import SPLITS
-from deepfake_audio.tables import format_groups, with_interval
+from deepfake_audio.tables import format_groups, in_brackets, with_interval
 
 TUTORIAL = ROOT / "benchmarks" / "tutorial.yaml"
 
@@ -150,8 +150,7 @@ def row(record: ImageRecord, score: float, calibration: Calibration) -> dict:
 def format_line(name: str, figures: Mapping[str, Mapping], seconds: float) -> str:
     cells = []
     for split in ("val", "test"):
-        bounds = figures[split]["intervals"].get("eer")
-        interval = "({:.1%}-{:.1%})".format(*bounds) if bounds else "-"
+        interval = in_brackets(figures[split]["intervals"].get("eer"))
         corpora = figures[split]["groups"].get("corpus", {"rated": 0})
         mean = with_interval(corpora) if corpora["rated"] else "-"
         cells.append(f"{figures[split]['eer']:8.1%} {interval:16}{mean:>20}")

@@ -28,16 +28,12 @@ from deepfake_audio.audio import read_audio
 from deepfake_audio.codecs import CODECS, write_coded
 from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import Clip, read_corpus
-from deepfake_audio.errors import (
-    EXIT_OK,
-    EXIT_SOME_FAILED,
-    UserError,
-    report,
-    script,
-)
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
 from deepfake_audio.evaluation import evaluate_scores
 from deepfake_audio.files import is_file
 from deepfake_audio.score_files import make_table
+from deepfake_audio.settings import Settings
+from deepfake_audio.tables import in_brackets
 
 USES = {  # codec, sample rate in Hz, thousands of bits a second
     "mp3-64": ("mp3", 44_100, 64),
@@ -86,9 +82,10 @@ def judged(files: Sequence[Path], run: Sequence[str], place: Path) -> dict[str, 
         return {row["file"]: row for row in csv.DictReader(file) if row["score"]}
 
 
-def format_use(use: str, clips: Sequence[Clip], verdicts: Sequence[Mapping]) -> str:
+def format_use(
+    use: str, clips: Sequence[Clip], verdicts: Sequence[Mapping], settings: Settings
+) -> str:
     """Return the row of a codec, of clips and what was said of each."""
-    settings = load_settings()
     table = make_table(
         {
             "file": clip.name, "split": "test", "label": clip.label, "speaker": clip.speaker,
@@ -98,9 +95,7 @@ def format_use(use: str, clips: Sequence[Clip], verdicts: Sequence[Mapping]) -> 
         for clip, said in zip(clips, verdicts, strict=True)
     )  # fmt: skip
     figures = evaluate_scores(table, settings.evaluate, settings.predict)
-    bounds = figures["intervals"].get("eer")
-    row = f"{use:10}{figures['eer']:7.1%} "
-    row += f"{'({:.1%}-{:.1%})'.format(*bounds) if bounds else '-':15}"
+    row = f"{use:10}{figures['eer']:7.1%} {in_brackets(figures['intervals'].get('eer')):15}"
     for label in ("real", "fake"):
         of_class = [
             said["verdict"]
@@ -125,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "Error rates need real and fake files. "
             f"Received: {args.folder}, without both in {args.split}. Name another --split."
         )
+    settings = load_settings()
     run, code, rows = ["--run", args.run] if args.run else [], EXIT_OK, []
     for use in tqdm(args.only or [AS_IT_IS, *USES], unit=" codecs"):
         with TemporaryDirectory() as folder:
@@ -134,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         said = [(clip, known[file]) for clip, file in pairs if file in known]
         code = code if len(said) == len(clips) else EXIT_SOME_FAILED
         if {clip.label for clip, _ in said} == {"real", "fake"}:
-            rows.append(format_use(use, *zip(*said, strict=True)))
+            rows.append(format_use(use, *zip(*said, strict=True), settings))
     print(f"\n{'':33}{'real files called':>30}{'fake files called':>30}")
     print(f"{'codec':10}{'EER':>7} {'95%':15}" + "".join(f"{v:>10}" for v in VERDICTS) * 2)
     print("\n".join(rows))

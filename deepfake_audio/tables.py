@@ -118,6 +118,11 @@ def row_interval(row: Mapping) -> str:
     return _interval(row)
 
 
+def in_brackets(bounds: Sequence[float] | None) -> str:
+    """Return the 95% interval of all files' error rate, or a dash where there is none."""
+    return "({:.1%}-{:.1%})".format(*bounds) if bounds else "-"
+
+
 def with_interval(content: Mapping) -> str:
     """Return the mean error rate of groups, and its 95% interval where there is one."""
     mean = f"{content['mean_eer']:.1%}"
