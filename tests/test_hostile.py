@@ -23,6 +23,7 @@ import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio import runs
 from deepfake_audio.image_headers import image_size
+from deepfake_audio.journal import read_journal
 
 GOOD_WAV, GOOD_PNG = hostile.sound(hostile.noise()), hostile.picture(".png")
 RATES_HZ = (1, 2, 999, 1000, 8000, 11025, 44100, 96000, 192_000, 1_000_000, 10_000_000, 2**31 - 1)
@@ -400,7 +401,7 @@ def test_manifests_journals_and_nameless_files_that_never_end_are_not_read(
     with at_once():
         assert train.main([f"data.folder={folder}"]) == 2
         assert predict.main([str(tmp_path / "nameless")]) == 1
-        assert prepare.read_journal(tmp_path / "nameless") == {}
+        assert read_journal(tmp_path / "nameless") == {}
     assert "A manifest must hold something." in capsys.readouterr().err
 
 

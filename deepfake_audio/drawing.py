@@ -1,0 +1,252 @@
+"""Audio files drawn as the images of a data folder, on all cores."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from tqdm import tqdm
+
+from deepfake_audio.audio import (
+    open_recording,
+    recording_blocks,
+    recording_windows,
+    spectrogram_image,
+)
+from deepfake_audio.codecs import CODECS, write_coded
+from deepfake_audio.corpora import Clip
+from deepfake_audio.dataset import JOURNAL
+from deepfake_audio.errors import OutputError, UserError
+from deepfake_audio.files import is_file, replacing, unwritable
+from deepfake_audio.images import encode_png
+from deepfake_audio.journal import is_whole, note, read_journal
+from deepfake_audio.nuisances import measure_nuisances
+from deepfake_audio.settings import AudioSettings
+
+BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How files are drawn, and where to.
+
+    Attributes:
+        folder: of the data.
+        audio: how a window becomes an image.
+        max_windows: of a file, spread over it; 0 for all.
+        audio_hours: longer files are refused.
+    """
+
+    folder: Path
+    audio: AudioSettings
+    max_windows: int
+    audio_hours: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to draw: where its images go, and what its journal entry must be like to count.
+
+    Attributes:
+        clip: the file.
+        split: where its images go.
+        stem: of their names.
+        codec: the key of `CODECS` of what it goes through before it is drawn, or empty.
+    """
+
+    clip: Clip
+    split: str
+    stem: str
+    codec: str = ""
+
+    def key(self, max_windows: int) -> str:
+        """Return what changes when the file, its label, its split or its images would."""
+        try:
+            status = self.clip.path.stat()
+            changed = f"{status.st_size}|{status.st_mtime_ns}"
+        except OSError:
+            changed = "missing"
+        return f"{self.stem}|{str(self.clip.path.resolve())!a}|{changed}|{max_windows}"
+
+
+def make_job(clip: Clip, split: str) -> Job:
+    """Return the job of a clip; its image names are plain, and differ for different files."""
+    digest = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:10]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60].lstrip(".-")
+    return Job(clip, split, f"{split}/{clip.label}/{plain}_{digest}")
+
+
+def coded_jobs(jobs: Iterable[Job], codecs: Sequence[str]) -> list[Job]:
+    """Return a second job for each file of training: to go through one of the codecs first."""
+    if not codecs:
+        return []
+    coded = []
+    for job in jobs:
+        if job.split == "train":
+            codec = str(_random_of(job.stem).choice(codecs))
+            coded.append(replace(job, stem=f"{job.stem}_{codec}", codec=codec))
+    return coded
+
+
+def image_name(stem: str, number: int) -> str:
+    """Return the name of a job's image below the data folder."""
+    return f"{stem}_{number:04}.png"
+
+
+def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, dict]:
+    """Draw what is not drawn yet, and keep a journal of what is done.
+
+    Args:
+        workers: processes; 0 for one per core.
+
+    Returns:
+        The journal's entry for each job's stem: `starts` of the windows in seconds and the
+        nuisances, or `error`.
+
+    Raises:
+        OutputError: an image or the journal can't be written.
+        UserError: the system ended a process.
+    """
+    folder = drawing.folder
+    done = read_journal(folder / JOURNAL)
+    entries = {
+        job.stem: done[key]
+        for job in jobs
+        if (key := job.key(drawing.max_windows)) in done and _is_drawn(done[key], job, folder)
+    }
+    waiting = [job for job in jobs if job.stem not in entries]
+    try:
+        for split_and_class in {(folder / job.stem).parent for job in waiting}:
+            split_and_class.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    parallel = Parallel(n_jobs=workers or -1, return_as="generator_unordered")
+    batches = parallel(
+        delayed(_draw_batch)(waiting[first : first + BATCH], drawing, Path.cwd())
+        for first in range(0, len(waiting), BATCH)
+    )
+    with (
+        (folder / JOURNAL).open("a", encoding="utf-8") as journal,
+        tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
+    ):
+        for batch in _alive(batches):
+            note(journal, batch)
+            entries |= {entry["stem"]: entry for entry in batch}
+            progress.update(len(batch))
+    return entries
+
+
+def _is_drawn(entry: Mapping, job: Job, folder: Path) -> bool:
+    """Return whether a file was drawn without an error, and its images are still there."""
+    return (
+        entry.get("stem") == job.stem
+        and is_whole(entry)
+        and is_file(folder / image_name(job.stem, len(entry["starts"]) - 1))
+    )
+
+
+def _alive(batches: Iterator[list[dict]]) -> Iterator[list[dict]]:
+    """Yield what the processes have done; say it in one line if the system ended one of them."""
+    try:
+        yield from batches
+    except TerminatedWorkerError:
+        raise UserError(
+            "A process that draws must be left alone. Received: the system ended one, as it does "
+            "where memory runs out. Run this again, with fewer prepare.workers."
+        ) from None
+
+
+def _draw_batch(jobs: Sequence[Job], drawing: Drawing, cwd: Path) -> list[dict]:
+    os.chdir(cwd)  # a process that drew before may stand elsewhere
+    return [_draw_clip(job, drawing) for job in jobs]
+
+
+def _draw_clip(job: Job, drawing: Drawing) -> dict:
+    """Draw every window of one file, or say why it can't be done; return the journal's entry."""
+    entry = {"key": job.key(drawing.max_windows), "stem": job.stem}
+    try:
+        if job.codec:
+            return entry | _draw_coded(job, drawing)
+        return entry | _draw_file(job.clip.path, job.stem, drawing)
+    except OutputError:
+        raise
+    except UserError as error:
+        return entry | {"error": str(error)}
+
+
+def _draw_coded(job: Job, drawing: Drawing) -> dict:
+    """Send a job's sound through its codec, and draw what is left, as `_draw_file` does."""
+    codec, random, audio = CODECS[job.codec], _random_of(job.stem), drawing.audio
+    original = open_recording(job.clip.path, audio, drawing.audio_hours)
+    blocks = recording_blocks(original, audio)
+    with _temporary_folder() as place:
+        path = place / f"coded{codec.suffix}"
+        try:
+            write_coded(path, blocks, audio.sample_rate_hz, codec, *codec.draw(random))
+            return _draw_file(path, job.stem, drawing)
+        except OutputError:
+            raise
+        except UserError as error:
+            name = f"{job.clip.path} after {job.codec}"
+            raise UserError(str(error).replace(str(path), name)) from None
+
+
+def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:
+    """Draw every window of a file; return the `starts` of the windows and its nuisances."""
+    audio = drawing.audio
+    recording = open_recording(path, audio, drawing.audio_hours)
+    if recording.is_silent:
+        raise UserError(f"An audio file must hold sound. Received: {path}, silence.")
+    starts = []
+    for start, window in recording_windows(recording, audio, drawing.max_windows):
+        image = drawing.folder / image_name(stem, len(starts))
+        _write_png(image, spectrogram_image(window, audio))
+        starts.append(round(start, 3))
+    if not starts:
+        raise UserError(f"A window must hold sound. Received: {path}, whose chosen ones are quiet.")
+    nuisances = measure_nuisances(recording.beginning, audio.sample_rate_hz)
+    nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
+    nuisances |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
+    return {"starts": starts, "nuisances": nuisances}
+
+
+def _random_of(stem: str) -> np.random.Generator:
+    """Return a generator that draws the same for the same file, in whatever order files come."""
+    return np.random.default_rng(list(stem.encode()))
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Make a folder for coded sound, and take it away again."""
+    try:
+        place = TemporaryDirectory()
+    except OSError as error:
+        raise unwritable(Path("a temporary folder"), error) from None
+    with place as name:
+        yield Path(name)
+
+
+def _write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write an image; only what is there already is replaced in one step.
+
+    A new image counts when the journal and the manifest name it, so half of one harms nobody.
+    Renaming each would take longer than all the rest of writing, and let two processes wait for
+    each other.
+    """
+    encoded = encode_png(pixels)
+    try:
+        with path.open("xb") as file:
+            file.write(encoded)
+    except FileExistsError:
+        with replacing(path) as partial:
+            partial.write_bytes(encoded)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise unwritable(path, error) from None
