@@ -50,8 +50,8 @@ from deepfake_audio.nuisances import bandwidth_hz, clipped_share
 from deepfake_audio.settings import AudioSettings, PredictSettings, Settings
 
 FIELDS = (
-    "verdict", "confidence", "p_real", "score", "windows", "frame_rate_hz", "warning", "run",
-    "file",
+    "verdict", "confidence", "p_real", "score", "windows", "windows_left_out", "frame_rate_hz",
+    "warning", "run", "file",
 )  # fmt: skip
 STANDS_OUT_DB = 5  # of a file: of 1,651 voices 0.7% stand out as far, most of them by a hum
 MOST_SHOWN = 0.999
@@ -69,6 +69,7 @@ class Source:
         end_seconds: of its sound.
         starts: of its windows, in seconds.
         envelopes: the peaks of the sound in each window, for the timeline.
+        bandwidths_hz: of its windows, the highest frequency; empty where none is asked for.
         scores: of its windows, log-odds of real before calibration.
         rate_figures_db: of its windows, how far each frame rate stands out, `(rates,)`; empty where
             the run doesn't look at frame rates.
@@ -79,8 +80,15 @@ class Source:
     end_seconds: float = math.inf
     starts: list[float] = field(default_factory=list)
     envelopes: list[np.ndarray] = field(default_factory=list)
+    bandwidths_hz: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     rate_figures_db: list[np.ndarray] = field(default_factory=list)
+
+    def counted(self, settings: PredictSettings) -> np.ndarray:
+        """Return which windows' scores count, bool `(windows,)`: what a telephone left does not."""
+        if not self.bandwidths_hz:
+            return np.full(len(self.scores), True)
+        return np.array(self.bandwidths_hz) >= settings.min_bandwidth_hz
 
 
 @script
@@ -93,8 +101,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     reader = Reader(settings, record.images_from_audio)
     verdicts, drawn = [], Counter()
     for source in score_sources(model, reader, args.files, settings.score.batch_size):
-        if record.calibration.says_nothing:
-            source.warning = source.warning or "the run tells nothing apart: train it longer"
+        source.warning = source.warning or doubt_scores(
+            source, record.calibration, settings.predict
+        )
         judged = judge(source, record.calibration, settings.predict)
         judged |= {"frame_rate_hz": frame_rate_hz(source, settings.audio), "run": run.name}
         print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
@@ -236,6 +245,8 @@ class Reader:
         for start, window in () if recording.is_silent else recording_windows(recording, audio):
             source.starts.append(start)
             source.envelopes.append(timelines.envelope(window))
+            if self.settings.predict.min_bandwidth_hz:
+                source.bandwidths_hz.append(bandwidth_hz(window, audio.sample_rate_hz))
             image = spectrogram_image(window, audio)
             if audio.frame_rates_hz:
                 source.rate_figures_db.append(drawn_rate_figures_db(image, audio))
@@ -264,26 +275,35 @@ def doubt(recording: Recording, settings: Settings) -> str:
     clipped = clipped_share(recording.beginning)
     if clipped > settings.predict.max_clipped_share:
         return f"{clipped:.0%} of it is clipped"
-    if least_hz := settings.predict.min_bandwidth_hz:
-        highest_hz = bandwidth_hz(recording.beginning, settings.audio.sample_rate_hz)
-        if highest_hz < least_hz:
-            return f"nothing above {highest_hz:,.0f} Hz, as over a telephone"
+    return ""
+
+
+def doubt_scores(source: Source, calibration: Calibration, settings: PredictSettings) -> str:
+    """Return why the scores of a file give no confidence; empty if they do."""
+    if calibration.says_nothing:
+        return "the run tells nothing apart: train it longer"
+    if source.scores and not source.counted(settings).any():
+        return f"nothing above {max(source.bandwidths_hz):,.0f} Hz, as over a telephone"
     return ""
 
 
 def judge(source: Source, calibration: Calibration, settings: PredictSettings) -> dict:
     """Return the verdict on one file: more likely real, or fake, and how likely."""
     if not source.scores:
-        unknown = dict.fromkeys(FIELDS) | {"windows": 0}
+        unknown = dict.fromkeys(FIELDS) | {"windows": 0, "windows_left_out": 0}
         return unknown | {"verdict": "UNCERTAIN", "warning": source.warning, "file": source.name}
-    score = float(np.mean(source.scores))
+    counted = source.counted(settings)
+    if not counted.any():  # a score all the same, for who wants one
+        counted[:] = True
+    score = float(np.array(source.scores)[counted].mean())
     p_real = float(calibration.probability_real(score, settings.prior_fake))
     return {
         "verdict": "UNCERTAIN" if source.warning else verdict(p_real, settings.min_confidence),
         "confidence": None if source.warning else round(max(p_real, 1 - p_real), 6),
         "p_real": round(p_real, 6),
         "score": round(score, 6),
-        "windows": len(source.scores),
+        "windows": int(counted.sum()),
+        "windows_left_out": int((~counted).sum()),
         "warning": source.warning,
         "file": source.name,
     }
@@ -302,16 +322,23 @@ def format_verdict(judged: dict) -> str:
     """Return one line for people; no confidence is shown as more than 99.9%.
 
     >>> call = {"verdict": "FAKE", "confidence": 0.97, "warning": "", "file": "call.wav"}
-    >>> format_verdict(call | {"frame_rate_hz": None})
+    >>> call |= {"frame_rate_hz": None, "windows": 9, "windows_left_out": 0}
+    >>> format_verdict(call)
     'FAKE        97.0%  call.wav'
     >>> format_verdict(call | {"frame_rate_hz": 93.75})
     'FAKE        97.0%  call.wav  (repeats at 93.75 Hz)'
+    >>> format_verdict(call | {"windows_left_out": 3})
+    'FAKE        97.0%  call.wav  (3 of 12 windows left out, as over a telephone)'
     """
     shown = "-"
     if judged["confidence"] is not None:
         shown = f"{min(judged['confidence'], MOST_SHOWN):.1%}"
     rate_hz = judged["frame_rate_hz"]
-    notes = [judged["warning"], "" if rate_hz is None else f"repeats at {rate_hz:g} Hz"]
+    notes = [judged["warning"]]
+    if out := judged["windows_left_out"]:
+        notes.append(f"{out} of {judged['windows'] + out} windows left out, as over a telephone")
+    if rate_hz is not None:
+        notes.append(f"repeats at {rate_hz:g} Hz")
     said = "; ".join(filter(None, notes))
     line = f"{judged['verdict']:9} {shown:>7}  {one_line(judged['file'])}"
     return f"{line}  ({said})" if said else line
@@ -329,9 +356,10 @@ def write_timeline(
         drawn: counts the names, so that files of one name from several folders are all kept.
         quiet: print nothing.
     """
+    judged = source.counted(settings.predict) & (not source.warning)
     line = timelines.make_timeline(
         np.array(source.starts),
-        np.array(source.scores),
+        np.where(judged, source.scores, np.nan),
         calibration,
         settings.audio.window_seconds,
         settings.predict,

@@ -26,7 +26,6 @@ from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import CORPORA, SUBSETS, Corpus, read_corpus
 from deepfake_audio.dataset import (
     AUDIO_SETTINGS,
-    JOURNAL,
     MANIFEST,
     MANIFEST_FIELDS,
     read_audio_settings,
@@ -39,6 +38,7 @@ from deepfake_audio.dataset import (
 from deepfake_audio.drawing import Drawing, Job, coded_jobs, draw_all, image_name, make_job
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
 from deepfake_audio.files import is_file, is_folder, only_one, open_table, replacing, unwritable
+from deepfake_audio.journal import JOURNAL
 from deepfake_audio.settings import AudioSettings, Settings
 from deepfake_audio.splits import assign_splits, find_repeated
 

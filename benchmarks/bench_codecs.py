@@ -7,8 +7,9 @@
 FOLDER holds audio with a table that names label and split, or a public corpus; where no split is
 named, all of it is taken. Training must not have had it. Every file is judged as it is and through
 each codec, as predict.py does. A row has the EER with its 95% interval, and how many of the real
-and of the fake files are called FAKE, UNCERTAIN and REAL. A codec after which no real or no fake
-file can be judged has no row. Sound is brought to 16 kHz before it is coded.
+and of the fake files are called FAKE, UNCERTAIN and REAL. A file that can't be
+judged is named, counted and left out; a codec that leaves no real or no fake one has no row. Sound
+is brought to the run's sample rate before it is coded.
 """
 
 import csv
@@ -26,11 +27,18 @@ import predict
 from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import read_audio
 from deepfake_audio.codecs import CODECS, write_coded
-from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import Clip, read_corpus
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
+from deepfake_audio.errors import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    OutputError,
+    UserError,
+    report,
+    script,
+)
 from deepfake_audio.evaluation import evaluate_scores
-from deepfake_audio.files import is_file
+from deepfake_audio.files import check_file, is_file
+from deepfake_audio.runs import open_run
 from deepfake_audio.score_files import make_table
 from deepfake_audio.settings import Settings
 from deepfake_audio.tables import in_brackets
@@ -45,41 +53,54 @@ USES = {  # codec, sample rate in Hz, thousands of bits a second
 }
 AS_IT_IS = "none"
 VERDICTS = ("FAKE", "UNCERTAIN", "REAL")
-RATE_HZ = 16_000
 
 
-def write_file(clip: Clip, path: Path, use: str) -> UserError | None:
+def write_file(clip: Clip, path: Path, use: str, heard_hz: int) -> UserError | None:
     """Write a clip as a codec does; return why that can't be done."""
     codec, rate_hz, kbits = USES[use]
     try:
-        samples = read_audio(clip.path, RATE_HZ)
-        write_coded(path, [samples], RATE_HZ, CODECS[codec], rate_hz, kbits)
+        samples = read_audio(clip.path, heard_hz)
+        write_coded(path, [samples], heard_hz, CODECS[codec], rate_hz, kbits)
+        check_file(path, "A clip's sound after a codec")
+    except OutputError:
+        raise
     except UserError as error:
-        return error
+        return UserError(str(error).replace(str(path), f"{clip.path} after {use}"))
     return None
 
 
-def coded_files(clips: Sequence[Clip], place: Path, use: str) -> list[Path]:
+def coded_files(clips: Sequence[Clip], place: Path, use: str, heard_hz: int) -> list[Path]:
     """Return each clip as the codec leaves it; what can't be read is reported."""
     if use == AS_IT_IS:
         return [clip.path for clip in clips]
     suffix = CODECS[USES[use][0]].suffix
     paths = [place / f"{number:06}{suffix}" for number in range(len(clips))]
-    written = (delayed(write_file)(*pair, use) for pair in zip(clips, paths, strict=True))
+    pairs = zip(clips, paths, strict=True)
+    written = (delayed(write_file)(*pair, use, heard_hz) for pair in pairs)
     for error in filter(None, Parallel(n_jobs=-1)(written)):
         report(error)
     return paths
 
 
-def judged(files: Sequence[Path], run: Sequence[str], place: Path) -> dict[str, dict]:
-    """Return what predict.py says of each file that it can judge."""
+def judge(
+    clips: Sequence[Clip], files: Sequence[Path], run: Sequence[str], place: Path
+) -> list[tuple[Clip, dict]]:
+    """Return each clip with what predict.py says of its file; what has no score is reported."""
     table = place / "verdicts.csv"
     with redirect_stdout(io.StringIO()):
         code = predict.main([*map(str, filter(is_file, files)), *run, "--csv", str(table)])
     if code not in (EXIT_OK, EXIT_SOME_FAILED):
         sys.exit(code)
     with table.open(newline="", encoding="utf-8") as file:
-        return {row["file"]: row for row in csv.DictReader(file) if row["score"]}
+        said = {row["file"]: row for row in csv.DictReader(file)}
+    judged = []
+    for clip, file in zip(clips, map(str, files), strict=True):
+        if said.get(file, {}).get("score"):
+            judged.append((clip, said[file]))
+        elif file in said:  # else it was reported when it was written, or read
+            received = f"{clip.path}, {said[file]['warning']}"
+            report(UserError(f"A clip must hold what can be judged. Received: {received}."))
+    return judged
 
 
 def format_use(
@@ -120,14 +141,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             "Error rates need real and fake files. "
             f"Received: {args.folder}, without both in {args.split}. Name another --split."
         )
-    settings = load_settings()
+    _, _, settings = open_run(args.run, or_pretrained=True)
     run, code, rows = ["--run", args.run] if args.run else [], EXIT_OK, []
     for use in tqdm(args.only or [AS_IT_IS, *USES], unit=" codecs"):
         with TemporaryDirectory() as folder:
-            files = coded_files(clips, Path(folder), use)
-            known = judged(files, run, Path(folder))
-        pairs = zip(clips, map(str, files), strict=True)
-        said = [(clip, known[file]) for clip, file in pairs if file in known]
+            files = coded_files(clips, Path(folder), use, settings.audio.sample_rate_hz)
+            said = judge(clips, files, run, Path(folder))
         code = code if len(said) == len(clips) else EXIT_SOME_FAILED
         if {clip.label for clip, _ in said} == {"real", "fake"}:
             rows.append(format_use(use, *zip(*said, strict=True), settings))

@@ -29,31 +29,39 @@ import soundfile
 import soxr
 from scipy import fft
 
-import prepare
 from benchmarks import Row, sample_clips
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import Clip
+from deepfake_audio.drawing import Drawing, Job, draw_all, draw_clip, write_png
 from deepfake_audio.images import PNG_PARAMETERS
 
 SETTINGS = load_settings()
 AUDIO = SETTINGS.audio
 ROUNDS = 5
+STARTING_FILES = 128
 
 
 def ours(path: Path, folder: Path) -> int:
     """Do what prepare.py does to a file, less the shortcut audit's measurements."""
     count = 0
     for _, window in recording_windows(open_recording(path, AUDIO), AUDIO):
-        prepare.write_png(folder / f"{path.stem}_{count}.png", spectrogram_image(window, AUDIO))
+        write_png(folder / f"{path.stem}_{count}.png", spectrogram_image(window, AUDIO))
         count += 1
     return count
 
 
 def prepare_clip(path: Path, folder: Path) -> int:
     """Do all that prepare.py does to a file."""
-    job = prepare.Job(Clip(path, path.name, "real", group=path.name), "train", path.stem)
-    return len(prepare.draw_clip(job, folder, SETTINGS)["starts"])
+    return len(draw_clip(job_of(path, path.stem), drawing_to(folder))["starts"])
+
+
+def job_of(path: Path, stem: str) -> Job:
+    return Job(Clip(path, path.name, "real", group=path.name), "train", stem)
+
+
+def drawing_to(folder: Path) -> Drawing:
+    return Drawing(folder, AUDIO, SETTINGS.prepare.max_windows, SETTINGS.limits.audio_hours)
 
 
 def usual_recipe(path: Path, folder: Path) -> int:
@@ -154,22 +162,17 @@ def seconds_per_file(works: Sequence[Callable], paths: Sequence[Path]) -> list[f
     return best
 
 
-def processes_ratio(paths: Sequence[Path]) -> float:
+def processes_ratio(paths: Sequence[Path], files: int = 6000) -> float:
     """Return how many times faster prepare.py's drawing is with two processes than with one."""
     seconds = []
-    jobs = [
-        prepare.Job(Clip(path, path.name, "real", group=path.name), "train", path.stem)
-        for path in itertools.islice(itertools.cycle(paths), 6000)
-    ]
-    jobs = [
-        prepare.Job(job.clip, "train", f"{number}_{job.stem}") for number, job in enumerate(jobs)
-    ]
+    many = itertools.islice(itertools.cycle(paths), files)
+    jobs = [job_of(path, f"{number}_{path.stem}") for number, path in enumerate(many)]
     for workers in (1, 2):
-        settings = load_settings(None, [f"prepare.workers={workers}"])
         with tempfile.TemporaryDirectory() as folder:
-            prepare.draw_all(jobs[:128], Path(folder), settings)  # starts the processes
+            drawing = drawing_to(Path(folder))
+            draw_all(jobs[:STARTING_FILES], drawing, workers)  # starts the processes
             started = time.perf_counter()
-            prepare.draw_all(jobs[128:], Path(folder), settings)
+            draw_all(jobs[STARTING_FILES:], drawing, workers)
             seconds.append(time.perf_counter() - started)
     return seconds[0] / seconds[1]
 

@@ -85,7 +85,7 @@ def open_recording(path: Path, settings: AudioSettings, max_hours: float = math.
         powers.append(frame_powers(rest[: frames * frame_samples], frame_samples))
         rest = rest[frames * frame_samples :]
     if not total:
-        raise UserError(f"An audio file must hold sound. Received: {path}, which holds none.")
+        raise _no_sound(path)
     if len(rest):
         powers.append(np.square(rest).mean(keepdims=True))
     power = np.concatenate(powers)
@@ -130,8 +130,19 @@ def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[
 
 
 def read_audio(path: Path, sample_rate_hz: int) -> np.ndarray:
-    """Decode a whole audio file to mono at the given rate: float32 `(samples,)`, full scale 1."""
-    return np.concatenate([block for _, block in read_blocks(path, sample_rate_hz)])
+    """Decode a whole audio file to mono at the given rate: float32 `(samples,)`, full scale 1.
+
+    Raises:
+        UserError: as `open_recording` does.
+    """
+    blocks = [block for _, block in read_blocks(path, sample_rate_hz)]
+    if not blocks:
+        raise _no_sound(path)
+    return np.concatenate(blocks)
+
+
+def _no_sound(path: Path) -> UserError:
+    return UserError(f"An audio file must hold sound. Received: {path}, which holds none.")
 
 
 def frame_length(sample_rate_hz: int) -> int:

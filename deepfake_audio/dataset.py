@@ -15,6 +15,7 @@ from deepfake_audio.config import check_audio_settings, with_settings_of_before
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file, find_files, is_file, is_folder, read_lines, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, read_image
+from deepfake_audio.journal import JOURNAL
 from deepfake_audio.settings import AudioSettings, ImageSettings
 from deepfake_audio.splits import SPLITS
 from deepfake_audio.yaml_files import read_yaml
@@ -22,7 +23,6 @@ from deepfake_audio.yaml_files import read_yaml
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
-JOURNAL = "prepared.jsonl"  # prepare.py's own; a folder that has it has a manifest when it is done
 MANIFEST_FIELDS = (
     "image", "label", "split", "audio", "start_seconds", "speaker", "attack", "codec", "corpus",
 )  # fmt: skip

@@ -36,7 +36,8 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
         sample_rate_hz: the rate to resample to.
 
     Yields:
-        The file's own rate, and mono samples at ours, float32 `(samples,)`, full scale 1.
+        The file's own rate, and mono samples at ours, float32 `(samples,)`, full scale 1; never
+        none.
 
     Raises:
         UserError: the file is missing, holds no sound that can be read, or samples that are
@@ -62,9 +63,11 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
             mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
         if len(mono) and not np.abs(mono).max() < LOUDEST_SAMPLE:  # not a number is not below it
             raise UserError(f"An audio file must hold finite samples. Received: {path}.")
-        yield rate_hz, resampler.resample_chunk(mono) if resampler else mono
-    if resampler:
-        yield rate_hz, resampler.resample_chunk(np.empty(0, np.float32), last=True)
+        block = resampler.resample_chunk(mono) if resampler else mono
+        if len(block):  # of a few samples the resampler may not give any yet
+            yield rate_hz, block
+    if resampler and len(block := resampler.resample_chunk(np.empty(0, np.float32), last=True)):
+        yield rate_hz, block
 
 
 def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:

@@ -4,10 +4,8 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -22,11 +20,10 @@ from deepfake_audio.audio import (
 )
 from deepfake_audio.codecs import CODECS, write_coded
 from deepfake_audio.corpora import Clip
-from deepfake_audio.dataset import JOURNAL
 from deepfake_audio.errors import OutputError, UserError
-from deepfake_audio.files import is_file, replacing, unwritable
+from deepfake_audio.files import for_a_moment, is_file, replacing, unwritable
 from deepfake_audio.images import encode_png
-from deepfake_audio.journal import is_whole, note, read_journal
+from deepfake_audio.journal import JOURNAL, is_whole, note, read_journal
 from deepfake_audio.nuisances import measure_nuisances
 from deepfake_audio.settings import AudioSettings
 
@@ -104,6 +101,8 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
     """Draw what is not drawn yet, and keep a journal of what is done.
 
     Args:
+        jobs: the files, each stem once.
+        drawing: how, and the folder, which is there.
         workers: processes; 0 for one per core.
 
     Returns:
@@ -165,10 +164,10 @@ def _alive(batches: Iterator[list[dict]]) -> Iterator[list[dict]]:
 
 def _draw_batch(jobs: Sequence[Job], drawing: Drawing, cwd: Path) -> list[dict]:
     os.chdir(cwd)  # a process that drew before may stand elsewhere
-    return [_draw_clip(job, drawing) for job in jobs]
+    return [draw_clip(job, drawing) for job in jobs]
 
 
-def _draw_clip(job: Job, drawing: Drawing) -> dict:
+def draw_clip(job: Job, drawing: Drawing) -> dict:
     """Draw every window of one file, or say why it can't be done; return the journal's entry."""
     entry = {"key": job.key(drawing.max_windows), "stem": job.stem}
     try:
@@ -186,8 +185,7 @@ def _draw_coded(job: Job, drawing: Drawing) -> dict:
     codec, random, audio = CODECS[job.codec], _random_of(job.stem), drawing.audio
     original = open_recording(job.clip.path, audio, drawing.audio_hours)
     blocks = recording_blocks(original, audio)
-    with _temporary_folder() as place:
-        path = place / f"coded{codec.suffix}"
+    with for_a_moment(drawing.folder / f"coded{codec.suffix}") as path:
         try:
             write_coded(path, blocks, audio.sample_rate_hz, codec, *codec.draw(random))
             return _draw_file(path, job.stem, drawing)
@@ -207,7 +205,7 @@ def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:
     starts = []
     for start, window in recording_windows(recording, audio, drawing.max_windows):
         image = drawing.folder / image_name(stem, len(starts))
-        _write_png(image, spectrogram_image(window, audio))
+        write_png(image, spectrogram_image(window, audio))
         starts.append(round(start, 3))
     if not starts:
         raise UserError(f"A window must hold sound. Received: {path}, whose chosen ones are quiet.")
@@ -222,18 +220,7 @@ def _random_of(stem: str) -> np.random.Generator:
     return np.random.default_rng(list(stem.encode()))
 
 
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """Make a folder for coded sound, and take it away again."""
-    try:
-        place = TemporaryDirectory()
-    except OSError as error:
-        raise unwritable(Path("a temporary folder"), error) from None
-    with place as name:
-        yield Path(name)
-
-
-def _write_png(path: Path, pixels: np.ndarray) -> None:
+def write_png(path: Path, pixels: np.ndarray) -> None:
     """Write an image; only what is there already is replaced in one step.
 
     A new image counts when the journal and the manifest name it, so half of one harms nobody.

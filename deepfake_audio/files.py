@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO
 from deepfake_audio.errors import OutputError, UserError
 
 LONGEST_LINE = 65_536
-LEFT_BEHIND = re.compile(r"\.\d+\..+")  # as `replacing` names what is not finished
+LEFT_BEHIND = re.compile(r"\.\d+\..+")  # as `_unfinished` names it
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk is full, or the folder can't be written to.
     """
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    partial = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
@@ -38,6 +38,24 @@ def replacing(path: Path) -> Iterator[Path]:
         raise unwritable(path, error) from None
     finally:
         _remove(partial)
+
+
+def _unfinished(path: Path) -> Path:
+    """Return a name beside `path` that is this process's own, and that `only_one` clears away."""
+    return path.with_name(f".{os.getpid()}.{path.name}")
+
+
+@contextmanager
+def for_a_moment(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and take away what was written there.
+
+    What a killed process left is cleared away by the next `only_one`, as with `replacing`.
+    """
+    passing = _unfinished(path)
+    try:
+        yield passing
+    finally:
+        _remove(passing)
 
 
 @contextmanager
@@ -53,7 +71,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk is full, or the folder can't be written to.
     """
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    partial = _unfinished(path)
     try:
         partial.mkdir(parents=True)
         yield partial

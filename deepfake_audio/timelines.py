@@ -20,12 +20,12 @@ PICTURE_DPI = 130
 
 @dataclass(frozen=True)
 class Passage:
-    """A stretch with one verdict, times in seconds, confidence from 0.5 to 1."""
+    """A stretch with one verdict, times in seconds, confidence from 0.5 to 1, or None for none."""
 
     start_seconds: float
     end_seconds: float
     verdict: str
-    confidence: float
+    confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Timeline:
 
     Attributes:
         starts: of the windows in seconds, `(windows,)`.
-        p_fake: smoothed over neighbouring windows, `(windows,)`.
+        p_fake: smoothed over neighbouring windows, `(windows,)`; not a number where none counts.
         window_seconds: length of a window.
     """
 
@@ -61,7 +61,8 @@ def make_timeline(
 
     Args:
         starts: of the windows in seconds, rising, `(windows,)`.
-        scores: of the windows, log-odds of real before calibration, `(windows,)`.
+        scores: of the windows, log-odds of real before calibration, `(windows,)`; not a number for
+            what can't be judged. Where no window around a moment can, it is UNCERTAIN.
         calibration: of the run.
         window_seconds: length of a window.
         settings: `timeline_seconds`, the windows whose middles lie within half of which are
@@ -70,35 +71,39 @@ def make_timeline(
     """
     smoothed = smooth(starts, scores, settings.timeline_seconds)
     p_fake = 1 - calibration.probability_real(smoothed, settings.prior_fake)
-    is_fake = p_fake > 0.5
-    turns = np.flatnonzero(np.diff(is_fake)) + 1
+    sides = np.select([p_fake > 0.5, p_fake <= 0.5], [1, -1])  # 0 where it is not a number
+    turns = np.flatnonzero(np.diff(sides)) + 1
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
     borders = [starts[0], *((middles[turns] + middles[turns - 1]) / 2), end]
     passages = []
     for number, windows in enumerate(np.split(np.arange(len(starts)), turns)):
+        times = (round(float(borders[number]), 2), round(float(borders[number + 1]), 2))
         fake = float(p_fake[windows].mean())
-        passages.append(
-            Passage(
-                round(float(borders[number]), 2),
-                round(float(borders[number + 1]), 2),
-                verdict(1 - fake, settings.min_confidence),
-                round(max(fake, 1 - fake), 4),
-            )
-        )
+        said = ("UNCERTAIN", None)
+        if not math.isnan(fake):
+            said = verdict(1 - fake, settings.min_confidence), round(max(fake, 1 - fake), 4)
+        passages.append(Passage(*times, *said))
     return Timeline(starts, p_fake, window_seconds, passages)
 
 
 def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.ndarray:
     """Average each window's score with those that start within half the span of it.
 
+    What is not a number is left out; where nothing else is within the span, neither is the mean.
+
     >>> smooth(np.array([0.0, 1.0, 2.0, 9.0]), np.array([3.0, 0.0, 3.0, 5.0]), 2.0).tolist()
     [1.5, 2.0, 1.5, 5.0]
+    >>> smooth(np.array([0.0, 1.0, 2.0, 9.0]), np.array([3.0, 0.0, np.nan, np.nan]), 2.0).tolist()
+    [1.5, 1.5, 0.0, nan]
     """
-    sums = np.concatenate([[0.0], np.cumsum(scores)])
+    known = ~np.isnan(scores)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, scores, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
     first = np.searchsorted(starts, starts - span_seconds / 2 - 1e-9)
     after = np.searchsorted(starts, starts + span_seconds / 2 + 1e-9)
-    return (sums[after] - sums[first]) / (after - first)
+    with np.errstate(invalid="ignore"):  # nothing by nothing
+        return (sums[after] - sums[first]) / (counts[after] - counts[first])
 
 
 def format_passages(passages: Sequence[Passage]) -> str:
@@ -106,7 +111,8 @@ def format_passages(passages: Sequence[Passage]) -> str:
     lines = [f"{'start':>10}{'end':>10}  verdict  confidence"]
     for passage in passages:
         times = f"{clock(passage.start_seconds):>10}{clock(passage.end_seconds):>10}"
-        lines.append(f"{times}  {passage.verdict:9}{passage.confidence:10.1%}")
+        shown = "-" if passage.confidence is None else f"{passage.confidence:.1%}"
+        lines.append(f"{times}  {passage.verdict:9}{shown:>10}")
     return "\n".join(lines)
 
 

@@ -219,6 +219,20 @@ def test_channels_are_averaged(tmp_path: Path):
     assert np.abs(read_audio(tmp_path / "three.wav", RATE_HZ) - expected).max() < 1e-3
 
 
+def test_a_file_without_samples_is_told(tmp_path: Path):
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE_HZ)
+    with pytest.raises(UserError, match=r"must hold sound.*empty\.wav"):
+        read_audio(tmp_path / "empty.wav", RATE_HZ)
+
+
+def test_no_block_is_empty(tmp_path: Path):
+    """Of the last block's few samples the resampler gives none yet."""
+    soundfile.write(tmp_path / "long.wav", np.full(60 * 44_100 + 10, 0.1), 44_100)
+    blocks = [block for _, block in decoding.read_blocks(tmp_path / "long.wav", RATE_HZ)]
+    assert len(blocks) == 3
+    assert all(len(block) for block in blocks)
+
+
 def test_windows_of_a_long_recording_are_those_of_its_samples(tmp_path: Path):
     seconds = 95  # longer than what is held, and than several blocks
     samples = np.concatenate([np.zeros(RATE_HZ, np.float32), speech_like(seconds)])

@@ -2,6 +2,7 @@ import csv
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -56,6 +57,17 @@ def test_a_file_that_can_t_be_read_is_counted(clips, capfd):
     printed = capfd.readouterr()
     assert printed.err.count("clips/2.wav") == 2
     assert len(cells(printed.out, "telephone")) == 6
+
+
+def test_a_file_without_a_score_is_named(clips, capfd):
+    soundfile.write(clips / "2.wav", np.zeros(16000), 16000)
+    soundfile.write(clips / "5.wav", np.full(8, 0.1), 16000)
+    soundfile.write(clips / "6.wav", np.zeros(0), 16000)
+    assert main(["clips", *SHIPPED, "--only", "mp3-64"]) == 1
+    errors = [line for line in capfd.readouterr().err.splitlines() if "error: " in line]
+    assert len(errors) == 3
+    told = {2: "clips/2.wav, silent", 5: "clips/5.wav after mp3-64", 6: "clips/6.wav, which holds"}
+    assert all(sum(text in line for line in errors) == 1 for text in told.values()), errors
 
 
 def test_no_file_that_can_be_judged_is_no_row(clips, capsys):

@@ -5,6 +5,7 @@ from typing import get_args
 import av
 import numpy as np
 import pytest
+import scipy.signal
 
 from deepfake_audio.audio import read_audio
 from deepfake_audio.codecs import CODECS, write_coded
@@ -82,6 +83,17 @@ def test_sound_in_pieces_is_the_same_sound(name, tmp_path):
     pieces = tmp_path / f"pieces{codec.suffix}"
     write_coded(pieces, np.array_split(samples, 7), RATE_HZ, codec, rate_hz, kbits)
     np.testing.assert_array_equal(read_audio(pieces, RATE_HZ), whole)
+
+
+@pytest.mark.parametrize(("name", "rate_hz", "kbits"), USES)
+def test_what_was_coded_comes_no_later(name, rate_hz, kbits, tmp_path):
+    """An encoder's delay would move the copy's windows off the original's."""
+    samples = np.random.default_rng(0).normal(0, 0.1, 2 * RATE_HZ).astype(np.float32)
+    samples = scipy.signal.lfilter([0.1], [1, -0.9], samples)  # most of it is below 1 kHz
+    heard = read_audio(coded(tmp_path, samples.astype(np.float32), name, rate_hz, kbits), RATE_HZ)
+    shared = min(len(heard), len(samples))
+    alike = scipy.signal.correlate(heard[:shared], samples[:shared], "same", "fft")
+    assert abs(int(np.argmax(alike)) - shared // 2) <= RATE_HZ // 1000
 
 
 def test_what_was_coded_is_not_held(tmp_path):

@@ -12,7 +12,7 @@ ORDER = (
     "quiet", "interrupts", "errors", "arguments", "files", "memory", "yaml_files", "frame_rates",
     "settings", "config", "decoding", "audio", "codecs", "image_headers", "images", "seeds",
     "warps", "distortions", "nuisances", "corpus_files", "corpus_layouts", "corpora", "splits",
-    "dataset", "journal", "drawing", "draws", "feed", "vocoders", "programs", "onnx_graph",
+    "journal", "dataset", "drawing", "draws", "feed", "vocoders", "programs", "onnx_graph",
     "calibration", "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines",
     "callbacks", "score_files", "groups", "evaluation", "tables", "pictures", "report",
 )  # fmt: skip

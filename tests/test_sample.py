@@ -119,3 +119,11 @@ def test_bandwidth_and_clipping_of_a_known_signal():
     tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
     assert measure_nuisances(tone, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
     assert measure_nuisances(np.clip(4 * tone, -1, 1), 16000)["clipping"] > 0.5
+
+
+def test_an_offset_or_a_hum_does_not_hide_what_is_high():
+    time = np.arange(16000) / 16000
+    tones = np.sin(2 * np.pi * 1000 * time) + 0.01 * np.sin(2 * np.pi * 6000 * time)
+    for loud in (np.full(16000, 0.5), 0.5 * np.sin(2 * np.pi * 50 * time)):
+        sound = 0.005 * tones + loud
+        assert measure_nuisances(sound, 16000)["bandwidth"] == pytest.approx(6000, abs=150)

@@ -515,6 +515,49 @@ def test_what_a_telephone_left_is_uncertain_where_a_band_is_asked_for(
     assert not any(verdict["warning"] for verdict in judged(capsys, *names))
 
 
+def test_only_the_half_that_came_over_a_telephone_is_left_out(
+    in_audio_workspace, tmp_path, monkeypatch, capsys
+):
+    wide = make_voice("real", 1, 20.0)
+    narrow = soxr.resample(soxr.resample(make_voice("fake", 2, 20.0), 16000, 8000), 8000, 16000)
+    soundfile.write(tmp_path / "wide.wav", wide, 16000)
+    soundfile.write(tmp_path / "both.wav", np.concatenate([narrow, wide]), 16000)
+    run = ["--run", str(Path("runs/heard").resolve())]
+    monkeypatch.chdir(tmp_path)
+    asked = [*run, "--set", "predict.min_bandwidth_hz=5000"]
+    alone, both = judged(capsys, *asked, "wide.wav", "both.wav")
+    assert (alone["windows_left_out"], both["warning"]) == (0, "")
+    assert both["windows_left_out"] == pytest.approx(both["windows"], abs=2)
+    assert both["verdict"] == alone["verdict"] == "REAL"
+    assert both["score"] == pytest.approx(alone["score"], rel=0.2)
+    assert predict.main([*asked, "--timeline", "both.wav"]) == 0
+    windows = both["windows"] + both["windows_left_out"]
+    assert f"({both['windows_left_out']} of {windows} windows left out" in capsys.readouterr().out
+    uncertain, real = read_rows(Path("timelines/both.wav.csv"))
+    assert (uncertain["verdict"], uncertain["confidence"]) == ("UNCERTAIN", "")
+    assert real["verdict"] == "REAL"
+    assert float(real["start_seconds"]) == pytest.approx(20, abs=3)
+
+
+@pytest.mark.parametrize("why", ["telephone", "clipped"])
+def test_what_can_not_be_judged_has_no_judged_passage(
+    why, in_audio_workspace, tmp_path, monkeypatch, capsys
+):
+    voice = make_voice("fake", 1, 12.0)
+    sound = soxr.resample(voice, 16000, 8000) if why == "telephone" else np.sign(voice)
+    soundfile.write(tmp_path / "call.wav", sound, 8000 if why == "telephone" else 16000)
+    run = str(Path("runs/heard").resolve())
+    monkeypatch.chdir(tmp_path)
+    asked = ["--run", run, "--set", "predict.min_bandwidth_hz=5000", "--timeline"]
+    assert predict.main([*asked, "call.wav"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("UNCERTAIN       -  call.wav  (")
+    assert printed[2].split()[2:] == ["UNCERTAIN", "-"]
+    (passage,) = read_rows(Path("timelines/call.wav.csv"))
+    assert (passage["verdict"], passage["confidence"]) == ("UNCERTAIN", "")
+    assert cv2.imread("timelines/call.wav.png").std() > 5
+
+
 def test_bad_audio_does_not_stop_the_others_nor_change_their_order(
     in_audio_workspace, tmp_path, capsys
 ):

@@ -43,6 +43,15 @@ def test_a_rare_fake_needs_a_lower_score():
     assert timeline_of([-1.0], prior_fake=0.1).passages[0].verdict == "REAL"
 
 
+def test_what_counts_for_nothing_is_an_uncertain_passage():
+    nothing = float("nan")
+    passages = timeline_of([3.0] * 4 + [nothing] * 4 + [-3.0] * 4).passages
+    assert [passage.verdict for passage in passages] == ["REAL", "UNCERTAIN", "FAKE"]
+    assert [passage.confidence is None for passage in passages] == [False, True, False]
+    assert timeline_of([3.0, nothing, 3.0], span_seconds=3.0).passages[0].end_seconds == 4.0
+    assert [p.verdict for p in timeline_of([nothing] * 3).passages] == ["UNCERTAIN"]
+
+
 def test_one_window_is_one_passage():
     (passage,) = timeline_of([-1.0]).passages
     assert (passage.start_seconds, passage.end_seconds, passage.verdict) == (0.0, 2.0, "FAKE")

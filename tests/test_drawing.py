@@ -1,0 +1,92 @@
+"""Files drawn one by one: through codecs, and what is left behind."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from deepfake_audio.codecs import CODECS
+from deepfake_audio.config import load_settings
+from deepfake_audio.corpora import Clip
+from deepfake_audio.dataset import read_records
+from deepfake_audio.drawing import Drawing, Job, draw_all, draw_clip
+from deepfake_audio.errors import UserError
+from deepfake_audio.journal import JOURNAL, is_whole, read_journal
+
+AUDIO = load_settings().audio
+
+
+def job_of(path: Path, codec: str = "", stem: str = "train/real/a") -> Job:
+    return Job(Clip(path, path.name, "real", group=path.name), "train", stem, codec)
+
+
+def write_noise(path: Path, samples: int, rate_hz: int = 44_100) -> Path:
+    sound = np.random.default_rng(0).normal(0, 0.1, samples)
+    soundfile.write(path, sound, rate_hz)
+    return path
+
+
+@pytest.fixture
+def drawing(tmp_path: Path) -> Drawing:
+    (tmp_path / "data" / "train" / "real").mkdir(parents=True)
+    (tmp_path / "data" / JOURNAL).touch()
+    return Drawing(tmp_path / "data", AUDIO, max_windows=2, audio_hours=1)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_long_recording_goes_through_a_codec_though_its_last_block_gives_no_sample(
+    codec, drawing, tmp_path
+):
+    path = write_noise(tmp_path / "long.wav", 90 * 44_100 + 10)  # less than the resampler holds
+    entry = draw_clip(job_of(path, codec), drawing)
+    assert is_whole(entry), entry
+    assert len(list((drawing.folder / "train" / "real").glob("a_*.png"))) == 2
+
+
+def test_a_coded_file_is_taken_away(drawing, tmp_path):
+    path = write_noise(tmp_path / "a.wav", 44_100)
+    for stem, codec in zip("abcd", CODECS, strict=True):
+        assert is_whole(draw_clip(job_of(path, codec, f"train/real/{stem}"), drawing))
+    assert not list(drawing.folder.glob(".*"))
+
+
+def test_nothing_is_drawn_twice_unless_an_image_is_gone(drawing, tmp_path):
+    job = job_of(write_noise(tmp_path / "a.wav", 4 * 44_100))
+    first = draw_all([job], drawing, workers=1)
+    image = drawing.folder / "train" / "real" / "a_0001.png"
+    drawn = image.read_bytes()
+    image.with_name("a_0000.png").write_bytes(b"mine")
+    assert draw_all([job], drawing, workers=1) == first
+    assert image.with_name("a_0000.png").read_bytes() == b"mine"
+    image.unlink()
+    assert draw_all([job], drawing, workers=1) == first
+    assert image.read_bytes() == drawn
+    assert image.with_name("a_0000.png").read_bytes() != b"mine"
+
+
+def test_a_file_without_samples_is_told_and_the_others_are_drawn(drawing, tmp_path):
+    empty = job_of(write_noise(tmp_path / "empty.wav", 0), stem="train/real/e")
+    full = job_of(write_noise(tmp_path / "full.wav", 44_100), stem="train/real/f")
+    entries = draw_all([empty, full], drawing, workers=1)
+    assert "must hold sound" in entries["train/real/e"]["error"]
+    assert is_whole(entries["train/real/f"])
+    assert set(read_journal(drawing.folder / JOURNAL)) == {e["key"] for e in entries.values()}
+
+
+def test_a_folder_that_was_begun_but_not_ended_is_no_data(drawing):
+    with pytest.raises(UserError, match=r"prepare\.py"):
+        read_records(drawing.folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"starts": []}, {"starts": [True, "0"]}, {"starts": None}, {"nuisances": {}},
+        {"nuisances": None}, {"starts": [1e300]},
+    ],
+)  # fmt: skip
+def test_an_entry_that_lacks_something_is_not_whole(change, drawing, tmp_path):
+    entry = draw_clip(job_of(write_noise(tmp_path / "a.wav", 44_100)), drawing)
+    assert is_whole(entry)
+    assert not is_whole(entry | change)
