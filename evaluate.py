@@ -310,6 +310,8 @@ def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
 def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Settings]:
     """Return the last split of a run's scores.csv, or of a file like it, and the settings."""
     path, settings = Path(name), load_settings(None, overrides)
+    if is_file(path / SCORES) and not is_file(path / "run.json"):  # an evaluation without a run
+        path /= SCORES
     if not is_file(path):
         run, _, settings = runs.open_run(name, overrides=overrides)
         path = run.folder / SCORES

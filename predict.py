@@ -12,9 +12,11 @@
 
 The confidence is the probability of the verdict, calibrated on the run's validation files: it means
 something for voices recorded like those. UNCERTAIN is the answer to sound that is too short, silent
-or clipped, and to a verdict less sure than predict.min_confidence. "repeats at 93.75 Hz" is said of
-a recording that repeats as what vocoders make does, at that rate; a hum of mains may, at 50 or 100.
-A file that can't be read is named and skipped; the exit code is then 1.
+or clipped, or has no frequency above predict.min_bandwidth_hz, as over a telephone (the shipped model
+asks for that), and to a verdict less sure than predict.min_confidence, of which "rather fake" says
+where it leans. "repeats at 93.75 Hz" is said of a recording that repeats as what vocoders make does,
+at that rate; a hum of mains may, at 50 or 100. A file that can't be read is named and skipped; the
+exit code is then 1.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import csv
 import json
 import math
 import os
+import re
 import sys
 import tempfile
 from collections import Counter, deque
@@ -44,14 +47,23 @@ from deepfake_audio.audio import (
 from deepfake_audio.calibration import Calibration, verdict
 from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
-from deepfake_audio.files import check_file, find_files, is_folder, open_table, replacing
+from deepfake_audio.files import (
+    check_file,
+    find_files,
+    for_a_moment,
+    is_file,
+    is_folder,
+    open_table,
+    replacing,
+    unwritable,
+)
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import bandwidth_hz, clipped_share
 from deepfake_audio.settings import AudioSettings, PredictSettings, Settings
 
 FIELDS = (
     "verdict", "confidence", "p_real", "score", "windows", "windows_left_out", "frame_rate_hz",
-    "warning", "run", "file",
+    "warning", "run", "file", "error",
 )  # fmt: skip
 STANDS_OUT_DB = 5  # of a file: of 1,651 voices 0.7% stand out as far, most of them by a hum
 MOST_SHOWN = 0.999
@@ -69,6 +81,7 @@ class Source:
         end_seconds: of its sound.
         starts: of its windows, in seconds.
         envelopes: the peaks of the sound in each window, for the timeline.
+        clipped_shares: of the samples of its windows.
         bandwidths_hz: of its windows, the highest frequency; empty where none is asked for.
         scores: of its windows, log-odds of real before calibration.
         rate_figures_db: of its windows, how far each frame rate stands out, `(rates,)`; empty where
@@ -80,6 +93,7 @@ class Source:
     end_seconds: float = math.inf
     starts: list[float] = field(default_factory=list)
     envelopes: list[np.ndarray] = field(default_factory=list)
+    clipped_shares: list[float] = field(default_factory=list)
     bandwidths_hz: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     rate_figures_db: list[np.ndarray] = field(default_factory=list)
@@ -98,22 +112,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_table(Path(args.csv))
     run, record, settings = runs.open_run(args.run, overrides=args.settings, or_pretrained=True)
     model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
+    if not (args.run or args.json):
+        print(f"Judged by {one_line(run.folder)}; --run names another.", file=sys.stderr)
     reader = Reader(settings, record.images_from_audio)
     verdicts, drawn = [], Counter()
-    for source in score_sources(model, reader, args.files, settings.score.batch_size):
-        source.warning = source.warning or doubt_scores(
-            source, record.calibration, settings.predict
-        )
-        judged = judge(source, record.calibration, settings.predict)
-        judged |= {"frame_rate_hz": frame_rate_hz(source, settings.audio), "run": run.name}
-        print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
-        if args.timeline and source.starts:
-            write_timeline(source, record.calibration, settings, drawn, quiet=args.json)
-        verdicts += [judged] if args.csv else []
-    if args.csv:
-        write_csv(Path(args.csv), verdicts)
+    try:
+        for source in score_sources(model, reader, args.files, settings.score.batch_size):
+            source.warning = source.warning or doubt_windows(
+                source, record.calibration, settings.predict
+            )
+            judged = judge(source, record.calibration, settings.predict)
+            judged |= {"frame_rate_hz": frame_rate_hz(source, settings.audio), "run": run.name}
+            print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
+            if args.timeline and source.starts:
+                write_timeline(source, record.calibration, settings, drawn, quiet=args.json)
+            verdicts += [judged] if args.csv else []
+    finally:  # Ctrl-C takes no verdict away
+        if args.csv:
+            write_csv(Path(args.csv), [*verdicts, *reader.failed])
     if reader.failed:
-        print(f"{reader.failed} files could not be judged.", file=sys.stderr)
+        print(f"{len(reader.failed)} files could not be judged.", file=sys.stderr)
     return EXIT_SOME_FAILED if reader.failed else EXIT_OK
 
 
@@ -142,7 +160,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--csv", metavar="FILE", help="also write the verdicts as a table")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    for name in args.files:
+        if re.fullmatch(r"[a-z]+\.[a-z_]+=.*", name) and not os.path.lexists(name):
+            raise UserError(f"A setting stands behind --set. Received: {name}. Write --set {name}.")
+    return args
 
 
 def score_sources(
@@ -161,13 +183,13 @@ class Reader:
     """Opens files one by one and goes on past those that can't be read.
 
     Attributes:
-        failed: how many could not be read; each was reported.
+        failed: `file` and `error` of each that could not be read; all were reported.
     """
 
     def __init__(self, settings: Settings, images_from_audio: bool):
         self.settings = settings
         self.images_from_audio = images_from_audio
-        self.failed = 0
+        self.failed: list[dict[str, str]] = []
 
     def windows(
         self, names: Iterable[str], opened: deque[Source]
@@ -177,24 +199,26 @@ class Reader:
             try:
                 yield from self._open(name, opened)
             except UserError as error:
-                self._fail(error)
+                self._fail(name, error)
 
     def _expand(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:
             if not name:
-                self._fail(UserError("A file has a name. Received: an empty one."))
+                self._fail(name, UserError("A file has a name. Received: an empty one."))
                 continue
             if not is_folder(Path(name)):
                 yield name
                 continue
-            found = find_files(Path(name), IMAGE_SUFFIXES | set(AUDIO_SUFFIXES))
+            suffixes = IMAGE_SUFFIXES | set(AUDIO_SUFFIXES)
+            found = [path for path in find_files(Path(name), suffixes) if not is_timeline(path)]
             if not found:
-                self._fail(UserError(f"A folder must hold audio or images. Received: {name}."))
+                error = UserError(f"A folder must hold audio or images. Received: {name}.")
+                self._fail(name, error)
             yield from map(str, found)
 
-    def _fail(self, error: UserError) -> None:
+    def _fail(self, name: str, error: UserError) -> None:
         report(error)
-        self.failed += 1
+        self.failed.append({"file": name, "error": str(error)})
 
     def _open(self, name: str, opened: deque[Source]) -> Iterator[tuple[Source, np.ndarray]]:
         if name == STANDARD_INPUT:
@@ -245,12 +269,19 @@ class Reader:
         for start, window in () if recording.is_silent else recording_windows(recording, audio):
             source.starts.append(start)
             source.envelopes.append(timelines.envelope(window))
+            source.clipped_shares.append(clipped_share(window))
             if self.settings.predict.min_bandwidth_hz:
                 source.bandwidths_hz.append(bandwidth_hz(window, audio.sample_rate_hz))
             image = spectrogram_image(window, audio)
             if audio.frame_rates_hz:
                 source.rate_figures_db.append(drawn_rate_figures_db(image, audio))
             yield source, fit_image(image, self.settings.image)
+
+
+def is_timeline(path: Path) -> bool:
+    """Return whether a picture is one that --timeline drew: its table lies beside it."""
+    beside = path.with_suffix(".csv")
+    return path.parent.name == TIMELINES.name and path.suffix == ".png" and is_file(beside)
 
 
 def is_image(path: Path) -> bool:
@@ -272,14 +303,14 @@ def doubt(recording: Recording, settings: Settings) -> str:
         return "silent"
     if seconds < settings.predict.min_seconds:
         return f"{seconds:.2f} s of sound, at least {settings.predict.min_seconds:g} are needed"
-    clipped = clipped_share(recording.beginning)
-    if clipped > settings.predict.max_clipped_share:
-        return f"{clipped:.0%} of it is clipped"
     return ""
 
 
-def doubt_scores(source: Source, calibration: Calibration, settings: PredictSettings) -> str:
-    """Return why the scores of a file give no confidence; empty if they do."""
+def doubt_windows(source: Source, calibration: Calibration, settings: PredictSettings) -> str:
+    """Return why the windows of a file give no confidence; empty if they do."""
+    clipped = np.mean(source.clipped_shares or [0.0])
+    if clipped > settings.max_clipped_share:
+        return f"{clipped:.0%} of it is clipped"
     if calibration.says_nothing:
         return "the run tells nothing apart: train it longer"
     if source.scores and not source.counted(settings).any():
@@ -322,19 +353,23 @@ def format_verdict(judged: dict) -> str:
     """Return one line for people; no confidence is shown as more than 99.9%.
 
     >>> call = {"verdict": "FAKE", "confidence": 0.97, "warning": "", "file": "call.wav"}
-    >>> call |= {"frame_rate_hz": None, "windows": 9, "windows_left_out": 0}
+    >>> call |= {"p_real": 0.03, "frame_rate_hz": None, "windows": 9, "windows_left_out": 0}
     >>> format_verdict(call)
     'FAKE        97.0%  call.wav'
     >>> format_verdict(call | {"frame_rate_hz": 93.75})
     'FAKE        97.0%  call.wav  (repeats at 93.75 Hz)'
     >>> format_verdict(call | {"windows_left_out": 3})
     'FAKE        97.0%  call.wav  (3 of 12 windows left out, as over a telephone)'
+    >>> format_verdict(call | {"verdict": "UNCERTAIN", "confidence": 0.58, "p_real": 0.42})
+    'UNCERTAIN   58.0%  call.wav  (rather fake)'
     """
     shown = "-"
     if judged["confidence"] is not None:
         shown = f"{min(judged['confidence'], MOST_SHOWN):.1%}"
     rate_hz = judged["frame_rate_hz"]
     notes = [judged["warning"]]
+    if judged["verdict"] == "UNCERTAIN" and judged["confidence"] is not None:
+        notes.append("rather real" if judged["p_real"] >= 0.5 else "rather fake")
     if out := judged["windows_left_out"]:
         notes.append(f"{out} of {judged['windows'] + out} windows left out, as over a telephone")
     if rate_hz is not None:
@@ -384,8 +419,14 @@ def plain_name(name: str) -> str:
 
 
 def check_table(path: Path) -> None:
-    """Raise a `UserError` if a table of verdicts would overwrite something else."""
+    """Raise a `UserError` if a table of verdicts would overwrite something else, or can't be."""
     if not os.path.lexists(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with for_a_moment(path) as passing:
+                passing.touch()
+        except OSError as error:
+            raise unwritable(path, error) from None
         return
     check_file(path, "--csv FILE, where it exists already,")
     with path.open("rb") as file:

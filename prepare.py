@@ -26,6 +26,7 @@ from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import CORPORA, SUBSETS, Corpus, read_corpus
 from deepfake_audio.dataset import (
     AUDIO_SETTINGS,
+    LABELS,
     MANIFEST,
     MANIFEST_FIELDS,
     read_audio_settings,
@@ -40,7 +41,7 @@ from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line
 from deepfake_audio.files import is_file, is_folder, only_one, open_table, replacing, unwritable
 from deepfake_audio.journal import JOURNAL
 from deepfake_audio.settings import AudioSettings, Settings
-from deepfake_audio.splits import assign_splits, find_repeated
+from deepfake_audio.splits import SPLITS, assign_splits, find_repeated
 
 NAMED = 3  # so many examples stand in the report for a long list
 
@@ -50,10 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     settings = load_settings(args.config, args.settings)
     corpus = read_corpus(Path(args.audio), args.corpus, args.subset)
-    folder = Path("data", args.name or corpus.name)
+    folder = Path("data", args.name or default_name(corpus, Path(args.audio)))
     begin(folder, settings.audio)
     with only_one(folder / JOURNAL, "Preparing"):
         return fill(folder, corpus, settings, args.config)
+
+
+def default_name(corpus: Corpus, audio: Path) -> str:
+    """Return the name of a public corpus, or of the folder that others stand in."""
+    if corpus.name != "folders":
+        return corpus.name
+    name = audio.resolve().name or corpus.name
+    return f"{name}-images" if Path("data", name).resolve() == audio.resolve() else name
 
 
 def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -> int:
@@ -61,9 +70,8 @@ def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -
     repeated, contradictory = find_repeated(corpus.clips)
     left_out = {*repeated, *contradictory}
     clips = [clip for clip in corpus.clips if clip.name not in left_out]
-    splits = assign_splits(
-        clips, settings.prepare.val_share, settings.prepare.test_share, known_splits(folder)
-    )
+    before = known_splits(folder)
+    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share, before)
     jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
     coded = coded_jobs(jobs, settings.prepare.codecs)
     drawing = Drawing(
@@ -71,9 +79,17 @@ def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -
     )
     entries = draw_all([*jobs, *coded], drawing, settings.prepare.workers)
     failed = write_results([*jobs, *coded], entries, folder)
-    text = make_report(corpus, repeated, contradictory, jobs, coded, entries, folder)
+    lists = unused_files(corpus, jobs, coded, entries) | {
+        "have the same bytes as another one, and were left out": repeated,
+        "stand as real and as fake with the same bytes, and were left out": contradictory,
+        "were in this folder before, and are not in the corpus now": sorted(
+            before.keys() - {clip.name for clip in corpus.clips}
+        ),
+    }
+    text = make_report(corpus, lists, jobs, entries, folder)
     with replacing(folder / "report.txt") as partial:
-        partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        whole = "\n".join([text, *whole_lists(lists)]) + "\n"
+        partial.write_text(whole, encoding="utf-8", errors="backslashreplace")
     print(text)
     print(f"Next: {next_command(folder, settings, config)}")
     return EXIT_SOME_FAILED if failed or contradictory else EXIT_OK
@@ -92,7 +108,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "settings", nargs="*", metavar="section.key=value", help="settings; config.yaml lists all"
     )
-    parser.add_argument("--name", help="of the folder below data/ (default: the corpus's name)")
+    parser.add_argument("--name", help="of the folder below data/ (default: that of the corpus)")
     parser.add_argument(
         "--corpus", choices=sorted(CORPORA), help="its layout (default: recognised by itself)"
     )
@@ -162,20 +178,31 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
         writer.writerows(rows)
 
 
+def unused_files(
+    corpus: Corpus, jobs: Iterable[Job], coded: Iterable[Job], entries: Mapping[str, dict]
+) -> dict[str, list[str]]:
+    """Return the files that no image was made of, by the reason."""
+    failed = [job.clip.name for job in jobs if "error" in entries[job.stem]]
+    unreadable = set(failed)
+    lost = [job.clip.name for job in coded if "error" in entries[job.stem]]
+    return {
+        "could not be used (errors.csv says why)": failed,
+        "could not be used after a codec": [name for name in lost if name not in unreadable],
+        "are listed but not there": corpus.missing,
+        "are there but not listed": corpus.unlisted,
+        "are listed more than once": corpus.repeated,
+    }
+
+
 def make_report(
     corpus: Corpus,
-    repeated: Sequence[str],
-    contradictory: Sequence[str],
+    lists: Mapping[str, Sequence[str]],
     jobs: Sequence[Job],
-    coded: Sequence[Job],
     entries: Mapping[str, dict],
     folder: Path,
 ) -> str:
     """Return what was made of the corpus, what was left out, and the shortcut audit."""
     drawn = [job for job in jobs if "error" not in entries[job.stem]]
-    failed = [job.clip.name for job in jobs if "error" in entries[job.stem]]
-    unreadable = set(failed)
-    lost = [job.clip.name for job in coded if "error" in entries[job.stem]]
     if not drawn:
         raise UserError(
             f"At least one file must be usable. Received: none of {len(jobs):,}. "
@@ -187,20 +214,31 @@ def make_report(
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
     if not any(job.clip.speaker for job in jobs):
         lines.append("No speakers are known, so the same voice may stand in several splits.")
-    for what, names in (
-        (f"could not be used ({folder / 'errors.csv'})", failed),
-        ("could not be used after a codec", [name for name in lost if name not in unreadable]),
-        ("are listed but not there", corpus.missing),
-        ("are there but not listed", corpus.unlisted),
-        ("are listed more than once", corpus.repeated),
-        ("have the same bytes as another one, and were left out", repeated),
-        ("stand as real and as fake with the same bytes, and were left out", contradictory),
-    ):
+    lines += one_class_warnings(drawn)
+    for what, names in lists.items():
         if names:
             shown = ", ".join(map(one_line, names[:NAMED]))
-            shown += ", ..." if len(names) > NAMED else ""
+            shown += ", ... (all in report.txt)" if len(names) > NAMED else ""
             lines.append(f"{len(names):,} files {what}: {shown}")
     return "\n".join([*lines, *audit(drawn, entries)])
+
+
+def whole_lists(lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the lines that name every file of the lists that the report shortens."""
+    for what, names in lists.items():
+        if len(names) > NAMED:
+            yield f"\n{len(names):,} files {what}:"
+            yield from map(one_line, names)
+
+
+def one_class_warnings(drawn: Sequence[Job]) -> Iterator[str]:
+    """Yield a line for each split that has files of one class alone."""
+    classes = {split: {job.clip.label for job in drawn if job.split == split} for split in SPLITS}
+    if set.union(*classes.values()) == set(LABELS):  # else the audit says so
+        for split, labels in classes.items():
+            if len(labels) == 1:
+                absent = (set(LABELS) - labels).pop()
+                yield f"Warning: {split} has no {absent} files; error rates need both."
 
 
 def audit(drawn: Sequence[Job], entries: Mapping[str, dict]) -> list[str]:

@@ -97,7 +97,7 @@ def judge(
     for clip, file in zip(clips, map(str, files), strict=True):
         if said.get(file, {}).get("score"):
             judged.append((clip, said[file]))
-        elif file in said:  # else it was reported when it was written, or read
+        elif file in said and not said[file]["error"]:  # which was reported when it was read
             received = f"{clip.path}, {said[file]['warning']}"
             report(UserError(f"A clip must hold what can be judged. Received: {received}."))
     return judged

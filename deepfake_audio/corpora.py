@@ -9,6 +9,7 @@ from deepfake_audio.corpus_layouts import (
     CORPORA,
     LOOKED_FOR,
     Listing,
+    check_label_table,
     known_layouts,
     list_table,
 )
@@ -128,6 +129,8 @@ def read_clip_list(path: Path, root: Path | None = None) -> Corpus:
 
 def _detect(tree: Tree) -> str:
     found = known_layouts(tree)
+    if found <= {"folders"}:
+        check_label_table(tree)
     if len(found) > 1:
         raise UserError(
             f"One corpus is read at a time. Received: {', '.join(sorted(found))} below "

@@ -15,7 +15,7 @@ from deepfake_audio.files import check_file, is_file, is_folder
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",
-    ".aiff", ".aif", ".au", ".gsm", ".caf",
+    ".aiff", ".aif", ".au", ".gsm", ".caf", ".mkv", ".mka", ".mov", ".3gp", ".oga",
 )  # fmt: skip
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
 

@@ -18,6 +18,7 @@ from deepfake_audio.corpus_files import (
     stem,
 )
 from deepfake_audio.errors import UserError
+from deepfake_audio.yaml_files import shortened
 
 KEYS = {"bonafide": "real", "spoof": "fake"}
 LABEL_ALIASES = KEYS | {
@@ -31,6 +32,7 @@ FOR_VERSIONS = {
     "for-original": "for-original", "for-norm": "for-norm", "for-2sec": "for-2sec",
     "for-rerec": "for-rerec", "for-2seconds": "for-2sec", "for-rerecorded": "for-rerec",
 }  # fmt: skip
+LABEL_TABLE = "labels.csv"
 WAVEFAKE_FOLDER = re.compile(
     r"(?:ljspeech_|jsut_)(melgan|melgan_large|multi_band_melgan|full_band_melgan|hifigan"
     r"|parallel_wavegan|waveglow)|common_voices_prompts_\w+",
@@ -286,10 +288,24 @@ def _place(name: str) -> tuple[str, str]:
 
 def _root_tables(tree: Tree) -> list[str]:
     tables = [table for table in tree.tables if table.lower().endswith(".csv") and "/" not in table]
-    headers = {table: next(csv.reader([first_line(tree.root / table)]), []) for table in tables}
-    columns = {table: {column.strip().lower() for column in headers[table]} for table in tables}
-    tables = [table for table in tables if columns[table] >= {"file", "label"}]
+    tables = [table for table in tables if _labels_files(tree.root / table)]
     return ["manifest.csv"] if "manifest.csv" in tables else tables
+
+
+def _labels_files(table: Path) -> bool:
+    header = next(csv.reader([first_line(table)]), [])
+    return {column.strip().lower() for column in header} >= {"file", "label"}
+
+
+def check_label_table(tree: Tree) -> None:
+    """Raise a `UserError` for a labels.csv in the folder that can't be read as one."""
+    table = tree.root / LABEL_TABLE
+    if LABEL_TABLE in tree.tables and not _labels_files(table):
+        header = shortened(repr(first_line(table).rstrip()))
+        raise UserError(
+            "A table of labels begins with the names of its columns, file and label among them, "
+            f"with commas between. Received: {header} in {table}. Correct that line."
+        )
 
 
 def list_table(table: Path) -> Iterator[Listing]:

@@ -7,6 +7,7 @@ from deepfake_audio.audio import FRAME_SECONDS, frame_length, frame_powers
 SILENCE_DB = 40
 BANDWIDTH_DB = 60
 SPECTRUM_FRAMES = 64
+EDGE_BINS = 2  # what lies at half the sample rate leaks into the one below
 VOICE_HZ = 150  # a voice is louder somewhere above; the lowest is well above what offsets leak to
 FULL_SCALE = 0.999
 
@@ -40,10 +41,12 @@ def measure_nuisances(samples: np.ndarray, sample_rate_hz: int) -> dict[str, flo
 def bandwidth_hz(samples: np.ndarray, sample_rate_hz: int) -> float:
     """Return the highest frequency that is within 60 dB of the loudest one on average, in Hz.
 
-    What lies below 150 Hz counts as none: an offset or a hum may be louder than the voice.
+    What lies below 150 Hz is not the loudest: an offset or a hum may be louder than the voice. What
+    lies at half the sample rate counts as nothing: resampling leaves a trace there.
     """
     spectrum = average_spectrum(samples)
     hz_per_bin = sample_rate_hz / 2 / (len(spectrum) - 1)
+    spectrum = spectrum[:-EDGE_BINS]
     loudest = spectrum[int(np.ceil(VOICE_HZ / hz_per_bin)) :].max()
     within = np.flatnonzero(spectrum >= loudest * 10 ** (-BANDWIDTH_DB / 10))
     return float(within[-1] * hz_per_bin)

@@ -38,6 +38,7 @@ KEY_LAYOUTS = {
 }
 FILE_SUFFIXES = {*AUDIO_SUFFIXES, *IMAGE_SUFFIXES}
 OWN_COLUMNS = ("file", "label", "score")
+VERDICT_COLUMNS = ("verdict", "file", "score")  # of a table of predict.py
 ASV_KEYS = ("target", "nontarget", "spoof")
 
 
@@ -95,7 +96,8 @@ def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable
     """Read scores with their labels.
 
     Args:
-        path: a scores.csv of this project; or lines `file score`, ASVspoof 2019's
+        path: a scores.csv of this project, or a table of predict.py, whose files are trials by
+            their names without folder and suffix; or lines `file score`, ASVspoof 2019's
             `file attack key score`, or ASVspoof 5's table with the header `filename cm-score`.
         keys: what the files are: a protocol of ASVspoof 2019, 2021 or 5, or a table with the header
             `filename cm-label`; None where the scores say it themselves.
@@ -104,16 +106,20 @@ def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable
     Raises:
         UserError: a malformed line, a file without a score or with two, keys without a subset.
     """
-    if first_line(path).startswith("file,"):
+    header = next(csv.reader([first_line(path)]), [])
+    if set(VERDICT_COLUMNS) <= set(header):
+        scores, labels = _read_verdicts(path), {}
+    elif header[:1] == ["file"]:
         if keys or subset:
             raise UserError(
                 f"A table with the column file knows its labels. Received: {path}, and --keys or "
                 "--subset besides. Leave them out."
             )
         return _read_own(path)
+    else:
+        scores, labels = _read_official(path)
     if subset and keys is None:
         raise UserError(f"--subset is of a key file. Received: {path} alone. Give --keys.")
-    scores, labels = _read_official(path)
     if keys is None:
         if len(labels) < len(scores):
             raise UserError(
@@ -138,6 +144,21 @@ def _read_own(path: Path) -> ScoreTable:
             f"A file has one score in a split. Received: {file} {times} times, {split}."
         )
     return make_table(rows)
+
+
+def _read_verdicts(path: Path) -> dict[str, float]:
+    """Read the scores of a table that predict.py wrote, by the stems of their files.
+
+    What has no score, since it can't be judged, is left out.
+    """
+    scores = {}
+    for origin, cells in read_rows(path, VERDICT_COLUMNS):
+        trial = _without_suffix(cells["file"].rpartition("/")[2])
+        if cells["score"]:
+            if trial in scores:
+                raise UserError(f"A file has one score. Received: {trial} again in {origin}.")
+            scores[trial] = _number(cells["score"], origin)
+    return scores
 
 
 def _own_row(cells: Mapping[str, str], origin: str) -> dict:

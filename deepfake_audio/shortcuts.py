@@ -3,6 +3,7 @@
 A detector trained on data where they do would learn the recording, not the voice.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,8 @@ def audit_shortcuts(
 
     Returns:
         For each split with both classes, the AUC of each nuisance and of all together (extremely
-        randomised trees: learnt on train and tested on the others; cross-validated within train).
+        randomised trees: learnt on train and tested on the others; cross-validated within train;
+        not a number where there are too few files for it).
     """
     names = list(nuisances[0])
     is_real, splits, groups = np.asarray(is_real), np.asarray(splits), np.asarray(groups, object)
@@ -104,7 +106,9 @@ def format_audit(shortcuts: Sequence[Shortcut]) -> str:
     auc = {(shortcut.nuisance, shortcut.split): shortcut.auc for shortcut in shortcuts}
     lines = [f"{'AUC of real against fake by':28}" + "".join(f"{split:>8}" for split in splits)]
     for nuisance in dict.fromkeys(shortcut.nuisance for shortcut in shortcuts):
-        lines.append(f"{nuisance:28}" + "".join(f"{auc[nuisance, split]:8.2f}" for split in splits))
+        figures = [auc[nuisance, split] for split in splits]
+        cells = ["-" if math.isnan(figure) else f"{figure:.2f}" for figure in figures]
+        lines.append(f"{nuisance:28}" + "".join(f"{cell:>8}" for cell in cells))
     return "\n".join(lines)
 
 

@@ -235,6 +235,58 @@ def test_odd_names_are_taken(workplace):
     assert len(read_records(Path("data/mine"))) == len(manifest())
 
 
+def test_a_folder_of_ones_own_gives_the_data_its_name(workplace):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    assert manifest(Path("data/mine"))
+    shutil.copytree("mine", "data/voices")
+    assert prepare.main(["data/voices", *ONE_PROCESS]) == 0
+    assert manifest(Path("data/voices-images"))
+
+
+def test_files_that_are_gone_are_told(workplace, capsys):
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    assert "were in this folder before" not in capsys.readouterr().out
+    for number in range(4):
+        Path(f"mine/real/{number:02}.wav").unlink()
+    prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
+    gone = "4 files were in this folder before, and are not in the corpus now: real/00.wav, "
+    assert gone in capsys.readouterr().out
+
+
+def test_the_report_names_every_file_that_is_left_out(workplace, capsys):
+    for number in range(5):
+        soundfile.write(f"mine/unlisted{number}.wav", sound(1.0, number), RATE_HZ)
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    printed, report = capsys.readouterr().out, Path("data/mine/report.txt").read_text()
+    assert "5 files are there but not listed: unlisted0.wav" in printed
+    assert ("unlisted4.wav" in printed, "unlisted4.wav" in report) == (False, True)
+
+
+def test_a_split_of_one_class_is_warned_of(workplace, capsys):
+    with Path("mine/labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "label", "split"))
+        for label in ("fake", "real"):
+            for number in range(8):
+                split = ("train", "val", "test")[number % 3] if label == "fake" else "train"
+                writer.writerow((f"{label}/{number:02}.wav", label, split))
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    printed = capsys.readouterr().out
+    assert "Warning: val has no real files; error rates need both." in printed
+    assert "Warning: test has no real files; error rates need both." in printed
+    assert "train has no" not in printed
+    assert "nan" not in printed
+
+
+@pytest.mark.parametrize("header", ["file;label", "filename,label"])
+def test_a_table_of_labels_with_another_header_is_told(header, workplace, capsys):
+    Path("mine/labels.csv").write_text(f"{header}\nreal/00.wav,real\n")
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 2
+    message = capsys.readouterr().err
+    assert "with commas between" in message
+    assert f"Received: '{header}' in " in message
+
+
 def test_equal_files_stand_once(workplace, capsys):
     shutil.copy("mine/real/00.wav", "mine/real/copy.wav")
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])

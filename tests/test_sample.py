@@ -121,6 +121,12 @@ def test_bandwidth_and_clipping_of_a_known_signal():
     assert measure_nuisances(np.clip(4 * tone, -1, 1), 16000)["clipping"] > 0.5
 
 
+def test_what_resampling_leaves_at_half_the_rate_is_no_band():
+    time = np.arange(16000) / 16000
+    sound = 0.5 * np.sin(2 * np.pi * 1000 * time) + 0.003 * (-1.0) ** np.arange(16000)
+    assert measure_nuisances(sound, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
+
+
 def test_an_offset_or_a_hum_does_not_hide_what_is_high():
     time = np.arange(16000) / 16000
     tones = np.sin(2 * np.pi * 1000 * time) + 0.01 * np.sin(2 * np.pi * 6000 * time)

@@ -167,6 +167,27 @@ def test_tables_of_ones_own_that_can_not_be_used(rows, message):
         read_scores(Path("own.csv"), None, None)
 
 
+def test_a_table_of_predict_is_scored_with_keys(capsys):
+    Path("verdicts.csv").write_text(
+        "verdict,confidence,score,file,error\nFAKE,0.9,-2.5,far/a.wav,\nREAL,0.9,2.5,b.flac,\n"
+        ",,,broken.wav,An audio file must be whole.\n"
+    )
+    Path("keys.tsv").write_text("filename\tcm-label\na\tspoof\nb\tbonafide\n")
+    table = read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)
+    assert sorted(zip(table.file, table.label, table.score, strict=True)) == [
+        ("a", "fake", -2.5), ("b", "real", 2.5),
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="Give the key file with --keys"):
+        read_scores(Path("verdicts.csv"), None, None)
+    Path("keys.tsv").write_text("filename\tcm-label\na\tspoof\nbroken\tbonafide\n")
+    with pytest.raises(UserError, match="Every file of the keys needs a score"):
+        read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)
+    with Path("verdicts.csv").open("a") as file:
+        file.write("REAL,0.9,2.5,near/a.mp3,\n")
+    with pytest.raises(UserError, match=r"A file has one score\. Received: a again"):
+        read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)
+
+
 def test_a_table_of_ones_own_needs_three_columns_and_takes_no_keys(capsys):
     Path("own.csv").write_text("file,label,score\nutt.a,real,2\nutt.b,fake,-1\n")
     table = read_scores(Path("own.csv"), None, None)
@@ -205,6 +226,10 @@ def test_a_comparison_of_two_voices_is_no_proof(capsys):
         Path(f"{name}.csv").write_text("\n".join(["file,label,speaker,score", *rows]))
     assert evaluate.main(["--compare", "first.csv", "second.csv"]) == 0
     printed = capsys.readouterr().out
+    assert evaluate.main(["--scores", "first.csv"]) == 0  # into a folder of its own
+    capsys.readouterr()
+    assert evaluate.main(["--compare", "evaluations/first", "second.csv"]) == 0
+    assert capsys.readouterr().out == printed
     assert "One class has 1 speakers: the intervals are drawn over files" in printed
     assert "+0.00% to +0.00%" not in printed
 

@@ -508,7 +508,7 @@ def test_what_a_telephone_left_is_uncertain_where_a_band_is_asked_for(
     soundfile.write(tmp_path / "call.wav", low, 8000)
     soundfile.write(tmp_path / "wide.wav", make_voice("real", 1), 16000)
     names = [str(tmp_path / name) for name in ("call.wav", "wide.wav")]
-    call, wide = judged(capsys, "--set", "predict.min_bandwidth_hz=5000", *names)
+    call, wide = judged(capsys, "--set", "predict.min_bandwidth_hz=4200", *names)
     assert (call["verdict"], call["confidence"]) == ("UNCERTAIN", None)
     assert re.fullmatch(r"nothing above (3,9|4,0)\d\d Hz, as over a telephone", call["warning"])
     assert not wide["warning"]
@@ -524,16 +524,16 @@ def test_only_the_half_that_came_over_a_telephone_is_left_out(
     soundfile.write(tmp_path / "both.wav", np.concatenate([narrow, wide]), 16000)
     run = ["--run", str(Path("runs/heard").resolve())]
     monkeypatch.chdir(tmp_path)
-    asked = [*run, "--set", "predict.min_bandwidth_hz=5000"]
+    asked = [*run, "--set", "predict.min_bandwidth_hz=4200"]
     alone, both = judged(capsys, *asked, "wide.wav", "both.wav")
     assert (alone["windows_left_out"], both["warning"]) == (0, "")
-    assert both["windows_left_out"] == pytest.approx(both["windows"], abs=2)
+    assert both["windows_left_out"] == pytest.approx(both["windows"], abs=4)
     assert both["verdict"] == alone["verdict"] == "REAL"
     assert both["score"] == pytest.approx(alone["score"], rel=0.2)
     assert predict.main([*asked, "--timeline", "both.wav"]) == 0
     windows = both["windows"] + both["windows_left_out"]
     assert f"({both['windows_left_out']} of {windows} windows left out" in capsys.readouterr().out
-    uncertain, real = read_rows(Path("timelines/both.wav.csv"))
+    uncertain, *_, real = read_rows(Path("timelines/both.wav.csv"))  # one may lie across
     assert (uncertain["verdict"], uncertain["confidence"]) == ("UNCERTAIN", "")
     assert real["verdict"] == "REAL"
     assert float(real["start_seconds"]) == pytest.approx(20, abs=3)
@@ -548,7 +548,7 @@ def test_what_can_not_be_judged_has_no_judged_passage(
     soundfile.write(tmp_path / "call.wav", sound, 8000 if why == "telephone" else 16000)
     run = str(Path("runs/heard").resolve())
     monkeypatch.chdir(tmp_path)
-    asked = ["--run", run, "--set", "predict.min_bandwidth_hz=5000", "--timeline"]
+    asked = ["--run", run, "--set", "predict.min_bandwidth_hz=4200", "--timeline"]
     assert predict.main([*asked, "call.wav"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("UNCERTAIN       -  call.wav  (")
@@ -570,6 +570,74 @@ def test_bad_audio_does_not_stop_the_others_nor_change_their_order(
     files = [Path(json.loads(line)["file"]).name for line in captured.out.splitlines()]
     assert files == ["a.wav", "c.wav", "d.png"]
     assert captured.err.count("error: ") == 1
+
+
+def test_files_that_fail_stand_in_the_table_too(in_audio_workspace, tmp_path, capsys):
+    (tmp_path / "bad.wav").write_bytes(b"no audio")
+    table = tmp_path / "new" / "verdicts.csv"
+    assert predict.main(["mine/fake/00.wav", str(tmp_path / "bad.wav"), "--csv", str(table)]) == 1
+    good, bad = read_rows(table)
+    assert (good["file"], good["error"]) == ("mine/fake/00.wav", "")
+    assert (bad["file"], bad["verdict"], bad["score"]) == (str(tmp_path / "bad.wav"), "", "")
+    assert bad["error"].startswith("An audio file must")
+
+
+def test_a_table_that_cannot_be_written_is_told_before_any_verdict(
+    in_audio_workspace, tmp_path, capsys
+):
+    (tmp_path / "file").write_bytes(b"")
+    assert predict.main(["mine/fake/00.wav", "--csv", str(tmp_path / "file" / "v.csv")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "A result must be written." in captured.err
+
+
+def test_what_is_judged_before_ctrl_c_is_in_the_table(
+    in_audio_workspace, tmp_path, monkeypatch, capsys
+):
+    printed = predict.format_verdict
+
+    def interrupted(judged: dict) -> str:
+        if judged["file"].endswith("01.wav"):
+            raise KeyboardInterrupt
+        return printed(judged)
+
+    monkeypatch.setattr(predict, "format_verdict", interrupted)
+    table = tmp_path / "verdicts.csv"
+    assert predict.main(["mine/fake/00.wav", "mine/fake/01.wav", "--csv", str(table)]) == 130
+    assert [row["file"] for row in read_rows(table)] == ["mine/fake/00.wav"]
+
+
+def test_who_judges_is_said_where_nobody_chose(in_audio_workspace, capsys):
+    assert predict.main(["mine/fake/00.wav"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"Judged by runs/[a-z]+; --run names another\.", line)
+    assert predict.main(["--run", "heard", "mine/fake/00.wav"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_setting_without_its_flag_is_told(in_audio_workspace, capsys):
+    assert predict.main(["predict.prior_fake=0.1", "mine/fake/00.wav"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Write --set predict.prior_fake=0.1." in captured.err
+
+
+def test_a_folder_s_timelines_are_not_judged(in_audio_workspace, tmp_path, monkeypatch, capsys):
+    soundfile.write(tmp_path / "a.wav", make_voice("fake", 60), 16000)
+    run = ["--run", str(Path("runs/heard").resolve())]
+    monkeypatch.chdir(tmp_path)
+    assert predict.main([*run, "--timeline", "a.wav"]) == 0
+    assert [verdict["file"] for verdict in judged(capsys, *run, ".")] == ["a.wav"]
+
+
+def test_clipping_is_heard_beyond_the_first_minute(in_audio_workspace, tmp_path, capsys):
+    loud = np.sign(make_voice("fake", 60, 30.0))
+    sound = np.concatenate([make_voice("fake", 61, 70.0) * 0.5, loud])
+    soundfile.write(tmp_path / "late.wav", sound, 16000)
+    (verdict,) = judged(capsys, str(tmp_path / "late.wav"))
+    assert verdict["verdict"] == "UNCERTAIN"
+    assert re.fullmatch(r"(2|3)\d% of it is clipped", verdict["warning"])
 
 
 def test_a_timeline_finds_the_fake_passage(in_audio_workspace, tmp_path, monkeypatch, capsys):
