@@ -12,11 +12,11 @@
 
 The confidence is the probability of the verdict, calibrated on the run's validation files: it means
 something for voices recorded like those. UNCERTAIN is the answer to sound that is too short, silent
-or clipped, or has no frequency above predict.min_bandwidth_hz, as over a telephone (the shipped model
-asks for that), and to a verdict less sure than predict.min_confidence, of which "rather fake" says
-where it leans. "repeats at 93.75 Hz" is said of a recording that repeats as what vocoders make does,
-at that rate; a hum of mains may, at 50 or 100. A file that can't be read is named and skipped; the
-exit code is then 1.
+or clipped, or has no frequency above predict.min_bandwidth_hz, as over a telephone (the shipped
+model asks for that), and to a verdict less sure than predict.min_confidence, of which "rather fake"
+says where it leans. "repeats at 93.75 Hz" is said of a recording that repeats as what vocoders make
+does, at that rate; a hum of mains may, at 50 or 100. A file that can't be read is named and
+skipped; the exit code is then 1.
 """
 
 import argparse
