@@ -345,7 +345,7 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
     schedule = settings.train.schedule
     epoch = runs.kept_epoch(runs.read_history(run), schedule)
     ended = {"status": status, "best_epoch": epoch}
-    without = "Without dropout and distortion it has"
+    without = "Without dropout and distortion, and with the threshold fitted on validation, it has"
     kept = "the last" if schedule == "cosine" else "best on validation"
     put_to_use(run, settings, records, ended, f"Epoch {epoch} was {kept}. {without}")
     if status == "finished":

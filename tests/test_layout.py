@@ -1,6 +1,7 @@
 """The shape of the project: who may import whom, and how large things may grow."""
 
 import ast
+import re
 import subprocess
 import sys
 
@@ -62,6 +63,29 @@ def test_predicting_loads_no_tensorflow(in_workspace):
         [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}
     )
     assert (result.returncode, result.stderr.splitlines()[1:]) == (0, [])
+
+
+def test_judging_needs_nothing_but_its_own_requirements(audio_workspace, tmp_path):
+    """Its list is a part of requirements.txt; what only the rest names must not be loaded."""
+    code = (
+        "import sys, predict\n"
+        "from importlib.metadata import packages_distributions\n"
+        "code = predict.main(['--timeline', '--csv', 'verdicts.csv', *sys.argv[1:]])\n"
+        "roots = {name.split('.')[0] for name in sys.modules}\n"
+        "known = packages_distributions()\n"
+        "print(*{dist for root in roots for dist in known.get(root, ())}, sep='\\n')\n"
+        "sys.exit(code)\n"
+    )
+    args = ["--run", "runs/heard", "mine/fake/00.wav", "data/mine/test"]
+    paths = [arg if arg.startswith("-") else str(audio_workspace / arg) for arg in args]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *paths],
+        capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path,
+    )  # fmt: skip
+    loaded = {name.lower() for name in result.stdout.splitlines()}
+    rest = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.M))
+    assert (result.returncode, "onnxruntime" in loaded, "tensorflow" in rest) == (0, True, True)
+    assert not loaded & rest
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
