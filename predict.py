@@ -112,16 +112,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_table(Path(args.csv))
     run, record, settings = runs.open_run(args.run, overrides=args.settings, or_pretrained=True)
     model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
-    if not (args.run or args.json):
-        print(f"Judged by {one_line(run.folder)}; --run names another.", file=sys.stderr)
     reader = Reader(settings, record.images_from_audio)
-    verdicts, drawn = [], Counter()
+    verdicts, drawn, is_known = [], Counter(), args.run or args.json
     try:
         for source in score_sources(model, reader, args.files, settings.score.batch_size):
             source.warning = source.warning or doubt_windows(
                 source, record.calibration, settings.predict
             )
             judged = judge(source, record.calibration, settings.predict)
+            if not is_known:
+                print(f"Judged by {one_line(run.folder)}; --run names another.", file=sys.stderr)
+                is_known = True
             judged |= {"frame_rate_hz": frame_rate_hz(source, settings.audio), "run": run.name}
             print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
             if args.timeline and source.starts:

@@ -75,7 +75,8 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
         UserError: as `load_settings`, and for a setting that was fixed in training.
     """
     for override in overrides:
-        if override.partition(".")[0] not in SECTIONS_OF_USE:
+        section, dot, _ = override.partition("=")[0].partition(".")
+        if dot and section not in SECTIONS_OF_USE:  # without, it is told below what is meant
             raise UserError(
                 "A trained run's settings can change in the sections "
                 f"{', '.join(SECTIONS_OF_USE)}. Received: {shortened(repr(override))}. "
