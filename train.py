@@ -47,6 +47,7 @@ from deepfake_audio.dataset import (
     check_classes,
     check_images,
     image_stamps,
+    prepared_codecs,
     read_audio_settings,
     read_records,
     speaker_warnings,
@@ -89,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         settings, images_from_audio = choose_settings(args.config, args.settings)
         data = load_data(settings)
+        settings = with_codecs_of(data.records, settings)
         run = runs.create_run(args.run, settings, data.fingerprint, images_from_audio)
 
     with only_one(run.config, "Training"):
@@ -167,6 +169,23 @@ def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Setti
         )
     origin = str(audio_settings_file(Path(folder)))
     return check_settings(values | {"audio": drawn}, origin), True
+
+
+def with_codecs_of(records: Sequence[ImageRecord], settings: Settings) -> Settings:
+    """Return the settings with the codecs that the training files went through.
+
+    Raises:
+        UserError: others were asked for, which only prepare.py could give.
+    """
+    asked, drawn = settings.prepare.codecs, prepared_codecs(records)
+    if asked and (not drawn or set(drawn) - set(asked)):
+        raise UserError(
+            "Sound goes through codecs before its images are drawn. Received: prepare.codecs="
+            f"[{','.join(asked)}], and images of {settings.data.folder}, drawn with "
+            f"{', '.join(drawn) or 'none'}. Prepare the sound again, or leave the setting out."
+        )
+    prepare = settings.prepare.model_copy(update={"codecs": asked or drawn})
+    return settings.model_copy(update={"prepare": prepare})
 
 
 def load_data(settings: Settings) -> DataCheck:

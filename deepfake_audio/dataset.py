@@ -292,6 +292,15 @@ def summarise(records: Sequence[ImageRecord]) -> str:
     return "\n".join(lines)
 
 
+def prepared_codecs(records: Iterable[ImageRecord]) -> list[str]:
+    """Return what prepare.py sent training files through, as its images' names tell.
+
+    A corpus may name codecs too, of the files as they came.
+    """
+    training = (record for record in records if record.split == "train" and record.codec)
+    return sorted({r.codec for r in training if r.image.rpartition("_")[0].endswith(f"_{r.codec}")})
+
+
 def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
     """Write down how the folder's images were made from sound."""
     with replacing(folder / AUDIO_SETTINGS) as partial_path, partial_path.open("w") as file:

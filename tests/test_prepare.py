@@ -13,9 +13,10 @@ import pytest
 import soundfile
 
 import prepare
+import train
 from conftest import ROOT
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
-from deepfake_audio.config import load_settings
+from deepfake_audio.config import load_settings, read_settings
 from deepfake_audio.dataset import read_audio_settings, read_records
 from deepfake_audio.errors import UserError
 from deepfake_audio.images import encode_png
@@ -399,6 +400,21 @@ def test_codecs_that_are_left_out_again_leave_the_manifest(workplace):
     prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     assert not [row for row in manifest() if row["codec"]]
+
+
+def test_a_run_knows_the_codecs_of_its_images_and_can_t_ask_for_others(workplace, capsys):
+    prepare.main(["mine", "--name", "coded", CODED, *ONE_PROCESS])
+    prepare.main(["mine", "--name", "plain", *ONE_PROCESS])
+    drawn = {row["codec"] for row in manifest(Path("data/coded"))} - {""}
+    short = ["train.epochs=1", "model.conv_filters=[4]"]
+    assert train.main(["--run", "coded", "data.folder=data/coded", *short]) == 0
+    assert set(read_settings(Path("runs/coded/config.yaml")).prepare.codecs) == drawn
+    capsys.readouterr()
+    for asked, folder in (("[mp3]", "plain"), ("[telephone]", "coded")):
+        ask = [f"data.folder=data/{folder}", f"prepare.codecs={asked}"]
+        assert (train.main([*ask, *short]), len(drawn) > 1) == (2, True)
+        assert "Sound goes through codecs before" in capsys.readouterr().err
+    assert [path.name for path in Path("runs").iterdir()] == ["coded"]
 
 
 def test_a_bad_file_is_listed_once_with_codecs_too(workplace):
