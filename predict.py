@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 write_timeline(source, record.calibration, settings, drawn, quiet=args.json)
             verdicts += [judged] if args.csv else []
     finally:  # Ctrl-C takes no verdict away
-        if args.csv:
+        if args.csv and (verdicts or reader.failed):
             write_csv(Path(args.csv), [*verdicts, *reader.failed])
     if reader.failed:
         print(f"{len(reader.failed)} files could not be judged.", file=sys.stderr)
@@ -322,7 +322,7 @@ def doubt_windows(source: Source, calibration: Calibration, settings: PredictSet
 def judge(source: Source, calibration: Calibration, settings: PredictSettings) -> dict:
     """Return the verdict on one file: more likely real, or fake, and how likely."""
     if not source.scores:
-        unknown = dict.fromkeys(FIELDS) | {"windows": 0, "windows_left_out": 0}
+        unknown = dict.fromkeys(FIELDS[:-1]) | {"windows": 0, "windows_left_out": 0}
         return unknown | {"verdict": "UNCERTAIN", "warning": source.warning, "file": source.name}
     counted = source.counted(settings)
     if not counted.any():  # a score all the same, for who wants one

@@ -608,6 +608,8 @@ def test_what_is_judged_before_ctrl_c_is_in_the_table(
     table = tmp_path / "verdicts.csv"
     assert predict.main(["mine/fake/00.wav", "mine/fake/01.wav", "--csv", str(table)]) == 130
     assert [row["file"] for row in read_rows(table)] == ["mine/fake/00.wav"]
+    assert predict.main(["mine/fake/01.wav", "--csv", str(table)]) == 130  # an older table stays
+    assert [row["file"] for row in read_rows(table)] == ["mine/fake/00.wav"]
 
 
 def test_who_judges_is_said_where_nobody_chose(in_audio_workspace, capsys):
