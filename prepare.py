@@ -83,7 +83,7 @@ def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -
         "have the same bytes as another one, and were left out": repeated,
         "stand as real and as fake with the same bytes, and were left out": contradictory,
         "were in this folder before, and are not in the corpus now": sorted(
-            before.keys() - {clip.name for clip in corpus.clips}
+            before.keys() - {one_line(clip.name) for clip in corpus.clips}
         ),
     }
     text = make_report(corpus, lists, jobs, entries, folder)

@@ -226,7 +226,7 @@ def test_a_data_folder_of_other_origin_is_left_alone(workplace, capsys):
     assert Path("data/sample/manifest.csv").read_bytes() == before
 
 
-def test_odd_names_are_taken(workplace):
+def test_odd_names_are_taken(workplace, capsys):
     for name in (b"caf\xe9.wav", b"line\nand\rmore.wav", b"-x $5.wav"):
         shutil.copy("mine/real/00.wav", os.fsencode("mine/real/") + name)
         with Path("mine/real", os.fsdecode(name)).open("ab") as file:
@@ -234,6 +234,8 @@ def test_odd_names_are_taken(workplace):
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
     assert len({row["audio"] for row in manifest()}) == 19
     assert len(read_records(Path("data/mine"))) == len(manifest())
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    assert "were in this folder before" not in capsys.readouterr().out
 
 
 def test_a_folder_of_ones_own_gives_the_data_its_name(workplace):
