@@ -46,7 +46,15 @@ from deepfake_audio.audio import (
 )
 from deepfake_audio.calibration import Calibration, verdict
 from deepfake_audio.corpora import AUDIO_SUFFIXES
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
+from deepfake_audio.errors import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    UserError,
+    one_line,
+    report,
+    script,
+    speaking_of,
+)
 from deepfake_audio.files import (
     check_file,
     find_files,
@@ -225,10 +233,8 @@ class Reader:
         if name == STANDARD_INPUT:
             with tempfile.NamedTemporaryFile() as copy:
                 self._copy_standard_input(copy)
-                try:
+                with speaking_of(name, Path(copy.name)):
                     yield from self._read(Path(copy.name), name, opened)
-                except UserError as error:
-                    raise UserError(str(error).replace(copy.name, name)) from None
         else:
             yield from self._read(Path(name), name, opened)
 

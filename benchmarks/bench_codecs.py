@@ -7,9 +7,9 @@
 FOLDER holds audio with a table that names label and split, or a public corpus; where no split is
 named, all of it is taken. Training must not have had it. Every file is judged as it is and through
 each codec, as predict.py does. A row has the EER with its 95% interval, and how many of the real
-and of the fake files are called FAKE, UNCERTAIN and REAL. A file that can't be
-judged is named, counted and left out; a codec that leaves no real or no fake one has no row. Sound
-is brought to the run's sample rate before it is coded.
+and of the fake files are called FAKE, UNCERTAIN and REAL. A file that can't be judged is named,
+counted and left out; a codec that leaves no real or no fake one has no row. Sound is brought to the
+run's sample rate before it is coded.
 """
 
 import csv
@@ -35,6 +35,7 @@ from deepfake_audio.errors import (
     UserError,
     report,
     script,
+    speaking_of,
 )
 from deepfake_audio.evaluation import evaluate_scores
 from deepfake_audio.files import check_file, is_file
@@ -59,13 +60,14 @@ def write_file(clip: Clip, path: Path, use: str, heard_hz: int) -> UserError | N
     """Write a clip as a codec does; return why that can't be done."""
     codec, rate_hz, kbits = USES[use]
     try:
-        samples = read_audio(clip.path, heard_hz)
-        write_coded(path, [samples], heard_hz, CODECS[codec], rate_hz, kbits)
-        check_file(path, "A clip's sound after a codec")
+        with speaking_of(f"{clip.path} after {use}", path):
+            samples = read_audio(clip.path, heard_hz)
+            write_coded(path, [samples], heard_hz, CODECS[codec], rate_hz, kbits)
+            check_file(path, "A clip's sound after a codec")
     except OutputError:
         raise
     except UserError as error:
-        return UserError(str(error).replace(str(path), f"{clip.path} after {use}"))
+        return error
     return None
 
 

@@ -20,7 +20,7 @@ from deepfake_audio.audio import (
 )
 from deepfake_audio.codecs import CODECS, write_coded
 from deepfake_audio.corpora import Clip
-from deepfake_audio.errors import OutputError, UserError
+from deepfake_audio.errors import OutputError, UserError, speaking_of
 from deepfake_audio.files import for_a_moment, is_file, replacing, unwritable
 from deepfake_audio.images import encode_png
 from deepfake_audio.journal import JOURNAL, is_whole, note, read_journal
@@ -185,15 +185,12 @@ def _draw_coded(job: Job, drawing: Drawing) -> dict:
     codec, random, audio = CODECS[job.codec], _random_of(job.stem), drawing.audio
     original = open_recording(job.clip.path, audio, drawing.audio_hours)
     blocks = recording_blocks(original, audio)
-    with for_a_moment(drawing.folder / f"coded{codec.suffix}") as path:
-        try:
-            write_coded(path, blocks, audio.sample_rate_hz, codec, *codec.draw(random))
-            return _draw_file(path, job.stem, drawing)
-        except OutputError:
-            raise
-        except UserError as error:
-            name = f"{job.clip.path} after {job.codec}"
-            raise UserError(str(error).replace(str(path), name)) from None
+    with (
+        for_a_moment(drawing.folder / f"coded{codec.suffix}") as path,
+        speaking_of(f"{job.clip.path} after {job.codec}", path),
+    ):
+        write_coded(path, blocks, audio.sample_rate_hz, codec, *codec.draw(random))
+        return _draw_file(path, job.stem, drawing)
 
 
 def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:

@@ -5,7 +5,9 @@ import functools
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from deepfake_audio.interrupts import interrupts_heard
 from deepfake_audio.quiet import keep_python_heard
@@ -20,6 +22,22 @@ class UserError(Exception):
 
 class OutputError(UserError):
     """A result can't be written: a batch ends here, where a bad input costs only itself."""
+
+
+@contextmanager
+def speaking_of(name: str, path: Path) -> Iterator[None]:
+    """Let what is wrong with a temporary file be told of what it was made from.
+
+    Args:
+        name: told in place of the path.
+        path: of the temporary file.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except UserError as error:
+        raise UserError(str(error).replace(str(path), name)) from None
 
 
 def one_line(text: object) -> str:
