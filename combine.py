@@ -21,12 +21,10 @@ from typing import NamedTuple
 from deepfake_audio import runs
 from deepfake_audio.arguments import Parser
 from deepfake_audio.config import check_settings
-from deepfake_audio.dataset import ImageRecord, is_data, read_records
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
 from deepfake_audio.files import only_one, replacing
-from deepfake_audio.quiet import libraries_quiet
 from deepfake_audio.settings import MAX_VIEWS, Settings
-from train import load_data, put_to_use
+from train import load_data, network_with, put_to_use, warn_of_leaks
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -52,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"Received: {settings.data.folder}, changed since. Name another run first."
         )
     for part in parts[1:]:
-        warn_of_leaks(part, data.records)
+        warn_of_leaks(part.run, part.settings, data.records)
     weights = [weights for part in parts for weights in member_weights(part)]
     run = runs.create_run(
         args.run,
@@ -124,26 +122,6 @@ def joint_settings(parts: Sequence[Part]) -> Settings:
     return check_settings(values, origin="the runs together")
 
 
-def warn_of_leaks(part: Part, records: Sequence[ImageRecord]) -> None:
-    """Warn if a run was trained on files that the first keeps for validation or test.
-
-    Files are known by their names in the manifest. Where these differ, as after `make_fakes.py`, or
-    the data folder is gone, nothing can be said.
-    """
-    folder = Path(part.settings.data.folder)
-    if not is_data(folder):
-        return
-    kept = {(record.audio, record.label) for record in records if record.split != "train"}
-    seen = {(r.audio, r.label) for r in read_records(folder) if r.split == "train" and r.audio}
-    both = sorted(kept & seen)
-    if both:
-        print(
-            f"Warning: {part.run.name} was trained on {len(both):,} files that the first run keeps "
-            f"for validation or test, such as {both[0][0]}: error rates on them are too good.",
-            file=sys.stderr,
-        )
-
-
 def join_networks(run: runs.Run, settings: Settings, weights: Sequence[list]) -> None:
     """Write `model.keras` with the weights of each network, in the order of the views."""
     from model import build_model, members
@@ -167,12 +145,9 @@ def compress(archive: Path) -> None:
 
 def member_weights(part: Part) -> list[list]:
     """Return the weights of each network of a run."""
-    with libraries_quiet():  # TensorFlow tells which processor it was built for
-        from deepfake_audio.callbacks import load_weights
-    from model import build_model, members
+    from model import members
 
-    network = build_model(part.settings.model, part.settings.image)
-    load_weights(network, part.run.keras_model, part.settings.limits)
+    network = network_with(part.run.keras_model, part.settings)
     return [member.get_weights() for member in members(network)]
 
 

@@ -250,7 +250,9 @@ def made_of(record: runs.RunRecord | None) -> str:
     """Return what of a run is evaluated, to follow its title."""
     if record is None:
         return ""
-    return f" of {', '.join(record.parts)}" if record.parts else f", epoch {record.best_epoch}"
+    made = f" of {', '.join(record.parts)}" if record.parts else f", epoch {record.best_epoch}"
+    made += f", begun from {record.start}" if record.start else ""
+    return made + (f", calibrated on {record.calibrated_on}" if record.calibrated_on else "")
 
 
 def write_results(

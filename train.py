@@ -4,12 +4,17 @@
     python train.py data.folder=data/mine              on your own images
     python train.py train.epochs=3 model.dropout=0.4   any setting, for this run
     python train.py --run first                        as runs/first
+    python train.py --from models/pretrained data.folder=data/mine     go on from a run's weights
     python train.py --resume                           go on after a kill or Ctrl-C
 
 A data folder holds train/fake, train/real, val/fake and val/real with images (PNG, JPEG, BMP, WebP
 or TIFF), and test/ for evaluate.py. Training ends when the validation loss has stopped falling, and
 the best epoch on validation is kept; with train.schedule=cosine after train.epochs, and the last
 is. Test images stay untouched. Everything lands in runs/<name>/.
+
+--from teaches a trained network what your data has beside what it knows: images, network and all
+other settings of training are the run's, but for those that you name. Prepare the sound with
+--config RUN/config.yaml, and train for few epochs at a low train.learning_rate.
 """
 
 import argparse
@@ -47,6 +52,7 @@ from deepfake_audio.dataset import (
     check_classes,
     check_images,
     image_stamps,
+    is_data,
     prepared_codecs,
     read_audio_settings,
     read_records,
@@ -73,6 +79,8 @@ from deepfake_audio.yaml_files import shortened
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 EXPORT_TOLERANCE = 1e-5
+# What a training that begins with a run's weights takes over from it.
+LEARNT_SECTIONS = {"data", "audio", "image", "augment", "distort", "model", "train", "predict"}
 NOTHING_LEARNT = "the validation files were not told apart; train longer, or on more files"
 
 
@@ -88,10 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"Received: {settings.data.folder}, changed since. Begin anew: python train.py"
             )
     else:
-        settings, images_from_audio = choose_settings(args.config, args.settings)
-        data = load_data(settings)
-        settings = with_codecs_of(data.records, settings)
-        run = runs.create_run(args.run, settings, data.fingerprint, images_from_audio)
+        run, settings, data = begin(args)
 
     with only_one(run.config, "Training"):
         before = image_stamps(data.records)
@@ -125,25 +130,56 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="folder below runs/ (default: the data folder's name and a number)",
     )
     parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="RUN",
+        help="begin with the weights of a run: a folder below runs/, or a path",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="go on with a run that was cut off, with its own settings (default: the newest)",
     )
     args = parser.parse_intermixed_args(argv)
-    if args.resume and (args.settings or args.config):
+    if args.resume and (args.settings or args.config or args.start):
         raise UserError(
             "--resume goes on with the run's own settings. Received: others too. Leave them out."
         )
     return args
 
 
-def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Settings, bool]:
+def begin(args: argparse.Namespace) -> tuple[runs.Run, Settings, DataCheck]:
+    """Choose the settings, read the data and make the folder of a new run."""
+    start = runs.open_run(args.start) if args.start else None
+    before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
+    settings, images_from_audio = choose_settings(args.config, args.settings, before)
+    if start:
+        check_start(*start, settings)
+    data = load_data(settings)
+    settings = with_codecs_of(data.records, settings)
+    if start:
+        warn_of_leaks(start[0], start[2], data.records)
+        network_with(start[0].keras_model, settings)  # what is damaged is told before a run is made
+    run = runs.create_run(
+        args.run, settings, data.fingerprint, images_from_audio, start=start and start[0]
+    )
+    return run, settings, data
+
+
+def choose_settings(
+    config: str | None, overrides: Sequence[str], before: Mapping[str, Mapping] | None = None
+) -> tuple[Settings, bool]:
     """Return the settings in effect, and whether the images are known to come from audio.
 
     Images made by this project say how they were made; those audio settings go with the run, so
     that sound given to predict.py later becomes the same kind of image.
+
+    Args:
+        config: a settings file, laid over config.yaml; or None.
+        overrides: texts such as `"train.epochs=3"`, laid over that.
+        before: sections that stand in the place of config.yaml's.
     """
-    values = lay_settings(config, overrides)
+    values = lay_settings(config, overrides, before)
     folder = values["data"]["folder"]
     audio = read_audio_settings(Path(folder)) if isinstance(folder, str) else None
     origin = config or DEFAULTS_FILE.name
@@ -169,6 +205,23 @@ def choose_settings(config: str | None, overrides: Sequence[str]) -> tuple[Setti
         )
     origin = str(audio_settings_file(Path(folder)))
     return check_settings(values | {"audio": drawn}, origin), True
+
+
+def check_start(
+    start: runs.Run, record: runs.RunRecord, of_start: Settings, settings: Settings
+) -> None:
+    """Raise a `UserError` if a run's weights don't fit the images and the network of settings."""
+    if runs.fingerprint_settings(settings) == runs.fingerprint_settings(of_start):
+        return
+    for section in ("audio", "image", "model"):
+        theirs, ours = (getattr(s, section).model_dump() for s in (of_start, settings))
+        for name in (name for name in ours if ours[name] != theirs[name]):
+            received = f"{section}.{name}={ours[name]}, and {start.name} with {theirs[name]}"
+            raise UserError(
+                "Weights fit the images and the network that they were learnt with. Received: "
+                f"{received}. Prepare the sound with --config {start.config}, and leave audio, "
+                "image and model settings out."
+            )
 
 
 def with_codecs_of(records: Sequence[ImageRecord], settings: Settings) -> Settings:
@@ -210,6 +263,31 @@ def load_data(settings: Settings) -> DataCheck:
     return data
 
 
+def warn_of_leaks(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> None:
+    """Warn if a run was trained on files that are kept for validation or test.
+
+    Files are known by their names in the manifest. Where these differ, as after `make_fakes.py`, or
+    the data folder is gone, nothing can be said.
+
+    Args:
+        run: whose weights are taken over.
+        settings: of that run.
+        records: of the data that the new run is validated on.
+    """
+    folder = Path(settings.data.folder)
+    if not is_data(folder):
+        return
+    kept = {(record.audio, record.label) for record in records if record.split != "train"}
+    seen = {(r.audio, r.label) for r in read_records(folder) if r.split == "train" and r.audio}
+    both = sorted(kept & seen)
+    if both:
+        print(
+            f"Warning: {run.name} was trained on {len(both):,} files that are kept for validation "
+            f"or test here, such as {both[0][0]}: error rates on them are too good.",
+            file=sys.stderr,
+        )
+
+
 def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bool:
     """Train as the settings say; return False if Ctrl-C came first."""
     with libraries_quiet():  # TensorFlow tells which processor it was built for
@@ -225,6 +303,8 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
     by_split = {split: [r for r in records if r.split == split] for split in ("train", "val")}
     training, validation = make_feeds(settings, by_split)
     model = compiled_model(settings, len(training))
+    if is_file(run.start_weights):
+        model.set_weights(network_with(run.start_weights, settings).get_weights())
     model.summary()
     weighs = train.class_weights and train.balance == "none"  # groups show the classes equally
     try:
@@ -369,6 +449,7 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
     put_to_use(run, settings, records, ended, f"Epoch {epoch} was {kept}. {without}")
     if status == "finished":
         shutil.rmtree(run.backup, ignore_errors=True)
+        run.start_weights.unlink(missing_ok=True)
 
 
 def put_to_use(
@@ -413,13 +494,22 @@ def put_to_use(
     print(f"Kept in {run.folder}{os.sep}. Next: python evaluate.py --run {run.name}")
 
 
+def network_with(weights: Path, settings: Settings):
+    """Build the network of the settings, and give it the weights of a `.keras` file."""
+    with libraries_quiet():  # TensorFlow tells which processor it was built for
+        from deepfake_audio.callbacks import load_weights
+    from model import build_model
+
+    network = build_model(settings.model, settings.image)
+    load_weights(network, weights, settings.limits)
+    return network
+
+
 def export_onnx(run: runs.Run, records: Sequence[ImageRecord], settings: Settings) -> None:
     """Write the kept network up to its score as ONNX, and check that it gives the same scores."""
-    from deepfake_audio.callbacks import load_weights
-    from model import build_model, score_model
+    from model import score_model
 
-    model = build_model(settings.model, settings.image)
-    load_weights(model, run.keras_model, settings.limits)
+    model = network_with(run.keras_model, settings)
     scores = score_model(model)
     images = np.stack([read_image(record.path, settings.image) for record in records[:32]]).astype(
         np.float32

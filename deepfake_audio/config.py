@@ -40,9 +40,16 @@ def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ())
     return check_settings(lay_settings(path, overrides), origin=str(path or DEFAULTS_FILE.name))
 
 
-def lay_settings(path: str | Path | None, overrides: Iterable[str]) -> dict[str, dict]:
-    """Do as `load_settings`, but return plain values of known keys, not checked yet."""
-    values = read_yaml(DEFAULTS_FILE)
+def lay_settings(
+    path: str | Path | None,
+    overrides: Iterable[str],
+    before: Mapping[str, Mapping] | None = None,
+) -> dict[str, dict]:
+    """Do as `load_settings`, but return plain values of known keys, not checked yet.
+
+    `before` are whole sections that take the place of the defaults.
+    """
+    values = read_yaml(DEFAULTS_FILE) | (before or {})
     if path is not None:
         _lay_over(values, read_yaml(Path(path)), origin=str(path))
     _lay_overrides(values, overrides)

@@ -48,9 +48,14 @@ class ImageRecord:
         return LABELS.index(self.label)
 
     @property
-    def source(self) -> str:
-        """Return what the windows of one file have in common: the audio file, else the image."""
+    def recording(self) -> str:
+        """Return what all images of one recording have in common, through whatever codec."""
         return f"{self.attack}/{self.audio}" if self.audio else self.image
+
+    @property
+    def source(self) -> str:
+        """Return what the windows that are judged together have in common: one file's sound."""
+        return f"{self.codec}/{self.recording}" if self.audio else self.image
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ def check_recordings(records: Iterable[ImageRecord]) -> None:
     """Raise a `UserError` if windows of one recording stand in two splits."""
     split_of = {}
     for record in records:
-        other = split_of.setdefault(record.source, record.split)
+        other = split_of.setdefault(record.recording, record.split)
         if other != record.split:
             raise UserError(
                 "No recording may stand in two splits, or the error rates would be too good. "

@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import BEFORE, load_settings, read_settings, write_settings
 from deepfake_audio.dataset import LABELS
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import (
     check_file,
     is_file,
@@ -57,6 +57,15 @@ REPORTED_PACKAGES = frozenset(
 )
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("a name can be printed")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+
+
 class RunRecord(BaseModel):
     """What `run.json` says of a run.
 
@@ -66,7 +75,9 @@ class RunRecord(BaseModel):
         data_fingerprint: changes with any image, label or split of the data folder.
         images_from_audio: the images were made with the run's audio settings.
         parts: names of the runs that were combined; of no training of its own.
+        start: name of the run whose weights the training began with.
         calibration: fitted on the scores of the validation files.
+        calibrated_on: the data folder of other files that it was fitted on instead.
         settings_fingerprint: of the audio, image and model settings that the weights were made for.
         model_fingerprint: of `model.onnx`, for which the calibration holds.
     """
@@ -81,19 +92,12 @@ class RunRecord(BaseModel):
     seed: int = Field(ge=0, lt=2**31)
     versions: dict[str, str]
     best_epoch: int | None = Field(default=None, ge=1, le=MAX_EPOCHS)
-    parts: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(
-        default=[], max_length=MAX_VIEWS
-    )
+    parts: list[Name] = Field(default=[], max_length=MAX_VIEWS)
+    start: Name | None = None
     calibration: Calibration | None = None
+    calibrated_on: Name | None = None
     settings_fingerprint: str | None = None
     model_fingerprint: str | None = None
-
-    @field_validator("parts")
-    @classmethod
-    def _parts_can_be_shown(cls, parts: list[str]) -> list[str]:
-        if not all(part.isprintable() for part in parts):
-            raise ValueError("a run's name can be printed")
-        return parts
 
     @model_validator(mode="after")
     def _an_ended_run_is_complete(self) -> "RunRecord":
@@ -144,6 +148,11 @@ class Run:
         return self.folder / "history.csv"
 
     @property
+    def start_weights(self) -> Path:
+        """Return where the weights wait that another run's training left."""
+        return self.folder / "start.keras"
+
+    @property
     def backup(self) -> Path:
         return self.folder / "backup"
 
@@ -158,6 +167,7 @@ def create_run(
     data_fingerprint: str,
     images_from_audio: bool,
     parts: Sequence[str] = (),
+    start: Run | None = None,
 ) -> Run:
     """Make a new run folder with its settings and its record.
 
@@ -167,11 +177,48 @@ def create_run(
         data_fingerprint: of the images.
         images_from_audio: whether the data folder says how its images were made.
         parts: names of the runs that are combined in it.
+        start: the run whose weights it begins with.
 
     Raises:
         UserError: a run of that name exists, or the name is not one folder's.
     """
-    run = Run(RUNS / name) if name else _next_free(Path(settings.data.folder).resolve().name)
+    run = _new_run(name, Path(settings.data.folder))
+    with _made_whole(run) as unfinished:
+        write_settings(settings, unfinished.config)
+        record = new_record(settings, data_fingerprint, images_from_audio)
+        record = record.model_copy(
+            update={"parts": list(parts), "start": start and one_line(start.name)}
+        )
+        if start:
+            shutil.copyfile(start.keras_model, unfinished.start_weights)
+        write_record(unfinished, record)
+    return run
+
+
+def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Run:
+    """Make a new run folder with another run's network and settings.
+
+    Args:
+        source: which has ended.
+        name: of the folder below runs/; None takes the data folder's name and the next free number.
+        data: a data folder.
+        record: of the new run.
+
+    Raises:
+        UserError: a run of that name exists, or the name is not one folder's.
+    """
+    run = _new_run(name, data)
+    with _made_whole(run) as unfinished:
+        for path in (source.config, source.keras_model, source.onnx_model, source.history):
+            if is_file(path):
+                shutil.copyfile(path, unfinished.folder / path.name)
+        write_record(unfinished, record)
+    return run
+
+
+def _new_run(name: str | None, data: Path) -> Run:
+    """Return a run that isn't there yet, or raise a `UserError` if that can't be its name."""
+    run = Run(RUNS / name) if name else _next_free(data.resolve().name)
     if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
         raise UserError(
             "A run's name is a folder's name without a slash, and begins with no dot. "
@@ -179,10 +226,6 @@ def create_run(
         )
     if os.path.lexists(run.folder):
         raise _name_taken(run)
-    with _made_whole(run) as unfinished:
-        write_settings(settings, unfinished.config)
-        record = new_record(settings, data_fingerprint, images_from_audio)
-        write_record(unfinished, record.model_copy(update={"parts": list(parts)}))
     return run
 
 

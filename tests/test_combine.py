@@ -153,13 +153,16 @@ def test_what_a_kill_leaves_is_neither_trained_nor_used(in_copy, capsys):
     assert "Received: none in runs/" in capsys.readouterr().err
 
 
-def test_names_of_parts_can_be_shown(in_copy, capsys):
+@pytest.mark.parametrize(
+    "names", [{"parts": ["\x1b[31mred"]}, {"start": "\x1b[31mred"}, {"calibrated_on": "a\nb"}]
+)
+def test_names_in_a_record_can_be_shown(in_copy, names, capsys):
     record = Path("runs/both/run.json")
     values = json.loads(record.read_text(encoding="utf-8"))
-    record.write_text(json.dumps(values | {"parts": ["\x1b[31mred"]}), encoding="utf-8")
+    record.write_text(json.dumps(values | names), encoding="utf-8")
     assert evaluate.main(["--run", "both"]) == 2
     captured = capsys.readouterr()
-    assert "a run's name can be printed" in captured.err
+    assert "a name can be printed" in captured.err
     assert "\x1b" not in captured.out + captured.err
 
 

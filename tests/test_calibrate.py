@@ -1,0 +1,147 @@
+"""A trained run fitted to recordings of another kind."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import calibrate
+import evaluate
+import predict
+from conftest import draw_image, make_data_folder
+from deepfake_audio import runs
+from deepfake_audio.images import encode_png
+
+
+@pytest.fixture
+def elsewhere(workspace, tmp_path, monkeypatch) -> Path:
+    """A folder with runs/first and data/dark: other speakers' images, all of them darker."""
+    shutil.copytree(workspace, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    folder = make_data_folder(Path("data/dark"), images_per_class=30)
+    with (folder / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for seed, row in enumerate(rows, start=1000):
+        row["speaker"] = f"other-{row['speaker']}"
+        darker = (draw_image(row["label"], seed) * 0.6).astype(np.uint8)
+        (folder / row["image"]).write_bytes(encode_png(darker))
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def figures_of_test(run: str, data: Path) -> dict:
+    assert evaluate.main(["--run", run, "--data", str(data), "evaluate.bootstrap=0"]) == 0
+    written = Path("runs", run, f"on-{data.name}", "metrics.json")
+    return json.loads(written.read_text())["splits"]["test"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_probabilities_fit_and_the_order_stays(elsewhere, capsys):
+    before = figures_of_test("first", elsewhere)
+    assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "dark"]) == 0
+    after = figures_of_test("dark", elsewhere)
+    assert after["cllr"] < before["cllr"] - 0.05
+    assert after["eer"] == before["eer"]
+    assert after["roc_auc"] == before["roc_auc"]
+    assert "Run dark, epoch" in (told := capsys.readouterr().out) and "calibrated on dark" in told
+
+
+def test_what_is_printed_is_what_was_fitted(elsewhere, capsys):
+    assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "dark"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "120 files of data/dark"
+    titles = [line[:18].strip() for line in lines[3:8]]
+    assert titles == ["real called fake", "fake called real", "Cllr", "ECE", "EER"]
+    before, after = (float(value) for value in lines[5].split()[1:])
+    assert after < before
+    assert lines[-1].endswith("Next: python evaluate.py --run dark --data data/dark")
+
+
+def test_files_for_test_are_not_fitted_on(elsewhere):
+    assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "whole"]) == 0
+    shutil.rmtree(elsewhere / "test")
+    rows = (elsewhere / "manifest.csv").read_text().splitlines(keepends=True)
+    (elsewhere / "manifest.csv").write_text("".join(row for row in rows if ",test," not in row))
+    assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "less"]) == 0
+    whole, less = (runs.open_run(name)[1].calibration for name in ("whole", "less"))
+    assert whole == less
+
+
+def test_on_the_images_of_its_training_validation_alone_is_used(elsewhere, capsys):
+    ours = runs.open_run("first")[1].calibration
+    assert calibrate.main(["--data", "data/tiny", "--run", "first", "--name", "again"]) == 0
+    assert capsys.readouterr().out.startswith("24 files of data/tiny\n")
+    again = runs.open_run("again")[1].calibration
+    assert (again.slope, again.intercept) == pytest.approx((ours.slope, ours.intercept))
+
+
+def test_the_new_run_judges_and_the_old_one_is_as_it_was(elsewhere, capsys):
+    files = {
+        path.name: path.read_bytes() for path in Path("runs/first").iterdir() if path.is_file()
+    }
+    assert calibrate.main(["--data", "data/dark", "--run", "first"]) == 0
+    after = {
+        path.name: path.read_bytes() for path in Path("runs/first").iterdir() if path.is_file()
+    }
+    assert after == files
+    capsys.readouterr()
+    assert predict.main(["--json", "data/dark/test/real/00.png"]) == 0  # the newest run
+    judged = json.loads(capsys.readouterr().out)
+    assert judged["run"] == "dark-1"
+    record = runs.open_run("dark-1")[1]
+    assert judged["p_real"] == pytest.approx(
+        float(record.calibration.probability_real(judged["score"], 0.5)), abs=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("few", "5 files of each class at least. Received: 4 real for training and validation"),
+        (
+            "swapped",
+            "A calibration needs scores that tell real from fake. Received: an equal error",
+        ),
+        ("test", "5 files of each class at least. Received: 0 fake for training and validation"),
+    ],
+)
+def test_what_can_not_be_fitted_leaves_no_run(elsewhere, capsys, change, told):
+    manifest = elsewhere / "manifest.csv"
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if change == "few":
+        real = [row for row in rows if row["label"] == "real" and row["split"] != "test"]
+        rows = [row for row in rows if row not in real[4:]]
+    elif change == "swapped":
+        for row in rows:
+            row["label"] = "fake" if row["label"] == "real" else "real"
+    else:
+        rows = [row for row in rows if row["split"] == "test"]
+    with manifest.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert calibrate.main(["--data", "data/dark", "--run", "first"]) == 2
+    assert told in (err := capsys.readouterr().err)
+    assert len(err.splitlines()) == 1
+    assert sorted(path.name for path in Path("runs").iterdir()) == ["first"]
+
+
+def test_few_files_are_warned_of(elsewhere, capsys):
+    data = make_data_folder(Path("data/few"), images_per_class=6)
+    assert calibrate.main(["--data", str(data), "--run", "first"]) == 0
+    assert "Warning: 12 fake files are few" in capsys.readouterr().err
+
+
+def test_a_name_is_taken_once(elsewhere, capsys):
+    assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "first"]) == 2
+    assert "Received: --run first, which exists" in capsys.readouterr().err

@@ -1,0 +1,108 @@
+"""A training that begins with the weights of another run."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evaluate
+import train
+from conftest import TINY_SETTINGS, make_data_folder
+from deepfake_audio import runs
+from train import network_with
+
+MORE = ("data.folder=data/more", "train.epochs=1", "train.learning_rate=1e-9")
+
+
+@pytest.fixture(scope="module")
+def taught(workspace, tmp_path_factory) -> Path:
+    """A folder with runs/first and runs/second, which began with it and hardly learnt; keep it."""
+    folder = tmp_path_factory.mktemp("taught") / "here"
+    shutil.copytree(workspace, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make_data_folder(Path("data/more"), images_per_class=8)
+        assert train.main(["--run", "second", "--from", "runs/first", *MORE]) == 0
+    return folder
+
+
+@pytest.fixture
+def in_copy(taught, tmp_path, monkeypatch) -> Path:
+    shutil.copytree(taught, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def weights_of(name: str) -> list[np.ndarray]:
+    run, _, settings = runs.open_run(name)
+    return [values.numpy() for values in network_with(run.keras_model, settings).trainable_weights]
+
+
+def test_it_begins_with_the_weights_and_the_settings_of_the_run(in_copy, capsys):
+    for ours, theirs in zip(weights_of("second"), weights_of("first"), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    _, record, settings = runs.open_run("second")
+    first = runs.open_run("first")[2]
+    assert record.start == "first"
+    assert settings.train.batch_size == first.train.batch_size == 16  # config.yaml has another
+    assert settings.train.epochs == 1
+    assert not Path("runs/second/start.keras").exists()
+    assert evaluate.main(["--run", "second", "evaluate.bootstrap=0"]) == 0
+    assert "Run second, epoch 1, begun from first, on data/more" in capsys.readouterr().out
+
+
+def test_without_it_nothing_is_taken_over(in_copy):
+    assert train.main(["--run", "anew", *TINY_SETTINGS, *MORE]) == 0
+    pairs = zip(weights_of("anew"), weights_of("first"), strict=True)
+    assert max(np.abs(ours - theirs).max() for ours, theirs in pairs) > 0.01
+
+
+def test_cut_off_in_its_first_epoch_it_still_begins_with_them(in_copy, monkeypatch):
+    class CutOffError(Exception):
+        pass
+
+    def cut_off(*_):
+        raise CutOffError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "make_callbacks", cut_off)
+        with pytest.raises(CutOffError):
+            train.main(["--run", "third", "--from", "first", *MORE])
+    shutil.rmtree("runs/first")  # its own folder has all that it needs
+    assert train.main(["--resume", "--run", "third"]) == 0
+    for ours, theirs in zip(weights_of("third"), weights_of("second"), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (("model.dropout=0.1",), "Received: model.dropout=0.1, and first with 0.3."),
+        (("image.height=64",), "Received: image.height=64, and first with 32."),
+        (("--resume",), "--resume goes on with the run's own settings."),
+    ],
+)
+def test_what_does_not_fit_the_weights_is_told(in_copy, args, told, capsys):
+    assert train.main(["--run", "third", "--from", "first", *MORE, *args]) == 2
+    assert told in (err := capsys.readouterr().err)
+    assert len(err.splitlines()) == 1
+    assert not Path("runs/third").exists()
+
+
+def test_damaged_weights_leave_no_run(in_copy, capsys):
+    Path("runs/first/model.keras").write_bytes(b"no weights")
+    assert train.main(["--run", "third", "--from", "first", *MORE]) == 2
+    assert "Weights must be those of the run's own settings" in capsys.readouterr().err
+    assert not Path("runs/third").exists()
+
+
+def test_files_that_the_run_has_seen_are_warned_of(in_copy, capsys):
+    for split, folder in (("train", "tiny"), ("val", "more")):
+        manifest = Path("data", folder, "manifest.csv")
+        lines = manifest.read_text().splitlines()
+        lines = [line.replace(f",{split},,", f",{split},heard.wav,") for line in lines]
+        manifest.write_text("\n".join(lines) + "\n")
+    assert train.main(["--run", "third", "--from", "first", *MORE]) == 0
+    warned = "first was trained on 2 files that are kept for validation or test here"
+    assert warned in capsys.readouterr().err
