@@ -46,7 +46,8 @@ from deepfake_audio.settings import MAX_EPOCHS, MAX_VIEWS, LimitSettings, Settin
 from deepfake_audio.yaml_files import shortened
 
 RUNS = Path("runs")
-PRETRAINED = Path(__file__).resolve().parent.parent / "models" / "pretrained"
+ROOT = Path(__file__).resolve().parent.parent
+PRETRAINED = ROOT / "models" / "pretrained"
 MAX_RECORD_BYTES = 1_000_000
 MAX_COLUMNS = 20  # of history.csv
 HISTORY_COLUMNS = frozenset({"epoch", "loss", "accuracy", "val_loss", "val_accuracy"})
@@ -312,7 +313,8 @@ def open_run(
     if name is None:
         run = _newest(resuming) or (Run(PRETRAINED) if or_pretrained else None)
     else:
-        run = Run(RUNS / name) if is_folder(RUNS / name) else Run(Path(name))
+        places = (RUNS / name, Path(name), ROOT / name)  # the last for the shipped one, from anywhere
+        run = Run(next(filter(is_folder, places), Path(name)))
     if run is None:
         raise _none_usable(resuming)
     if not is_file(run.record):
