@@ -6,10 +6,11 @@
 
 FOLDER holds audio with a table that names label and split, or a public corpus; where no split is
 named, all of it is taken. Training must not have had it. Every file is judged as it is and through
-each codec, as predict.py does. A row has the EER with its 95% interval, and how many of the real
-and of the fake files are called FAKE, UNCERTAIN and REAL. A file that can't be judged is named,
-counted and left out; a codec that leaves no real or no fake one has no row. Sound is brought to the
-run's sample rate before it is coded.
+each codec, as predict.py does. A row has the EER with its 95% interval, how far the probabilities
+are off (ECE, the expected calibration error), and how many of the real and of the fake files are
+called FAKE, UNCERTAIN and REAL. A file that can't be judged is named, counted and left out; a codec
+that leaves no real or no fake one has no row. Sound is brought to the run's sample rate before it
+is coded.
 """
 
 import csv
@@ -20,12 +21,14 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
 import predict
 from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import read_audio
+from deepfake_audio.calibration import Calibration
 from deepfake_audio.codecs import CODECS, write_coded
 from deepfake_audio.corpora import Clip, read_corpus
 from deepfake_audio.errors import (
@@ -106,19 +109,25 @@ def judge(
 
 
 def format_use(
-    use: str, clips: Sequence[Clip], verdicts: Sequence[Mapping], settings: Settings
+    use: str,
+    clips: Sequence[Clip],
+    verdicts: Sequence[Mapping],
+    calibration: Calibration,
+    settings: Settings,
 ) -> str:
     """Return the row of a codec, of clips and what was said of each."""
+    scores = np.array([float(said["score"]) for said in verdicts])
     table = make_table(
         {
             "file": clip.name, "split": "test", "label": clip.label, "speaker": clip.speaker,
             "attack": clip.attack, "codec": "", "corpus": clip.corpus,
-            "score": float(said["score"]), "llr": float(said["score"]),
+            "score": score, "llr": llr,
         }
-        for clip, said in zip(clips, verdicts, strict=True)
+        for clip, score, llr in zip(clips, scores, calibration.llr(scores), strict=True)
     )  # fmt: skip
     figures = evaluate_scores(table, settings.evaluate, settings.predict)
     row = f"{use:10}{figures['eer']:7.1%} {in_brackets(figures['intervals'].get('eer')):15}"
+    row += f"{figures['ece']:6.1%}"
     for label in ("real", "fake"):
         of_class = [
             said["verdict"]
@@ -143,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "Error rates need real and fake files. "
             f"Received: {args.folder}, without both in {args.split}. Name another --split."
         )
-    _, _, settings = open_run(args.run, or_pretrained=True)
+    _, record, settings = open_run(args.run, or_pretrained=True)
     run, code, rows = ["--run", args.run] if args.run else [], EXIT_OK, []
     for use in tqdm(args.only or [AS_IT_IS, *USES], unit=" codecs"):
         with TemporaryDirectory() as folder:
@@ -151,9 +160,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             said = judge(clips, files, run, Path(folder))
         code = code if len(said) == len(clips) else EXIT_SOME_FAILED
         if {clip.label for clip, _ in said} == {"real", "fake"}:
-            rows.append(format_use(use, *zip(*said, strict=True), settings))
-    print(f"\n{'':33}{'real files called':>30}{'fake files called':>30}")
-    print(f"{'codec':10}{'EER':>7} {'95%':15}" + "".join(f"{v:>10}" for v in VERDICTS) * 2)
+            rows.append(format_use(use, *zip(*said, strict=True), record.calibration, settings))
+    print(f"\n{'':39}{'real files called':>30}{'fake files called':>30}")
+    print(
+        f"{'codec':10}{'EER':>7} {'95%':15}{'ECE':>6}" + "".join(f"{v:>10}" for v in VERDICTS) * 2
+    )
     print("\n".join(rows))
     return code
 

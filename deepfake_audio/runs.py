@@ -313,7 +313,11 @@ def open_run(
     if name is None:
         run = _newest(resuming) or (Run(PRETRAINED) if or_pretrained else None)
     else:
-        places = (RUNS / name, Path(name), ROOT / name)  # the last for the shipped one, from anywhere
+        places = (
+            RUNS / name,
+            Path(name),
+            ROOT / name,
+        )  # the last for the shipped one, from anywhere
         run = Run(next(filter(is_folder, places), Path(name)))
     if run is None:
         raise _none_usable(resuming)

@@ -64,9 +64,17 @@ def test_commands_are_understood(name, args):
 )
 def test_local_links_and_pictures_are_there(page):
     text = (ROOT / page).read_text(encoding="utf-8")
-    targets = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
-    for target in targets:
-        assert ((ROOT / page).parent / target).exists(), target
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        name, _, heading = target.partition("#")
+        path = (ROOT / page).parent / name if name else ROOT / page
+        assert path.exists(), target
+        assert not heading or heading in anchors(path.read_text(encoding="utf-8")), target
+
+
+def anchors(text: str) -> set[str]:
+    """Return what links to the headings of a page end in."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
 
 
 def test_settings_named_in_the_readme_exist():

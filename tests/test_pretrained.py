@@ -29,6 +29,8 @@ def test_a_clip_is_judged_where_nothing_was_trained(clip, expected, tmp_path, mo
     verdict = verdict_of(capsys, str(CLIPS / f"{clip}.flac"))
     assert (verdict["verdict"], verdict["run"]) == (expected, "pretrained")
     assert not list(tmp_path.iterdir())
+    named = verdict_of(capsys, "--run", "models/pretrained", str(CLIPS / f"{clip}.flac"))
+    assert named == verdict
 
 
 def test_an_own_run_comes_first_and_the_shipped_one_can_be_named(in_audio_workspace, capsys):
