@@ -41,6 +41,7 @@ import soundfile
 from tqdm import tqdm
 
 from deepfake_audio.arguments import Parser
+from deepfake_audio.audio import SILENCE_POWER
 from deepfake_audio.corpora import CORPORA, Clip, detect_corpus, read_corpus
 from deepfake_audio.corpus_files import index_tree
 from deepfake_audio.corpus_layouts import known_layouts
@@ -58,7 +59,7 @@ RATE_HZ = 16_000
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 60
 LEVEL, HIGHEST_PEAK = 0.08, 0.95  # root mean square and peak, of full scale
 ROUNDING = 2**-14  # of full scale: copies that differ by no more are no copies
-SILENCE = 1e-5  # root mean square; below the last bit of 16-bit audio
+SILENCE = SILENCE_POWER**0.5  # root mean square
 LEARNT_FILES = 1000  # at most; more would fill the memory
 HIGHEST_SEED = 2**32 - 1
 

@@ -25,7 +25,7 @@ from deepfake_audio.settings import LEVELS_PER_DB, MIDDLE, NOT_OUT, AudioSetting
 
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
 FRAME_SECONDS = 0.01
-SILENCE_POWER = 1e-10  # -100 dBFS
+SILENCE_POWER = 1e-8  # -80 dBFS: the last bit of 16-bit audio, dithered, has less
 CHUNK_BYTES = 65_536  # for larger arrays the C library fetches fresh pages, at thrice the time
 USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
 FILTERS_AT_ONCE = 64

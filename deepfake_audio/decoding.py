@@ -4,6 +4,7 @@ import io
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -26,6 +27,14 @@ BLOCK_FRAMES = 10_000
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 1_000_000  # no voice is stored outside of these
 LOUDEST_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
 NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what it names
+# libsndfile stops where the header says, or the first of joined files ends; players go on.
+MAY_GO_ON = {"FLAC": "flac", "MP3": "mp3", "OGG": "ogg"}  # in FFmpeg's words
+CANCELLED_POWER = 0.001  # of the loudest channel, as where one is the other turned around
+PADDING_SECONDS = 0.5  # that an encoder may add
+
+
+class _GoesOnError(Exception):
+    """A file holds more sound than libsndfile would read."""
 
 
 def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -47,7 +56,7 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
     try:
         blocks = _soundfile_blocks(path)
         head = next(blocks, None)
-    except (OSError, TypeError, soundfile.LibsndfileError):
+    except (OSError, TypeError, soundfile.LibsndfileError, _GoesOnError):
         blocks = None
     if blocks is None:
         blocks = _av_blocks(path)
@@ -60,7 +69,7 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
         resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
     for _, channels in itertools.chain([head], blocks):  # (samples, channels)
         with np.errstate(invalid="ignore", over="ignore"):  # looked at in the next line
-            mono = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1)
+            mono = channels[:, 0] if channels.shape[1] == 1 else _mixed(channels)
         if len(mono) and not np.abs(mono).max() < LOUDEST_SAMPLE:  # not a number is not below it
             raise UserError(f"An audio file must hold finite samples. Received: {path}.")
         block = resampler.resample_chunk(mono) if resampler else mono
@@ -70,11 +79,22 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
         yield rate_hz, block
 
 
+def _mixed(channels: np.ndarray) -> np.ndarray:
+    """Return the mean of channels `(samples, channels)`, or the loudest one where they cancel."""
+    mono = channels.mean(axis=1)
+    powers = np.square(channels).mean(axis=0)
+    if np.square(mono).mean() < powers.max() * CANCELLED_POWER:
+        return channels[:, powers.argmax()]
+    return mono
+
+
 def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     with libraries_quiet():
         file = soundfile.SoundFile(os.fsencode(path))
     with file:
         _check_rate(path, file.samplerate)
+        if _packets_seconds(path, file.format) > file.frames / file.samplerate + PADDING_SECONDS:
+            raise _GoesOnError
         block_samples = min(BLOCK_SECONDS * file.samplerate, BLOCK_VALUES // file.channels)
         block = _read_block(file, block_samples)  # if this fails, the other decoder may know better
         while len(block):
@@ -111,21 +131,47 @@ class _Bytes(io.FileIO):
             return -1
 
 
-def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+def _packets_seconds(path: Path, container_format: str) -> float:
+    """Return how long the packets of a file last, without decoding them; 0 where nobody knows."""
+    if container_format not in MAY_GO_ON:
+        return 0
+    try:
+        with _opened(path, MAY_GO_ON[container_format]) as (container, most):
+            stream = container.streams.audio[0]
+            with at_most_bytes(most):
+                return sum(
+                    float(packet.duration * packet.time_base)
+                    for packet in container.demux(stream)
+                    if packet.duration
+                )
+    except (OSError, ValueError, IndexError, MemoryError, av.FFmpegError):
+        return 0  # libsndfile could open it, and says what is wrong
+
+
+@contextmanager
+def _opened(
+    path: Path, container_format: str | None = None
+) -> Iterator[tuple[av.container.InputContainer, int | None]]:
+    """Open a file with FFmpeg; give the container, and the bytes that it may go on with."""
     held = held_bytes()
     most = None if held is None else held + MOST_MEGABYTES * 1_000_000
+    with _Bytes(path) as file:
+        with at_most_bytes(most):
+            container = av.open(
+                file, format=container_format, options=NO_OTHER_FILES, metadata_errors="replace"
+            )
+        with container:
+            yield container, most
+
+
+def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     try:
-        with _Bytes(path) as file:
-            with at_most_bytes(most):
-                container = av.open(file, options=NO_OTHER_FILES, metadata_errors="replace")
-            with container:
-                if not container.streams.audio:
-                    raise UserError(
-                        f"An audio file must hold sound. Received: {path}, without any."
-                    )
-                blocks = _joined(path, container)
-                while block := _next_within(most, blocks):
-                    yield block
+        with _opened(path) as (container, most):
+            if not container.streams.audio:
+                raise UserError(f"An audio file must hold sound. Received: {path}, without any.")
+            blocks = _joined(path, container)
+            while block := _next_within(most, blocks):
+                yield block
     except MemoryError:
         raise UserError(
             f"An audio file must be read with {MOST_MEGABYTES:,} megabytes of memory. "
@@ -143,16 +189,29 @@ def _next_within(
         return next(blocks, None)
 
 
+def _decoded(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
+    """Decode the first audio stream."""
+    for packet in container.demux(audio=0):
+        try:
+            yield from packet.decode()
+        except av.InvalidDataError:
+            if container.format.name != "mp3":  # where files are joined, tags stand between
+                raise
+
+
 def _joined(path: Path, container: av.container.InputContainer) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode the first audio stream, and join its short frames to blocks."""
+    """Decode the first audio stream, and join its short frames to blocks of its first rate."""
     frames: list[np.ndarray] = []
-    rate_hz, held, values = 0, 0, 0
-    # Not planar: to_ndarray reads past the end of PyAV's own list of planes from 8 channels on.
-    resampler = av.AudioResampler(format="flt")
-    for decoded in container.decode(audio=0):
-        if decoded.sample_rate != rate_hz:
-            rate_hz = decoded.sample_rate
+    rate_hz, heard, held, values = 0, None, 0, 0
+    for decoded in _decoded(container):
+        if not rate_hz:
+            rate_hz, layout = decoded.sample_rate, decoded.layout
             _check_rate(path, rate_hz)
+        if (decoded.sample_rate, decoded.layout.name, decoded.format.name) != heard:
+            heard = decoded.sample_rate, decoded.layout.name, decoded.format.name
+            # Not planar: to_ndarray reads past the end of PyAV's own list of planes from 8
+            # channels on.
+            resampler = av.AudioResampler(format="flt", layout=layout, rate=rate_hz)
         for frame in resampler.resample(decoded):
             frames.append(frame.to_ndarray().reshape(-1, frame.layout.nb_channels))
             held += frame.samples

@@ -23,6 +23,7 @@ from deepfake_audio.audio import (
     spectrogram_image,
     trim_edges,
 )
+from deepfake_audio.codecs import CODECS, write_coded
 from deepfake_audio.config import load_settings
 from deepfake_audio.errors import UserError
 
@@ -217,6 +218,58 @@ def test_channels_are_averaged(tmp_path: Path):
     soundfile.write(tmp_path / "three.wav", channels, RATE_HZ, "FLOAT")
     expected = 0.2 * sine(900, 1.0)
     assert np.abs(read_audio(tmp_path / "three.wav", RATE_HZ) - expected).max() < 1e-3
+
+
+def test_channels_that_cancel_are_not_averaged(tmp_path: Path):
+    turned = np.stack([0.4 * sine(440, 1.0), -0.5 * sine(440, 1.0)], axis=1)
+    soundfile.write(tmp_path / "near.wav", turned, RATE_HZ, "FLOAT")
+    expected = -0.05 * sine(440, 1.0)
+    assert np.abs(read_audio(tmp_path / "near.wav", RATE_HZ) - expected).max() < 1e-3
+    turned = np.stack([0.5 * sine(440, 1.0), -0.5 * sine(440, 1.0)], axis=1)
+    soundfile.write(tmp_path / "turned.wav", turned, RATE_HZ, "PCM_16")
+    samples = read_audio(tmp_path / "turned.wav", RATE_HZ)
+    assert np.abs(samples - 0.5 * sine(440, 1.0)).max() < 1e-3
+
+
+def test_the_last_bit_alone_is_silence(tmp_path: Path):
+    bits = np.random.default_rng(1).integers(-1, 2, RATE_HZ).astype(np.int16)
+    soundfile.write(tmp_path / "dither.wav", bits, RATE_HZ)
+    assert open_recording(tmp_path / "dither.wav", AUDIO).is_silent
+    soundfile.write(tmp_path / "quiet.wav", 100 * bits, RATE_HZ)
+    assert not open_recording(tmp_path / "quiet.wav", AUDIO).is_silent
+
+
+@pytest.mark.parametrize("kind", ["mp3", "opus", "ogg"])
+def test_files_joined_to_one_are_read_to_the_end(tmp_path: Path, kind):
+    """libsndfile stops where the first one ends, which a player doesn't."""
+    for number, pitch_hz in enumerate((440, 880)):
+        sound = 0.5 * sine(pitch_hz, 2.0)
+        if kind == "ogg":
+            soundfile.write(tmp_path / f"{number}.ogg", sound, RATE_HZ, "VORBIS")
+        else:
+            codec = CODECS[kind]
+            path = tmp_path / f"{number}.{kind}"
+            write_coded(
+                path, [sound], RATE_HZ, codec, codec.rates_hz[-1 - number % len(codec.rates_hz)], 32
+            )
+    joined = tmp_path / f"joined.{kind}"
+    joined.write_bytes(b"".join((tmp_path / f"{n}.{kind}").read_bytes() for n in (0, 1)))
+    samples = read_audio(joined, RATE_HZ)
+    assert len(samples) == pytest.approx(4 * RATE_HZ, rel=0.05)
+    for start, pitch_hz in ((0.5, 440), (2.8, 880)):
+        part = samples[round(start * RATE_HZ) :][:8192]
+        peak = np.abs(np.fft.rfft(part * np.hanning(8192))).argmax()
+        assert peak * RATE_HZ / 8192 == pytest.approx(pitch_hz, abs=3)
+
+
+def test_a_flac_that_claims_less_is_read_to_the_end(tmp_path: Path):
+    path = tmp_path / "claims.flac"
+    soundfile.write(path, 0.5 * sine(440, 3.0), RATE_HZ)
+    content = bytearray(path.read_bytes())
+    content[22:26] = RATE_HZ.to_bytes(4, "big")  # the number of samples, of a second
+    path.write_bytes(content)
+    assert soundfile.info(path).frames == RATE_HZ
+    assert len(read_audio(path, RATE_HZ)) == 3 * RATE_HZ
 
 
 def test_a_file_without_samples_is_told(tmp_path: Path):
