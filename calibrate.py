@@ -24,6 +24,7 @@ from pathlib import Path
 from deepfake_audio import runs, scoring
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, fit_calibration
+from deepfake_audio.compatibility import drawn_otherwise
 from deepfake_audio.dataset import LABELS, DataCheck, check_images, read_records
 from deepfake_audio.errors import (
     EXIT_OK,
@@ -37,7 +38,6 @@ from deepfake_audio.evaluation import detection_costs
 from deepfake_audio.metrics import equal_error_rate, score_figures
 from deepfake_audio.settings import Settings
 from deepfake_audio.tables import NAMES
-from evaluate import check_drawn_alike
 
 FEWEST = 5  # files of each class
 FEW = 30
@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     run, record, settings = runs.open_run(args.run, or_pretrained=True)
     folder = Path(args.data)
-    check_drawn_alike(folder, settings, run)
+    for warning in drawn_otherwise(folder, settings, run):
+        print(f"Warning: {warning}", file=sys.stderr)
     data = check_images(read_records(folder), settings.image)
     for message in data.unreadable:
         report(message)

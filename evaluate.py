@@ -29,6 +29,7 @@ import matplotlib.pyplot as plt
 from deepfake_audio import metrics, runs, scoring
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, probability
+from deepfake_audio.compatibility import drawn_otherwise
 from deepfake_audio.config import SECTIONS_OF_USE, load_settings
 from deepfake_audio.dataset import (
     LABELS,
@@ -37,11 +38,10 @@ from deepfake_audio.dataset import (
     ImageRecord,
     check_images,
     is_data,
-    read_audio_settings,
     read_records,
     speaker_warnings,
 )
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
 from deepfake_audio.evaluation import Subject, compare_tables, evaluate_scores
 from deepfake_audio.files import is_file, replacing, write_json
 from deepfake_audio.pictures import TITLES, draw_history, draw_scores
@@ -111,7 +111,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
     elsewhere = args.data is not None  # what the shipped model was trained on is not shipped
     run, record, settings = runs.open_run(args.run, False, args.settings, or_pretrained=elsewhere)
     origin = Path(args.data or settings.data.folder)
-    check_drawn_alike(origin, settings, run)
+    drawn_so = drawn_otherwise(origin, settings, run)
     data = check_images(read_records(origin), settings.image)
     for message in data.unreadable:
         report(message)
@@ -128,25 +128,10 @@ def evaluate_run(args: argparse.Namespace) -> int:
         run=run,
         record=record,
         records={split: f.records for split, f in files.items()},
-        warnings=data_warnings(run, record, settings, data, args.data),
+        warnings=[*drawn_so, *data_warnings(run, record, settings, data, args.data)],
     )
     evaluate_tables(subject, tables)
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
-
-
-def check_drawn_alike(origin: Path, settings: Settings, run: runs.Run) -> None:
-    """Raise a `UserError` if the images show delays or rates otherwise than the run's own."""
-    drawn = read_audio_settings(origin)
-    if drawn is None:
-        return
-    theirs, ours = drawn.model_dump(), settings.audio.model_dump()
-    for name in ("delay_fft_samples", "frame_rates_hz"):
-        if theirs[name] != ours[name]:
-            raise UserError(
-                "Images are drawn as those that the run was trained on. Received: "
-                f"{origin} with audio.{name}={theirs[name]}, and {run.name} with "
-                f"{ours[name]}. Prepare the sound anew with --config {run.config}"
-            )
 
 
 def evaluate_score_file(args: argparse.Namespace) -> int:
@@ -177,7 +162,7 @@ def data_warnings(
     if data.repeated:
         warnings.append(
             f"{len(data.repeated):,} images stand in a later split too, such as "
-            f"{data.repeated[0]}; they count there alone."
+            f"{one_line(data.repeated[0])}; they count there alone."
         )
     trained_on = Path(settings.data.folder)
     if other is None and data.fingerprint != record.data_fingerprint:
@@ -215,7 +200,9 @@ def score_table(files: scoring.FileScores, calibration: Calibration) -> ScoreTab
     return make_table(
         {
             **{name: getattr(record, name) for name in KNOWN},
-            "file": record.audio if recordings[record.audio] == 1 else record.image,
+            "file": record.audio
+            if record.audio and recordings[record.audio] == 1
+            else record.image,
             "score": score,
             "llr": ratio,
         }

@@ -27,11 +27,12 @@ from deepfake_audio import runs, scoring
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, decision_threshold, probability
 from deepfake_audio.dataset import ImageRecord, check_classes, check_images, read_records
-from deepfake_audio.errors import EXIT_OK, script
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, report, script
 from deepfake_audio.files import replacing
 from deepfake_audio.images import read_image
 from deepfake_audio.metrics import equal_error_rate
 from deepfake_audio.settings import Settings
+from train import network_with
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -46,9 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     run, record, settings = runs.open_run(args.run)
     folder = Path(args.data or settings.data.folder)
-    records = check_images(read_records(folder), settings.image).records
+    data = check_images(read_records(folder), settings.image)
+    for message in data.unreadable:
+        report(message)
+    records = data.records
     check_classes(records, ("train", "val"), folder)
-    model = load_network(run, settings)
+    model = network_with(run.keras_model, settings)
     network = score_model(model)
     training = [r for r in records if r.split == "train"]
     some = training[:: -(-len(training) // SCALE_IMAGES)]
@@ -71,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"Run {run.name}, {len(validation):,} validation images of {folder}\n")
     print(format_table(scores, sizes, is_real, record.calibration, settings.predict.prior_fake))
     print(f"\nWritten to {run.folder}: {', '.join(path.name for path in paths.values())}")
-    return EXIT_OK
+    return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -83,16 +87,6 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--data", metavar="FOLDER", help="images to check with (default: the run's own)"
     )
     return parser.parse_args(argv)
-
-
-def load_network(run: runs.Run, settings: Settings):
-    """Return the run's Keras network: built anew, with the weights of its file."""
-    from deepfake_audio.callbacks import load_weights
-    from model import build_model
-
-    model = build_model(settings.model, settings.image)
-    load_weights(model, run.keras_model, settings.limits)
-    return model
 
 
 def log_odds(p_real: np.ndarray) -> np.ndarray:

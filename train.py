@@ -38,23 +38,20 @@ from deepfake_audio.calibration import (
     fit_calibration,
     probability,
 )
-from deepfake_audio.config import (
-    DEFAULTS_FILE,
-    check_audio_settings,
-    check_settings,
-    lay_settings,
+from deepfake_audio.compatibility import (
+    LEARNT_SECTIONS,
+    check_start,
+    choose_settings,
+    with_codecs_of,
 )
 from deepfake_audio.dataset import (
     LABELS,
     DataCheck,
     ImageRecord,
-    audio_settings_file,
     check_classes,
     check_images,
     image_stamps,
     is_data,
-    prepared_codecs,
-    read_audio_settings,
     read_records,
     speaker_warnings,
     summarise,
@@ -65,6 +62,7 @@ from deepfake_audio.errors import (
     EXIT_OK,
     EXIT_SOME_FAILED,
     UserError,
+    one_line,
     report,
     script,
 )
@@ -79,8 +77,6 @@ from deepfake_audio.yaml_files import shortened
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 EXPORT_TOLERANCE = 1e-5
-# What a training that begins with a run's weights takes over from it.
-LEARNT_SECTIONS = {"data", "audio", "image", "augment", "distort", "model", "train", "predict"}
 NOTHING_LEARNT = "the validation files were not told apart; train longer, or on more files"
 
 
@@ -166,81 +162,6 @@ def begin(args: argparse.Namespace) -> tuple[runs.Run, Settings, DataCheck]:
     return run, settings, data
 
 
-def choose_settings(
-    config: str | None, overrides: Sequence[str], before: Mapping[str, Mapping] | None = None
-) -> tuple[Settings, bool]:
-    """Return the settings in effect, and whether the images are known to come from audio.
-
-    Images made by this project say how they were made; those audio settings go with the run, so
-    that sound given to predict.py later becomes the same kind of image.
-
-    Args:
-        config: a settings file, laid over config.yaml; or None.
-        overrides: texts such as `"train.epochs=3"`, laid over that.
-        before: sections that stand in the place of config.yaml's.
-    """
-    values = lay_settings(config, overrides, before)
-    folder = values["data"]["folder"]
-    audio = read_audio_settings(Path(folder)) if isinstance(folder, str) else None
-    origin = config or DEFAULTS_FILE.name
-    if audio is None:
-        return check_settings(values, origin), False
-    check_audio_settings(values["audio"], origin)  # though the folder's go before these
-    drawn = audio.model_dump()
-    if any(override.startswith("audio.") for override in overrides) and drawn != values["audio"]:
-        raise UserError(
-            "The images' audio settings can't change after they are made. "
-            f"Received: others than {audio_settings_file(Path(folder))} has. Leave them out."
-        )
-    color, missing = values["image"]["color"], ""
-    if color == "level_delay_rates" and not audio.frame_rates_hz:
-        missing = "frame rates"
-    if color in WITH_DELAY and not audio.delay_fft_samples:
-        missing = "group delay"
-    if missing:
-        raise UserError(
-            f"Images are drawn with {missing} before a network can look at it. Received: "
-            f"{folder}, drawn without. Prepare the sound again with these settings, under another "
-            "--name, or train with other image.color and model.views."
-        )
-    origin = str(audio_settings_file(Path(folder)))
-    return check_settings(values | {"audio": drawn}, origin), True
-
-
-def check_start(
-    start: runs.Run, record: runs.RunRecord, of_start: Settings, settings: Settings
-) -> None:
-    """Raise a `UserError` if a run's weights don't fit the images and the network of settings."""
-    if runs.fingerprint_settings(settings) == runs.fingerprint_settings(of_start):
-        return
-    for section in ("audio", "image", "model"):
-        theirs, ours = (getattr(s, section).model_dump() for s in (of_start, settings))
-        for name in (name for name in ours if ours[name] != theirs[name]):
-            received = f"{section}.{name}={ours[name]}, and {start.name} with {theirs[name]}"
-            raise UserError(
-                "Weights fit the images and the network that they were learnt with. Received: "
-                f"{received}. Prepare the sound with --config {start.config}, and leave audio, "
-                "image and model settings out."
-            )
-
-
-def with_codecs_of(records: Sequence[ImageRecord], settings: Settings) -> Settings:
-    """Return the settings with the codecs that the training files went through.
-
-    Raises:
-        UserError: others were asked for, which only prepare.py could give.
-    """
-    asked, drawn = settings.prepare.codecs, prepared_codecs(records)
-    if asked and (not drawn or set(drawn) - set(asked)):
-        raise UserError(
-            "Sound goes through codecs before its images are drawn. Received: prepare.codecs="
-            f"[{','.join(asked)}], and images of {settings.data.folder}, drawn with "
-            f"{', '.join(drawn) or 'none'}. Prepare the sound again, or leave the setting out."
-        )
-    prepare = settings.prepare.model_copy(update={"codecs": asked or drawn})
-    return settings.model_copy(update={"prepare": prepare})
-
-
 def load_data(settings: Settings) -> DataCheck:
     """List and check the images, and print what training will see."""
     folder = Path(settings.data.folder)
@@ -258,7 +179,7 @@ def load_data(settings: Settings) -> DataCheck:
     if data.repeated:
         print(
             f"Left out: {len(data.repeated)} images whose bytes stand in a later split too, "
-            f"such as {data.repeated[0]}"
+            f"such as {one_line(data.repeated[0])}"
         )
     return data
 
@@ -362,17 +283,12 @@ def image_error(error: Exception) -> UserError | None:
     )
 
 
-def compiled_model(settings: Settings, epoch_steps: int):
-    """Build the network and give it optimizer, loss and accuracy."""
-    import keras
-
+def build_network(settings: Settings):
+    """Build the network of the settings, or raise a `UserError` if it doesn't fit the image."""
     from model import build_model
 
-    policy = keras.config.dtype_policy()
     try:
-        if settings.train.mixed_precision:
-            keras.config.set_dtype_policy("mixed_float16")
-        model = build_model(settings.model, settings.image)
+        return build_model(settings.model, settings.image)
     except ValueError as error:
         raise UserError(
             "The network must fit the image. "
@@ -380,6 +296,17 @@ def compiled_model(settings: Settings, epoch_steps: int):
             f"{settings.image.width} pixels. Use fewer model.conv_filters, smaller "
             f"model.pool_sizes or fewer model.hidden_rows. ({shortened(error)})"
         ) from None
+
+
+def compiled_model(settings: Settings, epoch_steps: int):
+    """Build the network and give it optimizer, loss and accuracy."""
+    import keras
+
+    policy = keras.config.dtype_policy()
+    try:
+        if settings.train.mixed_precision:
+            keras.config.set_dtype_policy("mixed_float16")
+        model = build_network(settings)
     finally:
         keras.config.set_dtype_policy(policy)
     model.compile(
@@ -498,9 +425,8 @@ def network_with(weights: Path, settings: Settings):
     """Build the network of the settings, and give it the weights of a `.keras` file."""
     with libraries_quiet():  # TensorFlow tells which processor it was built for
         from deepfake_audio.callbacks import load_weights
-    from model import build_model
 
-    network = build_model(settings.model, settings.image)
+    network = build_network(settings)
     load_weights(network, weights, settings.limits)
     return network
 

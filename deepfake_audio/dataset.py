@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from ruamel.yaml import YAML
 
 from deepfake_audio.config import check_audio_settings, with_settings_of_before
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import check_file, find_files, is_file, is_folder, read_lines, replacing
 from deepfake_audio.images import IMAGE_SUFFIXES, read_image
 from deepfake_audio.journal import JOURNAL
@@ -48,14 +48,14 @@ class ImageRecord:
         return LABELS.index(self.label)
 
     @property
-    def recording(self) -> str:
+    def recording(self) -> tuple[str, ...]:
         """Return what all images of one recording have in common, through whatever codec."""
-        return f"{self.attack}/{self.audio}" if self.audio else self.image
+        return (self.attack, self.audio) if self.audio else (self.image,)
 
     @property
-    def source(self) -> str:
+    def source(self) -> tuple[str, ...]:
         """Return what the windows that are judged together have in common: one file's sound."""
-        return f"{self.codec}/{self.recording}" if self.audio else self.image
+        return (*self.recording, self.label, self.codec)
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,8 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
             "An image is named by its path below the manifest's folder. "
             f"Received: {fields['image']!r} in line {line} of {path}."
         )
-    return ImageRecord(path=path.parent / image, **fields)
+    shown = {name: text if name == "image" else one_line(text) for name, text in fields.items()}
+    return ImageRecord(path=path.parent / image, **shown)
 
 
 def check_recordings(records: Iterable[ImageRecord]) -> None:

@@ -190,13 +190,13 @@ def score_files(
     return FileScores([first[source] for source in pooled], np.array(list(pooled.values())))
 
 
-def pool_scores(scores: Iterable[tuple[str, float]]) -> dict[str, float]:
+def pool_scores(scores: Iterable[tuple[Hashable, float]]) -> dict[Hashable, float]:
     """Average the scores of each source's windows, sources in order of first appearance.
 
     >>> pool_scores([("a", 1.0), ("a", 3.0), ("b", -1.0)])
     {'a': 2.0, 'b': -1.0}
     """
-    windows: dict[str, list[float]] = {}
+    windows: dict[Hashable, list[float]] = {}
     for source, score in scores:
         windows.setdefault(source, []).append(score)
     return {source: float(np.mean(values)) for source, values in windows.items()}

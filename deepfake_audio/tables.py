@@ -38,7 +38,7 @@ def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
     """Say what can be said of files of one class: there is no error rate."""
     called_fake = int((table.llr <= decision_threshold(prior_fake)).sum())
     return (
-        f"Warning: all {len(table):,} {name} files are {table.label[0]}; {called_fake:,} of them "
+        f"all {len(table):,} {name} files are {table.label[0]}; {called_fake:,} of them "
         "were called fake. Error rates need both classes."
     )
 

@@ -98,6 +98,13 @@ def test_unknown_labels_and_splits_are_told_with_their_line(data_folder, column,
     assert f"Received: {value!r} in line 3" in error_of(data_folder)
 
 
+def test_names_in_a_manifest_can_be_shown(data_folder):
+    manifest = data_folder / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("vocoder", '"\x1b]0;owned\x07x\ny"'))
+    attacks = {record.attack for record in read_records(data_folder)}
+    assert attacks == {"", r"\x1b]0;owned\x07x\ny"}
+
+
 def test_a_manifest_without_the_columns_is_told(tmp_path):
     path = tmp_path / "manifest.csv"
     path.write_text("file,label\na.png,fake\n")

@@ -1,5 +1,11 @@
-import numpy as np
+import json
+import shutil
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+import combine
 import export
 from deepfake_audio import runs, scoring
 from deepfake_audio.config import read_settings
@@ -33,3 +39,36 @@ def test_other_images_need_both_classes(in_workspace, tmp_path, capsys):
     (tmp_path / "train" / "fake").mkdir(parents=True)
     assert export.main(["--run", "first", "--data", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("error: A data folder holds images")
+
+
+def test_images_that_can_not_be_read_are_named_and_change_the_exit_code(
+    in_workspace, tmp_path, capsys
+):
+    shutil.copytree("data/tiny", tmp_path / "tiny")
+    (tmp_path / "tiny" / "val" / "real" / "00.png").write_bytes(b"no image")
+    assert export.main(["--run", "first", "--data", str(tmp_path / "tiny")]) == 1
+    captured = capsys.readouterr()
+    assert "val/real/00.png" in captured.err
+    assert ", 23 validation images" in captured.out
+
+
+@pytest.mark.parametrize("script", [export, combine])
+def test_a_stranger_s_run_whose_network_does_not_fit_its_image_is_told(
+    script, in_workspace, tmp_path, monkeypatch, capsys
+):
+    for name in ("one", "two"):
+        shutil.copytree("runs/first", tmp_path / "runs" / name)
+        config = tmp_path / "runs" / name / "config.yaml"
+        text = config.read_text()
+        deep = text.replace("conv_filters: [4, 8]", "conv_filters: [4, 4, 4, 4, 4, 4, 4, 4]")
+        assert deep != text
+        config.write_text(deep)
+        record = tmp_path / "runs" / name / "run.json"
+        record.write_text(
+            json.dumps(json.loads(record.read_text()) | {"settings_fingerprint": None})
+        )
+    shutil.copytree("data/tiny", tmp_path / "data" / "tiny")
+    monkeypatch.chdir(tmp_path)
+    assert script.main(["--run", "one"] if script is export else ["one", "two"]) == 2
+    assert "error: The network must fit the image. Received: 8 blocks" in capsys.readouterr().err
+    assert {path.name for path in Path("runs").iterdir()} == {"one", "two"}

@@ -14,8 +14,9 @@ ORDER = (
     "settings", "config", "decoding", "audio", "codecs", "image_headers", "images", "seeds",
     "warps", "distortions", "nuisances", "corpus_files", "corpus_layouts", "corpora", "splits",
     "journal", "dataset", "drawing", "draws", "feed", "vocoders", "programs", "onnx_graph",
-    "calibration", "scoring", "runs", "metrics", "intervals", "shortcuts", "plots", "timelines",
-    "callbacks", "score_files", "groups", "evaluation", "tables", "pictures", "report",
+    "calibration", "scoring", "runs", "compatibility", "metrics", "intervals", "shortcuts",
+    "plots", "timelines", "callbacks", "score_files", "groups", "evaluation", "tables", "pictures",
+    "report",
 )  # fmt: skip
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 TRAINS = {"train", "model", "feed", "callbacks", "export", "vocoders"}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -37,13 +39,19 @@ def test_a_stream_keeps_order_and_does_not_depend_on_the_batch_size(workspace):
 def test_a_file_scores_the_mean_of_its_windows(workspace):
     settings = read_settings(workspace / "runs" / "first" / "config.yaml")
     model = load_model(workspace / "runs" / "first" / "model.onnx", 1)
-    records = read_records(workspace / "data" / "tiny")[:4]
+    records = read_records(workspace / "data" / "tiny")
+    fake, real = ([r for r in records if r.label == label] for label in ("fake", "real"))
+    records = [*fake[:4], *real[:2]]
     single = score_files(model, records, settings.image, 8).scores
-    for record in records[:2]:
-        object.__setattr__(record, "audio", "call.wav")
-    pooled = score_files(model, records, settings.image, 8)
-    assert len(pooled.records) == 3
-    np.testing.assert_allclose(pooled.scores, [single[:2].mean(), single[2], single[3]], atol=1e-5)
+    codecs = ["", "", "mp3", "", "", ""]
+    named = [
+        replace(record, audio="call.wav", codec=codec)
+        for record, codec in zip(records, codecs, strict=True)
+    ]
+    pooled = score_files(model, named, settings.image, 8)
+    expected = [single[[0, 1, 3]].mean(), single[2], single[4:].mean()]  # one is real, one coded
+    np.testing.assert_allclose(pooled.scores, expected, atol=1e-5)
+    assert pooled.is_real.tolist() == [0, 0, 1]
 
 
 def test_missing_and_broken_models_are_told(tmp_path, workspace):

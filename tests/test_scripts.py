@@ -246,11 +246,21 @@ def test_files_of_one_class_have_scores_but_no_error_rate(in_workspace, tmp_path
     manifest.write_text("\n".join(rows))
     assert evaluate.main(["--run", "first", "--data", str(tmp_path / "fakes")]) == 0
     printed = capsys.readouterr().out
-    assert "Warning: all 2 test files are fake; 2 of them were called fake." in printed
+    assert "\nWarning: all 2 test files are fake; 2 of them were called fake." in printed
     output = Path("runs/first/on-fakes")
     figures = json.loads((output / "metrics.json").read_text())
     assert figures["splits"].keys() == {"train", "val"}
     assert len(read_rows(output / "scores.csv")) == 10
+
+
+def test_a_file_of_which_nobody_knows_the_recording_goes_by_its_image(in_workspace, tmp_path):
+    data = make_data_folder(tmp_path / "part", images_per_class=2)
+    lines = (data / "manifest.csv").read_text().splitlines()
+    heard = [line.replace(",test,,", f",test,{n}.wav,") for n, line in enumerate(lines[:-1])]
+    (data / "manifest.csv").write_text("\n".join([*heard, lines[-1]]) + "\n")
+    assert evaluate.main(["--run", "first", "--data", str(data), "evaluate.bootstrap=0"]) == 0
+    names = {row["file"] for row in read_rows(Path("runs/first/on-part/scores.csv"))}
+    assert "test/real/01.png" in names and "" not in names
 
 
 def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path, capsys):

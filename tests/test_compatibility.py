@@ -1,0 +1,53 @@
+"""Settings, images and weights that fit one another, and those that don't."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from deepfake_audio import runs
+from deepfake_audio.compatibility import choose_settings, drawn_otherwise
+from deepfake_audio.config import load_settings
+from deepfake_audio.dataset import write_audio_settings
+from deepfake_audio.errors import UserError
+
+UNSEEN = str(ROOT / "unseen.yaml")
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch) -> Path:
+    """A data folder whose images were drawn with unseen.yaml."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/mine")
+    folder.mkdir(parents=True)
+    write_audio_settings(folder, load_settings(UNSEEN).audio)
+    return folder
+
+
+def test_images_are_trained_on_with_the_settings_they_were_drawn_with(drawn):
+    settings, from_audio = choose_settings(UNSEEN, [f"data.folder={drawn}"])
+    assert from_audio
+    assert settings.audio == load_settings(UNSEEN).audio
+
+
+@pytest.mark.parametrize("place", ["file", "command line"])
+def test_other_audio_settings_are_refused_wherever_they_stand(drawn, place):
+    Path("mine.yaml").write_text("audio:\n  db_range: 40\n")
+    file, asked = ("mine.yaml", []) if place == "file" else (None, ["audio.db_range=40"])
+    given = [f"data.folder={drawn}", *asked]
+    with pytest.raises(UserError, match=r"audio\.db_range=40(\.0)?, and data/mine/audio\.yaml has"):
+        choose_settings(file, given)
+
+
+def test_images_drawn_otherwise_than_a_run_s_are_told(drawn):
+    mine = runs.Run(Path("runs/mine"))
+    ours = load_settings(UNSEEN)
+    assert drawn_otherwise(drawn, ours, mine) == []
+    audio = ours.audio.model_copy(update={"db_range": 30.0, "window_overlap": 0.25})
+    write_audio_settings(drawn, audio)
+    (warning,) = drawn_otherwise(drawn, ours, mine)
+    assert "audio.db_range is 30.0 in data/mine, and 80.0 in mine" in warning
+    assert "window_overlap" not in warning
+    write_audio_settings(drawn, load_settings().audio)
+    with pytest.raises(UserError, match=r"delay_fft_samples is 0 in data/mine, and 1024 in mine"):
+        drawn_otherwise(drawn, ours, mine)
