@@ -44,6 +44,7 @@ from deepfake_audio.dataset import (
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
 from deepfake_audio.evaluation import Subject, compare_tables, evaluate_scores
 from deepfake_audio.files import is_file, replacing, write_json
+from deepfake_audio.history import read_history
 from deepfake_audio.pictures import TITLES, draw_history, draw_scores
 from deepfake_audio.report import report_content, write_report
 from deepfake_audio.score_files import (
@@ -264,7 +265,7 @@ def write_results(
         return written
     drawn = draw_scores({split: tables[split] for split in figures}, figures, prior_fake)
     if subject.run and not subject.record.parts:
-        history = runs.read_history(subject.run)
+        history = read_history(subject.run)
         drawn["curves"] = draw_history(history, subject.record.best_epoch)
     pictures = {name: save_picture(figure, subject.title, output / f"{name}.png")
                 for name, figure in drawn.items()}  # fmt: skip

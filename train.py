@@ -67,6 +67,7 @@ from deepfake_audio.errors import (
     script,
 )
 from deepfake_audio.files import is_file, only_one, replacing
+from deepfake_audio.history import kept_epoch, read_history
 from deepfake_audio.images import ImageCache, read_image
 from deepfake_audio.quiet import libraries_quiet
 from deepfake_audio.settings import WITH_DELAY, Settings, TrainSettings
@@ -369,7 +370,7 @@ def class_weights(records: Sequence[ImageRecord]) -> dict[int, float]:
 def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], status: str) -> None:
     """Put the kept epoch to use."""
     schedule = settings.train.schedule
-    epoch = runs.kept_epoch(runs.read_history(run), schedule)
+    epoch = kept_epoch(read_history(run), schedule)
     ended = {"status": status, "best_epoch": epoch}
     without = "Without dropout and distortion, and with the threshold fitted on validation, it has"
     kept = "the last" if schedule == "cosine" else "best on validation"

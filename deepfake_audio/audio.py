@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.decoding import read_blocks
+from deepfake_audio.decoding import Spread, read_blocks
 from deepfake_audio.errors import UserError
 from deepfake_audio.frame_rates import (
     COLUMNS,
@@ -45,6 +45,9 @@ class Recording:
         end: the sample after the last one that is kept.
         loudest_power: mean square of the loudest 10 ms.
         file_rate_hz: the rate that the file was stored at.
+        channels: how many the file has.
+        channels_differ: they are of different sounds, as of two people on a line.
+        channel: the one that was taken, from 1; None for their mean.
     """
 
     path: Path
@@ -54,6 +57,9 @@ class Recording:
     end: int
     loudest_power: float
     file_rate_hz: int
+    channels: int = 1
+    channels_differ: bool = False
+    channel: int | None = None
 
     @property
     def is_silent(self) -> bool:
@@ -61,7 +67,9 @@ class Recording:
         return self.loudest_power < SILENCE_POWER
 
 
-def open_recording(path: Path, settings: AudioSettings, max_hours: float = math.inf) -> Recording:
+def open_recording(
+    path: Path, settings: AudioSettings, max_hours: float = math.inf, channel: int | None = None
+) -> Recording:
     """Decode a file far enough to know how long it is and where its quiet edges end.
 
     Args:
@@ -69,13 +77,16 @@ def open_recording(path: Path, settings: AudioSettings, max_hours: float = math.
         settings: the rate to resample to, and `trim_db`: both edges that are quieter than the
             loudest 10 ms by more than this are cut off; 0 keeps everything.
         max_hours: of sound that are decoded; above 48 kHz an hour counts as longer.
+        channel: the one to take, from 1; None takes the mean of all.
 
     Raises:
-        UserError: the file is missing, too long, or holds no sound that can be read.
+        UserError: the file is missing, too long, lacks the channel, or holds no sound that can be
+            read.
     """
     frame_samples = frame_length(settings.sample_rate_hz)
     beginning, powers, rest, total, rate_hz = [], [], np.empty(0, np.float32), 0, 0
-    for rate_hz, block in read_blocks(path, settings.sample_rate_hz):
+    spread = Spread()
+    for rate_hz, block in read_blocks(path, settings.sample_rate_hz, channel, spread):
         if total < WHOLE_SECONDS * settings.sample_rate_hz:
             beginning.append(block)
         total += len(block)
@@ -91,7 +102,11 @@ def open_recording(path: Path, settings: AudioSettings, max_hours: float = math.
     power = np.concatenate(powers)
     first, end = _loud_span(power, frame_samples, total, settings.trim_db)
     loudest = float(power.max())
-    return Recording(path, np.concatenate(beginning), total, first, end, loudest, rate_hz)
+    wide = channel is None and spread.is_wide
+    whole = np.concatenate(beginning)
+    return Recording(
+        path, whole, total, first, end, loudest, rate_hz, len(spread.powers), wide, channel
+    )
 
 
 def _check_length(path: Path, seconds: float, rate_hz: int, max_hours: float) -> None:
@@ -125,7 +140,7 @@ def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[
     if len(recording.beginning) == recording.samples:
         yield recording.beginning
         return
-    for _, block in read_blocks(recording.path, settings.sample_rate_hz):
+    for _, block in read_blocks(recording.path, settings.sample_rate_hz, recording.channel):
         yield block
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from deepfake_audio.errors import UserError
 from deepfake_audio.feed import ImageFeed
 from deepfake_audio.files import check_file, replacing
-from deepfake_audio.runs import Run, kept_epoch, read_history, write_history
+from deepfake_audio.history import kept_epoch, read_history, write_history
+from deepfake_audio.runs import Run
 from deepfake_audio.settings import LimitSettings
 from deepfake_audio.yaml_files import shortened
 

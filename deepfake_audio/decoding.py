@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -30,6 +31,8 @@ NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what
 # libsndfile stops where the header says, or the first of joined files ends; players go on.
 MAY_GO_ON = {"FLAC": "flac", "MP3": "mp3", "OGG": "ogg"}  # in FFmpeg's words
 CANCELLED_POWER = 0.001  # of the loudest channel, as where one is the other turned around
+HEARD_BESIDE = 0.01  # a channel's power, of the loudest one's, that is more than crosstalk
+DIFFERENT = 0.5  # what the mean of the channels loses, of what it keeps: for two voices it is 1
 PADDING_SECONDS = 0.5  # that an encoder may add
 
 
@@ -37,12 +40,49 @@ class _GoesOnError(Exception):
     """A file holds more sound than libsndfile would read."""
 
 
-def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarray]]:
+@dataclass
+class Spread:
+    """How far the channels of a file are apart, summed up over its blocks.
+
+    Attributes:
+        powers: sums of squares of each channel, `(channels,)`; empty before the first block.
+        mixed: sum of squares of their mean.
+    """
+
+    powers: np.ndarray = field(default_factory=lambda: np.empty(0))
+    mixed: float = 0.0
+
+    def add(self, channels: np.ndarray) -> None:
+        """Count a block, `(samples, channels)`."""
+        if channels.shape[1] == 1:
+            self.powers = np.zeros(1)
+            return
+        powers = np.square(channels, dtype=np.float64).sum(axis=0)
+        self.powers = powers if len(self.powers) != len(powers) else self.powers + powers
+        self.mixed += float(np.square(channels.mean(axis=1), dtype=np.float64).sum())
+
+    @property
+    def is_wide(self) -> bool:
+        """Return whether two loud channels are of different sounds, and not of one place's."""
+        if len(self.powers) < 2:
+            return False
+        second, loudest = np.sort(self.powers)[-2:]
+        return bool(
+            second > HEARD_BESIDE * loudest
+            and self.powers.mean() - self.mixed > DIFFERENT * self.mixed
+        )
+
+
+def read_blocks(
+    path: Path, sample_rate_hz: int, channel: int | None = None, spread: Spread | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
     """Decode an audio file block by block; never trust the length that its header tells.
 
     Args:
         path: anything that libsndfile reads, or else the FFmpeg libraries that PyAV carries.
         sample_rate_hz: the rate to resample to.
+        channel: which to take, from 1; None takes the mean of all.
+        spread: takes down how far the channels are apart.
 
     Yields:
         The file's own rate, and mono samples at ours, float32 `(samples,)`, full scale 1; never
@@ -69,7 +109,7 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
         resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
     for _, channels in itertools.chain([head], blocks):  # (samples, channels)
         with np.errstate(invalid="ignore", over="ignore"):  # looked at in the next line
-            mono = channels[:, 0] if channels.shape[1] == 1 else _mixed(channels)
+            mono = _one_channel(path, channels, channel, spread)
         if len(mono) and not np.abs(mono).max() < LOUDEST_SAMPLE:  # not a number is not below it
             raise UserError(f"An audio file must hold finite samples. Received: {path}.")
         block = resampler.resample_chunk(mono) if resampler else mono
@@ -77,6 +117,22 @@ def read_blocks(path: Path, sample_rate_hz: int) -> Iterator[tuple[int, np.ndarr
             yield rate_hz, block
     if resampler and len(block := resampler.resample_chunk(np.empty(0, np.float32), last=True)):
         yield rate_hz, block
+
+
+def _one_channel(
+    path: Path, channels: np.ndarray, channel: int | None, spread: Spread | None
+) -> np.ndarray:
+    count = channels.shape[1]
+    if spread is not None:
+        spread.add(channels)
+    if channel is None:
+        return channels[:, 0] if count == 1 else _mixed(channels)
+    if channel > count:
+        raise UserError(
+            f"A file must have the channel. Received: --channel {channel}, and {path} with "
+            f"{count}. Leave it out."
+        )
+    return channels[:, channel - 1]
 
 
 def _mixed(channels: np.ndarray) -> np.ndarray:

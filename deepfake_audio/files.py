@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,7 +108,7 @@ def only_one(held: Path, work: str) -> Iterator[None]:
     except OSError as error:
         raise unwritable(held, error) from None
     with file:
-        if not _lock(file):
+        if not lock(file):
             raise UserError(
                 f"{work} is done by one process at a time. Received: {held.parent}, where another "
                 "one is at work. Wait for it, or choose another name."
@@ -118,7 +119,8 @@ def only_one(held: Path, work: str) -> Iterator[None]:
         yield
 
 
-def _lock(file: BinaryIO) -> bool:
+def lock(file: BinaryIO | TextIO) -> bool:
+    """Hold an open file until it is closed, or return False if another process holds it."""
     try:
         if os.name == "nt":
             import msvcrt
@@ -147,9 +149,9 @@ def write_json(path: Path, content: object) -> None:
         partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def open_table(path: Path) -> TextIO:
+def open_table(path: Path, mode: str = "w") -> TextIO:
     """Open a CSV file to write; bytes of file names that are no UTF-8 are written escaped."""
-    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+    return path.open(mode, newline="", encoding="utf-8", errors="backslashreplace")
 
 
 def read_lines(file: TextIO) -> Iterator[str]:
@@ -205,11 +207,14 @@ def _kind(mode: int) -> str:
     return next((name for is_kind, name in kinds if is_kind(mode)), "device")
 
 
-def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+def find_files(
+    folder: Path, suffixes: Collection[str], others: Counter[str] | None = None
+) -> list[Path]:
     """List what lies below a folder with one of the suffixes, by name, without hidden files.
 
     Links to files are taken, links to folders are not entered. What is no file, and folders that
-    can't be entered, are listed too: whoever reads them says what is wrong with them.
+    can't be entered, are listed too: whoever reads them says what is wrong with them. `others`
+    counts what has other suffixes.
     """
     found: list[Path] = []
     pending = [folder]
@@ -229,4 +234,6 @@ def find_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
                 pending.append(path)
             elif path.suffix.lower() in suffixes and not is_folder(path):
                 found.append(path)
+            elif others is not None:
+                others[path.suffix.lower()] += 1
     return sorted(found)

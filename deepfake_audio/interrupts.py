@@ -1,4 +1,7 @@
-"""Ctrl-C ends a script, though it falls where Python or a library swallows it or renames it."""
+"""Ctrl-C ends a script, though it falls where Python or a library swallows it or renames it.
+
+So do SIGTERM and SIGHUP, as a batch system, `timeout` or a closed terminal send them.
+"""
 
 import signal
 import sys
@@ -7,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 AGAIN_SECONDS = 0.1
+ASKED_TO_END = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
@@ -40,6 +44,9 @@ def interrupts_heard() -> Iterator[threading.Event]:
         timers[-1].start()
 
     signal.signal(signal.SIGINT, press)
+    asked = [number for number in ASKED_TO_END if signal.getsignal(number) == signal.SIG_DFL]
+    for number in asked:
+        signal.signal(number, press)
     sys.unraisablehook = press_again
     try:
         yield pressed
@@ -48,6 +55,8 @@ def interrupts_heard() -> Iterator[threading.Event]:
             timer.cancel()
         sys.unraisablehook = outer_hook
         signal.signal(signal.SIGINT, outer_handler)
+        for number in asked:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _interrupt_main_thread() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from deepfake_audio import runs
 from deepfake_audio.calibration import decision_threshold, probability
 from deepfake_audio.dataset import LABELS, ImageRecord
 from deepfake_audio.evaluation import Subject, mistakes
 from deepfake_audio.files import replacing
+from deepfake_audio.history import kept_epoch, read_history
 from deepfake_audio.images import encode_png, read_image
 from deepfake_audio.score_files import ScoreTable
 from deepfake_audio.settings import Settings
@@ -173,7 +173,7 @@ def training_content(subject: Subject) -> dict | None:
         parts = ", ".join(record.parts)
         text = f"The networks of {parts} vote; calibrated on {settings.data.folder}."
     else:
-        lowest = runs.kept_epoch(runs.read_history(subject.run), "plateau")
+        lowest = kept_epoch(read_history(subject.run), "plateau")
         kept = "had the lowest validation loss" if record.best_epoch == lowest else "was the last"
         text = (
             f"Trained on {settings.data.folder} with seed {record.seed}; epoch "

@@ -1,16 +1,14 @@
 """The run folder: what its files are called, how a run starts, is found and read back."""
 
-import csv
 import errno
 import hashlib
 import importlib.metadata
 import itertools
 import json
-import math
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
@@ -35,9 +33,6 @@ from deepfake_audio.files import (
     check_file,
     is_file,
     is_folder,
-    open_table,
-    read_lines,
-    replacing,
     unwritable,
     write_json,
 )
@@ -49,8 +44,6 @@ RUNS = Path("runs")
 ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED = ROOT / "models" / "pretrained"
 MAX_RECORD_BYTES = 1_000_000
-MAX_COLUMNS = 20  # of history.csv
-HISTORY_COLUMNS = frozenset({"epoch", "loss", "accuracy", "val_loss", "val_accuracy"})
 LARGEST_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
 NAMED = 10  # so many runs stand in a message
 REPORTED_PACKAGES = frozenset(
@@ -366,6 +359,13 @@ def fingerprint_model(path: Path, limits: LimitSettings) -> str:
     return hashlib.sha256(read_model(path, limits)).hexdigest()
 
 
+def fingerprint_verdicts(run: Run, record: RunRecord, settings: Settings) -> str:
+    """Return 8 hexadecimal digits that change when the run would say something else of a file."""
+    parts = [run.name, record.model_fingerprint, astuple(record.calibration)]
+    parts += [record.settings_fingerprint, settings.predict.model_dump()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+
+
 def put_in_force(run: Run, record: RunRecord, settings: Settings) -> None:
     """Make `next_model` the run's model and `record` its record.
 
@@ -448,51 +448,3 @@ def _read_record(path: Path) -> RunRecord:
 def write_record(run: Run, record: RunRecord) -> None:
     """Write `run.json` in one step."""
     write_json(run.record, record.model_dump(mode="json"))
-
-
-def kept_epoch(rows: Sequence[Mapping[str, float]], schedule: str) -> int:
-    """Return the epoch, counted from 1, whose network is kept.
-
-    Where `train.schedule` lets the learning rate fall to 0 it is the last, for nothing changes any
-    more, and log-odds that are calibrated afterwards may have a high loss until then. Else it is
-    the first with the lowest validation loss. Epochs without a loss come after all that have one.
-    """
-    known = [row for row in rows if not math.isnan(row["val_loss"])] or rows
-    if schedule == "cosine":
-        return known[-1]["epoch"]
-    return min(known, key=lambda row: row["val_loss"])["epoch"]
-
-
-def read_history(run: Run) -> list[dict[str, float]]:
-    """Read `history.csv`: one mapping an epoch, from 1."""
-    try:
-        check_file(run.history, "history.csv")
-        with run.history.open(newline="", encoding="utf-8") as file:
-            table = csv.DictReader(read_lines(file))
-            columns = table.fieldnames or []
-            if not set(columns) >= HISTORY_COLUMNS or len(columns) > MAX_COLUMNS:
-                names = ", ".join(sorted(HISTORY_COLUMNS))
-                raise ValueError(f"its columns are {names} and others")
-            rows = [_read_epoch(row) for row in itertools.islice(table, MAX_EPOCHS)]
-        if not rows or [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
-            raise ValueError("its epochs count from 1")
-        return rows
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
-        raise UserError(
-            f"A run keeps its history. Received: {run.history} ({error}). Train again."
-        ) from None
-
-
-def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:
-    values = {name: int(text) if name == "epoch" else float(text) for name, text in row.items()}
-    if any(abs(value) > LARGEST_NUMBER for value in values.values()):  # a loss may be no number
-        raise ValueError("its numbers are at most 1e30")
-    return values
-
-
-def write_history(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write `history.csv` in one step."""
-    with replacing(run.history) as partial, open_table(partial) as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

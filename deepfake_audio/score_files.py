@@ -147,9 +147,10 @@ def _read_own(path: Path) -> ScoreTable:
 
 
 def _read_verdicts(path: Path) -> dict[str, float]:
-    """Read the scores of a table that predict.py wrote, by the stems of their files.
+    """Read the log-likelihood ratios of a table that predict.py wrote, by their files' stems.
 
-    What has no score, since it can't be judged, is left out.
+    Tables of earlier versions have scores alone. What has no score, since it can't be judged, is
+    left out.
     """
     scores = {}
     for origin, cells in read_rows(path, VERDICT_COLUMNS):
@@ -157,7 +158,7 @@ def _read_verdicts(path: Path) -> dict[str, float]:
         if cells["score"]:
             if trial in scores:
                 raise UserError(f"A file has one score. Received: {trial} again in {origin}.")
-            scores[trial] = _number(cells["score"], origin)
+            scores[trial] = _number(cells.get("llr") or cells["score"], origin)
     return scores
 
 

@@ -10,7 +10,7 @@ import export
 import predict
 import train
 from conftest import TINY_SETTINGS, make_data_folder
-from deepfake_audio import runs
+from deepfake_audio import history, runs
 from deepfake_audio.callbacks import AveragedWeights, EpochRecorder, measure_batches
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_records
@@ -57,8 +57,8 @@ def test_a_training_with_everything_on_goes_on_as_if_it_had_not_been_stopped(mon
         trained("stopped", *EVERYTHING, code=130)
     assert train.main(["--resume", "--run", "stopped"]) == 0
     stopped = runs.Run(Path("runs/stopped"))
-    expected = runs.read_history(whole)
-    for row, other in zip(runs.read_history(stopped), expected, strict=True):
+    expected = history.read_history(whole)
+    for row, other in zip(history.read_history(stopped), expected, strict=True):
         assert row == pytest.approx(other, rel=1e-5)
     falling = [0.005 * (1 + np.cos(np.pi * epoch / 6)) for epoch in range(1, 7)]
     rates = [row["learning_rate"] for row in expected]
@@ -71,9 +71,9 @@ def test_where_the_rate_falls_to_0_all_epochs_are_trained_and_the_last_is_kept(c
     overfitting = ("train.epochs=5", "train.early_stopping_patience=1", "train.learning_rate=0.3")
     run = trained("falling", "train.schedule=cosine", *overfitting)
     assert "Epoch 5 was the last. " in capsys.readouterr().out
-    rows = runs.read_history(run)
+    rows = history.read_history(run)
     assert len(rows) == 5
-    assert runs.kept_epoch(rows, "plateau") != 5  # or this says nothing
+    assert history.kept_epoch(rows, "plateau") != 5  # or this says nothing
     assert runs.read_record(run).best_epoch == 5
     _, validation, model = feed_and_model("train.average_weights=0")
     model.load_weights(run.keras_model)
@@ -143,7 +143,7 @@ def test_balanced_classes_are_not_weighed_again():
     for number in range(9):
         Path(f"data/tiny/train/fake/{number:02}.png").unlink()
     weighed, plain = (
-        runs.read_history(
+        history.read_history(
             trained(value, "train.epochs=1", "train.balance=groups", f"train.class_weights={value}")
         )
         for value in ("true", "false")

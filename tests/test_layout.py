@@ -10,13 +10,13 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "quiet", "interrupts", "errors", "arguments", "files", "memory", "yaml_files", "frame_rates",
-    "settings", "config", "decoding", "audio", "codecs", "image_headers", "images", "seeds",
-    "warps", "distortions", "nuisances", "corpus_files", "corpus_layouts", "corpora", "splits",
-    "journal", "dataset", "drawing", "draws", "feed", "vocoders", "programs", "onnx_graph",
-    "calibration", "scoring", "runs", "compatibility", "metrics", "intervals", "shortcuts",
-    "plots", "timelines", "callbacks", "score_files", "groups", "evaluation", "tables", "pictures",
-    "report",
+    "quiet", "interrupts", "errors", "processes", "arguments", "files", "memory", "yaml_files",
+    "frame_rates", "settings", "config", "decoding", "audio", "codecs", "image_headers",
+    "images", "seeds", "warps", "distortions", "nuisances", "corpus_files", "corpus_layouts",
+    "corpora", "splits", "journal", "dataset", "drawing", "draws", "feed", "vocoders",
+    "programs", "onnx_graph", "calibration", "scoring", "runs", "history", "compatibility",
+    "metrics", "intervals", "shortcuts", "plots", "timelines", "verdict_table", "sources",
+    "callbacks", "score_files", "groups", "evaluation", "tables", "pictures", "report",
 )  # fmt: skip
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 TRAINS = {"train", "model", "feed", "callbacks", "export", "vocoders"}

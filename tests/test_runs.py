@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from deepfake_audio import runs
+from deepfake_audio import history, runs
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import load_settings
 from deepfake_audio.errors import UserError
@@ -99,15 +99,15 @@ def test_history_reads_back_and_names_the_epoch_to_keep():
         {"epoch": 1, "loss": 0.7, "val_loss": 0.6, "accuracy": 0.5, "val_accuracy": 0.5},
         {"epoch": 2, "loss": 0.5, "val_loss": 0.25, "accuracy": 0.7, "val_accuracy": 0.6},
     ]
-    runs.write_history(run, rows)
-    assert runs.read_history(run) == rows
-    assert runs.kept_epoch(rows, "plateau") == 2
+    history.write_history(run, rows)
+    assert history.read_history(run) == rows
+    assert history.kept_epoch(rows, "plateau") == 2
     rows.append(rows[0] | {"epoch": 3})
-    assert runs.kept_epoch(rows, "plateau") == 2
-    assert runs.kept_epoch(rows, "cosine") == 3
+    assert history.kept_epoch(rows, "plateau") == 2
+    assert history.kept_epoch(rows, "cosine") == 3
     diverged = [*rows, rows[0] | {"epoch": 4, "val_loss": float("nan")}]
-    assert [runs.kept_epoch(diverged, name) for name in ("plateau", "cosine")] == [2, 3]
-    assert runs.kept_epoch(diverged[3:], "cosine") == 4
+    assert [history.kept_epoch(diverged, name) for name in ("plateau", "cosine")] == [2, 3]
+    assert history.kept_epoch(diverged[3:], "cosine") == 4
 
 
 COLUMNS = "epoch,loss,accuracy,val_loss,val_accuracy"
@@ -131,7 +131,7 @@ COLUMNS = "epoch,loss,accuracy,val_loss,val_accuracy"
 def test_a_history_that_can_not_be_drawn_is_told(text):
     run = make_run("first")
     run.history.write_text(text)
-    assert error_of(runs.read_history, run).startswith("A run keeps its history.")
+    assert error_of(history.read_history, run).startswith("A run keeps its history.")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder, make_voice
 from deepfake_audio import calibration
 from deepfake_audio.dataset import read_audio_settings, read_records
+from deepfake_audio.metrics import llr_cost
 
 
 def run_script(name: str, *args: str, folder: Path) -> subprocess.CompletedProcess:
@@ -580,8 +581,10 @@ def test_bad_audio_does_not_stop_the_others_nor_change_their_order(
     assert predict.main(["--json", str(tmp_path)]) == 1
     captured = capsys.readouterr()
     files = [Path(json.loads(line)["file"]).name for line in captured.out.splitlines()]
-    assert files == ["a.wav", "c.wav", "d.png"]
+    assert files == ["a.wav", "c.wav"]
     assert captured.err.count("error: ") == 1
+    assert "Passed over for their names: 1 .png. What is named is judged." in captured.err
+    assert predict.main(["--json", str(tmp_path / "d.png")]) == 0
 
 
 def test_files_that_fail_stand_in_the_table_too(in_audio_workspace, tmp_path, capsys):
@@ -604,22 +607,44 @@ def test_a_table_that_cannot_be_written_is_told_before_any_verdict(
     assert "A result must be written." in captured.err
 
 
-def test_what_is_judged_before_ctrl_c_is_in_the_table(
-    in_audio_workspace, tmp_path, monkeypatch, capsys
+def test_channels_of_two_voices_are_told_and_can_be_judged_one_by_one(
+    in_audio_workspace, tmp_path, capsys
 ):
-    printed = predict.format_verdict
+    real, fake = make_voice("real", 71), make_voice("fake", 72)
+    path, one = tmp_path / "two.wav", tmp_path / "one.wav"
+    soundfile.write(path, np.stack([real, 3 * fake], axis=1), 16000)
+    soundfile.write(one, np.stack([real, 0.7 * real], axis=1), 16000)
+    (mixed,) = judged(capsys, str(path))
+    assert mixed["note"] == "2 channels that differ, mixed; --channel 1 judges one"
+    for channel, samples in (("1", real), ("2", 3 * fake)):
+        soundfile.write(tmp_path / "alone.wav", samples, 16000)
+        (alone,) = judged(capsys, str(tmp_path / "alone.wav"))
+        (taken,) = judged(capsys, "--channel", channel, str(path))
+        assert (taken["score"], taken["note"]) == (alone["score"], "")
+    assert judged(capsys, str(one))[0]["note"] == ""
+    assert predict.main(["--channel", "3", str(path)]) == 1
+    assert "Received: --channel 3, and " in capsys.readouterr().err
 
-    def interrupted(judged: dict) -> str:
-        if judged["file"].endswith("01.wav"):
-            raise KeyboardInterrupt
-        return printed(judged)
 
-    monkeypatch.setattr(predict, "format_verdict", interrupted)
-    table = tmp_path / "verdicts.csv"
-    assert predict.main(["mine/fake/00.wav", "mine/fake/01.wav", "--csv", str(table)]) == 130
-    assert [row["file"] for row in read_rows(table)] == ["mine/fake/00.wav"]
-    assert predict.main(["mine/fake/01.wav", "--csv", str(table)]) == 130  # an older table stays
-    assert [row["file"] for row in read_rows(table)] == ["mine/fake/00.wav"]
+def test_a_table_of_verdicts_is_evaluated_as_the_run_is(in_audio_workspace, tmp_path, capsys):
+    split = "data/mine/test"
+    table, keys = tmp_path / "v.csv", tmp_path / "keys.tsv"
+    assert predict.main(["--run", "heard", split, "--csv", str(table)]) == 0
+    names = [Path(row["file"]) for row in read_rows(table)]
+    keyed = {"real": "bonafide", "fake": "spoof"}
+    lines = [f"{name.stem}\t{keyed[name.parent.name]}" for name in names]
+    keys.write_text("filename\tcm-label\n" + "\n".join(lines) + "\n")
+    given = ["--scores", str(table), "--keys", str(keys), "evaluate.bootstrap=0"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert evaluate.main(given) == 0
+    figures = json.loads((tmp_path / "evaluations/v/metrics.json").read_text())["splits"]["test"]
+    called_real = sum(float(row["p_real"]) > 0.5 for row in read_rows(table))
+    assert sum(row[1] for row in figures["confusion"]) == called_real
+    rows = read_rows(table)
+    llr = np.array([float(row["llr"]) for row in rows])
+    is_real = np.array([Path(row["file"]).parent.name == "real" for row in rows])
+    assert figures["cllr"] == pytest.approx(llr_cost(is_real, llr), abs=1e-6)
 
 
 def test_who_judges_is_said_where_nobody_chose(in_audio_workspace, capsys):
@@ -628,6 +653,18 @@ def test_who_judges_is_said_where_nobody_chose(in_audio_workspace, capsys):
     assert re.fullmatch(r"Judged by runs/[a-z]+; --run names another\.", line)
     assert predict.main(["--run", "heard", "mine/fake/00.wav"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_run_that_knows_the_sample_alone_says_so(
+    in_audio_workspace, tmp_path, monkeypatch, capsys
+):
+    shutil.copytree("runs/heard", tmp_path / "runs" / "toy")
+    config = tmp_path / "runs/toy/config.yaml"
+    config.write_text(config.read_text().replace("folder: data/mine", "folder: data/sample"))
+    clip = str(Path("mine/fake/00.wav").resolve())
+    monkeypatch.chdir(tmp_path)
+    assert predict.main([clip]) == 0
+    assert "learnt nothing but data/sample" in capsys.readouterr().err
 
 
 def test_a_setting_without_its_flag_is_told(in_audio_workspace, capsys):

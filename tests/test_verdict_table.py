@@ -1,0 +1,152 @@
+"""A table that grows: what is cut off goes on, and what was there stays."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import predict
+from conftest import ROOT, make_voice
+from deepfake_audio.errors import UserError
+from deepfake_audio.verdict_table import FIELDS, as_written, growing_table, unfinished
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def cut_off(path: Path, *files: str) -> Path:
+    """Write rows of some files as a process does that is then killed; return where they are."""
+    with pytest.raises(KeyboardInterrupt), growing_table(path, "abc") as (_, add):
+        for file in files:
+            add({"verdict": "REAL", "file": file})
+        raise KeyboardInterrupt
+    return unfinished(path, "abc")
+
+
+def test_rows_come_in_place_when_all_are_there(tmp_path):
+    table = tmp_path / "new" / "v.csv"
+    with growing_table(table, "abc") as (done, add):
+        assert not done
+        add({"verdict": "REAL", "score": 1.5, "file": "a,\n.wav"})
+        assert not table.exists()
+    assert read_rows(table) == [
+        dict.fromkeys(FIELDS, "") | {"verdict": "REAL", "score": "1.5", "file": "a,\n.wav"}
+    ]
+    assert [path.name for path in table.parent.iterdir()] == ["v.csv"]
+
+
+@pytest.mark.parametrize("bytes_lost", [0, 1, 5, 9])
+def test_what_was_cut_off_goes_on_after_its_last_whole_row(tmp_path, bytes_lost):
+    table, odd = tmp_path / "v.csv", os.fsdecode(b"b\xff.wav")
+    partial = cut_off(table, "a.wav", odd, "c.wav")
+    assert not table.exists()
+    if bytes_lost:
+        partial.write_bytes(partial.read_bytes()[:-bytes_lost])
+    with growing_table(table, "abc") as (done, add):
+        assert done == {"a.wav", as_written(odd)} | (set() if bytes_lost else {"c.wav"})
+        for file in {"c.wav", "d.wav"} - done:
+            add({"verdict": "FAKE", "file": file})
+    assert [row["file"] for row in read_rows(table)][:2] == ["a.wav", as_written(odd)]
+    assert {row["file"] for row in read_rows(table)} == {"a.wav", as_written(odd), "c.wav", "d.wav"}
+    assert not partial.exists()
+
+
+def test_other_settings_begin_a_table_of_their_own(tmp_path):
+    partial = cut_off(tmp_path / "v.csv", "a.wav")
+    with growing_table(tmp_path / "v.csv", "def") as (done, add):
+        assert not done
+        add({"file": "b.wav"})
+    assert partial.exists()
+    assert [row["file"] for row in read_rows(tmp_path / "v.csv")] == ["b.wav"]
+
+
+def test_a_whole_table_is_not_replaced_by_a_part(tmp_path):
+    with growing_table(tmp_path / "v.csv", "abc") as (_, add):
+        add({"file": "a.wav"})
+    before = (tmp_path / "v.csv").read_bytes()
+    cut_off(tmp_path / "v.csv", "b.wav")
+    assert (tmp_path / "v.csv").read_bytes() == before
+
+
+def test_two_processes_do_not_write_one_table(tmp_path):
+    table = tmp_path / "v.csv"
+    with (
+        growing_table(table, "abc"),
+        pytest.raises(UserError, match="one process at a time"),
+        growing_table(table, "abc"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_prediction_that_is_ended_goes_on_where_it_was(audio_workspace, tmp_path, name):
+    (tmp_path / "calls").mkdir()
+    for number in range(40):
+        soundfile.write(tmp_path / "calls" / f"{number:02}.wav", make_voice("real", number), 16000)
+    command = [
+        sys.executable,
+        str(ROOT / "predict.py"),
+        "--run",
+        str(audio_workspace / "runs/heard"),
+    ]
+    command += ["calls", "--csv", "v.csv"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not (partial := list(tmp_path.glob("v.csv.*.partial"))) or len(read_rows(partial[0])) < 3:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(getattr(signal, name))
+    told = process.communicate()[1]
+    if process.returncode == 0:
+        pytest.skip("it was done before the signal came")
+    assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130)
+    assert name == "SIGKILL" or "the same command goes on." in told
+    kept = read_rows(partial[0])
+    assert 3 <= len(kept) < 40
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert " files are judged already." in again.stderr
+    rows = read_rows(tmp_path / "v.csv")
+    assert [Path(row["file"]).name for row in rows] == [f"{number:02}.wav" for number in range(40)]
+    assert rows[:3] == kept[:3]
+
+
+def test_several_processes_say_what_one_does(in_audio_workspace, tmp_path, capsys):
+    (tmp_path / "bad.wav").write_bytes(b"no audio")
+    files = [f"mine/{label}/{n:02}.wav" for n in range(12) for label in ("real", "fake")]
+    files = [
+        *files[:5],
+        str(tmp_path / "bad.wav"),
+        *files[5:],
+    ] * 2  # more than one process is given
+    said = []
+    for workers in ("1", "2"):
+        table = str(tmp_path / f"{workers}.csv")
+        assert predict.main(["--workers", workers, "--csv", table, *files]) == 1
+        captured = capsys.readouterr()
+        said.append((captured.out, captured.err, read_rows(Path(table))))
+    assert said[0][0] == said[1][0]
+    assert sorted(said[0][1].splitlines()) == sorted(said[1][1].splitlines())
+    for ours, theirs in zip(said[0][2], said[1][2], strict=True):
+        assert float(ours.pop("score") or 0) == pytest.approx(
+            float(theirs.pop("score") or 0), abs=1e-5
+        )
+        assert (ours["file"], ours["verdict"]) == (theirs["file"], theirs["verdict"])
+
+
+def test_the_table_s_ratio_is_the_one_that_its_verdict_rests_on(in_audio_workspace, tmp_path):
+    table = tmp_path / "v.csv"
+    prior = ["--set", "predict.prior_fake=0.2"]
+    assert predict.main([*prior, "mine/real", "mine/fake", "--csv", str(table)]) == 0
+    for row in read_rows(table):
+        odds = np.exp(float(row["llr"])) * 0.8 / 0.2
+        assert float(row["p_real"]) == pytest.approx(odds / (1 + odds), abs=1e-5)
