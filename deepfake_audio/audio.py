@@ -43,7 +43,8 @@ class Recording:
         samples: the number of all samples at our rate.
         first: the first sample that is kept after trimming.
         end: the sample after the last one that is kept.
-        loudest_power: mean square of the loudest 10 ms.
+        powers: mean square of each 10 ms, `(frames,)`; the last may be shorter.
+        loudest_power: the highest of these.
         file_rate_hz: the rate that the file was stored at.
     """
 
@@ -52,6 +53,7 @@ class Recording:
     samples: int
     first: int
     end: int
+    powers: np.ndarray
     loudest_power: float
     file_rate_hz: int
 
@@ -91,7 +93,7 @@ def open_recording(path: Path, settings: AudioSettings, max_hours: float = math.
     power = np.concatenate(powers)
     first, end = _loud_span(power, frame_samples, total, settings.trim_db)
     loudest = float(power.max())
-    return Recording(path, np.concatenate(beginning), total, first, end, loudest, rate_hz)
+    return Recording(path, np.concatenate(beginning), total, first, end, power, loudest, rate_hz)
 
 
 def _check_length(path: Path, seconds: float, rate_hz: int, max_hours: float) -> None:

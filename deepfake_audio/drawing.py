@@ -13,6 +13,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 from deepfake_audio.audio import (
+    frame_length,
     open_recording,
     recording_blocks,
     recording_windows,
@@ -24,7 +25,7 @@ from deepfake_audio.errors import OutputError, UserError, speaking_of
 from deepfake_audio.files import for_a_moment, is_file, replacing, unwritable
 from deepfake_audio.images import encode_png
 from deepfake_audio.journal import JOURNAL, is_whole, note, read_journal
-from deepfake_audio.nuisances import measure_nuisances
+from deepfake_audio.nuisances import edge_silences, measure_nuisances
 from deepfake_audio.settings import AudioSettings
 
 BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
@@ -194,7 +195,10 @@ def _draw_coded(job: Job, drawing: Drawing) -> dict:
 
 
 def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:
-    """Draw every window of a file; return the `starts` of the windows and its nuisances."""
+    """Draw every window of a file; return the `starts` of the windows and its nuisances.
+
+    Of these level, bandwidth and clipping are of the first minute, the rest of the whole file.
+    """
     audio = drawing.audio
     recording = open_recording(path, audio, drawing.audio_hours)
     if recording.is_silent:
@@ -207,6 +211,8 @@ def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:
     if not starts:
         raise UserError(f"A window must hold sound. Received: {path}, whose chosen ones are quiet.")
     nuisances = measure_nuisances(recording.beginning, audio.sample_rate_hz)
+    whole_frames = max(1, recording.samples // frame_length(audio.sample_rate_hz))
+    nuisances |= edge_silences(recording.powers[:whole_frames])
     nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
     nuisances |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
     return {"starts": starts, "nuisances": nuisances}
