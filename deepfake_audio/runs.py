@@ -33,6 +33,7 @@ from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import (
     check_file,
+    clear_left_folders,
     is_file,
     is_folder,
     open_table,
@@ -235,6 +236,7 @@ def _made_whole(run: Run) -> Iterator[Run]:
     """Give a hidden folder to fill, and rename it to the run's: a run is there as a whole."""
     unfinished = Run(RUNS / f".{os.getpid()}.{run.name}")
     try:
+        clear_left_folders(run.folder)
         unfinished.folder.mkdir(parents=True)
         yield unfinished
         unfinished.folder.rename(run.folder)
