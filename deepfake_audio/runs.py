@@ -220,7 +220,7 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
 
 def _new_run(name: str | None, data: Path) -> Run:
     """Return a run that isn't there yet, or raise a `UserError` if that can't be its name."""
-    run = Run(RUNS / name) if name else _next_free(data.resolve().name)
+    run = Run(RUNS / name) if name else _next_free(data.resolve().name.lstrip(".") or "data")
     if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
         raise UserError(
             "A run's name is a folder's name without a slash, and begins with no dot. "
