@@ -50,6 +50,7 @@ from deepfake_audio.errors import (
     EXIT_OK,
     EXIT_SOME_FAILED,
     UserError,
+    counted,
     one_line,
     report,
     script,
@@ -140,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.csv and (verdicts or reader.failed):
             write_csv(Path(args.csv), [*verdicts, *reader.failed])
     if reader.failed:
-        print(f"{len(reader.failed)} files could not be judged.", file=sys.stderr)
+        print(f"{counted(len(reader.failed), 'file')} could not be judged.", file=sys.stderr)
     return EXIT_SOME_FAILED if reader.failed else EXIT_OK
 
 
