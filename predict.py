@@ -37,7 +37,7 @@ from deepfake_audio import runs, scoring, timelines
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, verdict
 from deepfake_audio.config import load_settings
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, counted, one_line, script
 from deepfake_audio.settings import AudioSettings, PredictSettings, Settings
 from deepfake_audio.sources import (
     STANDARD_INPUT,
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if reader.passed_over:
         print(passed_over_line(reader.passed_over), file=sys.stderr)
     if reader.failed:
-        print(f"{len(reader.failed)} files could not be judged.", file=sys.stderr)
+        print(f"{counted(len(reader.failed), 'file')} could not be judged.", file=sys.stderr)
     return EXIT_SOME_FAILED if reader.failed else EXIT_OK
 
 
@@ -214,10 +214,10 @@ def judge(source: Source, calibration: Calibration, settings: PredictSettings) -
         unknown = dict.fromkeys(JUDGED) | {"windows": 0, "windows_left_out": 0}
         said = {"verdict": "UNCERTAIN", "warning": source.warning, "note": source.note}
         return unknown | said | {"file": source.name}
-    counted = source.counted(settings)
-    if not counted.any():  # a score all the same, for who wants one
-        counted[:] = True
-    score = float(np.array(source.scores)[counted].mean())
+    counts = source.counted(settings)
+    if not counts.any():  # a score all the same, for who wants one
+        counts[:] = True
+    score = float(np.array(source.scores)[counts].mean())
     p_real = float(calibration.probability_real(score, settings.prior_fake))
     return {
         "verdict": "UNCERTAIN" if source.warning else verdict(p_real, settings.min_confidence),
@@ -225,8 +225,8 @@ def judge(source: Source, calibration: Calibration, settings: PredictSettings) -
         "p_real": round(p_real, 6),
         "score": round(score, 6),
         "llr": round(float(calibration.llr(score)), 6),
-        "windows": int(counted.sum()),
-        "windows_left_out": int((~counted).sum()),
+        "windows": int(counts.sum()),
+        "windows_left_out": int((~counts).sum()),
         "frame_rate_hz": None,
         "warning": source.warning,
         "note": source.note,

@@ -37,7 +37,7 @@ from deepfake_audio.dataset import (
     write_audio_settings,
 )
 from deepfake_audio.drawing import Drawing, Job, coded_jobs, draw_all, image_name, make_job
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
+from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, counted, one_line, script
 from deepfake_audio.files import is_file, is_folder, only_one, open_table, replacing, unwritable
 from deepfake_audio.journal import JOURNAL
 from deepfake_audio.settings import AudioSettings, Settings
@@ -80,9 +80,9 @@ def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -
     entries = draw_all([*jobs, *coded], drawing, settings.prepare.workers)
     failed = write_results([*jobs, *coded], entries, folder)
     lists = unused_files(corpus, jobs, coded, entries) | {
-        "have the same bytes as another one, and were left out": repeated,
-        "stand as real and as fake with the same bytes, and were left out": contradictory,
-        "were in this folder before, and are not in the corpus now": sorted(
+        "left out, with the same bytes as another one": repeated,
+        "left out, as real and as fake with the same bytes": contradictory,
+        "in this folder before, and not in the corpus now": sorted(
             before.keys() - {one_line(clip.name) for clip in corpus.clips}
         ),
     }
@@ -188,9 +188,9 @@ def unused_files(
     return {
         "could not be used (errors.csv says why)": failed,
         "could not be used after a codec": [name for name in lost if name not in unreadable],
-        "are listed but not there": corpus.missing,
-        "are there but not listed": corpus.unlisted,
-        "are listed more than once": corpus.repeated,
+        "listed but not there": corpus.missing,
+        "there but not listed": corpus.unlisted,
+        "listed more than once": corpus.repeated,
     }
 
 
@@ -209,7 +209,7 @@ def make_report(
             f"{folder / 'errors.csv'} gives the reasons."
         )
     subset = f", subset {corpus.subset}" if corpus.subset else ""
-    lines = [f"\nCorpus: {corpus.name}{subset}: {len(drawn):,} files in {folder}", ""]
+    lines = [f"\nCorpus: {corpus.name}{subset}: {counted(len(drawn), 'file')} in {folder}", ""]
     records = read_records(folder)
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
     if not any(job.clip.speaker for job in jobs):
@@ -219,7 +219,7 @@ def make_report(
         if names:
             shown = ", ".join(map(one_line, names[:NAMED]))
             shown += ", ... (all in report.txt)" if len(names) > NAMED else ""
-            lines.append(f"{len(names):,} files {what}: {shown}")
+            lines.append(f"{counted(len(names), 'file')} {what}: {shown}")
     return "\n".join([*lines, *audit(drawn, entries)])
 
 
@@ -227,7 +227,7 @@ def whole_lists(lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the lines that name every file of the lists that the report shortens."""
     for what, names in lists.items():
         if len(names) > NAMED:
-            yield f"\n{len(names):,} files {what}:"
+            yield f"\n{counted(len(names), 'file')} {what}:"
             yield from map(one_line, names)
 
 

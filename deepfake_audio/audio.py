@@ -43,7 +43,8 @@ class Recording:
         samples: the number of all samples at our rate.
         first: the first sample that is kept after trimming.
         end: the sample after the last one that is kept.
-        loudest_power: mean square of the loudest 10 ms.
+        powers: mean square of each 10 ms, `(frames,)`; the last may be shorter.
+        loudest_power: the highest of these.
         file_rate_hz: the rate that the file was stored at.
         channels: how many the file has.
         channels_differ: they are of different sounds, as of two people on a line.
@@ -55,6 +56,7 @@ class Recording:
     samples: int
     first: int
     end: int
+    powers: np.ndarray
     loudest_power: float
     file_rate_hz: int
     channels: int = 1
@@ -103,10 +105,10 @@ def open_recording(
     first, end = _loud_span(power, frame_samples, total, settings.trim_db)
     loudest = float(power.max())
     wide = channel is None and spread.is_wide
-    whole = np.concatenate(beginning)
     return Recording(
-        path, whole, total, first, end, loudest, rate_hz, len(spread.powers), wide, channel
-    )
+        path, np.concatenate(beginning), total, first, end, power, loudest, rate_hz,
+        len(spread.powers), wide, channel,
+    )  # fmt: skip
 
 
 def _check_length(path: Path, seconds: float, rate_hz: int, max_hours: float) -> None:

@@ -3,16 +3,16 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 from deepfake_audio.audio import (
+    frame_length,
     open_recording,
     recording_blocks,
     recording_windows,
@@ -24,7 +24,7 @@ from deepfake_audio.errors import OutputError, UserError, speaking_of
 from deepfake_audio.files import for_a_moment, is_file, replacing, unwritable
 from deepfake_audio.images import encode_png
 from deepfake_audio.journal import JOURNAL, is_whole, note, read_journal
-from deepfake_audio.nuisances import measure_nuisances
+from deepfake_audio.nuisances import edge_silences, measure_nuisances
 from deepfake_audio.settings import AudioSettings
 
 BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
@@ -135,7 +135,7 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
         (folder / JOURNAL).open("a", encoding="utf-8") as journal,
         tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
     ):
-        for batch in _alive(batches):
+        for batch in alive(batches, "draws"):
             note(journal, batch)
             entries |= {entry["stem"]: entry for entry in batch}
             progress.update(len(batch))
@@ -149,17 +149,6 @@ def _is_drawn(entry: Mapping, job: Job, folder: Path) -> bool:
         and is_whole(entry)
         and is_file(folder / image_name(job.stem, len(entry["starts"]) - 1))
     )
-
-
-def _alive(batches: Iterator[list[dict]]) -> Iterator[list[dict]]:
-    """Yield what the processes have done; say it in one line if the system ended one of them."""
-    try:
-        yield from batches
-    except TerminatedWorkerError:
-        raise UserError(
-            "A process that draws must be left alone. Received: the system ended one, as it does "
-            "where memory runs out. Run this again, with fewer prepare.workers."
-        ) from None
 
 
 def _draw_batch(jobs: Sequence[Job], drawing: Drawing, cwd: Path) -> list[dict]:
@@ -194,7 +183,10 @@ def _draw_coded(job: Job, drawing: Drawing) -> dict:
 
 
 def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:
-    """Draw every window of a file; return the `starts` of the windows and its nuisances."""
+    """Draw every window of a file; return the `starts` of the windows and its nuisances.
+
+    Of these level, bandwidth and clipping are of the first minute, the rest of the whole file.
+    """
     audio = drawing.audio
     recording = open_recording(path, audio, drawing.audio_hours)
     if recording.is_silent:
@@ -207,6 +199,8 @@ def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:
     if not starts:
         raise UserError(f"A window must hold sound. Received: {path}, whose chosen ones are quiet.")
     nuisances = measure_nuisances(recording.beginning, audio.sample_rate_hz)
+    whole_frames = max(1, recording.samples // frame_length(audio.sample_rate_hz))
+    nuisances |= edge_silences(recording.powers[:whole_frames])
     nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
     nuisances |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
     return {"starts": starts, "nuisances": nuisances}

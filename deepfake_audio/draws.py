@@ -6,12 +6,14 @@ kill, and any number of workers, are shown the same.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
 from deepfake_audio.dataset import ImageRecord
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
+CHUNK_TURNS = 262_144  # are counted at a time, in some megabytes
 
 
 def group_images(records: Sequence[ImageRecord], balance: str) -> list[list[np.ndarray]]:
@@ -59,11 +61,11 @@ def draw_epoch(
     drawn, number = [], 0
     for class_number, groups in enumerate(classes):
         of_class = turns[turns % len(classes) == class_number] // len(classes)
-        whose = _take_turns(groups, of_class[-1] + 1) if len(of_class) else np.empty(0, int)
-        for group_number, group in enumerate(groups):
-            mine = whose == group_number
-            before, after = mine[: len(mine) - len(of_class)].sum(), mine.sum()
-            drawn.append(_draw_group(group, np.arange(before, after), seed, number))
+        bounds = _bounds(groups)
+        before = _count_turns(bounds, int(of_class[0]) if len(of_class) else 0)
+        after = before + _count(bounds, of_class)
+        for group, *span in zip(groups, before.tolist(), after.tolist(), strict=True):
+            drawn.append(_draw_group(group, np.arange(*span), seed, number))
             number += 1
     positions, passes = np.concatenate(drawn, axis=1)
     if number == 1:
@@ -72,13 +74,37 @@ def draw_epoch(
     return positions[mixed], passes[mixed]
 
 
-def _take_turns(groups: Sequence[np.ndarray], turns: int) -> np.ndarray:
-    """Return which of a class's groups has each turn from the first on, evenly mixed.
+def _bounds(groups: Sequence[np.ndarray]) -> tuple[float, ...]:
+    """Return where the share of each of a class's groups ends, 0 to 1, but the last one's."""
+    ends = np.sqrt([len(group) for group in groups]).cumsum()
+    return tuple((ends[:-1] / ends[-1]).tolist())
+
+
+def _count_turns(bounds: tuple[float, ...], turns: int) -> np.ndarray:
+    """Return how many of so many turns from the first on each group has, integers `(groups,)`.
+
+    What was counted is remembered: a late epoch follows on earlier ones, or is the first after a
+    kill, and all turns of all epochs at once would fill the memory.
+    """
+    if not bounds:
+        return np.array([turns])
+    whole, rest = divmod(turns, CHUNK_TURNS)
+    last = _count(bounds, np.arange(turns - rest, turns))
+    return sum((_count_chunk(bounds, number) for number in range(whole)), start=last)
+
+
+@cache
+def _count_chunk(bounds: tuple[float, ...], number: int) -> np.ndarray:
+    return _count(bounds, np.arange(number * CHUNK_TURNS, (number + 1) * CHUNK_TURNS))
+
+
+def _count(bounds: tuple[float, ...], turns: np.ndarray) -> np.ndarray:
+    """Return how many of some turns each of a class's groups has; they are evenly mixed.
 
     Multiples of the golden ratio fill an interval evenly at any time (Weyl's equidistribution).
     """
-    ends = np.sqrt([len(group) for group in groups]).cumsum()
-    return np.searchsorted(ends[:-1] / ends[-1], np.arange(turns) * GOLDEN_RATIO % 1, side="right")
+    whose = np.searchsorted(bounds, turns * GOLDEN_RATIO % 1, side="right")
+    return np.bincount(whose, minlength=len(bounds) + 1)
 
 
 def _draw_group(group: np.ndarray, turns: np.ndarray, seed: int, number: int) -> np.ndarray:

@@ -49,6 +49,15 @@ def one_line(text: object) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
+def counted(count: int, thing: str) -> str:
+    """Return how many of a thing there are, as it is said.
+
+    >>> counted(1, "file"), counted(1200, "file")
+    ('1 file', '1,200 files')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def report(error: object) -> None:
     """Print `error` on one line of standard error."""
     print(f"error: {one_line(error)}", file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepfake_audio.calibration import decision_threshold
 from deepfake_audio.dataset import ImageRecord
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import UserError, counted
 from deepfake_audio.groups import add_intervals, group_figures, group_warnings
 from deepfake_audio.intervals import (
     SEED,
@@ -142,15 +142,16 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
         )
     if figures["eer"] == 0:
         drawn = choose_drawn(table.is_real, table.speaker)
-        units = f"{drawn.units:,} {'speakers' if drawn.by_speaker else 'files'}"
+        units = counted(drawn.units, "speaker" if drawn.by_speaker else "file")
         warnings.append(
             f"Nothing is wrong here, which {units} of a class can't promise for others: up to "
             f"{rule_of_three(drawn.units):.1%} might be (rule of three)."
         )
     if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
         equal = len(table) - len(np.unique(table.score))
+        have = "has" if equal == 1 else "have"
         warnings.append(
-            f"{equal:,} files have another one's score. Taken together their EER is "
+            f"{counted(equal, 'file')} {have} another one's score. Taken together their EER is "
             f"{figures['eer']:.2%}; ASVspoof's package would give {figures['eer_official']:.2%}."
         )
     is_own_llr = np.array_equal(table.score, table.llr)

@@ -63,6 +63,8 @@ def for_a_moment(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` and rename it into place once all is written.
 
+    What a killed process left of the same folder is cleared away first: it may be gigabytes.
+
     Args:
         path: the folder to make; nothing may be there.
 
@@ -74,6 +76,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     partial = _unfinished(path)
     try:
+        clear_left_folders(path)
         partial.mkdir(parents=True)
         yield partial
         partial.rename(path)
@@ -81,6 +84,36 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise unwritable(path, error) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def clear_left_folders(path: Path) -> None:
+    """Remove the folders `.PID.name` beside `path` of processes that this machine has no more.
+
+    Raises:
+        OSError: the folder that they are in can't be read.
+    """
+    if not is_folder(path.parent):
+        return
+    named = re.compile(rf"\.(\d+)\.{re.escape(path.name)}", re.ASCII)
+    for beside in path.parent.iterdir():
+        found = named.fullmatch(beside.name)
+        if found and is_folder(beside) and _has_ended(int(found[1])):
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _has_ended(process: int) -> bool:
+    """Return whether what another process of that number began was left; False where in doubt."""
+    if process == os.getpid():  # numbers come again, in containers the same ones at each start
+        return True
+    if os.name == "nt":  # there, to ask is to send Ctrl-C
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import UserError, counted
 from deepfake_audio.metrics import (
     DetectionCosts,
     check_scores,
@@ -139,15 +139,15 @@ def choose_drawn(is_real: np.ndarray, speakers: np.ndarray) -> Drawn:
     nobody = np.full(len(speakers), "")
     files = min(count_units(is_real, nobody))
     if files < FEWEST_UNITS:
-        doubt = f"With {files} files of one class no interval can be given."
+        doubt = f"With {counted(files, 'file')} of one class no interval can be given."
         return Drawn(nobody, files, doubt, enough=False)
     if (speakers == "").all():
         return Drawn(nobody, files)
     few = min(count_units(is_real, speakers))
     if few < FEWEST_UNITS:
-        unknown = "" if few else " known"
+        voices = counted(few, "speaker" if few else "known speaker")
         return Drawn(nobody, files, doubt=(
-            f"One class has {few}{unknown} speakers: the intervals are drawn over files, and say "
+            f"One class has {voices}: the intervals are drawn over files, and say "
             "nothing of other voices."
         ))  # fmt: skip
     doubt = f"One class has {few} speakers: the intervals are narrower than they should be."

@@ -16,7 +16,8 @@ def measure_nuisances(samples: np.ndarray, sample_rate_hz: int) -> dict[str, flo
     """Measure what says nothing about the voice.
 
     Args:
-        samples: float `(samples,)`, full scale 1.
+        samples: float `(samples,)`, full scale 1. Of a long recording the first minute will do for
+            level, bandwidth and clipping; its `edge_silences` need all.
         sample_rate_hz: their rate.
 
     Returns:
@@ -26,15 +27,26 @@ def measure_nuisances(samples: np.ndarray, sample_rate_hz: int) -> dict[str, flo
     """
     frame_samples = frame_length(sample_rate_hz)
     frames = np.resize(samples, max(1, len(samples) // frame_samples) * frame_samples)
-    power = frame_powers(frames, frame_samples) + 1e-12
-    loud = np.flatnonzero(power >= power.max() * 10 ** (-SILENCE_DB / 10))
     return {
         "duration": len(samples) / sample_rate_hz,
         "level": round(float(10 * np.log10(np.dot(samples, samples) / len(samples) + 1e-12)), 1),
         "bandwidth": bandwidth_hz(samples, sample_rate_hz),
-        "leading silence": float(loud[0] * FRAME_SECONDS),
-        "trailing silence": float((len(power) - 1 - loud[-1]) * FRAME_SECONDS),
+        **edge_silences(frame_powers(frames, frame_samples)),
         "clipping": clipped_share(samples),
+    }
+
+
+def edge_silences(powers: np.ndarray) -> dict[str, float]:
+    """Return the seconds at either edge that are 40 dB below the loudest 10 ms.
+
+    Args:
+        powers: mean square of each 10 ms, `(frames,)`.
+    """
+    powers = powers + 1e-12
+    loud = np.flatnonzero(powers >= powers.max() * 10 ** (-SILENCE_DB / 10))
+    return {
+        "leading silence": float(loud[0] * FRAME_SECONDS),
+        "trailing silence": float((len(powers) - 1 - loud[-1]) * FRAME_SECONDS),
     }
 
 

@@ -31,6 +31,7 @@ from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import (
     check_file,
+    clear_left_folders,
     is_file,
     is_folder,
     unwritable,
@@ -212,7 +213,7 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
 
 def _new_run(name: str | None, data: Path) -> Run:
     """Return a run that isn't there yet, or raise a `UserError` if that can't be its name."""
-    run = Run(RUNS / name) if name else _next_free(data.resolve().name)
+    run = Run(RUNS / name) if name else _next_free(data.resolve().name.lstrip(".") or "data")
     if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
         raise UserError(
             "A run's name is a folder's name without a slash, and begins with no dot. "
@@ -228,6 +229,7 @@ def _made_whole(run: Run) -> Iterator[Run]:
     """Give a hidden folder to fill, and rename it to the run's: a run is there as a whole."""
     unfinished = Run(RUNS / f".{os.getpid()}.{run.name}")
     try:
+        clear_left_folders(run.folder)
         unfinished.folder.mkdir(parents=True)
         yield unfinished
         unfinished.folder.rename(run.folder)

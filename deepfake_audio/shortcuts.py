@@ -10,13 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
 from deepfake_audio.splits import SPLITS
 
 ALL_TOGETHER = "all together"
 WARN_AUC = 0.75
 WARN_FILES = 20  # with fewer, an AUC is chance
+FOLDS = 5
+LEAF_FILES = 5  # what fewer files have is not learnt
+DOUBTED_FILES = 2  # so many of unknown class are added to those that have a text
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Shortcut:
     """How well one nuisance tells real from fake in one split.
 
     Attributes:
-        auc: 0.5 is chance; a single nuisance's is never below it, since either direction counts.
+        auc: 0.5 is chance; a single nuisance's is never below it, since either direction counts;
+            not a number where there are too few files for it.
     """
 
     split: str
@@ -43,7 +48,8 @@ def audit_shortcuts(
 
     Args:
         nuisances: one mapping a file, all with the same names; a text, such as the format, counts
-            as the share of real files that have it.
+            as the share of real ones among the other files that have it: its own class would tell
+            on a file whose text is rare.
         is_real: the classes.
         splits: the split of each file.
         groups: the speaker of each file; no group is learnt from and tested on at once.
@@ -53,41 +59,65 @@ def audit_shortcuts(
         randomised trees: learnt on train and tested on the others; cross-validated within train;
         not a number where there are too few files for it).
     """
-    names = list(nuisances[0])
     is_real, splits, groups = np.asarray(is_real), np.asarray(splits), np.asarray(groups, object)
-    values = np.column_stack(  # (files, nuisances)
-        [_as_numbers([row[name] for row in nuisances], is_real) for name in names]
-    )
+    columns = {name: np.array([row[name] for row in nuisances]) for name in nuisances[0]}
+    values = np.column_stack([_as_numbers(column) for column in columns.values()])
     shortcuts = []
     for split in [name for name in SPLITS if name in splits]:
         here = splits == split
         if len(set(is_real[here])) < 2:
             continue
-        aucs = [roc_auc_score(is_real[here], values[here, column]) for column in range(len(names))]
         shortcuts += [
-            Shortcut(split, name, max(auc, 1 - auc), int(here.sum()))
-            for name, auc in zip(names, aucs, strict=True)
+            Shortcut(split, name, _auc_of_one(column[here], is_real[here]), int(here.sum()))
+            for name, column in columns.items()
         ]
         together = _auc_of_all(values, is_real, groups, splits == "train", here)
         shortcuts.append(Shortcut(split, ALL_TOGETHER, together, int(here.sum())))
     return shortcuts
 
 
-def _as_numbers(column: list, is_real: np.ndarray) -> np.ndarray:
-    if not isinstance(column[0], str):
-        return np.array(column, float)
-    texts = np.array(column)
-    share_of_real = {text: is_real[texts == text].mean() for text in set(column)}
-    return np.array([share_of_real[text] for text in column])
+def _as_numbers(column: np.ndarray) -> np.ndarray:
+    """Return a nuisance for trees: float `(files, columns)`, a column for each text of several."""
+    if column.dtype.kind != "U":
+        return column.astype(float)[:, None]
+    return OneHotEncoder(min_frequency=LEAF_FILES, sparse_output=False).fit_transform(
+        column[:, None]
+    )
+
+
+def _auc_of_one(column: np.ndarray, is_real: np.ndarray) -> float:
+    """Return the AUC of a nuisance, 0.5 to 1; a text's is learnt on the files of other folds.
+
+    Each fold has an AUC of its own: where the others have more real files it has fewer, so shares
+    of several folds together would tell the class by themselves.
+    """
+    if column.dtype.kind != "U":
+        auc = roc_auc_score(is_real, column)
+        return max(auc, 1 - auc)
+    folds = min(FOLDS, *np.bincount(is_real, minlength=2).tolist())
+    if folds < 2:
+        return float("nan")
+    encoder = TargetEncoder(target_type="binary", smooth=DOUBTED_FILES)
+    texts = column[:, None]
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
+    aucs = [
+        roc_auc_score(is_real[b], encoder.fit(texts[a], is_real[a]).transform(texts[b])[:, 0])
+        for a, b in splitter.split(texts, is_real)
+    ]
+    return max(0.5, float(np.mean(aucs)))
 
 
 def _auc_of_all(values, is_real, groups, learnt: np.ndarray, tested: np.ndarray) -> float:
     """Return the AUC on `tested` of trees grown on `learnt`; if these overlap, by folds."""
-    trees = ExtraTreesClassifier(300, min_samples_leaf=5, class_weight="balanced", random_state=0)
+    trees = ExtraTreesClassifier(
+        300, min_samples_leaf=LEAF_FILES, class_weight="balanced", random_state=0
+    )
     folds = [(learnt, tested)]
     if (learnt & tested).any() or len(set(is_real[learnt])) < 2:
         rows = np.flatnonzero(tested)
-        parts = min(5, len(set(groups[rows])), *np.bincount(is_real[rows], minlength=2).tolist())
+        parts = min(
+            FOLDS, len(set(groups[rows])), *np.bincount(is_real[rows], minlength=2).tolist()
+        )
         if parts < 2:
             return float("nan")
         splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=0)

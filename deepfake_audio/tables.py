@@ -37,10 +37,13 @@ FEW_SPEAKERS = (
 def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
     """Say what can be said of files of one class: there is no error rate."""
     called_fake = int((table.llr <= decision_threshold(prior_fake)).sum())
-    return (
-        f"all {len(table):,} {name} files are {table.label[0]}; {called_fake:,} of them "
-        "were called fake. Error rates need both classes."
-    )
+    if len(table) == 1:
+        said = f"the only {name} file is {table.label[0]}; it was called {LABELS[not called_fake]}"
+    else:
+        were = "was" if called_fake == 1 else "were"
+        said = f"all {len(table):,} {name} files are {table.label[0]}; {called_fake:,} of them "
+        said += f"{were} called fake"
+    return f"{said}. Error rates need both classes."
 
 
 def format_results(figures: Mapping[str, Mapping]) -> str:

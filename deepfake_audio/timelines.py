@@ -2,6 +2,7 @@
 
 import csv
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,8 @@ def draw_timeline(
     if fakes:
         lower.legend(loc="upper right")
     figure.suptitle(one_line(title)[-100:], parse_math=False)
-    with replacing(path) as partial:
+    with replacing(path) as partial, warnings.catch_warnings():
+        # A letter that the font lacks is a box in the title: nothing that the user can mend.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
         figure.savefig(partial, dpi=PICTURE_DPI)
     plt.close(figure)

@@ -1,5 +1,6 @@
 """Files drawn one by one: through codecs, and what is left behind."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from deepfake_audio.dataset import read_records
 from deepfake_audio.drawing import Drawing, Job, draw_all, draw_clip
 from deepfake_audio.errors import UserError
 from deepfake_audio.journal import JOURNAL, is_whole, read_journal
+from deepfake_audio.nuisances import measure_nuisances
 
 AUDIO = load_settings().audio
 
@@ -32,6 +34,29 @@ def drawing(tmp_path: Path) -> Drawing:
     (tmp_path / "data" / "train" / "real").mkdir(parents=True)
     (tmp_path / "data" / JOURNAL).touch()
     return Drawing(tmp_path / "data", AUDIO, max_windows=2, audio_hours=1)
+
+
+@pytest.mark.parametrize("trim_db", [0, 20, 40])
+@pytest.mark.parametrize(("before", "voice", "after"), [(0, 80, 10), (65, 5, 1), (0.3, 2, 0.6)])
+def test_silences_are_of_the_whole_recording(before, voice, after, trim_db, drawing, tmp_path):
+    rate_hz = AUDIO.sample_rate_hz
+    hushes = [np.zeros(round(seconds * rate_hz)) for seconds in (before, after)]
+    noise = np.random.default_rng(0).normal(0, 0.1, voice * rate_hz)
+    noise[:rate_hz] *= 0.03  # 30 dB quieter: no silence, though trimming may cut it off
+    soundfile.write(tmp_path / "a.wav", np.concatenate([hushes[0], noise, hushes[1]]), rate_hz)
+    changed = replace(drawing, audio=AUDIO.model_copy(update={"trim_db": trim_db}))
+    nuisances = draw_clip(job_of(tmp_path / "a.wav"), changed)["nuisances"]
+    assert nuisances["leading silence"] == pytest.approx(before)
+    assert nuisances["trailing silence"] == pytest.approx(after)
+    assert nuisances["duration"] == pytest.approx(before + voice + after)
+
+
+def test_a_short_file_has_the_nuisances_of_its_samples(drawing, tmp_path):
+    sound = np.pad(np.random.default_rng(0).normal(0, 0.1, 30_007), (4_011, 7_003))
+    soundfile.write(tmp_path / "a.wav", sound.astype(np.float32), AUDIO.sample_rate_hz, "FLOAT")
+    nuisances = draw_clip(job_of(tmp_path / "a.wav"), drawing)["nuisances"]
+    expected = measure_nuisances(sound.astype(np.float32), AUDIO.sample_rate_hz)
+    assert nuisances == expected | {"sample rate": 16_000, "format": ".wav"}
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -98,3 +99,31 @@ def test_fakes_and_reals_are_mixed_within_an_epoch():
     labels = [records[position].label for position in shown(records, "groups", 1000, [0])]
     for start in range(0, 1000, 100):
         assert 25 < labels[start : start + 100].count("fake") < 75
+
+
+@pytest.mark.parametrize(
+    ("balance", "epoch", "positions", "passes"),
+    [
+        ("groups", 0, [75, 17, 4, 69, 28, 27, 48, 47, 19], [0] * 9),
+        ("groups", 3, [67, 25, 75, 52, 18, 8, 32, 43, 34], [0, 0, 1, 0, 0, 0, 1, 0, 0]),
+        ("groups", 1000, [21, 52, 4, 56, 25, 8, 70, 30, 63],
+         [104, 88, 104, 88, 196, 104, 88, 196, 88]),
+        ("groups", 123_456, [74, 29, 23, 11, 36, 25, 50, 33, 20],
+         [39811, 24287, 12851, 12851, 10902, 24287, 10902, 10902, 12851]),
+        ("none", 1000, [14, 61, 21, 33, 52, 62, 58, 26, 28], [118] * 9),
+    ],
+)  # fmt: skip
+def test_what_an_epoch_shows_is_the_same_in_every_version(balance, epoch, positions, passes):
+    drawn = draw_epoch(group_images(records_of(), balance), 9, 7, epoch)
+    assert [part.tolist() for part in drawn] == [positions, passes]
+
+
+def test_a_late_epoch_takes_no_more_memory_than_the_first():
+    classes = group_images(records_of(), "groups")
+    tracemalloc.start()
+    try:
+        draw_epoch(classes, 100, 7, 100_000)
+        peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+    assert peak_mb < 15  # the turns of all these epochs are 40 MB

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from deepfake_audio.groups import bootstrap_eers, eer_interval, mean_interval
 from deepfake_audio.intervals import bootstrap_intervals, group_scores
 from deepfake_audio.metrics import DetectionCosts, equal_error_rate
 from deepfake_audio.score_files import ScoreTable, make_table
-from deepfake_audio.tables import FEW_SPEAKERS, format_groups
+from deepfake_audio.tables import FEW_SPEAKERS, format_groups, one_class_line
 
 COSTS = DetectionCosts(prior_fake=0.05, cost_miss=1, cost_false_accept=10)
 REPETITIONS = 300
@@ -231,6 +233,29 @@ def test_nothing_wrong_promises_as_little_as_there_are_speakers():
     assert "which 12 speakers of a class can't promise for others: up to 25.0%" in str(
         figures["warnings"]
     )
+
+
+def test_one_file_is_no_files():
+    pair = table_of(part("people", 9, files=2), part("fakes", -9, files=1))
+    figures = evaluate_scores(pair, load_settings().evaluate, load_settings().predict)
+    said = " ".join(figures["warnings"])
+    assert "which 1 file of a class can't promise for others" in said
+    assert "With 1 file of one class no interval can be given." in said
+
+
+@pytest.mark.parametrize(
+    ("llr", "said"),
+    [
+        ([-9], "the only test file is fake; it was called fake"),
+        ([9], "the only test file is fake; it was called real"),
+        ([-9, 9, 9], "all 3 test files are fake; 1 of them was called fake"),
+        ([9, 9, 9], "all 3 test files are fake; 0 of them were called fake"),
+    ],
+)
+def test_files_of_one_class_are_told_in_one_line(llr, said):
+    table = replace(table_of(part("fakes", -9, files=len(llr))), llr=np.array(llr))
+    line = one_class_line(table, "test", 0.5)
+    assert line == f"Warning: {said}. Error rates need both classes."
 
 
 def test_a_table_of_groups_reads_so():

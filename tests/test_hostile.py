@@ -148,7 +148,8 @@ def check_verdicts(paths: list[str], capfd, *args: str) -> tuple[list[dict], lis
     verdicts = [json.loads(line) for line in captured.out.splitlines()]
     lines = captured.err.splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
-    assert lines == errors + ([f"{len(errors)} files could not be judged."] if errors else [])
+    files = "1 file" if len(errors) == 1 else f"{len(errors)} files"
+    assert lines == errors + ([f"{files} could not be judged."] if errors else [])
     assert exit_code == (1 if errors else 0)
     assert len(verdicts) + len(errors) == len(paths)
     for verdict in verdicts:

@@ -15,8 +15,9 @@ import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio import runs
+from deepfake_audio.config import load_settings
 from deepfake_audio.errors import UserError
-from deepfake_audio.files import only_one, replacing
+from deepfake_audio.files import new_folder, only_one, replacing
 from test_prepare import make_audio
 
 HANG_SECONDS = 120
@@ -142,6 +143,51 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
             only_one(held, "Work").__enter__()
     with only_one(held, "Work"):
         pass
+
+
+@pytest.fixture
+def ended_process() -> int:
+    """Return the number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("making", ["folder", "run"])
+def test_folders_that_killed_processes_left_are_cleared_by_the_next_of_that_name(
+    making, tmp_path, monkeypatch, ended_process
+):
+    monkeypatch.chdir(tmp_path)
+    living = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    )
+    left = [f".{ended_process}.a[b]", f".{os.getpid()}.a[b]"]
+    kept = [
+        f".{living.pid}.a[b]", f".{os.getppid()}.a[b]", f".{ended_process}.a[b]-1",
+        f".{ended_process}.b", f".{ended_process}a[b]", f"{ended_process}.a[b]",
+        ".0.a[b]", f".{10**30}.a[b]", ".x.a[b]", f".{ended_process}.1.a[b]",
+    ]  # fmt: skip
+    for name in [*left, *kept]:
+        (tmp_path / "runs" / name / "sub").mkdir(parents=True)
+        (tmp_path / "runs" / name / "sub" / "big").write_bytes(b"half")
+    if making == "run":
+        runs.create_run("a[b]", load_settings(), "data-fingerprint", images_from_audio=True)
+    else:
+        with new_folder(Path("runs", "a[b]")) as partial:
+            (partial / "whole").touch()
+    living.communicate()
+    assert {path.name for path in Path("runs").iterdir()} == {"a[b]", *kept}
+    assert all(Path("runs", name, "sub", "big").is_file() for name in kept)
+    assert Path("runs", "a[b]").is_dir() and not Path("runs", "a[b]", "sub").exists()
+
+
+def test_a_link_to_a_folder_is_never_taken_for_one_that_was_left(tmp_path, ended_process):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    (tmp_path / f".{ended_process}.made").symlink_to(tmp_path / "mine")
+    with new_folder(tmp_path / "made"):
+        pass
+    assert (tmp_path / "mine" / "file").exists()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):

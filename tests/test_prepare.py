@@ -235,7 +235,7 @@ def test_odd_names_are_taken(workplace, capsys):
     assert len({row["audio"] for row in manifest()}) == 19
     assert len(read_records(Path("data/mine"))) == len(manifest())
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
-    assert "were in this folder before" not in capsys.readouterr().out
+    assert "in this folder before" not in capsys.readouterr().out
 
 
 def test_a_folder_of_ones_own_gives_the_data_its_name(workplace):
@@ -248,11 +248,11 @@ def test_a_folder_of_ones_own_gives_the_data_its_name(workplace):
 
 def test_files_that_are_gone_are_told(workplace, capsys):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
-    assert "were in this folder before" not in capsys.readouterr().out
+    assert "in this folder before" not in capsys.readouterr().out
     for number in range(4):
         Path(f"mine/real/{number:02}.wav").unlink()
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
-    gone = "4 files were in this folder before, and are not in the corpus now: real/00.wav, "
+    gone = "4 files in this folder before, and not in the corpus now: real/00.wav, "
     assert gone in capsys.readouterr().out
 
 
@@ -261,7 +261,7 @@ def test_the_report_names_every_file_that_is_left_out(workplace, capsys):
         soundfile.write(f"mine/unlisted{number}.wav", sound(1.0, number), RATE_HZ)
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
     printed, report = capsys.readouterr().out, Path("data/mine/report.txt").read_text()
-    assert "5 files are there but not listed: unlisted0.wav" in printed
+    assert "5 files there but not listed: unlisted0.wav" in printed
     assert ("unlisted4.wav" in printed, "unlisted4.wav" in report) == (False, True)
 
 
@@ -293,7 +293,7 @@ def test_a_table_of_labels_with_another_header_is_told(header, workplace, capsys
 def test_equal_files_stand_once(workplace, capsys):
     shutil.copy("mine/real/00.wav", "mine/real/copy.wav")
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
-    assert "1 files have the same bytes as another one" in capsys.readouterr().out
+    assert "1 file left out, with the same bytes as another one" in capsys.readouterr().out
     assert "real/copy.wav" not in {row["audio"] for row in manifest()}
 
 

@@ -39,6 +39,15 @@ def test_runs_without_a_name_are_numbered_after_the_data():
     assert [make_run().name, make_run().name] == ["sample-1", "sample-2"]
 
 
+@pytest.mark.parametrize(
+    ("data", "name"), [("data/.hid", "hid-1"), ("..x.y", "x.y-1"), ("data/...", "data-1")]
+)
+def test_the_run_of_a_hidden_data_folder_is_not_hidden(data, name):
+    settings = load_settings(None, [f"data.folder={data}"])
+    run = runs.create_run(None, settings, "data-fingerprint", images_from_audio=True)
+    assert run.name == name and run.record.is_file()
+
+
 def test_a_run_can_be_named_by_its_path(tmp_path):
     run = make_run("first")
     moved = run.folder.rename(tmp_path / "elsewhere")

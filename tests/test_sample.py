@@ -11,7 +11,7 @@ from conftest import ROOT
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import check_images, read_audio_settings, read_records
 from deepfake_audio.nuisances import measure_nuisances
-from deepfake_audio.shortcuts import audit_shortcuts
+from deepfake_audio.shortcuts import ALL_TOGETHER, WARN_AUC, audit_shortcuts, format_warnings
 
 SAMPLE = ROOT / "data" / "sample"
 RECORDS = read_records(SAMPLE)  # refuses speakers and recordings in two splits
@@ -99,6 +99,47 @@ def test_audit_finds_a_level_that_tells_the_class_and_nothing_where_there_is_not
         assert telling[split, "all together"] > 0.95
         assert telling[split, "duration"] < 0.65
         assert 0.3 < silent[split, "all together"] < 0.7
+
+
+def audit_formats(is_real: list[bool], formats: list[str], one_voice: bool = False) -> list:
+    files = len(is_real)
+    return audit_shortcuts(
+        [{"format": name} for name in formats],
+        is_real,
+        ["test" if number % 3 == 2 else "train" for number in range(files)],
+        ["ann" if one_voice else f"speaker {number}" for number in range(files)],
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_formats_that_many_files_have_by_chance_are_not_learnt_from_the_tested_ones(seed):
+    rng = np.random.default_rng(seed)
+    is_real = rng.permutation(np.arange(120) % 2 == 0).tolist()
+    shortcuts = audit_formats(is_real, [f".{number}" for number in rng.integers(40, size=120)])
+    assert {s.nuisance for s in shortcuts} == {"format", ALL_TOGETHER}
+    assert max(s.auc for s in shortcuts) < 0.7 < WARN_AUC
+    assert min(s.auc for s in shortcuts if s.nuisance == "format") >= 0.5
+
+
+@pytest.mark.parametrize(("files", "reals"), [(120, 60), (120, 12)])
+def test_a_format_that_tells_the_class_is_warned_of(files, reals):
+    is_real = [number < reals for number in range(files)]
+    formats = [".wav" if real else [".mp3", ".ogg"][k % 2] for k, real in enumerate(is_real)]
+    for one_voice in (False, True):
+        shortcuts = audit_formats(is_real, formats, one_voice)
+        warnings = format_warnings(shortcuts)
+        assert [s.auc for s in shortcuts if s.nuisance == "format"] == [1.0, 1.0]
+        for split, warning in zip(("train", "test"), warnings, strict=True):
+            assert warning.startswith(
+                f"Warning: in {split}, fake and real differ by format (AUC 1.00)"
+            )
+
+
+def test_one_format_tells_nothing_and_one_file_of_a_class_too_little():
+    is_real = [number % 2 == 0 for number in range(60)]
+    assert {s.auc for s in audit_formats(is_real, [".wav"] * 60)} == {0.5}
+    shortcuts = audit_formats([True, *[False] * 59], [".wav", *[".mp3"] * 59])
+    assert np.isnan([s.auc for s in shortcuts]).all()
 
 
 @pytest.mark.parametrize("silence_seconds", [0.0, 0.3])

@@ -230,7 +230,7 @@ def test_a_comparison_of_two_voices_is_no_proof(capsys):
     capsys.readouterr()
     assert evaluate.main(["--compare", "evaluations/first", "second.csv"]) == 0
     assert capsys.readouterr().out == printed
-    assert "One class has 1 speakers: the intervals are drawn over files" in printed
+    assert "One class has 1 speaker: the intervals are drawn over files" in printed
     assert "+0.00% to +0.00%" not in printed
 
 

@@ -271,7 +271,7 @@ def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path,
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "24 test files"
     assert all(line.endswith("could be chance") for line in lines[3:10])
-    assert lines[-1].startswith("Warning: One class has 1 speakers")
+    assert lines[-1].startswith("Warning: One class has 1 speaker: ")
     other = tmp_path / "other.csv"
     other.write_text(Path("runs/first/scores.csv").read_text().replace("test/fake", "test/other"))
     assert evaluate.main(["--compare", "first", str(other)]) == 2

@@ -1,7 +1,12 @@
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
 
+from conftest import ROOT
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import load_settings
 from deepfake_audio.timelines import envelope, format_passages, make_timeline, write_timeline
@@ -78,6 +83,22 @@ def test_the_outline_is_the_peak_of_each_part():
     window[150], window[3199] = -0.5, 0.25
     peaks = envelope(window)
     assert (peaks[1], peaks[-1], peaks[2:-1].max()) == (0.5, 0.25, 0.0)
+
+
+@pytest.mark.parametrize("title", ["录音.wav", "تسجيل 한국 🎤.wav"])
+def test_a_title_whose_letters_the_font_lacks_is_drawn_without_a_word(title, tmp_path):
+    call = (
+        "import sys, numpy, test_timelines as tests; from pathlib import Path\n"
+        "line = tests.timeline_of([3.0] * 9)\n"
+        "tests.write_timeline(Path('x'), sys.argv[1], line, [numpy.full(32, 0.5)] * 9)"
+    )
+    written = subprocess.run(
+        [sys.executable, "-c", call, title], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+    )  # fmt: skip
+    assert written.returncode == 0, written.stderr
+    assert "Warning" not in written.stderr  # the first start of all may tell of a font cache
+    assert (tmp_path / "x.png").is_file()
 
 
 def test_table_and_picture_are_written(tmp_path):
