@@ -25,6 +25,7 @@ from deepfake_audio.files import for_a_moment, is_file, replacing, unwritable
 from deepfake_audio.images import encode_png
 from deepfake_audio.journal import JOURNAL, is_whole, note, read_journal
 from deepfake_audio.nuisances import edge_silences, measure_nuisances
+from deepfake_audio.processes import alive
 from deepfake_audio.settings import AudioSettings
 
 BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
