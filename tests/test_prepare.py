@@ -432,7 +432,7 @@ def test_a_bad_file_is_listed_once_with_codecs_too(workplace):
 def test_a_file_of_which_a_codec_leaves_nothing_is_named_with_the_codec(workplace, capsys):
     times = np.arange(2 * RATE_HZ) / RATE_HZ
     for number in range(8):
-        high = 0.01 * np.sin(2 * np.pi * (6000 + number) * times)  # above what a telephone takes
+        high = 0.001 * np.sin(2 * np.pi * (6000 + number) * times)  # above what a telephone takes
         path = workplace / "mine" / "real" / f"high{number}.wav"
         soundfile.write(path, high, RATE_HZ, subtype="FLOAT")
     assert prepare.main(["mine", "--name", "mine", "prepare.codecs=[telephone]", *ONE_PROCESS]) == 1
