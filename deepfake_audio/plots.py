@@ -176,16 +176,23 @@ def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float)
     return ax
 
 
-def plot_envelope(ax: Axes, seconds: np.ndarray, peaks: np.ndarray) -> Axes:
-    """Draw the outline of sound: times, rising, and peaks from 0 to 1, both `(points,)`."""
-    ax.fill_between(seconds, -peaks, peaks, color=BLUE, lw=0)
+def plot_envelope(ax: Axes, peaks: np.ndarray, edges: np.ndarray) -> Axes:
+    """Draw the outline of sound: peaks from 0 to 1, `(points,)`, and the seconds between them."""
+    heights = np.append(peaks, peaks[-1])  # each lasts until the next
+    ax.fill_between(edges, -heights, heights, step="post", color=BLUE, lw=0)
     ax.set(ylabel="waveform", yticks=[])
     return ax
 
 
-def plot_p_fake(ax: Axes, seconds: np.ndarray, p_fake: np.ndarray) -> Axes:
-    """Draw the probability of fake over time."""
-    ax.plot(seconds, p_fake, color=ORANGE, linewidth=1.5)
+def plot_p_fake(ax: Axes, p_fake: np.ndarray, edges: np.ndarray) -> Axes:
+    """Draw the probability of fake over time, a step for each window, so that one alone shows too.
+
+    Args:
+        ax: where to draw.
+        p_fake: of each window, `(windows,)`; not a number leaves a gap.
+        edges: the seconds at which each ends and the next begins, `(windows + 1,)`.
+    """
+    ax.stairs(p_fake, edges, baseline=None, color=ORANGE, linewidth=1.5)
     ax.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
     ax.set(xlabel="time (s)", ylabel="P(fake)", ylim=(-0.02, 1.02))
     ax.grid(alpha=0.3)

@@ -4,7 +4,9 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from deepfake_audio.calibration import Calibration, verdict
 from deepfake_audio.errors import one_line
 from deepfake_audio.files import open_table, replacing
 from deepfake_audio.settings import PredictSettings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PEAKS_PER_WINDOW = 32
 PEAKS_SHOWN = 3000
@@ -34,11 +39,14 @@ class Timeline:
 
     Attributes:
         starts: of the windows in seconds, `(windows,)`.
+        edges: of the moments that each window speaks for, in seconds from where the sound begins to
+            where it ends, `(windows + 1,)`.
         p_fake: smoothed over neighbouring windows, `(windows,)`; not a number where none counts.
         window_seconds: length of a window.
     """
 
     starts: np.ndarray
+    edges: np.ndarray
     p_fake: np.ndarray
     window_seconds: float
     passages: list[Passage]
@@ -75,16 +83,16 @@ def make_timeline(
     turns = np.flatnonzero(np.diff(sides)) + 1
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
-    borders = [starts[0], *((middles[turns] + middles[turns - 1]) / 2), end]
+    edges = np.array([starts[0], *(middles[1:] + middles[:-1]) / 2, end])
     passages = []
-    for number, windows in enumerate(np.split(np.arange(len(starts)), turns)):
-        times = (round(float(borders[number]), 2), round(float(borders[number + 1]), 2))
-        fake = float(p_fake[windows].mean())
+    for first, after in pairwise([0, *turns, len(starts)]):
+        times = (round(float(edges[first]), 2), round(float(edges[after]), 2))
+        fake = float(p_fake[first:after].mean())
         said = ("UNCERTAIN", None)
         if not math.isnan(fake):
             said = verdict(1 - fake, settings.min_confidence), round(max(fake, 1 - fake), 4)
         passages.append(Passage(*times, *said))
-    return Timeline(starts, p_fake, window_seconds, passages)
+    return Timeline(starts, edges, p_fake, window_seconds, passages)
 
 
 def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.ndarray:
@@ -148,12 +156,21 @@ def write_timeline(
 
 
 def outline(timeline: Timeline, envelopes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return times in seconds, rising, and the peaks of the sound, as many as a picture shows."""
+    """Return the peaks of the sound, `(points,)`, and the edges in seconds between them.
+
+    There are as many as a picture shows. What a window repeats past the end is left out; a pause
+    that no window covers is 0.
+    """
+    first, end = timeline.edges[[0, -1]]
     part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
-    times = (timeline.starts[:, None] + np.arange(PEAKS_PER_WINDOW) * part_seconds).ravel()
-    order = np.argsort(times)
-    firsts = np.arange(0, len(order), -(-len(order) // PEAKS_SHOWN))
-    return times[order][firsts], np.maximum.reduceat(np.concatenate(envelopes)[order], firsts)
+    middles = timeline.starts[:, None] + (np.arange(PEAKS_PER_WINDOW) + 0.5) * part_seconds
+    heard = middles.ravel() < max(end, first + part_seconds)  # at least one, however short it is
+    points = min(PEAKS_SHOWN, max(1, int((end - first) / part_seconds)))  # none without a part
+    edges = np.linspace(first, end, points + 1)
+    place = np.searchsorted(edges[1:-1], middles.ravel()[heard], side="right")
+    peaks = np.zeros(points)
+    np.maximum.at(peaks, place, np.concatenate(envelopes)[heard])
+    return peaks, edges
 
 
 def draw_timeline(
@@ -162,20 +179,26 @@ def draw_timeline(
     """Draw the waveform above P(fake), fake passages shaded."""
     import matplotlib.pyplot as plt  # a second to import, which plain predictions save
 
-    from deepfake_audio import plots
-
     figure, (upper, lower) = plt.subplots(
         2, 1, figsize=(11, 4.6), sharex=True, layout="constrained", height_ratios=(1, 1.2)
     )
+    plot_timeline(upper, lower, timeline, envelopes)
+    figure.suptitle(one_line(title)[-100:], parse_math=False)
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=PICTURE_DPI)
+    plt.close(figure)
+
+
+def plot_timeline(
+    upper: "Axes", lower: "Axes", timeline: Timeline, envelopes: Sequence[np.ndarray]
+) -> None:
+    """Draw the waveform into the upper axes and P(fake) into the lower, fake passages shaded."""
+    from deepfake_audio import plots  # slow to import, as in `draw_timeline`
+
     plots.plot_envelope(upper, *outline(timeline, envelopes))
-    middles = timeline.starts + timeline.window_seconds / 2
-    plots.plot_p_fake(lower, middles, timeline.p_fake)
+    plots.plot_p_fake(lower, timeline.p_fake, timeline.edges)
     fakes = [p for p in timeline.passages if p.verdict == "FAKE"]
     for ax in (upper, lower):
         plots.shade(ax, [(p.start_seconds, p.end_seconds) for p in fakes])
     if fakes:
         lower.legend(loc="upper right")
-    figure.suptitle(one_line(title)[-100:], parse_math=False)
-    with replacing(path) as partial:
-        figure.savefig(partial, dpi=PICTURE_DPI)
-    plt.close(figure)

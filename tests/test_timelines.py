@@ -1,10 +1,19 @@
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import load_settings
-from deepfake_audio.timelines import envelope, format_passages, make_timeline, write_timeline
+from deepfake_audio.timelines import (
+    PEAKS_PER_WINDOW,
+    envelope,
+    format_passages,
+    make_timeline,
+    outline,
+    plot_timeline,
+    write_timeline,
+)
 
 CERTAIN = Calibration(slope=1.0, intercept=0.0)
 
@@ -80,9 +89,52 @@ def test_the_outline_is_the_peak_of_each_part():
     assert (peaks[1], peaks[-1], peaks[2:-1].max()) == (0.5, 0.25, 0.0)
 
 
+def panels_of(line):
+    """Draw a timeline of sound that is loud throughout; return its two `Axes`."""
+    figure, (upper, lower) = plt.subplots(2, 1, sharex=True)
+    plot_timeline(upper, lower, line, [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts))
+    figure.draw_without_rendering()
+    plt.close(figure)
+    return upper, lower
+
+
+def test_the_picture_of_a_short_recording_is_as_long_as_it_and_shows_its_one_window():
+    line = make_timeline(
+        np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, settings_of(5.0), end_seconds=0.7
+    )
+    upper, lower = panels_of(line)
+    (sound,), (steps,) = upper.collections, lower.patches
+    drawn = sound.get_paths()[0].vertices
+    assert (drawn[:, 0].min(), drawn[:, 0].max()) == (0.0, 0.7)
+    assert (drawn[:, 1].min(), drawn[:, 1].max()) == (-0.5, 0.5)
+    assert steps.get_data().edges.tolist() == [0.0, 0.7]
+    assert steps.get_data().values == pytest.approx([1 / (1 + np.exp(1))])
+
+
+def test_the_outline_falls_to_nothing_where_no_window_is():
+    starts = np.array([0.5, 1.5, 9.5])
+    line = make_timeline(starts, np.zeros(3), CERTAIN, 2.0, settings_of(1.0))
+    peaks, edges = outline(line, [np.full(PEAKS_PER_WINDOW, height) for height in (0.2, 0.3, 0.4)])
+    assert (edges[0], edges[-1], len(edges)) == (0.5, 11.5, len(peaks) + 1)
+    seconds = np.array([0.6, 1.4, 1.6, 3.4, 3.6, 9.4, 9.6, 11.4])
+    heard = peaks[np.searchsorted(edges, seconds) - 1]
+    assert heard.tolist() == [0.2, 0.2, 0.3, 0.3, 0.0, 0.0, 0.4, 0.4]
+
+
+@pytest.mark.parametrize("seconds", [1e-4, 0.03, 0.7, 3.0, 7200.0])
+def test_the_outline_has_no_holes(seconds):
+    starts = np.append(np.arange(0, max(seconds - 2.0, 0.1), 0.7), max(seconds - 2.0, 0.0))
+    line = make_timeline(
+        np.unique(starts), np.unique(starts), CERTAIN, 2.0, settings_of(1.0), end_seconds=seconds
+    )
+    peaks, _ = outline(line, [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts))
+    assert 1 <= len(peaks) <= 3000
+    assert set(peaks) == {0.5}
+
+
 def test_table_and_picture_are_written(tmp_path):
     line = timeline_of([3.0] * 5 + [-3.0] * 4)
-    outlines = [np.full(32, 0.5)] * 9
+    outlines = [np.full(PEAKS_PER_WINDOW, 0.5)] * 9
     write_timeline(tmp_path / "call.wav", "cost $5^^$.wav", line, outlines)
     assert (tmp_path / "call.wav.csv").read_text().splitlines()[1].startswith("0.0,5.5,REAL,")
     assert cv2.imread(str(tmp_path / "call.wav.png")).std() > 5
