@@ -83,10 +83,20 @@ def test_the_table_reads_like_a_clock():
 
 
 def test_the_outline_is_the_peak_of_each_part():
-    window = np.zeros(3200, np.float32)
-    window[150], window[3199] = -0.5, 0.25
+    window = np.zeros(PEAKS_PER_WINDOW * 25, np.float32)
+    window[30], window[-1] = -0.5, 0.25
     peaks = envelope(window)
     assert (peaks[1], peaks[-1], peaks[2:-1].max()) == (0.5, 0.25, 0.0)
+
+
+def test_a_second_s_outline_shows_its_syllables():
+    """A short clip has one window, of which a hundredth of a second is a point."""
+    clip = np.resize(np.repeat(np.float32([0.5, 0.0]), 800), 24832)  # 50 ms loud, 50 ms silent
+    line = make_timeline(
+        np.array([0.0]), np.array([1.0]), CERTAIN, 1.552, settings_of(5.0), end_seconds=0.65
+    )
+    peaks, _ = outline(line, [envelope(clip)])
+    assert np.abs(np.diff((peaks > 0).astype(int))).sum() == 12
 
 
 def panels_of(line):
