@@ -11,6 +11,14 @@ from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 from scipy.special import ndtr, ndtri
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
+YELLOW = "#F0E442"
+# What a passage is shaded with: a colour, its strength, and a hatch for black and white.
+SHADES = {
+    "FAKE": (ORANGE, 0.25, "//"),
+    "UNCERTAIN": (YELLOW, 0.35, ".."),
+    "REAL": (GREEN, 0.1, ""),
+    "not judged": (GREY, 0.45, "xx"),
+}
 DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 DET_LIMITS = (0.0005, 0.9)
 MAX_HISTOGRAM_BINS = 80
@@ -192,16 +200,26 @@ def plot_p_fake(ax: Axes, p_fake: np.ndarray, edges: np.ndarray) -> Axes:
         p_fake: of each window, `(windows,)`; not a number leaves a gap.
         edges: the seconds at which each ends and the next begins, `(windows + 1,)`.
     """
-    ax.stairs(p_fake, edges, baseline=None, color=ORANGE, linewidth=1.5)
+    ax.stairs(p_fake, edges, baseline=None, color="black", linewidth=1.5)
     ax.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
     ax.set(xlabel="time (s)", ylabel="P(fake)", ylim=(-0.02, 1.02))
     ax.grid(alpha=0.3)
     return ax
 
 
-def shade(ax: Axes, spans: Sequence[tuple[float, float]]) -> Axes:
-    """Shade stretches of time that were found fake."""
+def shade(
+    ax: Axes, spans: Sequence[tuple[float, float]], verdict: str, label: str | None = None
+) -> Axes:
+    """Shade the stretches of time of one verdict, or what is not judged, as `SHADES` says.
+
+    Args:
+        ax: where to draw.
+        spans: start and end of each, in seconds.
+        verdict: a key of `SHADES`.
+        label: in the legend; none leaves it out.
+    """
+    color, strength, hatch = SHADES[verdict]
+    look = {"facecolor": (color, strength), "edgecolor": ("black", 0.3), "hatch": hatch}
     for number, (start, end) in enumerate(spans):
-        label = None if number else "found fake"
-        ax.axvspan(start, end, color=ORANGE, alpha=0.15, zorder=0, lw=0, label=label)
+        ax.axvspan(start, end, **look, zorder=0, lw=0, label=None if number else label)
     return ax

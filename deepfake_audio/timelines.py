@@ -32,6 +32,11 @@ class Passage:
     verdict: str
     confidence: float | None
 
+    @property
+    def shade(self) -> str:
+        """Return what it is drawn as: its verdict, or `not judged` where it has no confidence."""
+        return "not judged" if self.confidence is None else self.verdict
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -177,13 +182,15 @@ def outline(timeline: Timeline, envelopes: Sequence[np.ndarray]) -> tuple[np.nda
 def draw_timeline(
     path: Path, title: str, timeline: Timeline, envelopes: Sequence[np.ndarray]
 ) -> None:
-    """Draw the waveform above P(fake), fake passages shaded."""
+    """Draw the waveform above P(fake), each passage shaded by its verdict, with a legend."""
     import matplotlib.pyplot as plt  # a second to import, which plain predictions save
 
     figure, (upper, lower) = plt.subplots(
-        2, 1, figsize=(11, 4.6), sharex=True, layout="constrained", height_ratios=(1, 1.2)
+        2, 1, figsize=(11, 4.9), sharex=True, layout="constrained", height_ratios=(1, 1.2)
     )
     plot_timeline(upper, lower, timeline, envelopes)
+    handles, labels = lower.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(one_line(title)[-100:], parse_math=False)
     with replacing(path) as partial:
         figure.savefig(partial, dpi=PICTURE_DPI)
@@ -193,13 +200,12 @@ def draw_timeline(
 def plot_timeline(
     upper: "Axes", lower: "Axes", timeline: Timeline, envelopes: Sequence[np.ndarray]
 ) -> None:
-    """Draw the waveform into the upper axes and P(fake) into the lower, fake passages shaded."""
+    """Draw the waveform into the upper axes and P(fake) into the lower, shaded by verdict."""
     from deepfake_audio import plots  # slow to import, as in `draw_timeline`
 
     plots.plot_envelope(upper, *outline(timeline, envelopes))
     plots.plot_p_fake(lower, timeline.p_fake, timeline.edges)
-    fakes = [p for p in timeline.passages if p.verdict == "FAKE"]
-    for ax in (upper, lower):
-        plots.shade(ax, [(p.start_seconds, p.end_seconds) for p in fakes])
-    if fakes:
-        lower.legend(loc="upper right")
+    for shade in plots.SHADES:
+        spans = [(p.start_seconds, p.end_seconds) for p in timeline.passages if p.shade == shade]
+        plots.shade(upper, spans, shade)
+        plots.shade(lower, spans, shade, label=shade)

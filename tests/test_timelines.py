@@ -2,6 +2,7 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import load_settings
@@ -113,7 +114,7 @@ def test_the_picture_of_a_short_recording_is_as_long_as_it_and_shows_its_one_win
         np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, settings_of(5.0), end_seconds=0.7
     )
     upper, lower = panels_of(line)
-    (sound,), (steps,) = upper.collections, lower.patches
+    (sound,), (steps, _) = upper.collections, lower.patches
     drawn = sound.get_paths()[0].vertices
     assert (drawn[:, 0].min(), drawn[:, 0].max()) == (0.0, 0.7)
     assert (drawn[:, 1].min(), drawn[:, 1].max()) == (-0.5, 0.5)
@@ -140,6 +141,29 @@ def test_the_outline_has_no_holes(seconds):
     peaks, _ = outline(line, [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts))
     assert 1 <= len(peaks) <= 3000
     assert set(peaks) == {0.5}
+
+
+def test_four_kinds_of_passages_are_told_apart_by_colour_and_by_hatch():
+    nothing = float("nan")
+    scores = [3.0] * 4 + [-3.0] * 4 + [nothing] * 4 + [0.1] * 4
+    line = timeline_of(scores, min_confidence=0.6)
+    looks = {}
+    for ax in panels_of(line):
+        shades = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+        shades.sort(key=Rectangle.get_x)
+        looks[ax] = [(patch.get_facecolor(), patch.get_hatch()) for patch in shades]
+        times = [round(patch.get_x(), 2) for patch in shades]
+        assert times == [passage.start_seconds for passage in line.passages]
+    upper, lower = looks
+    assert looks[upper] == looks[lower]
+    colours, hatches = zip(*looks[lower], strict=True)
+    assert len(set(colours)) == len(set(hatches)) == 4
+    assert lower.get_legend_handles_labels()[1] == ["FAKE", "UNCERTAIN", "REAL", "not judged"]
+
+
+def test_the_legend_names_what_is_there_alone():
+    _, lower = panels_of(timeline_of([3.0] * 6))
+    assert lower.get_legend_handles_labels()[1] == ["REAL"]
 
 
 def test_table_and_picture_are_written(tmp_path):
