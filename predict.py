@@ -410,7 +410,8 @@ def write_timeline(
     stem = "standard-input" if source.name == STANDARD_INPUT else plain_name(source.name)
     drawn[stem] += 1
     stem += f"-{drawn[stem]}" if drawn[stem] > 1 else ""
-    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes)
+    why = source.warning or "as over a telephone"
+    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes, why)
     if not quiet:
         print(timelines.format_passages(line.passages))
         print(f"Written: {one_line(paths)}")

@@ -147,9 +147,21 @@ def clock(seconds: float) -> str:
 
 
 def write_timeline(
-    path: Path, title: str, timeline: Timeline, envelopes: Sequence[np.ndarray]
+    path: Path,
+    title: str,
+    timeline: Timeline,
+    envelopes: Sequence[np.ndarray],
+    why_not_judged: str = "",
 ) -> str:
-    """Write the passages as CSV and the picture as PNG; return their names."""
+    """Write the passages as CSV and the picture as PNG; return their names.
+
+    Args:
+        path: of both, without the suffix.
+        title: of the picture.
+        timeline: what to write.
+        envelopes: the peaks of the sound in each window; see `envelope`.
+        why_not_judged: what the legend says of the windows whose scores are not numbers.
+    """
     table, picture = (path.with_name(f"{path.name}.{suffix}") for suffix in ("csv", "png"))
     with replacing(table) as partial, open_table(partial) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -157,7 +169,7 @@ def write_timeline(
         writer.writerows(
             (p.start_seconds, p.end_seconds, p.verdict, p.confidence) for p in timeline.passages
         )
-    draw_timeline(picture, title, timeline, envelopes)
+    draw_timeline(picture, title, timeline, envelopes, why_not_judged)
     return f"{table}, {picture}"
 
 
@@ -180,7 +192,11 @@ def outline(timeline: Timeline, envelopes: Sequence[np.ndarray]) -> tuple[np.nda
 
 
 def draw_timeline(
-    path: Path, title: str, timeline: Timeline, envelopes: Sequence[np.ndarray]
+    path: Path,
+    title: str,
+    timeline: Timeline,
+    envelopes: Sequence[np.ndarray],
+    why_not_judged: str = "",
 ) -> None:
     """Draw the waveform above P(fake), each passage shaded by its verdict, with a legend."""
     import matplotlib.pyplot as plt  # a second to import, which plain predictions save
@@ -188,7 +204,7 @@ def draw_timeline(
     figure, (upper, lower) = plt.subplots(
         2, 1, figsize=(11, 4.9), sharex=True, layout="constrained", height_ratios=(1, 1.2)
     )
-    plot_timeline(upper, lower, timeline, envelopes)
+    plot_timeline(upper, lower, timeline, envelopes, why_not_judged)
     handles, labels = lower.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(one_line(title)[-100:], parse_math=False)
@@ -198,7 +214,11 @@ def draw_timeline(
 
 
 def plot_timeline(
-    upper: "Axes", lower: "Axes", timeline: Timeline, envelopes: Sequence[np.ndarray]
+    upper: "Axes",
+    lower: "Axes",
+    timeline: Timeline,
+    envelopes: Sequence[np.ndarray],
+    why_not_judged: str = "",
 ) -> None:
     """Draw the waveform into the upper axes and P(fake) into the lower, shaded by verdict."""
     from deepfake_audio import plots  # slow to import, as in `draw_timeline`
@@ -208,4 +228,5 @@ def plot_timeline(
     for shade in plots.SHADES:
         spans = [(p.start_seconds, p.end_seconds) for p in timeline.passages if p.shade == shade]
         plots.shade(upper, spans, shade)
-        plots.shade(lower, spans, shade, label=shade)
+        why = f": {why_not_judged}" if shade == "not judged" and why_not_judged else ""
+        plots.shade(lower, spans, shade, label=shade + why)

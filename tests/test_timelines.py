@@ -1,9 +1,13 @@
+from collections import Counter
+
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+import predict
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import load_settings
 from deepfake_audio.timelines import (
@@ -100,10 +104,11 @@ def test_a_second_s_outline_shows_its_syllables():
     assert np.abs(np.diff((peaks > 0).astype(int))).sum() == 12
 
 
-def panels_of(line):
+def panels_of(line, **words):
     """Draw a timeline of sound that is loud throughout; return its two `Axes`."""
     figure, (upper, lower) = plt.subplots(2, 1, sharex=True)
-    plot_timeline(upper, lower, line, [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts))
+    outlines = [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts)
+    plot_timeline(upper, lower, line, outlines, **words)
     figure.draw_without_rendering()
     plt.close(figure)
     return upper, lower
@@ -164,6 +169,40 @@ def test_four_kinds_of_passages_are_told_apart_by_colour_and_by_hatch():
 def test_the_legend_names_what_is_there_alone():
     _, lower = panels_of(timeline_of([3.0] * 6))
     assert lower.get_legend_handles_labels()[1] == ["REAL"]
+
+
+def test_the_legend_says_why_something_is_not_judged():
+    line = timeline_of([3.0] * 4 + [float("nan")] * 4)
+    _, lower = panels_of(line, why_not_judged="as over a telephone")
+    labels = lower.get_legend_handles_labels()[1]
+    assert labels == ["REAL", "not judged: as over a telephone"]
+
+
+@pytest.mark.parametrize(
+    ("warning", "bandwidths_hz", "labels"),
+    [
+        ("8% of it is clipped", [8000.0] * 3, ["not judged: 8% of it is clipped"]),
+        ("", [8000.0, 3800.0, 3800.0], ["REAL", "not judged: as over a telephone"]),
+        ("", [8000.0] * 3, ["REAL"]),
+    ],
+)
+def test_the_picture_that_predict_writes_says_why(
+    warning, bandwidths_hz, labels, tmp_path, monkeypatch
+):
+    legends, draw_legend = [], Figure.legend
+    monkeypatch.setattr(
+        Figure, "legend", lambda *args, **kw: legends.append(args[2]) or draw_legend(*args, **kw)
+    )
+    monkeypatch.chdir(tmp_path)
+    changes = ["predict.min_bandwidth_hz=4200", "predict.timeline_seconds=1"]
+    settings = load_settings(None, changes)
+    source = predict.Source(
+        "call.wav", warning, 6.0, starts=[0.0, 2.0, 4.0], scores=[3.0] * 3,
+        envelopes=[np.full(PEAKS_PER_WINDOW, 0.5)] * 3, bandwidths_hz=bandwidths_hz,
+    )  # fmt: skip
+    predict.write_timeline(source, CERTAIN, settings, Counter(), quiet=True)
+    assert legends == [labels]
+    assert cv2.imread("timelines/call.wav.png").std() > 5
 
 
 def test_table_and_picture_are_written(tmp_path):
