@@ -3,7 +3,7 @@
 Colours are Okabe and Ito's (2008), which the colour-blind can tell apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -200,10 +200,18 @@ def plot_p_fake(ax: Axes, p_fake: np.ndarray, edges: np.ndarray) -> Axes:
         p_fake: of each window, `(windows,)`; not a number leaves a gap.
         edges: the seconds at which each ends and the next begins, `(windows + 1,)`.
     """
-    ax.stairs(p_fake, edges, baseline=None, color="black", linewidth=1.5)
+    ax.stairs(p_fake, edges, baseline=None, color="black", linewidth=1.2)
     ax.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
-    ax.set(xlabel="time (s)", ylabel="P(fake)", ylim=(-0.02, 1.02))
+    ax.set(ylabel="P(fake)", ylim=(-0.02, 1.02))
     ax.grid(alpha=0.3)
+    return ax
+
+
+def set_times(ax: Axes, end_seconds: float, ticks: Mapping[float, str]) -> Axes:
+    """Let the time axis go from 0 to the end, with what is to be written at which second."""
+    ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.set_xlim(0, end_seconds)  # ticks would widen it
+    ax.set_xlabel("time (minutes:seconds)")
     return ax
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PEAKS_PER_WINDOW = 128
 PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
+MOST_TICKS = 12
+TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,19 @@ def outline(timeline: Timeline, envelopes: Sequence[np.ndarray]) -> tuple[np.nda
     return peaks, edges
 
 
+def time_ticks(end_seconds: float) -> dict[float, str]:
+    """Return round times from 0 up to the end, with what to write there.
+
+    >>> list(time_ticks(0.3).values()), list(time_ticks(50).values())[-1]
+    (['0:00.0', '0:00.1', '0:00.2', '0:00.3'], '0:50')
+    >>> list(time_ticks(4000).values())[-2:]
+    ['50:00', '1:00:00']
+    """
+    step = next((s for s in TICK_SECONDS if end_seconds / s <= MOST_TICKS), TICK_SECONDS[-1])
+    ticks = [step * number for number in range(int(end_seconds / step + 1e-9) + 1)]
+    return {tick: clock(tick).removesuffix(".0" if step >= 1 else "") for tick in ticks}
+
+
 def draw_timeline(
     path: Path,
     title: str,
@@ -225,6 +240,8 @@ def plot_timeline(
 
     plots.plot_envelope(upper, *outline(timeline, envelopes))
     plots.plot_p_fake(lower, timeline.p_fake, timeline.edges)
+    end_seconds = float(timeline.edges[-1])
+    plots.set_times(lower, end_seconds, time_ticks(end_seconds))
     for shade in plots.SHADES:
         spans = [(p.start_seconds, p.end_seconds) for p in timeline.passages if p.shade == shade]
         plots.shade(upper, spans, shade)

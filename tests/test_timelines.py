@@ -148,6 +148,26 @@ def test_the_outline_has_no_holes(seconds):
     assert set(peaks) == {0.5}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "ticks"),
+    [
+        (0.3, ["0:00.0", "0:00.1", "0:00.2", "0:00.3"]),
+        (44.0, [f"0:{second:02}" for second in range(0, 45, 5)]),
+        (1205.0, [f"{minute}:00" for minute in range(0, 21, 2)]),
+        (3600.0, [f"{minute}:00" for minute in range(0, 60, 5)] + ["1:00:00"]),
+        (12 * 3600.0, ["0:00"] + [f"{h}:00:00" for h in range(1, 13)]),
+    ],
+)
+def test_times_are_written_in_minutes_and_seconds(seconds, ticks):
+    line = make_timeline(
+        np.array([0.0, seconds - 0.1]), np.zeros(2), CERTAIN, 2.0, settings_of(1.0), seconds
+    )
+    for ax in panels_of(line):
+        assert ax.get_xlim() == (0.0, seconds)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ticks
+    assert ax.get_xlabel() == "time (minutes:seconds)"
+
+
 def test_four_kinds_of_passages_are_told_apart_by_colour_and_by_hatch():
     nothing = float("nan")
     scores = [3.0] * 4 + [-3.0] * 4 + [nothing] * 4 + [0.1] * 4
