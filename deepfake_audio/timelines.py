@@ -122,6 +122,40 @@ def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.nd
         return (sums[after] - sums[first]) / (counts[after] - counts[first])
 
 
+def hidden_fake_start(
+    starts: np.ndarray,
+    scores: np.ndarray,
+    calibration: Calibration,
+    window_seconds: float,
+    settings: PredictSettings,
+    min_confidence: float,
+) -> float | None:
+    """Return where the first sure fake passage begins in a recording that is not FAKE as a whole.
+
+    The mean over all windows, by which a recording is judged, hides a passage of a few seconds.
+
+    Args:
+        starts: of the windows in seconds, rising, `(windows,)`.
+        scores: of the windows, as `make_timeline` takes them, `(windows,)`.
+        calibration: of the run.
+        window_seconds: length of a window.
+        settings: as of `make_timeline`.
+        min_confidence: from 0.5 to 1, that a passage's verdict of FAKE must have.
+
+    Returns:
+        Seconds; None where there is no such passage, or the whole is FAKE or can't be judged.
+    """
+    known = scores[~np.isnan(scores)]
+    if not known.size:
+        return None
+    p_real = float(calibration.probability_real(known.mean(), settings.prior_fake))
+    if verdict(p_real, settings.min_confidence) == "FAKE":
+        return None
+    passages = make_timeline(starts, scores, calibration, window_seconds, settings).passages
+    sure = (p for p in passages if p.verdict == "FAKE" and p.confidence >= min_confidence)
+    return next((passage.start_seconds for passage in sure), None)
+
+
 def format_passages(passages: Sequence[Passage]) -> str:
     """Return the passages as a table."""
     lines = [f"{'start':>10}{'end':>10}  verdict  confidence"]

@@ -14,6 +14,7 @@ from deepfake_audio.timelines import (
     PEAKS_PER_WINDOW,
     envelope,
     format_passages,
+    hidden_fake_start,
     make_timeline,
     outline,
     plot_timeline,
@@ -76,6 +77,27 @@ def test_a_short_recording_ends_where_it_ends():
         np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, settings_of(5.0), end_seconds=0.7
     )
     assert line.passages[0].end_seconds == 0.7
+
+
+@pytest.mark.parametrize(
+    ("scores", "min_confidence", "start"),
+    [
+        ([3.0] * 20 + [-3.0] * 4 + [3.0] * 9 + [-3.0] * 3, 0.9, 20.5),  # the first of two
+        ([3.0] * 20 + [-3.0] * 4 + [3.0] * 9, 0.96, None),  # 95.3% is not enough
+        ([3.0] * 9 + [-2.0] * 4 + [3.0] * 9 + [-3.0] * 4, 0.9, 22.5),  # nor is the first one's
+        ([3.0] * 4 + [-3.0] * 20, 0.9, None),  # the whole is FAKE
+        ([0.1] * 20 + [-3.0] * 4, 0.9, 20.5),  # the whole is UNCERTAIN
+        ([3.0] * 20, 0.5, None),
+        ([3.0] * 20 + [np.nan] * 4, 0.5, None),  # not judged is not fake
+        ([np.nan] * 4, 0.5, None),
+        ([3.0] * 9 + [np.nan] * 40 + [-3.0] * 4, 0.9, 49.5),  # what is not judged weighs nothing
+    ],
+)
+def test_a_hidden_fake_passage_is_found(scores, min_confidence, start):
+    starts = np.arange(len(scores)) * 1.0
+    settings = settings_of(1.0, min_confidence=0.65)
+    asked = starts, np.array(scores), CERTAIN, 2.0, settings, min_confidence
+    assert hidden_fake_start(*asked) == start
 
 
 def test_the_table_reads_like_a_clock():
