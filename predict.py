@@ -51,6 +51,7 @@ from deepfake_audio.verdict_table import FIELDS, check_table, growing_table, unf
 
 STANDS_OUT_DB = 5  # of a file: of 1,651 voices 0.7% stand out as far, most of them by a hum
 MOST_SHOWN = 0.999
+SURELY = 0.9  # the confidence that a passage is worth a word with
 JUDGED = [field for field in FIELDS if field != "error"]
 TELEPHONE_HZ = 2500  # where a band ends above this, it may be a telephone's
 
@@ -70,10 +71,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not is_known:
                 print(who_judges(run, settings), file=sys.stderr)
                 is_known = True
+            line = timeline_of(source, record.calibration, settings)
             judged |= {"frame_rate_hz": frame_rate_hz(source, settings.audio), "run": run.name}
+            judged["note"] = "; ".join(filter(None, [source.note, passage_note(line, judged)]))
             print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
-            if args.timeline and source.starts:
-                write_timeline(source, record.calibration, settings, drawn, quiet=args.json)
+            if args.timeline and line:
+                write_timeline(source, line, drawn, quiet=args.json)
             keep(judged)
         for failure in reader.failed:
             keep(failure)
@@ -276,20 +279,14 @@ def format_verdict(judged: dict) -> str:
     return f"{line}  ({said})" if said else line
 
 
-def write_timeline(
-    source: Source, calibration: Calibration, settings: Settings, drawn: Counter, quiet: bool
-) -> None:
-    """Write a recording's passages and their picture to timelines/, and print the passages.
-
-    Args:
-        source: the recording, scored.
-        calibration: of the run.
-        settings: of the run.
-        drawn: counts the names, so that files of one name from several folders are all kept.
-        quiet: print nothing.
-    """
+def timeline_of(
+    source: Source, calibration: Calibration, settings: Settings
+) -> timelines.Timeline | None:
+    """Return the timeline of a recording that is scored; None where there is no window of sound."""
+    if not source.starts:
+        return None
     judged = source.counted(settings.predict) & (not source.warning)
-    line = timelines.make_timeline(
+    return timelines.make_timeline(
         np.array(source.starts),
         np.where(judged, source.scores, np.nan),
         calibration,
@@ -297,10 +294,30 @@ def write_timeline(
         settings.predict,
         source.end_seconds,
     )
+
+
+def passage_note(line: timelines.Timeline | None, judged: Mapping) -> str:
+    """Return where a passage looks fake, if the whole recording doesn't; empty for nowhere."""
+    if line is None or judged["verdict"] == "FAKE":
+        return ""
+    start = timelines.surely_fake_from(line, SURELY)
+    return "" if start is None else f"fake from {timelines.clock(start)}? --timeline shows it"
+
+
+def write_timeline(source: Source, line: timelines.Timeline, drawn: Counter, quiet: bool) -> None:
+    """Write a recording's passages and their picture to timelines/, and print the passages.
+
+    Args:
+        source: the recording, scored.
+        line: its timeline.
+        drawn: counts the names, so that files of one name from several folders are all kept.
+        quiet: print nothing.
+    """
     stem = "standard-input" if source.name == STANDARD_INPUT else plain_name(source.name)
     drawn[stem] += 1
     stem += f"-{drawn[stem]}" if drawn[stem] > 1 else ""
-    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes)
+    why = source.warning or "as over a telephone"
+    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes, why)
     if not quiet:
         print(timelines.format_passages(line.passages))
         print(f"Written: {one_line(paths)}")

@@ -3,7 +3,7 @@
 Colours are Okabe and Ito's (2008), which the colour-blind can tell apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +11,14 @@ from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 from scipy.special import ndtr, ndtri
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
+YELLOW = "#F0E442"
+# What a passage is shaded with: a colour, its strength, and a hatch for black and white.
+SHADES = {
+    "FAKE": (ORANGE, 0.25, "//"),
+    "UNCERTAIN": (YELLOW, 0.35, ".."),
+    "REAL": (GREEN, 0.1, ""),
+    "not judged": (GREY, 0.45, "xx"),
+}
 DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 DET_LIMITS = (0.0005, 0.9)
 MAX_HISTOGRAM_BINS = 80
@@ -176,25 +184,50 @@ def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float)
     return ax
 
 
-def plot_envelope(ax: Axes, seconds: np.ndarray, peaks: np.ndarray) -> Axes:
-    """Draw the outline of sound: times, rising, and peaks from 0 to 1, both `(points,)`."""
-    ax.fill_between(seconds, -peaks, peaks, color=BLUE, lw=0)
+def plot_envelope(ax: Axes, peaks: np.ndarray, edges: np.ndarray) -> Axes:
+    """Draw the outline of sound: peaks from 0 to 1, `(points,)`, and the seconds between them."""
+    heights = np.append(peaks, peaks[-1])  # each lasts until the next
+    ax.fill_between(edges, -heights, heights, step="post", color=BLUE, lw=0)
     ax.set(ylabel="waveform", yticks=[])
     return ax
 
 
-def plot_p_fake(ax: Axes, seconds: np.ndarray, p_fake: np.ndarray) -> Axes:
-    """Draw the probability of fake over time."""
-    ax.plot(seconds, p_fake, color=ORANGE, linewidth=1.5)
+def plot_p_fake(ax: Axes, p_fake: np.ndarray, edges: np.ndarray) -> Axes:
+    """Draw the probability of fake over time, a step for each window, so that one alone shows too.
+
+    Args:
+        ax: where to draw.
+        p_fake: of each window, `(windows,)`; not a number leaves a gap.
+        edges: the seconds at which each ends and the next begins, `(windows + 1,)`.
+    """
+    ax.stairs(p_fake, edges, baseline=None, color="black", linewidth=1.2)
     ax.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
-    ax.set(xlabel="time (s)", ylabel="P(fake)", ylim=(-0.02, 1.02))
+    ax.set(ylabel="P(fake)", ylim=(-0.02, 1.02))
     ax.grid(alpha=0.3)
     return ax
 
 
-def shade(ax: Axes, spans: Sequence[tuple[float, float]]) -> Axes:
-    """Shade stretches of time that were found fake."""
+def set_times(ax: Axes, end_seconds: float, ticks: Mapping[float, str]) -> Axes:
+    """Let the time axis go from 0 to the end, with what is to be written at which second."""
+    ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.set_xlim(0, end_seconds)  # ticks would widen it
+    ax.set_xlabel("time (minutes:seconds)")
+    return ax
+
+
+def shade(
+    ax: Axes, spans: Sequence[tuple[float, float]], verdict: str, label: str | None = None
+) -> Axes:
+    """Shade the stretches of time of one verdict, or what is not judged, as `SHADES` says.
+
+    Args:
+        ax: where to draw.
+        spans: start and end of each, in seconds.
+        verdict: a key of `SHADES`.
+        label: in the legend; none leaves it out.
+    """
+    color, strength, hatch = SHADES[verdict]
+    look = {"facecolor": (color, strength), "edgecolor": ("black", 0.3), "hatch": hatch}
     for number, (start, end) in enumerate(spans):
-        label = None if number else "found fake"
-        ax.axvspan(start, end, color=ORANGE, alpha=0.15, zorder=0, lw=0, label=label)
+        ax.axvspan(start, end, **look, zorder=0, lw=0, label=None if number else label)
     return ax

@@ -5,7 +5,9 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +16,14 @@ from deepfake_audio.errors import one_line
 from deepfake_audio.files import open_table, replacing
 from deepfake_audio.settings import PredictSettings
 
-PEAKS_PER_WINDOW = 32
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PEAKS_PER_WINDOW = 128
 PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
+MOST_TICKS = 12
+TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,11 @@ class Passage:
     verdict: str
     confidence: float | None
 
+    @property
+    def shade(self) -> str:
+        """Return what it is drawn as: its verdict, or `not judged` where it has no confidence."""
+        return "not judged" if self.confidence is None else self.verdict
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -35,19 +47,23 @@ class Timeline:
 
     Attributes:
         starts: of the windows in seconds, `(windows,)`.
+        edges: of the moments that each window speaks for, in seconds from where the sound begins to
+            where it ends, `(windows + 1,)`.
         p_fake: smoothed over neighbouring windows, `(windows,)`; not a number where none counts.
         window_seconds: length of a window.
     """
 
     starts: np.ndarray
+    edges: np.ndarray
     p_fake: np.ndarray
     window_seconds: float
     passages: list[Passage]
 
 
 def envelope(window: np.ndarray) -> np.ndarray:
-    """Return the peak of each of 32 equal parts of a window: float `(32,)`, 0 to 1."""
-    return np.array([np.abs(part).max() for part in np.array_split(window, PEAKS_PER_WINDOW)])
+    """Return the peak of each of 128 equal parts of a window: float32 `(128,)`, 0 to 1."""
+    firsts = np.arange(PEAKS_PER_WINDOW) * len(window) // PEAKS_PER_WINDOW
+    return np.maximum.reduceat(np.abs(window), firsts)
 
 
 def make_timeline(
@@ -76,16 +92,16 @@ def make_timeline(
     turns = np.flatnonzero(np.diff(sides)) + 1
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
-    borders = [starts[0], *((middles[turns] + middles[turns - 1]) / 2), end]
+    edges = np.array([starts[0], *(middles[1:] + middles[:-1]) / 2, end])
     passages = []
-    for number, windows in enumerate(np.split(np.arange(len(starts)), turns)):
-        times = (round(float(borders[number]), 2), round(float(borders[number + 1]), 2))
-        fake = float(p_fake[windows].mean())
+    for first, after in pairwise([0, *turns, len(starts)]):
+        times = (round(float(edges[first]), 2), round(float(edges[after]), 2))
+        fake = float(p_fake[first:after].mean())
         said = ("UNCERTAIN", None)
         if not math.isnan(fake):
             said = verdict(1 - fake, settings.min_confidence), round(max(fake, 1 - fake), 4)
         passages.append(Passage(*times, *said))
-    return Timeline(starts, p_fake, window_seconds, passages)
+    return Timeline(starts, edges, p_fake, window_seconds, passages)
 
 
 def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.ndarray:
@@ -105,6 +121,27 @@ def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.nd
     after = np.searchsorted(starts, starts + span_seconds / 2 + 1e-9)
     with np.errstate(invalid="ignore"):  # nothing by nothing
         return (sums[after] - sums[first]) / (counts[after] - counts[first])
+
+
+def surely_fake_from(line: Timeline, min_confidence: float) -> float | None:
+    """Return where the first passage begins that is somewhere FAKE with so much confidence.
+
+    The mean over all windows, by which a recording is judged, hides a passage of a few seconds. And
+    the mean over a passage has its slopes in it, which smoothing makes.
+
+    Args:
+        line: of a recording.
+        min_confidence: from 0.5 to 1.
+
+    Returns:
+        Seconds; None where there is no such passage.
+    """
+    sure = line.p_fake >= min_confidence  # what is not a number is not above it
+    for passage in line.passages:
+        within = (line.edges[:-1] < passage.end_seconds) & (line.edges[1:] > passage.start_seconds)
+        if passage.verdict == "FAKE" and sure[within].any():
+            return passage.start_seconds
+    return None
 
 
 def format_passages(passages: Sequence[Passage]) -> str:
@@ -134,9 +171,21 @@ def clock(seconds: float) -> str:
 
 
 def write_timeline(
-    path: Path, title: str, timeline: Timeline, envelopes: Sequence[np.ndarray]
+    path: Path,
+    title: str,
+    timeline: Timeline,
+    envelopes: Sequence[np.ndarray],
+    why_not_judged: str = "",
 ) -> str:
-    """Write the passages as CSV and the picture as PNG; return their names."""
+    """Write the passages as CSV and the picture as PNG; return their names.
+
+    Args:
+        path: of both, without the suffix.
+        title: of the picture.
+        timeline: what to write.
+        envelopes: the peaks of the sound in each window; see `envelope`.
+        why_not_judged: what the legend says of the windows whose scores are not numbers.
+    """
     table, picture = (path.with_name(f"{path.name}.{suffix}") for suffix in ("csv", "png"))
     with replacing(table) as partial, open_table(partial) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -144,41 +193,81 @@ def write_timeline(
         writer.writerows(
             (p.start_seconds, p.end_seconds, p.verdict, p.confidence) for p in timeline.passages
         )
-    draw_timeline(picture, title, timeline, envelopes)
+    draw_timeline(picture, title, timeline, envelopes, why_not_judged)
     return f"{table}, {picture}"
 
 
 def outline(timeline: Timeline, envelopes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return times in seconds, rising, and the peaks of the sound, as many as a picture shows."""
+    """Return the peaks of the sound, `(points,)`, and the edges in seconds between them.
+
+    There are as many as a picture shows. What a window repeats past the end is left out; a pause
+    that no window covers is 0.
+    """
+    first, end = timeline.edges[[0, -1]]
     part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
-    times = (timeline.starts[:, None] + np.arange(PEAKS_PER_WINDOW) * part_seconds).ravel()
-    order = np.argsort(times)
-    firsts = np.arange(0, len(order), -(-len(order) // PEAKS_SHOWN))
-    return times[order][firsts], np.maximum.reduceat(np.concatenate(envelopes)[order], firsts)
+    middles = timeline.starts[:, None] + (np.arange(PEAKS_PER_WINDOW) + 0.5) * part_seconds
+    heard = middles.ravel() < max(end, first + part_seconds)  # at least one, however short it is
+    points = min(PEAKS_SHOWN, max(1, int((end - first) / part_seconds)))  # none without a part
+    edges = np.linspace(first, end, points + 1)
+    place = np.searchsorted(edges[1:-1], middles.ravel()[heard], side="right")
+    peaks = np.zeros(points)
+    np.maximum.at(peaks, place, np.concatenate(envelopes)[heard])
+    return peaks, edges
+
+
+def time_ticks(end_seconds: float) -> dict[float, str]:
+    """Return round times from 0 up to the end, with what to write there.
+
+    >>> list(time_ticks(0.3).values()), list(time_ticks(50).values())[-1]
+    (['0:00.0', '0:00.1', '0:00.2', '0:00.3'], '0:50')
+    >>> list(time_ticks(4000).values())[-2:]
+    ['50:00', '1:00:00']
+    """
+    step = next((s for s in TICK_SECONDS if end_seconds / s <= MOST_TICKS), TICK_SECONDS[-1])
+    ticks = [step * number for number in range(int(end_seconds / step + 1e-9) + 1)]
+    return {tick: clock(tick).removesuffix(".0" if step >= 1 else "") for tick in ticks}
 
 
 def draw_timeline(
-    path: Path, title: str, timeline: Timeline, envelopes: Sequence[np.ndarray]
+    path: Path,
+    title: str,
+    timeline: Timeline,
+    envelopes: Sequence[np.ndarray],
+    why_not_judged: str = "",
 ) -> None:
-    """Draw the waveform above P(fake), fake passages shaded."""
+    """Draw the waveform above P(fake), each passage shaded by its verdict, with a legend."""
     import matplotlib.pyplot as plt  # a second to import, which plain predictions save
 
-    from deepfake_audio import plots
-
     figure, (upper, lower) = plt.subplots(
-        2, 1, figsize=(11, 4.6), sharex=True, layout="constrained", height_ratios=(1, 1.2)
+        2, 1, figsize=(11, 4.9), sharex=True, layout="constrained", height_ratios=(1, 1.2)
     )
-    plots.plot_envelope(upper, *outline(timeline, envelopes))
-    middles = timeline.starts + timeline.window_seconds / 2
-    plots.plot_p_fake(lower, middles, timeline.p_fake)
-    fakes = [p for p in timeline.passages if p.verdict == "FAKE"]
-    for ax in (upper, lower):
-        plots.shade(ax, [(p.start_seconds, p.end_seconds) for p in fakes])
-    if fakes:
-        lower.legend(loc="upper right")
+    plot_timeline(upper, lower, timeline, envelopes, why_not_judged)
+    handles, labels = lower.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(one_line(title)[-100:], parse_math=False)
     with replacing(path) as partial, warnings.catch_warnings():
         # A letter that the font lacks is a box in the title: nothing that the user can mend.
         warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
         figure.savefig(partial, dpi=PICTURE_DPI)
     plt.close(figure)
+
+
+def plot_timeline(
+    upper: "Axes",
+    lower: "Axes",
+    timeline: Timeline,
+    envelopes: Sequence[np.ndarray],
+    why_not_judged: str = "",
+) -> None:
+    """Draw the waveform into the upper axes and P(fake) into the lower, shaded by verdict."""
+    from deepfake_audio import plots  # slow to import, as in `draw_timeline`
+
+    plots.plot_envelope(upper, *outline(timeline, envelopes))
+    plots.plot_p_fake(lower, timeline.p_fake, timeline.edges)
+    end_seconds = float(timeline.edges[-1])
+    plots.set_times(lower, end_seconds, time_ticks(end_seconds))
+    for shade in plots.SHADES:
+        spans = [(p.start_seconds, p.end_seconds) for p in timeline.passages if p.shade == shade]
+        plots.shade(upper, spans, shade)
+        why = f": {why_not_judged}" if shade == "not judged" and why_not_judged else ""
+        plots.shade(lower, spans, shade, label=shade + why)

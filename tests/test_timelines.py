@@ -1,15 +1,29 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from conftest import ROOT
+import predict
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import load_settings
-from deepfake_audio.timelines import envelope, format_passages, make_timeline, write_timeline
+from deepfake_audio.timelines import (
+    PEAKS_PER_WINDOW,
+    envelope,
+    format_passages,
+    make_timeline,
+    outline,
+    plot_timeline,
+    surely_fake_from,
+    write_timeline,
+)
 
 CERTAIN = Calibration(slope=1.0, intercept=0.0)
 
@@ -69,6 +83,22 @@ def test_a_short_recording_ends_where_it_ends():
     assert line.passages[0].end_seconds == 0.7
 
 
+@pytest.mark.parametrize(
+    ("scores", "min_confidence", "start"),
+    [
+        ([3.0] * 40 + [-3.0] * 4 + [3.0] * 9, 0.9, 40.5),
+        ([3.0] * 40 + [-3.0] * 4 + [3.0] * 9, 0.96, None),  # 1 / (1 + exp(-3)) is 0.953
+        ([3.0] * 40 + [-2.0, -3.0, -1.0, -1.0] + [3.0] * 9, 0.9, 40.5),  # somewhere is enough
+        ([3.0] * 40 + [-2.0] * 3 + [3.0] * 9 + [-4.0] * 3, 0.9, 52.5),  # the first is less sure
+        ([3.0] * 9, 0.9, None),
+        ([np.nan] * 9, 0.9, None),
+        ([3.0] * 9 + [np.nan] * 40 + [-3.0] * 4, 0.9, 49.5),
+    ],
+)
+def test_a_passage_that_is_surely_fake_somewhere_is_found(scores, min_confidence, start):
+    assert surely_fake_from(timeline_of(scores), min_confidence) == start
+
+
 def test_the_table_reads_like_a_clock():
     text = format_passages(timeline_of([3.0] * 70 + [-3.0] * 2).passages)
     assert text.splitlines() == [
@@ -79,8 +109,8 @@ def test_the_table_reads_like_a_clock():
 
 
 def test_the_outline_is_the_peak_of_each_part():
-    window = np.zeros(3200, np.float32)
-    window[150], window[3199] = -0.5, 0.25
+    window = np.zeros(PEAKS_PER_WINDOW * 25, np.float32)
+    window[30], window[-1] = -0.5, 0.25
     peaks = envelope(window)
     assert (peaks[1], peaks[-1], peaks[2:-1].max()) == (0.5, 0.25, 0.0)
 
@@ -101,9 +131,140 @@ def test_a_title_whose_letters_the_font_lacks_is_drawn_without_a_word(title, tmp
     assert (tmp_path / "x.png").is_file()
 
 
+def test_a_second_s_outline_shows_its_syllables():
+    """A short clip has one window, of which a hundredth of a second is a point."""
+    clip = np.resize(np.repeat(np.float32([0.5, 0.0]), 800), 24832)  # 50 ms loud, 50 ms silent
+    line = make_timeline(
+        np.array([0.0]), np.array([1.0]), CERTAIN, 1.552, settings_of(5.0), end_seconds=0.65
+    )
+    peaks, _ = outline(line, [envelope(clip)])
+    assert np.abs(np.diff((peaks > 0).astype(int))).sum() == 12
+
+
+def panels_of(line, **words):
+    """Draw a timeline of sound that is loud throughout; return its two `Axes`."""
+    figure, (upper, lower) = plt.subplots(2, 1, sharex=True)
+    outlines = [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts)
+    plot_timeline(upper, lower, line, outlines, **words)
+    figure.draw_without_rendering()
+    plt.close(figure)
+    return upper, lower
+
+
+def test_the_picture_of_a_short_recording_is_as_long_as_it_and_shows_its_one_window():
+    line = make_timeline(
+        np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, settings_of(5.0), end_seconds=0.7
+    )
+    upper, lower = panels_of(line)
+    (sound,), (steps, _) = upper.collections, lower.patches
+    drawn = sound.get_paths()[0].vertices
+    assert (drawn[:, 0].min(), drawn[:, 0].max()) == (0.0, 0.7)
+    assert (drawn[:, 1].min(), drawn[:, 1].max()) == (-0.5, 0.5)
+    assert steps.get_data().edges.tolist() == [0.0, 0.7]
+    assert steps.get_data().values == pytest.approx([1 / (1 + np.exp(1))])
+
+
+def test_the_outline_falls_to_nothing_where_no_window_is():
+    starts = np.array([0.5, 1.5, 9.5])
+    line = make_timeline(starts, np.zeros(3), CERTAIN, 2.0, settings_of(1.0))
+    peaks, edges = outline(line, [np.full(PEAKS_PER_WINDOW, height) for height in (0.2, 0.3, 0.4)])
+    assert (edges[0], edges[-1], len(edges)) == (0.5, 11.5, len(peaks) + 1)
+    seconds = np.array([0.6, 1.4, 1.6, 3.4, 3.6, 9.4, 9.6, 11.4])
+    heard = peaks[np.searchsorted(edges, seconds) - 1]
+    assert heard.tolist() == [0.2, 0.2, 0.3, 0.3, 0.0, 0.0, 0.4, 0.4]
+
+
+@pytest.mark.parametrize("seconds", [1e-4, 0.03, 0.7, 3.0, 7200.0])
+def test_the_outline_has_no_holes(seconds):
+    starts = np.append(np.arange(0, max(seconds - 2.0, 0.1), 0.7), max(seconds - 2.0, 0.0))
+    line = make_timeline(
+        np.unique(starts), np.unique(starts), CERTAIN, 2.0, settings_of(1.0), end_seconds=seconds
+    )
+    peaks, _ = outline(line, [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts))
+    assert 1 <= len(peaks) <= 3000
+    assert set(peaks) == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ticks"),
+    [
+        (0.3, ["0:00.0", "0:00.1", "0:00.2", "0:00.3"]),
+        (44.0, [f"0:{second:02}" for second in range(0, 45, 5)]),
+        (1205.0, [f"{minute}:00" for minute in range(0, 21, 2)]),
+        (3600.0, [f"{minute}:00" for minute in range(0, 60, 5)] + ["1:00:00"]),
+        (12 * 3600.0, ["0:00"] + [f"{h}:00:00" for h in range(1, 13)]),
+    ],
+)
+def test_times_are_written_in_minutes_and_seconds(seconds, ticks):
+    line = make_timeline(
+        np.array([0.0, seconds - 0.1]), np.zeros(2), CERTAIN, 2.0, settings_of(1.0), seconds
+    )
+    for ax in panels_of(line):
+        assert ax.get_xlim() == (0.0, seconds)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ticks
+    assert ax.get_xlabel() == "time (minutes:seconds)"
+
+
+def test_four_kinds_of_passages_are_told_apart_by_colour_and_by_hatch():
+    nothing = float("nan")
+    scores = [3.0] * 4 + [-3.0] * 4 + [nothing] * 4 + [0.1] * 4
+    line = timeline_of(scores, min_confidence=0.6)
+    looks = {}
+    for ax in panels_of(line):
+        shades = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+        shades.sort(key=Rectangle.get_x)
+        looks[ax] = [(patch.get_facecolor(), patch.get_hatch()) for patch in shades]
+        times = [round(patch.get_x(), 2) for patch in shades]
+        assert times == [passage.start_seconds for passage in line.passages]
+    upper, lower = looks
+    assert looks[upper] == looks[lower]
+    colours, hatches = zip(*looks[lower], strict=True)
+    assert len(set(colours)) == len(set(hatches)) == 4
+    assert lower.get_legend_handles_labels()[1] == ["FAKE", "UNCERTAIN", "REAL", "not judged"]
+
+
+def test_the_legend_names_what_is_there_alone():
+    _, lower = panels_of(timeline_of([3.0] * 6))
+    assert lower.get_legend_handles_labels()[1] == ["REAL"]
+
+
+def test_the_legend_says_why_something_is_not_judged():
+    line = timeline_of([3.0] * 4 + [float("nan")] * 4)
+    _, lower = panels_of(line, why_not_judged="as over a telephone")
+    labels = lower.get_legend_handles_labels()[1]
+    assert labels == ["REAL", "not judged: as over a telephone"]
+
+
+@pytest.mark.parametrize(
+    ("warning", "bandwidths_hz", "labels"),
+    [
+        ("8% of it is clipped", [8000.0] * 3, ["not judged: 8% of it is clipped"]),
+        ("", [8000.0, 3800.0, 3800.0], ["REAL", "not judged: as over a telephone"]),
+        ("", [8000.0] * 3, ["REAL"]),
+    ],
+)
+def test_the_picture_that_predict_writes_says_why(
+    warning, bandwidths_hz, labels, tmp_path, monkeypatch
+):
+    legends, draw_legend = [], Figure.legend
+    monkeypatch.setattr(
+        Figure, "legend", lambda *args, **kw: legends.append(args[2]) or draw_legend(*args, **kw)
+    )
+    monkeypatch.chdir(tmp_path)
+    changes = ["predict.min_bandwidth_hz=4200", "predict.timeline_seconds=1"]
+    settings = load_settings(None, changes)
+    source = predict.Source(
+        "call.wav", warning, 6.0, starts=[0.0, 2.0, 4.0], scores=[3.0] * 3,
+        envelopes=[np.full(PEAKS_PER_WINDOW, 0.5)] * 3, bandwidths_hz=bandwidths_hz,
+    )  # fmt: skip
+    predict.write_timeline(source, CERTAIN, settings, Counter(), quiet=True)
+    assert legends == [labels]
+    assert cv2.imread("timelines/call.wav.png").std() > 5
+
+
 def test_table_and_picture_are_written(tmp_path):
     line = timeline_of([3.0] * 5 + [-3.0] * 4)
-    outlines = [np.full(32, 0.5)] * 9
+    outlines = [np.full(PEAKS_PER_WINDOW, 0.5)] * 9
     write_timeline(tmp_path / "call.wav", "cost $5^^$.wav", line, outlines)
     assert (tmp_path / "call.wav.csv").read_text().splitlines()[1].startswith("0.0,5.5,REAL,")
     assert cv2.imread(str(tmp_path / "call.wav.png")).std() > 5
