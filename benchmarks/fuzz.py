@@ -36,6 +36,7 @@ from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import read_corpus
 from deepfake_audio.dataset import read_manifest
 from deepfake_audio.errors import UserError
+from deepfake_audio.files import replacing
 from deepfake_audio.images import read_image
 from deepfake_audio.onnx_graph import check_graph
 
@@ -209,7 +210,7 @@ def try_file(target: str, path: Path) -> str:
     return "a number that is none" if "nan" in str(answers[0])[:200].lower().split() else ""
 
 
-def run_batch(target: str, seed: int, folder: str, tried, results) -> None:
+def run_batch(target: str, seed: int, folder: str, tried) -> None:
     """Try a batch of changed files; `tried` tells the parent which one a crash came from."""
     rng = np.random.default_rng(seed)
     seeds = TARGETS[target][1]
@@ -232,7 +233,26 @@ def run_batch(target: str, seed: int, folder: str, tried, results) -> None:
         if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KILOBYTES:
             finding = finding or "more than 2 GB of memory"
         if finding:
-            results.put((finding, name, path.read_bytes()))
+            write_finding(Path(folder, "findings", f"{number:03}_{name}"), finding, path)
+
+
+def write_finding(place: Path, finding: str, path: Path) -> None:
+    """Write what was found and the file it was found in, so that a crash or a kill loses neither.
+
+    Not through a pipe: one that is full holds up the child, and its parent where half is in it.
+    """
+    with replacing(place) as partial:
+        partial.write_bytes(json.dumps(finding).encode() + b"\n" + path.read_bytes())
+
+
+def take_findings(target: str, folder: str) -> list[tuple[str, str, str, bytes]]:
+    """Return what a batch has found, and take it away."""
+    findings = []
+    for path in sorted(Path(folder, "findings").glob("[0-9]*")):
+        finding, _, content = path.read_bytes().partition(b"\n")
+        findings.append((target, json.loads(finding), path.name.partition("_")[2], content))
+        path.unlink()
+    return findings
 
 
 def wait_for(batch: multiprocessing.Process, tried) -> None:
@@ -253,18 +273,15 @@ def fuzz(seconds: float, seed: int) -> int:
         while time.monotonic() < ends:
             for target in TARGETS:
                 seed += 1
-                tried, results = context.Value("i", 0), context.SimpleQueue()
-                batch = context.Process(
-                    target=run_batch, args=(target, seed, folder, tried, results)
-                )
+                tried = context.Value("i", 0)
+                batch = context.Process(target=run_batch, args=(target, seed, folder, tried))
                 batch.start()
                 wait_for(batch, tried)
                 executions[target] += tried.value
                 if batch.exitcode is None:
                     batch.kill()
                     batch.join()
-                while not results.empty():
-                    findings.append((target, *results.get()))
+                findings += take_findings(target, folder)
                 if batch.exitcode:
                     path = next(Path(folder, "fuzzed").iterdir())
                     finding = f"the process ended with {batch.exitcode}"
