@@ -200,7 +200,7 @@ def try_file(target: str, path: Path) -> str:
             answers.append(read(path))
         except UserError as error:
             answers.append(str(error))
-            if "\n" in str(error) and str(path) not in str(error):
+            if "\n" in str(error).replace(str(path), ""):
                 return f"more than one line: {error!r}"
         except Exception as error:  # what is looked for, and printed
             return f"{type(error).__name__}: {str(error)[:200]}"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import fuzz
+from deepfake_audio.errors import UserError
 
 LARGE = bytes(5000)  # a batch of such files is more than a pipe holds
 
@@ -65,3 +66,20 @@ def test_a_crash_is_a_finding_and_loses_none_before_it(monkeypatch, capsys):
     assert fuzz_alone(monkeypatch, crash_at_the_third) == 3
     told = [json.loads(line)["finding"] for line in capsys.readouterr().out.splitlines()[2:]]
     assert told == ["ValueError: one of two"] * 2 + ["the process ended with -9"]
+
+
+@pytest.mark.parametrize(
+    ("message", "is_found"),
+    [
+        ("A file is read. Received: {path}.", False),
+        ("A file is read. Received: {path}.\nAnd more.", True),
+        ("A file is read.\nReceived: none.", True),
+    ],
+)
+def test_an_error_of_two_lines_is_a_finding_whatever_it_names(message, is_found, monkeypatch):
+    def refuse(path: Path):
+        raise UserError(message.format(path=path))
+
+    monkeypatch.setattr(fuzz, "TARGETS", {"some": (refuse, [])})
+    found = fuzz.try_file("some", Path("some.bin"))
+    assert found.startswith("more than one line") == is_found
