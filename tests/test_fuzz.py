@@ -83,3 +83,14 @@ def test_an_error_of_two_lines_is_a_finding_whatever_it_names(message, is_found,
     monkeypatch.setattr(fuzz, "TARGETS", {"some": (refuse, [])})
     found = fuzz.try_file("some", Path("some.bin"))
     assert found.startswith("more than one line") == is_found
+
+
+@pytest.mark.parametrize("target", fuzz.TARGETS)
+def test_each_reader_takes_the_files_that_are_changed(target, tmp_path):
+    read, seeds = fuzz.TARGETS[target]
+    for number, (name, content) in enumerate(seeds):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for other, needed in (fuzz.BESIDE.get(target, {}) | {name: content}).items():
+            (folder / other).write_bytes(needed)
+        read(folder / name)
