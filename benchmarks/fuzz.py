@@ -3,12 +3,12 @@
     python -m benchmarks.fuzz                    one minute
     python -m benchmarks.fuzz 600 --seed 2       ten minutes, other changes
 
-Images, sound, protocols, settings, models and run records take turns. A reader may return something
-finite, the same each time, or raise a UserError of one line. Anything else is a finding: another
-exception, a number that is none, two answers for one file, more than 2 GB of memory or more than 20
-seconds of the processor (not of the clock: a busy machine is no finding). The files are tried in
-child processes, in batches, so that a crash of a decoder is found too; the file is then kept in
-fuzz-findings/.
+Images, sound, protocols, tables of scores, settings, models, weights and the records of runs and
+data folders take turns. A reader may return something finite, the same each time, or raise a
+UserError of one line. Anything else is a finding: another exception, a number that is none, two
+answers for one file, more than 2 GB of memory or more than 20 seconds of the processor (not of the
+clock: a busy machine is no finding). The files are tried in child processes, in batches, so that a
+crash of a decoder is found too; the file is then kept in fuzz-findings/.
 """
 
 import argparse
@@ -20,12 +20,15 @@ import signal
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import av
 import cv2
+import h5py
 import numpy as np
 import soundfile
 
@@ -34,10 +37,19 @@ from deepfake_audio import runs
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import read_corpus
-from deepfake_audio.dataset import read_manifest
+from deepfake_audio.dataset import (
+    AUDIO_SETTINGS,
+    read_audio_settings,
+    read_manifest,
+    write_audio_settings,
+)
 from deepfake_audio.errors import UserError
+from deepfake_audio.files import replacing
 from deepfake_audio.images import read_image
+from deepfake_audio.journal import JOURNAL, NUISANCES, is_whole, read_journal
 from deepfake_audio.onnx_graph import check_graph
+from deepfake_audio.quiet import libraries_quiet
+from deepfake_audio.score_files import ScoreTable, read_asv_scores, read_scores
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = load_settings()
@@ -47,6 +59,18 @@ MOST_KILOBYTES = 2_000_000
 FINDINGS = Path("fuzz-findings")
 HEADER_BYTES = 300
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
+SMALL = (
+    "image.height=8", "image.width=8", "model.conv_filters=[2]", "model.dense_units=2",
+    "model.batch_norm=false",
+)  # fmt: skip
+WEIGHT_SHAPES = {  # of the network of these settings, as Keras names its layers
+    "conv2d": ((3, 3, 1, 2), (2,)), "dense": ((2, 2), (2,)), "dense_1": ((2, 1), (1,)),
+}  # fmt: skip
+BESIDE = {  # files that a target's reader needs beside the changed one
+    "protocol": {"a.wav": b"RIFF", "b.wav": b"RIFF"},
+    "scores": {"keys.tsv": b"filename cm-label\na bonafide\nb spoof\n"},
+    "keys": {"scores.txt": b"a 1.5\nb -2\n"},
+}
 
 
 def fuzz_image(path: Path) -> object:
@@ -66,6 +90,52 @@ def fuzz_protocol(path: Path) -> object:
 
 def fuzz_manifest(path: Path) -> object:
     return len(read_manifest(path))
+
+
+def fuzz_scores(path: Path) -> object:
+    own = path.name == "scores.csv"
+    return columns_of(read_scores(path, None if own else path.with_name("keys.tsv"), None))
+
+
+def fuzz_keys(path: Path) -> object:
+    return columns_of(read_scores(path.with_name("scores.txt"), path, None))
+
+
+def columns_of(table: ScoreTable) -> list[list]:
+    return [values.tolist() for values in vars(table).values()]
+
+
+def fuzz_asv_scores(path: Path) -> object:
+    return {key: scores.tolist() for key, scores in read_asv_scores(path).items()}
+
+
+def fuzz_history(path: Path) -> object:
+    return json.dumps(runs.read_history(runs.Run(path.parent)))  # a loss may be no number
+
+
+def fuzz_journal(path: Path) -> object:
+    return [(json.dumps(entry), is_whole(entry)) for entry in read_journal(path).values()]
+
+
+def fuzz_audio_settings(path: Path) -> object:
+    return read_audio_settings(path.parent).model_dump_json()
+
+
+def fuzz_weights(path: Path) -> object:
+    with libraries_quiet():  # TensorFlow, imported by this target's processes alone
+        from deepfake_audio.callbacks import load_weights
+
+        network = small_network()
+        load_weights(network, path, SETTINGS.limits)
+    return [weights.tobytes() for weights in network.get_weights()]
+
+
+@cache
+def small_network():
+    from model import build_model
+
+    settings = load_settings(None, SMALL)
+    return build_model(settings.model, settings.image)
 
 
 def fuzz_settings(path: Path) -> object:
@@ -132,6 +202,41 @@ def record_seed() -> bytes:
     return record.model_dump_json(indent=1).encode()
 
 
+def history_seed() -> str:
+    rows = [f"{epoch},0.5,0.8,0.6,0.7,0.001" for epoch in (1, 2)]
+    return "\n".join(["epoch,loss,accuracy,val_loss,val_accuracy,learning_rate", *rows, ""])
+
+
+def journal_seed() -> str:
+    nuisances = dict.fromkeys(NUISANCES, 0.5) | {"format": ".wav"}
+    drawn = {"key": "a|1", "stem": "a", "starts": [0.0, 1.5], "nuisances": nuisances}
+    return "".join(json.dumps(each) + "\n" for each in (drawn, {"key": "b|1", "error": "none"}))
+
+
+def audio_settings_seed() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        write_audio_settings(Path(folder), SETTINGS.audio)
+        return Path(folder, AUDIO_SETTINGS).read_text()
+
+
+def weights_seeds() -> list[tuple[str, bytes]]:
+    """Return weights as train.py writes them, stored, and as combine.py does, compressed."""
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        for layer, shapes in WEIGHT_SHAPES.items():
+            for number, shape in enumerate(shapes):
+                file[f"layers/{layer}/vars/{number}"] = np.ones(shape, np.float32)
+    members = {"metadata.json": b"{}", "config.json": b"{}", "model.weights.h5": weights.getvalue()}
+    seeds = []
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w", compression) as archive:
+            for name, member in members.items():
+                archive.writestr(name, member)
+        seeds.append(("model.keras", content.getvalue()))
+    return seeds
+
+
 def model_seeds() -> list[tuple[str, bytes]]:
     from onnx import TensorProto, helper, numpy_helper
 
@@ -163,6 +268,34 @@ TARGETS: dict[str, tuple[Callable[[Path], object], list[tuple[str, bytes]]]] = {
             "manifest.csv", "image,label,split,audio\na.png,real,train,a\nb.png,fake,val,b\n"
         ),
     ),
+    "scores": (
+        fuzz_scores,
+        text_seeds(
+            "scores.csv",
+            "file,split,label,speaker,score,llr\na,test,real,ann,1.5,2\nb,test,fake,,-2,-3\n",
+        )
+        + text_seeds("cm.txt", "a - bonafide 1.5\nb A01 spoof -2\n", "a 1.5\nb -2\n")
+        + text_seeds("cm.tsv", "filename\tcm-score\na\t1.5\nb\t-2\n")
+        + text_seeds("verdicts.csv", "verdict,file,score\nREAL,x/a.wav,1.5\nFAKE,b.wav,-2\n"),
+    ),
+    "keys": (
+        fuzz_keys,
+        text_seeds(
+            "keys.txt",
+            "filename cm-label\na bonafide\nb spoof\n",
+            "LA_1 a - - bonafide\nLA_1 b - A01 spoof\n",
+            "LA_1 a alaw ita_tx - bonafide notrim eval\nLA_1 b alaw ita_tx A07 spoof notrim eval\n",
+            "E_1 a M - - - bonafide - bonafide -\nE_1 b F C01 - - AC1 A17 spoof -\n",
+        ),
+    ),
+    "asv": (
+        fuzz_asv_scores,
+        text_seeds("asv.txt", "- target 4.6\n- nontarget -2.5\nA07 spoof 1.5\n"),
+    ),
+    "history": (fuzz_history, text_seeds("history.csv", history_seed())),
+    "journal": (fuzz_journal, text_seeds(JOURNAL, journal_seed())),
+    "audio.yaml": (fuzz_audio_settings, text_seeds(AUDIO_SETTINGS, audio_settings_seed())),
+    "weights": (fuzz_weights, weights_seeds()),
     "settings": (fuzz_settings, [("mine.yaml", (ROOT / "config.yaml").read_bytes())]),
     "model": (fuzz_model, model_seeds()),
     "record": (fuzz_record, [("run.json", record_seed())]),
@@ -199,7 +332,7 @@ def try_file(target: str, path: Path) -> str:
             answers.append(read(path))
         except UserError as error:
             answers.append(str(error))
-            if "\n" in str(error) and str(path) not in str(error):
+            if "\n" in str(error).replace(str(path), ""):
                 return f"more than one line: {error!r}"
         except Exception as error:  # what is looked for, and printed
             return f"{type(error).__name__}: {str(error)[:200]}"
@@ -209,7 +342,7 @@ def try_file(target: str, path: Path) -> str:
     return "a number that is none" if "nan" in str(answers[0])[:200].lower().split() else ""
 
 
-def run_batch(target: str, seed: int, folder: str, tried, results) -> None:
+def run_batch(target: str, seed: int, folder: str, tried) -> None:
     """Try a batch of changed files; `tried` tells the parent which one a crash came from."""
     rng = np.random.default_rng(seed)
     seeds = TARGETS[target][1]
@@ -219,8 +352,8 @@ def run_batch(target: str, seed: int, folder: str, tried, results) -> None:
         place.mkdir(exist_ok=True)
         for old in place.iterdir():
             old.unlink()
-        for clip in ("a.wav", "b.wav") if target == "protocol" else ():
-            (place / clip).write_bytes(b"RIFF")
+        for other, needed in BESIDE.get(target, {}).items():
+            (place / other).write_bytes(needed)
         path = place / name
         path.write_bytes(change(content, rng))
         tried.value = number + 1
@@ -232,7 +365,31 @@ def run_batch(target: str, seed: int, folder: str, tried, results) -> None:
         if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_KILOBYTES:
             finding = finding or "more than 2 GB of memory"
         if finding:
-            results.put((finding, name, path.read_bytes()))
+            write_finding(Path(folder, "findings", f"{number:03}_{name}"), finding, path)
+
+
+def write_finding(place: Path, finding: str, path: Path) -> None:
+    """Write what was found and the file it was found in, so that a crash or a kill loses neither.
+
+    Not through a pipe: one that is full holds up the child, and its parent where half is in it.
+    """
+    with replacing(place) as partial:
+        partial.write_bytes(json.dumps(finding).encode() + b"\n" + path.read_bytes())
+
+
+def take_findings(target: str, folder: str) -> list[tuple[str, str, str, bytes]]:
+    """Return what a batch has found, and take it away."""
+    findings = []
+    for path in sorted(Path(folder, "findings").glob("[0-9]*")):
+        finding, _, content = path.read_bytes().partition(b"\n")
+        findings.append((target, json.loads(finding), path.name.partition("_")[2], content))
+        path.unlink()
+    return findings
+
+
+def changed_file(target: str, folder: str) -> Path:
+    beside = BESIDE.get(target, {})
+    return next(path for path in Path(folder, "fuzzed").iterdir() if path.name not in beside)
 
 
 def wait_for(batch: multiprocessing.Process, tried) -> None:
@@ -253,20 +410,17 @@ def fuzz(seconds: float, seed: int) -> int:
         while time.monotonic() < ends:
             for target in TARGETS:
                 seed += 1
-                tried, results = context.Value("i", 0), context.SimpleQueue()
-                batch = context.Process(
-                    target=run_batch, args=(target, seed, folder, tried, results)
-                )
+                tried = context.Value("i", 0)
+                batch = context.Process(target=run_batch, args=(target, seed, folder, tried))
                 batch.start()
                 wait_for(batch, tried)
                 executions[target] += tried.value
                 if batch.exitcode is None:
                     batch.kill()
                     batch.join()
-                while not results.empty():
-                    findings.append((target, *results.get()))
+                findings += take_findings(target, folder)
                 if batch.exitcode:
-                    path = next(Path(folder, "fuzzed").iterdir())
+                    path = changed_file(target, folder)
                     finding = f"the process ended with {batch.exitcode}"
                     findings.append((target, finding, path.name, path.read_bytes()))
     print_results(executions, findings)

@@ -7,7 +7,7 @@ whatever stands in the file is looked at, even where a reader would let a later 
 
 from collections.abc import Iterator
 
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import UserError, one_line
 
 OPERATORS = frozenset({
     "Add", "AveragePool", "BatchNormalization", "Cast", "Concat", "Conv", "Flatten", "Gather",
@@ -63,7 +63,7 @@ def _foreign_in_node(node: memoryview) -> Iterator[str]:
         if number == NODE_OPERATOR:
             operator = bytes(_message(content)).decode("utf-8")
             if operator not in OPERATORS:
-                yield f"the operator {operator[:40]}"
+                yield f"the operator {one_line(operator[:40])}"
         elif number == NODE_DOMAIN and bytes(_message(content)) not in STANDARD_DOMAINS:
             yield "operators of its own"
         elif number == NODE_ATTRIBUTE:

@@ -235,23 +235,45 @@ class ModelSettings(Section):
         return self
 
     def megabytes(self, image_shape: tuple[int, int, int]) -> tuple[float, float]:
-        """Return how much memory the weights take, and the largest layer's output for one image."""
+        """Return how much memory the weights take, and the largest layer's output for one image.
+
+        Both at most: a convolution without padding, hidden rows and a view of one channel of
+        several leave less.
+        """
         height, width, inputs = image_shape
         weights, largest = 0, height * width * inputs
         pool_sizes = self.pool_sizes or [[2, 2]] * len(self.conv_filters)
         for filters, (rows, columns) in zip(self.conv_filters, pool_sizes, strict=True):
-            weights += (
-                self.kernel_size**2 * filters * (inputs + (self.convs_per_block - 1) * filters)
+            weights += self._convolution_weights(self.kernel_size**2 * inputs, filters)
+            weights += (self.convs_per_block - 1) * self._convolution_weights(
+                self.kernel_size**2 * filters, filters
             )
             largest = max(largest, height * width * filters)
             height, width, inputs = max(1, height // rows), max(1, width // columns), filters
         places = {"flatten": height * width, "statistics": 2}.get(self.pooling, 1)
-        weights += self.dense_units * inputs * places
-        first, last = self.rate_filters
-        rate_weights = COLUMNS * first + (ROWS * first + last + self.dense_units) * last
+        weights += self._dense_weights(inputs * places)
         of_rates = self.views.count("frame_rates")
-        weights = (len(self.views) - of_rates) * weights + of_rates * rate_weights
+        weights = (len(self.views) - of_rates) * weights + of_rates * self._rate_weights()
         return weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
+
+    def _rate_weights(self) -> int:
+        """Return how many weights a network has that looks at frame rates."""
+        first, last = self.rate_filters
+        return (
+            self._convolution_weights(COLUMNS, first)
+            + self._convolution_weights(ROWS * first, last)
+            + self._convolution_weights(last, last)
+            + self._dense_weights(last)
+            + 1  # what the score usually is where nothing is found
+        )
+
+    def _convolution_weights(self, inputs: int, filters: int) -> int:
+        """Return how many a convolution has, with its biases or its batch normalisation."""
+        return filters * (inputs + (4 if self.batch_norm else 1))
+
+    def _dense_weights(self, inputs: int) -> int:
+        """Return how many both dense layers have, with their biases."""
+        return self.dense_units * (inputs + 1) + self.dense_units + 1
 
     @property
     def rate_filters(self) -> tuple[int, int]:

@@ -1,7 +1,9 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 from benchmarks import bench_prepare
 from conftest import ROOT
+from deepfake_audio.journal import is_whole
 
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("real_*.flac"))[:2]
 
@@ -21,6 +23,20 @@ def test_both_ways_to_draw_give_what_librosa_gives_as_many(tmp_path):
     assert len(librosa) == len(ours)
 
 
-def test_the_processes_are_timed(monkeypatch):
+def test_one_process_is_timed_against_two_with_all_files_but_those_that_start_them(monkeypatch):
+    drawn, really_draw_all = [], bench_prepare.draw_all
+
+    def draw_all(jobs, drawing, workers):
+        entries = really_draw_all(jobs, drawing, workers)
+        images = {path.name for path in drawing.folder.rglob("*.png")}
+        drawn.append((workers, len(entries), all(map(is_whole, entries.values())), images))
+        return entries
+
+    seconds = iter((0, 6, 10, 12))
+    monkeypatch.setattr(bench_prepare, "draw_all", draw_all)
+    monkeypatch.setattr(bench_prepare, "time", SimpleNamespace(perf_counter=seconds.__next__))
     monkeypatch.setattr(bench_prepare, "STARTING_FILES", 2)
-    assert bench_prepare.processes_ratio(CLIPS, files=6) > 0
+    assert bench_prepare.processes_ratio(CLIPS, files=6) == 6 / 2
+    assert [each[:3] for each in drawn] == [(w, n, True) for w in (1, 2) for n in (2, 4)]
+    assert drawn[1][3] == drawn[3][3]
+    assert {name.partition("_")[0] for name in drawn[1][3]} == set("012345")

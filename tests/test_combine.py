@@ -138,7 +138,7 @@ def test_a_failure_on_the_way_leaves_no_run(in_copy, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(combine, "put_to_use", cut_off)
-    combine.main(["first", "second", "--run", "broken"])
+    assert combine.main(["first", "second", "--run", "broken"]) == 130
     assert not Path("runs/broken").exists()
 
 

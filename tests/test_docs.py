@@ -2,12 +2,15 @@
 
 import re
 import shlex
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 import calibrate
 import combine
 import evaluate
+import export
 import make_fakes
 import predict
 import prepare
@@ -21,12 +24,22 @@ README, CONTRIBUTING = (
 SCRIPTS = {
     "calibrate.py": calibrate,
     "combine.py": combine,
+    "export.py": export,
     "make_fakes.py": make_fakes,
     "prepare.py": prepare,
     "train.py": train,
     "evaluate.py": evaluate,
     "predict.py": predict,
 }
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "data/sample/README.md",
+    "docs/accuracy.md",
+    "docs/speed.md",
+    "models/pretrained/README.md",
+)
 PAGES = [README, *(module.__doc__ for module in SCRIPTS.values())]
 
 
@@ -51,17 +64,26 @@ def test_commands_are_understood(name, args):
         load_settings(parsed.config and ROOT / parsed.config, parsed.settings)
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        "data/sample/README.md",
-        "docs/accuracy.md",
-        "docs/speed.md",
-        "models/pretrained/README.md",
-    ],
-)
+def benchmarks_of(page: str) -> set[str]:
+    """Return the modules that a page runs, also where the line ends within the command."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return set(re.findall(r"\bpython\s+-m\s+(benchmarks(?:\.\w+)*)", text))
+
+
+def test_there_are_benchmarks_to_check():
+    named = set().union(*map(benchmarks_of, DOCUMENTS))
+    assert named >= {"benchmarks.bench_accuracy", "benchmarks.frame_rates", "benchmarks.fuzz"}
+
+
+@pytest.mark.parametrize("page", DOCUMENTS)
+def test_benchmarks_that_a_page_runs_are_there(page):
+    for name in benchmarks_of(page):
+        spec = find_spec(f"{name}.__main__" if name == "benchmarks" else name)
+        assert spec, name
+        assert Path(spec.origin).is_relative_to(ROOT / "benchmarks"), name
+
+
+@pytest.mark.parametrize("page", DOCUMENTS)
 def test_local_links_and_pictures_are_there(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):

@@ -7,6 +7,10 @@ from deepfake_audio.config import load_settings
 from deepfake_audio.settings import NOT_OUT
 from model import LOGIT, NothingFound, Residual, StatisticsPooling2D, build_model, score_model
 
+ON_THREE_CHANNELS = (
+    "audio.delay_fft_samples=512", FRAME_RATES, "image.color=level_delay_rates",
+    "augment.shear_range=0", "augment.zoom_range=0",
+)  # fmt: skip
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 128, 96, 1)).astype(np.float32)
 LABELS = np.array([[0], [1]] * 4, np.float32)
 
@@ -20,10 +24,8 @@ def build(*overrides, config=None):
 def build_on_three_channels(*views):
     """Build networks that look at levels, delays and frame rates of small pictures."""
     return build(
-        "audio.delay_fft_samples=512", FRAME_RATES,
-        "image.color=level_delay_rates", "augment.shear_range=0", "augment.zoom_range=0",
-        f"model.views=[{', '.join(views)}]", "model.conv_filters=[4, 4]",
-    )  # fmt: skip
+        *ON_THREE_CHANNELS, f"model.views=[{', '.join(views)}]", "model.conv_filters=[4, 4]"
+    )
 
 
 def test_probabilities_come_out():
@@ -34,6 +36,55 @@ def test_probabilities_come_out():
 
 def test_network_is_small_enough_for_a_laptop():
     assert build().count_params() < 200_000
+
+
+def check_estimate(most, *overrides, config=None):
+    """Compare the weights that settings say a network has at most with those that it has."""
+    settings = load_settings(config, overrides)
+    count = build_model(settings.model, settings.image).count_params()
+    megabytes, _ = settings.model.megabytes(settings.image.shape)
+    assert count <= round(megabytes * 1e6 / 4) <= most * count, overrides
+
+
+@pytest.mark.parametrize("batch_norm", ["true", "false"])
+@pytest.mark.parametrize("convs", [1, 2])
+@pytest.mark.parametrize("pooling", ["average", "max", "statistics", "flatten"])
+def test_settings_know_how_many_weights_a_network_has(pooling, convs, batch_norm):
+    chosen = (
+        f"model.pooling={pooling}", f"model.convs_per_block={convs}",
+        f"model.batch_norm={batch_norm}", "image.height=48", "image.width=43",
+        "model.conv_filters=[4, 8]", "model.dense_units=6",
+    )  # fmt: skip
+    check_estimate(1, *chosen)
+    check_estimate(1, *chosen, "image.color=rgb", "model.kernel_size=4")
+    check_estimate(1, *chosen, "model.pool_sizes=[[2, 3], [4, 1]]")
+    check_estimate(1, *chosen, "model.views=[levels, frequency_residual, time_residual]")
+    # What is left out of the image leaves less to what is flattened.
+    most = 1.7 if pooling == "flatten" else 1
+    check_estimate(most, *chosen, "model.padding=valid")
+    lower = "model.views=[levels, lower_frequency_residual]"
+    check_estimate(most, *chosen, lower, "model.hidden_rows=20")
+
+
+@pytest.mark.parametrize("batch_norm", ["true", "false"])
+@pytest.mark.parametrize(
+    ("views", "most"),
+    [
+        ("[frame_rates]", 1),
+        ("[frame_rates, frame_rates]", 1),
+        ("[group_delay, lower_delay_residual, frame_rates]", 1.1),  # each sees one of 3 channels
+    ],
+)
+def test_settings_know_how_many_weights_views_of_several_channels_have(views, most, batch_norm):
+    chosen = (*ON_THREE_CHANNELS, f"model.views={views}", f"model.batch_norm={batch_norm}")
+    check_estimate(most, *chosen)
+    check_estimate(most, *chosen, "model.conv_filters=[8]", "model.dense_units=200")
+
+
+def test_settings_know_how_many_weights_the_configured_networks_have():
+    check_estimate(1)
+    check_estimate(1.01, config=ROOT / "unseen.yaml")
+    check_estimate(1.2, config=ROOT / "benchmarks" / "tutorial.yaml")  # flattens what isn't padded
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from conftest import ROOT, TINY_SETTINGS
 from deepfake_audio.config import load_settings
+from deepfake_audio.errors import UserError
 from deepfake_audio.onnx_graph import check_graph
 from deepfake_audio.settings import Settings
 from model import build_model, score_model
@@ -34,6 +36,13 @@ def test_networks_of_delays_and_frame_rates_are_taken(batch_norm, tmp_path):
     check_export(
         load_settings(ROOT / "unseen.yaml", [*small, f"model.batch_norm={batch_norm}"]), tmp_path
     )
+
+
+def test_an_operator_whose_name_is_not_printable_is_told_on_one_line():
+    graph = onnx.GraphProto(node=[onnx.NodeProto(op_type="Re\n\x1blu")])
+    encoded = onnx.ModelProto(graph=graph).SerializeToString()
+    with pytest.raises(UserError, match=r"^.*with the operator Re\\n\\x1blu\. .*$"):
+        check_graph(encoded, "model.onnx")
 
 
 def check_export(settings: Settings, tmp_path: Path) -> None:
