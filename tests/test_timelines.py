@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from conftest import ROOT
 import predict
+from conftest import ROOT
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import load_settings
 from deepfake_audio.timelines import (
@@ -120,7 +120,7 @@ def test_a_title_whose_letters_the_font_lacks_is_drawn_without_a_word(title, tmp
     call = (
         "import sys, numpy, test_timelines as tests; from pathlib import Path\n"
         "line = tests.timeline_of([3.0] * 9)\n"
-        "tests.write_timeline(Path('x'), sys.argv[1], line, [numpy.full(32, 0.5)] * 9)"
+        "tests.write_timeline(Path('x'), sys.argv[1], line, [numpy.full(tests.PEAKS_PER_WINDOW, 0.5)] * 9)"
     )
     written = subprocess.run(
         [sys.executable, "-c", call, title], cwd=tmp_path, capture_output=True, text=True,
