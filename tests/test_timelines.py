@@ -99,6 +99,16 @@ def test_a_passage_that_is_surely_fake_somewhere_is_found(scores, min_confidence
     assert surely_fake_from(timeline_of(scores), min_confidence) == start
 
 
+def test_a_recording_says_where_it_is_surely_fake_unless_all_of_it_is():
+    line = timeline_of([3.0] * 40 + [-3.0] * 4 + [3.0] * 9)
+    note = "fake from 0:40.5? --timeline shows it"
+    assert predict.passage_note(line, {"verdict": "REAL"}) == note
+    assert predict.passage_note(line, {"verdict": "UNCERTAIN"}) == note
+    assert predict.passage_note(line, {"verdict": "FAKE"}) == ""
+    assert predict.passage_note(timeline_of([3.0] * 40), {"verdict": "REAL"}) == ""
+    assert predict.passage_note(None, {"verdict": "UNCERTAIN"}) == ""
+
+
 def test_the_table_reads_like_a_clock():
     text = format_passages(timeline_of([3.0] * 70 + [-3.0] * 2).passages)
     assert text.splitlines() == [
@@ -120,7 +130,8 @@ def test_a_title_whose_letters_the_font_lacks_is_drawn_without_a_word(title, tmp
     call = (
         "import sys, numpy, test_timelines as tests; from pathlib import Path\n"
         "line = tests.timeline_of([3.0] * 9)\n"
-        "tests.write_timeline(Path('x'), sys.argv[1], line, [numpy.full(tests.PEAKS_PER_WINDOW, 0.5)] * 9)"
+        "peaks = [numpy.full(tests.PEAKS_PER_WINDOW, 0.5)] * 9\n"
+        "tests.write_timeline(Path('x'), sys.argv[1], line, peaks)"
     )
     written = subprocess.run(
         [sys.executable, "-c", call, title], cwd=tmp_path, capture_output=True, text=True,
@@ -254,10 +265,11 @@ def test_the_picture_that_predict_writes_says_why(
     changes = ["predict.min_bandwidth_hz=4200", "predict.timeline_seconds=1"]
     settings = load_settings(None, changes)
     source = predict.Source(
-        "call.wav", warning, 6.0, starts=[0.0, 2.0, 4.0], scores=[3.0] * 3,
+        "call.wav", warning, "", 6.0, starts=[0.0, 2.0, 4.0], scores=[3.0] * 3,
         envelopes=[np.full(PEAKS_PER_WINDOW, 0.5)] * 3, bandwidths_hz=bandwidths_hz,
     )  # fmt: skip
-    predict.write_timeline(source, CERTAIN, settings, Counter(), quiet=True)
+    line = predict.timeline_of(source, CERTAIN, settings)
+    predict.write_timeline(source, line, Counter(), quiet=True)
     assert legends == [labels]
     assert cv2.imread("timelines/call.wav.png").std() > 5
 
