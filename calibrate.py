@@ -1,31 +1,43 @@
 """Fit what a trained run says to recordings like yours; its network stays as it is.
 
-    python calibrate.py --data data/mine                             the newest run, or the shipped
+    python calibrate.py --data data/mine                    the newest run, or the shipped one
     python calibrate.py --data data/mine --run models/pretrained --name mine        as runs/mine
+    python calibrate.py --data data/mine --reals            by the real files alone
 
 A confidence holds for voices that are recorded like those that it was fitted on. Where yours are
-recorded otherwise, a run may call most of them fake, though it gives fakes lower scores still: then
-a line through the scores of known files, two numbers, is all it takes. data/mine holds both
-classes, prepared with --config RUN/config.yaml. Its files for training and validation are used, for
-validation alone where the run was trained on it, and never those for test:
+recorded otherwise, a run may call many of them fake though it gives fakes lower scores still: then
+a line through the scores of known files, two numbers, is all it takes. Take fakes as good as those
+that you expect: with none but easy ones, better ones will pass. If you have no such fakes, --reals
+moves the line just so far that at even odds no more than --false-alarms of your real files are
+called fake; so does a folder of real files alone.
 
-    python evaluate.py --run mine --data data/mine                   what that is worth
+data/mine is prepared with --config RUN/config.yaml. Its files for training and validation are used,
+for validation alone where the run was trained on it, and never those for test:
+
+    python evaluate.py --run mine --data data/mine          what that is worth
 
 The order of the scores does not change, nor does the equal error rate. The new run is one like any.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from operator import itemgetter
 from pathlib import Path
+
+import numpy as np
 
 from deepfake_audio import runs, scoring
 from deepfake_audio.arguments import Parser
-from deepfake_audio.calibration import Calibration, fit_calibration
+from deepfake_audio.calibration import (
+    Calibration,
+    allow_reals,
+    fit_calibration,
+    probability,
+    verdict,
+)
 from deepfake_audio.compatibility import drawn_otherwise
-from deepfake_audio.dataset import LABELS, DataCheck, check_images, read_records
+from deepfake_audio.dataset import LABELS, ImageRecord, check_images, read_records
 from deepfake_audio.errors import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -37,17 +49,12 @@ from deepfake_audio.errors import (
 from deepfake_audio.evaluation import detection_costs
 from deepfake_audio.metrics import equal_error_rate, score_figures
 from deepfake_audio.settings import Settings
-from deepfake_audio.tables import NAMES
 
-FEWEST = 5  # files of each class
+FEWEST, FEWEST_REALS = 5, 20  # files of each class, or of reals alone
 FEW = 30
-FIGURES: tuple[tuple[str, Callable[[dict], float], str], ...] = (
-    ("real called fake", lambda figures: share_wrong(figures, "real"), ".1%"),
-    ("fake called real", lambda figures: share_wrong(figures, "fake"), ".1%"),
-    ("Cllr", itemgetter("cllr"), ".3f"),
-    ("ECE", itemgetter("ece"), ".1%"),
-    ("EER", itemgetter("eer"), ".1%"),
-)
+EASY_EER = 0.05  # fakes that are told apart as well say little of others
+FIGURES = (("Cllr", "cllr", ".3f"), ("ECE", "ece", ".1%"), ("EER", "eer", ".1%"))
+VERDICTS = ("FAKE", "UNCERTAIN", "REAL")
 
 
 @script
@@ -62,8 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         report(message)
     own = Path(settings.data.folder).resolve() == folder.resolve()
     trained_on = own or data.fingerprint == record.data_fingerprint
-    files = score_known(run, settings, data, ("val",) if trained_on else ("train", "val"), folder)
-    calibration = fit(files, folder)
+    splits = ("val",) if trained_on else ("train", "val")
+    known = [record for record in data.records if record.split in splits]
+    reals_alone = args.reals or all(record.label == "real" for record in known)
+    files = score_known(run, settings, known, reals_alone, folder)
+    if reals_alone:
+        scores = files.scores[files.is_real == 1]
+        calibration = allow_reals(record.calibration, scores, args.false_alarms)
+    else:
+        calibration = fit(files, folder)
     changes = {
         "status": "finished",
         "created": datetime.now(UTC),
@@ -90,25 +104,39 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--name", help="of the new run below runs/ (default: the data folder's, and a number)"
     )
-    return parser.parse_args(argv)
+    parser.add_argument("--reals", action="store_true", help="go by the real files alone")
+    parser.add_argument(
+        "--false-alarms",
+        metavar="SHARE",
+        type=float,
+        default=0.05,
+        help="with reals alone: the share of them that may be called fake (default: 0.05)",
+    )
+    args = parser.parse_args(argv)
+    if not 0 <= args.false_alarms < 1:
+        raise UserError(f"--false-alarms is a share below 1. Received: {args.false_alarms}.")
+    return args
 
 
 def score_known(
-    run: runs.Run, settings: Settings, data: DataCheck, splits: Sequence[str], folder: Path
+    run: runs.Run,
+    settings: Settings,
+    records: Sequence[ImageRecord],
+    reals_alone: bool,
+    folder: Path,
 ) -> scoring.FileScores:
-    """Score the files of some splits.
+    """Score known files, all of them or the real ones alone.
 
     Raises:
         UserError: they are too few of a class.
     """
-    records = [record for record in data.records if record.split in splits]
-    for label in LABELS:
+    labels, fewest = (("real",), FEWEST_REALS) if reals_alone else (LABELS, FEWEST)
+    for label in labels:
         count = len({record.source for record in records if record.label == label})
-        if count < FEWEST:
+        if count < fewest:
             raise UserError(
-                f"A calibration is fitted on {FEWEST} files of each class at least. Received: "
-                f"{count} {label} for {' and '.join(NAMES[split] for split in splits)} in "
-                f"{folder}. Add some; those for test stay out."
+                f"A calibration is fitted on {fewest} {label} files at least. Received: {count} "
+                f"for training and validation in {folder}. Add some; those for test stay out."
             )
         if count < FEW:
             print(
@@ -116,48 +144,50 @@ def score_known(
                 f"From {FEW} on it holds better.",
                 file=sys.stderr,
             )
+    chosen = [record for record in records if record.label in labels]
     model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
-    return scoring.score_files(model, records, settings.image, settings.score.batch_size)
+    return scoring.score_files(model, chosen, settings.image, settings.score.batch_size)
 
 
 def fit(files: scoring.FileScores, folder: Path) -> Calibration:
     """Fit a calibration, or raise a `UserError` if the scores don't tell real from fake."""
     calibration = Calibration(*fit_calibration(files.is_real, files.scores))
+    eer = equal_error_rate(files.is_real, files.scores).rate
     if calibration.says_nothing:
-        eer = equal_error_rate(files.is_real, files.scores).rate
         raise UserError(
             "A calibration needs scores that tell real from fake. Received: an equal error rate of "
             f"{eer:.0%} on {folder}. Train on it: python train.py --from RUN data.folder={folder}"
         )
+    if eer < EASY_EER:
+        print(
+            f"Warning: these fakes are easily told (EER {eer:.1%}): better ones may pass. --reals "
+            "goes by the real files alone.",
+            file=sys.stderr,
+        )
     return calibration
-
-
-def share_wrong(figures: Mapping, label: str) -> float:
-    """Return the share of a class that is taken for the other one."""
-    row = figures["confusion"][LABELS.index(label)]
-    return row[1 - LABELS.index(label)] / sum(row)
 
 
 def format_figures(
     files: scoring.FileScores, calibrations: Mapping[str, Calibration], settings: Settings
 ) -> str:
-    """Return a table: a row for each figure, a column for each calibration."""
-    figures = [
-        score_figures(
-            files.is_real,
-            files.scores,
-            calibration.llr(files.scores),
-            settings.predict.prior_fake,
-            detection_costs(settings.evaluate),
-        )
-        for calibration in calibrations.values()
-    ]
+    """Return a table: what each class is called and, of both, how well; a column a calibration."""
+    llrs = [calibration.llr(files.scores) for calibration in calibrations.values()]
+    prior, least = settings.predict.prior_fake, settings.predict.min_confidence
+    said = [np.array([verdict(p, least) for p in probability(llr, prior)]) for llr in llrs]
     width = max(12, *(len(name) + 2 for name in calibrations))
-    lines = [f"{'':18}" + "".join(f"{name:>{width}}" for name in calibrations)]
-    for title, figure, form in FIGURES:
-        lines.append(
-            f"{title:18}" + "".join(f"{format(figure(f), form):>{width}}" for f in figures)
-        )
+    lines = [f"{'':22}" + "".join(f"{name:>{width}}" for name in calibrations)]
+    for label in LABELS[::-1]:
+        of_class = files.is_real == LABELS.index(label)
+        for called in VERDICTS if of_class.any() else ():
+            shares = (f"{np.mean(verdicts[of_class] == called):.1%}" for verdicts in said)
+            values = "".join(f"{share:>{width}}" for share in shares)
+            lines.append(f"{label} called {called:10}{values}")
+    if len(set(files.is_real.tolist())) == len(LABELS):
+        costs = detection_costs(settings.evaluate)
+        figures = [score_figures(files.is_real, files.scores, llr, prior, costs) for llr in llrs]
+        for title, key, form in FIGURES:
+            values = "".join(f"{format(each[key], form):>{width}}" for each in figures)
+            lines.append(f"{title:22}{values}")
     return "\n".join(lines)
 
 

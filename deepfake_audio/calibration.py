@@ -124,3 +124,20 @@ def fit_calibration(is_real: np.ndarray, scores: np.ndarray) -> tuple[float, flo
     )
     slope, intercept = float(model.coef_[0, 0]) / scale, float(model.intercept_[0])
     return (slope, intercept) if slope > 0 else (0.0, 0.0)
+
+
+def allow_reals(
+    calibration: Calibration, real_scores: np.ndarray, false_alarms: float
+) -> Calibration:
+    """Move a calibration up until no more than a share of known real files is called fake.
+
+    Where fakes of the kind to be expected are not at hand, real files say at least how much lower
+    everything scores that is recorded as they are.
+
+    Args:
+        calibration: which calls too many of them fake, or few enough: then it stays.
+        real_scores: `(files,)`, finite.
+        false_alarms: the share, 0 to 1, at even odds.
+    """
+    lowest = float(np.quantile(calibration.llr(real_scores), false_alarms, method="higher"))
+    return Calibration(calibration.slope, calibration.intercept + max(0.0, -lowest))
