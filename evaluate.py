@@ -10,7 +10,9 @@
 
 Scores of one recording's windows are averaged, and it counts once. Intervals hold 95% of samples
 drawn over the speakers, or over the files where nobody knows them. The equal error rate (EER) is
-taken at the nearest point, equal scores together. Writes into the run folder, or to evaluations/:
+taken at the nearest point, equal scores together. Writes into the run folder, or to evaluations/,
+or where --out says; a folder that has the results of other files is left alone, and the next gets
+a number:
 
     report.html     everything, to read    metrics.json     every figure
     scores.csv      the score of each file trials.txt       the last split's, as ASVspoof has them
@@ -18,6 +20,9 @@ taken at the nearest point, equal scores together. Writes into the run folder, o
 """
 
 import argparse
+import itertools
+import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -33,6 +38,7 @@ from deepfake_audio.compatibility import drawn_otherwise
 from deepfake_audio.config import SECTIONS_OF_USE, load_settings
 from deepfake_audio.dataset import (
     LABELS,
+    MANIFEST,
     SPLITS,
     DataCheck,
     ImageRecord,
@@ -43,7 +49,7 @@ from deepfake_audio.dataset import (
 )
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
 from deepfake_audio.evaluation import Subject, compare_tables, evaluate_scores
-from deepfake_audio.files import is_file, replacing, write_json
+from deepfake_audio.files import is_file, is_folder, replacing, write_json
 from deepfake_audio.pictures import TITLES, draw_history, draw_scores
 from deepfake_audio.report import report_content, write_report
 from deepfake_audio.score_files import (
@@ -59,9 +65,10 @@ from deepfake_audio.settings import Settings
 from deepfake_audio.tables import NAMES, format_comparison, format_results, one_class_line
 
 EVALUATIONS = Path("evaluations")
-SCORES, TRIALS, REPORT = "scores.csv", "trials.txt", "report.html"
+SCORES, TRIALS, REPORT, METRICS = "scores.csv", "trials.txt", "report.html", "metrics.json"
 KNOWN = ("split", "label", "speaker", "attack", "codec", "corpus")
 PICTURE_DPI = 150
+MAX_METRICS_BYTES = 100_000_000
 
 
 @script
@@ -93,12 +100,17 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--subset", help="of ASVspoof 2021's keys: eval, progress or hidden")
     parser.add_argument("--asv", metavar="FILE", help="speaker verification scores, for t-DCF")
     parser.add_argument(
+        "--out", metavar="FOLDER", help="of the results (default: in the run, or evaluations/)"
+    )
+    parser.add_argument(
         "--compare", nargs=2, metavar="RUN", help="two evaluated runs, or two scores.csv"
     )
     args = parser.parse_intermixed_args(argv)
     for option in ("keys", "subset", "asv"):
         if getattr(args, option) and not args.scores:
             raise UserError(f"--{option} goes with --scores. Received: no --scores.")
+    if args.out and args.compare:
+        raise UserError("--out is for results that are written. Received: --compare, which prints.")
     if sum(map(bool, (args.scores, args.compare, args.run or args.data))) > 1:
         raise UserError(
             "A run, a score file or a comparison is evaluated at a time. Received: several."
@@ -112,6 +124,10 @@ def evaluate_run(args: argparse.Namespace) -> int:
     run, record, settings = runs.open_run(args.run, False, args.settings, or_pretrained=elsewhere)
     origin = Path(args.data or settings.data.folder)
     drawn_so = drawn_otherwise(origin, settings, run)
+    inputs, output = {"run": run.name}, run.folder
+    if elsewhere or args.out:
+        usual = run.folder / f"on-{data_folder(origin).name}"
+        output = choose_output(args.out, usual, origin, inputs)
     data = check_images(read_records(origin), settings.image)
     for message in data.unreadable:
         report(message)
@@ -119,15 +135,15 @@ def evaluate_run(args: argparse.Namespace) -> int:
         raise UserError(f"At least one image must be readable. Received: none in {origin}.")
     files = score_splits(run, settings, data.records)
     tables = {split: score_table(f, record.calibration) for split, f in files.items()}
-    other = origin.resolve().parent if is_file(origin) else origin.resolve()
     subject = Subject(
         title=f"Run {run.name}",
         origin=str(origin),
-        output=run.folder if args.data is None else run.folder / f"on-{other.name}",
+        output=output,
         settings=settings,
         run=run,
         record=record,
         records={split: f.records for split, f in files.items()},
+        inputs=inputs,
         warnings=[*drawn_so, *data_warnings(run, record, settings, data, args.data)],
     )
     evaluate_tables(subject, tables)
@@ -137,21 +153,99 @@ def evaluate_run(args: argparse.Namespace) -> int:
 def evaluate_score_file(args: argparse.Namespace) -> int:
     """Evaluate scores that some system gave, and write everything to evaluations/."""
     path = Path(args.scores)
+    # The keys name their subsets: a slash in one must not lead out of the folder.
+    name = f"{path.stem}-{args.subset}".replace("/", "_") if args.subset else path.stem
+    inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
+    output = choose_output(args.out, EVALUATIONS / name, path, inputs)
     table = read_scores(path, args.keys and Path(args.keys), args.subset)
     asv = None
     if args.asv:
         scores = read_asv_scores(Path(args.asv))
         asv = metrics.asv_error_rates(scores["target"], scores["nontarget"], scores["spoof"])
-    # The keys name their subsets: a slash in one must not lead out of the folder.
-    name = f"{path.stem}-{args.subset}".replace("/", "_") if args.subset else path.stem
     settings = load_settings(None, args.settings)
-    inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
-    subject = Subject(
-        f"Scores {name}", str(path), EVALUATIONS / name, settings, asv=asv, inputs=inputs
-    )
+    subject = Subject(f"Scores {name}", str(path), output, settings, asv=asv, inputs=inputs)
     splits = [split for split in SPLITS if (table.split == split).any()]
     evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})
     return EXIT_OK
+
+
+def data_folder(data: Path) -> Path:
+    """Return the folder of images, without links: a manifest's is the one that it lies in."""
+    return data.resolve().parent if is_file(data) else data.resolve()
+
+
+def choose_output(
+    out: str | None, usual: Path, origin: Path, inputs: Mapping[str, str | None]
+) -> Path:
+    """Choose the folder of results, such that those of other files stay.
+
+    Args:
+        out: of --out; must be free of others' results.
+        usual: where nobody asks for a folder; a number is added while others' stand there.
+        origin: the data, or the score file.
+        inputs: what else the results rest on.
+    """
+    ours = {"data": str(origin)} | inputs
+    if out is not None:
+        check_output(Path(out), ours)
+        return Path(out)
+    numbered = (usual.with_name(f"{usual.name}-{number}") for number in itertools.count(2))
+    folders = itertools.chain([usual], numbered)
+    folder = next(folder for folder in folders if may_replace(folder, ours))
+    if folder != usual:
+        theirs = one_line(read_metrics(usual).get("data") or "other files")
+        print(f"{usual} has the results of {theirs}, which stay; these go to {folder}.\n")
+    return folder
+
+
+def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
+    """Raise a `UserError` unless the results of our files can be written to a folder."""
+    theirs = read_metrics(folder)
+    if not may_replace(folder, ours) or theirs.get("run") not in (None, ours.get("run")):
+        received = f"which has the results of {one_line(theirs.get('data') or 'other files')}"
+    elif is_file(folder / "run.json"):
+        received = "which is a run"
+    elif os.path.lexists(folder) and not is_folder(folder):
+        received = "which is no folder"
+    else:
+        return
+    raise UserError(
+        f"Results have a folder of their own. Received: --out {one_line(folder)}, {received}. "
+        "Name another one, or remove it."
+    )
+
+
+def may_replace(folder: Path, ours: Mapping[str, str | None]) -> bool:
+    """Return whether a folder has no results, or some of the same data, or scores and keys."""
+    theirs = read_metrics(folder)
+    return not theirs or all(
+        place_of(theirs.get(name)) == place_of(ours.get(name))
+        for name in ("data", "keys", "subset")
+    )
+
+
+def place_of(name: object) -> str | None:
+    """Return a path without links; a folder stands for the manifest in it."""
+    if not isinstance(name, str):
+        return None
+    try:
+        place = os.path.realpath(name)
+    except ValueError:  # not a path
+        return name
+    return place.removesuffix(f"{os.sep}{MANIFEST}")
+
+
+def read_metrics(folder: Path) -> dict:
+    """Return what an evaluation left in metrics.json: `{}` if nothing, no `data` if not known."""
+    path = folder / METRICS
+    if not is_file(path):
+        return {}
+    try:
+        whole = path.stat().st_size <= MAX_METRICS_BYTES
+        found = json.loads(path.read_text(encoding="utf-8")) if whole else None
+    except (OSError, ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) and found else {"data": None}
 
 
 def data_warnings(
@@ -253,8 +347,8 @@ def write_results(
     settings = {name: getattr(subject.settings, name).model_dump() for name in SECTIONS_OF_USE}
     content = {"data": subject.origin, **subject.inputs, "settings": settings}
     content |= {"warnings": list(subject.warnings), "splits": figures}
-    write_json(output / "metrics.json", content)
-    written = [SCORES, "metrics.json"]
+    write_json(output / METRICS, content)
+    written = [SCORES, METRICS]
     last = list(tables)[-1]
     for name in (REPORT, TRIALS, *(f"{picture}.png" for picture in TITLES)):
         (output / name).unlink(missing_ok=True)  # of an evaluation before

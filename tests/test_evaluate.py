@@ -1,0 +1,112 @@
+"""What evaluate.py says of images that a run was not trained on, and where its results go."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import evaluate
+from conftest import make_data_folder
+
+QUICK = "evaluate.bootstrap=0"
+
+
+@pytest.fixture
+def run(workspace, tmp_path, monkeypatch) -> Path:
+    """A folder with a copy of runs/first and the data/tiny that it was trained on."""
+    for name in ("runs/first", "data/tiny"):
+        shutil.copytree(workspace / name, tmp_path / name)
+    for folder in tmp_path.glob("runs/first/on-*"):
+        shutil.rmtree(folder)
+    monkeypatch.chdir(tmp_path)
+    return Path("runs/first")
+
+
+def metrics_in(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+# where results go
+
+
+def test_results_of_other_images_of_the_same_name_stay(run, capsys):
+    for place in ("a", "b"):
+        make_data_folder(Path(place, "x"), images_per_class=2)
+        assert evaluate.main(["--run", "first", "--data", f"{place}/x", QUICK]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "runs/first/on-x has the results of a/x, which stay; these go to runs/first/on-x-2.\n"
+        in (printed)
+    )
+    assert "Written to runs/first/on-x-2: report.html" in printed
+    assert metrics_in(run / "on-x")["data"] == "a/x"
+    assert metrics_in(run / "on-x-2")["data"] == "b/x"
+    for again in ("a/x", "b/x", str(Path("b/x").absolute()), "b/x/manifest.csv"):
+        assert evaluate.main(["--run", "first", "--data", again, QUICK]) == 0
+    assert sorted(path.name for path in run.glob("on-*")) == ["on-x", "on-x-2"]
+
+
+def test_scores_of_the_same_name_stay(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for place, best in (("a", 2), ("b", 3)):
+        Path(place).mkdir()
+        Path(place, "s.csv").write_text(f"file,label,score\nx,real,{best}\ny,fake,-1\n")
+        assert evaluate.main(["--scores", f"{place}/s.csv"]) == 0
+    assert "evaluations/s has the results of a/s.csv, which stay" in capsys.readouterr().out
+    names = {folder: metrics_in(Path("evaluations", folder))["data"] for folder in ("s", "s-2")}
+    assert names == {"s": "a/s.csv", "s-2": "b/s.csv"}
+    Path("scores.txt").write_text("a 1\nb 0\n")
+    for keys in ("first.txt", "second.txt"):
+        Path(keys).write_text("filename cm-label\na bonafide\nb spoof\n")
+        assert evaluate.main(["--scores", "scores.txt", "--keys", keys]) == 0
+    assert metrics_in(Path("evaluations/scores-2"))["keys"] == "second.txt"
+
+
+@pytest.mark.parametrize("left", ["", "[" * 100_000, "[]", '{"data": 3}', '{"data": "\\u0000"}'])
+def test_results_that_are_not_understood_stay(tmp_path, monkeypatch, left):
+    monkeypatch.chdir(tmp_path)
+    Path("evaluations/s").mkdir(parents=True)
+    Path("evaluations/s/metrics.json").write_text(left)
+    Path("s.csv").write_text("file,label,score\nx,real,2\ny,fake,-1\n")
+    assert evaluate.main(["--scores", "s.csv"]) == 0
+    assert Path("evaluations/s/metrics.json").read_text() == left
+    assert metrics_in(Path("evaluations/s-2"))["data"] == "s.csv"
+
+
+def test_results_go_where_they_are_wanted(run, capsys):
+    make_data_folder(Path("x"), images_per_class=2)
+    others = ["--run", "first", "--data", "x", "--out", "results/others", QUICK]
+    assert evaluate.main(others) == evaluate.main(others) == 0
+    assert (Path("results/others/report.html")).is_file() and not (run / "on-x").exists()
+    assert evaluate.main(["--run", "first", "--out", "results/own", QUICK]) == 0
+    assert metrics_in(Path("results/own"))["run"] == "first"
+    Path("s.csv").write_text("file,label,score\nx,real,2\ny,fake,-1\n")
+    assert evaluate.main(["--scores", "s.csv", "--out", "results/s"]) == 0
+    assert metrics_in(Path("results/s"))["data"] == "s.csv"
+    assert not Path("evaluations").exists()
+
+
+def test_results_are_not_written_over_others(run, capsys):
+    make_data_folder(Path("x"), images_per_class=2)
+    assert evaluate.main(["--run", "first", "--data", "x", "--out", "out", QUICK]) == 0
+    before = Path("out/metrics.json").read_text()
+    shutil.copytree(run, "runs/second")
+    Path("s.csv").write_text("file,label,score\nx,real,2\ny,fake,-1\n")
+    capsys.readouterr()
+    for args, received in (
+        (["--scores", "s.csv", "--out", "out"], "out, which has the results of x."),
+        (["--run", "second", "--data", "x", "--out", "out"], "out, which has the results of x."),
+        (["--scores", "s.csv", "--out", "s.csv"], "s.csv, which is no folder."),
+        (["--compare", "first", "second", "--out", "out"], "--compare, which prints."),
+    ):
+        assert evaluate.main(args) == 2
+        assert (
+            capsys.readouterr()
+            .err.split("Received: ")[1]
+            .startswith(received if "--compare" in args else f"--out {received}")
+        )
+    (Path("runs/second/metrics.json")).unlink(missing_ok=True)
+    assert evaluate.main(["--scores", "s.csv", "--out", "runs/second"]) == 2
+    assert "which is a run. Name another one" in capsys.readouterr().err
+    assert Path("out/metrics.json").read_text() == before
