@@ -10,7 +10,8 @@
 
 Scores of one recording's windows are averaged, and it counts once. Intervals hold 95% of samples
 drawn over the speakers, or over the files where nobody knows them. The equal error rate (EER) is
-taken at the nearest point, equal scores together. Writes into the run folder, or to evaluations/,
+taken at the nearest point, equal scores together. Images that the run was not trained on count
+together too, as all, whatever their splits. Writes into the run folder, or to evaluations/,
 or where --out says; a folder that has the results of other files is left alone, and the next gets
 a number:
 
@@ -30,6 +31,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from deepfake_audio import metrics, runs, scoring
 from deepfake_audio.arguments import Parser
@@ -62,7 +64,14 @@ from deepfake_audio.score_files import (
     write_trials,
 )
 from deepfake_audio.settings import Settings
-from deepfake_audio.tables import NAMES, format_comparison, format_results, one_class_line
+from deepfake_audio.tables import (
+    ALL,
+    NAMES,
+    files_of,
+    format_comparison,
+    format_results,
+    one_class_line,
+)
 
 EVALUATIONS = Path("evaluations")
 SCORES, TRIALS, REPORT, METRICS = "scores.csv", "trials.txt", "report.html", "metrics.json"
@@ -134,6 +143,9 @@ def evaluate_run(args: argparse.Namespace) -> int:
     if not data.records:
         raise UserError(f"At least one image must be readable. Received: none in {origin}.")
     files = score_splits(run, settings, data.records)
+    unseen = elsewhere and not was_learnt_from(origin, data, record, settings)
+    if unseen and len(files) > 1:
+        files[ALL] = pool_splits(files)
     tables = {split: score_table(f, record.calibration) for split, f in files.items()}
     subject = Subject(
         title=f"Run {run.name}",
@@ -287,6 +299,24 @@ def score_splits(
     }
 
 
+def was_learnt_from(
+    origin: Path, data: DataCheck, record: runs.RunRecord, settings: Settings
+) -> bool:
+    """Return whether a run was trained, or calibrated, on images of this folder."""
+    names = {one_line(place.name) for place in (origin.resolve(), data_folder(origin))}
+    return (
+        data.fingerprint == record.data_fingerprint
+        or place_of(str(origin)) == place_of(settings.data.folder)
+        or record.calibrated_on in names
+    )
+
+
+def pool_splits(files: Mapping[str, scoring.FileScores]) -> scoring.FileScores:
+    """Return the files of all splits together."""
+    records = [record for split in files.values() for record in split.records]
+    return scoring.FileScores(records, np.concatenate([f.scores for f in files.values()]))
+
+
 def score_table(files: scoring.FileScores, calibration: Calibration) -> ScoreTable:
     """Return a split's scores as a table; where files share a recording, images name them."""
     recordings = Counter(record.audio for record in files.records)
@@ -341,7 +371,7 @@ def write_results(
 ) -> list[str]:
     """Write tables, pictures and report; return the names of the files."""
     output, prior_fake = subject.output, subject.settings.predict.prior_fake
-    everything = join_tables(tables.values())
+    everything = tables[ALL] if ALL in tables else join_tables(tables.values())
     p_real = probability(everything.llr, prior_fake)
     write_scores(output / SCORES, everything, p_real)
     settings = {name: getattr(subject.settings, name).model_dump() for name in SECTIONS_OF_USE}
@@ -384,14 +414,18 @@ def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
             "Choose one: predict.prior_fake=0.5"
         )
     result, doubt = compare_tables(*tables, settings[0].evaluate, settings[0].predict)
-    print(f"{len(tables[0]):,} {NAMES[tables[0].split[0]]} files\n\n{format_comparison(result)}")
+    split = ALL if len(set(tables[0].split.tolist())) > 1 else tables[0].split[0]
+    print(f"{files_of(len(tables[0]), NAMES[split])}\n\n{format_comparison(result)}")
     if doubt:
         print(f"\nWarning: {doubt}")
     return EXIT_OK
 
 
 def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Settings]:
-    """Return the last split of a run's scores.csv, or of a file like it, and the settings."""
+    """Return what counts of a run's scores.csv, or of a file like it, and the settings.
+
+    That is the last split, or all of them where they were evaluated together.
+    """
     path, settings = Path(name), load_settings(None, overrides)
     if is_file(path / SCORES) and not is_file(path / "run.json"):  # an evaluation without a run
         path /= SCORES
@@ -404,6 +438,9 @@ def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, S
                 f"Make it with: python evaluate.py --run {run.name}"
             )
     table = read_scores(path, None, None)
+    evaluated = read_metrics(path.parent).get("splits") if path.name == SCORES else None
+    if isinstance(evaluated, dict) and ALL in evaluated:
+        return table, settings
     last = next(split for split in reversed(SPLITS) if (table.split == split).any())
     return table.where(table.split == last), settings
 

@@ -15,6 +15,7 @@ from deepfake_audio.images import encode_png, read_image
 from deepfake_audio.score_files import ScoreTable
 from deepfake_audio.settings import Settings
 from deepfake_audio.tables import (
+    ALL,
     FEW_SPEAKERS,
     NAMES,
     SCORE_FIGURES,
@@ -184,6 +185,7 @@ def training_content(subject: Subject) -> dict | None:
         "data": [
             data_row(split, label, [r for r in records if r.label == label])
             for split, records in subject.records.items()
+            if split != ALL
             for label in LABELS
         ],
         "settings": setting_rows(settings.model_dump()),

@@ -1,13 +1,16 @@
 """What evaluate.py says of images that a run was not trained on, and where its results go."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 import evaluate
-from conftest import make_data_folder
+from conftest import draw_image, make_data_folder
 
 QUICK = "evaluate.bootstrap=0"
 
@@ -110,3 +113,66 @@ def test_results_are_not_written_over_others(run, capsys):
     assert evaluate.main(["--scores", "s.csv", "--out", "runs/second"]) == 2
     assert "which is a run. Name another one" in capsys.readouterr().err
     assert Path("out/metrics.json").read_text() == before
+
+
+# images that the run was not trained on
+
+
+def make_wild(folder: Path) -> Path:
+    """Make images whose fakes are of one generator in each split."""
+    make_data_folder(folder, images_per_class=6)
+    manifest = (folder / "manifest.csv").read_text()
+    for split in ("train", "val", "test"):
+        manifest = re.sub(rf"^({split}/fake.*),vocoder,", rf"\1,of-{split},", manifest, flags=re.M)
+    (folder / "manifest.csv").write_text(manifest)
+    return folder
+
+
+def test_images_of_elsewhere_count_together_whatever_their_splits(run, capsys):
+    wild = make_wild(Path("wild"))
+    assert evaluate.main(["--run", "first", "--data", str(wild), "evaluate.bootstrap=20"]) == 0
+    printed = capsys.readouterr().out
+    rows = re.findall(r"^(training|validation|test|all) +(\S+)", printed, re.M)
+    assert rows[:4] == [("training", "12"), ("validation", "12"), ("test", "12"), ("all", "36")]
+    confusion = re.search(r"all files .*\nis fake +(\d+) +(\d+)\nis real +(\d+) +(\d+)", printed)
+    assert sum(map(int, confusion.groups())) == 36
+    assert set(re.findall(r"^of-\w+ +6 +18 ", printed, re.M)) and "test files" not in printed
+    output = run / "on-wild"
+    splits = metrics_in(output)["splits"]
+    assert list(splits) == ["train", "val", "test", "all"]
+    assert np.array_equal(
+        splits["all"]["confusion"], np.reshape(confusion.groups(), (2, 2)).astype(int)
+    )
+    assert (
+        splits["all"]["intervals"]["eer"] and len(splits["all"]["groups"]["attack"]["groups"]) == 3
+    )
+    page = (output / "report.html").read_text()
+    assert (
+        "<tr><th></th><th>all</th><th>test</th>" in page and "18 real, 18 fake, all files" in page
+    )
+    assert len((output / "trials.txt").read_text().splitlines()) == 36
+    assert len((output / "scores.csv").read_text().splitlines()) == 37
+    assert evaluate.main(["--compare", str(output), str(output), QUICK]) == 0
+    assert capsys.readouterr().out.startswith("36 files\n")
+
+
+def test_images_that_the_run_knows_do_not_count_together(run, capsys):
+    shutil.copytree("data/tiny", "copy")
+    shutil.copytree(run, "runs/fitted")
+    record = json.loads(Path("runs/fitted/run.json").read_text())
+    Path("runs/fitted/run.json").write_text(json.dumps(record | {"calibrated_on": "wild"}))
+    make_wild(Path("wild"))
+    cv2.imwrite("data/tiny/test/real/00.png", draw_image("real", 999))
+    for name, data in (("first", "data/tiny"), ("first", "copy"), ("fitted", "wild")):
+        assert evaluate.main(["--run", name, "--data", data, QUICK]) == 0
+        assert list(metrics_in(Path(f"runs/{name}/on-{Path(data).name}"))["splits"]) == [
+            "train", "val", "test",
+        ]  # fmt: skip
+
+
+def test_images_of_elsewhere_of_one_class_have_no_error_rate(run, capsys):
+    wild = make_wild(Path("wild"))
+    rows = (wild / "manifest.csv").read_text().splitlines()
+    (wild / "manifest.csv").write_text("\n".join(row for row in rows if "/real/" not in row))
+    assert evaluate.main(["--run", "first", "--data", str(wild)]) == 0
+    assert "\nWarning: all 18 files are fake; " in capsys.readouterr().out

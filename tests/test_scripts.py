@@ -249,7 +249,7 @@ def test_files_of_one_class_have_scores_but_no_error_rate(in_workspace, tmp_path
     assert "\nWarning: all 2 test files are fake; 2 of them were called fake." in printed
     output = Path("runs/first/on-fakes")
     figures = json.loads((output / "metrics.json").read_text())
-    assert figures["splits"].keys() == {"train", "val"}
+    assert figures["splits"].keys() == {"train", "val", "all"}
     assert len(read_rows(output / "scores.csv")) == 10
 
 
