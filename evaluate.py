@@ -413,9 +413,10 @@ def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
             "Systems are compared with one prior. Received: runs with two. "
             "Choose one: predict.prior_fake=0.5"
         )
-    result, doubt = compare_tables(*tables, settings[0].evaluate, settings[0].predict)
+    result, doubt, matched = compare_tables(*tables, settings[0].evaluate, settings[0].predict)
     split = ALL if len(set(tables[0].split.tolist())) > 1 else tables[0].split[0]
-    print(f"{files_of(len(tables[0]), NAMES[split])}\n\n{format_comparison(result)}")
+    print(f"{files_of(len(tables[0]), NAMES[split])}, matched by {matched}\n")
+    print(format_comparison(result))
     if doubt:
         print(f"\nWarning: {doubt}")
     return EXIT_OK

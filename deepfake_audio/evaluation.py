@@ -27,7 +27,7 @@ from deepfake_audio.metrics import (
     score_figures,
 )
 from deepfake_audio.runs import Run, RunRecord
-from deepfake_audio.score_files import ScoreTable
+from deepfake_audio.score_files import ScoreTable, trial_names
 from deepfake_audio.settings import EvaluateSettings, PredictSettings, Settings
 
 
@@ -164,47 +164,63 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
 
 def compare_tables(
     ours: ScoreTable, theirs: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
-) -> tuple[dict[str, dict], str]:
+) -> tuple[dict[str, dict], str, str]:
     """Compare two systems on the same files.
 
     Returns:
         For each figure: `ours`, `theirs`, their `difference`, and its 95% `interval`, None where
-        none can be given; and what is to be said of the intervals.
+        none can be given; what is to be said of the intervals; and by what files were matched.
 
     Raises:
         UserError: they did not score the same files.
     """
-    ours, theirs = match_files(ours, theirs)
+    ours, theirs, matched = match_files(ours, theirs)
     grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
     first, second = (g.figures(g.counts) for g in grouped)
     drawn = choose_drawn(ours.is_real, ours.speaker)
     intervals = {}
     if drawn.enough and settings.bootstrap:
         intervals = bootstrap_differences(*grouped, drawn.speakers, settings.bootstrap, SEED)
-    return {
-        name: {
-            "ours": float(first[name]),
-            "theirs": float(second[name]),
-            "difference": float(second[name] - first[name]),
-            "interval": intervals.get(name),
-        }
-        for name in first
-    }, drawn.doubt
+    return (
+        {
+            name: {
+                "ours": float(first[name]),
+                "theirs": float(second[name]),
+                "difference": float(second[name] - first[name]),
+                "interval": intervals.get(name),
+            }
+            for name in first
+        },
+        drawn.doubt,
+        matched,
+    )
 
 
-def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable]:
-    """Return both tables in one order, or raise a `UserError` if their files differ."""
-    ours, theirs = (table.where(np.argsort(table.file)) for table in (ours, theirs))
-    if not np.array_equal(ours.file, theirs.file) or len(set(ours.file.tolist())) < len(ours):
-        common = len(set(ours.file.tolist()) & set(theirs.file.tolist()))
-        raise UserError(
-            "Systems are compared on the same files. "
-            f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
-            "Evaluate both on the same data."
-        )
-    if not np.array_equal(ours.label, theirs.label):
-        raise UserError("Systems are compared on the same files. Received: other labels for some.")
-    return ours, theirs
+def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable, str]:
+    """Return both tables in one order, and what they were matched by: names, else trials.
+
+    Raises:
+        UserError: the files, or their labels, differ.
+    """
+    common = 0
+    for matched, named in (
+        ("name", lambda table: table.file.tolist()),
+        ("name without folder and suffix", trial_names),
+    ):
+        first, second = named(ours) or [], named(theirs) or []
+        common = max(common, len(set(first) & set(second)))
+        if len(ours) == len(theirs) == len(set(first)) == common:
+            ours, theirs = ours.where(np.argsort(first)), theirs.where(np.argsort(second))
+            if np.array_equal(ours.label, theirs.label):
+                return ours, theirs, matched
+            raise UserError(
+                "Systems are compared on the same files. Received: other labels for some."
+            )
+    raise UserError(
+        "Systems are compared on the same files. "
+        f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
+        "Evaluate both on the same data."
+    )
 
 
 def mistakes(table: ScoreTable, threshold: float, most: int) -> Sequence[int]:

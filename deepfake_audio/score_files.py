@@ -305,23 +305,33 @@ def write_scores(path: Path, table: ScoreTable, p_real: np.ndarray) -> None:
 
 
 def write_trials(path: Path, table: ScoreTable) -> bool:
-    """Write the challenges' format: lines of `trial score`, a trial being the stem of its file.
-
-    Where two files have one stem, their paths without suffixes stand for them; blanks become `_`.
+    """Write the challenges' format: lines of `trial score`, see `trial_names`.
 
     Returns:
         Whether it was written: not where two names would be the same even so.
     """
-    for named in (lambda name: name.rpartition("/")[2], str):
-        trials = ["_".join(named(_without_suffix(name)).split()) for name in table.file]
-        if len(set(trials)) == len(trials):
-            break
-    else:
+    trials = trial_names(table)
+    if trials is None:
         return False
     with replacing(path) as partial:
         lines = (f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
         partial.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
     return True
+
+
+def trial_names(table: ScoreTable) -> list[str] | None:
+    """Return what files are called as trials: their stems.
+
+    Where two files have one stem, their paths without suffixes stand for them; blanks become `_`.
+
+    Returns:
+        None where two names would be the same even so.
+    """
+    for named in (lambda name: name.rpartition("/")[2], str):
+        trials = ["_".join(named(_without_suffix(name)).split()) for name in table.file]
+        if len(set(trials)) == len(trials):
+            return trials
+    return None
 
 
 def _without_suffix(name: str) -> str:

@@ -153,7 +153,7 @@ def test_images_of_elsewhere_count_together_whatever_their_splits(run, capsys):
     assert len((output / "trials.txt").read_text().splitlines()) == 36
     assert len((output / "scores.csv").read_text().splitlines()) == 37
     assert evaluate.main(["--compare", str(output), str(output), QUICK]) == 0
-    assert capsys.readouterr().out.startswith("36 files\n")
+    assert capsys.readouterr().out.startswith("36 files, matched by name\n")
 
 
 def test_images_that_the_run_knows_do_not_count_together(run, capsys):

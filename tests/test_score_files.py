@@ -234,6 +234,29 @@ def test_a_comparison_of_two_voices_is_no_proof(capsys):
     assert "+0.00% to +0.00%" not in printed
 
 
+def test_paths_are_compared_with_trials(capsys):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=40).round(3)
+    labels = ["real", "fake"] * 20
+    paths = [f"wav/{label}/LA_{n}.flac" for n, label in enumerate(labels)]
+    trials = [f"LA_{n}" for n in range(40)]
+    for name, files, order in (("ours", paths, range(40)), ("theirs", trials, range(39, -1, -1))):
+        rows = [f"{files[n]},{labels[n]},{scores[n]}" for n in order]
+        Path(f"{name}.csv").write_text("\n".join(["file,label,score", *rows]))
+    assert evaluate.main(["--compare", "ours.csv", "theirs.csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "40 test files, matched by name without folder and suffix"
+    assert all("+0.00" in line and line.endswith("could be chance") for line in lines[3:10])
+    Path("theirs.csv").write_text(Path("theirs.csv").read_text().replace("LA_7,", "LA_77,"))
+    assert evaluate.main(["--compare", "ours.csv", "theirs.csv"]) == 2
+    assert "40 and 40 files, 39 of them in both." in capsys.readouterr().err
+    same_stem = "file,label,score\na/x.wav,real,1\nb/x.wav,fake,0\n"
+    Path("ours.csv").write_text(same_stem)
+    Path("theirs.csv").write_text(same_stem.replace("b/x", "c/x"))
+    assert evaluate.main(["--compare", "ours.csv", "theirs.csv"]) == 2
+    assert "2 and 2 files, 1 of them in both." in capsys.readouterr().err
+
+
 def test_a_corpus_that_gives_the_class_away_is_warned_of(capsys):
     rows = [f"{n},{('real', 'fake')[n % 2]},{('lj', 'wf')[n % 2]},{n % 2}" for n in range(20)]
     Path("own.csv").write_text("\n".join(["file,label,corpus,score", *rows]))

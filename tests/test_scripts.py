@@ -268,7 +268,7 @@ def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path,
     capsys.readouterr()
     assert evaluate.main(["--compare", "first", "runs/first/scores.csv"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "24 test files"
+    assert lines[0] == "24 test files, matched by name"
     assert all(line.endswith("could be chance") for line in lines[3:10])
     assert lines[-1].startswith("Warning: One class has 1 speakers")
     other = tmp_path / "other.csv"
