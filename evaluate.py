@@ -3,7 +3,8 @@
     python evaluate.py                          the newest run, on the images it was made with
     python evaluate.py --run first              runs/first
     python evaluate.py --data data/mine         on other images: a folder, or a manifest.csv
-    python evaluate.py --scores S --keys K      another system's scores, in ASVspoof's formats
+    python evaluate.py --scores S --keys K      another system's scores; formats in README.md
+    python evaluate.py --scores S --keys K --missing 0             files without a score count as 0
     python evaluate.py --scores S --keys K --asv A                 with t-DCF
     python evaluate.py --compare runs/first runs/second            is one better, or is it noise?
     python evaluate.py predict.prior_fake=0.1 evaluate.bootstrap=0     settings for this time
@@ -23,6 +24,7 @@ a number:
 import argparse
 import itertools
 import json
+import math
 import os
 import sys
 from collections import Counter
@@ -55,10 +57,12 @@ from deepfake_audio.files import is_file, is_folder, replacing, write_json
 from deepfake_audio.pictures import TITLES, draw_history, draw_scores
 from deepfake_audio.report import report_content, write_report
 from deepfake_audio.score_files import (
+    NAMED,
     ScoreTable,
     join_tables,
     make_table,
     read_asv_scores,
+    read_filled_scores,
     read_scores,
     write_scores,
     write_trials,
@@ -107,6 +111,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scores", metavar="FILE", help="scores of any system, instead of a run")
     parser.add_argument("--keys", metavar="FILE", help="what the scored files are")
     parser.add_argument("--subset", help="of ASVspoof 2021's keys: eval, progress or hidden")
+    parser.add_argument(
+        "--missing", metavar="SCORE", type=float, help="of files without one (default: refused)"
+    )
     parser.add_argument("--asv", metavar="FILE", help="speaker verification scores, for t-DCF")
     parser.add_argument(
         "--out", metavar="FOLDER", help="of the results (default: in the run, or evaluations/)"
@@ -115,9 +122,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--compare", nargs=2, metavar="RUN", help="two evaluated runs, or two scores.csv"
     )
     args = parser.parse_intermixed_args(argv)
-    for option in ("keys", "subset", "asv"):
-        if getattr(args, option) and not args.scores:
+    for option in ("keys", "subset", "asv", "missing"):
+        if getattr(args, option) is not None and not args.scores:
             raise UserError(f"--{option} goes with --scores. Received: no --scores.")
+    if not math.isfinite(args.missing or 0):
+        raise UserError(f"A score is a finite number. Received: --missing {args.missing}.")
     if args.out and args.compare:
         raise UserError("--out is for results that are written. Received: --compare, which prints.")
     if sum(map(bool, (args.scores, args.compare, args.run or args.data))) > 1:
@@ -169,16 +178,30 @@ def evaluate_score_file(args: argparse.Namespace) -> int:
     name = f"{path.stem}-{args.subset}".replace("/", "_") if args.subset else path.stem
     inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
     output = choose_output(args.out, EVALUATIONS / name, path, inputs)
-    table = read_scores(path, args.keys and Path(args.keys), args.subset)
+    keys = args.keys and Path(args.keys)
+    table, without = read_filled_scores(path, keys, args.subset, args.missing)
+    inputs["missing"] = {"score": args.missing, "files": len(without)}
     asv = None
     if args.asv:
         scores = read_asv_scores(Path(args.asv))
         asv = metrics.asv_error_rates(scores["target"], scores["nontarget"], scores["spoof"])
     settings = load_settings(None, args.settings)
-    subject = Subject(f"Scores {name}", str(path), output, settings, asv=asv, inputs=inputs)
+    warnings = [missing_line(without, len(table), args.missing)] if without else []
+    subject = Subject(
+        f"Scores {name}", str(path), output, settings, asv=asv, inputs=inputs, warnings=warnings
+    )
     splits = [split for split in SPLITS if (table.split == split).any()]
     evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})
     return EXIT_OK
+
+
+def missing_line(without: Sequence[str], files: int, score: float) -> str:
+    """Say which files have no score, and what they count as."""
+    shown = ", ".join(map(one_line, without[:NAMED])) + (", ..." if len(without) > NAMED else "")
+    return (
+        f"{len(without):,} of {files:,} files have no score and count with {score:g} (--missing): "
+        f"{shown}"
+    )
 
 
 def data_folder(data: Path) -> Path:

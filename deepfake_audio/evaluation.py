@@ -54,7 +54,7 @@ class Subject:
     record: RunRecord | None = None
     records: Mapping[str, Sequence[ImageRecord]] | None = None
     asv: AsvErrorRates | None = None
-    inputs: Mapping[str, str | None] = field(default_factory=dict)
+    inputs: Mapping[str, object] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 
 
