@@ -110,7 +110,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--scores", metavar="FILE", help="scores of any system, instead of a run")
     parser.add_argument("--keys", metavar="FILE", help="what the scored files are")
-    parser.add_argument("--subset", help="of ASVspoof 2021's keys: eval, progress or hidden")
+    parser.add_argument("--subset", help="of ASVspoof 2021's keys: eval, progress, hidden or all")
     parser.add_argument(
         "--missing", metavar="SCORE", type=float, help="of files without one (default: refused)"
     )

@@ -44,6 +44,7 @@ OWN_COLUMNS = ("file", "label", "score")
 UNLABELLED_COLUMNS = ("file", "score")  # of a table of predict.py, which has others besides
 KEY_COLUMNS = ("file", "label")
 ASV_KEYS = ("target", "nontarget", "spoof")
+ALL_SUBSETS = "all"
 NAMED = 3  # so many files stand in a message
 
 
@@ -107,7 +108,7 @@ def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable
         keys: what the files are: a protocol of ASVspoof 2019, 2021 or 5, a table with the header
             `filename cm-label`, or a CSV that prepare.py takes for labels.csv; None where the
             scores say it themselves.
-        subset: of ASVspoof 2021's keys.
+        subset: of ASVspoof 2021's keys, or `all`.
 
     Raises:
         UserError: a malformed line, a file without a score or with two, keys without a subset.
@@ -272,9 +273,9 @@ def choose_subset(listings: list[Listing], subset: str | None, keys: Path) -> li
     if subset is None and len(known) > 1:
         raise UserError(
             f"These keys hold several subsets. Received: {', '.join(known)} in {keys}. "
-            "Choose one with --subset; published figures use eval."
+            "Choose one with --subset, or all of them; published figures use eval."
         )
-    if subset is None:
+    if subset is None or (subset == ALL_SUBSETS and known):
         return listings
     if subset not in known:
         raise UserError(

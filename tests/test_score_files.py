@@ -109,6 +109,8 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
     }
     assert codecs == {"alaw": (10, 10), "gsm": (10, 10)}
     assert figures["groups"]["speaker"]["mean_eer"] != figures["eer"]
+    assert evaluate.main([*args, "--subset", "all", "evaluate.bootstrap=0"]) == 0
+    assert metrics_of("scores-all")["files"] == 60
     codec = figures["groups"]["codec"]
     assert codec["interval"][0] <= codec["mean_eer"] <= codec["interval"][1]
     assert figures["groups"]["speaker"]["interval"] is None  # speakers are what is drawn
@@ -116,7 +118,7 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
     assert evaluate.main(args) == 2
     assert capsys.readouterr().err == (
         "error: These keys hold several subsets. Received: eval, progress in trial_metadata.txt. "
-        "Choose one with --subset; published figures use eval.\n"
+        "Choose one with --subset, or all of them; published figures use eval.\n"
     )
 
 
