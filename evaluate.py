@@ -47,12 +47,10 @@ from deepfake_audio.dataset import (
     DataCheck,
     ImageRecord,
     check_images,
-    is_data,
     read_records,
-    speaker_warnings,
 )
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
-from deepfake_audio.evaluation import Subject, compare_tables, evaluate_scores
+from deepfake_audio.evaluation import Subject, compare_tables, data_warnings, evaluate_scores
 from deepfake_audio.files import is_file, is_folder, replacing, write_json
 from deepfake_audio.pictures import TITLES, draw_history, draw_scores
 from deepfake_audio.report import report_content, write_report
@@ -165,7 +163,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
         record=record,
         records={split: f.records for split, f in files.items()},
         inputs=inputs,
-        warnings=[*drawn_so, *data_warnings(run, record, settings, data, args.data)],
+        warnings=[*drawn_so, *data_warnings(run, record, settings, data, elsewhere, unseen)],
     )
     evaluate_tables(subject, tables)
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
@@ -281,32 +279,6 @@ def read_metrics(folder: Path) -> dict:
     except (OSError, ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) and found else {"data": None}
-
-
-def data_warnings(
-    run: runs.Run, record: runs.RunRecord, settings: Settings, data: DataCheck, other: str | None
-) -> list[str]:
-    """Return a line for each reason to doubt figures on this data."""
-    warnings = speaker_warnings(data.records)
-    if data.repeated:
-        warnings.append(
-            f"{len(data.repeated):,} images stand in a later split too, such as "
-            f"{one_line(data.repeated[0])}; they count there alone."
-        )
-    trained_on = Path(settings.data.folder)
-    if other is None and data.fingerprint != record.data_fingerprint:
-        warnings.append(f"{trained_on} has changed since {run.name} was trained.")
-    if other is not None and not is_data(trained_on):
-        warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
-    elif other is not None:
-        trained = {r.speaker for r in read_records(trained_on) if r.split == "train"} - {""}
-        shared = sorted(trained & {r.speaker for r in data.records})
-        if shared:
-            warnings.append(
-                f"{len(shared):,} speakers stand in the run's training data too "
-                f"({', '.join(shared[:3])}): error rates on them are too good."
-            )
-    return warnings
 
 
 def score_splits(

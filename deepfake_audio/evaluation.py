@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.calibration import decision_threshold
-from deepfake_audio.dataset import ImageRecord
-from deepfake_audio.errors import UserError
+from deepfake_audio.dataset import (
+    LABELS,
+    DataCheck,
+    ImageRecord,
+    is_data,
+    read_records,
+    speaker_warnings,
+)
+from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.groups import add_intervals, group_figures, group_warnings
 from deepfake_audio.intervals import (
     SEED,
@@ -29,6 +36,8 @@ from deepfake_audio.metrics import (
 from deepfake_audio.runs import Run, RunRecord
 from deepfake_audio.score_files import ScoreTable, trial_names
 from deepfake_audio.settings import EvaluateSettings, PredictSettings, Settings
+
+FEW_FILES = 30  # of a class; with fewer, figures and calibrations are warned of
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,11 @@ def group_table(
 def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
     """Return a line for each reason to doubt the figures."""
     warnings = []
+    if min(counts := [figures[label] for label in LABELS]) < FEW_FILES:
+        warnings.append(
+            f"{counts[0]:,} fake and {counts[1]:,} real files are few: a single one is "
+            f"{1 / min(counts):.1%} of its class."
+        )
     if figures["eer"] > 0.5:
         warnings.append(
             f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
@@ -160,6 +174,74 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
             "log-likelihood ratios: ln(p / (1 - p)) less the log-odds of real in training."
         )
     return warnings
+
+
+def data_warnings(
+    run: Run,
+    record: RunRecord,
+    settings: Settings,
+    data: DataCheck,
+    elsewhere: bool,
+    unseen: bool,
+) -> list[str]:
+    """Return a line for each reason to doubt figures on this data.
+
+    Args:
+        run: which is evaluated.
+        record: its own.
+        settings: its own.
+        data: the images.
+        elsewhere: they were named, and are not what the run finds by itself.
+        unseen: the run was not trained on them, so its splits do not matter.
+    """
+    warnings = [] if unseen else speaker_warnings(data.records)
+    if data.repeated:
+        warnings.append(
+            f"{len(data.repeated):,} images stand in a later split too, such as "
+            f"{one_line(data.repeated[0])}; they count there alone."
+        )
+    trained_on = Path(settings.data.folder)
+    known = {r.speaker for r in data.records} - {""}
+    if not elsewhere:
+        if not known:
+            warnings.append(
+                "No speaker is known: the same voice may stand in training and in test, and error "
+                "rates would be too good."
+            )
+        if data.fingerprint == record.data_fingerprint:
+            return warnings + calibration_warnings(record, data.records)
+        return [*warnings, f"{trained_on} has changed since {run.name} was trained."]
+    if not is_data(trained_on):
+        warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
+        return warnings
+    learnt_from = read_records(trained_on)
+    trained = {r.speaker for r in learnt_from if r.split == "train"} - {""}
+    shared = sorted(trained & known)
+    if shared:
+        warnings.append(
+            f"{len(shared):,} speakers stand in the run's training data too "
+            f"({', '.join(shared[:3])}): error rates on them are too good."
+        )
+    if not trained or not known:
+        warnings.append(
+            f"No speaker is known {'in training' if known else 'here'}: nobody can tell whether "
+            "voices were trained on."
+        )
+    return warnings + calibration_warnings(record, learnt_from)
+
+
+def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:
+    """Return a line if a run's calibration rests on few files of those that it learnt from."""
+    fake, real = (
+        len({r.source for r in learnt_from if (r.split, r.label) == ("val", label)})
+        for label in LABELS
+    )
+    if record.calibrated_on or not 0 < min(fake, real) < FEW_FILES:
+        return []
+    return [
+        f"The run was calibrated on {fake:,} fake and {real:,} real validation files: of so few, "
+        "its confidence may be chance."
+    ]
 
 
 def compare_tables(

@@ -1,5 +1,6 @@
 """What evaluate.py says of images that a run was not trained on, and where its results go."""
 
+import html
 import json
 import re
 import shutil
@@ -154,6 +155,60 @@ def test_images_of_elsewhere_count_together_whatever_their_splits(run, capsys):
     assert len((output / "scores.csv").read_text().splitlines()) == 37
     assert evaluate.main(["--compare", str(output), str(output), QUICK]) == 0
     assert capsys.readouterr().out.startswith("36 files, matched by name\n")
+
+
+def warnings_of(*args: str) -> list[str]:
+    assert evaluate.main(["--run", "first", *args, "--out", "told", QUICK]) == 0
+    told = metrics_in(Path("told"))
+    page = html.unescape(Path("told/report.html").read_text())
+    shutil.rmtree("told")
+    assert all(f"<li>{line}</li>" in page for line in told["warnings"])
+    return told["warnings"] + told["splits"]["test"]["warnings"]
+
+
+def forget_speakers(data: str) -> None:
+    manifest = Path(data, "manifest.csv")
+    manifest.write_text(re.sub(r",(ann|bob|cem|dee),", ",,", manifest.read_text()))
+
+
+def test_few_files_are_warned_of(run):
+    of_calibration = (
+        "The run was calibrated on 12 fake and 12 real validation files: of so few, its "
+        "confidence may be chance."
+    )
+    own = warnings_of()
+    assert own[0] == of_calibration
+    assert own[1] == "12 fake and 12 real files are few: a single one is 8.3% of its class."
+    make_data_folder(Path("wild"), images_per_class=30)
+    forget_speakers("wild")
+    assert of_calibration in warnings_of("--data", "wild")
+    assert not any("are few" in line for line in warnings_of("--data", "wild"))
+
+
+def test_unknown_speakers_are_warned_of(run):
+    wild = make_data_folder(Path("wild"), images_per_class=4)
+    assert not any("No speaker is known" in line for line in warnings_of("--data", str(wild)))
+    forget_speakers("wild")
+    assert "No speaker is known here: nobody can tell whether voices were trained on." in (
+        warnings_of("--data", "wild")
+    )
+    forget_speakers("data/tiny")
+    assert any(line.startswith("No speaker is known: the same voice") for line in warnings_of())
+    make_data_folder(Path("other"), images_per_class=5)
+    assert "No speaker is known in training: nobody can tell whether voices were trained on." in (
+        warnings_of("--data", "other")
+    )
+    shutil.rmtree("data/tiny")
+    told = warnings_of("--data", "wild")
+    assert "data/tiny is not here: nobody can tell whose voices were trained on." in told
+    assert not any("No speaker is known" in line for line in told)
+
+
+def test_speakers_in_two_splits_do_not_matter_where_none_was_trained_on(run):
+    wild = make_data_folder(Path("wild"), images_per_class=4)
+    manifest = (wild / "manifest.csv").read_text()
+    (wild / "manifest.csv").write_text(re.sub(r",(ann|bob|cem|dee),", ",eve,", manifest))
+    assert not any("more than one split" in line for line in warnings_of("--data", "wild"))
 
 
 def test_images_that_the_run_knows_do_not_count_together(run, capsys):
