@@ -3,14 +3,18 @@
     python evaluate.py                          the newest run, on the images it was made with
     python evaluate.py --run first              runs/first
     python evaluate.py --data data/mine         on other images: a folder, or a manifest.csv
-    python evaluate.py --scores S --keys K      another system's scores, in ASVspoof's formats
+    python evaluate.py --scores S --keys K      another system's scores; formats in README.md
+    python evaluate.py --scores S --keys K --missing 0             files without a score count as 0
     python evaluate.py --scores S --keys K --asv A                 with t-DCF
     python evaluate.py --compare runs/first runs/second            is one better, or is it noise?
     python evaluate.py predict.prior_fake=0.1 evaluate.bootstrap=0     settings for this time
 
 Scores of one recording's windows are averaged, and it counts once. Intervals hold 95% of samples
 drawn over the speakers, or over the files where nobody knows them. The equal error rate (EER) is
-taken at the nearest point, equal scores together. Writes into the run folder, or to evaluations/:
+taken at the nearest point, equal scores together. Images that the run was not trained on count
+together too, as all, whatever their splits. Writes into the run folder, or to evaluations/,
+or where --out says; a folder that has the results of other files is left alone, and the next gets
+a number:
 
     report.html     everything, to read    metrics.json     every figure
     scores.csv      the score of each file trials.txt       the last split's, as ASVspoof has them
@@ -18,6 +22,10 @@ taken at the nearest point, equal scores together. Writes into the run folder, o
 """
 
 import argparse
+import itertools
+import json
+import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,6 +33,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from deepfake_audio import metrics, runs, scoring
 from deepfake_audio.arguments import Parser
@@ -33,36 +42,45 @@ from deepfake_audio.compatibility import drawn_otherwise
 from deepfake_audio.config import SECTIONS_OF_USE, load_settings
 from deepfake_audio.dataset import (
     LABELS,
+    MANIFEST,
     SPLITS,
     DataCheck,
     ImageRecord,
     check_images,
-    is_data,
     read_records,
-    speaker_warnings,
 )
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
-from deepfake_audio.evaluation import Subject, compare_tables, evaluate_scores
-from deepfake_audio.files import is_file, replacing, write_json
+from deepfake_audio.evaluation import Subject, compare_tables, data_warnings, evaluate_scores
+from deepfake_audio.files import is_file, is_folder, replacing, write_json
 from deepfake_audio.history import read_history
 from deepfake_audio.pictures import TITLES, draw_history, draw_scores
 from deepfake_audio.report import report_content, write_report
 from deepfake_audio.score_files import (
+    NAMED,
     ScoreTable,
     join_tables,
     make_table,
     read_asv_scores,
+    read_filled_scores,
     read_scores,
     write_scores,
     write_trials,
 )
 from deepfake_audio.settings import Settings
-from deepfake_audio.tables import NAMES, format_comparison, format_results, one_class_line
+from deepfake_audio.tables import (
+    ALL,
+    NAMES,
+    files_of,
+    format_comparison,
+    format_results,
+    one_class_line,
+)
 
 EVALUATIONS = Path("evaluations")
-SCORES, TRIALS, REPORT = "scores.csv", "trials.txt", "report.html"
+SCORES, TRIALS, REPORT, METRICS = "scores.csv", "trials.txt", "report.html", "metrics.json"
 KNOWN = ("split", "label", "speaker", "attack", "codec", "corpus")
 PICTURE_DPI = 150
+MAX_METRICS_BYTES = 100_000_000
 
 
 @script
@@ -91,15 +109,25 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--scores", metavar="FILE", help="scores of any system, instead of a run")
     parser.add_argument("--keys", metavar="FILE", help="what the scored files are")
-    parser.add_argument("--subset", help="of ASVspoof 2021's keys: eval, progress or hidden")
+    parser.add_argument("--subset", help="of ASVspoof 2021's keys: eval, progress, hidden or all")
+    parser.add_argument(
+        "--missing", metavar="SCORE", type=float, help="of files without one (default: refused)"
+    )
     parser.add_argument("--asv", metavar="FILE", help="speaker verification scores, for t-DCF")
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="of the results (default: in the run, or evaluations/)"
+    )
     parser.add_argument(
         "--compare", nargs=2, metavar="RUN", help="two evaluated runs, or two scores.csv"
     )
     args = parser.parse_intermixed_args(argv)
-    for option in ("keys", "subset", "asv"):
-        if getattr(args, option) and not args.scores:
+    for option in ("keys", "subset", "asv", "missing"):
+        if getattr(args, option) is not None and not args.scores:
             raise UserError(f"--{option} goes with --scores. Received: no --scores.")
+    if not math.isfinite(args.missing or 0):
+        raise UserError(f"A score is a finite number. Received: --missing {args.missing}.")
+    if args.out and args.compare:
+        raise UserError("--out is for results that are written. Received: --compare, which prints.")
     if sum(map(bool, (args.scores, args.compare, args.run or args.data))) > 1:
         raise UserError(
             "A run, a score file or a comparison is evaluated at a time. Received: several."
@@ -113,23 +141,30 @@ def evaluate_run(args: argparse.Namespace) -> int:
     run, record, settings = runs.open_run(args.run, False, args.settings, or_pretrained=elsewhere)
     origin = Path(args.data or settings.data.folder)
     drawn_so = drawn_otherwise(origin, settings, run)
+    inputs, output = {"run": run.name}, run.folder
+    if elsewhere or args.out:
+        usual = run.folder / f"on-{data_folder(origin).name}"
+        output = choose_output(args.out, usual, origin, inputs)
     data = check_images(read_records(origin), settings.image)
     for message in data.unreadable:
         report(message)
     if not data.records:
         raise UserError(f"At least one image must be readable. Received: none in {origin}.")
     files = score_splits(run, settings, data.records)
+    unseen = elsewhere and not was_learnt_from(origin, data, record, settings)
+    if unseen and len(files) > 1:
+        files[ALL] = pool_splits(files)
     tables = {split: score_table(f, record.calibration) for split, f in files.items()}
-    other = origin.resolve().parent if is_file(origin) else origin.resolve()
     subject = Subject(
         title=f"Run {run.name}",
         origin=str(origin),
-        output=run.folder if args.data is None else run.folder / f"on-{other.name}",
+        output=output,
         settings=settings,
         run=run,
         record=record,
         records={split: f.records for split, f in files.items()},
-        warnings=[*drawn_so, *data_warnings(run, record, settings, data, args.data)],
+        inputs=inputs,
+        warnings=[*drawn_so, *data_warnings(run, record, settings, data, elsewhere, unseen)],
     )
     evaluate_tables(subject, tables)
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
@@ -138,47 +173,113 @@ def evaluate_run(args: argparse.Namespace) -> int:
 def evaluate_score_file(args: argparse.Namespace) -> int:
     """Evaluate scores that some system gave, and write everything to evaluations/."""
     path = Path(args.scores)
-    table = read_scores(path, args.keys and Path(args.keys), args.subset)
+    # The keys name their subsets: a slash in one must not lead out of the folder.
+    name = f"{path.stem}-{args.subset}".replace("/", "_") if args.subset else path.stem
+    inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
+    output = choose_output(args.out, EVALUATIONS / name, path, inputs)
+    keys = args.keys and Path(args.keys)
+    table, without = read_filled_scores(path, keys, args.subset, args.missing)
+    inputs["missing"] = {"score": args.missing, "files": len(without)}
     asv = None
     if args.asv:
         scores = read_asv_scores(Path(args.asv))
         asv = metrics.asv_error_rates(scores["target"], scores["nontarget"], scores["spoof"])
-    # The keys name their subsets: a slash in one must not lead out of the folder.
-    name = f"{path.stem}-{args.subset}".replace("/", "_") if args.subset else path.stem
     settings = load_settings(None, args.settings)
-    inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
+    warnings = [missing_line(without, len(table), args.missing)] if without else []
     subject = Subject(
-        f"Scores {name}", str(path), EVALUATIONS / name, settings, asv=asv, inputs=inputs
+        f"Scores {name}", str(path), output, settings, asv=asv, inputs=inputs, warnings=warnings
     )
     splits = [split for split in SPLITS if (table.split == split).any()]
     evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})
     return EXIT_OK
 
 
-def data_warnings(
-    run: runs.Run, record: runs.RunRecord, settings: Settings, data: DataCheck, other: str | None
-) -> list[str]:
-    """Return a line for each reason to doubt figures on this data."""
-    warnings = speaker_warnings(data.records)
-    if data.repeated:
-        warnings.append(
-            f"{len(data.repeated):,} images stand in a later split too, such as "
-            f"{one_line(data.repeated[0])}; they count there alone."
-        )
-    trained_on = Path(settings.data.folder)
-    if other is None and data.fingerprint != record.data_fingerprint:
-        warnings.append(f"{trained_on} has changed since {run.name} was trained.")
-    if other is not None and not is_data(trained_on):
-        warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
-    elif other is not None:
-        trained = {r.speaker for r in read_records(trained_on) if r.split == "train"} - {""}
-        shared = sorted(trained & {r.speaker for r in data.records})
-        if shared:
-            warnings.append(
-                f"{len(shared):,} speakers stand in the run's training data too "
-                f"({', '.join(shared[:3])}): error rates on them are too good."
-            )
-    return warnings
+def missing_line(without: Sequence[str], files: int, score: float) -> str:
+    """Say which files have no score, and what they count as."""
+    shown = ", ".join(map(one_line, without[:NAMED])) + (", ..." if len(without) > NAMED else "")
+    return (
+        f"{len(without):,} of {files:,} files have no score and count with {score:g} (--missing): "
+        f"{shown}"
+    )
+
+
+def data_folder(data: Path) -> Path:
+    """Return the folder of images, without links: a manifest's is the one that it lies in."""
+    return data.resolve().parent if is_file(data) else data.resolve()
+
+
+def choose_output(
+    out: str | None, usual: Path, origin: Path, inputs: Mapping[str, str | None]
+) -> Path:
+    """Choose the folder of results, such that those of other files stay.
+
+    Args:
+        out: of --out; must be free of others' results.
+        usual: where nobody asks for a folder; a number is added while others' stand there.
+        origin: the data, or the score file.
+        inputs: what else the results rest on.
+    """
+    ours = {"data": str(origin)} | inputs
+    if out is not None:
+        check_output(Path(out), ours)
+        return Path(out)
+    numbered = (usual.with_name(f"{usual.name}-{number}") for number in itertools.count(2))
+    folders = itertools.chain([usual], numbered)
+    folder = next(folder for folder in folders if may_replace(folder, ours))
+    if folder != usual:
+        theirs = one_line(read_metrics(usual).get("data") or "other files")
+        print(f"{usual} has the results of {theirs}, which stay; these go to {folder}.\n")
+    return folder
+
+
+def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
+    """Raise a `UserError` unless the results of our files can be written to a folder."""
+    theirs = read_metrics(folder)
+    if not may_replace(folder, ours) or theirs.get("run") not in (None, ours.get("run")):
+        received = f"which has the results of {one_line(theirs.get('data') or 'other files')}"
+    elif is_file(folder / "run.json"):
+        received = "which is a run"
+    elif os.path.lexists(folder) and not is_folder(folder):
+        received = "which is no folder"
+    else:
+        return
+    raise UserError(
+        f"Results have a folder of their own. Received: --out {one_line(folder)}, {received}. "
+        "Name another one, or remove it."
+    )
+
+
+def may_replace(folder: Path, ours: Mapping[str, str | None]) -> bool:
+    """Return whether a folder has no results, or some of the same data, or scores and keys."""
+    theirs = read_metrics(folder)
+    return not theirs or all(
+        place_of(theirs.get(name)) == place_of(ours.get(name))
+        for name in ("data", "keys", "subset")
+    )
+
+
+def place_of(name: object) -> str | None:
+    """Return a path without links; a folder stands for the manifest in it."""
+    if not isinstance(name, str):
+        return None
+    try:
+        place = os.path.realpath(name)
+    except ValueError:  # not a path
+        return name
+    return place.removesuffix(f"{os.sep}{MANIFEST}")
+
+
+def read_metrics(folder: Path) -> dict:
+    """Return what an evaluation left in metrics.json: `{}` if nothing, no `data` if not known."""
+    path = folder / METRICS
+    if not is_file(path):
+        return {}
+    try:
+        whole = path.stat().st_size <= MAX_METRICS_BYTES
+        found = json.loads(path.read_text(encoding="utf-8")) if whole else None
+    except (OSError, ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) and found else {"data": None}
 
 
 def score_splits(
@@ -192,6 +293,24 @@ def score_splits(
         for split, chosen in by_split.items()
         if chosen
     }
+
+
+def was_learnt_from(
+    origin: Path, data: DataCheck, record: runs.RunRecord, settings: Settings
+) -> bool:
+    """Return whether a run was trained, or calibrated, on images of this folder."""
+    names = {one_line(place.name) for place in (origin.resolve(), data_folder(origin))}
+    return (
+        data.fingerprint == record.data_fingerprint
+        or place_of(str(origin)) == place_of(settings.data.folder)
+        or record.calibrated_on in names
+    )
+
+
+def pool_splits(files: Mapping[str, scoring.FileScores]) -> scoring.FileScores:
+    """Return the files of all splits together."""
+    records = [record for split in files.values() for record in split.records]
+    return scoring.FileScores(records, np.concatenate([f.scores for f in files.values()]))
 
 
 def score_table(files: scoring.FileScores, calibration: Calibration) -> ScoreTable:
@@ -248,14 +367,14 @@ def write_results(
 ) -> list[str]:
     """Write tables, pictures and report; return the names of the files."""
     output, prior_fake = subject.output, subject.settings.predict.prior_fake
-    everything = join_tables(tables.values())
+    everything = tables[ALL] if ALL in tables else join_tables(tables.values())
     p_real = probability(everything.llr, prior_fake)
     write_scores(output / SCORES, everything, p_real)
     settings = {name: getattr(subject.settings, name).model_dump() for name in SECTIONS_OF_USE}
     content = {"data": subject.origin, **subject.inputs, "settings": settings}
     content |= {"warnings": list(subject.warnings), "splits": figures}
-    write_json(output / "metrics.json", content)
-    written = [SCORES, "metrics.json"]
+    write_json(output / METRICS, content)
+    written = [SCORES, METRICS]
     last = list(tables)[-1]
     for name in (REPORT, TRIALS, *(f"{picture}.png" for picture in TITLES)):
         (output / name).unlink(missing_ok=True)  # of an evaluation before
@@ -290,15 +409,20 @@ def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
             "Systems are compared with one prior. Received: runs with two. "
             "Choose one: predict.prior_fake=0.5"
         )
-    result, doubt = compare_tables(*tables, settings[0].evaluate, settings[0].predict)
-    print(f"{len(tables[0]):,} {NAMES[tables[0].split[0]]} files\n\n{format_comparison(result)}")
+    result, doubt, matched = compare_tables(*tables, settings[0].evaluate, settings[0].predict)
+    split = ALL if len(set(tables[0].split.tolist())) > 1 else tables[0].split[0]
+    print(f"{files_of(len(tables[0]), NAMES[split])}, matched by {matched}\n")
+    print(format_comparison(result))
     if doubt:
         print(f"\nWarning: {doubt}")
     return EXIT_OK
 
 
 def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Settings]:
-    """Return the last split of a run's scores.csv, or of a file like it, and the settings."""
+    """Return what counts of a run's scores.csv, or of a file like it, and the settings.
+
+    That is the last split, or all of them where they were evaluated together.
+    """
     path, settings = Path(name), load_settings(None, overrides)
     if is_file(path / SCORES) and not is_file(path / "run.json"):  # an evaluation without a run
         path /= SCORES
@@ -311,6 +435,9 @@ def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, S
                 f"Make it with: python evaluate.py --run {run.name}"
             )
     table = read_scores(path, None, None)
+    evaluated = read_metrics(path.parent).get("splits") if path.name == SCORES else None
+    if isinstance(evaluated, dict) and ALL in evaluated:
+        return table, settings
     last = next(split for split in reversed(SPLITS) if (table.split == split).any())
     return table.where(table.split == last), settings
 

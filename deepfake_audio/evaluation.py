@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.calibration import decision_threshold
-from deepfake_audio.dataset import ImageRecord
-from deepfake_audio.errors import UserError, counted
+from deepfake_audio.dataset import (
+    LABELS,
+    DataCheck,
+    ImageRecord,
+    is_data,
+    read_records,
+    speaker_warnings,
+)
+from deepfake_audio.errors import UserError, counted, one_line
 from deepfake_audio.groups import add_intervals, group_figures, group_warnings
 from deepfake_audio.intervals import (
     SEED,
@@ -27,8 +34,10 @@ from deepfake_audio.metrics import (
     score_figures,
 )
 from deepfake_audio.runs import Run, RunRecord
-from deepfake_audio.score_files import ScoreTable
+from deepfake_audio.score_files import ScoreTable, trial_names
 from deepfake_audio.settings import EvaluateSettings, PredictSettings, Settings
+
+FEW_FILES = 30  # of a class; with fewer, figures and calibrations are warned of
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Subject:
     record: RunRecord | None = None
     records: Mapping[str, Sequence[ImageRecord]] | None = None
     asv: AsvErrorRates | None = None
-    inputs: Mapping[str, str | None] = field(default_factory=dict)
+    inputs: Mapping[str, object] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 
 
@@ -135,6 +144,11 @@ def group_table(
 def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
     """Return a line for each reason to doubt the figures."""
     warnings = []
+    if min(counts := [figures[label] for label in LABELS]) < FEW_FILES:
+        warnings.append(
+            f"{counts[0]:,} fake and {counts[1]:,} real files are few: a single one is "
+            f"{1 / min(counts):.1%} of its class."
+        )
     if figures["eer"] > 0.5:
         warnings.append(
             f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
@@ -163,49 +177,133 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
     return warnings
 
 
+def data_warnings(
+    run: Run,
+    record: RunRecord,
+    settings: Settings,
+    data: DataCheck,
+    elsewhere: bool,
+    unseen: bool,
+) -> list[str]:
+    """Return a line for each reason to doubt figures on this data.
+
+    Args:
+        run: which is evaluated.
+        record: its own.
+        settings: its own.
+        data: the images.
+        elsewhere: they were named, and are not what the run finds by itself.
+        unseen: the run was not trained on them, so its splits do not matter.
+    """
+    warnings = [] if unseen else speaker_warnings(data.records)
+    if data.repeated:
+        warnings.append(
+            f"{len(data.repeated):,} images stand in a later split too, such as "
+            f"{one_line(data.repeated[0])}; they count there alone."
+        )
+    trained_on = Path(settings.data.folder)
+    known = {r.speaker for r in data.records} - {""}
+    if not elsewhere:
+        if not known:
+            warnings.append(
+                "No speaker is known: the same voice may stand in training and in test, and error "
+                "rates would be too good."
+            )
+        if data.fingerprint == record.data_fingerprint:
+            return warnings + calibration_warnings(record, data.records)
+        return [*warnings, f"{trained_on} has changed since {run.name} was trained."]
+    if not is_data(trained_on):
+        warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
+        return warnings
+    learnt_from = read_records(trained_on)
+    trained = {r.speaker for r in learnt_from if r.split == "train"} - {""}
+    shared = sorted(trained & known)
+    if shared:
+        warnings.append(
+            f"{len(shared):,} speakers stand in the run's training data too "
+            f"({', '.join(shared[:3])}): error rates on them are too good."
+        )
+    if not trained or not known:
+        warnings.append(
+            f"No speaker is known {'in training' if known else 'here'}: nobody can tell whether "
+            "voices were trained on."
+        )
+    return warnings + calibration_warnings(record, learnt_from)
+
+
+def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:
+    """Return a line if a run's calibration rests on few files of those that it learnt from."""
+    fake, real = (
+        len({r.source for r in learnt_from if (r.split, r.label) == ("val", label)})
+        for label in LABELS
+    )
+    if record.calibrated_on or not 0 < min(fake, real) < FEW_FILES:
+        return []
+    return [
+        f"The run was calibrated on {fake:,} fake and {real:,} real validation files: of so few, "
+        "its confidence may be chance."
+    ]
+
+
 def compare_tables(
     ours: ScoreTable, theirs: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
-) -> tuple[dict[str, dict], str]:
+) -> tuple[dict[str, dict], str, str]:
     """Compare two systems on the same files.
 
     Returns:
         For each figure: `ours`, `theirs`, their `difference`, and its 95% `interval`, None where
-        none can be given; and what is to be said of the intervals.
+        none can be given; what is to be said of the intervals; and by what files were matched.
 
     Raises:
         UserError: they did not score the same files.
     """
-    ours, theirs = match_files(ours, theirs)
+    ours, theirs, matched = match_files(ours, theirs)
     grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
     first, second = (g.figures(g.counts) for g in grouped)
     drawn = choose_drawn(ours.is_real, ours.speaker)
     intervals = {}
     if drawn.enough and settings.bootstrap:
         intervals = bootstrap_differences(*grouped, drawn.speakers, settings.bootstrap, SEED)
-    return {
-        name: {
-            "ours": float(first[name]),
-            "theirs": float(second[name]),
-            "difference": float(second[name] - first[name]),
-            "interval": intervals.get(name),
-        }
-        for name in first
-    }, drawn.doubt
+    return (
+        {
+            name: {
+                "ours": float(first[name]),
+                "theirs": float(second[name]),
+                "difference": float(second[name] - first[name]),
+                "interval": intervals.get(name),
+            }
+            for name in first
+        },
+        drawn.doubt,
+        matched,
+    )
 
 
-def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable]:
-    """Return both tables in one order, or raise a `UserError` if their files differ."""
-    ours, theirs = (table.where(np.argsort(table.file)) for table in (ours, theirs))
-    if not np.array_equal(ours.file, theirs.file) or len(set(ours.file.tolist())) < len(ours):
-        common = len(set(ours.file.tolist()) & set(theirs.file.tolist()))
-        raise UserError(
-            "Systems are compared on the same files. "
-            f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
-            "Evaluate both on the same data."
-        )
-    if not np.array_equal(ours.label, theirs.label):
-        raise UserError("Systems are compared on the same files. Received: other labels for some.")
-    return ours, theirs
+def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable, str]:
+    """Return both tables in one order, and what they were matched by: names, else trials.
+
+    Raises:
+        UserError: the files, or their labels, differ.
+    """
+    common = 0
+    for matched, named in (
+        ("name", lambda table: table.file.tolist()),
+        ("name without folder and suffix", trial_names),
+    ):
+        first, second = named(ours) or [], named(theirs) or []
+        common = max(common, len(set(first) & set(second)))
+        if len(ours) == len(theirs) == len(set(first)) == common:
+            ours, theirs = ours.where(np.argsort(first)), theirs.where(np.argsort(second))
+            if np.array_equal(ours.label, theirs.label):
+                return ours, theirs, matched
+            raise UserError(
+                "Systems are compared on the same files. Received: other labels for some."
+            )
+    raise UserError(
+        "Systems are compared on the same files. "
+        f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
+        "Evaluate both on the same data."
+    )
 
 
 def mistakes(table: ScoreTable, threshold: float, most: int) -> Sequence[int]:

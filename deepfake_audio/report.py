@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.calibration import decision_threshold, probability
@@ -13,8 +14,9 @@ from deepfake_audio.files import replacing
 from deepfake_audio.history import kept_epoch, read_history
 from deepfake_audio.images import encode_png, read_image
 from deepfake_audio.score_files import ScoreTable
-from deepfake_audio.settings import Settings
+from deepfake_audio.settings import PredictSettings, Settings
 from deepfake_audio.tables import (
+    ALL,
     FEW_SPEAKERS,
     NAMES,
     SCORE_FIGURES,
@@ -72,7 +74,7 @@ def report_content(
     return {
         "title": subject.title,
         "subtitle": f"on {subject.origin}",
-        "verdict": summary(head, NAMES[head_name]),
+        "verdict": summary(tables[head_name], NAMES[head_name], settings.predict),
         "head": head | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
         "head_name": f"{NAMES[head_name]} files",
         "repetitions": evaluate.bootstrap,
@@ -110,12 +112,20 @@ def grouping_content(name: str, content: Mapping) -> dict:
     }
 
 
-def summary(head: Mapping, name: str) -> str:
-    """Say in one sentence what the figures mean."""
-    wrong = 1 - head["balanced_accuracy"]
+def summary(table: ScoreTable, name: str, predict: PredictSettings) -> str:
+    """Say in a few sentences what the verdicts are worth, both classes weighing the same."""
+    margin = table.llr - decision_threshold(predict.prior_fake)
+    wrong = (margin > 0) != (table.is_real == 1)
+    unsure = np.abs(margin) < decision_threshold(predict.min_confidence)
+    forced, uncertain, called = (
+        100 * np.mean([chosen[table.is_real == label].mean() for label in (0, 1)])
+        for chosen in (wrong, unsure, wrong & ~unsure)
+    )
+    kind = "" if name == NAMES[ALL] else f"{name} "
     return (
-        f"Of a hundred {name} voices, half of them fake, about {100 * wrong:.0f} would get the "
-        "wrong verdict. Voices, recordings and generators of another kind may do worse."
+        f"Of a hundred {kind}files, half of them fake, predict.py would leave about "
+        f"{uncertain:.0f} UNCERTAIN and give about {called:.0f} the wrong verdict; without "
+        f"UNCERTAIN, {forced:.0f}. Voices, recordings and generators of another kind may do worse."
     )
 
 
@@ -184,6 +194,7 @@ def training_content(subject: Subject) -> dict | None:
         "data": [
             data_row(split, label, [r for r in records if r.label == label])
             for split, records in subject.records.items()
+            if split != ALL
             for label in LABELS
         ],
         "settings": setting_rows(settings.model_dump()),

@@ -2,8 +2,9 @@
 
 import csv
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,9 @@ from deepfake_audio.corpus_layouts import (
     ASVSPOOF_2019,
     ASVSPOOF_2021_DF,
     KEYS,
+    LABEL_ALIASES,
     Listing,
+    list_table,
     read_protocol,
 )
 from deepfake_audio.errors import UserError, one_line
@@ -38,8 +41,11 @@ KEY_LAYOUTS = {
 }
 FILE_SUFFIXES = {*AUDIO_SUFFIXES, *IMAGE_SUFFIXES}
 OWN_COLUMNS = ("file", "label", "score")
-VERDICT_COLUMNS = ("verdict", "file", "score")  # of a table of predict.py
+UNLABELLED_COLUMNS = ("file", "score")  # of a table of predict.py, which has others besides
+KEY_COLUMNS = ("file", "label")
 ASV_KEYS = ("target", "nontarget", "spoof")
+ALL_SUBSETS = "all"
+NAMED = 3  # so many files stand in a message
 
 
 @dataclass(frozen=True)
@@ -96,26 +102,42 @@ def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable
     """Read scores with their labels.
 
     Args:
-        path: a scores.csv of this project, or a table of predict.py, whose files are trials by
-            their names without folder and suffix; or lines `file score`, ASVspoof 2019's
-            `file attack key score`, or ASVspoof 5's table with the header `filename cm-score`.
-        keys: what the files are: a protocol of ASVspoof 2019, 2021 or 5, or a table with the header
-            `filename cm-label`; None where the scores say it themselves.
-        subset: of ASVspoof 2021's keys.
+        path: a scores.csv of this project, a table of predict.py, or another with the columns
+            `file,score`; or lines `file score`, ASVspoof 2019's `file attack key score`, or
+            ASVspoof 5's table with the header `filename cm-score`.
+        keys: what the files are: a protocol of ASVspoof 2019, 2021 or 5, a table with the header
+            `filename cm-label`, or a CSV that prepare.py takes for labels.csv; None where the
+            scores say it themselves.
+        subset: of ASVspoof 2021's keys, or `all`.
 
     Raises:
         UserError: a malformed line, a file without a score or with two, keys without a subset.
     """
-    header = next(csv.reader([first_line(path)]), [])
-    if set(VERDICT_COLUMNS) <= set(header):
-        scores, labels = _read_verdicts(path), {}
+    return read_filled_scores(path, keys, subset, None)[0]
+
+
+def read_filled_scores(
+    path: Path, keys: Path | None, subset: str | None, missing: float | None
+) -> tuple[ScoreTable, list[str]]:
+    """Read scores as `read_scores` does, and give one to the files that have none.
+
+    Args:
+        path, keys, subset: see `read_scores`.
+        missing: the score of files without one; None to raise.
+
+    Returns:
+        The scores, and the names of the files without one.
+    """
+    header = _header(path)
+    if {*UNLABELLED_COLUMNS} <= {*header} and "label" not in header:
+        scores, labels = _read_unlabelled(path), {}
     elif header[:1] == ["file"]:
         if keys or subset:
             raise UserError(
                 f"A table with the column file knows its labels. Received: {path}, and --keys or "
                 "--subset besides. Leave them out."
             )
-        return _read_own(path)
+        return _read_own(path, missing)
     else:
         scores, labels = _read_official(path)
     if subset and keys is None:
@@ -126,15 +148,25 @@ def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable
                 "Scores need to know what is real. "
                 f"Received: {path}, which has no labels. Give the key file with --keys."
             )
-        listings = labels.values()
+        listings = list(labels.values())
     else:
         listings = choose_subset(list(_read_keys(keys)), subset, keys)
-    return _join(scores, listings, path, keys or path)
+    return _join(scores, listings, path, keys or path, missing)
 
 
-def _read_own(path: Path) -> ScoreTable:
+def _header(path: Path) -> list[str]:
+    """Return the names of the columns of a CSV, in lower case."""
+    return [name.strip().lower() for name in next(csv.reader([first_line(path)]), [])]
+
+
+def _read_own(path: Path, missing: float | None) -> tuple[ScoreTable, list[str]]:
     """Read a table like scores.csv; what it needs are the columns file, label and score."""
-    rows = [_own_row(cells, origin) for origin, cells in read_rows(path, OWN_COLUMNS)]
+    without, rows = [], []
+    for origin, cells in read_rows(path, OWN_COLUMNS):
+        if missing is not None and not cells["score"]:
+            without.append(cells["file"])
+            cells |= {"score": repr(missing), "llr": repr(missing)}
+        rows.append(_own_row(cells, origin))
     if not rows:
         raise UserError(f"A table of scores holds files. Received: none in {path}.")
     named = Counter((row["split"], row["file"]) for row in rows)
@@ -143,27 +175,29 @@ def _read_own(path: Path) -> ScoreTable:
         raise UserError(
             f"A file has one score in a split. Received: {file} {times} times, {split}."
         )
-    return make_table(rows)
+    return make_table(rows), without
 
 
-def _read_verdicts(path: Path) -> dict[str, float]:
-    """Read the log-likelihood ratios of a table that predict.py wrote, by their files' stems.
+def _read_unlabelled(path: Path) -> dict[str, float]:
+    """Read the log-likelihood ratios of a table of predict.py, or the scores of one like it.
 
     Tables of earlier versions have scores alone. What has no score, since it can't be judged, is
     left out.
     """
     scores = {}
-    for origin, cells in read_rows(path, VERDICT_COLUMNS):
-        trial = _without_suffix(cells["file"].rpartition("/")[2])
+    for origin, cells in read_rows(path, UNLABELLED_COLUMNS):
         if cells["score"]:
-            if trial in scores:
-                raise UserError(f"A file has one score. Received: {trial} again in {origin}.")
-            scores[trial] = _number(cells.get("llr") or cells["score"], origin)
+            if cells["file"] in scores:
+                raise UserError(
+                    f"A file has one score. Received: {cells['file']} again in {origin}."
+                )
+            scores[cells["file"]] = _number(cells.get("llr") or cells["score"], origin)
     return scores
 
 
 def _own_row(cells: Mapping[str, str], origin: str) -> dict:
-    for name, known in (("label", tuple(KEYS.values())), ("split", (*SPLITS, ""))):
+    cells = {**cells, "label": cells["label"].lower()}
+    for name, known in (("label", LABEL_ALIASES), ("split", (*SPLITS, ""))):
         if cells.get(name, "") not in known:
             raise UserError(
                 f"The column {name} has one of {', '.join(filter(None, known))}. "
@@ -173,7 +207,8 @@ def _own_row(cells: Mapping[str, str], origin: str) -> dict:
         raise UserError(f"A file has a name. Received: an empty one in {origin}.")
     score = _number(cells["score"], origin)
     llr = _number(cells["llr"], origin) if cells.get("llr") else score
-    return {**cells, "split": cells.get("split") or "test", "score": score, "llr": llr}
+    label, split = LABEL_ALIASES[cells["label"]], cells.get("split") or "test"
+    return {**cells, "label": label, "split": split, "score": score, "llr": llr}
 
 
 def _number(text: str, origin: str) -> float:
@@ -214,6 +249,8 @@ def _label(key: str, origin: str) -> str:
 
 
 def _read_keys(path: Path) -> Iterable[Listing]:
+    if {*KEY_COLUMNS} <= {*_header(path)}:
+        return list_table(path)
     columns = first_line(path).split()
     if columns[:1] == ["filename"]:
         rows = (
@@ -224,8 +261,8 @@ def _read_keys(path: Path) -> Iterable[Listing]:
         return (Listing(row[0], _label(row[-1], origin)) for row, origin in rows)
     if len(columns) not in KEY_LAYOUTS:
         raise UserError(
-            "A key file is a protocol of ASVspoof 2019, 2021 or 5, or has the header "
-            f"filename cm-label. Received: {len(columns)} columns in {path}."
+            "A key file is a protocol of ASVspoof 2019, 2021 or 5, or has the header filename "
+            f"cm-label, or file,label. Received: {len(columns)} columns in {path}."
         )
     corpus, layout = KEY_LAYOUTS[len(columns)]
     return read_protocol(path, layout, "test", corpus)
@@ -237,9 +274,9 @@ def choose_subset(listings: list[Listing], subset: str | None, keys: Path) -> li
     if subset is None and len(known) > 1:
         raise UserError(
             f"These keys hold several subsets. Received: {', '.join(known)} in {keys}. "
-            "Choose one with --subset; published figures use eval."
+            "Choose one with --subset, or all of them; published figures use eval."
         )
-    if subset is None:
+    if subset is None or (subset == ALL_SUBSETS and known):
         return listings
     if subset not in known:
         raise UserError(
@@ -250,26 +287,74 @@ def choose_subset(listings: list[Listing], subset: str | None, keys: Path) -> li
 
 
 def _join(
-    scores: Mapping[str, float], listings: Iterable[Listing], path: Path, keys: Path
-) -> ScoreTable:
-    listings = list(listings)
+    scores: Mapping[str, float],
+    listings: Sequence[Listing],
+    path: Path,
+    keys: Path,
+    missing: float | None,
+) -> tuple[ScoreTable, list[str]]:
     listed = {listing.file for listing in listings}
     if len(listed) < len(listings):
         raise UserError(
             f"A file has one key. Received: {len(listings) - len(listed):,} again in {keys}."
         )
-    missing = [listing.file for listing in listings if listing.file not in scores]
-    if missing or not listings:
+    names = _find_names(scores, [listing.file for listing in listings], path, keys.parent)
+    without = [x.file for x, name in zip(listings, names, strict=True) if name is None]
+    if len(without) == len(listings) or (without and missing is None):
+        remedy = "let them count with a score of your choice, such as 0: --missing 0"
+        if len(without) == len(listings):
+            remedy = "give the keys of these files: they are looked up by path, then by name"
+        such_as = f", such as {', '.join(without[:NAMED])}" if without else ""
         raise UserError(
-            f"Every file of the keys needs a score. Received: none for {len(missing):,} of "
-            f"{len(listings):,} in {path}, such as {missing[:1]}. Score them all: figures of a "
-            "part would not be comparable."
+            f"Every file of the keys needs a score. Received: none for {len(without):,} of "
+            f"{len(listings):,} in {path}{such_as}. Score them all, for figures of a part would "
+            f"not be comparable, or {remedy}."
         )
-    return make_table(
-        {**listing._asdict(), "split": "test", "score": scores[listing.file],
-         "llr": scores[listing.file]}
-        for listing in listings
-    )  # fmt: skip
+    values = [missing if name is None else scores[name] for name in names]
+    rows = (
+        {
+            **listing._asdict(),
+            "attack": listing.attack if listing.label == "fake" else "",
+            "split": listing.split or "test",
+            "score": value,
+            "llr": value,
+        }
+        for listing, value in zip(listings, values, strict=True)
+    )
+    return make_table(rows), without
+
+
+def _find_names(
+    scores: Mapping[str, float], listed: Sequence[str], path: Path, root: Path
+) -> list[str | None]:
+    """Return the name that each listed file has among the scores, None where it isn't there.
+
+    It is called alike, or its path from the folder of the keys leads there, or no other one that
+    is listed has its stem.
+
+    Raises:
+        UserError: several files of that stem have scores.
+    """
+    if all(file in scores for file in listed):
+        return list(listed)
+    here, by_stem, by_path = Path.cwd(), defaultdict(list), {}
+    for name in scores:
+        by_stem[_stem(name)].append(name)
+        by_path[os.path.normpath(here / name)] = name
+    times = Counter(map(_stem, listed))
+    names = []
+    for file in listed:
+        name = file if file in scores else by_path.get(os.path.normpath(here / root / file))
+        stem = _stem(file)
+        if name is None and times[stem] == 1 and stem in by_stem:
+            name, *others = by_stem[stem]
+            if others:
+                raise UserError(
+                    f"A file has one score. Received: {stem} more than once in {path}: {name}, "
+                    f"{others[0]}. Call it by one of these paths in the keys, a CSV of file,label."
+                )
+        names.append(name)
+    return names
 
 
 def read_asv_scores(path: Path) -> dict[str, np.ndarray]:
@@ -306,18 +391,13 @@ def write_scores(path: Path, table: ScoreTable, p_real: np.ndarray) -> None:
 
 
 def write_trials(path: Path, table: ScoreTable) -> bool:
-    """Write the challenges' format: lines of `trial score`, a trial being the stem of its file.
-
-    Where two files have one stem, their paths without suffixes stand for them; blanks become `_`.
+    """Write the challenges' format: lines of `trial score`, see `trial_names`.
 
     Returns:
         Whether it was written: not where two names would be the same even so.
     """
-    for named in (lambda name: name.rpartition("/")[2], str):
-        trials = ["_".join(named(_without_suffix(name)).split()) for name in table.file]
-        if len(set(trials)) == len(trials):
-            break
-    else:
+    trials = trial_names(table)
+    if trials is None:
         return False
     with replacing(path) as partial:
         lines = (f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
@@ -325,6 +405,25 @@ def write_trials(path: Path, table: ScoreTable) -> bool:
     return True
 
 
+def trial_names(table: ScoreTable) -> list[str] | None:
+    """Return what files are called as trials: their stems.
+
+    Where two files have one stem, their paths without suffixes stand for them; blanks become `_`.
+
+    Returns:
+        None where two names would be the same even so.
+    """
+    for named in (lambda name: name.rpartition("/")[2], str):
+        trials = ["_".join(named(_without_suffix(name)).split()) for name in table.file]
+        if len(set(trials)) == len(trials):
+            return trials
+    return None
+
+
 def _without_suffix(name: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     return stem if f"{dot}{suffix}".lower() in FILE_SUFFIXES else name
+
+
+def _stem(name: str) -> str:
+    return _without_suffix(name.rpartition("/")[2])

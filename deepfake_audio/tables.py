@@ -9,7 +9,8 @@ from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import one_line
 from deepfake_audio.score_files import ScoreTable
 
-NAMES = {"train": "training", "val": "validation", "test": "test"}
+ALL = "all"  # the splits of images that a run was not trained on, together
+NAMES = {"train": "training", "val": "validation", "test": "test", ALL: "all"}
 SCORE_FIGURES = (
     ("files", "files", ",d"), ("eer", "EER", ".1%"), ("interval", "95% interval", ""),
     ("roc_auc", "ROC-AUC", ".3f"), ("min_dcf", "minDCF", ".3f"), ("act_dcf", "actDCF", ".3f"),
@@ -41,9 +42,18 @@ def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
         said = f"the only {name} file is {table.label[0]}; it was called {LABELS[not called_fake]}"
     else:
         were = "was" if called_fake == 1 else "were"
-        said = f"all {len(table):,} {name} files are {table.label[0]}; {called_fake:,} of them "
+        said = f"all {files_of(len(table), name)} are {table.label[0]}; {called_fake:,} of them "
         said += f"{were} called fake"
     return f"{said}. Error rates need both classes."
+
+
+def files_of(count: int, name: str) -> str:
+    """Return how many files of a split there are, in words.
+
+    >>> files_of(1200, "test"), files_of(3, "all")
+    ('1,200 test files', '3 files')
+    """
+    return f"{count:,} files" if name == NAMES[ALL] else f"{count:,} {name} files"
 
 
 def format_results(figures: Mapping[str, Mapping]) -> str:

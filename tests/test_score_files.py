@@ -9,7 +9,12 @@ import pytest
 import evaluate
 from conftest import ROOT
 from deepfake_audio.errors import UserError
-from deepfake_audio.score_files import read_asv_scores, read_scores, write_trials
+from deepfake_audio.score_files import (
+    read_asv_scores,
+    read_filled_scores,
+    read_scores,
+    write_trials,
+)
 
 GOLDEN_FOLDER = ROOT / "tests" / "golden"
 GOLDEN = json.loads((GOLDEN_FOLDER / "golden.json").read_text())["end_to_end"]
@@ -104,6 +109,8 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
     }
     assert codecs == {"alaw": (10, 10), "gsm": (10, 10)}
     assert figures["groups"]["speaker"]["mean_eer"] != figures["eer"]
+    assert evaluate.main([*args, "--subset", "all", "evaluate.bootstrap=0"]) == 0
+    assert metrics_of("scores-all")["files"] == 60
     codec = figures["groups"]["codec"]
     assert codec["interval"][0] <= codec["mean_eer"] <= codec["interval"][1]
     assert figures["groups"]["speaker"]["interval"] is None  # speakers are what is drawn
@@ -111,7 +118,7 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
     assert evaluate.main(args) == 2
     assert capsys.readouterr().err == (
         "error: These keys hold several subsets. Received: eval, progress in trial_metadata.txt. "
-        "Choose one with --subset; published figures use eval.\n"
+        "Choose one with --subset, or all of them; published figures use eval.\n"
     )
 
 
@@ -120,7 +127,7 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
     [
         ("a 1.0\nb nan\nc 0", "A score is a finite number. Received: 'nan' in line 2"),
         ("a 1.0\na 2.0\nb 0\nc 0", "A file has one score. Received: a again in line 2"),
-        ("a 1.0", r"Received: none for 2 of 3 in scores.txt, such as \['b'\]"),
+        ("a 1.0", r"Received: none for 2 of 3 in scores.txt, such as b, c\. Score them"),
         ("a 1 2\n", "Received: 3 in line 1"),
         ("", "Received: none for 3 of 3"),
     ],
@@ -156,7 +163,7 @@ def test_keys_that_can_not_be_used(keys, message):
         ("", "Received: none in"),
         ("a,test,real,1\na,test,fake,0\n", "Received: a 2 times, test"),
         ("a,eval,real,1\n", "The column split has one of train, val, test. Received: 'eval'"),
-        ("a,test,good,1\n", "The column label has one of real, fake. Received: 'good'"),
+        ("a,test,good,1\n", "The column label has one of bonafide, spoof, .*Received: 'good'"),
         (",test,real,1\n", "Received: an empty one in line 2"),
         ("a,test,real,inf\n", "Received: 'inf' in line 2"),
     ],
@@ -180,12 +187,79 @@ def test_a_table_of_predict_is_scored_with_keys(capsys):
     with pytest.raises(UserError, match="Give the key file with --keys"):
         read_scores(Path("verdicts.csv"), None, None)
     Path("keys.tsv").write_text("filename\tcm-label\na\tspoof\nbroken\tbonafide\n")
+    table, without = read_filled_scores(Path("verdicts.csv"), Path("keys.tsv"), None, -0.5)
+    assert (table.score.tolist(), without) == ([-2.5, -0.5], ["broken"])
     with pytest.raises(UserError, match="Every file of the keys needs a score"):
         read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)
     with Path("verdicts.csv").open("a") as file:
         file.write("REAL,0.9,2.5,near/a.mp3,\n")
-    with pytest.raises(UserError, match=r"A file has one score\. Received: a again"):
+    with pytest.raises(
+        UserError, match=r"Received: a more than once in .*: far/a\.wav, near/a\.mp3"
+    ):
         read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)
+
+
+def test_files_without_a_score_count_as_it_is_said(capsys):
+    make_2021()
+    lines = Path("scores.txt").read_text().splitlines()
+    Path("scores.txt").write_text("\n".join(lines[4:]))
+    args = ["--scores", "scores.txt", "--keys", "trial_metadata.txt", "--subset", "eval"]
+    assert evaluate.main(args) == 2
+    assert capsys.readouterr().err == (
+        "error: Every file of the keys needs a score. Received: none for 4 of 40 in scores.txt, "
+        "such as LA_E_0000000, LA_E_0000001, LA_E_0000002. Score them all, for figures of a part "
+        "would not be comparable, or let them count with a score of your choice, such as 0: "
+        "--missing 0.\n"
+    )
+    assert evaluate.main([*args, "--missing", "0"]) == 0
+    said = (
+        "4 of 40 files have no score and count with 0 (--missing): "
+        "LA_E_0000000, LA_E_0000001, LA_E_0000002, ..."
+    )
+    assert f"\nWarning: {said}\n" in capsys.readouterr().out
+    written = json.loads(Path("evaluations/scores-eval/metrics.json").read_text())
+    assert written["missing"] == {"score": 0.0, "files": 4} and written["warnings"] == [said]
+    assert written["splits"]["test"]["files"] == 40
+    assert said in Path("evaluations/scores-eval/report.html").read_text()
+    assert evaluate.main([*args, "--missing", "inf"]) == 2
+    assert evaluate.main(["--missing", "0"]) == 2
+    Path("scores.txt").write_text("other 1\n")
+    assert evaluate.main([*args, "--missing", "0"]) == 2
+    assert "or give the keys of these files" in capsys.readouterr().err
+
+
+def test_a_table_of_ones_own_may_lack_scores():
+    Path("own.csv").write_text("file,label,score\na,Bona-Fide,2\nb,spoof,\n")
+    table, without = read_filled_scores(Path("own.csv"), None, None, -1.0)
+    assert table.label.tolist() == ["real", "fake"]
+    assert (table.llr.tolist(), without) == ([2.0, -1.0], ["b"])
+    with pytest.raises(UserError, match=r"A score is a finite number\. Received: ''"):
+        read_scores(Path("own.csv"), None, None)
+
+
+def test_keys_may_be_a_table_of_labels(elsewhere, capsys):
+    Path("mine").mkdir()
+    Path("mine/labels.csv").write_text(
+        "file,label,speaker,attack,codec,corpus\n"
+        "real/a.wav,bona-fide,ann,-,mp3,one\nfake/a.wav,spoof,ann,hum,opus,two\nb,fake,bob,buzz,,\n"
+    )
+    scores = f"mine/real/a.wav,2\n{elsewhere}/mine/fake/../fake/a.wav,-2\nfar/b.flac,-1\n"
+    Path("scores.csv").write_text(f"file,score\n{scores}")
+    table = read_scores(Path("scores.csv"), Path("mine/labels.csv"), None)
+    assert table.file.tolist() == ["real/a.wav", "fake/a.wav", "b"]
+    assert table.score.tolist() == [2.0, -2.0, -1.0]
+    assert table.label.tolist() == ["real", "fake", "fake"]
+    assert table.attack.tolist() == ["", "hum", "buzz"]
+    assert table.speaker.tolist() == ["ann", "ann", "bob"]
+    assert table.codec.tolist() == ["mp3", "opus", ""]
+    assert set(table.split) == {"test"}
+    assert evaluate.main(["--scores", "scores.csv", "--keys", "mine/labels.csv"]) == 0
+    Path("scores.txt").write_text("real/a.wav 1\nfake/a.wav 0\nb 0\n")
+    named = read_scores(Path("scores.txt"), Path("mine/labels.csv"), None)
+    assert named.score.tolist() == [1.0, 0.0, 0.0]
+    Path("scores.txt").write_text("elsewhere/a.wav 1\nb 0\n")
+    with pytest.raises(UserError, match=r"none for 2 of 3 in .*, such as real/a\.wav"):
+        read_scores(Path("scores.txt"), Path("mine/labels.csv"), None)
 
 
 def test_a_table_of_ones_own_needs_three_columns_and_takes_no_keys(capsys):
@@ -232,6 +306,29 @@ def test_a_comparison_of_two_voices_is_no_proof(capsys):
     assert capsys.readouterr().out == printed
     assert "One class has 1 speaker: the intervals are drawn over files" in printed
     assert "+0.00% to +0.00%" not in printed
+
+
+def test_paths_are_compared_with_trials(capsys):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=40).round(3)
+    labels = ["real", "fake"] * 20
+    paths = [f"wav/{label}/LA_{n}.flac" for n, label in enumerate(labels)]
+    trials = [f"LA_{n}" for n in range(40)]
+    for name, files, order in (("ours", paths, range(40)), ("theirs", trials, range(39, -1, -1))):
+        rows = [f"{files[n]},{labels[n]},{scores[n]}" for n in order]
+        Path(f"{name}.csv").write_text("\n".join(["file,label,score", *rows]))
+    assert evaluate.main(["--compare", "ours.csv", "theirs.csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "40 test files, matched by name without folder and suffix"
+    assert all("+0.00" in line and line.endswith("could be chance") for line in lines[3:10])
+    Path("theirs.csv").write_text(Path("theirs.csv").read_text().replace("LA_7,", "LA_77,"))
+    assert evaluate.main(["--compare", "ours.csv", "theirs.csv"]) == 2
+    assert "40 and 40 files, 39 of them in both." in capsys.readouterr().err
+    same_stem = "file,label,score\na/x.wav,real,1\nb/x.wav,fake,0\n"
+    Path("ours.csv").write_text(same_stem)
+    Path("theirs.csv").write_text(same_stem.replace("b/x", "c/x"))
+    assert evaluate.main(["--compare", "ours.csv", "theirs.csv"]) == 2
+    assert "2 and 2 files, 1 of them in both." in capsys.readouterr().err
 
 
 def test_a_corpus_that_gives_the_class_away_is_warned_of(capsys):

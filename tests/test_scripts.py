@@ -250,7 +250,7 @@ def test_files_of_one_class_have_scores_but_no_error_rate(in_workspace, tmp_path
     assert "\nWarning: all 2 test files are fake; 2 of them were called fake." in printed
     output = Path("runs/first/on-fakes")
     figures = json.loads((output / "metrics.json").read_text())
-    assert figures["splits"].keys() == {"train", "val"}
+    assert figures["splits"].keys() == {"train", "val", "all"}
     assert len(read_rows(output / "scores.csv")) == 10
 
 
@@ -269,7 +269,7 @@ def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path,
     capsys.readouterr()
     assert evaluate.main(["--compare", "first", "runs/first/scores.csv"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "24 test files"
+    assert lines[0] == "24 test files, matched by name"
     assert all(line.endswith("could be chance") for line in lines[3:10])
     assert lines[-1].startswith("Warning: One class has 1 speaker: ")
     other = tmp_path / "other.csv"

@@ -1,0 +1,255 @@
+"""What evaluate.py says of images that a run was not trained on, and where its results go."""
+
+import html
+import json
+import re
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import evaluate
+from conftest import draw_image, make_data_folder
+from deepfake_audio.config import load_settings
+from deepfake_audio.report import summary
+from deepfake_audio.score_files import make_table
+
+QUICK = "evaluate.bootstrap=0"
+
+
+@pytest.fixture
+def run(workspace, tmp_path, monkeypatch) -> Path:
+    """A folder with a copy of runs/first and the data/tiny that it was trained on."""
+    for name in ("runs/first", "data/tiny"):
+        shutil.copytree(workspace / name, tmp_path / name)
+    for folder in tmp_path.glob("runs/first/on-*"):
+        shutil.rmtree(folder)
+    monkeypatch.chdir(tmp_path)
+    return Path("runs/first")
+
+
+def metrics_in(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+# where results go
+
+
+def test_results_of_other_images_of_the_same_name_stay(run, capsys):
+    for place in ("a", "b"):
+        make_data_folder(Path(place, "x"), images_per_class=2)
+        assert evaluate.main(["--run", "first", "--data", f"{place}/x", QUICK]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "runs/first/on-x has the results of a/x, which stay; these go to runs/first/on-x-2.\n"
+        in (printed)
+    )
+    assert "Written to runs/first/on-x-2: report.html" in printed
+    assert metrics_in(run / "on-x")["data"] == "a/x"
+    assert metrics_in(run / "on-x-2")["data"] == "b/x"
+    for again in ("a/x", "b/x", str(Path("b/x").absolute()), "b/x/manifest.csv"):
+        assert evaluate.main(["--run", "first", "--data", again, QUICK]) == 0
+    assert sorted(path.name for path in run.glob("on-*")) == ["on-x", "on-x-2"]
+
+
+def test_scores_of_the_same_name_stay(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for place, best in (("a", 2), ("b", 3)):
+        Path(place).mkdir()
+        Path(place, "s.csv").write_text(f"file,label,score\nx,real,{best}\ny,fake,-1\n")
+        assert evaluate.main(["--scores", f"{place}/s.csv"]) == 0
+    assert "evaluations/s has the results of a/s.csv, which stay" in capsys.readouterr().out
+    names = {folder: metrics_in(Path("evaluations", folder))["data"] for folder in ("s", "s-2")}
+    assert names == {"s": "a/s.csv", "s-2": "b/s.csv"}
+    Path("scores.txt").write_text("a 1\nb 0\n")
+    for keys in ("first.txt", "second.txt"):
+        Path(keys).write_text("filename cm-label\na bonafide\nb spoof\n")
+        assert evaluate.main(["--scores", "scores.txt", "--keys", keys]) == 0
+    assert metrics_in(Path("evaluations/scores-2"))["keys"] == "second.txt"
+
+
+@pytest.mark.parametrize("left", ["", "[" * 100_000, "[]", '{"data": 3}', '{"data": "\\u0000"}'])
+def test_results_that_are_not_understood_stay(tmp_path, monkeypatch, left):
+    monkeypatch.chdir(tmp_path)
+    Path("evaluations/s").mkdir(parents=True)
+    Path("evaluations/s/metrics.json").write_text(left)
+    Path("s.csv").write_text("file,label,score\nx,real,2\ny,fake,-1\n")
+    assert evaluate.main(["--scores", "s.csv"]) == 0
+    assert Path("evaluations/s/metrics.json").read_text() == left
+    assert metrics_in(Path("evaluations/s-2"))["data"] == "s.csv"
+
+
+def test_results_go_where_they_are_wanted(run, capsys):
+    make_data_folder(Path("x"), images_per_class=2)
+    others = ["--run", "first", "--data", "x", "--out", "results/others", QUICK]
+    assert evaluate.main(others) == evaluate.main(others) == 0
+    assert (Path("results/others/report.html")).is_file() and not (run / "on-x").exists()
+    assert evaluate.main(["--run", "first", "--out", "results/own", QUICK]) == 0
+    assert metrics_in(Path("results/own"))["run"] == "first"
+    Path("s.csv").write_text("file,label,score\nx,real,2\ny,fake,-1\n")
+    assert evaluate.main(["--scores", "s.csv", "--out", "results/s"]) == 0
+    assert metrics_in(Path("results/s"))["data"] == "s.csv"
+    assert not Path("evaluations").exists()
+
+
+def test_results_are_not_written_over_others(run, capsys):
+    make_data_folder(Path("x"), images_per_class=2)
+    assert evaluate.main(["--run", "first", "--data", "x", "--out", "out", QUICK]) == 0
+    before = Path("out/metrics.json").read_text()
+    shutil.copytree(run, "runs/second")
+    Path("s.csv").write_text("file,label,score\nx,real,2\ny,fake,-1\n")
+    capsys.readouterr()
+    for args, received in (
+        (["--scores", "s.csv", "--out", "out"], "out, which has the results of x."),
+        (["--run", "second", "--data", "x", "--out", "out"], "out, which has the results of x."),
+        (["--scores", "s.csv", "--out", "s.csv"], "s.csv, which is no folder."),
+        (["--compare", "first", "second", "--out", "out"], "--compare, which prints."),
+    ):
+        assert evaluate.main(args) == 2
+        assert (
+            capsys.readouterr()
+            .err.split("Received: ")[1]
+            .startswith(received if "--compare" in args else f"--out {received}")
+        )
+    (Path("runs/second/metrics.json")).unlink(missing_ok=True)
+    assert evaluate.main(["--scores", "s.csv", "--out", "runs/second"]) == 2
+    assert "which is a run. Name another one" in capsys.readouterr().err
+    assert Path("out/metrics.json").read_text() == before
+
+
+# images that the run was not trained on
+
+
+def make_wild(folder: Path) -> Path:
+    """Make images whose fakes are of one generator in each split."""
+    make_data_folder(folder, images_per_class=6)
+    manifest = (folder / "manifest.csv").read_text()
+    for split in ("train", "val", "test"):
+        manifest = re.sub(rf"^({split}/fake.*),vocoder,", rf"\1,of-{split},", manifest, flags=re.M)
+    (folder / "manifest.csv").write_text(manifest)
+    return folder
+
+
+def test_images_of_elsewhere_count_together_whatever_their_splits(run, capsys):
+    wild = make_wild(Path("wild"))
+    assert evaluate.main(["--run", "first", "--data", str(wild), "evaluate.bootstrap=20"]) == 0
+    printed = capsys.readouterr().out
+    rows = re.findall(r"^(training|validation|test|all) +(\S+)", printed, re.M)
+    assert rows[:4] == [("training", "12"), ("validation", "12"), ("test", "12"), ("all", "36")]
+    confusion = re.search(r"all files .*\nis fake +(\d+) +(\d+)\nis real +(\d+) +(\d+)", printed)
+    assert sum(map(int, confusion.groups())) == 36
+    assert set(re.findall(r"^of-\w+ +6 +18 ", printed, re.M)) and "test files" not in printed
+    output = run / "on-wild"
+    splits = metrics_in(output)["splits"]
+    assert list(splits) == ["train", "val", "test", "all"]
+    assert np.array_equal(
+        splits["all"]["confusion"], np.reshape(confusion.groups(), (2, 2)).astype(int)
+    )
+    assert (
+        splits["all"]["intervals"]["eer"] and len(splits["all"]["groups"]["attack"]["groups"]) == 3
+    )
+    page = (output / "report.html").read_text()
+    assert (
+        "<tr><th></th><th>all</th><th>test</th>" in page and "18 real, 18 fake, all files" in page
+    )
+    assert len((output / "trials.txt").read_text().splitlines()) == 36
+    assert len((output / "scores.csv").read_text().splitlines()) == 37
+    assert evaluate.main(["--compare", str(output), str(output), QUICK]) == 0
+    assert capsys.readouterr().out.startswith("36 files, matched by name\n")
+
+
+def warnings_of(*args: str) -> list[str]:
+    assert evaluate.main(["--run", "first", *args, "--out", "told", QUICK]) == 0
+    told = metrics_in(Path("told"))
+    page = html.unescape(Path("told/report.html").read_text())
+    shutil.rmtree("told")
+    assert all(f"<li>{line}</li>" in page for line in told["warnings"])
+    return told["warnings"] + told["splits"]["test"]["warnings"]
+
+
+def forget_speakers(data: str) -> None:
+    manifest = Path(data, "manifest.csv")
+    manifest.write_text(re.sub(r",(ann|bob|cem|dee),", ",,", manifest.read_text()))
+
+
+def test_few_files_are_warned_of(run):
+    of_calibration = (
+        "The run was calibrated on 12 fake and 12 real validation files: of so few, its "
+        "confidence may be chance."
+    )
+    own = warnings_of()
+    assert own[0] == of_calibration
+    assert own[1] == "12 fake and 12 real files are few: a single one is 8.3% of its class."
+    make_data_folder(Path("wild"), images_per_class=30)
+    forget_speakers("wild")
+    assert of_calibration in warnings_of("--data", "wild")
+    assert not any("are few" in line for line in warnings_of("--data", "wild"))
+
+
+def test_unknown_speakers_are_warned_of(run):
+    wild = make_data_folder(Path("wild"), images_per_class=4)
+    assert not any("No speaker is known" in line for line in warnings_of("--data", str(wild)))
+    forget_speakers("wild")
+    assert "No speaker is known here: nobody can tell whether voices were trained on." in (
+        warnings_of("--data", "wild")
+    )
+    forget_speakers("data/tiny")
+    assert any(line.startswith("No speaker is known: the same voice") for line in warnings_of())
+    make_data_folder(Path("other"), images_per_class=5)
+    assert "No speaker is known in training: nobody can tell whether voices were trained on." in (
+        warnings_of("--data", "other")
+    )
+    shutil.rmtree("data/tiny")
+    told = warnings_of("--data", "wild")
+    assert "data/tiny is not here: nobody can tell whose voices were trained on." in told
+    assert not any("No speaker is known" in line for line in told)
+
+
+def test_speakers_in_two_splits_do_not_matter_where_none_was_trained_on(run):
+    wild = make_data_folder(Path("wild"), images_per_class=4)
+    manifest = (wild / "manifest.csv").read_text()
+    (wild / "manifest.csv").write_text(re.sub(r",(ann|bob|cem|dee),", ",eve,", manifest))
+    assert not any("more than one split" in line for line in warnings_of("--data", "wild"))
+
+
+def test_images_that_the_run_knows_do_not_count_together(run, capsys):
+    shutil.copytree("data/tiny", "copy")
+    shutil.copytree(run, "runs/fitted")
+    record = json.loads(Path("runs/fitted/run.json").read_text())
+    Path("runs/fitted/run.json").write_text(json.dumps(record | {"calibrated_on": "wild"}))
+    make_wild(Path("wild"))
+    cv2.imwrite("data/tiny/test/real/00.png", draw_image("real", 999))
+    for name, data in (("first", "data/tiny"), ("first", "copy"), ("fitted", "wild")):
+        assert evaluate.main(["--run", name, "--data", data, QUICK]) == 0
+        assert list(metrics_in(Path(f"runs/{name}/on-{Path(data).name}"))["splits"]) == [
+            "train", "val", "test",
+        ]  # fmt: skip
+
+
+def test_images_of_elsewhere_of_one_class_have_no_error_rate(run, capsys):
+    wild = make_wild(Path("wild"))
+    rows = (wild / "manifest.csv").read_text().splitlines()
+    (wild / "manifest.csv").write_text("\n".join(row for row in rows if "/real/" not in row))
+    assert evaluate.main(["--run", "first", "--data", str(wild)]) == 0
+    assert "\nWarning: all 18 files are fake; " in capsys.readouterr().out
+
+
+# the report
+
+
+@pytest.mark.parametrize(("name", "files"), [("test", "test files"), ("all", "files")])
+def test_the_report_begins_with_what_files_would_be_called(name, files):
+    called = {"real": [9, 9, 9, 0.1, -0.1, -9, -9, -9, -9, -9], "fake": [-9, -9, -9, 9, 0.1] * 4}
+    rows = [
+        {"file": f"{label}{number}", "label": label, "score": llr, "llr": llr}
+        for label, llrs in called.items()
+        for number, llr in enumerate(llrs)
+    ]
+    # Real: 3 right, 2 unsure, of which 1 wrong, 5 wrong; fake: 60% right, 20% unsure, 20% wrong.
+    assert summary(make_table(rows), name, load_settings().predict) == (
+        f"Of a hundred {files}, half of them fake, predict.py would leave about 20 UNCERTAIN and "
+        "give about 35 the wrong verdict; without UNCERTAIN, 50. Voices, recordings and generators "
+        "of another kind may do worse."
+    )
