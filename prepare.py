@@ -11,7 +11,8 @@ and perhaps speaker, sentence, split, attack says more: no speaker stands in two
 a sentence where its speaker isn't known.
 
 Writes data/<name>/{train,val,test}/{fake,real}/*.png, manifest.csv, report.txt, and errors.csv with
-the files that could not be used. Killed, or run again with more files, it redoes nothing.
+the files that could not be used. Killed, or run again with more files, it redoes nothing. Another
+corpus, or another subset, needs another --name.
 """
 
 import argparse
@@ -29,12 +30,18 @@ from deepfake_audio.dataset import (
     LABELS,
     MANIFEST,
     MANIFEST_FIELDS,
+    ORIGIN,
+    Origin,
+    is_same_corpus,
+    origin_of,
     read_audio_settings,
     read_manifest,
+    read_origin,
     read_records,
     speaker_warnings,
     summarise,
     write_audio_settings,
+    write_origin,
 )
 from deepfake_audio.drawing import Drawing, Job, coded_jobs, draw_all, image_name, make_job
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
@@ -52,20 +59,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = load_settings(args.config, args.settings)
     corpus = read_corpus(Path(args.audio), args.corpus, args.subset)
     folder = Path("data", args.name or default_name(corpus, Path(args.audio)))
-    begin(folder, settings.audio)
+    origin = origin_of(corpus, Path(args.audio))
+    begin(folder, settings.audio, corpus, origin)
     with only_one(folder / JOURNAL, "Preparing"):
-        return fill(folder, corpus, settings, args.config)
+        return fill(folder, corpus, origin, settings, args.config)
 
 
 def default_name(corpus: Corpus, audio: Path) -> str:
-    """Return the name of a public corpus, or of the folder that others stand in."""
+    """Return the name of a public corpus and its subset, or of the folder that others stand in."""
     if corpus.name != "folders":
-        return corpus.name
+        return f"{corpus.name}-{corpus.subset}" if corpus.subset else corpus.name
     name = audio.resolve().name or corpus.name
     return f"{name}-images" if Path("data", name).resolve() == audio.resolve() else name
 
 
-def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -> int:
+def fill(
+    folder: Path, corpus: Corpus, origin: Origin, settings: Settings, config: str | None
+) -> int:
     """Draw the images of a corpus into its folder, and report; return the exit code."""
     repeated, contradictory = find_repeated(corpus.clips)
     left_out = {*repeated, *contradictory}
@@ -79,6 +89,7 @@ def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -
     )
     entries = draw_all([*jobs, *coded], drawing, settings.prepare.workers)
     failed = write_results([*jobs, *coded], entries, folder)
+    write_origin(folder, origin)
     lists = unused_files(corpus, jobs, coded, entries) | {
         "have the same bytes as another one, and were left out": repeated,
         "stand as real and as fake with the same bytes, and were left out": contradictory,
@@ -120,8 +131,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def begin(folder: Path, audio: AudioSettings) -> None:
-    """Make the folder, or go on with one that was begun with the same audio settings."""
+def begin(folder: Path, audio: AudioSettings, corpus: Corpus, origin: Origin) -> None:
+    """Make the folder, or go on with one that was begun with the same settings and corpus."""
     begun = is_file(folder / JOURNAL)
     before = read_audio_settings(folder) if begun else None
     if before is not None and before != audio:
@@ -134,12 +145,32 @@ def begin(folder: Path, audio: AudioSettings) -> None:
             f"A data folder is made by prepare.py alone. Received: {folder}, which holds other "
             "files. Choose another --name."
         )
+    check_corpus(folder, corpus, origin)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / JOURNAL).touch()
     except OSError as error:
         raise unwritable(folder, error) from None
     write_audio_settings(folder, audio)
+    if not is_file(folder / ORIGIN):
+        write_origin(folder, origin)
+
+
+def check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
+    """Raise a `UserError` if a folder was made of another corpus, which this one would replace."""
+    before, known = read_origin(folder), known_splits(folder)
+    if not known and is_file(folder / MANIFEST):
+        return  # nothing was made of what was there before
+    if before is None:  # a folder of before there was such a file, or a new one
+        names = {one_line(clip.name) for clip in corpus.clips}
+        same = not known or not known.keys().isdisjoint(names)
+    else:
+        same = is_same_corpus(before, origin, corpus.clips)
+    if not same:
+        raise UserError(
+            f"A data folder is made of one corpus. Received: {origin} for {folder}, which was "
+            f"made of {before or 'files of other names'}. Choose another --name."
+        )
 
 
 def known_splits(folder: Path) -> dict[str, str]:

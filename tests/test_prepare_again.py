@@ -1,0 +1,113 @@
+"""A data folder that is there already: what a second preparation keeps, adds to and refuses."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import prepare
+from deepfake_audio.dataset import read_origin, read_records
+from deepfake_audio.errors import UserError
+from test_corpora import put_text
+from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    make_audio(tmp_path / "mine")
+    return tmp_path
+
+
+def of_other_voices(folder: Path) -> Path:
+    """Make audio with the same names and lengths as that of `make_audio`, but other sound."""
+    for number, label in enumerate(("fake", "real")):
+        (folder / label).mkdir(parents=True)
+        for file in range(8):
+            samples = sound(2.0, 300 + 100 * number + file)
+            soundfile.write(folder / label / f"{file:02}.wav", samples, RATE_HZ)
+    return folder
+
+
+def test_another_corpus_never_replaces_the_one_that_a_folder_was_made_of(workplace, capsys):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = Path("data/mine/manifest.csv").read_bytes()
+    of_other_voices(workplace / "other")
+    capsys.readouterr()
+    assert prepare.main(["other", "--name", "mine", *ONE_PROCESS]) == 2
+    assert capsys.readouterr().err == (
+        f"error: A data folder is made of one corpus. Received: folders in {workplace}/other for "
+        f"data/mine, which was made of folders in {workplace}/mine. Choose another --name.\n"
+    )
+    assert Path("data/mine/manifest.csv").read_bytes() == before
+
+
+def test_a_folder_from_before_origins_were_kept_goes_on_with_its_own_files(workplace, capsys):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = manifest()
+    Path("data/mine/corpus.json").unlink()
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    assert manifest() == before
+    Path("data/mine/corpus.json").unlink()
+    (workplace / "above").mkdir()
+    shutil.move("mine", "above/mine")
+    assert prepare.main(["above", "--name", "mine", *ONE_PROCESS]) == 2
+    assert "which was made of files of other names. Choose another" in capsys.readouterr().err
+
+
+def test_a_corpus_that_was_moved_or_changed_goes_on(workplace):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = {row["audio"]: row["split"] for row in manifest()}
+    shutil.copytree("mine", "moved", copy_function=shutil.copyfile)
+    shutil.rmtree("mine")
+    Path("moved/real/00.wav").unlink()
+    soundfile.write("moved/real/new.wav", sound(2.0, 50), RATE_HZ)
+    assert prepare.main(["moved", "--name", "mine", *ONE_PROCESS]) == 0
+    after = {row["audio"]: row["split"] for row in manifest()}
+    assert before.keys() ^ after.keys() == {"real/00.wav", "real/new.wav"}
+    assert all(after[name] == before[name] for name in before.keys() & after.keys())
+    assert read_origin(Path("data/mine")).folder == str(workplace / "moved")
+
+
+def test_a_folder_that_nothing_was_made_in_takes_another_corpus(workplace):
+    for path in Path("mine").rglob("*.wav"):
+        path.write_bytes(f"no audio {path}".encode())
+    assert prepare.main(["mine", *ONE_PROCESS]) == 2
+    make_audio(workplace / "other")
+    assert prepare.main(["other", "--name", "mine", *ONE_PROCESS]) == 0
+
+
+def test_subsets_have_folders_of_their_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    for number in range(4):
+        key = ("A07 spoof", "bonafide bonafide")[number % 2]
+        subset = ("eval", "progress")[number // 2]
+        lines.append(f"LA_0009 LA_E_{number} alaw ita_tx {key} notrim {subset}")
+        Path("LA/flac").mkdir(parents=True, exist_ok=True)
+        soundfile.write(f"LA/flac/LA_E_{number}.flac", sound(2.0, number), RATE_HZ)
+    put_text(tmp_path, "LA/keys/LA/CM/trial_metadata.txt", *lines)
+    for subset in ("eval", "progress"):
+        assert prepare.main(["LA", "--subset", subset, *ONE_PROCESS]) == 0
+        records = read_records(Path(f"data/asvspoof2021-la-{subset}"))
+        assert len({record.audio for record in records}) == 2
+    named = ["--name", "asvspoof2021-la-eval", *ONE_PROCESS]
+    capsys.readouterr()
+    for subset in ("progress", "all"):
+        assert prepare.main(["LA", "--subset", subset, *named]) == 2
+        assert f"Received: asvspoof2021-la, subset {subset}, in " in capsys.readouterr().err
+
+
+def test_what_a_folder_was_made_of_must_be_readable(workplace, capsys):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    path = Path("data/mine/corpus.json")
+    for content in ("", "[]", '{"corpus": "folders"}', "\0", " " * 2_000_000):
+        path.write_text(content)
+        capsys.readouterr()
+        assert prepare.main(["mine", *ONE_PROCESS]) == 2
+        stderr = capsys.readouterr().err
+        assert stderr.startswith("error: corpus.json ")
+        assert stderr.count("\n") == 1
+    with pytest.raises(UserError, match=r"corpus\.json has at most"):
+        read_origin(Path("data/mine"))
