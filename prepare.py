@@ -19,6 +19,7 @@ import argparse
 import csv
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -51,6 +52,7 @@ from deepfake_audio.settings import AudioSettings, Settings
 from deepfake_audio.splits import SPLITS, assign_splits, find_repeated
 
 NAMED = 3  # so many examples stand in the report for a long list
+PASSED_OVER = "were passed over for their names"
 
 
 @script
@@ -222,6 +224,7 @@ def unused_files(
         "are listed but not there": corpus.missing,
         "are there but not listed": corpus.unlisted,
         "are listed more than once": corpus.repeated,
+        PASSED_OVER: corpus.passed_over,
     }
 
 
@@ -248,10 +251,27 @@ def make_report(
     lines += one_class_warnings(drawn)
     for what, names in lists.items():
         if names:
-            shown = ", ".join(map(one_line, names[:NAMED]))
-            shown += ", ... (all in report.txt)" if len(names) > NAMED else ""
+            shown = suffixes(names) if what == PASSED_OVER else ", ".join(examples(names))
             lines.append(f"{len(names):,} files {what}: {shown}")
     return "\n".join([*lines, *audit(drawn, entries)])
+
+
+def examples(names: Sequence[str]) -> Iterator[str]:
+    """Yield the first of some names, and where the others stand."""
+    yield from map(one_line, names[:NAMED])
+    if len(names) > NAMED:
+        yield "... (all in report.txt)"
+
+
+def suffixes(names: Iterable[str]) -> str:
+    """Return how many files have which suffix, the most frequent first.
+
+    >>> suffixes(["a.pdf", "b.txt", "c.TXT", "d"])
+    '2 .txt, 1 .pdf, 1 without suffix'
+    """
+    counts = Counter(Path(name).suffix.lower() or "without suffix" for name in names)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {one_line(suffix)}" for suffix, count in ordered)
 
 
 def whole_lists(lists: Mapping[str, Sequence[str]]) -> Iterator[str]:

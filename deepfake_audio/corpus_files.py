@@ -3,9 +3,10 @@
 import csv
 import os
 import posixpath
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,18 +16,30 @@ from deepfake_audio.files import check_file, is_file, is_folder
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",
-    ".aiff", ".aif", ".au", ".gsm", ".caf", ".mkv", ".mka", ".mov", ".3gp", ".oga",
+    ".aiff", ".aif", ".au", ".gsm", ".caf", ".mkv", ".mka", ".mov", ".3gp", ".oga", ".aifc",
+    ".mp2", ".mpga", ".m4b", ".m4r", ".m4v", ".mpg", ".mpeg", ".3gpp", ".3g2", ".avi", ".wmv",
+    ".flv", ".mts", ".weba", ".ogv", ".wv", ".tta", ".w64",
 )  # fmt: skip
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
+# Files that systems, archives and corpora leave beside the audio; nobody takes them for audio.
+DEBRIS = re.compile(r"(?:thumbs\.db|desktop\.ini|icon\r|(?:readme|licen[cs]e)[^/]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The audio files and tables below a folder, by their sorted names relative to it."""
+    """The files below a folder, by their sorted names relative to it.
+
+    Attributes:
+        root: the folder.
+        audio: files with an audio suffix.
+        tables: files that may be protocols.
+        others: all that is neither; what systems leave behind is left out.
+    """
 
     root: Path
     audio: list[str]
     tables: list[str]
+    others: list[str] = field(default_factory=list)
 
     @cached_property
     def audio_names(self) -> frozenset[str]:
@@ -85,7 +98,13 @@ def index_tree(root: Path) -> Tree:
             "Unpack the audio there."
         )
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
-    return Tree(root.absolute(), audio, tables)
+    others = [
+        name
+        for name in names
+        if not name.lower().endswith((*AUDIO_SUFFIXES, *TABLE_SUFFIXES))
+        and not DEBRIS.fullmatch(name.rpartition("/")[2])
+    ]
+    return Tree(root.absolute(), audio, tables, others)
 
 
 def _walk(root: Path) -> Iterator[str]:

@@ -10,14 +10,9 @@ import prepare
 from deepfake_audio.dataset import read_origin, read_records
 from deepfake_audio.errors import UserError
 from test_corpora import put_text
-from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound
+from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace
 
-
-@pytest.fixture
-def workplace(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    make_audio(tmp_path / "mine")
-    return tmp_path
+__all__ = ["workplace"]
 
 
 def of_other_voices(folder: Path) -> Path:
