@@ -79,11 +79,16 @@ def fill(
     folder: Path, corpus: Corpus, origin: Origin, settings: Settings, config: str | None
 ) -> int:
     """Draw the images of a corpus into its folder, and report; return the exit code."""
-    repeated, contradictory = find_repeated(corpus.clips)
+    before = known_splits(folder)
+    known = {
+        clip.name: before[shown]
+        for clip in corpus.clips
+        if (shown := one_line(clip.name)) in before
+    }
+    repeated, contradictory = find_repeated(corpus.clips, known)
     left_out = {*repeated, *contradictory}
     clips = [clip for clip in corpus.clips if clip.name not in left_out]
-    before = known_splits(folder)
-    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share, before)
+    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share, known)
     jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
     coded = coded_jobs(jobs, settings.prepare.codecs)
     drawing = Drawing(
@@ -176,7 +181,7 @@ def check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
 
 
 def known_splits(folder: Path) -> dict[str, str]:
-    """Return the split of each audio file that was prepared before."""
+    """Return the split of each audio file that was prepared before, by its name on one line."""
     if not is_file(folder / MANIFEST):
         return {}
     return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}

@@ -72,20 +72,26 @@ def _fill_if_empty(
         split_of[chosen] = split
 
 
-def find_repeated(clips: Iterable[Clip]) -> tuple[list[str], list[str]]:
+def find_repeated(
+    clips: Iterable[Clip], known: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     """Find files with the same bytes as another one.
 
     Files are compared by size, then by their last bytes, then as a whole, so that few are read.
 
     Args:
         clips: of which the first of each set of equal ones stays; of shipped splits the latest one.
+        known: names of the clips that were used before, which stay where a new one is equal: else
+            the same sound would move to the split of its new name.
 
     Returns:
         The names of clips to leave out since an equal one stays, and of those whose bytes stand as
         real and as fake, which are all to be left out.
     """
-    last_split_first = sorted(clips, key=lambda clip: -SPLITS.index(clip.split or "train"))
-    candidates = [last_split_first]
+    to_stay_first = sorted(
+        clips, key=lambda clip: (-SPLITS.index(clip.split or "train"), clip.name not in known)
+    )
+    candidates = [to_stay_first]
     for key in (_size, _tail, _digest):
         candidates = [alike for some in candidates for alike in _group_by(key, some)]
     repeated, contradictory = [], []

@@ -65,6 +65,33 @@ def test_a_corpus_that_was_moved_or_changed_goes_on(workplace):
     assert read_origin(Path("data/mine")).folder == str(workplace / "moved")
 
 
+def test_a_copy_never_moves_a_sound_to_another_split(workplace):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = manifest()
+    for row in before:  # names that sort before all others, and most of which fall into train
+        shutil.copy(Path("mine", row["audio"]), Path("mine", row["label"], f"+{row['split']}.wav"))
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    assert manifest() == before
+
+
+def test_a_file_of_an_odd_name_stays_in_its_split(workplace):
+    odd = Path("mine/real/line\nbreak.wav")
+    soundfile.write("mine/real/odd.wav", sound(2.0, 60), RATE_HZ)
+    Path("mine/real/odd.wav").rename(odd)
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    path = Path("data/mine/manifest.csv")
+    rows = [row for row in manifest() if "break" in row["audio"]]
+    other = "test" if rows[0]["split"] != "test" else "train"
+    text = path.read_text()
+    for row in rows:  # as if it had been moved there, to fill a split that was empty
+        line = f"{row['image']},real,{row['split']},"
+        assert line in text
+        text = text.replace(line, f"{row['image']},real,{other},")
+    path.write_text(text)
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    assert {row["split"] for row in manifest() if "break" in row["audio"]} == {other}
+
+
 def test_a_folder_that_nothing_was_made_in_takes_another_corpus(workplace):
     for path in Path("mine").rglob("*.wav"):
         path.write_bytes(f"no audio {path}".encode())

@@ -111,3 +111,11 @@ def test_a_file_that_vanished_is_no_repetition(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"x")
     some = [Clip(tmp_path / name, name, "real", group=name) for name in ("a.wav", "gone.wav")]
     assert find_repeated(some) == ([], [])
+
+
+def test_of_equal_files_the_one_that_was_there_before_stays(tmp_path):
+    some = []
+    for name in ("a new copy.wav", "known.wav", "old.wav"):
+        (tmp_path / name).write_bytes(b"same")
+        some.append(Clip(tmp_path / name, name, "real", group=name))
+    assert find_repeated(some, {"known.wav": "test"}) == (["a new copy.wav", "old.wav"], [])
