@@ -52,6 +52,7 @@ from deepfake_audio.settings import AudioSettings, Settings
 from deepfake_audio.splits import SPLITS, assign_splits, find_repeated
 
 NAMED = 3  # so many examples stand in the report for a long list
+FEW_FILES = 30  # of a class in a split, below which rates are no more than a guess
 PASSED_OVER = "were passed over for their names"
 
 
@@ -253,7 +254,7 @@ def make_report(
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
     if not any(job.clip.speaker for job in jobs):
         lines.append("No speakers are known, so the same voice may stand in several splits.")
-    lines += one_class_warnings(drawn)
+    lines += [*one_class_warnings(drawn), *few_files_warnings(drawn)]
     for what, names in lists.items():
         if names:
             shown = suffixes(names) if what == PASSED_OVER else ", ".join(examples(names))
@@ -295,6 +296,18 @@ def one_class_warnings(drawn: Sequence[Job]) -> Iterator[str]:
             if len(labels) == 1:
                 absent = (set(LABELS) - labels).pop()
                 yield f"Warning: {split} has no {absent} files; error rates need both."
+
+
+def few_files_warnings(drawn: Iterable[Job]) -> Iterator[str]:
+    """Yield a line for validation and for test where either has few files of a class."""
+    counts = Counter((job.split, job.clip.label) for job in drawn)
+    for split, name, lost in (
+        ("val", "validation", "error rates and confidence fitted on them"),
+        ("test", "test", "error rates on them"),
+    ):
+        few = [f"{n} {label}" for label in LABELS if 0 < (n := counts[split, label]) < FEW_FILES]
+        if few:
+            yield f"Warning: {name} has {' and '.join(few)} files: {lost} are a matter of luck."
 
 
 def audit(drawn: Sequence[Job], entries: Mapping[str, dict]) -> list[str]:

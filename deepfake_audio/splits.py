@@ -9,6 +9,7 @@ from deepfake_audio.corpora import Clip
 
 SPLITS = ("train", "val", "test")
 TAIL_BYTES = 4096
+HALF = 0.4999  # of a group: shares are rounded, and 0.1 of 5 may be a little less than that
 
 
 def assign_splits(
@@ -16,37 +17,52 @@ def assign_splits(
 ) -> list[str]:
     """Assign a split to each clip; a split that the corpus ships is kept.
 
-    A group (speaker, sentence, or single file) stays where it was before, else it goes where the
-    hash of its name points. Where a split would be left without one of the classes, the new group
-    whose hash is lowest moves there from the split that has most of that class.
+    A group (speaker, sentence, or single file) stays where it was before. New ones are taken by the
+    hash of their names: the lowest go to test until it has its share of each class, the next to
+    validation. So nearly all stand in the same split however many others there are, even in
+    another folder. Where a split would be left without one of the classes, the new group whose
+    hash is lowest moves there from the split that has most of that class.
 
     Args:
         clips: with `group`, `label` and perhaps `split`.
-        val_share: share of the groups for validation.
-        test_share: share of the groups for test.
+        val_share: share of the groups of each class for validation.
+        test_share: share of the groups of each class for test.
         known: the splits that were assigned before, by the clip's name.
 
     Returns:
         "train", "val" or "test" for each clip.
     """
     free = [clip for clip in clips if not clip.split]
-    before = {clip.group: known[clip.name] for clip in reversed(free) if clip.name in known}
-    split_of = {clip.group: _place(clip.group, val_share, test_share) for clip in free} | before
     labels_of = defaultdict(set)
     for clip in free:
         labels_of[clip.group].add(clip.label)
-    wanted = [s for s, share in (("val", val_share), ("test", test_share)) if share] + ["train"]
+    before = {clip.group: known[clip.name] for clip in reversed(free) if clip.name in known}
+    shares = {"test": test_share, "val": val_share}
+    split_of = _place(shares, labels_of, before)
+    wanted = [split for split in ("val", "test") if shares[split]] + ["train"]
     for label in ("fake", "real") if len(free) == len(clips) else ():
         for split in wanted:
             _fill_if_empty(split, label, split_of, labels_of, before.keys())
     return [clip.split or split_of[clip.group] for clip in clips]
 
 
-def _place(group: str, val_share: float, test_share: float) -> str:
-    place = _hash(group) / 2**64
-    if place < test_share:
-        return "test"
-    return "val" if place < test_share + val_share else "train"
+def _place(
+    shares: Mapping[str, float], labels_of: Mapping[str, set[str]], before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the split of each group: the first of `shares` that lacks some of all its classes."""
+    split_of = dict(before)
+    totals = Counter(label for labels in labels_of.values() for label in labels)
+    counts = Counter((split, label) for g, split in before.items() for label in labels_of[g])
+    for group in sorted(labels_of.keys() - before.keys(), key=_hash):
+        labels = labels_of[group]
+        lacking = (
+            split
+            for split, share in shares.items()
+            if all(share * totals[label] - counts[split, label] >= HALF for label in labels)
+        )
+        split_of[group] = next(lacking, "train")
+        counts.update((split_of[group], label) for label in labels)
+    return split_of
 
 
 def _hash(group: str) -> int:

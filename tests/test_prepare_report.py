@@ -1,9 +1,11 @@
 """What prepare.py says of a corpus: what was left out, and what the splits are good for."""
 
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import prepare
-from test_prepare import ONE_PROCESS, workplace
+from test_prepare import ONE_PROCESS, make_audio, manifest, workplace
 
 __all__ = ["workplace"]
 
@@ -16,3 +18,28 @@ def test_files_passed_over_are_counted_by_suffix(workplace, capsys):
     line = "5 files were passed over for their names: 3 .txt, 1 .ape, 1 without suffix\n"
     assert line in printed
     assert ("real/d.ape" in printed, "real/d.ape" in report) == (False, True)
+
+
+def test_small_splits_are_warned_of(workplace, capsys):
+    make_audio(workplace / "small", files=20)
+    for number in range(13):
+        Path(f"small/fake/{number:02}.wav").unlink()
+    assert prepare.main(["small", *ONE_PROCESS]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "Warning: validation has 1 fake and 2 real files: error rates and confidence fitted on "
+        "them are a matter of luck.\n"
+        "Warning: test has 1 fake and 2 real files: error rates on them are a matter of luck.\n"
+    ) in printed
+    files = {(row["split"], row["label"], row["audio"]) for row in manifest(Path("data/small"))}
+    assert Counter(split for split, label, _ in files if label == "real") == {
+        "train": 16, "val": 2, "test": 2,
+    }  # fmt: skip
+
+
+def test_splits_of_files_enough_are_not_warned_of(workplace, capsys):
+    shutil.rmtree("mine")
+    make_audio(workplace / "mine", files=75, seconds=0.5)
+    shares = ["prepare.val_share=0.4", "prepare.test_share=0.4"]
+    assert prepare.main(["mine", *shares, *ONE_PROCESS]) == 0
+    assert "a matter of luck" not in capsys.readouterr().out
