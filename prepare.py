@@ -20,18 +20,20 @@ import csv
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deepfake_audio.arguments import Parser
 from deepfake_audio.config import load_settings
-from deepfake_audio.corpora import CORPORA, SUBSETS, Corpus, read_corpus
+from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
 from deepfake_audio.dataset import (
     AUDIO_SETTINGS,
     LABELS,
     MANIFEST,
     MANIFEST_FIELDS,
     ORIGIN,
+    UNKNOWN_SPLIT,
+    FileCounts,
     Origin,
     is_same_corpus,
     origin_of,
@@ -48,7 +50,7 @@ from deepfake_audio.drawing import Drawing, Job, coded_jobs, draw_all, image_nam
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
 from deepfake_audio.files import is_file, is_folder, only_one, open_table, replacing, unwritable
 from deepfake_audio.journal import JOURNAL
-from deepfake_audio.settings import AudioSettings, Settings
+from deepfake_audio.settings import PrepareSettings, Settings
 from deepfake_audio.splits import SPLITS, assign_splits, find_repeated
 
 NAMED = 3  # so many examples stand in the report for a long list
@@ -62,8 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = load_settings(args.config, args.settings)
     corpus = read_corpus(Path(args.audio), args.corpus, args.subset)
     folder = Path("data", args.name or default_name(corpus, Path(args.audio)))
-    origin = origin_of(corpus, Path(args.audio))
-    begin(folder, settings.audio, corpus, origin)
+    origin = begin(folder, settings, corpus, Path(args.audio))
     with only_one(folder / JOURNAL, "Preparing"):
         return fill(folder, corpus, origin, settings, args.config)
 
@@ -97,7 +98,8 @@ def fill(
     )
     entries = draw_all([*jobs, *coded], drawing, settings.prepare.workers)
     failed = write_results([*jobs, *coded], entries, folder)
-    write_origin(folder, origin)
+    counts = count_files(corpus, jobs, entries, left_out)
+    write_origin(folder, origin.model_copy(update={"counts": counts}))
     lists = unused_files(corpus, jobs, coded, entries) | {
         "have the same bytes as another one, and were left out": repeated,
         "stand as real and as fake with the same bytes, and were left out": contradictory,
@@ -105,13 +107,14 @@ def fill(
             before.keys() - {one_line(clip.name) for clip in corpus.clips}
         ),
     }
-    text = make_report(corpus, lists, jobs, entries, folder)
+    warnings = share_warnings(clips, known, origin, settings.prepare)
+    text = make_report(corpus, lists, jobs, entries, folder, warnings)
     with replacing(folder / "report.txt") as partial:
         whole = "\n".join([text, *whole_lists(lists)]) + "\n"
         partial.write_text(whole, encoding="utf-8", errors="backslashreplace")
     print(text)
     print(f"Next: {next_command(folder, settings, config)}")
-    return EXIT_SOME_FAILED if failed or contradictory else EXIT_OK
+    return EXIT_SOME_FAILED if failed or contradictory or corpus.missing else EXIT_OK
 
 
 def next_command(folder: Path, settings: Settings, config: str | None) -> str:
@@ -139,11 +142,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def begin(folder: Path, audio: AudioSettings, corpus: Corpus, origin: Origin) -> None:
-    """Make the folder, or go on with one that was begun with the same settings and corpus."""
+def begin(folder: Path, settings: Settings, corpus: Corpus, audio: Path) -> Origin:
+    """Make the folder, or go on with one that was begun with the same settings and corpus.
+
+    Returns:
+        What the folder is made of now, with the shares that its splits were made with at first.
+    """
     begun = is_file(folder / JOURNAL)
     before = read_audio_settings(folder) if begun else None
-    if before is not None and before != audio:
+    if before is not None and before != settings.audio:
         raise UserError(
             "A data folder is made with one set of audio settings. "
             f"Received: others than {folder / AUDIO_SETTINGS} has. Choose another --name."
@@ -153,15 +160,27 @@ def begin(folder: Path, audio: AudioSettings, corpus: Corpus, origin: Origin) ->
             f"A data folder is made by prepare.py alone. Received: {folder}, which holds other "
             "files. Choose another --name."
         )
+    origin = origin_of(corpus, audio, settings.prepare)
     check_corpus(folder, corpus, origin)
+    origin = origin.model_copy(update=first_shares(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / JOURNAL).touch()
     except OSError as error:
         raise unwritable(folder, error) from None
-    write_audio_settings(folder, audio)
+    write_audio_settings(folder, settings.audio)
     if not is_file(folder / ORIGIN):
         write_origin(folder, origin)
+    return origin
+
+
+def first_shares(folder: Path) -> dict[str, float]:
+    """Return the shares that a folder's splits were made with at first; none if it has none."""
+    if not known_splits(folder):
+        return {}
+    # A folder of before they were written down was most likely made with the defaults.
+    first = read_origin(folder) or load_settings().prepare
+    return {"val_share": first.val_share, "test_share": first.test_share}
 
 
 def check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
@@ -217,6 +236,28 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
         writer.writerows(rows)
 
 
+def count_files(
+    corpus: Corpus, jobs: Sequence[Job], entries: Mapping[str, dict], left_out: Collection[str]
+) -> dict[str, FileCounts]:
+    """Return what became of the corpus's files, by their split."""
+    unusable = Counter(job.split for job in jobs if "error" in entries[job.stem])
+    used = Counter(job.split for job in jobs) - unusable
+    missing = Counter(corpus.missing_splits)
+    repeated = Counter(clip.split for clip in corpus.clips if clip.name in left_out)
+    listed = used + missing + unusable + repeated
+    return {
+        split or UNKNOWN_SPLIT: FileCounts(
+            listed=listed[split],
+            used=used[split],
+            missing=missing[split],
+            unusable=unusable[split],
+            repeated=repeated[split],
+        )
+        for split in (*SPLITS, "")
+        if listed[split]
+    }
+
+
 def unused_files(
     corpus: Corpus, jobs: Iterable[Job], coded: Iterable[Job], entries: Mapping[str, dict]
 ) -> dict[str, list[str]]:
@@ -240,6 +281,7 @@ def make_report(
     jobs: Sequence[Job],
     entries: Mapping[str, dict],
     folder: Path,
+    warnings: Iterable[str],
 ) -> str:
     """Return what was made of the corpus, what was left out, and the shortcut audit."""
     drawn = [job for job in jobs if "error" not in entries[job.stem]]
@@ -254,7 +296,7 @@ def make_report(
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
     if not any(job.clip.speaker for job in jobs):
         lines.append("No speakers are known, so the same voice may stand in several splits.")
-    lines += [*one_class_warnings(drawn), *few_files_warnings(drawn)]
+    lines += [*warnings, *one_class_warnings(drawn), *few_files_warnings(drawn)]
     for what, names in lists.items():
         if names:
             shown = suffixes(names) if what == PASSED_OVER else ", ".join(examples(names))
@@ -286,6 +328,20 @@ def whole_lists(lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
         if len(names) > NAMED:
             yield f"\n{len(names):,} files {what}:"
             yield from map(one_line, names)
+
+
+def share_warnings(
+    clips: Iterable[Clip], known: Collection[str], origin: Origin, settings: PrepareSettings
+) -> Iterator[str]:
+    """Yield a line if other shares are asked for than splits that stay as they are have."""
+    stays = any(clip.name in known and not clip.split for clip in clips)
+    asked, first = (settings.val_share, settings.test_share), (origin.val_share, origin.test_share)
+    if stays and asked != first:
+        yield (
+            f"Warning: prepare.val_share={asked[0]:g} and prepare.test_share={asked[1]:g} place "
+            f"new files alone; those of before stay where {first[0]:g} and {first[1]:g} put them. "
+            "Choose another --name to place all."
+        )
 
 
 def one_class_warnings(drawn: Sequence[Job]) -> Iterator[str]:

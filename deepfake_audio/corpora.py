@@ -64,6 +64,7 @@ class Corpus:
         repeated: listed again with the same label; the first listing counts.
         subset: the part of ASVspoof 2021 that was asked for.
         passed_over: on disk, but by their names neither audio nor tables.
+        missing_splits: of each of `missing`, empty where the corpus ships none.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Corpus:
     repeated: list[str]
     subset: str = ""
     passed_over: list[str] = field(default_factory=list)
+    missing_splits: list[str] = field(default_factory=list)
 
 
 def read_corpus(root: Path, name: str | None = None, subset: str | None = None) -> Corpus:
@@ -165,6 +167,7 @@ def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> C
             corpus.clips.append(_clip(tree.root, found, listing))
         else:
             corpus.missing.append(listing.listed_as)
+            corpus.missing_splits.append(listing.split)
     _check_some_found(corpus, tree.root)
     corpus.unlisted.extend(file for file in tree.audio if file not in label_of)
     return corpus

@@ -26,7 +26,7 @@ from deepfake_audio.files import (
 )
 from deepfake_audio.images import IMAGE_SUFFIXES, read_image
 from deepfake_audio.journal import JOURNAL
-from deepfake_audio.settings import AudioSettings, ImageSettings
+from deepfake_audio.settings import AudioSettings, ImageSettings, PrepareSettings
 from deepfake_audio.splits import SPLITS, mark_of
 from deepfake_audio.yaml_files import read_yaml, shortened
 
@@ -34,6 +34,7 @@ LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
 ORIGIN = "corpus.json"
+UNKNOWN_SPLIT = "unknown"  # of files that were never given one
 MAX_ORIGIN_BYTES = 1_000_000
 MARKED_FILES = 100  # so many of a corpus tell whether another folder holds it too
 MANIFEST_FIELDS = (
@@ -88,6 +89,26 @@ class DataCheck:
     fingerprint: str
 
 
+class FileCounts(BaseModel):
+    """What became of the files that a corpus lists: `listed` is the sum of the others.
+
+    Attributes:
+        listed: in the corpus, or in the subset of it.
+        used: with images in the manifest.
+        missing: not on disk.
+        unusable: broken or silent.
+        repeated: left out, since the same bytes stand elsewhere.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    listed: int
+    used: int
+    missing: int
+    unusable: int
+    repeated: int
+
+
 class Origin(BaseModel):
     """What a data folder was made of, as `corpus.json` says it.
 
@@ -96,6 +117,9 @@ class Origin(BaseModel):
         subset: of ASVspoof 2021, else empty.
         folder: that the corpus lay in when it was last prepared.
         marks: of some files, by their names, to know them again in another folder.
+        val_share: for validation, and `test_share` for test, that splits were made with at first.
+        counts: of the corpus's files, by their split; `UNKNOWN_SPLIT` for those without one.
+            Empty until all is drawn.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -104,6 +128,9 @@ class Origin(BaseModel):
     subset: str
     folder: str
     marks: dict[str, str]
+    val_share: float
+    test_share: float
+    counts: dict[str, FileCounts] = {}
 
     def __str__(self) -> str:
         subset = f", subset {self.subset}," if self.subset else ""
@@ -349,7 +376,7 @@ def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
         YAML(typ="safe", pure=True).dump(settings.model_dump(), file)
 
 
-def origin_of(corpus: Corpus, folder: Path) -> Origin:
+def origin_of(corpus: Corpus, folder: Path, settings: PrepareSettings) -> Origin:
     """Return what `corpus.json` is to say of a corpus that lies in a folder."""
     every = -(-len(corpus.clips) // MARKED_FILES)
     marks = {one_line(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
@@ -359,6 +386,8 @@ def origin_of(corpus: Corpus, folder: Path) -> Origin:
         subset=corpus.subset,
         folder=one_line(folder.resolve()),
         marks=marks,
+        val_share=settings.val_share,
+        test_share=settings.test_share,
     )
 
 

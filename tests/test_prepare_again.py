@@ -133,3 +133,34 @@ def test_what_a_folder_was_made_of_must_be_readable(workplace, capsys):
         assert stderr.count("\n") == 1
     with pytest.raises(UserError, match=r"corpus\.json has at most"):
         read_origin(Path("data/mine"))
+
+
+def test_other_shares_are_told_to_place_new_files_alone(workplace, capsys):
+    warning = (
+        "Warning: prepare.val_share=0.3 and prepare.test_share=0.2 place new files alone; those "
+        "of before stay where 0.1 and 0.1 put them. Choose another --name to place all.\n"
+    )
+    shares = ["prepare.val_share=0.3", "prepare.test_share=0.2"]
+    assert prepare.main(["mine", "--name", "other", *shares, *ONE_PROCESS]) == 0
+    assert prepare.main(["mine", "--name", "other", *shares, *ONE_PROCESS]) == 0
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = manifest()
+    assert "place new files alone" not in capsys.readouterr().out
+    for _ in range(2):  # it stays true when it is asked for again
+        assert prepare.main(["mine", *shares, *ONE_PROCESS]) == 0
+        assert warning in capsys.readouterr().out
+    assert manifest() == before
+    Path("data/mine/corpus.json").unlink()
+    assert prepare.main(["mine", *shares, *ONE_PROCESS]) == 0
+    assert warning in capsys.readouterr().out
+
+
+def test_shares_say_nothing_of_splits_that_a_corpus_ships(workplace, capsys):
+    Path("mine").rename("train")
+    make_audio(workplace / "val", files=4)
+    Path("shipped").mkdir()
+    for split in ("train", "val"):
+        shutil.move(split, f"shipped/{split}")
+    for share in ("0.1", "0.2"):
+        assert prepare.main(["shipped", f"prepare.val_share={share}", *ONE_PROCESS]) == 0
+    assert "place new files alone" not in capsys.readouterr().out

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import prepare
+from deepfake_audio.dataset import FileCounts, read_origin
 from test_prepare import ONE_PROCESS, make_audio, manifest, workplace
 
 __all__ = ["workplace"]
@@ -43,3 +44,21 @@ def test_splits_of_files_enough_are_not_warned_of(workplace, capsys):
     shares = ["prepare.val_share=0.4", "prepare.test_share=0.4"]
     assert prepare.main(["mine", *shares, *ONE_PROCESS]) == 0
     assert "a matter of luck" not in capsys.readouterr().out
+
+
+def test_missing_files_are_counted_and_change_the_exit_code(workplace, capsys):
+    Path("mine/fake/01.wav").write_bytes(b"no audio")
+    shutil.copy("mine/fake/02.wav", "mine/fake/03.wav")
+    rows = [f"{label}/{n:02}.wav,{label},test" for label in ("fake", "real") for n in range(7)]
+    rows += ["real/gone.wav,real,test", "real/07.wav,real,", "fake/gone.wav,fake,"]
+    Path("mine/labels.csv").write_text("\n".join(["file,label,split", *rows]))
+    assert prepare.main(["mine", *ONE_PROCESS]) == 1
+    assert "2 files are listed but not there: real/gone.wav, fake/" in capsys.readouterr().out
+    counts = read_origin(Path("data/mine/manifest.csv")).counts
+    assert counts["test"] == FileCounts(listed=15, used=12, missing=1, unusable=1, repeated=1)
+    assert counts["unknown"] == FileCounts(listed=1, used=0, missing=1, unusable=0, repeated=0)
+    assert sum(count.listed for count in counts.values()) == 17
+    Path("mine/fake/01.wav").unlink()
+    Path("mine/fake/03.wav").unlink()
+    assert prepare.main(["mine", *ONE_PROCESS]) == 1  # now that nothing else is wrong
+    assert read_origin(Path("data/mine")).counts["test"].missing == 3
