@@ -55,6 +55,7 @@ from deepfake_audio.splits import SPLITS, assign_splits, find_repeated
 
 NAMED = 3  # so many examples stand in the report for a long list
 FEW_FILES = 30  # of a class in a split, below which rates are no more than a guess
+UNREADABLE = "can't be entered, and whatever they hold was left out"
 PASSED_OVER = "were passed over for their names"
 
 
@@ -114,7 +115,8 @@ def fill(
         partial.write_text(whole, encoding="utf-8", errors="backslashreplace")
     print(text)
     print(f"Next: {next_command(folder, settings, config)}")
-    return EXIT_SOME_FAILED if failed or contradictory or corpus.missing else EXIT_OK
+    incomplete = failed or contradictory or corpus.missing or corpus.unreadable
+    return EXIT_SOME_FAILED if incomplete else EXIT_OK
 
 
 def next_command(folder: Path, settings: Settings, config: str | None) -> str:
@@ -272,6 +274,7 @@ def unused_files(
         "are there but not listed": corpus.unlisted,
         "are listed more than once": corpus.repeated,
         PASSED_OVER: corpus.passed_over,
+        UNREADABLE: corpus.unreadable,
     }
 
 
@@ -300,8 +303,13 @@ def make_report(
     for what, names in lists.items():
         if names:
             shown = suffixes(names) if what == PASSED_OVER else ", ".join(examples(names))
-            lines.append(f"{len(names):,} files {what}: {shown}")
+            lines.append(f"{len(names):,} {kind(what)} {what}: {shown}")
     return "\n".join([*lines, *audit(drawn, entries)])
+
+
+def kind(what: str) -> str:
+    """Return what it is that a list of the report names."""
+    return "folders" if what == UNREADABLE else "files"
 
 
 def examples(names: Sequence[str]) -> Iterator[str]:
@@ -326,7 +334,7 @@ def whole_lists(lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the lines that name every file of the lists that the report shortens."""
     for what, names in lists.items():
         if len(names) > NAMED:
-            yield f"\n{len(names):,} files {what}:"
+            yield f"\n{len(names):,} {kind(what)} {what}:"
             yield from map(one_line, names)
 
 

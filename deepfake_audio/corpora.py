@@ -64,6 +64,7 @@ class Corpus:
         repeated: listed again with the same label; the first listing counts.
         subset: the part of ASVspoof 2021 that was asked for.
         passed_over: on disk, but by their names neither audio nor tables.
+        unreadable: folders that can't be entered, with the reason.
         missing_splits: of each of `missing`, empty where the corpus ships none.
     """
 
@@ -74,6 +75,7 @@ class Corpus:
     repeated: list[str]
     subset: str = ""
     passed_over: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     missing_splits: list[str] = field(default_factory=list)
 
 
@@ -151,7 +153,7 @@ def _detect(tree: Tree) -> str:
 
 
 def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> Corpus:
-    corpus = Corpus(name, [], [], [], [], subset, _passed_over(tree))
+    corpus = Corpus(name, [], [], [], [], subset, _passed_over(tree), tree.unreadable)
     label_of = {}
     for listing in listings:
         found = tree.find(listing.file, listing.near)

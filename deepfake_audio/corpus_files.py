@@ -34,12 +34,14 @@ class Tree:
         audio: files with an audio suffix.
         tables: files that may be protocols.
         others: all that is neither; what systems leave behind is left out.
+        unreadable: folders that can't be entered, with the reason.
     """
 
     root: Path
     audio: list[str]
     tables: list[str]
     others: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     @cached_property
     def audio_names(self) -> frozenset[str]:
@@ -84,14 +86,13 @@ def index_tree(root: Path) -> Tree:
     """
     if not is_folder(root):
         raise UserError(f"A corpus is a folder that exists. Received: {root}. Check the path.")
-    try:
-        names = sorted(_walk(root))
-    except OSError as error:
-        raise UserError(
-            f"A corpus must be readable. Received: {error.filename} ({error.strerror}). "
-            "Check the permissions."
-        ) from None
+    unreadable: list[str] = []
+    names = sorted(_walk(root, unreadable))
     audio = [name for name in names if name.lower().endswith(AUDIO_SUFFIXES)]
+    if not audio and unreadable:
+        raise UserError(
+            f"A corpus must be readable. Received: {min(unreadable)}. Check the permissions."
+        )
     if not audio:
         raise UserError(
             f"A corpus holds audio ({' '.join(AUDIO_SUFFIXES)}). Received: none below {root}. "
@@ -104,21 +105,28 @@ def index_tree(root: Path) -> Tree:
         if not name.lower().endswith((*AUDIO_SUFFIXES, *TABLE_SUFFIXES))
         and not DEBRIS.fullmatch(name.rpartition("/")[2])
     ]
-    return Tree(root.absolute(), audio, tables, others)
+    return Tree(root.absolute(), audio, tables, others, sorted(unreadable))
 
 
-def _walk(root: Path) -> Iterator[str]:
-    """Yield every file that is not hidden, once, even where links lead in circles."""
+def _walk(root: Path, unreadable: list[str]) -> Iterator[str]:
+    """Yield every file that is not hidden, once, even where links lead in circles.
+
+    Folders that can't be entered go to `unreadable`, with the reason.
+    """
     seen = set()
     pending = deque([""])
     while pending:
         folder = pending.pop()
-        status = (root / folder).stat()
-        if (status.st_dev, status.st_ino) in seen:
+        try:
+            status = (root / folder).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(root / folder) as entries:
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            unreadable.append(f"{root / folder} ({error.strerror})")
             continue
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(root / folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
         for entry in visible:
             name = folder + entry.name
             if entry.is_dir(follow_symlinks=False):

@@ -1,8 +1,12 @@
 """What prepare.py says of a corpus: what was left out, and what the splits are good for."""
 
+import errno
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 import prepare
 from deepfake_audio.dataset import FileCounts, read_origin
@@ -62,3 +66,41 @@ def test_missing_files_are_counted_and_change_the_exit_code(workplace, capsys):
     Path("mine/fake/03.wav").unlink()
     assert prepare.main(["mine", *ONE_PROCESS]) == 1  # now that nothing else is wrong
     assert read_origin(Path("data/mine")).counts["test"].missing == 3
+
+
+@pytest.fixture
+def barred(monkeypatch) -> set[str]:
+    """The names of folders that nobody may enter; for root, modes alone bar none."""
+    names = set()
+    scandir = os.scandir
+
+    def scandir_of_a_user(path):
+        if Path(path).name in names:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scandir_of_a_user)
+    return names
+
+
+def test_a_folder_that_can_t_be_entered_costs_only_itself(workplace, barred, capsys):
+    Path("mine/real/lost+found").mkdir()
+    barred.add("lost+found")
+    assert prepare.main(["mine", *ONE_PROCESS]) == 1
+    assert len({row["audio"] for row in manifest()}) == 16
+    assert (
+        "1 folders can't be entered, and whatever they hold was left out: "
+        "mine/real/lost+found (Permission denied)\n"
+    ) in capsys.readouterr().out
+
+
+def test_a_corpus_that_can_t_be_entered_is_told(workplace, barred, capsys):
+    barred.update(("real", "fake"))
+    assert prepare.main(["mine", *ONE_PROCESS]) == 2
+    assert capsys.readouterr().err == (
+        "error: A corpus must be readable. Received: mine/fake (Permission denied). "
+        "Check the permissions.\n"
+    )
+    barred.add("mine")
+    assert prepare.main(["mine", *ONE_PROCESS]) == 2
+    assert "Received: mine (Permission denied). Check" in capsys.readouterr().err
