@@ -114,13 +114,25 @@ def fill(
         whole = "\n".join([text, *whole_lists(lists)]) + "\n"
         partial.write_text(whole, encoding="utf-8", errors="backslashreplace")
     print(text)
-    print(f"Next: {next_command(folder, settings, config)}")
+    drawn = {(job.split, job.clip.label) for job in jobs if "error" not in entries[job.stem]}
+    print(f"Next: {next_command(folder, settings, config, drawn)}")
     incomplete = failed or contradictory or corpus.missing or corpus.unreadable
     return EXIT_SOME_FAILED if incomplete else EXIT_OK
 
 
-def next_command(folder: Path, settings: Settings, config: str | None) -> str:
-    """Return the command that trains on the folder as its images are drawn."""
+def next_command(
+    folder: Path, settings: Settings, config: str | None, drawn: Collection[tuple[str, str]]
+) -> str:
+    """Return the command that trains on the folder as its images are drawn, or judges on it.
+
+    Args:
+        folder: of the data.
+        settings: that it was made with.
+        config: the settings file that was given.
+        drawn: the splits and classes that have images; training needs some of each.
+    """
+    if any((split, label) not in drawn for split in ("train", "val") for label in LABELS):
+        return shlex.join(["python", "evaluate.py", "--data", str(folder)])
     color = [] if settings.image.color == "grayscale" else [f"image.color={settings.image.color}"]
     chosen = ["--config", config] if config else color
     return shlex.join(["python", "train.py", *chosen, f"data.folder={folder}"])

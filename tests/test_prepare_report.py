@@ -7,10 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import soundfile
 
 import prepare
 from deepfake_audio.dataset import FileCounts, read_origin
-from test_prepare import ONE_PROCESS, make_audio, manifest, workplace
+from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace
 
 __all__ = ["workplace"]
 
@@ -104,3 +105,16 @@ def test_a_corpus_that_can_t_be_entered_is_told(workplace, barred, capsys):
     barred.add("mine")
     assert prepare.main(["mine", *ONE_PROCESS]) == 2
     assert "Received: mine (Permission denied). Check" in capsys.readouterr().err
+
+
+def test_what_can_t_be_trained_on_is_evaluated_next(workplace, capsys):
+    Path("all/test").mkdir(parents=True)
+    shutil.move("mine/fake", "all/test/fake")
+    shutil.move("mine/real", "all/test/real")
+    assert prepare.main(["all", "--name", "an odd one", *ONE_PROCESS]) == 0
+    assert capsys.readouterr().out.endswith("Next: python evaluate.py --data 'data/an odd one'\n")
+    for seed, place in enumerate(("train/fake", "train/real", "val/fake", "val/real")):
+        Path("all", place).mkdir(parents=True)
+        soundfile.write(f"all/{place}/0.wav", sound(2.0, 400 + seed), RATE_HZ)
+    assert prepare.main(["all", *ONE_PROCESS]) == 0
+    assert capsys.readouterr().out.endswith("Next: python train.py data.folder=data/all\n")
