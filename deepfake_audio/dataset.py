@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 
 from deepfake_audio.config import check_audio_settings, with_settings_of_before
-from deepfake_audio.corpora import Clip, Corpus
+from deepfake_audio.corpora import AUDIO_SUFFIXES, Clip, Corpus
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import (
     check_file,
@@ -167,9 +167,11 @@ def read_records(folder: Path) -> list[ImageRecord]:
         )
     records = read_manifest(manifest) if is_file(manifest) else list_images(folder)
     if not records:
+        audio = find_files(folder, set(AUDIO_SUFFIXES))
+        remedy = f" prepare.py makes images of audio, such as {audio[0]}." if audio else ""
         raise UserError(
             "A data folder holds images in train/fake, train/real, val/fake and so on. "
-            f"Received: none in {folder}."
+            f"Received: none in {folder}.{remedy}"
         )
     check_recordings(records)
     return records
