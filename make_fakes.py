@@ -171,6 +171,8 @@ def read_clips(root: Path, corpus_name: str | None, whole: bool) -> list[Clip]:
     corpus = read_corpus(root, name, "all" if name.startswith("asvspoof2021") else None)
     if corpus.missing:
         print(f"{len(corpus.missing):,} files are listed but not there: {corpus.missing[0]}, ...")
+    for name in corpus.unreadable:
+        report(f"A folder must be readable. Received: {name}. What it holds is left out.")
     return corpus.clips
 
 

@@ -11,39 +11,52 @@ and perhaps speaker, sentence, split, attack says more: no speaker stands in two
 a sentence where its speaker isn't known.
 
 Writes data/<name>/{train,val,test}/{fake,real}/*.png, manifest.csv, report.txt, and errors.csv with
-the files that could not be used. Killed, or run again with more files, it redoes nothing.
+the files that could not be used. Killed, or run again with more files, it redoes nothing. Another
+corpus, or another subset, needs another --name.
 """
 
 import argparse
 import csv
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deepfake_audio.arguments import Parser
 from deepfake_audio.config import load_settings
-from deepfake_audio.corpora import CORPORA, SUBSETS, Corpus, read_corpus
+from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
 from deepfake_audio.dataset import (
     AUDIO_SETTINGS,
     LABELS,
     MANIFEST,
     MANIFEST_FIELDS,
+    ORIGIN,
+    UNKNOWN_SPLIT,
+    FileCounts,
+    Origin,
+    is_same_corpus,
+    origin_of,
     read_audio_settings,
     read_manifest,
+    read_origin,
     read_records,
     speaker_warnings,
     summarise,
     write_audio_settings,
+    write_origin,
 )
 from deepfake_audio.drawing import Drawing, Job, coded_jobs, draw_all, image_name, make_job
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, counted, one_line, script
 from deepfake_audio.files import is_file, is_folder, only_one, open_table, replacing, unwritable
 from deepfake_audio.journal import JOURNAL
-from deepfake_audio.settings import AudioSettings, Settings
+from deepfake_audio.settings import PrepareSettings, Settings
 from deepfake_audio.splits import SPLITS, assign_splits, find_repeated
 
 NAMED = 3  # so many examples stand in the report for a long list
+FEW_FILES = 30  # of a class in a split, below which rates are no more than a guess
+UNREADABLE = "not to be entered, and whatever is there left out"
+PASSED_OVER = "passed over for their names"
 
 
 @script
@@ -52,26 +65,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = load_settings(args.config, args.settings)
     corpus = read_corpus(Path(args.audio), args.corpus, args.subset)
     folder = Path("data", args.name or default_name(corpus, Path(args.audio)))
-    begin(folder, settings.audio)
+    origin = begin(folder, settings, corpus, Path(args.audio))
     with only_one(folder / JOURNAL, "Preparing"):
-        return fill(folder, corpus, settings, args.config)
+        return fill(folder, corpus, origin, settings, args.config)
 
 
 def default_name(corpus: Corpus, audio: Path) -> str:
-    """Return the name of a public corpus, or of the folder that others stand in."""
+    """Return the name of a public corpus and its subset, or of the folder that others stand in."""
     if corpus.name != "folders":
-        return corpus.name
+        return f"{corpus.name}-{corpus.subset}" if corpus.subset else corpus.name
     name = audio.resolve().name or corpus.name
     return f"{name}-images" if Path("data", name).resolve() == audio.resolve() else name
 
 
-def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -> int:
+def fill(
+    folder: Path, corpus: Corpus, origin: Origin, settings: Settings, config: str | None
+) -> int:
     """Draw the images of a corpus into its folder, and report; return the exit code."""
-    repeated, contradictory = find_repeated(corpus.clips)
+    before = known_splits(folder)
+    known = {
+        clip.name: before[shown]
+        for clip in corpus.clips
+        if (shown := one_line(clip.name)) in before
+    }
+    repeated, contradictory = find_repeated(corpus.clips, known)
     left_out = {*repeated, *contradictory}
     clips = [clip for clip in corpus.clips if clip.name not in left_out]
-    before = known_splits(folder)
-    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share, before)
+    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share, known)
     jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
     coded = coded_jobs(jobs, settings.prepare.codecs)
     drawing = Drawing(
@@ -79,6 +99,8 @@ def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -
     )
     entries = draw_all([*jobs, *coded], drawing, settings.prepare.workers)
     failed = write_results([*jobs, *coded], entries, folder)
+    counts = count_files(corpus, jobs, entries, left_out)
+    write_origin(folder, origin.model_copy(update={"counts": counts}))
     lists = unused_files(corpus, jobs, coded, entries) | {
         "left out, with the same bytes as another one": repeated,
         "left out, as real and as fake with the same bytes": contradictory,
@@ -86,17 +108,31 @@ def fill(folder: Path, corpus: Corpus, settings: Settings, config: str | None) -
             before.keys() - {one_line(clip.name) for clip in corpus.clips}
         ),
     }
-    text = make_report(corpus, lists, jobs, entries, folder)
+    warnings = share_warnings(clips, known, origin, settings.prepare)
+    text = make_report(corpus, lists, jobs, entries, folder, warnings)
     with replacing(folder / "report.txt") as partial:
         whole = "\n".join([text, *whole_lists(lists)]) + "\n"
         partial.write_text(whole, encoding="utf-8", errors="backslashreplace")
     print(text)
-    print(f"Next: {next_command(folder, settings, config)}")
-    return EXIT_SOME_FAILED if failed or contradictory else EXIT_OK
+    drawn = {(job.split, job.clip.label) for job in jobs if "error" not in entries[job.stem]}
+    print(f"Next: {next_command(folder, settings, config, drawn)}")
+    incomplete = failed or contradictory or corpus.missing or corpus.unreadable
+    return EXIT_SOME_FAILED if incomplete else EXIT_OK
 
 
-def next_command(folder: Path, settings: Settings, config: str | None) -> str:
-    """Return the command that trains on the folder as its images are drawn."""
+def next_command(
+    folder: Path, settings: Settings, config: str | None, drawn: Collection[tuple[str, str]]
+) -> str:
+    """Return the command that trains on the folder as its images are drawn, or judges on it.
+
+    Args:
+        folder: of the data.
+        settings: that it was made with.
+        config: the settings file that was given.
+        drawn: the splits and classes that have images; training needs some of each.
+    """
+    if any((split, label) not in drawn for split in ("train", "val") for label in LABELS):
+        return shlex.join(["python", "evaluate.py", "--data", str(folder)])
     color = [] if settings.image.color == "grayscale" else [f"image.color={settings.image.color}"]
     chosen = ["--config", config] if config else color
     return shlex.join(["python", "train.py", *chosen, f"data.folder={folder}"])
@@ -120,11 +156,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def begin(folder: Path, audio: AudioSettings) -> None:
-    """Make the folder, or go on with one that was begun with the same audio settings."""
+def begin(folder: Path, settings: Settings, corpus: Corpus, audio: Path) -> Origin:
+    """Make the folder, or go on with one that was begun with the same settings and corpus.
+
+    Returns:
+        What the folder is made of now, with the shares that its splits were made with at first.
+    """
     begun = is_file(folder / JOURNAL)
     before = read_audio_settings(folder) if begun else None
-    if before is not None and before != audio:
+    if before is not None and before != settings.audio:
         raise UserError(
             "A data folder is made with one set of audio settings. "
             f"Received: others than {folder / AUDIO_SETTINGS} has. Choose another --name."
@@ -134,16 +174,48 @@ def begin(folder: Path, audio: AudioSettings) -> None:
             f"A data folder is made by prepare.py alone. Received: {folder}, which holds other "
             "files. Choose another --name."
         )
+    origin = origin_of(corpus, audio, settings.prepare)
+    check_corpus(folder, corpus, origin)
+    origin = origin.model_copy(update=first_shares(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / JOURNAL).touch()
     except OSError as error:
         raise unwritable(folder, error) from None
-    write_audio_settings(folder, audio)
+    write_audio_settings(folder, settings.audio)
+    if not is_file(folder / ORIGIN):
+        write_origin(folder, origin)
+    return origin
+
+
+def first_shares(folder: Path) -> dict[str, float]:
+    """Return the shares that a folder's splits were made with at first; none if it has none."""
+    if not known_splits(folder):
+        return {}
+    # A folder of before they were written down was most likely made with the defaults.
+    first = read_origin(folder) or load_settings().prepare
+    return {"val_share": first.val_share, "test_share": first.test_share}
+
+
+def check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
+    """Raise a `UserError` if a folder was made of another corpus, which this one would replace."""
+    before, known = read_origin(folder), known_splits(folder)
+    if not known and is_file(folder / MANIFEST):
+        return  # nothing was made of what was there before
+    if before is None:  # a folder of before there was such a file, or a new one
+        names = {one_line(clip.name) for clip in corpus.clips}
+        same = not known or not known.keys().isdisjoint(names)
+    else:
+        same = is_same_corpus(before, origin, corpus.clips)
+    if not same:
+        raise UserError(
+            f"A data folder is made of one corpus. Received: {origin} for {folder}, which was "
+            f"made of {before or 'files of other names'}. Choose another --name."
+        )
 
 
 def known_splits(folder: Path) -> dict[str, str]:
-    """Return the split of each audio file that was prepared before."""
+    """Return the split of each audio file that was prepared before, by its name on one line."""
     if not is_file(folder / MANIFEST):
         return {}
     return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}
@@ -178,6 +250,28 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
         writer.writerows(rows)
 
 
+def count_files(
+    corpus: Corpus, jobs: Sequence[Job], entries: Mapping[str, dict], left_out: Collection[str]
+) -> dict[str, FileCounts]:
+    """Return what became of the corpus's files, by their split."""
+    unusable = Counter(job.split for job in jobs if "error" in entries[job.stem])
+    used = Counter(job.split for job in jobs) - unusable
+    missing = Counter(corpus.missing_splits)
+    repeated = Counter(clip.split for clip in corpus.clips if clip.name in left_out)
+    listed = used + missing + unusable + repeated
+    return {
+        split or UNKNOWN_SPLIT: FileCounts(
+            listed=listed[split],
+            used=used[split],
+            missing=missing[split],
+            unusable=unusable[split],
+            repeated=repeated[split],
+        )
+        for split in (*SPLITS, "")
+        if listed[split]
+    }
+
+
 def unused_files(
     corpus: Corpus, jobs: Iterable[Job], coded: Iterable[Job], entries: Mapping[str, dict]
 ) -> dict[str, list[str]]:
@@ -191,6 +285,8 @@ def unused_files(
         "listed but not there": corpus.missing,
         "there but not listed": corpus.unlisted,
         "listed more than once": corpus.repeated,
+        PASSED_OVER: corpus.passed_over,
+        UNREADABLE: corpus.unreadable,
     }
 
 
@@ -200,6 +296,7 @@ def make_report(
     jobs: Sequence[Job],
     entries: Mapping[str, dict],
     folder: Path,
+    warnings: Iterable[str],
 ) -> str:
     """Return what was made of the corpus, what was left out, and the shortcut audit."""
     drawn = [job for job in jobs if "error" not in entries[job.stem]]
@@ -214,21 +311,57 @@ def make_report(
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
     if not any(job.clip.speaker for job in jobs):
         lines.append("No speakers are known, so the same voice may stand in several splits.")
-    lines += one_class_warnings(drawn)
+    lines += [*warnings, *one_class_warnings(drawn), *few_files_warnings(drawn)]
     for what, names in lists.items():
         if names:
-            shown = ", ".join(map(one_line, names[:NAMED]))
-            shown += ", ... (all in report.txt)" if len(names) > NAMED else ""
-            lines.append(f"{counted(len(names), 'file')} {what}: {shown}")
+            shown = suffixes(names) if what == PASSED_OVER else ", ".join(examples(names))
+            lines.append(f"{counted(len(names), kind(what))} {what}: {shown}")
     return "\n".join([*lines, *audit(drawn, entries)])
+
+
+def kind(what: str) -> str:
+    """Return what it is that a list of the report names."""
+    return "folder" if what == UNREADABLE else "file"
+
+
+def examples(names: Sequence[str]) -> Iterator[str]:
+    """Yield the first of some names, and where the others stand."""
+    yield from map(one_line, names[:NAMED])
+    if len(names) > NAMED:
+        yield "... (all in report.txt)"
+
+
+def suffixes(names: Iterable[str]) -> str:
+    """Return how many files have which suffix, the most frequent first.
+
+    >>> suffixes(["a.pdf", "b.txt", "c.TXT", "d"])
+    '2 .txt, 1 .pdf, 1 without suffix'
+    """
+    counts = Counter(Path(name).suffix.lower() or "without suffix" for name in names)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {one_line(suffix)}" for suffix, count in ordered)
 
 
 def whole_lists(lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the lines that name every file of the lists that the report shortens."""
     for what, names in lists.items():
         if len(names) > NAMED:
-            yield f"\n{counted(len(names), 'file')} {what}:"
+            yield f"\n{counted(len(names), kind(what))} {what}:"
             yield from map(one_line, names)
+
+
+def share_warnings(
+    clips: Iterable[Clip], known: Collection[str], origin: Origin, settings: PrepareSettings
+) -> Iterator[str]:
+    """Yield a line if other shares are asked for than splits that stay as they are have."""
+    stays = any(clip.name in known and not clip.split for clip in clips)
+    asked, first = (settings.val_share, settings.test_share), (origin.val_share, origin.test_share)
+    if stays and asked != first:
+        yield (
+            f"Warning: prepare.val_share={asked[0]:g} and prepare.test_share={asked[1]:g} place "
+            f"new files alone; those of before stay where {first[0]:g} and {first[1]:g} put them. "
+            "Choose another --name to place all."
+        )
 
 
 def one_class_warnings(drawn: Sequence[Job]) -> Iterator[str]:
@@ -239,6 +372,18 @@ def one_class_warnings(drawn: Sequence[Job]) -> Iterator[str]:
             if len(labels) == 1:
                 absent = (set(LABELS) - labels).pop()
                 yield f"Warning: {split} has no {absent} files; error rates need both."
+
+
+def few_files_warnings(drawn: Iterable[Job]) -> Iterator[str]:
+    """Yield a line for validation and for test where either has few files of a class."""
+    counts = Counter((job.split, job.clip.label) for job in drawn)
+    for split, name, lost in (
+        ("val", "validation", "error rates and confidence fitted on them"),
+        ("test", "test", "error rates on them"),
+    ):
+        few = [f"{n} {label}" for label in LABELS if 0 < (n := counts[split, label]) < FEW_FILES]
+        if few:
+            yield f"Warning: {name} has {' and '.join(few)} files: {lost} are a matter of luck."
 
 
 def audit(drawn: Sequence[Job], entries: Mapping[str, dict]) -> list[str]:

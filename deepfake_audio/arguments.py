@@ -3,6 +3,8 @@
 import argparse
 import difflib
 import re
+import sys
+from collections.abc import Sequence
 
 from deepfake_audio.errors import UserError
 
@@ -14,6 +16,22 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
         )
+        self.unknown_dashes = False
+
+    def add_argument(self, *names: str, **options) -> argparse.Action:
+        """Add an argument; argparse would ask for one that may stand there any number of times."""
+        action = super().add_argument(*names, **options)
+        action.required &= action.nargs != argparse.ZERO_OR_MORE
+        return action
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace=None) -> tuple:
+        """Parse as argparse does, and note whether some word is like an option, but isn't one."""
+        words = sys.argv[1:] if args is None else args
+        self.unknown_dashes |= any(
+            word.startswith("-") and word.partition("=")[0] not in self._option_string_actions
+            for word in words
+        )
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> None:
         """Raise what is wrong with the command line; argparse would print the usage before it."""
@@ -21,7 +39,8 @@ class Parser(argparse.ArgumentParser):
         options = [word for word in re.findall(r"-{1,2}[\w-]+", message) if word not in known]
         near = difflib.get_close_matches(options[0], known, n=1) if options else []
         remedy = f"Did you mean {near[0]}? " if near else ""
+        dashes = "; -- stands before names that begin with a dash" if self.unknown_dashes else ""
         raise UserError(
             f"A command line must be understood. Received: {message}. {remedy}"
-            f"python {self.prog} --help shows it; -- stands before names that begin with a dash."
+            f"python {self.prog} --help shows it{dashes}."
         )

@@ -1,6 +1,8 @@
 """Settings out of config.yaml, a file of one's own and key=value overrides."""
 
 import difflib
+import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,10 +11,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 from deepfake_audio.errors import UserError
+from deepfake_audio.files import is_file, is_folder
 from deepfake_audio.settings import AudioSettings, Settings
 from deepfake_audio.yaml_files import parse_yaml, read_yaml, shortened
 
 DEFAULTS_FILE = Path(__file__).resolve().parent.parent / "config.yaml"
+DOTTED_KEY = re.compile(r"[a-z]+\.[a-z_]+")
 SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
 # What a file from before there was the setting means by leaving it out.
@@ -62,9 +66,21 @@ def _lay_overrides(values: dict, overrides: Iterable[str]) -> None:
         if not equals or not key:
             raise UserError(
                 "An override has the form section.key=value. "
-                f"Received: {shortened(repr(override))}. Example: train.epochs=3"
+                f"Received: {shortened(repr(override))}. {_instead_of(override)}"
             )
         _set_override(values, key, parse_yaml(text, f"the value of {key}"))
+
+
+def _instead_of(word: str) -> str:
+    """Return what may have been meant by a word that is no override."""
+    if "=" in word or DOTTED_KEY.fullmatch(word):
+        return "Example: train.epochs=3"
+    quoted = shlex.quote(word)
+    if any(is_file(Path(place, word, "run.json")) for place in ("", "runs")):
+        return f"Of a run, write --run {quoted}."
+    if is_folder(Path(word)):
+        return f"Of a folder of images, write data.folder={quoted}, or --data {quoted} to evaluate."
+    return "Example: train.epochs=3. A name with blanks stands in quotes: 'My recordings'."
 
 
 def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:

@@ -1,7 +1,7 @@
 """The public corpora: which audio files each holds, real or fake, of whom and made by what."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deepfake_audio.corpus_files import AUDIO_SUFFIXES, Tree, index_tree
@@ -12,6 +12,7 @@ from deepfake_audio.corpus_layouts import (
     check_label_table,
     known_layouts,
     list_table,
+    place,
 )
 from deepfake_audio.errors import UserError
 
@@ -62,6 +63,9 @@ class Corpus:
         unlisted: audio on disk that is listed nowhere, such as enrolment files and second copies.
         repeated: listed again with the same label; the first listing counts.
         subset: the part of ASVspoof 2021 that was asked for.
+        passed_over: on disk, but by their names neither audio nor tables.
+        unreadable: folders that can't be entered, with the reason.
+        missing_splits: of each of `missing`, empty where the corpus ships none.
     """
 
     name: str
@@ -70,6 +74,9 @@ class Corpus:
     unlisted: list[str]
     repeated: list[str]
     subset: str = ""
+    passed_over: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    missing_splits: list[str] = field(default_factory=list)
 
 
 def read_corpus(root: Path, name: str | None = None, subset: str | None = None) -> Corpus:
@@ -96,7 +103,7 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
     _check_subset(name, subset)
     others = AUDIO_OF_OTHERS.get(name, ())
     audio = [file for file in tree.audio if not any(other in file for other in others)]
-    tree = Tree(tree.root, audio, tree.tables)
+    tree = replace(tree, audio=audio)
     return _match(name, tree, CORPORA[name](tree), subset or "")
 
 
@@ -146,7 +153,7 @@ def _detect(tree: Tree) -> str:
 
 
 def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> Corpus:
-    corpus = Corpus(name, [], [], [], [], subset)
+    corpus = Corpus(name, [], [], [], [], subset, _passed_over(tree), tree.unreadable)
     label_of = {}
     for listing in listings:
         found = tree.find(listing.file, listing.near)
@@ -162,9 +169,16 @@ def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> C
             corpus.clips.append(_clip(tree.root, found, listing))
         else:
             corpus.missing.append(listing.listed_as)
+            corpus.missing_splits.append(listing.split)
     _check_some_found(corpus, tree.root)
     corpus.unlisted.extend(file for file in tree.audio if file not in label_of)
     return corpus
+
+
+def _passed_over(tree: Tree) -> list[str]:
+    """Return what may have been meant as audio: a text among the files of a class is no table."""
+    texts = [name for name in tree.tables if name.lower().endswith(".txt") and place(name)[1]]
+    return sorted([*tree.others, *texts])
 
 
 def _clip(root: Path, name: str, listing: Listing) -> Clip:

@@ -3,9 +3,10 @@
 import csv
 import os
 import posixpath
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,18 +16,32 @@ from deepfake_audio.files import check_file, is_file, is_folder
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",
-    ".aiff", ".aif", ".au", ".gsm", ".caf", ".mkv", ".mka", ".mov", ".3gp", ".oga",
+    ".aiff", ".aif", ".au", ".gsm", ".caf", ".mkv", ".mka", ".mov", ".3gp", ".oga", ".aifc",
+    ".mp2", ".mpga", ".m4b", ".m4r", ".m4v", ".mpg", ".mpeg", ".3gpp", ".3g2", ".avi", ".wmv",
+    ".flv", ".mts", ".weba", ".ogv", ".wv", ".tta", ".w64",
 )  # fmt: skip
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
+# Files that systems, archives and corpora leave beside the audio; nobody takes them for audio.
+DEBRIS = re.compile(r"(?:thumbs\.db|desktop\.ini|icon\r|(?:readme|licen[cs]e)[^/]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The audio files and tables below a folder, by their sorted names relative to it."""
+    """The files below a folder, by their sorted names relative to it.
+
+    Attributes:
+        root: the folder.
+        audio: files with an audio suffix.
+        tables: files that may be protocols.
+        others: all that is neither; what systems leave behind is left out.
+        unreadable: folders that can't be entered, with the reason.
+    """
 
     root: Path
     audio: list[str]
     tables: list[str]
+    others: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     @cached_property
     def audio_names(self) -> frozenset[str]:
@@ -71,35 +86,47 @@ def index_tree(root: Path) -> Tree:
     """
     if not is_folder(root):
         raise UserError(f"A corpus is a folder that exists. Received: {root}. Check the path.")
-    try:
-        names = sorted(_walk(root))
-    except OSError as error:
-        raise UserError(
-            f"A corpus must be readable. Received: {error.filename} ({error.strerror}). "
-            "Check the permissions."
-        ) from None
+    unreadable: list[str] = []
+    names = sorted(_walk(root, unreadable))
     audio = [name for name in names if name.lower().endswith(AUDIO_SUFFIXES)]
+    if not audio and unreadable:
+        raise UserError(
+            f"A corpus must be readable. Received: {min(unreadable)}. Check the permissions."
+        )
     if not audio:
         raise UserError(
             f"A corpus holds audio ({' '.join(AUDIO_SUFFIXES)}). Received: none below {root}. "
             "Unpack the audio there."
         )
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
-    return Tree(root.absolute(), audio, tables)
+    others = [
+        name
+        for name in names
+        if not name.lower().endswith((*AUDIO_SUFFIXES, *TABLE_SUFFIXES))
+        and not DEBRIS.fullmatch(name.rpartition("/")[2])
+    ]
+    return Tree(root.absolute(), audio, tables, others, sorted(unreadable))
 
 
-def _walk(root: Path) -> Iterator[str]:
-    """Yield every file that is not hidden, once, even where links lead in circles."""
+def _walk(root: Path, unreadable: list[str]) -> Iterator[str]:
+    """Yield every file that is not hidden, once, even where links lead in circles.
+
+    Folders that can't be entered go to `unreadable`, with the reason.
+    """
     seen = set()
     pending = deque([""])
     while pending:
         folder = pending.pop()
-        status = (root / folder).stat()
-        if (status.st_dev, status.st_ino) in seen:
+        try:
+            status = (root / folder).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(root / folder) as entries:
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            unreadable.append(f"{root / folder} ({error.strerror})")
             continue
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(root / folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
         for entry in visible:
             name = folder + entry.name
             if entry.is_dir(follow_symlinks=False):

@@ -127,7 +127,7 @@ def known_layouts(tree: Tree) -> set[str]:
     """
     folders = {name.rpartition("/")[0] for name in tree.audio}
     parts = {part.lower() for folder in folders for part in (tree.root.name, *folder.split("/"))}
-    classes = {_place(f"{folder}/")[1] for folder in folders} - {""}
+    classes = {place(f"{folder}/")[1] for folder in folders} - {""}
     found = {_corpus_of_table(tree.root, table) for table in tree.tables} - {""}
     if parts & FOR_VERSIONS.keys():
         found.add("for")
@@ -218,7 +218,7 @@ def _list_wavefake(tree: Tree) -> Iterator[Listing]:
 
 def _list_for(tree: Tree) -> Iterator[Listing]:
     for name in tree.audio:
-        split, label = _place(name)
+        split, label = place(name)
         if split:
             *folders, file = f"{tree.root.name}/{name}".lower().split("/")
             versions = [FOR_VERSIONS[folder] for folder in folders if folder in FOR_VERSIONS]
@@ -267,15 +267,15 @@ def _list_folders(tree: Tree) -> Iterator[Listing]:
     if tables:
         return
     for name in tree.audio:
-        split, label = _place(name)
+        split, label = place(name)
         if label:
             yield Listing(name, label, split=split)
 
 
-def _place(name: str) -> tuple[str, str]:
+def place(name: str) -> tuple[str, str]:
     """Return the split and the label that the folders of a file stand for.
 
-    >>> _place("training/REAL/a.wav"), _place("spoof/a.wav"), _place("real.wav")
+    >>> place("training/REAL/a.wav"), place("spoof/a.wav"), place("real.wav")
     (('train', 'real'), ('', 'fake'), ('', ''))
     """
     split = ""

@@ -9,20 +9,34 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 
 from deepfake_audio.config import check_audio_settings, with_settings_of_before
+from deepfake_audio.corpora import AUDIO_SUFFIXES, Clip, Corpus
 from deepfake_audio.errors import UserError, one_line
-from deepfake_audio.files import check_file, find_files, is_file, is_folder, read_lines, replacing
+from deepfake_audio.files import (
+    check_file,
+    find_files,
+    is_file,
+    is_folder,
+    read_lines,
+    replacing,
+    write_json,
+)
 from deepfake_audio.images import IMAGE_SUFFIXES, read_image
 from deepfake_audio.journal import JOURNAL
-from deepfake_audio.settings import AudioSettings, ImageSettings
-from deepfake_audio.splits import SPLITS
-from deepfake_audio.yaml_files import read_yaml
+from deepfake_audio.settings import AudioSettings, ImageSettings, PrepareSettings
+from deepfake_audio.splits import SPLITS, mark_of
+from deepfake_audio.yaml_files import read_yaml, shortened
 
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
+ORIGIN = "corpus.json"
+UNKNOWN_SPLIT = "unknown"  # of files that were never given one
+MAX_ORIGIN_BYTES = 1_000_000
+MARKED_FILES = 100  # so many of a corpus tell whether another folder holds it too
 MANIFEST_FIELDS = (
     "image", "label", "split", "audio", "start_seconds", "speaker", "attack", "codec", "corpus",
 )  # fmt: skip
@@ -75,6 +89,54 @@ class DataCheck:
     fingerprint: str
 
 
+class FileCounts(BaseModel):
+    """What became of the files that a corpus lists: `listed` is the sum of the others.
+
+    Attributes:
+        listed: in the corpus, or in the subset of it.
+        used: with images in the manifest.
+        missing: not on disk.
+        unusable: broken or silent.
+        repeated: left out, since the same bytes stand elsewhere.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    listed: int
+    used: int
+    missing: int
+    unusable: int
+    repeated: int
+
+
+class Origin(BaseModel):
+    """What a data folder was made of, as `corpus.json` says it.
+
+    Attributes:
+        corpus: a key of `CORPORA`.
+        subset: of ASVspoof 2021, else empty.
+        folder: that the corpus lay in when it was last prepared.
+        marks: of some files, by their names, to know them again in another folder.
+        val_share: for validation, and `test_share` for test, that splits were made with at first.
+        counts: of the corpus's files, by their split; `UNKNOWN_SPLIT` for those without one.
+            Empty until all is drawn.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    corpus: str
+    subset: str
+    folder: str
+    marks: dict[str, str]
+    val_share: float
+    test_share: float
+    counts: dict[str, FileCounts] = {}
+
+    def __str__(self) -> str:
+        subset = f", subset {self.subset}," if self.subset else ""
+        return f"{self.corpus}{subset} in {self.folder}"
+
+
 def read_records(folder: Path) -> list[ImageRecord]:
     """List the images of a data folder, by its manifest where there is one.
 
@@ -105,9 +167,11 @@ def read_records(folder: Path) -> list[ImageRecord]:
         )
     records = read_manifest(manifest) if is_file(manifest) else list_images(folder)
     if not records:
+        audio = find_files(folder, set(AUDIO_SUFFIXES))
+        remedy = f" prepare.py makes images of audio, such as {audio[0]}." if audio else ""
         raise UserError(
             "A data folder holds images in train/fake, train/real, val/fake and so on. "
-            f"Received: none in {folder}."
+            f"Received: none in {folder}.{remedy}"
         )
     check_recordings(records)
     return records
@@ -312,6 +376,67 @@ def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
     with replacing(folder / AUDIO_SETTINGS) as partial_path, partial_path.open("w") as file:
         file.write("# How these images were made from sound; training and prediction go by it.\n")
         YAML(typ="safe", pure=True).dump(settings.model_dump(), file)
+
+
+def origin_of(corpus: Corpus, folder: Path, settings: PrepareSettings) -> Origin:
+    """Return what `corpus.json` is to say of a corpus that lies in a folder."""
+    every = -(-len(corpus.clips) // MARKED_FILES)
+    marks = {one_line(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
+    marks = {name: mark for name, mark in marks.items() if mark}
+    return Origin(
+        corpus=corpus.name,
+        subset=corpus.subset,
+        folder=one_line(folder.resolve()),
+        marks=marks,
+        val_share=settings.val_share,
+        test_share=settings.test_share,
+    )
+
+
+def is_same_corpus(before: Origin, now: Origin, clips: Iterable[Clip]) -> bool:
+    """Return whether a corpus is the one that a folder was made of, wherever it lies by now.
+
+    Args:
+        before: what the folder was made of.
+        now: what it is to be made of.
+        clips: of `now`.
+    """
+    if (before.corpus, before.subset) != (now.corpus, now.subset):
+        return False
+    return before.folder == now.folder or any(
+        mark == mark_of(clip.path)
+        for clip in clips
+        if (mark := before.marks.get(one_line(clip.name)))
+    )
+
+
+def write_origin(folder: Path, origin: Origin) -> None:
+    """Write down what a data folder is made of."""
+    write_json(folder / ORIGIN, origin.model_dump())
+
+
+def read_origin(data: Path) -> Origin | None:
+    """Read what a data folder was made of; None where nobody wrote it down.
+
+    Args:
+        data: the folder of the images, or a manifest in it.
+
+    Raises:
+        UserError: the file is not as prepare.py wrote it.
+    """
+    path = (data.parent if is_file(data) else data) / ORIGIN
+    if not is_file(path):
+        return None
+    try:
+        if check_file(path, ORIGIN) > MAX_ORIGIN_BYTES:
+            raise UserError(f"{ORIGIN} has at most {MAX_ORIGIN_BYTES:,} bytes. Received: {path}.")
+        return Origin.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise UserError(
+            f"{ORIGIN} must be as prepare.py wrote it. Received: {path}: {shortened(reason)}. "
+            "Remove it, and run prepare.py again with the same words."
+        ) from None
 
 
 def audio_settings_file(data: Path) -> Path:

@@ -9,6 +9,7 @@ from deepfake_audio.corpora import Clip
 
 SPLITS = ("train", "val", "test")
 TAIL_BYTES = 4096
+HALF = 0.4999  # of a group: shares are rounded, and 0.1 of 5 may be a little less than that
 
 
 def assign_splits(
@@ -16,37 +17,52 @@ def assign_splits(
 ) -> list[str]:
     """Assign a split to each clip; a split that the corpus ships is kept.
 
-    A group (speaker, sentence, or single file) stays where it was before, else it goes where the
-    hash of its name points. Where a split would be left without one of the classes, the new group
-    whose hash is lowest moves there from the split that has most of that class.
+    A group (speaker, sentence, or single file) stays where it was before. New ones are taken by the
+    hash of their names: the lowest go to test until it has its share of each class, the next to
+    validation. So nearly all stand in the same split however many others there are, even in
+    another folder. Where a split would be left without one of the classes, the new group whose
+    hash is lowest moves there from the split that has most of that class.
 
     Args:
         clips: with `group`, `label` and perhaps `split`.
-        val_share: share of the groups for validation.
-        test_share: share of the groups for test.
+        val_share: share of the groups of each class for validation.
+        test_share: share of the groups of each class for test.
         known: the splits that were assigned before, by the clip's name.
 
     Returns:
         "train", "val" or "test" for each clip.
     """
     free = [clip for clip in clips if not clip.split]
-    before = {clip.group: known[clip.name] for clip in reversed(free) if clip.name in known}
-    split_of = {clip.group: _place(clip.group, val_share, test_share) for clip in free} | before
     labels_of = defaultdict(set)
     for clip in free:
         labels_of[clip.group].add(clip.label)
-    wanted = [s for s, share in (("val", val_share), ("test", test_share)) if share] + ["train"]
+    before = {clip.group: known[clip.name] for clip in reversed(free) if clip.name in known}
+    shares = {"test": test_share, "val": val_share}
+    split_of = _place(shares, labels_of, before)
+    wanted = [split for split in ("val", "test") if shares[split]] + ["train"]
     for label in ("fake", "real") if len(free) == len(clips) else ():
         for split in wanted:
             _fill_if_empty(split, label, split_of, labels_of, before.keys())
     return [clip.split or split_of[clip.group] for clip in clips]
 
 
-def _place(group: str, val_share: float, test_share: float) -> str:
-    place = _hash(group) / 2**64
-    if place < test_share:
-        return "test"
-    return "val" if place < test_share + val_share else "train"
+def _place(
+    shares: Mapping[str, float], labels_of: Mapping[str, set[str]], before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the split of each group: the first of `shares` that lacks some of all its classes."""
+    split_of = dict(before)
+    totals = Counter(label for labels in labels_of.values() for label in labels)
+    counts = Counter((split, label) for g, split in before.items() for label in labels_of[g])
+    for group in sorted(labels_of.keys() - before.keys(), key=_hash):
+        labels = labels_of[group]
+        lacking = (
+            split
+            for split, share in shares.items()
+            if all(share * totals[label] - counts[split, label] >= HALF for label in labels)
+        )
+        split_of[group] = next(lacking, "train")
+        counts.update((split_of[group], label) for label in labels)
+    return split_of
 
 
 def _hash(group: str) -> int:
@@ -72,20 +88,26 @@ def _fill_if_empty(
         split_of[chosen] = split
 
 
-def find_repeated(clips: Iterable[Clip]) -> tuple[list[str], list[str]]:
+def find_repeated(
+    clips: Iterable[Clip], known: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     """Find files with the same bytes as another one.
 
     Files are compared by size, then by their last bytes, then as a whole, so that few are read.
 
     Args:
         clips: of which the first of each set of equal ones stays; of shipped splits the latest one.
+        known: names of the clips that were used before, which stay where a new one is equal: else
+            the same sound would move to the split of its new name.
 
     Returns:
         The names of clips to leave out since an equal one stays, and of those whose bytes stand as
         real and as fake, which are all to be left out.
     """
-    last_split_first = sorted(clips, key=lambda clip: -SPLITS.index(clip.split or "train"))
-    candidates = [last_split_first]
+    to_stay_first = sorted(
+        clips, key=lambda clip: (-SPLITS.index(clip.split or "train"), clip.name not in known)
+    )
+    candidates = [to_stay_first]
     for key in (_size, _tail, _digest):
         candidates = [alike for some in candidates for alike in _group_by(key, some)]
     repeated, contradictory = [], []
@@ -105,6 +127,20 @@ def _group_by(key, clips: Iterable[Clip]) -> list[list[Clip]]:
         except OSError:
             continue  # it is named with its reason when it is read
     return [group for group in groups.values() if len(group) > 1]
+
+
+def mark_of(path: Path) -> str:
+    """Return what tells a file from others of its name and size; empty where it can't be read.
+
+    The middle is read, since files often begin and end with the same silence.
+    """
+    try:
+        size = _size(path)
+        with path.open("rb") as file:
+            file.seek(size // 2)
+            return hashlib.sha256(b"%d " % size + file.read(TAIL_BYTES)).hexdigest()
+    except OSError:
+        return ""
 
 
 def _size(path: Path) -> int:

@@ -12,14 +12,16 @@ import calibrate
 import evaluate
 import predict
 from conftest import draw_image, make_data_folder
-from deepfake_audio import runs
+from deepfake_audio import runs, scoring
+from deepfake_audio.dataset import read_records
 from deepfake_audio.images import encode_png
 
 
 @pytest.fixture
 def elsewhere(workspace, tmp_path, monkeypatch) -> Path:
     """A folder with runs/first and data/dark: other speakers' images, all of them darker."""
-    shutil.copytree(workspace, tmp_path / "here")
+    for name in ("data/tiny", "runs/first"):
+        shutil.copytree(workspace / name, tmp_path / "here" / name)
     monkeypatch.chdir(tmp_path / "here")
     folder = make_data_folder(Path("data/dark"), images_per_class=30)
     with (folder / "manifest.csv").open(newline="") as file:
@@ -59,10 +61,41 @@ def test_what_is_printed_is_what_was_fitted(elsewhere, capsys):
     assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "dark"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "120 files of data/dark"
-    titles = [line[:18].strip() for line in lines[3:8]]
-    assert titles == ["real called fake", "fake called real", "Cllr", "ECE", "EER"]
-    before, after = (float(value) for value in lines[5].split()[1:])
+    titles = [line[:22].strip() for line in lines[3:12]]
+    called = [f"{label} called {v}" for label in ("real", "fake") for v in calibrate.VERDICTS]
+    assert titles == [*called, "Cllr", "ECE", "EER"]
+    before, after = (float(value) for value in lines[9].split()[1:])
     assert after < before
+    for shares in zip(*(map(share, line.split()[3:]) for line in lines[3:6]), strict=True):
+        assert sum(shares) == pytest.approx(1, abs=2e-3)
+
+
+def share(text: str) -> float:
+    return float(text.removesuffix("%")) / 100
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_by_reals_alone_few_of_them_are_called_fake(elsewhere, alone, capsys):
+    manifest = elsewhere / "manifest.csv"
+    if not alone:
+        lines = manifest.read_text().splitlines()
+        manifest.write_text("\n".join(line for line in lines if ",fake," not in line) + "\n")
+    given = ["--data", "data/dark", "--run", "first", "--name", "dark", "--false-alarms", "0.1"]
+    assert calibrate.main([*given, *(["--reals"] if alone else [])]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "60 files of data/dark"
+    assert [line[:22].strip() for line in lines[3:6]] == [
+        f"real called {v}" for v in calibrate.VERDICTS
+    ]
+    old, new = (runs.open_run(name)[1].calibration for name in ("first", "dark"))
+    assert new.slope == old.slope and new.intercept >= old.intercept
+    records = [r for r in read_records(elsewhere) if r.label == "real" and r.split != "test"]
+    run, _, settings = runs.open_run("dark")
+    model = scoring.load_model(run.onnx_model, 1, settings.limits)
+    llr = new.llr(scoring.score_files(model, records, settings.image, 8).scores)
+    assert np.mean(llr < 0) <= 0.1
+    if new.intercept > old.intercept:  # and no further
+        assert np.mean(llr - 1e-6 < 0) > 0.1 - 1 / 60
     assert lines[-1].endswith("Next: python evaluate.py --run dark --data data/dark")
 
 
@@ -106,12 +139,12 @@ def test_the_new_run_judges_and_the_old_one_is_as_it_was(elsewhere, capsys):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("few", "5 files of each class at least. Received: 4 real for training and validation"),
+        ("few", "5 real files at least. Received: 4 for training and validation"),
         (
             "swapped",
             "A calibration needs scores that tell real from fake. Received: an equal error",
         ),
-        ("test", "5 files of each class at least. Received: 0 fake for training and validation"),
+        ("test", "20 real files at least. Received: 0 for training and validation"),
     ],
 )
 def test_what_can_not_be_fitted_leaves_no_run(elsewhere, capsys, change, told):

@@ -88,6 +88,27 @@ def test_wrong_values_are_told_in_one_line(override, part):
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("word", "remedy"),
+    [
+        ("recordings", "A name with blanks stands in quotes: 'My recordings'."),
+        ("my images", "write data.folder='my images', or --data 'my images' to evaluate."),
+        ("first", "Of a run, write --run first."),
+        ("runs/first", "Of a run, write --run runs/first."),
+        ("train.epochs", "Example: train.epochs=3"),
+        ("=3", "Example: train.epochs=3"),
+    ],
+)
+def test_words_that_are_no_overrides_are_told_what_they_may_mean(
+    word, remedy, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my images").mkdir()
+    (tmp_path / "runs/first").mkdir(parents=True)
+    (tmp_path / "runs/first/run.json").touch()
+    assert error_of(word).endswith(remedy)
+
+
 @pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("1", 1.0), ("0.01", 0.01)])
 def test_numbers_read_as_people_mean_them(text, value):
     assert load_settings(None, [f"train.learning_rate={text}"]).train.learning_rate == value

@@ -67,6 +67,15 @@ def test_missing_and_empty_folders_are_told(tmp_path):
     assert "Received: none in" in error_of(tmp_path)
 
 
+def test_a_folder_of_audio_is_told_what_makes_images_of_it(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.M4A").touch()
+    assert error_of(tmp_path).endswith(
+        f"Received: none in {tmp_path}. "
+        f"prepare.py makes images of audio, such as {tmp_path / 'real' / 'a.M4A'}."
+    )
+
+
 def test_speakers_in_two_splits_are_warned_of(data_folder):
     assert speaker_warnings(read_records(data_folder)) == []
     edit_manifest(data_folder, lambda rows: rows[-1].update(speaker="ann"))

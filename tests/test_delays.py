@@ -127,7 +127,7 @@ def test_images_with_delays_are_not_evaluated_by_a_grey_run(
     monkeypatch.chdir(delay_workspace)
     grey = str(audio_workspace / "runs/heard")
     assert evaluate.main(["--run", grey, "--data", "data/delays"]) == 2
-    assert "data/delays with audio.delay_fft_samples=512, and heard with 0." in (
+    assert "audio.delay_fft_samples is 512 in data/delays, and 0 in heard" in (
         capsys.readouterr().err
     )
 
@@ -144,7 +144,7 @@ def test_frame_rates_are_not_looked_for_in_images_drawn_without(
         capsys.readouterr().err
     )
     assert evaluate.main(["--run", "delays", "--data", "data/ratesless"]) == 2
-    assert "data/ratesless with audio.frame_rates_hz=[], and delays with [46.875, " in (
+    assert "audio.frame_rates_hz is [] in data/ratesless, and [46.875, " in (
         capsys.readouterr().err
     )
     picture = next(Path("data/ratesless/test/fake").glob("*.png"))

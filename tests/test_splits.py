@@ -27,17 +27,55 @@ def test_no_group_stands_in_two_splits():
     assert all(len(splits) == 1 for splits in by_group(clips(50)).values())
 
 
-def test_shares_are_kept_for_both_classes():
-    groups = by_group(clips(2000, files_each=1))
+@pytest.mark.parametrize("count", [20, 21, 24, 30, 57, 100, 200])
+def test_shares_hold_within_each_class(count):
+    some = [clip for clip in clips(count, files_each=1) if clip.label == "fake"]
+    some += [clip for clip in clips(3 * count, files_each=1) if clip.label == "real"]
+    splits = assign_splits(some, 0.1, 0.2, {})
+    for label, files in (("fake", count), ("real", 3 * count)):
+        found = [split for clip, split in zip(some, splits, strict=True) if clip.label == label]
+        for split, share in (("val", 0.1), ("test", 0.2), ("train", 0.7)):
+            assert abs(found.count(split) - share * files) <= 1, (label, split)
+
+
+def test_shares_hold_of_speakers_who_are_real_and_fake():
+    some = [replace(clip, group=clip.group.split()[-1]) for clip in clips(40)]
+    some += clips(20)  # of others only one class is known
+    splits = assign_splits(some, 0.1, 0.1, {})
+    groups = {(clip.group, clip.label): s for clip, s in zip(some, splits, strict=True)}
     for label in ("fake", "real"):
-        splits = [next(iter(found)) for group, found in groups.items() if group.startswith(label)]
-        for split in ("val", "test"):
-            assert splits.count(split) / len(splits) == pytest.approx(0.1, abs=0.02)
+        found = [split for (_, of_class), split in groups.items() if of_class == label]
+        assert (found.count("val"), found.count("test")) == (6, 6)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2])
+def test_what_comes_later_makes_up_for_what_was_wanting(share):
+    few, many = clips(20, files_each=1), clips(40, files_each=1)
+    known = dict.fromkeys((clip.name for clip in few), "train")
+    splits = assign_splits(many, share, share, known)
+    assert splits.count("val") == splits.count("test") == 2 * 40 * share
+
+
+def test_few_move_without_being_known_and_none_from_test_to_train():
+    few, many = by_group(clips(100)), by_group(clips(400))
+    moved = [(splits, many[group]) for group, splits in few.items() if many[group] != splits]
+    assert len(moved) < 0.1 * len(few)
+    assert all("val" in before | after for before, after in moved)
 
 
 def test_adding_files_moves_nobody():
-    few, many = by_group(clips(100)), by_group(clips(400))
-    assert all(many[group] == splits for group, splits in few.items())
+    few, many = clips(100), clips(400)
+    known = dict(zip((c.name for c in few), assign_splits(few, 0.1, 0.1, {}), strict=True))
+    after = dict(zip((c.name for c in many), assign_splits(many, 0.1, 0.1, known), strict=True))
+    assert {name: after[name] for name in known} == known
+
+
+def test_other_speakers_of_a_class_do_not_move_those_of_the_other():
+    few = [clip for clip in clips(50) if clip.label == "real"]
+    many = clips(50)
+    alone = dict(zip((c.name for c in few), assign_splits(few, 0.1, 0.1, {}), strict=True))
+    both = dict(zip((c.name for c in many), assign_splits(many, 0.1, 0.1, {}), strict=True))
+    assert {name: both[name] for name in alone} == alone
 
 
 def test_what_was_assigned_before_stays_however_few_there_were():
@@ -111,3 +149,11 @@ def test_a_file_that_vanished_is_no_repetition(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"x")
     some = [Clip(tmp_path / name, name, "real", group=name) for name in ("a.wav", "gone.wav")]
     assert find_repeated(some) == ([], [])
+
+
+def test_of_equal_files_the_one_that_was_there_before_stays(tmp_path):
+    some = []
+    for name in ("a new copy.wav", "known.wav", "old.wav"):
+        (tmp_path / name).write_bytes(b"same")
+        some.append(Clip(tmp_path / name, name, "real", group=name))
+    assert find_repeated(some, {"known.wav": "test"}) == (["a new copy.wav", "old.wav"], [])

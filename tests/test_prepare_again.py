@@ -1,0 +1,166 @@
+"""A data folder that is there already: what a second preparation keeps, adds to and refuses."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import prepare
+from deepfake_audio.dataset import read_origin, read_records
+from deepfake_audio.errors import UserError
+from test_corpora import put_text
+from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace
+
+__all__ = ["workplace"]
+
+
+def of_other_voices(folder: Path) -> Path:
+    """Make audio with the same names and lengths as that of `make_audio`, but other sound."""
+    for number, label in enumerate(("fake", "real")):
+        (folder / label).mkdir(parents=True)
+        for file in range(8):
+            samples = sound(2.0, 300 + 100 * number + file)
+            soundfile.write(folder / label / f"{file:02}.wav", samples, RATE_HZ)
+    return folder
+
+
+def test_another_corpus_never_replaces_the_one_that_a_folder_was_made_of(workplace, capsys):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = Path("data/mine/manifest.csv").read_bytes()
+    of_other_voices(workplace / "other")
+    capsys.readouterr()
+    assert prepare.main(["other", "--name", "mine", *ONE_PROCESS]) == 2
+    assert capsys.readouterr().err == (
+        f"error: A data folder is made of one corpus. Received: folders in {workplace}/other for "
+        f"data/mine, which was made of folders in {workplace}/mine. Choose another --name.\n"
+    )
+    assert Path("data/mine/manifest.csv").read_bytes() == before
+
+
+def test_a_folder_from_before_origins_were_kept_goes_on_with_its_own_files(workplace, capsys):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = manifest()
+    Path("data/mine/corpus.json").unlink()
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    assert manifest() == before
+    Path("data/mine/corpus.json").unlink()
+    (workplace / "above").mkdir()
+    shutil.move("mine", "above/mine")
+    assert prepare.main(["above", "--name", "mine", *ONE_PROCESS]) == 2
+    assert "which was made of files of other names. Choose another" in capsys.readouterr().err
+
+
+def test_a_corpus_that_was_moved_or_changed_goes_on(workplace):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = {row["audio"]: row["split"] for row in manifest()}
+    shutil.copytree("mine", "moved", copy_function=shutil.copyfile)
+    shutil.rmtree("mine")
+    Path("moved/real/00.wav").unlink()
+    soundfile.write("moved/real/new.wav", sound(2.0, 50), RATE_HZ)
+    assert prepare.main(["moved", "--name", "mine", *ONE_PROCESS]) == 0
+    after = {row["audio"]: row["split"] for row in manifest()}
+    assert before.keys() ^ after.keys() == {"real/00.wav", "real/new.wav"}
+    assert all(after[name] == before[name] for name in before.keys() & after.keys())
+    assert read_origin(Path("data/mine")).folder == str(workplace / "moved")
+
+
+def test_a_copy_never_moves_a_sound_to_another_split(workplace):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = manifest()
+    for row in before:  # names that sort before all others, and most of which fall into train
+        shutil.copy(Path("mine", row["audio"]), Path("mine", row["label"], f"+{row['split']}.wav"))
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    assert manifest() == before
+
+
+def test_a_file_of_an_odd_name_stays_in_its_split(workplace):
+    odd = Path("mine/real/line\nbreak.wav")
+    soundfile.write("mine/real/odd.wav", sound(2.0, 60), RATE_HZ)
+    Path("mine/real/odd.wav").rename(odd)
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    path = Path("data/mine/manifest.csv")
+    rows = [row for row in manifest() if "break" in row["audio"]]
+    other = "test" if rows[0]["split"] != "test" else "train"
+    text = path.read_text()
+    for row in rows:  # as if it had been moved there, to fill a split that was empty
+        line = f"{row['image']},real,{row['split']},"
+        assert line in text
+        text = text.replace(line, f"{row['image']},real,{other},")
+    path.write_text(text)
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    assert {row["split"] for row in manifest() if "break" in row["audio"]} == {other}
+
+
+def test_a_folder_that_nothing_was_made_in_takes_another_corpus(workplace):
+    for path in Path("mine").rglob("*.wav"):
+        path.write_bytes(f"no audio {path}".encode())
+    assert prepare.main(["mine", *ONE_PROCESS]) == 2
+    make_audio(workplace / "other")
+    assert prepare.main(["other", "--name", "mine", *ONE_PROCESS]) == 0
+
+
+def test_subsets_have_folders_of_their_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    for number in range(4):
+        key = ("A07 spoof", "bonafide bonafide")[number % 2]
+        subset = ("eval", "progress")[number // 2]
+        lines.append(f"LA_0009 LA_E_{number} alaw ita_tx {key} notrim {subset}")
+        Path("LA/flac").mkdir(parents=True, exist_ok=True)
+        soundfile.write(f"LA/flac/LA_E_{number}.flac", sound(2.0, number), RATE_HZ)
+    put_text(tmp_path, "LA/keys/LA/CM/trial_metadata.txt", *lines)
+    for subset in ("eval", "progress"):
+        assert prepare.main(["LA", "--subset", subset, *ONE_PROCESS]) == 0
+        records = read_records(Path(f"data/asvspoof2021-la-{subset}"))
+        assert len({record.audio for record in records}) == 2
+    named = ["--name", "asvspoof2021-la-eval", *ONE_PROCESS]
+    capsys.readouterr()
+    for subset in ("progress", "all"):
+        assert prepare.main(["LA", "--subset", subset, *named]) == 2
+        assert f"Received: asvspoof2021-la, subset {subset}, in " in capsys.readouterr().err
+
+
+def test_what_a_folder_was_made_of_must_be_readable(workplace, capsys):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    path = Path("data/mine/corpus.json")
+    for content in ("", "[]", '{"corpus": "folders"}', "\0", " " * 2_000_000):
+        path.write_text(content)
+        capsys.readouterr()
+        assert prepare.main(["mine", *ONE_PROCESS]) == 2
+        stderr = capsys.readouterr().err
+        assert stderr.startswith("error: corpus.json ")
+        assert stderr.count("\n") == 1
+    with pytest.raises(UserError, match=r"corpus\.json has at most"):
+        read_origin(Path("data/mine"))
+
+
+def test_other_shares_are_told_to_place_new_files_alone(workplace, capsys):
+    warning = (
+        "Warning: prepare.val_share=0.3 and prepare.test_share=0.2 place new files alone; those "
+        "of before stay where 0.1 and 0.1 put them. Choose another --name to place all.\n"
+    )
+    shares = ["prepare.val_share=0.3", "prepare.test_share=0.2"]
+    assert prepare.main(["mine", "--name", "other", *shares, *ONE_PROCESS]) == 0
+    assert prepare.main(["mine", "--name", "other", *shares, *ONE_PROCESS]) == 0
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    before = manifest()
+    assert "place new files alone" not in capsys.readouterr().out
+    for _ in range(2):  # it stays true when it is asked for again
+        assert prepare.main(["mine", *shares, *ONE_PROCESS]) == 0
+        assert warning in capsys.readouterr().out
+    assert manifest() == before
+    Path("data/mine/corpus.json").unlink()
+    assert prepare.main(["mine", *shares, *ONE_PROCESS]) == 0
+    assert warning in capsys.readouterr().out
+
+
+def test_shares_say_nothing_of_splits_that_a_corpus_ships(workplace, capsys):
+    Path("mine").rename("train")
+    make_audio(workplace / "val", files=4)
+    Path("shipped").mkdir()
+    for split in ("train", "val"):
+        shutil.move(split, f"shipped/{split}")
+    for share in ("0.1", "0.2"):
+        assert prepare.main(["shipped", f"prepare.val_share={share}", *ONE_PROCESS]) == 0
+    assert "place new files alone" not in capsys.readouterr().out

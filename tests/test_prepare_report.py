@@ -1,0 +1,120 @@
+"""What prepare.py says of a corpus: what was left out, and what the splits are good for."""
+
+import errno
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import prepare
+from deepfake_audio.dataset import FileCounts, read_origin
+from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace
+
+__all__ = ["workplace"]
+
+
+def test_files_passed_over_are_counted_by_suffix(workplace, capsys):
+    for name in ("a.txt", "b.txt", "c.TXT", "d.ape", "voice"):
+        Path("mine/real", name).touch()
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    printed, report = capsys.readouterr().out, Path("data/mine/report.txt").read_text()
+    line = "5 files passed over for their names: 3 .txt, 1 .ape, 1 without suffix\n"
+    assert line in printed
+    assert ("real/d.ape" in printed, "real/d.ape" in report) == (False, True)
+
+
+def test_small_splits_are_warned_of(workplace, capsys):
+    make_audio(workplace / "small", files=20)
+    for number in range(13):
+        Path(f"small/fake/{number:02}.wav").unlink()
+    assert prepare.main(["small", *ONE_PROCESS]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "Warning: validation has 1 fake and 2 real files: error rates and confidence fitted on "
+        "them are a matter of luck.\n"
+        "Warning: test has 1 fake and 2 real files: error rates on them are a matter of luck.\n"
+    ) in printed
+    files = {(row["split"], row["label"], row["audio"]) for row in manifest(Path("data/small"))}
+    assert Counter(split for split, label, _ in files if label == "real") == {
+        "train": 16, "val": 2, "test": 2,
+    }  # fmt: skip
+
+
+def test_splits_of_files_enough_are_not_warned_of(workplace, capsys):
+    shutil.rmtree("mine")
+    make_audio(workplace / "mine", files=75, seconds=0.5)
+    shares = ["prepare.val_share=0.4", "prepare.test_share=0.4"]
+    assert prepare.main(["mine", *shares, *ONE_PROCESS]) == 0
+    assert "a matter of luck" not in capsys.readouterr().out
+
+
+def test_missing_files_are_counted_and_change_the_exit_code(workplace, capsys):
+    Path("mine/fake/01.wav").write_bytes(b"no audio")
+    shutil.copy("mine/fake/02.wav", "mine/fake/03.wav")
+    rows = [f"{label}/{n:02}.wav,{label},test" for label in ("fake", "real") for n in range(7)]
+    rows += ["real/gone.wav,real,test", "real/07.wav,real,", "fake/gone.wav,fake,"]
+    Path("mine/labels.csv").write_text("\n".join(["file,label,split", *rows]))
+    assert prepare.main(["mine", *ONE_PROCESS]) == 1
+    assert "2 files are listed but not there: real/gone.wav, fake/" in capsys.readouterr().out
+    counts = read_origin(Path("data/mine/manifest.csv")).counts
+    assert counts["test"] == FileCounts(listed=15, used=12, missing=1, unusable=1, repeated=1)
+    assert counts["unknown"] == FileCounts(listed=1, used=0, missing=1, unusable=0, repeated=0)
+    assert sum(count.listed for count in counts.values()) == 17
+    Path("mine/fake/01.wav").unlink()
+    Path("mine/fake/03.wav").unlink()
+    assert prepare.main(["mine", *ONE_PROCESS]) == 1  # now that nothing else is wrong
+    assert read_origin(Path("data/mine")).counts["test"].missing == 3
+
+
+@pytest.fixture
+def barred(monkeypatch) -> set[str]:
+    """The names of folders that nobody may enter; for root, modes alone bar none."""
+    names = set()
+    scandir = os.scandir
+
+    def scandir_of_a_user(path):
+        if Path(path).name in names:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scandir_of_a_user)
+    return names
+
+
+def test_a_folder_that_can_t_be_entered_costs_only_itself(workplace, barred, capsys):
+    Path("mine/real/lost+found").mkdir()
+    barred.add("lost+found")
+    assert prepare.main(["mine", *ONE_PROCESS]) == 1
+    assert len({row["audio"] for row in manifest()}) == 16
+    assert (
+        "1 folder not to be entered, and whatever is there left out: "
+        "mine/real/lost+found (Permission denied)\n"
+    ) in capsys.readouterr().out
+
+
+def test_a_corpus_that_can_t_be_entered_is_told(workplace, barred, capsys):
+    barred.update(("real", "fake"))
+    assert prepare.main(["mine", *ONE_PROCESS]) == 2
+    assert capsys.readouterr().err == (
+        "error: A corpus must be readable. Received: mine/fake (Permission denied). "
+        "Check the permissions.\n"
+    )
+    barred.add("mine")
+    assert prepare.main(["mine", *ONE_PROCESS]) == 2
+    assert "Received: mine (Permission denied). Check" in capsys.readouterr().err
+
+
+def test_what_can_t_be_trained_on_is_evaluated_next(workplace, capsys):
+    Path("all/test").mkdir(parents=True)
+    shutil.move("mine/fake", "all/test/fake")
+    shutil.move("mine/real", "all/test/real")
+    assert prepare.main(["all", "--name", "an odd one", *ONE_PROCESS]) == 0
+    assert capsys.readouterr().out.endswith("Next: python evaluate.py --data 'data/an odd one'\n")
+    for seed, place in enumerate(("train/fake", "train/real", "val/fake", "val/real")):
+        Path("all", place).mkdir(parents=True)
+        soundfile.write(f"all/{place}/0.wav", sound(2.0, 400 + seed), RATE_HZ)
+    assert prepare.main(["all", *ONE_PROCESS]) == 0
+    assert capsys.readouterr().out.endswith("Next: python train.py data.folder=data/all\n")
