@@ -193,9 +193,9 @@ def test_a_part_that_saw_the_validation_files_is_warned_of(in_copy, capsys):
     ):  # fmt: skip
         data = second.settings.data.model_copy(update={"folder": folder})
         part = second._replace(settings=second.settings.model_copy(update={"data": data}))
-        combine.warn_of_leaks(part, read_records(Path("data/tiny")))
+        combine.warn_of_leaks(part.run, part.settings, read_records(Path("data/tiny")))
         error = capsys.readouterr().err
-        assert ("Warning: second was trained on 24 files that the first run" in error) == told
+        assert ("Warning: second was trained on 24 files that are kept for" in error) == told
 
 
 def write_table(path: Path, rows: list[dict[str, str]]) -> None:

@@ -58,7 +58,7 @@ def test_missing_files_are_counted_and_change_the_exit_code(workplace, capsys):
     rows += ["real/gone.wav,real,test", "real/07.wav,real,", "fake/gone.wav,fake,"]
     Path("mine/labels.csv").write_text("\n".join(["file,label,split", *rows]))
     assert prepare.main(["mine", *ONE_PROCESS]) == 1
-    assert "2 files are listed but not there: real/gone.wav, fake/" in capsys.readouterr().out
+    assert "2 files listed but not there: real/gone.wav, fake/" in capsys.readouterr().out
     counts = read_origin(Path("data/mine/manifest.csv")).counts
     assert counts["test"] == FileCounts(listed=15, used=12, missing=1, unusable=1, repeated=1)
     assert counts["unknown"] == FileCounts(listed=1, used=0, missing=1, unusable=0, repeated=0)
