@@ -11,8 +11,8 @@ that you expect: with none but easy ones, better ones will pass. If you have no 
 moves the line just so far that at even odds no more than --false-alarms of your real files are
 called fake; so does a folder of real files alone.
 
-data/mine is prepared with --config RUN/config.yaml. Its files for training and validation are used,
-for validation alone where the run was trained on it, and never those for test:
+data/mine is prepared with --config RUN/config.yaml 'prepare.codecs=[]'. Its files for training and
+validation are used, for validation alone where the run was trained on it, and never those for test:
 
     python evaluate.py --run mine --data data/mine          what that is worth
 
