@@ -33,7 +33,7 @@ import numpy as np
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from deepfake_audio import runs
+from deepfake_audio import history, runs
 from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import read_corpus
@@ -110,7 +110,7 @@ def fuzz_asv_scores(path: Path) -> object:
 
 
 def fuzz_history(path: Path) -> object:
-    return json.dumps(runs.read_history(runs.Run(path.parent)))  # a loss may be no number
+    return json.dumps(history.read_history(runs.Run(path.parent)))  # a loss may be no number
 
 
 def fuzz_journal(path: Path) -> object:

@@ -268,5 +268,5 @@ def find_files(
             elif path.suffix.lower() in suffixes and not is_folder(path):
                 found.append(path)
             elif others is not None:
-                others[path.suffix.lower()] += 1
+                others["linked folders" if is_folder(path) else path.suffix.lower()] += 1
     return sorted(found)

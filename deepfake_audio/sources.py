@@ -3,6 +3,7 @@
 import io
 import itertools
 import math
+import os
 import sys
 import tempfile
 from collections import Counter, deque
@@ -105,7 +106,7 @@ def score_in_processes(
     names = iter(names)
     batches = iter(lambda: list(itertools.islice(names, FILES_AT_ONCE)), [])
     parallel = Parallel(n_jobs=workers or -1, return_as="generator")
-    given = reader.settings, reader.images_from_audio, reader.channel
+    given = Path.cwd(), reader.settings, reader.images_from_audio, reader.channel
     parts = parallel(delayed(_score_batch)(path, *given, batch) for batch in batches)
     for sources, failed in alive(parts, "judges"):
         for failure in failed:
@@ -115,12 +116,14 @@ def score_in_processes(
 
 def _score_batch(
     path: Path,
+    cwd: Path,
     settings: Settings,
     images_from_audio: bool,
     channel: int | None,
     names: Sequence[str],
 ) -> tuple[list[Source], list[dict[str, str]]]:
     """Return the files of a batch with their scores, and those that can't be read."""
+    os.chdir(cwd)  # a process that judged before may stand elsewhere
     reader = Reader(settings, images_from_audio, channel)
     with redirect_stderr(io.StringIO()):  # whoever gets them reports them
         sources = list(

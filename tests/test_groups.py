@@ -255,7 +255,7 @@ def test_one_file_is_no_files():
 def test_files_of_one_class_are_told_in_one_line(llr, said):
     table = replace(table_of(part("fakes", -9, files=len(llr))), llr=np.array(llr))
     line = one_class_line(table, "test", 0.5)
-    assert line == f"Warning: {said}. Error rates need both classes."
+    assert line == f"{said}. Error rates need both classes."
 
 
 def test_a_table_of_groups_reads_so():

@@ -189,10 +189,12 @@ def test_what_is_no_file_is_refused_at_once_and_the_others_are_done(
     assert predict.main(["--json", str(folder), str(folder / "pipe"), "x" * 5000]) == 1
     captured = capfd.readouterr()
     files = [json.loads(line)["file"] for line in captured.out.splitlines()]
-    *errors, summary = captured.err.splitlines()
+    *errors, passed_over, summary = captured.err.splitlines()
     assert files == [str(folder / "good.wav")]
     assert all(line.startswith("error: ") for line in errors)
-    assert (len(errors), summary) == (10, "10 files could not be judged.")
+    assert (len(errors), summary) == (7, "7 files could not be judged.")
+    for kind in ("3 .png", "2 linked folders", "1 without a suffix"):
+        assert kind in passed_over
 
 
 def test_the_same_file_gets_the_same_verdict_alone_and_among_hostile_ones(
