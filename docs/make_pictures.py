@@ -1,7 +1,7 @@
 """Draw the README's pictures from the sample and from a run trained on it.
 
     python train.py && python evaluate.py
-    python predict.py --timeline data/sample/audio/long_recording.flac
+    python predict.py --run models/pretrained --timeline data/sample/audio/long_recording.flac
     python docs/make_pictures.py runs/sample-1
 
 The run's name is what train.py printed. The report's picture is taken by Chromium, without which
