@@ -37,7 +37,7 @@ from deepfake_audio.calibration import (
     verdict,
 )
 from deepfake_audio.compatibility import drawn_otherwise
-from deepfake_audio.dataset import LABELS, ImageRecord, check_images, read_records
+from deepfake_audio.dataset import LABELS, ImageRecord, check_images, data_folder, read_records
 from deepfake_audio.errors import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -52,6 +52,7 @@ from deepfake_audio.settings import Settings
 
 FEWEST, FEWEST_REALS = 5, 20  # files of each class, or of reals alone
 FEW = 30
+FALSE_ALARMS = 0.05
 EASY_EER = 0.05  # fakes that are told apart as well say little of others
 FIGURES = (("Cllr", "cllr", ".3f"), ("ECE", "ece", ".1%"), ("EER", "eer", ".1%"))
 VERDICTS = ("FAKE", "UNCERTAIN", "REAL")
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = check_images(read_records(folder), settings.image)
     for message in data.unreadable:
         report(message)
-    own = Path(settings.data.folder).resolve() == folder.resolve()
+    own = data_folder(Path(settings.data.folder)).resolve() == data_folder(folder).resolve()
     trained_on = own or data.fingerprint == record.data_fingerprint
     splits = ("val",) if trained_on else ("train", "val")
     known = [record for record in data.records if record.split in splits]
@@ -75,16 +76,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = score_known(run, settings, known, reals_alone, folder)
     if reals_alone:
         scores = files.scores[files.is_real == 1]
-        calibration = allow_reals(record.calibration, scores, args.false_alarms)
+        calibration = allowing(record, scores, args.false_alarms)
     else:
         calibration = fit(files, folder)
     changes = {
         "status": "finished",
         "created": datetime.now(UTC),
         "calibration": calibration,
-        "calibrated_on": one_line(folder.resolve().name),
+        "calibrated_on": one_line(data_folder(folder).resolve().name),
+        "learnt": sorted({*record.learnt, data.fingerprint}),
     }
-    new = runs.copy_run(run, args.name, folder, record.model_copy(update=changes))
+    new = runs.copy_run(run, args.name, data_folder(folder), record.model_copy(update=changes))
     print(f"{len(files.scores):,} files of {folder}\n")
     print(format_figures(files, {run.name: record.calibration, new.name: calibration}, settings))
     print(f"\nKept in {new.folder}. Next: python evaluate.py --run {new.name} --data {folder}")
@@ -109,10 +111,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--false-alarms",
         metavar="SHARE",
         type=float,
-        default=0.05,
-        help="with reals alone: the share of them that may be called fake (default: 0.05)",
+        help="go by the real files alone, and so many of them may be called fake at even odds "
+        f"(default: {FALSE_ALARMS})",
     )
     args = parser.parse_args(argv)
+    args.reals = args.reals or args.false_alarms is not None
+    args.false_alarms = FALSE_ALARMS if args.false_alarms is None else args.false_alarms
     if not 0 <= args.false_alarms < 1:
         raise UserError(f"--false-alarms is a share below 1. Received: {args.false_alarms}.")
     return args
@@ -147,6 +151,23 @@ def score_known(
     chosen = [record for record in records if record.label in labels]
     model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
     return scoring.score_files(model, chosen, settings.image, settings.score.batch_size)
+
+
+def allowing(record: runs.RunRecord, scores: np.ndarray, share: float) -> Calibration:
+    """Move a run's calibration by real files alone, or raise a `UserError` if that can't help."""
+    if record.calibration.says_nothing:
+        raise UserError(
+            "A calibration is moved where the run tells fakes apart. Received: one that does not, "
+            "and answers UNCERTAIN. Train it longer, or name another --run."
+        )
+    calibration = allow_reals(record.calibration, scores, share)
+    if calibration == record.calibration:
+        print(
+            f"Warning: at even odds no more than {share:.0%} of these files are called fake as it "
+            "is: nothing moves.",
+            file=sys.stderr,
+        )
+    return calibration
 
 
 def fit(files: scoring.FileScores, folder: Path) -> Calibration:

@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         data.fingerprint,
         all(part.record.images_from_audio for part in parts),
         [one_line(part.run.name) for part in parts],
+        learnt=[each for part in parts for each in runs.known_data(part.record)],
     )
     try:
         with only_one(run.config, "Combining"):

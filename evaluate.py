@@ -47,6 +47,7 @@ from deepfake_audio.dataset import (
     DataCheck,
     ImageRecord,
     check_images,
+    data_folder,
     read_records,
 )
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
@@ -203,11 +204,6 @@ def missing_line(without: Sequence[str], files: int, score: float) -> str:
     )
 
 
-def data_folder(data: Path) -> Path:
-    """Return the folder of images, without links: a manifest's is the one that it lies in."""
-    return data.resolve().parent if is_file(data) else data.resolve()
-
-
 def choose_output(
     out: str | None, usual: Path, origin: Path, inputs: Mapping[str, str | None]
 ) -> Path:
@@ -299,11 +295,8 @@ def was_learnt_from(
     origin: Path, data: DataCheck, record: runs.RunRecord, settings: Settings
 ) -> bool:
     """Return whether a run was trained, or calibrated, on images of this folder."""
-    names = {one_line(place.name) for place in (origin.resolve(), data_folder(origin))}
-    return (
-        data.fingerprint == record.data_fingerprint
-        or place_of(str(origin)) == place_of(settings.data.folder)
-        or record.calibrated_on in names
+    return data.fingerprint in runs.known_data(record) or (
+        place_of(str(origin)) == place_of(settings.data.folder)
     )
 
 

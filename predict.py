@@ -60,9 +60,12 @@ TELEPHONE_HZ = 2500  # where a band ends above this, it may be a telephone's
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     run, record, settings = runs.open_run(args.run, overrides=args.settings, or_pretrained=True)
-    with kept_table(args.csv, run, record, settings) as (done, keep):
+    asked = [str(Path.cwd()), str(args.channel), *args.files]
+    identity = runs.fingerprint_verdicts(run, record, settings, asked)
+    with kept_table(args.csv, identity) as (done, keep):
         reader = Reader(settings, record.images_from_audio, args.channel, done)
-        drawn, is_known = Counter(), args.run or args.json
+        drawn = Counter(map(plain_name, done))  # their timelines are there
+        is_known = args.run or args.json
         for source in scored(run, reader, args):
             source.warning = source.warning or doubt_windows(
                 source, record.calibration, settings.predict
@@ -138,25 +141,23 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 @contextmanager
 def kept_table(
-    name: str | None, run: runs.Run, record: runs.RunRecord, settings: Settings
+    name: str | None, identity: str
 ) -> Iterator[tuple[Collection[str], Callable[[Mapping], object]]]:
     """Give the files whose verdicts a table has from a try before, and what keeps one more.
 
     Args:
         name: of the table; None keeps nothing.
-        run: which judges.
-        record: of the run.
-        settings: of the run.
+        identity: of what is asked, and who judges.
     """
     if name is None:
         yield (), lambda row: None
         return
-    path, identity = Path(name), runs.fingerprint_verdicts(run, record, settings)
+    path = Path(name)
     check_table(path)
     try:
         with growing_table(path, identity) as (done, add):
             if done:
-                print(f"{len(done):,} files are judged already.", file=sys.stderr)
+                print(f"Judged already: {counted(len(done), 'file')}.", file=sys.stderr)
             yield done, add
     except BaseException as error:
         if not isinstance(error, UserError):

@@ -157,8 +157,9 @@ def begin(args: argparse.Namespace) -> tuple[runs.Run, Settings, DataCheck]:
     if start:
         warn_of_leaks(start[0], start[2], data.records)
         network_with(start[0].keras_model, settings)  # what is damaged is told before a run is made
+    learnt = runs.known_data(start[1]) if start else ()
     run = runs.create_run(
-        args.run, settings, data.fingerprint, images_from_audio, start=start and start[0]
+        args.run, settings, data.fingerprint, images_from_audio, (), start and start[0], learnt
     )
     return run, settings, data
 

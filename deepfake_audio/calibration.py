@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 RELIABILITY_BINS = 10
+JUST_ABOVE = 1e-6
 WEAK_REGULARISATION = 1e6  # of scikit-learn's C: the targets regularise
 
 
@@ -140,4 +141,5 @@ def allow_reals(
         false_alarms: the share, 0 to 1, at even odds.
     """
     lowest = float(np.quantile(calibration.llr(real_scores), false_alarms, method="higher"))
-    return Calibration(calibration.slope, calibration.intercept + max(0.0, -lowest))
+    up = max(0.0, JUST_ABOVE - lowest)  # at 0 itself a file is called fake
+    return Calibration(calibration.slope, calibration.intercept + up)

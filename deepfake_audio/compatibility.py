@@ -22,7 +22,7 @@ from deepfake_audio.yaml_files import read_yaml
 
 # What a training that begins with a run's weights takes over from it.
 LEARNT_SECTIONS = {"data", "audio", "image", "augment", "distort", "model", "train", "predict"}
-ANYTHING_GOES = {"window_overlap"}  # of audio: how many images there are, not what they show
+ANYTHING_GOES = {"window_overlap", "max_megapixels"}  # not what the images show
 
 
 def choose_settings(
@@ -95,11 +95,9 @@ def check_start(
     start: runs.Run, record: runs.RunRecord, of_start: Settings, settings: Settings
 ) -> None:
     """Raise a `UserError` if a run's weights don't fit the images and the network of settings."""
-    if runs.fingerprint_settings(settings) == runs.fingerprint_settings(of_start):
-        return
     for section in ("audio", "image", "model"):
         theirs, ours = (getattr(s, section).model_dump() for s in (of_start, settings))
-        for name in (name for name in ours if ours[name] != theirs[name]):
+        for name in (n for n in ours if ours[n] != theirs[n] and n not in ANYTHING_GOES):
             received = f"{section}.{name}={ours[name]}, and {start.name} with {theirs[name]}"
             raise UserError(
                 "Weights fit the images and the network that they were learnt with. Received: "

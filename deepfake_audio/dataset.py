@@ -182,6 +182,11 @@ def is_data(path: Path) -> bool:
     return is_folder(path) or is_file(path)
 
 
+def data_folder(data: Path) -> Path:
+    """Return the folder of images, without links: a manifest's is the one that it lies in."""
+    return data.resolve().parent if is_file(data) else data.resolve()
+
+
 def list_images(folder: Path) -> list[ImageRecord]:
     """List the images below `{train,val,test}/{fake,real}/`, at any depth, sorted by name.
 

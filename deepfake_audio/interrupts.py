@@ -24,8 +24,10 @@ def interrupts_heard() -> Iterator[threading.Event]:
     """
     pressed = threading.Event()
     outer_handler, outer_hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or outer_handler is not signal.default_int_handler:
+    heard = [number for number in ASKED_TO_END if signal.getsignal(number) == signal.SIG_DFL]
+    if outer_handler is signal.default_int_handler:  # in a shell's background it is ignored
+        heard.append(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not heard:
         yield pressed
         return
 
@@ -43,10 +45,7 @@ def interrupts_heard() -> Iterator[threading.Event]:
         timers[-1].daemon = True
         timers[-1].start()
 
-    signal.signal(signal.SIGINT, press)
-    asked = [number for number in ASKED_TO_END if signal.getsignal(number) == signal.SIG_DFL]
-    for number in asked:
-        signal.signal(number, press)
+    outer_handlers = {number: signal.signal(number, press) for number in heard}
     sys.unraisablehook = press_again
     try:
         yield pressed
@@ -54,9 +53,8 @@ def interrupts_heard() -> Iterator[threading.Event]:
         for timer in timers:
             timer.cancel()
         sys.unraisablehook = outer_hook
-        signal.signal(signal.SIGINT, outer_handler)
-        for number in asked:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in outer_handlers.items():
+            signal.signal(number, handler)
 
 
 def _interrupt_main_thread() -> None:

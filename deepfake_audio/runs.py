@@ -44,6 +44,7 @@ from deepfake_audio.yaml_files import shortened
 RUNS = Path("runs")
 ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED = ROOT / "models" / "pretrained"
+MAX_LEARNT = 1000  # data folders
 MAX_RECORD_BYTES = 1_000_000
 LARGEST_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
 NAMED = 10  # so many runs stand in a message
@@ -73,6 +74,7 @@ class RunRecord(BaseModel):
         start: name of the run whose weights the training began with.
         calibration: fitted on the scores of the validation files.
         calibrated_on: the data folder of other files that it was fitted on instead.
+        learnt: fingerprints of all other data that its parts, its start or its calibration knew.
         settings_fingerprint: of the audio, image and model settings that the weights were made for.
         model_fingerprint: of `model.onnx`, for which the calibration holds.
     """
@@ -91,6 +93,7 @@ class RunRecord(BaseModel):
     start: Name | None = None
     calibration: Calibration | None = None
     calibrated_on: Name | None = None
+    learnt: list[Name] = Field(default=[], max_length=MAX_LEARNT)
     settings_fingerprint: str | None = None
     model_fingerprint: str | None = None
 
@@ -163,6 +166,7 @@ def create_run(
     images_from_audio: bool,
     parts: Sequence[str] = (),
     start: Run | None = None,
+    learnt: Sequence[str] = (),
 ) -> Run:
     """Make a new run folder with its settings and its record.
 
@@ -173,6 +177,7 @@ def create_run(
         images_from_audio: whether the data folder says how its images were made.
         parts: names of the runs that are combined in it.
         start: the run whose weights it begins with.
+        learnt: fingerprints of other data that its network has learnt from.
 
     Raises:
         UserError: a run of that name exists, or the name is not one folder's.
@@ -182,12 +187,21 @@ def create_run(
         write_settings(settings, unfinished.config)
         record = new_record(settings, data_fingerprint, images_from_audio)
         record = record.model_copy(
-            update={"parts": list(parts), "start": start and one_line(start.name)}
+            update={
+                "parts": list(parts),
+                "start": start and one_line(start.name),
+                "learnt": sorted(set(learnt)),
+            }
         )
         if start:
             shutil.copyfile(start.keras_model, unfinished.start_weights)
         write_record(unfinished, record)
     return run
+
+
+def known_data(record: RunRecord) -> list[str]:
+    """Return the fingerprints of all data that a run has learnt from, or was calibrated on."""
+    return [record.data_fingerprint, *record.learnt]
 
 
 def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Run:
@@ -361,10 +375,12 @@ def fingerprint_model(path: Path, limits: LimitSettings) -> str:
     return hashlib.sha256(read_model(path, limits)).hexdigest()
 
 
-def fingerprint_verdicts(run: Run, record: RunRecord, settings: Settings) -> str:
-    """Return 8 hexadecimal digits that change when the run would say something else of a file."""
+def fingerprint_verdicts(
+    run: Run, record: RunRecord, settings: Settings, asked: Sequence[str]
+) -> str:
+    """Return 8 hexadecimal digits of what a run is asked, and of all that its answer rests on."""
     parts = [run.name, record.model_fingerprint, astuple(record.calibration)]
-    parts += [record.settings_fingerprint, settings.predict.model_dump()]
+    parts += [record.settings_fingerprint, settings.predict.model_dump(), list(asked)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 

@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -426,4 +427,4 @@ def _without_suffix(name: str) -> str:
 
 
 def _stem(name: str) -> str:
-    return _without_suffix(name.rpartition("/")[2])
+    return _without_suffix(re.split(r"[/\\]", name)[-1])

@@ -195,7 +195,8 @@ class Reader:
         self.passed_over += Counter({s: count for s, count in others.items() if s not in NO_SOUND})
         found = [path for path in found if not is_timeline(path)]
         pictures = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
-        if self.images_from_audio and len(pictures) < len(found):
+        sounds = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+        if self.images_from_audio and sounds:
             self.passed_over.update(path.suffix.lower() for path in pictures)
             found = [path for path in found if path.suffix.lower() not in IMAGE_SUFFIXES]
         if not found:
@@ -295,4 +296,4 @@ def channel_note(recording: Recording) -> str:
     """Return what to know of a recording whose channels are not of one sound."""
     if not recording.channels_differ:
         return ""
-    return f"{recording.channels} channels that differ, mixed; --channel 1 judges one"
+    return f"{recording.channels} channels that differ; --channel 1 judges one"

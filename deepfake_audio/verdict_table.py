@@ -68,7 +68,7 @@ def growing_table(
 
         def add(row: Mapping) -> None:
             with _writing(path):
-                writer.writerow(row)
+                writer.writerow({**row, "file": as_written(str(row["file"]))})
                 file.flush()  # a kill takes away what is not in the file yet
 
         done, whole_bytes = _whole_rows(partial)
@@ -102,13 +102,14 @@ def _whole_rows(path: Path) -> tuple[frozenset[str], int]:
 
     with suppress(csv.Error):
         for number, row in enumerate(csv.reader(lines())):
-            if len(row) == len(FIELDS):
-                whole_bytes = read_bytes
-                if number:
-                    files.add(row[FIELDS.index("file")])
+            if len(row) != len(FIELDS) or (number and row[FIELDS.index("error")]):
+                break  # cut off; or failed, which comes at the end and is tried again
+            whole_bytes = read_bytes
+            if number:
+                files.add(row[FIELDS.index("file")])
     return frozenset(files), whole_bytes
 
 
 def as_written(name: str) -> str:
-    """Return a file's name as it stands in a table: bytes that are no UTF-8 are escaped."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a file's name as it stands in a table: what is no UTF-8, and returns, are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8").replace("\r", "\\r")

@@ -13,7 +13,7 @@ import evaluate
 import predict
 from conftest import draw_image, make_data_folder
 from deepfake_audio import runs, scoring
-from deepfake_audio.dataset import read_records
+from deepfake_audio.dataset import check_images, read_records
 from deepfake_audio.images import encode_png
 
 
@@ -54,6 +54,8 @@ def test_probabilities_fit_and_the_order_stays(elsewhere, capsys):
     assert after["cllr"] < before["cllr"] - 0.05
     assert after["eer"] == before["eer"]
     assert after["roc_auc"] == before["roc_auc"]
+    known = check_images(read_records(elsewhere), runs.open_run("dark")[2].image).fingerprint
+    assert runs.open_run("dark")[1].learnt == [known]
     assert "Run dark, epoch" in (told := capsys.readouterr().out) and "calibrated on dark" in told
 
 
@@ -81,7 +83,7 @@ def test_by_reals_alone_few_of_them_are_called_fake(elsewhere, alone, capsys):
         lines = manifest.read_text().splitlines()
         manifest.write_text("\n".join(line for line in lines if ",fake," not in line) + "\n")
     given = ["--data", "data/dark", "--run", "first", "--name", "dark", "--false-alarms", "0.1"]
-    assert calibrate.main([*given, *(["--reals"] if alone else [])]) == 0
+    assert calibrate.main(given) == 0  # a share of false alarms is of reals alone
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "60 files of data/dark"
     assert [line[:22].strip() for line in lines[3:6]] == [
@@ -93,9 +95,9 @@ def test_by_reals_alone_few_of_them_are_called_fake(elsewhere, alone, capsys):
     run, _, settings = runs.open_run("dark")
     model = scoring.load_model(run.onnx_model, 1, settings.limits)
     llr = new.llr(scoring.score_files(model, records, settings.image, 8).scores)
-    assert np.mean(llr < 0) <= 0.1
+    assert np.mean(llr <= 0) <= 0.1  # as evaluate.py counts
     if new.intercept > old.intercept:  # and no further
-        assert np.mean(llr - 1e-6 < 0) > 0.1 - 1 / 60
+        assert np.mean(llr - 2e-6 <= 0) > 0.1 - 1 / 60
     assert lines[-1].endswith("Next: python evaluate.py --run dark --data data/dark")
 
 

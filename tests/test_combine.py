@@ -56,6 +56,8 @@ def test_score_is_the_mean_of_all_networks(combined, monkeypatch):
     np.testing.assert_allclose(both, (first + 2 * second) / 3, atol=1e-5)
     record, settings = runs.open_run("both")[1:]
     assert record.parts == ["first", "second"]
+    parts = (runs.open_run(name)[1] for name in record.parts)
+    assert record.learnt == sorted({part.data_fingerprint for part in parts})
     assert settings.model.views == ["levels", "time_residual", "levels"]
 
 

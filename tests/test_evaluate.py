@@ -12,7 +12,9 @@ import pytest
 
 import evaluate
 from conftest import draw_image, make_data_folder
+from deepfake_audio import runs
 from deepfake_audio.config import load_settings
+from deepfake_audio.dataset import check_images, read_records
 from deepfake_audio.report import summary
 from deepfake_audio.score_files import make_table
 
@@ -218,8 +220,9 @@ def test_images_that_the_run_knows_do_not_count_together(run, capsys):
     shutil.copytree("data/tiny", "copy")
     shutil.copytree(run, "runs/fitted")
     record = json.loads(Path("runs/fitted/run.json").read_text())
-    Path("runs/fitted/run.json").write_text(json.dumps(record | {"calibrated_on": "wild"}))
     make_wild(Path("wild"))
+    known = check_images(read_records(Path("wild")), runs.open_run("first")[2].image).fingerprint
+    Path("runs/fitted/run.json").write_text(json.dumps(record | {"learnt": [known]}))
     cv2.imwrite("data/tiny/test/real/00.png", draw_image("real", 999))
     for name, data in (("first", "data/tiny"), ("first", "copy"), ("fitted", "wild")):
         assert evaluate.main(["--run", name, "--data", data, QUICK]) == 0

@@ -615,7 +615,7 @@ def test_channels_of_two_voices_are_told_and_can_be_judged_one_by_one(
     soundfile.write(path, np.stack([real, 3 * fake], axis=1), 16000)
     soundfile.write(one, np.stack([real, 0.7 * real], axis=1), 16000)
     (mixed,) = judged(capsys, str(path))
-    assert mixed["note"] == "2 channels that differ, mixed; --channel 1 judges one"
+    assert mixed["note"] == "2 channels that differ; --channel 1 judges one"
     for channel, samples in (("1", real), ("2", 3 * fake)):
         soundfile.write(tmp_path / "alone.wav", samples, 16000)
         (alone,) = judged(capsys, str(tmp_path / "alone.wav"))

@@ -45,6 +45,7 @@ def test_it_begins_with_the_weights_and_the_settings_of_the_run(in_copy, capsys)
     _, record, settings = runs.open_run("second")
     first = runs.open_run("first")[2]
     assert record.start == "first"
+    assert record.learnt == [runs.open_run("first")[1].data_fingerprint]
     assert settings.train.batch_size == first.train.batch_size == 16  # config.yaml has another
     assert settings.train.epochs == 1
     assert not Path("runs/second/start.keras").exists()

@@ -114,7 +114,7 @@ def test_a_prediction_that_is_ended_goes_on_where_it_was(audio_workspace, tmp_pa
     kept = read_rows(partial[0])
     assert 3 <= len(kept) < 40
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert " files are judged already." in again.stderr
+    assert "Judged already: " in again.stderr
     rows = read_rows(tmp_path / "v.csv")
     assert [Path(row["file"]).name for row in rows] == [f"{number:02}.wav" for number in range(40)]
     assert rows[:3] == kept[:3]
@@ -150,3 +150,60 @@ def test_the_table_s_ratio_is_the_one_that_its_verdict_rests_on(in_audio_workspa
     for row in read_rows(table):
         odds = np.exp(float(row["llr"])) * 0.8 / 0.2
         assert float(row["p_real"]) == pytest.approx(odds / (1 + odds), abs=1e-5)
+
+
+def test_a_row_that_failed_is_tried_again_and_a_carriage_return_is_escaped(tmp_path):
+    table = tmp_path / "v.csv"
+    with pytest.raises(KeyboardInterrupt), growing_table(table, "abc") as (_, add):
+        add({"verdict": "REAL", "file": "a\rb.wav"})
+        add({"file": "gone.wav", "error": "An audio file must be readable."})
+        raise KeyboardInterrupt
+    with growing_table(table, "abc") as (done, add):
+        assert done == {r"a\rb.wav"}
+        add({"verdict": "REAL", "file": "gone.wav"})
+    assert [row["file"] for row in read_rows(table)] == [r"a\rb.wav", "gone.wav"]
+    assert read_rows(table)[1]["error"] == ""
+
+
+def test_another_channel_or_other_files_are_not_taken_for_judged(
+    in_audio_workspace, tmp_path, monkeypatch
+):
+    for number in range(3):
+        pair = np.stack([make_voice("real", number), make_voice("fake", number)], axis=1)
+        soundfile.write(tmp_path / f"{number}.wav", pair, 16000)
+    printed = predict.format_verdict
+
+    def interrupted(judged: dict) -> str:
+        if judged["file"].endswith("2.wav"):
+            raise KeyboardInterrupt
+        return printed(judged)
+
+    given = [str(tmp_path / f"{number}.wav") for number in range(3)]
+    table = tmp_path / "v.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(predict, "format_verdict", interrupted)
+        assert predict.main(["--channel", "1", "--csv", str(table), *given]) == 130
+    assert predict.main(["--channel", "2", "--csv", str(table), *given]) == 0
+    assert {row["verdict"] for row in read_rows(table)} == {"FAKE"}
+    assert predict.main(["--channel", "1", "--csv", str(table), given[2]]) == 0
+    assert [row["file"] for row in read_rows(table)] == [given[2]]
+    assert predict.main(["--channel", "1", "--csv", str(table), *given]) == 0
+    assert [row["verdict"] for row in read_rows(table)] == ["REAL"] * 3
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_to_the_whole_group_ends_all_processes(audio_workspace, tmp_path, name):
+    files = [str(audio_workspace / "mine" / "real" / "00.wav")] * 6000
+    command = [sys.executable, str(ROOT / "predict.py"), "--workers", "2", "--csv", "v.csv"]
+    command += ["--run", str(audio_workspace / "runs/heard"), *files]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    while not (partial := list(tmp_path.glob("v.csv.*.partial"))) or len(read_rows(partial[0])) < 9:
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, getattr(signal, name))
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in told
