@@ -30,6 +30,7 @@ import numpy as np
 from deepfake_audio import runs, scoring
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import (
+    VERDICTS,
     Calibration,
     allow_reals,
     fit_calibration,
@@ -55,7 +56,6 @@ FEW = 30
 FALSE_ALARMS = 0.05
 EASY_EER = 0.05  # fakes that are told apart as well say little of others
 FIGURES = (("Cllr", "cllr", ".3f"), ("ECE", "ece", ".1%"), ("EER", "eer", ".1%"))
-VERDICTS = ("FAKE", "UNCERTAIN", "REAL")
 
 
 @script
@@ -68,11 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = check_images(read_records(folder), settings.image)
     for message in data.unreadable:
         report(message)
-    own = data_folder(Path(settings.data.folder)).resolve() == data_folder(folder).resolve()
+    own = data_folder(Path(settings.data.folder)) == data_folder(folder)
     trained_on = own or data.fingerprint == record.data_fingerprint
     splits = ("val",) if trained_on else ("train", "val")
-    known = [record for record in data.records if record.split in splits]
-    reals_alone = args.reals or all(record.label == "real" for record in known)
+    known = [image for image in data.records if image.split in splits]
+    reals_alone = args.reals or all(image.label == "real" for image in known)
     files = score_known(run, settings, known, reals_alone, folder)
     if reals_alone:
         scores = files.scores[files.is_real == 1]
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "status": "finished",
         "created": datetime.now(UTC),
         "calibration": calibration,
-        "calibrated_on": one_line(data_folder(folder).resolve().name),
+        "calibrated_on": one_line(data_folder(folder).name),
         "learnt": sorted({*record.learnt, data.fingerprint}),
     }
     new = runs.copy_run(run, args.name, data_folder(folder), record.model_copy(update=changes))

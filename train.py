@@ -151,7 +151,7 @@ def begin(args: argparse.Namespace) -> tuple[runs.Run, Settings, DataCheck]:
     before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
     settings, images_from_audio = choose_settings(args.config, args.settings, before)
     if start:
-        check_start(*start, settings)
+        check_start(start[0], start[2], settings)
     data = load_data(settings)
     settings = with_codecs_of(data.records, settings)
     if start:

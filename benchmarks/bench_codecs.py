@@ -28,7 +28,7 @@ from tqdm import tqdm
 import predict
 from deepfake_audio.arguments import Parser
 from deepfake_audio.audio import read_audio
-from deepfake_audio.calibration import Calibration
+from deepfake_audio.calibration import VERDICTS, Calibration
 from deepfake_audio.codecs import CODECS, write_coded
 from deepfake_audio.corpora import Clip, read_corpus
 from deepfake_audio.errors import (
@@ -56,7 +56,6 @@ USES = {  # codec, sample rate in Hz, thousands of bits a second
     "telephone": ("telephone", 8_000, 64),
 }
 AS_IT_IS = "none"
-VERDICTS = ("FAKE", "UNCERTAIN", "REAL")
 
 
 def write_file(clip: Clip, path: Path, use: str, heard_hz: int) -> UserError | None:

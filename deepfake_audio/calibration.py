@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+VERDICTS = ("FAKE", "UNCERTAIN", "REAL")
 RELIABILITY_BINS = 10
 JUST_ABOVE = 1e-6
 WEAK_REGULARISATION = 1e6  # of scikit-learn's C: the targets regularise

@@ -91,9 +91,7 @@ def check_asked(
             )
 
 
-def check_start(
-    start: runs.Run, record: runs.RunRecord, of_start: Settings, settings: Settings
-) -> None:
+def check_start(start: runs.Run, of_start: Settings, settings: Settings) -> None:
     """Raise a `UserError` if a run's weights don't fit the images and the network of settings."""
     for section in ("audio", "image", "model"):
         theirs, ours = (getattr(s, section).model_dump() for s in (of_start, settings))
