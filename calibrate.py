@@ -38,7 +38,14 @@ from deepfake_audio.calibration import (
     verdict,
 )
 from deepfake_audio.compatibility import drawn_otherwise
-from deepfake_audio.dataset import LABELS, ImageRecord, check_images, data_folder, read_records
+from deepfake_audio.dataset import (
+    FEW_FILES,
+    LABELS,
+    ImageRecord,
+    check_images,
+    data_folder,
+    read_records,
+)
 from deepfake_audio.errors import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -52,7 +59,6 @@ from deepfake_audio.metrics import equal_error_rate, score_figures
 from deepfake_audio.settings import Settings
 
 FEWEST, FEWEST_REALS = 5, 20  # files of each class, or of reals alone
-FEW = 30
 FALSE_ALARMS = 0.05
 EASY_EER = 0.05  # fakes that are told apart as well say little of others
 FIGURES = (("Cllr", "cllr", ".3f"), ("ECE", "ece", ".1%"), ("EER", "eer", ".1%"))
@@ -142,10 +148,10 @@ def score_known(
                 f"A calibration is fitted on {fewest} {label} files at least. Received: {count} "
                 f"for training and validation in {folder}. Add some; those for test stay out."
             )
-        if count < FEW:
+        if count < FEW_FILES:
             print(
                 f"Warning: {count} {label} files are few: what they say may be chance. "
-                f"From {FEW} on it holds better.",
+                f"From {FEW_FILES} on it holds better.",
                 file=sys.stderr,
             )
     chosen = [record for record in records if record.label in labels]

@@ -28,6 +28,7 @@ from deepfake_audio.config import load_settings
 from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
 from deepfake_audio.dataset import (
     AUDIO_SETTINGS,
+    FEW_FILES,
     LABELS,
     MANIFEST,
     MANIFEST_FIELDS,
@@ -54,7 +55,6 @@ from deepfake_audio.settings import PrepareSettings, Settings
 from deepfake_audio.splits import SPLITS, assign_splits, find_repeated
 
 NAMED = 3  # so many examples stand in the report for a long list
-FEW_FILES = 30  # of a class in a split, below which rates are no more than a guess
 UNREADABLE = "not to be entered, and whatever is there left out"
 PASSED_OVER = "passed over for their names"
 

@@ -30,6 +30,7 @@ from deepfake_audio.settings import AudioSettings, ImageSettings, PrepareSetting
 from deepfake_audio.splits import SPLITS, mark_of
 from deepfake_audio.yaml_files import read_yaml, shortened
 
+FEW_FILES = 30  # of a class: figures and calibrations of fewer are warned of
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"

@@ -8,6 +8,7 @@ import numpy as np
 
 from deepfake_audio.calibration import decision_threshold
 from deepfake_audio.dataset import (
+    FEW_FILES,
     LABELS,
     DataCheck,
     ImageRecord,
@@ -36,8 +37,6 @@ from deepfake_audio.metrics import (
 from deepfake_audio.runs import Run, RunRecord
 from deepfake_audio.score_files import ScoreTable, trial_names
 from deepfake_audio.settings import EvaluateSettings, PredictSettings, Settings
-
-FEW_FILES = 30  # of a class; with fewer, figures and calibrations are warned of
 
 
 @dataclass(frozen=True)
