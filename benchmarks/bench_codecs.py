@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 import predict
@@ -42,6 +42,7 @@ from deepfake_audio.errors import (
 )
 from deepfake_audio.evaluation import evaluate_scores
 from deepfake_audio.files import check_file, is_file
+from deepfake_audio.processes import in_processes
 from deepfake_audio.runs import open_run
 from deepfake_audio.score_files import make_table
 from deepfake_audio.settings import Settings
@@ -81,7 +82,7 @@ def coded_files(clips: Sequence[Clip], place: Path, use: str, heard_hz: int) -> 
     paths = [place / f"{number:06}{suffix}" for number in range(len(clips))]
     pairs = zip(clips, paths, strict=True)
     written = (delayed(write_file)(*pair, use, heard_hz) for pair in pairs)
-    for error in filter(None, Parallel(n_jobs=-1)(written)):
+    for error in filter(None, in_processes(written, 0, "codes")):
         report(error)
     return paths
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from scipy import fft
 from sklearn.mixture import GaussianMixture
 
 from deepfake_audio.audio import read_audio
+from deepfake_audio.processes import in_processes
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_SAMPLES, HOP_SAMPLES, FFT_SAMPLES = 320, 160, 512
@@ -66,9 +67,8 @@ def lfcc_gmm_scores(
     Returns:
         float64 `(others,)`, mean log-likelihood ratio of a frame: higher is more real.
     """
-    features = Parallel(n_jobs=-1)(
-        delayed(cepstral_coefficients)(path.absolute()) for path in [*training, *others]
-    )
+    calls = (delayed(cepstral_coefficients)(path.absolute()) for path in [*training, *others])
+    features = list(in_processes(calls, 0, "computes coefficients"))
     learnt, scored = features[: len(training)], features[len(training) :]
     fake, real = (
         fit_mixture([f for f, label in zip(learnt, is_real, strict=True) if label == wanted], seed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
 from deepfake_audio.audio import (
@@ -25,7 +25,7 @@ from deepfake_audio.files import for_a_moment, is_file, replacing, unwritable
 from deepfake_audio.images import encode_png
 from deepfake_audio.journal import JOURNAL, is_whole, note, read_journal
 from deepfake_audio.nuisances import edge_silences, measure_nuisances
-from deepfake_audio.processes import alive
+from deepfake_audio.processes import in_processes
 from deepfake_audio.settings import AudioSettings
 
 BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
@@ -127,8 +127,7 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
             split_and_class.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from None
-    parallel = Parallel(n_jobs=workers or -1, return_as="generator_unordered")
-    batches = parallel(
+    batches = (
         delayed(_draw_batch)(waiting[first : first + BATCH], drawing, Path.cwd())
         for first in range(0, len(waiting), BATCH)
     )
@@ -136,7 +135,7 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
         (folder / JOURNAL).open("a", encoding="utf-8") as journal,
         tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
     ):
-        for batch in alive(batches, "draws"):
+        for batch in in_processes(batches, workers, "draws", in_order=False):
             note(journal, batch)
             entries |= {entry["stem"]: entry for entry in batch}
             progress.update(len(batch))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 AGAIN_SECONDS = 0.1
 ASKED_TO_END = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+ENDING = {signal.SIGINT, *ASKED_TO_END}
 
 
 @contextmanager
@@ -19,11 +20,13 @@ def interrupts_heard() -> Iterator[threading.Event]:
 
     `KeyboardInterrupt` can't leave a `__del__` or a callback of C code: Python reports it as
     ignored, and the script would run on. And libraries make an `ImportError` of one that falls into
-    an import; who catches that looks at the event. Where something else listens to Ctrl-C, or it
-    is ignored, or this is no main thread, the event is never set.
+    an import; who catches that looks at the event. What then fails in another thread, whose work is
+    taken away, is not told. Where something else listens to Ctrl-C, or it is ignored, or this is no
+    main thread, the event is never set.
     """
     pressed = threading.Event()
-    outer_handler, outer_hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    outer_handler = signal.getsignal(signal.SIGINT)
+    outer_hook, outer_thread_hook = sys.unraisablehook, threading.excepthook
     heard = [number for number in ASKED_TO_END if signal.getsignal(number) == signal.SIG_DFL]
     if outer_handler is signal.default_int_handler:  # in a shell's background it is ignored
         heard.append(signal.SIGINT)
@@ -45,14 +48,18 @@ def interrupts_heard() -> Iterator[threading.Event]:
         timers[-1].daemon = True
         timers[-1].start()
 
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        if not pressed.is_set():
+            outer_thread_hook(failed)
+
     outer_handlers = {number: signal.signal(number, press) for number in heard}
-    sys.unraisablehook = press_again
+    sys.unraisablehook, threading.excepthook = press_again, tell
     try:
         yield pressed
     finally:
         for timer in timers:
             timer.cancel()
-        sys.unraisablehook = outer_hook
+        sys.unraisablehook, threading.excepthook = outer_hook, outer_thread_hook
         for number, handler in outer_handlers.items():
             signal.signal(number, handler)
 

@@ -1,25 +1,39 @@
-"""Work in several processes: what to say where the system ends one."""
+"""Work in several processes, of which the first one alone is asked to end."""
 
-from collections.abc import Iterator
-from typing import TypeVar
+import signal
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from typing import Any
 
+from joblib import Parallel
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from deepfake_audio.errors import UserError
+from deepfake_audio.interrupts import ENDING
 
-Result = TypeVar("Result")
+UNUSED = r"\d+ tasks (have been successfully executed|which were still being processed)"
 
 
-def alive(results: Iterator[Result], work: str) -> Iterator[Result]:
-    """Yield what processes have done.
+def in_processes(
+    calls: Iterable[tuple], workers: int, work: str, *, in_order: bool = True
+) -> Iterator[Any]:
+    """Yield what calls return, as they are done.
 
     Args:
-        results: as they come.
+        calls: `joblib.delayed` ones; they are taken from the iterable as processes get free.
+        workers: processes; 0 for one per core.
         work: what a process does, such as "draws".
+        in_order: yield in the order of the calls.
 
     Raises:
-        UserError: the system ended one of them.
+        UserError: the system ended a process.
     """
+    warnings.filterwarnings("ignore", UNUSED, UserWarning)  # as whoever ends this knows
+    kind = "generator" if in_order else "generator_unordered"
+    with _interrupts_held():
+        results = Parallel(n_jobs=workers or -1, return_as=kind)(calls)
     try:
         yield from results
     except TerminatedWorkerError:
@@ -27,3 +41,23 @@ def alive(results: Iterator[Result], work: str) -> Iterator[Result]:
             f"A process that {work} must be left alone. Received: the system ended one, as it does "
             "where memory runs out. Run this again, with fewer workers."
         ) from None
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep what asks to end from the processes that start in here; this one hears it afterwards.
+
+    A terminal or a batch system sends it to all of them. One that has no call just then would print
+    a traceback, and of one that ends while it hands over a result the rest is waited for: the first
+    process ends them, when it ends. A thread's mask is handed on to the processes and threads that
+    it starts, and so to those which take the place of one that ended.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # Python 3.11 unblocks signals where it starts this
+    outer = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, outer)

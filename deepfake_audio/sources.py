@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 import onnxruntime
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from deepfake_audio import scoring, timelines
 from deepfake_audio.audio import (
@@ -31,7 +31,7 @@ from deepfake_audio.errors import UserError, report, speaking_of
 from deepfake_audio.files import check_file, find_files, is_file, is_folder
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
 from deepfake_audio.nuisances import bandwidth_hz, clipped_share
-from deepfake_audio.processes import alive
+from deepfake_audio.processes import in_processes
 from deepfake_audio.settings import LimitSettings, PredictSettings, Settings
 from deepfake_audio.verdict_table import as_written
 
@@ -105,10 +105,9 @@ def score_in_processes(
     """
     names = iter(names)
     batches = iter(lambda: list(itertools.islice(names, FILES_AT_ONCE)), [])
-    parallel = Parallel(n_jobs=workers or -1, return_as="generator")
     given = Path.cwd(), reader.settings, reader.images_from_audio, reader.channel
-    parts = parallel(delayed(_score_batch)(path, *given, batch) for batch in batches)
-    for sources, failed in alive(parts, "judges"):
+    calls = (delayed(_score_batch)(path, *given, batch) for batch in batches)
+    for sources, failed in in_processes(calls, workers, "judges"):
         for failure in failed:
             reader.fail(failure["file"], failure["error"])
         yield from sources

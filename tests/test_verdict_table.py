@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -91,8 +92,8 @@ def test_two_processes_do_not_write_one_table(tmp_path):
 def test_a_prediction_that_is_ended_goes_on_where_it_was(audio_workspace, tmp_path, name):
     (tmp_path / "calls").mkdir()
     soundfile.write(tmp_path / "call.wav", make_voice("real", 1), 16000)
-    for number in range(600):  # which take seconds
-        os.link(tmp_path / "call.wav", tmp_path / "calls" / f"{number:03}.wav")
+    for number in range(6000):  # which take many seconds
+        os.link(tmp_path / "call.wav", tmp_path / "calls" / f"{number:04}.wav")
     command = [
         sys.executable,
         str(ROOT / "predict.py"),
@@ -111,12 +112,15 @@ def test_a_prediction_that_is_ended_goes_on_where_it_was(audio_workspace, tmp_pa
     assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130)
     assert name == "SIGKILL" or "the same command goes on." in told
     kept = read_rows(partial[0])
-    assert 3 <= len(kept) < 600
+    assert 3 <= len(kept) < 6000
+    for number in range(len(kept) + 40, 6000):  # enough is left to go on with
+        (tmp_path / "calls" / f"{number:04}.wav").unlink()
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "Judged already: " in again.stderr
     rows = read_rows(tmp_path / "v.csv")
-    assert [Path(row["file"]).name for row in rows] == [f"{number:03}.wav" for number in range(600)]
-    assert rows[:3] == kept[:3]
+    names = [f"{number:04}.wav" for number in range(len(kept) + 40)]
+    assert [Path(row["file"]).name for row in rows] == names
+    assert rows[: len(kept) - 1] == kept[:-1]  # the last may be cut
 
 
 def test_several_processes_say_what_one_does(in_audio_workspace, tmp_path, capsys):
@@ -205,4 +209,4 @@ def test_a_signal_to_the_whole_group_ends_all_processes(audio_workspace, tmp_pat
     os.killpg(process.pid, getattr(signal, name))
     told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert "Traceback" not in told
+    assert not re.search("Traceback|Warning|Exception", told)

@@ -1,0 +1,54 @@
+"""Work in several processes: signals, and a process that the system ends."""
+
+import os
+import signal
+import time
+
+import pytest
+from joblib import delayed
+
+from deepfake_audio.errors import UserError
+from deepfake_audio.interrupts import interrupts_heard
+from deepfake_audio.processes import in_processes
+
+
+def hears(name: str) -> bool:
+    try:
+        os.kill(os.getpid(), getattr(signal, name))
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def end_oneself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_what_asks_to_end_is_for_the_first_process(name):
+    with interrupts_heard():
+        assert hears(name)
+    assert list(in_processes([delayed(hears)(name)] * 8, 2, "works")) == [False] * 8
+
+
+@pytest.mark.filterwarnings("error")
+def test_ctrl_c_reaches_the_first_process():
+    with interrupts_heard(), pytest.raises(KeyboardInterrupt):
+        for _ in in_processes([delayed(pow)(number, 2) for number in range(500)], 2, "works"):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
+
+
+def test_what_the_system_ends_is_told():
+    with pytest.raises(UserError, match="A process that works must be left alone"):
+        list(in_processes([delayed(end_oneself)()] * 2, 2, "works"))
+    assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_calls_unless_any_will_do(workers):
+    calls = [delayed(pow)(number, 2) for number in range(50)]
+    squares = [number**2 for number in range(50)]
+    assert list(in_processes(calls, workers, "works")) == squares
+    assert sorted(in_processes(calls, workers, "works", in_order=False)) == squares
