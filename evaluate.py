@@ -44,13 +44,23 @@ from deepfake_audio.dataset import (
     LABELS,
     MANIFEST,
     SPLITS,
+    UNKNOWN_SPLIT,
     DataCheck,
     ImageRecord,
     check_images,
     data_folder,
+    read_origin,
     read_records,
 )
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, report, script
+from deepfake_audio.errors import (
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    UserError,
+    counted,
+    one_line,
+    report,
+    script,
+)
 from deepfake_audio.evaluation import Subject, compare_tables, data_warnings, evaluate_scores
 from deepfake_audio.files import is_file, is_folder, replacing, write_json
 from deepfake_audio.history import read_history
@@ -141,7 +151,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
     elsewhere = args.data is not None  # what the shipped model was trained on is not shipped
     run, record, settings = runs.open_run(args.run, False, args.settings, or_pretrained=elsewhere)
     origin = Path(args.data or settings.data.folder)
-    drawn_so = drawn_otherwise(origin, settings, run)
+    doubts = drawn_otherwise(origin, settings, run)
     inputs, output = {"run": run.name}, run.folder
     if elsewhere or args.out:
         usual = run.folder / f"on-{data_folder(origin).name}"
@@ -155,6 +165,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
     unseen = elsewhere and not was_learnt_from(origin, data, record, settings)
     if unseen and len(files) > 1:
         files[ALL] = pool_splits(files)
+    doubts += gap_lines(origin)
     tables = {split: score_table(f, record.calibration) for split, f in files.items()}
     subject = Subject(
         title=f"Run {run.name}",
@@ -165,7 +176,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
         record=record,
         records={split: f.records for split, f in files.items()},
         inputs=inputs,
-        warnings=[*drawn_so, *data_warnings(run, record, settings, data, elsewhere, unseen)],
+        warnings=[*doubts, *data_warnings(run, record, settings, data, elsewhere, unseen)],
     )
     evaluate_tables(subject, tables)
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
@@ -202,6 +213,17 @@ def missing_line(without: Sequence[str], files: int, score: float) -> str:
         f"{len(without):,} of {files:,} files have no score and count with {score:g} (--missing): "
         f"{shown}"
     )
+
+
+def gap_lines(data: Path) -> list[str]:
+    """Say which splits lack files that their corpus lists."""
+    origin, names = read_origin(data), NAMES | {UNKNOWN_SPLIT: "unsplit"}
+    return [
+        f"Missing: {count.missing:,} of {counted(count.listed, f'listed {names[split]} file')}; "
+        f"broken or silent: {count.unusable:,}. Nobody knows how they would be judged."
+        for split, count in (origin.counts if origin else {}).items()
+        if count.missing + count.unusable
+    ]
 
 
 def choose_output(

@@ -14,7 +14,7 @@ import evaluate
 from conftest import draw_image, make_data_folder
 from deepfake_audio import runs
 from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import check_images, read_records
+from deepfake_audio.dataset import FileCounts, Origin, check_images, read_records, write_origin
 from deepfake_audio.report import summary
 from deepfake_audio.score_files import make_table
 
@@ -188,6 +188,27 @@ def test_few_files_are_warned_of(run):
     forget_speakers("wild")
     assert of_calibration in warnings_of("--data", "wild")
     assert not any("are few" in line for line in warnings_of("--data", "wild"))
+
+
+def test_files_that_a_corpus_lists_and_nobody_could_prepare_are_told(run):
+    told = [
+        "Missing: 3 of 54 listed test files; broken or silent: 1. Nobody knows how they would be "
+        "judged.",
+        "Missing: 1 of 1 listed unsplit file; broken or silent: 0. Nobody knows how they would be "
+        "judged.",
+    ]
+    whole = FileCounts(listed=24, used=24, missing=0, unusable=0, repeated=0)
+    part = FileCounts(listed=54, used=24, missing=3, unusable=1, repeated=26)
+    origin = Origin(
+        corpus="folders", subset="", folder="x", marks={}, val_share=0.1, test_share=0.1
+    )
+    write_origin(Path("data/tiny"), origin.model_copy(update={"counts": {"test": whole}}))
+    assert not any("listed" in line for line in warnings_of())
+    gone = FileCounts(listed=1, used=0, missing=1, unusable=0, repeated=0)
+    counts = {"val": whole, "test": part, "unknown": gone}
+    write_origin(Path("data/tiny"), origin.model_copy(update={"counts": counts}))
+    assert [line for line in warnings_of() if "listed" in line] == told
+    assert set(told) < set(warnings_of("--data", "data/tiny/manifest.csv"))
 
 
 def test_unknown_speakers_are_warned_of(run):
