@@ -30,12 +30,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
+from tqdm import tqdm
 
 from deepfake_audio import runs, scoring, timelines
 from deepfake_audio.arguments import Parser
-from deepfake_audio.calibration import Calibration, verdict
+from deepfake_audio.calibration import VERDICTS, Calibration, verdict
 from deepfake_audio.config import load_settings
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, counted, one_line, script
 from deepfake_audio.settings import AudioSettings, PredictSettings, Settings
@@ -66,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         reader = Reader(settings, record.images_from_audio, args.channel, done)
         drawn = Counter(map(plain_name, done))  # their timelines are there
         is_known = args.run or args.json
-        for source in scored(run, reader, args):
+        said: Counter[str] = Counter()
+        for source in progress(scored(run, reader, args)):
             source.warning = source.warning or doubt_windows(
                 source, record.calibration, settings.predict
             )
@@ -81,12 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             if args.timeline and line:
                 write_timeline(source, line, drawn, quiet=args.json)
             keep(judged)
+            said[judged["verdict"]] += 1
         for failure in reader.failed:
             keep(failure)
-    if reader.passed_over:
-        print(passed_over_line(reader.passed_over), file=sys.stderr)
-    if reader.failed:
-        print(f"{counted(len(reader.failed), 'file')} could not be judged.", file=sys.stderr)
+    tell_whole(reader, Counter() if args.json else said)
     return EXIT_SOME_FAILED if reader.failed else EXIT_OK
 
 
@@ -173,6 +174,32 @@ def scored(run: runs.Run, reader: Reader, args: argparse.Namespace) -> Iterator[
     if args.workers == 1:
         return score_sources(model, reader, names, score.batch_size)
     return score_in_processes(run.onnx_model, reader, names, args.workers)
+
+
+def progress(sources: Iterator[Source]) -> Iterator[Source]:
+    """Count files on a terminal, where the verdicts go elsewhere."""
+    shown = is_terminal(sys.stderr) and not is_terminal(sys.stdout)
+    return tqdm(sources, desc="Judging", unit=" files", disable=not shown)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def tell_whole(reader: Reader, said: Counter[str]) -> None:
+    """Print on standard error how the files ended, where that is more than one verdict.
+
+    Args:
+        reader: of all files.
+        said: how often each verdict; empty for no word on them.
+    """
+    if said.total() > 1:
+        verdicts = ", ".join(f"{said[name]:,} {name}" for name in VERDICTS if said[name])
+        print(f"{counted(said.total(), 'file')}: {verdicts}.", file=sys.stderr)
+    if reader.passed_over:
+        print(passed_over_line(reader.passed_over), file=sys.stderr)
+    if reader.failed:
+        print(f"{counted(len(reader.failed), 'file')} could not be judged.", file=sys.stderr)
 
 
 def who_judges(run: runs.Run, settings: Settings) -> str:

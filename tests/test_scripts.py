@@ -655,6 +655,34 @@ def test_who_judges_is_said_where_nobody_chose(in_audio_workspace, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_verdicts_are_counted_where_there_are_several(in_audio_workspace, capsys):
+    files = [*["mine/fake/00.wav"] * 2, "mine/real/00.wav"]
+    assert predict.main(["--run", "heard", *files, "gone.wav"]) == 1
+    counts, failed = capsys.readouterr().err.splitlines()[-2:]
+    assert (counts, failed) == ("3 files: 2 FAKE, 1 REAL.", "1 file could not be judged.")
+    assert predict.main(["--run", "heard", "--json", *files]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("verdicts_on_it", [False, True])
+def test_files_are_counted_on_a_terminal_that_verdicts_do_not_go_to(
+    audio_workspace, verdicts_on_it
+):
+    pty = pytest.importorskip("pty", reason="a terminal of Unix")
+    termios = pytest.importorskip("termios")
+    ours, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    command = [sys.executable, str(ROOT / "predict.py"), "--run", "heard", "mine/fake"]
+    out = terminal if verdicts_on_it else subprocess.DEVNULL
+    ended = subprocess.run(command, cwd=audio_workspace, stdout=out, stderr=terminal, timeout=60)
+    assert ended.returncode == 0
+    os.close(terminal)
+    told = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert ("Judging: 12 files" in told) != verdicts_on_it
+    assert "12 files: 12 FAKE." in told
+
+
 def test_a_run_that_knows_the_sample_alone_says_so(
     in_audio_workspace, tmp_path, monkeypatch, capsys
 ):
