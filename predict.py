@@ -236,7 +236,27 @@ def doubt_windows(source: Source, calibration: Calibration, settings: PredictSet
         highest_hz = max(source.bandwidths_hz)
         end = ", as over a telephone" if highest_hz > TELEPHONE_HZ else ""
         return f"nothing above {highest_hz:,.0f} Hz{end}"
+    said = judge_channels(source, calibration, settings)
+    if {"REAL", "FAKE"} <= set(said.values()):
+        return ", ".join(f"channel {channel} is {word}" for channel, word in said.items())
     return ""
+
+
+def judge_channels(
+    source: Source, calibration: Calibration, settings: PredictSettings
+) -> dict[int, str]:
+    """Return the verdict on each channel that was judged by itself."""
+    if not any(source.channels):
+        return {}
+    channels, counts = np.array(source.channels), source.counted(settings)
+    scores = {c: np.mean(np.array(source.scores)[counts & (channels == c)])
+              for c in np.unique(channels[counts]).tolist()}  # fmt: skip
+    return {
+        channel: verdict(
+            float(calibration.probability_real(score, settings.prior_fake)), settings.min_confidence
+        )
+        for channel, score in scores.items()
+    }
 
 
 def judge(source: Source, calibration: Calibration, settings: PredictSettings) -> dict:
@@ -314,9 +334,10 @@ def timeline_of(
     if not source.starts:
         return None
     judged = source.counted(settings.predict) & (not source.warning)
+    order = source.in_time()
     return timelines.make_timeline(
-        np.array(source.starts),
-        np.where(judged, source.scores, np.nan),
+        np.array(source.starts)[order],
+        np.where(judged, source.scores, np.nan)[order],
         calibration,
         settings.audio.window_seconds,
         settings.predict,
@@ -345,7 +366,8 @@ def write_timeline(source: Source, line: timelines.Timeline, drawn: Counter, qui
     drawn[stem] += 1
     stem += f"-{drawn[stem]}" if drawn[stem] > 1 else ""
     why = source.warning or "as over a telephone"
-    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, source.envelopes, why)
+    envelopes = [source.envelopes[window] for window in source.in_time()]
+    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, envelopes, why)
     if not quiet:
         print(timelines.format_passages(line.passages))
         print(f"Written: {one_line(paths)}")

@@ -130,7 +130,7 @@ def _one_channel(
     if channel > count:
         raise UserError(
             f"A file must have the channel. Received: --channel {channel}, and {path} with "
-            f"{count}. Leave it out."
+            f"{count}. Judge it without --channel."
         )
     return channels[:, channel - 1]
 

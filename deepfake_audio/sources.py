@@ -54,6 +54,7 @@ class Source:
         note: what else to know of it.
         end_seconds: of its sound.
         starts: of its windows, in seconds.
+        channels: that its windows are of, from 1; 0 for the mean of all.
         envelopes: the peaks of the sound in each window, for the timeline.
         clipped_shares: of the samples of its windows.
         bandwidths_hz: of its windows, the highest frequency; empty where none is asked for.
@@ -67,6 +68,7 @@ class Source:
     note: str = ""
     end_seconds: float = math.inf
     starts: list[float] = field(default_factory=list)
+    channels: list[int] = field(default_factory=list)
     envelopes: list[np.ndarray] = field(default_factory=list)
     clipped_shares: list[float] = field(default_factory=list)
     bandwidths_hz: list[float] = field(default_factory=list)
@@ -78,6 +80,10 @@ class Source:
         if not self.bandwidths_hz:
             return np.full(len(self.scores), True)
         return np.array(self.bandwidths_hz) >= settings.min_bandwidth_hz
+
+    def in_time(self) -> np.ndarray:
+        """Return the windows' numbers in the order of their starts, whatever their channel."""
+        return np.argsort(self.starts, kind="stable")
 
 
 def score_sources(
@@ -251,16 +257,36 @@ class Reader:
         end_seconds = recording.end / audio.sample_rate_hz
         source = Source(name, doubt(recording, self.settings), channel_note(recording), end_seconds)
         opened.append(source)
-        for start, window in () if recording.is_silent else recording_windows(recording, audio):
-            source.starts.append(start)
-            source.envelopes.append(timelines.envelope(window))
-            source.clipped_shares.append(clipped_share(window))
-            if self.settings.predict.min_bandwidth_hz:
-                source.bandwidths_hz.append(bandwidth_hz(window, audio.sample_rate_hz))
-            image = spectrogram_image(window, audio)
-            if audio.frame_rates_hz:
-                source.rate_figures_db.append(drawn_rate_figures_db(image, audio))
-            yield source, fit_image(image, self.settings.image)
+        for part in self._parts(recording):
+            for start, window in () if part.is_silent else recording_windows(part, audio):
+                source.starts.append(start)
+                source.channels.append(part.channel or 0)
+                yield source, self._look_at(window, source)
+
+    def _parts(self, recording: Recording) -> Iterator[Recording]:
+        """Yield a recording, or each channel where they differ.
+
+        A mean of voices hides one of them, and that of a voice and its echo has a comb's notches in
+        it, as vocoders leave some.
+        """
+        if not recording.channels_differ:
+            yield recording
+            return
+        audio, hours = self.settings.audio, self.settings.limits.audio_hours
+        for channel in range(1, recording.channels + 1):
+            yield open_recording(recording.path, audio, hours, channel)
+
+    def _look_at(self, window: np.ndarray, source: Source) -> np.ndarray:
+        """Return a window's image, and note what else is asked of it."""
+        audio = self.settings.audio
+        source.envelopes.append(timelines.envelope(window))
+        source.clipped_shares.append(clipped_share(window))
+        if self.settings.predict.min_bandwidth_hz:
+            source.bandwidths_hz.append(bandwidth_hz(window, audio.sample_rate_hz))
+        image = spectrogram_image(window, audio)
+        if audio.frame_rates_hz:
+            source.rate_figures_db.append(drawn_rate_figures_db(image, audio))
+        return fit_image(image, self.settings.image)
 
 
 def is_timeline(path: Path) -> bool:

@@ -15,6 +15,8 @@ from deepfake_audio.dataset import MANIFEST_FIELDS
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Started in a shell's background, a process and its children ignore Ctrl-C, which tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):  # and with nohup this
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY_SETTINGS = (

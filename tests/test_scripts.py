@@ -607,23 +607,43 @@ def test_a_table_that_cannot_be_written_is_told_before_any_verdict(
     assert "A result must be written." in captured.err
 
 
-def test_channels_of_two_voices_are_told_and_can_be_judged_one_by_one(
-    in_audio_workspace, tmp_path, capsys
-):
+def test_channels_of_two_voices_are_judged_each_and_told(in_audio_workspace, tmp_path, capsys):
     real, fake = make_voice("real", 71), make_voice("fake", 72)
     path, one = tmp_path / "two.wav", tmp_path / "one.wav"
     soundfile.write(path, np.stack([real, 3 * fake], axis=1), 16000)
     soundfile.write(one, np.stack([real, 0.7 * real], axis=1), 16000)
-    (mixed,) = judged(capsys, str(path))
-    assert mixed["note"] == "2 channels that differ; --channel 1 judges one"
+    (both,) = judged(capsys, str(path))
+    assert both["note"] == "2 channels that differ; --channel 1 judges one"
+    assert (both["verdict"], both["confidence"]) == ("UNCERTAIN", None)
+    assert both["warning"] == "channel 1 is REAL, channel 2 is FAKE"
+    scores, windows = [], []
     for channel, samples in (("1", real), ("2", 3 * fake)):
         soundfile.write(tmp_path / "alone.wav", samples, 16000)
         (alone,) = judged(capsys, str(tmp_path / "alone.wav"))
         (taken,) = judged(capsys, "--channel", channel, str(path))
         assert (taken["score"], taken["note"]) == (alone["score"], "")
+        scores.append(alone["score"])
+        windows.append(alone["windows"])
+    assert both["windows"] == sum(windows)
+    assert both["score"] == pytest.approx(np.average(scores, weights=windows), abs=1e-5)
     assert judged(capsys, str(one))[0]["note"] == ""
     assert predict.main(["--channel", "3", str(path)]) == 1
     assert "Received: --channel 3, and " in capsys.readouterr().err
+
+
+def test_channels_of_one_kind_of_voice_have_its_verdict_and_a_timeline(
+    in_audio_workspace, tmp_path, monkeypatch, capsys
+):
+    voices = [make_voice("fake", number, seconds=2) for number in (73, 74)]
+    voices[1][:4000] = 0  # so that its windows begin elsewhere
+    soundfile.write(tmp_path / "two.wav", np.stack(voices, axis=1), 16000)
+    run = str(in_audio_workspace / "runs" / "heard")
+    monkeypatch.chdir(tmp_path)
+    assert predict.main(["--run", run, "--timeline", "two.wav"]) == 0
+    verdict, _, *passages, written = capsys.readouterr().out.splitlines()
+    assert verdict.startswith("FAKE ") and "2 channels that differ" in verdict
+    assert [line.split()[2] for line in passages] == ["FAKE"]
+    assert written == "Written: timelines/two.wav.csv, timelines/two.wav.png"
 
 
 def test_a_table_of_verdicts_is_evaluated_as_the_run_is(in_audio_workspace, tmp_path, capsys):
