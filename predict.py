@@ -14,11 +14,11 @@
 
 The confidence is the probability of the verdict, calibrated on the run's validation files: it means
 something for voices recorded like those. UNCERTAIN is the answer to sound that is too short, silent
-or clipped, or has no frequency above predict.min_bandwidth_hz, as over a telephone (the shipped
-model asks for that), and to a verdict less sure than predict.min_confidence, of which "rather fake"
-says where it leans. "repeats at 93.75 Hz" is said of a recording that repeats as what vocoders make
-does, at that rate; a hum of mains may, at 50 or 100. A file that can't be read is named and
-skipped; the exit code is then 1.
+or clipped, or has no frequency above predict.min_bandwidth_hz, as over a telephone, or an echo
+above predict.max_echo (the shipped model asks for both), and to a verdict less sure than
+predict.min_confidence, of which "rather fake" says where it leans. "repeats at 93.75 Hz" is said of
+a recording that repeats as what vocoders make does, at that rate; a hum of mains may, at 50 or 100.
+A file that can't be read is named and skipped; the exit code is then 1.
 """
 
 import argparse
@@ -79,7 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 is_known = True
             line = timeline_of(source, record.calibration, settings)
             judged |= {"frame_rate_hz": frame_rate_hz(source, settings.audio), "run": run.name}
-            judged["note"] = "; ".join(filter(None, [source.note, passage_note(line, judged)]))
+            echo = "" if source.warning else echo_note(source, settings.predict)
+            notes = filter(None, [source.note, echo, passage_note(line, judged)])
+            judged["note"] = "; ".join(notes)
             print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
             if args.timeline and line:
                 write_timeline(source, line, drawn, quiet=args.json)
@@ -236,6 +238,9 @@ def doubt_windows(source: Source, calibration: Calibration, settings: PredictSet
         highest_hz = max(source.bandwidths_hz)
         end = ", as over a telephone" if highest_hz > TELEPHONE_HZ else ""
         return f"nothing above {highest_hz:,.0f} Hz{end}"
+    echo, prior_fake = echo_note(source, settings), settings.prior_fake
+    if echo and calibration.probability_real(mean_score(source, settings), prior_fake) < 0.5:
+        return f"{echo}, which may look like synthesis"  # an echo makes no fake look real
     said = judge_channels(source, calibration, settings)
     if {"REAL", "FAKE"} <= set(said.values()):
         return ", ".join(f"channel {channel} is {word}" for channel, word in said.items())
@@ -259,16 +264,27 @@ def judge_channels(
     }
 
 
+def echo_note(source: Source, settings: PredictSettings) -> str:
+    """Return when an echo comes that is stronger than what passes; empty where there is none."""
+    if source.echo is None or source.echo.gain <= settings.max_echo:
+        return ""
+    return f"an echo after {1000 * source.echo.seconds:.0f} ms"
+
+
+def mean_score(source: Source, settings: PredictSettings) -> float:
+    """Return the mean over the windows that count; where none does, over all, for who wants one."""
+    counts = source.counted(settings)
+    return float(np.mean(np.array(source.scores)[counts if counts.any() else slice(None)]))
+
+
 def judge(source: Source, calibration: Calibration, settings: PredictSettings) -> dict:
     """Return the verdict on one file: more likely real, or fake, and how likely."""
     if not source.scores:
         unknown = dict.fromkeys(JUDGED) | {"windows": 0, "windows_left_out": 0}
         said = {"verdict": "UNCERTAIN", "warning": source.warning, "note": source.note}
         return unknown | said | {"file": source.name}
-    counts = source.counted(settings)
-    if not counts.any():  # a score all the same, for who wants one
-        counts[:] = True
-    score = float(np.array(source.scores)[counts].mean())
+    counts, score = source.counted(settings), mean_score(source, settings)
+    counts |= not counts.any()
     p_real = float(calibration.probability_real(score, settings.prior_fake))
     return {
         "verdict": "UNCERTAIN" if source.warning else verdict(p_real, settings.min_confidence),

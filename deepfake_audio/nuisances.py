@@ -1,4 +1,6 @@
-"""What a recording has that says nothing about the voice: level, bandwidth, silence, clipping."""
+"""What says nothing of the voice: level, bandwidth, silence, clipping, echo."""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +12,18 @@ SPECTRUM_FRAMES = 64
 EDGE_BINS = 2  # what lies at half the sample rate leaks into the one below
 VOICE_HZ = 150  # a voice is louder somewhere above; the lowest is well above what offsets leak to
 FULL_SCALE = 0.999
+ECHO_SECONDS = (0.01, 0.5)
+PITCH_SECONDS = 0.03  # a steady pitch looks like an echo that comes sooner, of at most
+PITCH_GAIN = 2  # times what is taken for an echo later: of 120 real clips 99% show 0.11, later 0.06
+LAGS_PER_SAMPLE = 2  # an echo that comes between two samples would look weaker than it is
+LOG_FLOOR = 1e-9  # of the loudest frequency's power
+
+
+class Echo(NamedTuple):
+    """The strongest echo of a recording: its amplitude, the voice's being 1, and how late it is."""
+
+    gain: float
+    seconds: float
 
 
 def measure_nuisances(samples: np.ndarray, sample_rate_hz: int) -> dict[str, float]:
@@ -67,6 +81,49 @@ def bandwidth_hz(samples: np.ndarray, sample_rate_hz: int) -> float:
 def clipped_share(samples: np.ndarray) -> float:
     """Return the share of samples at full scale, 0 to 1."""
     return float((np.abs(samples) >= FULL_SCALE).mean())
+
+
+def echo_cepstrum(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Compute the cepstrum in which an echo is a peak as high as its amplitude, at its delay.
+
+    A voice and its echo, `x[t] + g * x[t - d]`, have `2 * g * cos(2 * pi * f * d)` added to their
+    log power spectrum, for small g (Bogert, Healy and Tukey: "The Quefrency Alanysis of Time Series
+    for Echoes", 1963). A taper keeps the spectrum's shape from leaking. Cepstra of several windows
+    of a recording may be averaged: what the voice leaves is elsewhere in each, the echo is not.
+
+    Args:
+        samples: float32 `(samples,)` of one window.
+        sample_rate_hz: their rate.
+
+    Returns:
+        float32 `(lags,)`, two a sample, up to half a second.
+    """
+    from scipy import fft  # slow to import, and not everyone needs a spectrum
+
+    longest = round(ECHO_SECONDS[1] * sample_rate_hz)
+    length = fft.next_fast_len(len(samples) + longest, real=True)
+    power = np.square(np.abs(fft.rfft(samples, length)))
+    level = np.log(power + LOG_FLOOR * power.max() + np.finfo(np.float32).tiny)
+    taper = np.hanning(len(level)).astype(np.float32)
+    cepstrum = fft.irfft((level - level.mean()) * (taper / taper.mean()), LAGS_PER_SAMPLE * length)
+    return LAGS_PER_SAMPLE * cepstrum[: LAGS_PER_SAMPLE * longest]
+
+
+def strongest_echo(cepstrum: np.ndarray, sample_rate_hz: int) -> Echo:
+    """Return the strongest echo that a cepstrum shows.
+
+    Args:
+        cepstrum: `(lags,)` of `echo_cepstrum`, or the mean of several.
+        sample_rate_hz: of the samples that it was computed from.
+
+    Returns:
+        Of what comes within 30 ms, half the gain: the pitch of a steady voice may look like that.
+    """
+    gains, lags_per_second = np.abs(cepstrum), LAGS_PER_SAMPLE * sample_rate_hz
+    gains[: round(PITCH_SECONDS * lags_per_second)] /= PITCH_GAIN
+    first = round(ECHO_SECONDS[0] * lags_per_second)
+    lag = first + int(np.argmax(gains[first:]))
+    return Echo(float(gains[lag]), lag / lags_per_second)
 
 
 def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarray:

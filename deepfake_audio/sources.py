@@ -30,7 +30,13 @@ from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.errors import UserError, report, speaking_of
 from deepfake_audio.files import check_file, find_files, is_file, is_folder
 from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
-from deepfake_audio.nuisances import bandwidth_hz, clipped_share
+from deepfake_audio.nuisances import (
+    Echo,
+    bandwidth_hz,
+    clipped_share,
+    echo_cepstrum,
+    strongest_echo,
+)
 from deepfake_audio.processes import in_processes
 from deepfake_audio.settings import LimitSettings, PredictSettings, Settings
 from deepfake_audio.verdict_table import as_written
@@ -58,6 +64,7 @@ class Source:
         envelopes: the peaks of the sound in each window, for the timeline.
         clipped_shares: of the samples of its windows.
         bandwidths_hz: of its windows, the highest frequency; empty where none is asked for.
+        echo: the strongest one of its sound; None where nobody asks for it.
         scores: of its windows, log-odds of real before calibration.
         rate_figures_db: of its windows, how far each frame rate stands out, `(rates,)`; empty where
             the run doesn't look at frame rates.
@@ -72,6 +79,7 @@ class Source:
     envelopes: list[np.ndarray] = field(default_factory=list)
     clipped_shares: list[float] = field(default_factory=list)
     bandwidths_hz: list[float] = field(default_factory=list)
+    echo: Echo | None = None
     scores: list[float] = field(default_factory=list)
     rate_figures_db: list[np.ndarray] = field(default_factory=list)
 
@@ -257,11 +265,17 @@ class Reader:
         end_seconds = recording.end / audio.sample_rate_hz
         source = Source(name, doubt(recording, self.settings), channel_note(recording), end_seconds)
         opened.append(source)
+        cepstra = 0.0  # their sum
         for part in self._parts(recording):
             for start, window in () if part.is_silent else recording_windows(part, audio):
                 source.starts.append(start)
                 source.channels.append(part.channel or 0)
+                if self.settings.predict.max_echo < 1:
+                    once = window[: part.end - part.first]  # what is short is repeated
+                    cepstra += echo_cepstrum(once, audio.sample_rate_hz)
                 yield source, self._look_at(window, source)
+        if np.any(cepstra):
+            source.echo = strongest_echo(cepstra / len(source.starts), audio.sample_rate_hz)
 
     def _parts(self, recording: Recording) -> Iterator[Recording]:
         """Yield a recording, or each channel where they differ.

@@ -528,6 +528,28 @@ def test_what_a_telephone_left_is_uncertain_where_a_band_is_asked_for(
     assert not any(verdict["warning"] for verdict in judged(capsys, *names))
 
 
+def test_an_echo_is_uncertain_where_it_is_asked_for(in_audio_workspace, tmp_path, capsys):
+    voices = {"plain": make_voice("real", 1, seconds=4), "short": make_voice("real", 2, 0.4)}
+    for label in ("real", "fake"):
+        noise = np.random.default_rng(5).normal(
+            0, 1e-3, 64000
+        )  # a buzz alone has echoes, as it were
+        voices[label] = make_voice(label, 1, seconds=4) + noise
+        voices[label][1600:] += 0.4 * voices[label][:-1600].copy()
+    for name, voice in voices.items():
+        soundfile.write(tmp_path / f"{name}.wav", voice, 16000)
+    some = ["--set", "predict.min_seconds=0.1", *(str(tmp_path / f"{v}.wav") for v in voices)]
+    plain, short, real, fake = judged(capsys, "--set", "predict.max_echo=0.15", *some)
+    for verdict in (plain, short):  # though a window repeats what is short
+        assert (verdict["warning"], verdict["note"]) == ("", "")
+    assert (real["verdict"], real["note"]) == ("REAL", "an echo after 100 ms")
+    assert (fake["verdict"], fake["confidence"]) == ("UNCERTAIN", None)
+    assert fake["warning"] == "an echo after 100 ms, which may look like synthesis"
+    verdicts = judged(capsys, *some)
+    assert [v["verdict"] for v in verdicts] == ["REAL", "REAL", "REAL", "FAKE"]
+    assert not any(v["warning"] or v["note"] for v in verdicts)
+
+
 def test_only_the_half_that_came_over_a_telephone_is_left_out(
     in_audio_workspace, tmp_path, monkeypatch, capsys
 ):

@@ -1,0 +1,47 @@
+"""What a recording has besides the voice: echoes of known delay and amplitude."""
+
+import numpy as np
+import pytest
+
+from conftest import make_voice
+from deepfake_audio.nuisances import echo_cepstrum, strongest_echo
+
+RATE_HZ = 16_000
+
+
+def with_echo(voice: np.ndarray, gain: float, delay_samples: float) -> np.ndarray:
+    """Add an echo; one that falls between two samples too."""
+    frequency = np.fft.rfftfreq(2 * len(voice))
+    shift = np.exp(-2j * np.pi * frequency * delay_samples)
+    later = np.fft.irfft(np.fft.rfft(voice, 2 * len(voice)) * shift)[: len(voice)]
+    return (voice + gain * later).astype(np.float32)
+
+
+def echo_of(*windows: np.ndarray) -> tuple[float, float]:
+    cepstra = [echo_cepstrum(window, RATE_HZ) for window in windows]
+    return strongest_echo(np.mean(cepstra, axis=0), RATE_HZ)
+
+
+@pytest.mark.parametrize("gain", [0.1, -0.1, 0.3])
+@pytest.mark.parametrize("delay_samples", [560, 801.5, 7000])
+def test_an_echo_is_as_strong_and_as_late_as_it_is(gain, delay_samples):
+    voice = make_voice("real", 1)
+    found = echo_of(with_echo(voice, gain, delay_samples))
+    assert found.seconds == pytest.approx(delay_samples / RATE_HZ, abs=1 / RATE_HZ)
+    assert found.gain == pytest.approx(abs(gain), rel=0.25)
+
+
+def test_what_comes_soon_may_be_pitch_and_counts_half():
+    assert echo_of(with_echo(make_voice("real", 1), 0.3, 240)).gain == pytest.approx(0.15, rel=0.25)
+
+
+def test_the_mean_of_windows_shows_an_echo_that_one_hides():
+    windows = [with_echo(make_voice("real", seed, 1.5), 0.05, 2000) for seed in range(40)]
+    found = echo_of(*windows)
+    assert found.seconds == pytest.approx(0.125, abs=1e-4)
+    assert found.gain == pytest.approx(0.05, rel=0.3)
+
+
+@pytest.mark.parametrize("samples", [np.zeros(8000), np.eye(1, 8000)[0], np.ones(3)])
+def test_what_is_no_voice_has_a_finite_echo(samples):
+    assert np.isfinite(echo_of(samples.astype(np.float32))).all()
