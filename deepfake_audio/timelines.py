@@ -4,7 +4,7 @@ import csv
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,12 +28,20 @@ TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800
 
 @dataclass(frozen=True)
 class Passage:
-    """A stretch with one verdict, times in seconds, confidence from 0.5 to 1, or None for none."""
+    """A stretch with one verdict and one leaning.
+
+    Attributes:
+        start_seconds, end_seconds: of it.
+        verdict: on it.
+        confidence: from 0.5 to 1; None where it can't be judged.
+        p_fake: mean probability of fake; None likewise.
+    """
 
     start_seconds: float
     end_seconds: float
     verdict: str
     confidence: float | None
+    p_fake: float | None
 
     @property
     def shade(self) -> str:
@@ -97,9 +105,10 @@ def make_timeline(
     for first, after in pairwise([0, *turns, len(starts)]):
         times = (round(float(edges[first]), 2), round(float(edges[after]), 2))
         fake = float(p_fake[first:after].mean())
-        said = ("UNCERTAIN", None)
+        said = ("UNCERTAIN", None, None)
         if not math.isnan(fake):
-            said = verdict(1 - fake, settings.min_confidence), round(max(fake, 1 - fake), 4)
+            sure = round(max(fake, 1 - fake), 4)
+            said = verdict(1 - fake, settings.min_confidence), sure, round(fake, 4)
         passages.append(Passage(*times, *said))
     return Timeline(starts, edges, p_fake, window_seconds, passages)
 
@@ -150,7 +159,10 @@ def format_passages(passages: Sequence[Passage]) -> str:
     for passage in passages:
         times = f"{clock(passage.start_seconds):>10}{clock(passage.end_seconds):>10}"
         shown = "-" if passage.confidence is None else f"{passage.confidence:.1%}"
-        lines.append(f"{times}  {passage.verdict:9}{shown:>10}")
+        leans = ""
+        if passage.verdict == "UNCERTAIN" and passage.p_fake is not None:
+            leans = f"  (rather {'fake' if passage.p_fake > 0.5 else 'real'})"
+        lines.append(f"{times}  {passage.verdict:9}{shown:>10}{leans}")
     return "\n".join(lines)
 
 
@@ -189,10 +201,8 @@ def write_timeline(
     table, picture = (path.with_name(f"{path.name}.{suffix}") for suffix in ("csv", "png"))
     with replacing(table) as partial, open_table(partial) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("start_seconds", "end_seconds", "verdict", "confidence"))
-        writer.writerows(
-            (p.start_seconds, p.end_seconds, p.verdict, p.confidence) for p in timeline.passages
-        )
+        writer.writerow(field.name for field in fields(Passage))
+        writer.writerows(map(astuple, timeline.passages))
     draw_timeline(picture, title, timeline, envelopes, why_not_judged)
     return f"{table}, {picture}"
 

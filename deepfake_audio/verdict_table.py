@@ -2,11 +2,11 @@
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import check_file, lock, open_table, unwritable
 
 FIELDS = (
@@ -16,8 +16,14 @@ FIELDS = (
 FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
 
 
-def check_table(path: Path) -> None:
-    """Raise a `UserError` if a table of verdicts would take the place of something else."""
+def check_table(path: Path, names: Sequence[str]) -> None:
+    """Raise a `UserError` if a table of verdicts would take the place of something else.
+
+    Args:
+        path: of the table.
+        names: files and folders that are to be judged: a table that has verdicts on others alone is
+            something else.
+    """
     if not os.path.lexists(path):
         return
     check_file(path, "--csv FILE, where it exists already,")
@@ -27,6 +33,26 @@ def check_table(path: Path) -> None:
                 "--csv names a new file, or a table of verdicts to replace. "
                 f"Received: {path}, which holds something else. Choose another name."
             )
+    judged, asked = _files_in(path), {Path(as_written(name)).parts for name in names}
+    if judged and not any(is_asked_for(Path(file), asked) for file in judged):
+        raise UserError(
+            "A table of verdicts is replaced by verdicts on the same files. Received: "
+            f"{path}, which has {one_line(judged[0])} and no file of these. Choose another name, "
+            "or remove it."
+        )
+
+
+def is_asked_for(file: Path, asked: Collection[tuple[str, ...]]) -> bool:
+    """Return whether a file is one of some paths, in parts, or below one."""
+    return any(file.parts[:length] in asked for length in range(len(file.parts) + 1))
+
+
+def _files_in(path: Path) -> list[str]:
+    """Return the files that a table has verdicts on."""
+    files = []
+    with suppress(csv.Error), path.open(newline="", encoding="utf-8", errors="replace") as table:
+        files.extend(row["file"] for row in csv.DictReader(table) if row.get("file"))
+    return files
 
 
 def unfinished(path: Path, identity: str) -> Path:

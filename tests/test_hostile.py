@@ -154,7 +154,10 @@ def check_verdicts(paths: list[str], capfd, *args: str) -> tuple[list[dict], lis
     assert len(verdicts) + len(errors) == len(paths)
     for verdict in verdicts:
         if verdict["score"] is not None:
-            assert np.isfinite([verdict["score"], verdict["p_real"]]).all()
+            assert np.isfinite(verdict["score"])
+        assert (verdict["p_real"] is None) == (verdict["confidence"] is None)
+        if verdict["p_real"] is not None:
+            assert np.isfinite([verdict["p_real"], verdict["confidence"]]).all()
     return verdicts, errors
 
 

@@ -78,6 +78,23 @@ def test_a_whole_table_is_not_replaced_by_a_part(tmp_path):
     assert (tmp_path / "v.csv").read_bytes() == before
 
 
+def test_verdicts_on_other_files_are_not_replaced(in_audio_workspace, tmp_path, capsys):
+    table = tmp_path / "v.csv"
+    for files in (["mine/fake"], ["mine/fake/00.wav"], ["."], ["./mine"], ["gone", "mine/fake/"]):
+        predict.main(["--run", "heard", *files, "--csv", str(table)])
+        assert "error: A table" not in capsys.readouterr().err
+    before = table.read_bytes()
+    assert predict.main(["--run", "heard", "mine/real", "mine/fak", "--csv", str(table)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "error: A table of verdicts is replaced by verdicts on the same files. Received: "
+        f"{table}, which has mine/fake/00.wav and no file of these. Choose another name, or remove "
+        "it.\n"
+    )
+    assert table.read_bytes() == before
+
+
 def test_two_processes_do_not_write_one_table(tmp_path):
     table = tmp_path / "v.csv"
     with (
