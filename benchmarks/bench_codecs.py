@@ -1,16 +1,16 @@
-"""How well fakes are told from real voices once both have been through a codec.
+"""How well fakes are told from real voices once both have been through a codec, or have an echo.
 
     python -m benchmarks.bench_codecs FOLDER                     your newest run, or the shipped one
     python -m benchmarks.bench_codecs FOLDER --run NAME --split val
     python -m benchmarks.bench_codecs FOLDER --only opus-24      may stand several times
 
 FOLDER holds audio with a table that names label and split, or a public corpus; where no split is
-named, all of it is taken. Training must not have had it. Every file is judged as it is and through
-each codec, as predict.py does. A row has the EER with its 95% interval, how far the probabilities
-are off (ECE, the expected calibration error), and how many of the real and of the fake files are
-called FAKE, UNCERTAIN and REAL. A file that can't be judged is named, counted and left out; a codec
-that leaves no real or no fake one has no row. Sound is brought to the run's sample rate before it
-is coded.
+named, all of it is taken. Training must not have had it. Every file is judged as it is, through
+each codec and with each echo, as predict.py does. A row has the EER with its 95% interval, how far
+the probabilities are off (ECE, the expected calibration error), and how many of the real and of the
+fake files are called FAKE, UNCERTAIN and REAL. A file that can't be judged is named, counted and
+left out; a codec that leaves no real or no fake one has no row. Sound is brought to the run's
+sample rate before it is coded.
 """
 
 import csv
@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import soundfile
 from joblib import delayed
 from tqdm import tqdm
 
@@ -56,16 +57,21 @@ USES = {  # codec, sample rate in Hz, thousands of bits a second
     "opus-12": ("opus", 48_000, 12),
     "telephone": ("telephone", 8_000, 64),
 }
+ECHOES = {"echo-50": (0.05, 0.1), "echo-120": (0.12, 0.3)}  # seconds, share of the amplitude
 AS_IT_IS = "none"
+CHOICES = [AS_IT_IS, *USES, *ECHOES]
 
 
 def write_file(clip: Clip, path: Path, use: str, heard_hz: int) -> UserError | None:
-    """Write a clip as a codec does; return why that can't be done."""
-    codec, rate_hz, kbits = USES[use]
+    """Write a clip as a codec does, or with an echo; return why that can't be done."""
     try:
         with speaking_of(f"{clip.path} after {use}", path):
             samples = read_audio(clip.path, heard_hz)
-            write_coded(path, [samples], heard_hz, CODECS[codec], rate_hz, kbits)
+            if use in ECHOES:
+                soundfile.write(path, with_echo(samples, heard_hz, *ECHOES[use]), heard_hz)
+            else:
+                codec, rate_hz, kbits = USES[use]
+                write_coded(path, [samples], heard_hz, CODECS[codec], rate_hz, kbits)
             check_file(path, "A clip's sound after a codec")
     except OutputError:
         raise
@@ -74,11 +80,20 @@ def write_file(clip: Clip, path: Path, use: str, heard_hz: int) -> UserError | N
     return None
 
 
+def with_echo(
+    samples: np.ndarray, sample_rate_hz: int, delay_seconds: float, gain: float
+) -> np.ndarray:
+    """Return samples and their echo, quieter where full scale would be passed."""
+    later = np.zeros(round(delay_seconds * sample_rate_hz), samples.dtype)
+    echoed = np.concatenate([samples, later]) + gain * np.concatenate([later, samples])
+    return echoed / max(1, np.abs(echoed).max())
+
+
 def coded_files(clips: Sequence[Clip], place: Path, use: str, heard_hz: int) -> list[Path]:
     """Return each clip as the codec leaves it; what can't be read is reported."""
     if use == AS_IT_IS:
         return [clip.path for clip in clips]
-    suffix = CODECS[USES[use][0]].suffix
+    suffix = ".flac" if use in ECHOES else CODECS[USES[use][0]].suffix
     paths = [place / f"{number:06}{suffix}" for number in range(len(clips))]
     pairs = zip(clips, paths, strict=True)
     written = (delayed(write_file)(*pair, use, heard_hz) for pair in pairs)
@@ -144,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", metavar="FOLDER", type=Path)
     parser.add_argument("--run", metavar="NAME", help="as predict.py takes it")
     parser.add_argument("--split", default="test", help="which files (default: test)")
-    parser.add_argument("--only", action="append", choices=[AS_IT_IS, *USES], metavar="CODEC")
+    parser.add_argument("--only", action="append", choices=CHOICES, metavar="CODEC")
     args = parser.parse_args(argv)
     clips = [c for c in read_corpus(args.folder).clips if c.split in ("", args.split)]
     if {clip.label for clip in clips} != {"real", "fake"}:
@@ -154,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     _, record, settings = open_run(args.run, or_pretrained=True)
     run, code, rows = ["--run", args.run] if args.run else [], EXIT_OK, []
-    for use in tqdm(args.only or [AS_IT_IS, *USES], unit=" codecs"):
+    for use in tqdm(args.only or CHOICES, unit=" codecs"):
         with TemporaryDirectory() as folder:
             files = coded_files(clips, Path(folder), use, settings.audio.sample_rate_hz)
             said = judge(clips, files, run, Path(folder))

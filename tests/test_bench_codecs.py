@@ -51,6 +51,18 @@ def test_files_are_judged_as_they_are_and_through_codecs(clips, capsys):
     assert cells(printed, "telephone") == ["0%", "100%", "0%"] * 2  # a band is asked for
 
 
+def test_files_are_judged_with_an_echo(clips, capsys):
+    assert main(["clips", *SHIPPED, "--only", "echo-120"]) == 0
+    shown = cells(capsys.readouterr().out, "echo-120")
+    for number in range(10):
+        voice, _ = soundfile.read(clips / f"{number}.wav")
+        later = np.zeros(1920)
+        echoed = np.concatenate([voice, later]) + 0.3 * np.concatenate([later, voice])
+        assert np.abs(echoed).max() < 1
+        soundfile.write(clips / f"{number}.wav", echoed, 16000)
+    assert shown == shares_of(clips)
+
+
 def test_a_file_that_can_t_be_read_is_counted(clips, capfd):
     (clips / "2.wav").write_bytes(b"RIFF")
     assert main(["clips", *SHIPPED, "--only", "none", "--only", "telephone"]) == 1
