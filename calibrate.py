@@ -40,6 +40,7 @@ from deepfake_audio.calibration import (
 from deepfake_audio.compatibility import drawn_otherwise
 from deepfake_audio.dataset import (
     FEW_FILES,
+    GIVE_DATA,
     LABELS,
     ImageRecord,
     check_images,
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path(args.data)
     for warning in drawn_otherwise(folder, settings, run):
         print(f"Warning: {warning}", file=sys.stderr)
-    data = check_images(read_records(folder), settings.image)
+    data = check_images(read_records(folder, GIVE_DATA), settings.image)
     for message in data.unreadable:
         report(message)
     own = data_folder(Path(settings.data.folder)) == data_folder(folder)

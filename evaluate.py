@@ -41,6 +41,7 @@ from deepfake_audio.calibration import Calibration, probability
 from deepfake_audio.compatibility import drawn_otherwise
 from deepfake_audio.config import SECTIONS_OF_USE, load_settings
 from deepfake_audio.dataset import (
+    GIVE_DATA,
     LABELS,
     MANIFEST,
     SPLITS,
@@ -156,7 +157,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
     if elsewhere or args.out:
         usual = run.folder / f"on-{data_folder(origin).name}"
         output = choose_output(args.out, usual, origin, inputs)
-    data = check_images(read_records(origin), settings.image)
+    data = check_images(read_records(origin, GIVE_DATA), settings.image)
     for message in data.unreadable:
         report(message)
     if not data.records:

@@ -26,7 +26,13 @@ import numpy as np
 from deepfake_audio import runs, scoring
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, decision_threshold, probability
-from deepfake_audio.dataset import ImageRecord, check_classes, check_images, read_records
+from deepfake_audio.dataset import (
+    GIVE_DATA,
+    ImageRecord,
+    check_classes,
+    check_images,
+    read_records,
+)
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, report, script
 from deepfake_audio.files import replacing
 from deepfake_audio.images import read_image
@@ -47,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     run, record, settings = runs.open_run(args.run)
     folder = Path(args.data or settings.data.folder)
-    data = check_images(read_records(folder), settings.image)
+    data = check_images(read_records(folder, GIVE_DATA), settings.image)
     for message in data.unreadable:
         report(message)
     records = data.records

@@ -152,7 +152,7 @@ def begin(args: argparse.Namespace) -> tuple[runs.Run, Settings, DataCheck]:
     settings, images_from_audio = choose_settings(args.config, args.settings, before)
     if start:
         check_start(start[0], start[2], settings)
-    data = load_data(settings)
+    data = load_data(settings, "Give one with data.folder=PATH")
     settings = with_codecs_of(data.records, settings)
     if start:
         warn_of_leaks(start[0], start[2], data.records)
@@ -164,10 +164,15 @@ def begin(args: argparse.Namespace) -> tuple[runs.Run, Settings, DataCheck]:
     return run, settings, data
 
 
-def load_data(settings: Settings) -> DataCheck:
-    """List and check the images, and print what training will see."""
+def load_data(settings: Settings, remedy: str = "Put it back") -> DataCheck:
+    """List and check the images, and print what training will see.
+
+    Args:
+        settings: which name the folder.
+        remedy: told where the folder is missing.
+    """
     folder = Path(settings.data.folder)
-    records = read_records(folder)
+    records = read_records(folder, remedy)
     check_classes(records, ("train", "val"), folder)
     data = check_images(records, settings.image)
     for message in data.unreadable:

@@ -30,6 +30,7 @@ from deepfake_audio.settings import AudioSettings, ImageSettings, PrepareSetting
 from deepfake_audio.splits import SPLITS, mark_of
 from deepfake_audio.yaml_files import read_yaml, shortened
 
+GIVE_DATA = "Give one with --data FOLDER"
 FEW_FILES = 30  # of a class: figures and calibrations of fewer are warned of
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 MANIFEST = "manifest.csv"
@@ -138,12 +139,13 @@ class Origin(BaseModel):
         return f"{self.corpus}{subset} in {self.folder}"
 
 
-def read_records(folder: Path) -> list[ImageRecord]:
+def read_records(folder: Path, remedy: str = "Name one that does") -> list[ImageRecord]:
     """List the images of a data folder, by its manifest where there is one.
 
     Args:
         folder: holds `{train,val,test}/{fake,real}/` with images and perhaps `manifest.csv`, or
             `{fake,real}/` alone, which is all test; or it is a manifest itself.
+        remedy: told where the folder is missing.
 
     Returns:
         One record an image, in a stable order.
@@ -157,7 +159,7 @@ def read_records(folder: Path) -> list[ImageRecord]:
         return records
     if not is_folder(folder):
         raise UserError(
-            f"A data folder must exist. Received: {folder}. Give one with data.folder=PATH; "
+            f"A data folder must exist. Received: {folder}. {remedy}; "
             "it holds train/fake, train/real, val/fake, val/real and so on, with images in them."
         )
     manifest = folder / MANIFEST

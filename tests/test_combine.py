@@ -175,6 +175,12 @@ def test_images_that_changed_are_refused(in_copy, capsys):
     assert "Received: data/tiny, changed since" in capsys.readouterr().err
 
 
+def test_images_that_are_gone_are_to_be_put_back(in_copy, capsys):
+    shutil.rmtree("data/tiny")
+    assert combine.main(["first", "second"]) == 2
+    assert "Received: data/tiny. Put it back; it holds" in capsys.readouterr().err
+
+
 def test_a_part_that_saw_the_validation_files_is_warned_of(in_copy, capsys):
     table = Path("data/tiny/manifest.csv")
     with table.open(newline="") as file:

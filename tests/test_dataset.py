@@ -64,6 +64,7 @@ def test_class_index_is_fake_0_real_1(data_folder):
 
 def test_missing_and_empty_folders_are_told(tmp_path):
     assert error_of(tmp_path / "none").startswith("A data folder must exist. Received: ")
+    assert "Name one that does; it holds" in error_of(tmp_path / "none")
     assert "Received: none in" in error_of(tmp_path)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import evaluate
+import export
 import predict
 from conftest import ROOT
 from deepfake_audio import runs, scoring
@@ -60,3 +61,9 @@ def test_what_it_was_trained_on_is_not_shipped_and_evaluating_it_needs_data(
     monkeypatch.chdir(tmp_path)
     assert evaluate.main([]) == 2
     assert "A trained run is needed" in capsys.readouterr().err
+    for script in (evaluate, export):
+        assert script.main(["--run", "models/pretrained"]) == 2
+        assert capsys.readouterr().err.startswith(
+            "error: A data folder must exist. Received: data/bench-fakes-coded. Give one with "
+            "--data FOLDER; it holds"
+        )

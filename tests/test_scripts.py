@@ -147,7 +147,10 @@ def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["data.folder=none"], "error: A data folder must exist. Received: none."),
+        (
+            ["data.folder=none"],
+            "error: A data folder must exist. Received: none. Give one with data.folder=PATH; it",
+        ),
         (["train.epoch=3"], "Did you mean train.epochs?"),
         (["--resume"], "Only a training that was cut off can be resumed. Received: none in runs/."),
         (["--resume", "train.epochs=3"], "--resume goes on with the run's own settings."),
