@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     run, record, settings = runs.open_run(args.run, or_pretrained=True)
     folder = Path(args.data)
+    runs.new_run(args.name, data_folder(folder), "--name")  # what is wrong is told before any work
     for warning in drawn_otherwise(folder, settings, run):
         print(f"Warning: {warning}", file=sys.stderr)
     data = check_images(read_records(folder, GIVE_DATA), settings.image)

@@ -182,8 +182,8 @@ def create_run(
     Raises:
         UserError: a run of that name exists, or the name is not one folder's.
     """
-    run = _new_run(name, Path(settings.data.folder))
-    with _made_whole(run) as unfinished:
+    run = new_run(name, Path(settings.data.folder), resumable=not parts)
+    with _made_whole(run, resumable=not parts) as unfinished:
         write_settings(settings, unfinished.config)
         record = new_record(settings, data_fingerprint, images_from_audio)
         record = record.model_copy(
@@ -216,8 +216,8 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
     Raises:
         UserError: a run of that name exists, or the name is not one folder's.
     """
-    run = _new_run(name, data)
-    with _made_whole(run) as unfinished:
+    run = new_run(name, data, "--name")
+    with _made_whole(run, "--name") as unfinished:
         for path in (source.config, source.keras_model, source.onnx_model, source.history):
             if is_file(path):
                 shutil.copyfile(path, unfinished.folder / path.name)
@@ -225,8 +225,18 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
     return run
 
 
-def _new_run(name: str | None, data: Path) -> Run:
-    """Return a run that isn't there yet, or raise a `UserError` if that can't be its name."""
+def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool = False) -> Run:
+    """Return a run that isn't there yet; nothing is made.
+
+    Args:
+        name: of the folder below runs/; None takes the data folder's name and the next free number.
+        data: a data folder.
+        option: that the script takes the name by.
+        resumable: whether the script could go on with a run that is there.
+
+    Raises:
+        UserError: a run of that name exists, or the name is not one folder's.
+    """
     run = Run(RUNS / name) if name else _next_free(data.resolve().name.lstrip(".") or "data")
     if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
         raise UserError(
@@ -234,12 +244,12 @@ def _new_run(name: str | None, data: Path) -> Run:
             f"Received: {name!r}."
         )
     if os.path.lexists(run.folder):
-        raise _name_taken(run)
+        raise _name_taken(run, option, resumable)
     return run
 
 
 @contextmanager
-def _made_whole(run: Run) -> Iterator[Run]:
+def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Iterator[Run]:
     """Give a hidden folder to fill, and rename it to the run's: a run is there as a whole."""
     unfinished = Run(RUNS / f".{os.getpid()}.{run.name}")
     try:
@@ -249,16 +259,17 @@ def _made_whole(run: Run) -> Iterator[Run]:
         unfinished.folder.rename(run.folder)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise _name_taken(run) from None
+            raise _name_taken(run, option, resumable) from None
         raise unwritable(run.folder, error) from None
     finally:
         shutil.rmtree(unfinished.folder, ignore_errors=True)
 
 
-def _name_taken(run: Run) -> UserError:
+def _name_taken(run: Run, option: str, resumable: bool) -> UserError:
+    go_on = ", go on with it by --resume" if resumable else ""
     return UserError(
-        f"A run is trained once. Received: --run {run.name}, which exists in {run.folder}. "
-        "Choose another name, go on with it by --resume, or delete the folder."
+        f"A run is made once. Received: {option} {run.name}, which exists in {run.folder}. "
+        f"Choose another {option}{go_on}, or delete the folder."
     )
 
 

@@ -175,6 +175,11 @@ def test_images_that_changed_are_refused(in_copy, capsys):
     assert "Received: data/tiny, changed since" in capsys.readouterr().err
 
 
+def test_a_name_is_taken_once(in_copy, capsys):
+    assert combine.main(["first", "second", "--run", "both"]) == 2
+    assert "Choose another --run, or delete the folder." in capsys.readouterr().err
+
+
 def test_images_that_are_gone_are_to_be_put_back(in_copy, capsys):
     shutil.rmtree("data/tiny")
     assert combine.main(["first", "second"]) == 2

@@ -64,7 +64,10 @@ def test_without_a_name_the_newest_usable_run_is_taken():
 
 def test_a_name_is_taken_once():
     make_run("first")
-    assert error_of(make_run, "first").startswith("A run is trained once. Received: --run first")
+    assert error_of(make_run, "first") == (
+        "A run is made once. Received: --run first, which exists in runs/first. Choose another "
+        "--run, go on with it by --resume, or delete the folder."
+    )
 
 
 @pytest.mark.parametrize("name", ["../outside", "a/b", "..", "/tmp/x"])
