@@ -153,10 +153,10 @@ def evaluate_run(args: argparse.Namespace) -> int:
     run, record, settings = runs.open_run(args.run, False, args.settings, or_pretrained=elsewhere)
     origin = Path(args.data or settings.data.folder)
     doubts = drawn_otherwise(origin, settings, run)
-    inputs, output = {"run": run.name}, run.folder
+    inputs, output, stays = {"run": run.name}, run.folder, ""
     if elsewhere or args.out:
         usual = run.folder / f"on-{data_folder(origin).name}"
-        output = choose_output(args.out, usual, origin, inputs)
+        output, stays = choose_output(args.out, usual, origin, inputs)
     data = check_images(read_records(origin, GIVE_DATA), settings.image)
     for message in data.unreadable:
         report(message)
@@ -172,6 +172,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
         title=f"Run {run.name}",
         origin=str(origin),
         output=output,
+        stays=stays,
         settings=settings,
         run=run,
         record=record,
@@ -189,7 +190,7 @@ def evaluate_score_file(args: argparse.Namespace) -> int:
     # The keys name their subsets: a slash in one must not lead out of the folder.
     name = f"{path.stem}-{args.subset}".replace("/", "_") if args.subset else path.stem
     inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
-    output = choose_output(args.out, EVALUATIONS / name, path, inputs)
+    output, stays = choose_output(args.out, EVALUATIONS / name, path, inputs)
     keys = args.keys and Path(args.keys)
     table, without = read_filled_scores(path, keys, args.subset, args.missing)
     inputs["missing"] = {"score": args.missing, "files": len(without)}
@@ -200,7 +201,14 @@ def evaluate_score_file(args: argparse.Namespace) -> int:
     settings = load_settings(None, args.settings)
     warnings = [missing_line(without, len(table), args.missing)] if without else []
     subject = Subject(
-        f"Scores {name}", str(path), output, settings, asv=asv, inputs=inputs, warnings=warnings
+        title=f"Scores {name}",
+        origin=str(path),
+        output=output,
+        stays=stays,
+        settings=settings,
+        asv=asv,
+        inputs=inputs,
+        warnings=warnings,
     )
     splits = [split for split in SPLITS if (table.split == split).any()]
     evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})
@@ -229,7 +237,7 @@ def gap_lines(data: Path) -> list[str]:
 
 def choose_output(
     out: str | None, usual: Path, origin: Path, inputs: Mapping[str, str | None]
-) -> Path:
+) -> tuple[Path, str]:
     """Choose the folder of results, such that those of other files stay.
 
     Args:
@@ -237,18 +245,21 @@ def choose_output(
         usual: where nobody asks for a folder; a number is added while others' stand there.
         origin: the data, or the score file.
         inputs: what else the results rest on.
+
+    Returns:
+        The folder, and what is to be said of those that stay, if any do.
     """
     ours = {"data": str(origin)} | inputs
     if out is not None:
         check_output(Path(out), ours)
-        return Path(out)
+        return Path(out), ""
     numbered = (usual.with_name(f"{usual.name}-{number}") for number in itertools.count(2))
     folders = itertools.chain([usual], numbered)
     folder = next(folder for folder in folders if may_replace(folder, ours))
-    if folder != usual:
-        theirs = one_line(read_metrics(usual).get("data") or "other files")
-        print(f"{usual} has the results of {theirs}, which stay; these go to {folder}.\n")
-    return folder
+    if folder == usual:
+        return folder, ""
+    theirs = one_line(read_metrics(usual).get("data") or "other files")
+    return folder, f"{usual} has the results of {theirs}, which stay; these go to {folder}."
 
 
 def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
@@ -366,6 +377,8 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
     for warning in subject.warnings:
         print(f"\nWarning: {warning}")
     written = write_results(subject, tables, figures)
+    if subject.stays:
+        print(f"\n{subject.stays}")
     print(f"\nWritten to {subject.output}: {', '.join(written)}")
 
 

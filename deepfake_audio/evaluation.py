@@ -47,6 +47,7 @@ class Subject:
         title: of the report.
         origin: the data, or the score file.
         output: the folder for the results.
+        stays: what is to be said of other results, which stand where these would have gone.
         run: None for scores of another system.
         records: what the scores of each split belong to; empty for those.
         asv: the speaker verification behind the detector, for t-DCF.
@@ -58,6 +59,7 @@ class Subject:
     origin: str
     output: Path
     settings: Settings
+    stays: str = ""
     run: Run | None = None
     record: RunRecord | None = None
     records: Mapping[str, Sequence[ImageRecord]] | None = None

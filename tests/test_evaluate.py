@@ -65,6 +65,10 @@ def test_scores_of_the_same_name_stay(tmp_path, monkeypatch, capsys):
     assert "evaluations/s has the results of a/s.csv, which stay" in capsys.readouterr().out
     names = {folder: metrics_in(Path("evaluations", folder))["data"] for folder in ("s", "s-2")}
     assert names == {"s": "a/s.csv", "s-2": "b/s.csv"}
+    Path("c").mkdir()
+    Path("c/s.csv").write_text("file,score\nx,2\ny,-1\n")
+    assert evaluate.main(["--scores", "c/s.csv"]) == 2  # without keys nothing goes anywhere
+    assert capsys.readouterr().out == ""
     Path("scores.txt").write_text("a 1\nb 0\n")
     for keys in ("first.txt", "second.txt"):
         Path(keys).write_text("filename cm-label\na bonafide\nb spoof\n")
