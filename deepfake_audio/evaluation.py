@@ -1,12 +1,13 @@
 """What `evaluate.py` says of a table of scores: figures, intervals, groups, warnings."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.calibration import decision_threshold
+from deepfake_audio.calibration import VERDICTS, decision_threshold
 from deepfake_audio.dataset import (
     FEW_FILES,
     LABELS,
@@ -91,15 +92,17 @@ def evaluate_scores(
 
     Returns:
         A mapping that JSON can hold: the figures of `metrics.score_figures`, and `intervals`,
-        `groups`, `uncertain`, `warnings`, and `min_tdcf` of both forms where `asv` is given.
+        `groups`, `uncertain`, `warnings`, `min_tdcf` of both forms where `asv` is given, and
+        `verdicts` where the table has some.
 
     Raises:
         UserError: one class is missing, or a score is not finite.
     """
     costs = detection_costs(settings)
     figures = score_figures(table.is_real, table.score, table.llr, predict.prior_fake, costs)
-    margin = np.abs(table.llr - decision_threshold(predict.prior_fake))
-    figures["uncertain"] = float(np.mean(margin < decision_threshold(predict.min_confidence)))
+    figures["uncertain"] = float(np.mean(unsure_and_wrong(table, predict)[0]))
+    if table.has_verdicts:
+        figures["verdicts"] = count_verdicts(table)
     warnings = score_warnings(table, figures)
     if asv is not None:
         warnings += add_tandem_costs(figures, table, asv, costs)
@@ -117,6 +120,29 @@ def evaluate_scores(
         add_intervals(figures["groups"], table, grouped, settings.bootstrap)
     figures["warnings"] = warnings + group_warnings(figures["groups"])
     return figures
+
+
+def unsure_and_wrong(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Return which files are UNCERTAIN and which get the wrong verdict: two masks `(files,)`.
+
+    Where the table has verdicts it goes by them: a file may be UNCERTAIN whatever its score.
+    """
+    if table.has_verdicts:
+        called = np.where(table.is_real == 1, "FAKE", "REAL")
+        return table.verdict == "UNCERTAIN", table.verdict == called
+    margin = table.llr - decision_threshold(predict.prior_fake)
+    unsure = np.abs(margin) < decision_threshold(predict.min_confidence)
+    return unsure, ((margin > 0) != (table.is_real == 1)) & ~unsure
+
+
+def count_verdicts(table: ScoreTable) -> dict[str, dict[str, int]]:
+    """Count the verdicts of a table by truth; of files without one as `none`, if there are any."""
+    counts = {
+        label: Counter(word or "none" for word in table.verdict[table.label == label])
+        for label in LABELS
+    }
+    words = [*VERDICTS, *(["none"] if (table.verdict == "").any() else [])]
+    return {label: {word: count[word] for word in words} for label, count in counts.items()}
 
 
 def add_tandem_costs(

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.calibration import decision_threshold, probability
 from deepfake_audio.dataset import LABELS, ImageRecord
-from deepfake_audio.evaluation import Subject, mistakes
+from deepfake_audio.evaluation import Subject, mistakes, unsure_and_wrong
 from deepfake_audio.files import replacing
 from deepfake_audio.history import kept_epoch, read_history
 from deepfake_audio.images import encode_png, read_image
@@ -17,6 +17,7 @@ from deepfake_audio.score_files import ScoreTable
 from deepfake_audio.settings import PredictSettings, Settings
 from deepfake_audio.tables import (
     ALL,
+    BY_SCORE,
     FEW_SPEAKERS,
     NAMES,
     SCORE_FIGURES,
@@ -90,6 +91,8 @@ def report_content(
         "splits": [NAMES[split] for split in reversed(figures)],  # test first: phones show that
         "figure_rows": figure_rows(dict(reversed(figures.items()))),
         "few_speakers": FEW_SPEAKERS,
+        "verdicts": head.get("verdicts"),
+        "by_score": BY_SCORE,
         "groupings": [grouping_content(*grouping) for grouping in head["groups"].items()],
         "mistakes": mistake_pictures(subject, tables[head_name], head_name),
         "training": training_content(subject),
@@ -114,18 +117,20 @@ def grouping_content(name: str, content: Mapping) -> dict:
 
 def summary(table: ScoreTable, name: str, predict: PredictSettings) -> str:
     """Say in a few sentences what the verdicts are worth, both classes weighing the same."""
-    margin = table.llr - decision_threshold(predict.prior_fake)
-    wrong = (margin > 0) != (table.is_real == 1)
-    unsure = np.abs(margin) < decision_threshold(predict.min_confidence)
-    forced, uncertain, called = (
+    unsure, wrong = unsure_and_wrong(table, predict)
+    forced = (table.llr > decision_threshold(predict.prior_fake)) != (table.is_real == 1)
+    uncertain, called, forced = (
         100 * np.mean([chosen[table.is_real == label].mean() for label in (0, 1)])
-        for chosen in (wrong, unsure, wrong & ~unsure)
+        for chosen in (unsure, wrong, forced)
     )
+    said, without = "predict.py would leave", "without UNCERTAIN"
+    if table.has_verdicts:
+        said, without = "the table's verdicts leave", "by the score alone, without UNCERTAIN"
     kind = "" if name == NAMES[ALL] else f"{name} "
     return (
-        f"Of a hundred {kind}files, half of them fake, predict.py would leave about "
-        f"{uncertain:.0f} UNCERTAIN and give about {called:.0f} the wrong verdict; without "
-        f"UNCERTAIN, {forced:.0f}. Voices, recordings and generators of another kind may do worse."
+        f"Of a hundred {kind}files, half of them fake, {said} about {uncertain:.0f} UNCERTAIN and "
+        f"give about {called:.0f} the wrong verdict; {without}, {forced:.0f}. Voices, recordings "
+        "and generators of another kind may do worse."
     )
 
 

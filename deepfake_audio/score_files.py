@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepfake_audio.calibration import VERDICTS
 from deepfake_audio.corpus_files import AUDIO_SUFFIXES, first_line, read_lines, read_rows
 from deepfake_audio.corpus_layouts import (
     ASVSPOOF_5,
@@ -51,11 +52,13 @@ NAMED = 3  # so many files stand in a message
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Files with their scores, and what is known of them: arrays `(files,)`, text but the last two.
+    """Files with their scores, and what is known of them: arrays `(files,)`, text but two.
 
     Attributes:
-        score: higher is more real.
-        llr: the same as natural log-likelihood ratio of real against fake.
+        score: higher is more real, a number.
+        llr: the same as natural log-likelihood ratio of real against fake, a number.
+        verdict: one of `VERDICTS` that somebody gave, for other reasons than the score too; empty
+            where nobody did.
     """
 
     file: np.ndarray
@@ -67,6 +70,11 @@ class ScoreTable:
     corpus: np.ndarray
     score: np.ndarray
     llr: np.ndarray
+    verdict: np.ndarray
+
+    @property
+    def has_verdicts(self) -> bool:
+        return bool((self.verdict != "").any())
 
     @cached_property
     def is_real(self) -> np.ndarray:
@@ -82,14 +90,19 @@ class ScoreTable:
 
 
 def make_table(rows: Iterable[Mapping[str, object]]) -> ScoreTable:
-    """Make a table of rows that have the columns as keys; an absent one is empty."""
+    """Make a table of rows that have the columns as keys; an absent one is empty.
+
+    So is a verdict in other words than `VERDICTS`.
+    """
     rows = list(rows)
     # As objects: in an array of text each cell has the room of the longest one.
     texts = {
         name: np.array([str(row.get(name, "")) for row in rows], object) for name in COLUMNS[:-2]
     }
     numbers = {name: np.array([row[name] for row in rows], np.float64) for name in COLUMNS[-2:]}
-    return ScoreTable(**texts, **numbers)
+    said = (row.get("verdict", "") for row in rows)
+    verdicts = np.array([word if word in VERDICTS else "" for word in said], object)
+    return ScoreTable(**texts, **numbers, verdict=verdicts)
 
 
 def join_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
@@ -129,9 +142,9 @@ def read_filled_scores(
     Returns:
         The scores, and the names of the files without one.
     """
-    header = _header(path)
+    header, verdicts = _header(path), {}
     if {*UNLABELLED_COLUMNS} <= {*header} and "label" not in header:
-        scores, labels = _read_unlabelled(path), {}
+        (scores, verdicts), labels = _read_unlabelled(path), {}
     elif header[:1] == ["file"]:
         if keys or subset:
             raise UserError(
@@ -152,7 +165,7 @@ def read_filled_scores(
         listings = list(labels.values())
     else:
         listings = choose_subset(list(_read_keys(keys)), subset, keys)
-    return _join(scores, listings, path, keys or path, missing)
+    return _join(scores, verdicts, listings, path, keys or path, missing)
 
 
 def _header(path: Path) -> list[str]:
@@ -179,21 +192,26 @@ def _read_own(path: Path, missing: float | None) -> tuple[ScoreTable, list[str]]
     return make_table(rows), without
 
 
-def _read_unlabelled(path: Path) -> dict[str, float]:
-    """Read the log-likelihood ratios of a table of predict.py, or the scores of one like it.
+def _read_unlabelled(path: Path) -> tuple[dict[str, float], dict[str, str]]:
+    """Read a table of predict.py, or one like it.
 
-    Tables of earlier versions have scores alone. What has no score, since it can't be judged, is
-    left out.
+    Tables of earlier versions have scores alone. What has no score, since it can't be judged, may
+    have a verdict nevertheless.
+
+    Returns:
+        The log-likelihood ratios by file, or else the scores; and the verdicts.
     """
-    scores = {}
+    scores, verdicts = {}, {}
     for origin, cells in read_rows(path, UNLABELLED_COLUMNS):
+        if cells.get("verdict"):
+            verdicts[cells["file"]] = cells["verdict"]
         if cells["score"]:
             if cells["file"] in scores:
                 raise UserError(
                     f"A file has one score. Received: {cells['file']} again in {origin}."
                 )
             scores[cells["file"]] = _number(cells.get("llr") or cells["score"], origin)
-    return scores
+    return scores, verdicts
 
 
 def _own_row(cells: Mapping[str, str], origin: str) -> dict:
@@ -289,6 +307,7 @@ def choose_subset(listings: list[Listing], subset: str | None, keys: Path) -> li
 
 def _join(
     scores: Mapping[str, float],
+    verdicts: Mapping[str, str],
     listings: Sequence[Listing],
     path: Path,
     keys: Path,
@@ -312,6 +331,10 @@ def _join(
             f"not be comparable, or {remedy}."
         )
     values = [missing if name is None else scores[name] for name in names]
+    if without and verdicts:
+        unscored = {name: said for name, said in verdicts.items() if name not in scores}
+        others = _find_names(unscored, [listing.file for listing in listings], path, keys.parent)
+        names = [name or other for name, other in zip(names, others, strict=True)]
     rows = (
         {
             **listing._asdict(),
@@ -319,14 +342,15 @@ def _join(
             "split": listing.split or "test",
             "score": value,
             "llr": value,
+            "verdict": verdicts.get(name, ""),
         }
-        for listing, value in zip(listings, values, strict=True)
+        for listing, value, name in zip(listings, values, names, strict=True)
     )
     return make_table(rows), without
 
 
 def _find_names(
-    scores: Mapping[str, float], listed: Sequence[str], path: Path, root: Path
+    scores: Iterable[str], listed: Sequence[str], path: Path, root: Path
 ) -> list[str | None]:
     """Return the name that each listed file has among the scores, None where it isn't there.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deepfake_audio.calibration import decision_threshold
+from deepfake_audio.calibration import VERDICTS, decision_threshold
 from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import one_line
 from deepfake_audio.score_files import ScoreTable
@@ -30,6 +30,7 @@ COMPARED = (
     ("balanced_accuracy", "balanced", ".2%"),
 )  # fmt: skip
 GROUPS_SHOWN = 20
+BY_SCORE = "called fake or real, accuracy and the like go by the score alone"
 FEW_SPEAKERS = (
     "fewer than 10 known speakers: drawn over files or too narrow, no promise for other voices"
 )
@@ -38,7 +39,11 @@ FEW_SPEAKERS = (
 def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
     """Say what can be said of files of one class: there is no error rate."""
     called_fake = int((table.llr <= decision_threshold(prior_fake)).sum())
-    if len(table) == 1:
+    if table.has_verdicts:
+        counts = ((word, int((table.verdict == word).sum())) for word in VERDICTS)
+        said = ", ".join(f"{count:,} {word}" for word, count in counts if count)
+        said = f"{files_of(len(table), name)}, all of them {table.label[0]}: {said}"
+    elif len(table) == 1:
         said = f"the only {name} file is {table.label[0]}; it was called {LABELS[not called_fake]}"
     else:
         were = "was" if called_fake == 1 else "were"
@@ -62,6 +67,8 @@ def format_results(figures: Mapping[str, Mapping]) -> str:
     head = figures[last]
     parts = [format_figures(figures, SCORE_FIGURES), format_figures(figures, VERDICT_FIGURES)]
     parts.append(format_confusion(head["confusion"], NAMES[last]))
+    if "verdicts" in head:
+        parts.append(format_verdicts(head["verdicts"], NAMES[last]))
     if "min_tdcf_2021" in head:
         costs = ((year, head[f"min_tdcf_{year}"]) for year in (2019, 2021))
         shown = (f"{'-' if cost is None else f'{cost:.4f}'} ({year})" for year, cost in costs)
@@ -96,6 +103,17 @@ def format_confusion(confusion: Sequence[Sequence[int]], name: str) -> str:
         for label, row in zip(LABELS, confusion, strict=True)
     ]
     return "\n".join(lines)
+
+
+def format_verdicts(verdicts: Mapping[str, Mapping[str, int]], name: str) -> str:
+    """Return what files were called as a table, and what does not go by it."""
+    words = list(verdicts[LABELS[0]])
+    lines = [f"{name + ' files':12}" + "".join(f"{word:>14}" for word in words)]
+    lines += [
+        f"{'is ' + label:12}" + "".join(f"{verdicts[label][word]:14,}" for word in words)
+        for label in LABELS
+    ]
+    return "\n".join([*lines, f"verdicts as the table has them; {BY_SCORE}"])
 
 
 def format_groups(grouping: str, content: Mapping, pooled: float) -> str:

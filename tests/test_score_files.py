@@ -199,6 +199,63 @@ def test_a_table_of_predict_is_scored_with_keys(capsys):
         read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)
 
 
+def make_verdicts() -> list[str]:
+    """Write a table of predict.py where a sure score may be UNCERTAIN all the same, and its keys.
+
+    Returns:
+        The arguments that evaluate it.
+    """
+    verdicts = {
+        "fake": ["FAKE,-4"] * 5 + ["UNCERTAIN,-4"] * 3 + ["REAL,4"] + ["UNCERTAIN,"],
+        "real": ["REAL,4"] * 4 + ["UNCERTAIN,4", "UNCERTAIN,-4"] + ["FAKE,-4"] * 3 + [","],
+    }
+    rows, keys = [], []
+    for label, said in verdicts.items():
+        for number, word in enumerate(said):
+            rows.append(f"{word},far/{label}{number}.wav")
+            keys.append(f"{label}{number}.wav,{label}")
+    Path("v.csv").write_text("\n".join(["verdict,score,file", *rows]))
+    Path("truth.csv").write_text("\n".join(["file,label", *keys]))
+    return ["--scores", "v.csv", "--keys", "truth.csv", "--missing", "0", "evaluate.bootstrap=0"]
+
+
+def test_the_verdicts_of_a_table_count_and_not_what_their_scores_would_give(capsys):
+    assert evaluate.main(make_verdicts()) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "test files            FAKE     UNCERTAIN          REAL          none\n"
+        "is fake                  5             4             1             0\n"
+        "is real                  3             2             4             1\n"
+        "verdicts as the table has them; called fake or real, accuracy and the like go by the "
+        "score alone\n"
+    ) in printed
+    figures = metrics_of("v")
+    assert figures["verdicts"]["fake"] == {"FAKE": 5, "UNCERTAIN": 4, "REAL": 1, "none": 0}
+    assert figures["uncertain"] == 6 / 20 and figures["confusion"] == [[9, 1], [5, 5]]
+    page = Path("evaluations/v/report.html").read_text()
+    assert (
+        "Of a hundred test files, half of them fake, the table&#39;s verdicts leave about 30 "
+        "UNCERTAIN and give about 20 the wrong verdict; by the score alone, without UNCERTAIN, 30."
+    ) in page
+    assert "<td>is real</td><td>3</td><td>2</td><td>4</td><td>1</td>" in page
+    assert "Verdicts by the score alone where one in 2 files is fake" in page
+
+
+def test_verdicts_of_one_class_are_told_as_the_table_has_them(capsys):
+    args = make_verdicts()
+    truth = Path("truth.csv").read_text().splitlines()
+    Path("truth.csv").write_text("\n".join(line for line in truth if "fake" not in line))
+    assert evaluate.main(args) == 0
+    told = "10 test files, all of them real: 3 FAKE, 2 UNCERTAIN, 4 REAL. Error rates need both"
+    assert told in capsys.readouterr().out
+
+
+def test_verdicts_in_other_words_are_none():
+    Path("v.csv").write_text("verdict,score,file\nbonafide,1,a\nspoof,-1,b\n")
+    Path("truth.csv").write_text("file,label\na,real\nb,fake\n")
+    assert not read_scores(Path("v.csv"), Path("truth.csv"), None).has_verdicts
+
+
 def test_files_without_a_score_count_as_it_is_said(capsys):
     make_2021()
     lines = Path("scores.txt").read_text().splitlines()
