@@ -38,7 +38,7 @@ import numpy as np
 from deepfake_audio import metrics, runs, scoring
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, probability
-from deepfake_audio.compatibility import drawn_otherwise
+from deepfake_audio.compatibility import drawn_otherwise, judged_all_the_same
 from deepfake_audio.config import SECTIONS_OF_USE, load_settings
 from deepfake_audio.dataset import (
     GIVE_DATA,
@@ -166,7 +166,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
     unseen = elsewhere and not was_learnt_from(origin, data, record, settings)
     if unseen and len(files) > 1:
         files[ALL] = pool_splits(files)
-    doubts += gap_lines(origin)
+    doubts += gap_lines(origin) + judged_all_the_same(origin, settings)
     tables = {split: score_table(f, record.calibration) for split, f in files.items()}
     subject = Subject(
         title=f"Run {run.name}",

@@ -153,3 +153,22 @@ def drawn_otherwise(origin: Path, settings: Settings, run: runs.Run) -> list[str
             f"Received: others, for {said}. {remedy}"
         )
     return [f"The images are drawn otherwise than those of its training: {said}. {remedy}"]
+
+
+def judged_all_the_same(origin: Path, settings: Settings) -> list[str]:
+    """Say what predict.py would leave out of sound that is judged here by its images.
+
+    Args:
+        origin: of the images.
+        settings: of the run that judges them.
+
+    Returns:
+        A line to warn with, or none.
+    """
+    least_hz = settings.predict.min_bandwidth_hz
+    if not least_hz or read_audio_settings(origin) is None:
+        return []
+    return [
+        f"predict.py would leave out what has nothing above {least_hz:,.0f} Hz, as over a "
+        "telephone; these figures judge it all the same."
+    ]

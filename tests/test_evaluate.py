@@ -14,7 +14,14 @@ import evaluate
 from conftest import draw_image, make_data_folder
 from deepfake_audio import runs
 from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import FileCounts, Origin, check_images, read_records, write_origin
+from deepfake_audio.dataset import (
+    FileCounts,
+    Origin,
+    check_images,
+    read_records,
+    write_audio_settings,
+    write_origin,
+)
 from deepfake_audio.report import summary
 from deepfake_audio.score_files import make_table
 
@@ -213,6 +220,19 @@ def test_files_that_a_corpus_lists_and_nobody_could_prepare_are_told(run):
     write_origin(Path("data/tiny"), origin.model_copy(update={"counts": counts}))
     assert [line for line in warnings_of() if "listed" in line] == told
     assert set(told) < set(warnings_of("--data", "data/tiny/manifest.csv"))
+
+
+def test_what_predict_would_leave_out_of_sound_is_told(run):
+    told = (
+        "predict.py would leave out what has nothing above 4,200 Hz, as over a telephone; these "
+        "figures judge it all the same."
+    )
+    asked = "predict.min_bandwidth_hz=4200"
+    assert told not in warnings_of(asked)  # images that nobody knows to be of sound
+    write_audio_settings(Path("data/tiny"), runs.open_run("first")[2].audio)
+    assert told in warnings_of(asked)
+    assert told in warnings_of(asked, "--data", "data/tiny/manifest.csv")
+    assert not any("leave out" in line for line in warnings_of())
 
 
 def test_unknown_speakers_are_warned_of(run):
