@@ -1,8 +1,8 @@
 """Fit what a trained run says to recordings like yours; its network stays as it is.
 
-    python calibrate.py --data data/mine                    the newest run, or the shipped one
-    python calibrate.py --data data/mine --run models/pretrained --name mine        as runs/mine
-    python calibrate.py --data data/mine --reals            by the real files alone
+    python calibrate.py --data data/known                   the newest run, or the shipped one
+    python calibrate.py --data data/known --run models/pretrained --name fitted     as runs/fitted
+    python calibrate.py --data data/known --reals           by the real files alone
 
 A confidence holds for voices that are recorded like those that it was fitted on. Where yours are
 recorded otherwise, a run may call many of them fake though it gives fakes lower scores still: then
@@ -11,10 +11,10 @@ that you expect: with none but easy ones, better ones will pass. If you have no 
 moves the line just so far that at even odds no more than --false-alarms of your real files are
 called fake; so does a folder of real files alone.
 
-data/mine is prepared with --config RUN/config.yaml 'prepare.codecs=[]'. Its files for training and
+data/known is prepared with --config RUN/config.yaml 'prepare.codecs=[]'. Its files for training and
 validation are used, for validation alone where the run was trained on it, and never those for test:
 
-    python evaluate.py --run mine --data data/mine          what that is worth
+    python evaluate.py --run fitted --data data/known      what that is worth
 
 The order of the scores does not change, nor does the equal error rate. The new run is one like any.
 """

@@ -64,6 +64,20 @@ def test_commands_are_understood(name, args):
         load_settings(parsed.config and ROOT / parsed.config, parsed.settings)
 
 
+def test_blocks_of_the_readme_can_follow_one_another():
+    """A data folder keeps the settings that it was made with, and a run's name is taken once."""
+    made_with, calibrated = {}, []
+    for name, args in commands(README):
+        parsed = SCRIPTS[name].parse_arguments(args)
+        if name == "prepare.py" and parsed.name:
+            asked = (parsed.audio, parsed.config, *parsed.settings)
+            assert made_with.setdefault(parsed.name, asked) == asked
+        elif name == "calibrate.py":
+            calibrated.append(parsed.name)
+            assert Path(parsed.data).name in made_with
+    assert calibrated and len({*calibrated}) == len(calibrated)
+
+
 def benchmarks_of(page: str) -> set[str]:
     """Return the modules that a page runs, also where the line ends within the command."""
     text = (ROOT / page).read_text(encoding="utf-8")
