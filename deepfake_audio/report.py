@@ -22,7 +22,10 @@ from deepfake_audio.tables import (
     NAMES,
     SCORE_FIGURES,
     VERDICT_FIGURES,
+    has_mean,
+    one_class_groups,
     row_interval,
+    rows_to_show,
     with_interval,
 )
 
@@ -102,16 +105,19 @@ def report_content(
 
 def grouping_content(name: str, content: Mapping) -> dict:
     """Gather what the report shows of attacks, codecs, corpora or speakers."""
-    shown = content["groups"][:GROUPS_SHOWN]
+    rows = rows_to_show(name, content)
+    shown = rows[:GROUPS_SHOWN]
     return {
         "name": name,
         "note": NOTES[name],
-        "mean": with_interval(content) if content["rated"] else None,
+        "mean": with_interval(content) if has_mean(name, content) else None,
+        "any_rated": content["rated"] > 0,
         "rated": f"{content['rated']:,} of {len(content['groups']):,}",
         "rows": shown,
         "intervals": any(row["interval"] for row in shown),
         "few_speakers": any(row["few_speakers"] for row in shown),
-        "left_out": len(content["groups"]) - len(shown),
+        "left_out": len(rows) - len(shown),
+        "unrated": one_class_groups(name, content) if len(rows) < len(content["groups"]) else "",
     }
 
 

@@ -30,6 +30,7 @@ COMPARED = (
     ("balanced_accuracy", "balanced", ".2%"),
 )  # fmt: skip
 GROUPS_SHOWN = 20
+FEWEST_SPEAKERS = 5  # with files of both classes, that a mean is printed of
 BY_SCORE = "called fake or real, accuracy and the like go by the score alone"
 FEW_SPEAKERS = (
     "fewer than 10 known speakers: drawn over files or too narrow, no promise for other voices"
@@ -118,10 +119,12 @@ def format_verdicts(verdicts: Mapping[str, Mapping[str, int]], name: str) -> str
 
 def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
     """Return a table of groups, hardest first; pooled and mean error rates are told apart."""
-    shown = content["groups"][:GROUPS_SHOWN]
+    rows = rows_to_show(grouping, content)
+    shown = rows[:GROUPS_SHOWN]
     intervals = [row_interval(row) for row in shown]
     titles = f"   {'95% interval':14}" if any(intervals) else ""
-    lines = [f"{grouping:24}{'fakes':>8}{'reals':>8}{'EER':>8}{titles}{'found':>8}"]
+    head = f"{grouping:24}{'fakes':>8}{'reals':>8}{'EER':>8}{titles}{'found':>8}"
+    lines = [head] if rows else []
     for row, interval in zip(shown, intervals, strict=True):
         rate, found = (
             f"{'-':>8}" if value is None else f"{value:8.1%}"
@@ -129,17 +132,36 @@ def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
         )
         counts = f"{one_line(row['name'])[:23]:24}{row['fake']:8,}{row['real']:8,}"
         lines.append(f"{counts}{rate}{f'   {interval:14}' if titles else ''}{found}")
-    left_out = len(content["groups"]) - GROUPS_SHOWN
+    left_out = len(rows) - GROUPS_SHOWN
     lines += [f"and {left_out:,} more in metrics.json"] if left_out > 0 else []
+    lines += [one_class_groups(grouping, content)] if len(rows) < len(content["groups"]) else []
     if any(row["few_speakers"] for row in shown):
         lines.append(f"* {FEW_SPEAKERS}")
-    if content["rated"]:
+    if has_mean(grouping, content):
         of_all = f"{content['rated']:,} of {len(content['groups']):,}"
         lines.append(
             f"all files pooled: EER {pooled:.1%}; "
             f"mean over {of_all} {PLURALS[grouping]}: {with_interval(content)}"
         )
     return "\n".join(lines)
+
+
+def rows_to_show(grouping: str, content: Mapping) -> Sequence[Mapping]:
+    """Return the groups that a table has: speakers where they have an error rate, all others."""
+    if grouping != "speaker":
+        return content["groups"]
+    return [row for row in content["groups"] if row["eer"] is not None]
+
+
+def one_class_groups(grouping: str, content: Mapping) -> str:
+    """Say how many groups `rows_to_show` leaves out."""
+    count = f"{len(content['groups']) - content['rated']:,} of {len(content['groups']):,}"
+    return f"{count} {PLURALS[grouping]} have files of one class alone: no EER; see metrics.json"
+
+
+def has_mean(grouping: str, content: Mapping) -> bool:
+    """Return whether the mean error rate says something: of very few speakers it does not."""
+    return content["rated"] >= (FEWEST_SPEAKERS if grouping == "speaker" else 1)
 
 
 def row_interval(row: Mapping) -> str:

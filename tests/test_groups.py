@@ -10,6 +10,7 @@ from deepfake_audio.evaluation import evaluate_scores
 from deepfake_audio.groups import bootstrap_eers, eer_interval, mean_interval
 from deepfake_audio.intervals import bootstrap_intervals, group_scores
 from deepfake_audio.metrics import DetectionCosts, equal_error_rate
+from deepfake_audio.report import grouping_content
 from deepfake_audio.score_files import ScoreTable, make_table
 from deepfake_audio.tables import FEW_SPEAKERS, format_groups, one_class_line
 
@@ -274,3 +275,25 @@ def test_a_table_of_groups_reads_so():
         f"* {FEW_SPEAKERS}",
         "all files pooled: EER 10.0%; mean over 1 of 2 corpora: 12.5% (5.0%-20.0%*)",
     ]
+
+
+@pytest.mark.parametrize(("rated", "alone"), [(1, 42), (5, 0), (6, 30), (0, 3)])
+def test_speakers_of_one_class_are_counted_and_not_listed(rated, alone):
+    rows = [
+        {"name": f"{number:02}", "fake": 4, "real": 4 * (number < rated), "interval": None,
+         "eer": 0.25 if number < rated else None, "few_speakers": False, "found": 0.5}
+        for number in range(rated + alone)
+    ]  # fmt: skip
+    content = {"mean_eer": 0.25 if rated else None, "interval": None, "few_speakers": False,
+               "rated": rated, "groups": rows}  # fmt: skip
+    total = rated + alone
+    lines = format_groups("speaker", content, 0.1).splitlines()
+    listed = [line for line in lines if line.split()[0].isdigit() and "of" not in line]
+    assert len(listed) == rated and len([line for line in lines if "found" in line]) == (rated > 0)
+    told = f"{alone} of {total} speakers have files of one class alone: no EER; see metrics.json"
+    assert (told in lines) == (alone > 0)
+    mean = f"all files pooled: EER 10.0%; mean over {rated} of {total} speakers: 25.0%"
+    assert (mean in lines) == (rated >= 5)
+    page = grouping_content("speaker", content)
+    assert (len(page["rows"]), bool(page["mean"])) == (rated, rated >= 5)
+    assert page["unrated"] == (told if alone else "")
