@@ -18,6 +18,7 @@ from deepfake_audio.score_files import ScoreTable
 from deepfake_audio.tables import NAMES
 
 CURVE_POINTS = 2000
+FIGURE_INCHES = 5.6, 6.1
 TITLES = {
     "curves": "loss and accuracy over the epochs", "roc": "ROC", "det": "DET",
     "confusion": "verdicts", "scores": "scores", "reliability": "reliability",
@@ -56,7 +57,7 @@ def draw_scores(
     table, threshold = tables[last], decision_threshold(prior_fake)
     p_real = probability(table.llr, prior_fake)
     bins = reliability(table.is_real, p_real, class_weights(table.is_real, prior_fake))
-    drawn = {name: plt.subplots(figsize=(5.6, 5.6), layout="constrained") for name in
+    drawn = {name: plt.subplots(figsize=FIGURE_INCHES, layout="constrained") for name in
              ("roc", "det", "confusion", "scores", "reliability")}  # fmt: skip
     axes = {name: ax for name, (_, ax) in drawn.items()}
     plots.plot_roc(axes["roc"], [(name, fa, 1 - miss, eer) for name, fa, miss, eer in rates])
@@ -65,6 +66,10 @@ def draw_scores(
     real, fake = (table.llr[table.is_real == label] for label in (1, 0))
     plots.plot_scores(axes["scores"], real, fake, threshold)
     plots.plot_reliability(axes["reliability"], **bins)
+    for figure, ax in drawn.values():
+        handles, labels = ax.get_legend_handles_labels()
+        if handles:  # outside, or it might cover a curve
+            figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return {name: figure for name, (figure, _) in drawn.items()}
 
 

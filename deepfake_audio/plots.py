@@ -67,7 +67,6 @@ def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)
-    ax.legend(framealpha=0.9, loc="lower right")
     return ax
 
 
@@ -91,7 +90,6 @@ def plot_det(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
     ax.set(xlabel="fakes called real", ylabel="reals called fake", xlim=DET_LIMITS, ylim=DET_LIMITS)
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)
-    ax.legend(framealpha=0.9, loc="upper right")
     return ax
 
 
@@ -121,7 +119,6 @@ def plot_scores(ax: Axes, real: np.ndarray, fake: np.ndarray, threshold: float) 
     ax.set(xlabel="log-likelihood ratio (fake < 0 < real)", ylabel="share of the class")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(alpha=0.3)
-    ax.legend(framealpha=0.9)
     return ax
 
 
@@ -138,17 +135,14 @@ def plot_reliability(
     """
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as it should be")
     ax.plot(p_real, share_real, color=BLUE, linewidth=1, alpha=0.6)
-    ax.scatter(p_real, share_real, s=20 + 600 * share, color=BLUE, alpha=0.8, zorder=3,
-               label="ten bins; the larger, the more files")  # fmt: skip
+    ax.scatter(p_real, share_real, s=20 + 600 * share, color=BLUE, alpha=0.8, zorder=3)
+    ax.scatter([], [], s=40, color=BLUE, alpha=0.8, label="ten bins; the larger, the more files")
     ax.set(xlabel="probability of real, as predicted", ylabel="share that is real",
            xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))  # fmt: skip
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)
-    legend = ax.legend(framealpha=0.9, loc="upper left")
-    for handle in legend.legend_handles[1:]:
-        handle.set_sizes([40])
     return ax
 
 

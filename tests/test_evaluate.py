@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import cv2
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -22,6 +23,8 @@ from deepfake_audio.dataset import (
     write_audio_settings,
     write_origin,
 )
+from deepfake_audio.evaluation import evaluate_scores
+from deepfake_audio.pictures import draw_scores
 from deepfake_audio.report import summary
 from deepfake_audio.score_files import make_table
 
@@ -301,3 +304,22 @@ def test_the_report_begins_with_what_files_would_be_called(name, files):
         "give about 35 the wrong verdict; without UNCERTAIN, 50. Voices, recordings and generators "
         "of another kind may do worse."
     )
+
+
+def test_a_legend_covers_no_curve():
+    is_real = np.arange(60) % 2
+    scores = np.random.default_rng(0).normal(-1.5 * (2 * is_real - 1))  # inverted: into corners
+    rows = [
+        {"file": number, "label": ("fake", "real")[real], "score": score, "llr": score}
+        for number, (real, score) in enumerate(zip(is_real, scores, strict=True))
+    ]
+    table, settings = make_table(rows), load_settings(None, [QUICK])
+    figures = {"test": evaluate_scores(table, settings.evaluate, settings.predict)}
+    drawn = draw_scores({"test": table}, figures, 0.5)
+    for name in ("roc", "det", "scores", "reliability"):
+        drawn[name].canvas.draw()
+        (ax,), (legend,) = drawn[name].axes, drawn[name].legends
+        assert ax.get_legend() is None
+        assert not legend.get_window_extent().overlaps(ax.get_tightbbox()), name
+        plt.close(drawn[name])
+    plt.close(drawn["confusion"])
