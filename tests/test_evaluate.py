@@ -323,3 +323,22 @@ def test_a_legend_covers_no_curve():
         assert not legend.get_window_extent().overlaps(ax.get_tightbbox()), name
         plt.close(drawn[name])
     plt.close(drawn["confusion"])
+
+
+def test_each_figure_of_the_report_s_head_has_a_card_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{n},{('fake', 'real')[n % 2]},{(n % 2) * 3 + n % 5}" for n in range(40)]
+    Path("s.csv").write_text("\n".join(["file,label,score", *rows]))
+    assert evaluate.main(["--scores", "s.csv", "evaluate.bootstrap=20"]) == 0
+    cards = re.findall(
+        r'<div class="card"><small>(.*?)</small><b>(.*?)</b><small>(.*?)</small>',
+        Path("evaluations/s/report.html").read_text(),
+    )
+    assert [title for title, _, _ in cards[3:7]] == [
+        "minDCF",
+        "actDCF",
+        "Cllr (bits)",
+        "minCllr (bits)",
+    ]
+    assert all(re.fullmatch(r"\d\.\d{3}", value) for _, value, _ in cards[3:7])
+    assert all(re.fullmatch(r"\d\.\d{3} to \d\.\d{3}", low_high) for *_, low_high in cards[3:6])
