@@ -5,7 +5,7 @@ import math
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -350,7 +350,7 @@ def _join(
 
 
 def _find_names(
-    scores: Iterable[str], listed: Sequence[str], path: Path, root: Path
+    scores: Collection[str], listed: Sequence[str], path: Path, root: Path
 ) -> list[str | None]:
     """Return the name that each listed file has among the scores, None where it isn't there.
 
