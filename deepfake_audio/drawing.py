@@ -117,11 +117,12 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
     folder = drawing.folder
     done = read_journal(folder / JOURNAL)
     entries = {
-        job.stem: done[key]
+        job.stem: done[job.stem]
         for job in jobs
-        if (key := job.key(drawing.max_windows)) in done and _is_drawn(done[key], job, folder)
+        if job.stem in done and _is_drawn(done[job.stem], job, drawing)
     }
     waiting = [job for job in jobs if job.stem not in entries]
+    undone = [job.stem for job in waiting if job.stem in done and is_whole(done[job.stem])]
     try:
         for split_and_class in {(folder / job.stem).parent for job in waiting}:
             split_and_class.mkdir(parents=True, exist_ok=True)
@@ -135,6 +136,8 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
         (folder / JOURNAL).open("a", encoding="utf-8") as journal,
         tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
     ):
+        # Their images are about to be replaced one by one, and nobody knows how far a kill lets it.
+        note(journal, ({"stem": stem} for stem in undone))
         for batch in in_processes(batches, workers, "draws", in_order=False):
             note(journal, batch)
             entries |= {entry["stem"]: entry for entry in batch}
@@ -142,12 +145,12 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
     return entries
 
 
-def _is_drawn(entry: Mapping, job: Job, folder: Path) -> bool:
-    """Return whether a file was drawn without an error, and its images are still there."""
+def _is_drawn(entry: Mapping, job: Job, drawing: Drawing) -> bool:
+    """Return whether a file was drawn without an error, and its images are there as they were."""
     return (
-        entry.get("stem") == job.stem
+        entry.get("key") == job.key(drawing.max_windows)
         and is_whole(entry)
-        and is_file(folder / image_name(job.stem, len(entry["starts"]) - 1))
+        and is_file(drawing.folder / image_name(job.stem, len(entry["starts"]) - 1))
     )
 
 

@@ -17,7 +17,10 @@ NUISANCES = frozenset({
 
 
 def read_journal(path: Path) -> dict[str, dict]:
-    """Read the entries by their keys; a line that a kill cut off does not count."""
+    """Read the last entry of each stem; a line that a kill cut off does not count.
+
+    An entry says what its stem's images show, so one that a later drawing came after says nothing.
+    """
     entries, line = {}, "\n"
     if not is_file(path) or not path.stat().st_size:  # below /proc, the empty may never end
         return entries
@@ -26,7 +29,7 @@ def read_journal(path: Path) -> dict[str, dict]:
             line = piece
             try:
                 entry = json.loads(line)
-                entries[entry["key"]] = entry
+                entries[entry["stem"]] = entry
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
     if not line.endswith("\n"):

@@ -1,5 +1,6 @@
 """Files drawn one by one: through codecs, and what is left behind."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,7 +97,61 @@ def test_a_file_without_samples_is_told_and_the_others_are_drawn(drawing, tmp_pa
     entries = draw_all([empty, full], drawing, workers=1)
     assert "must hold sound" in entries["train/real/e"]["error"]
     assert is_whole(entries["train/real/f"])
-    assert set(read_journal(drawing.folder / JOURNAL)) == {e["key"] for e in entries.values()}
+    assert read_journal(drawing.folder / JOURNAL) == entries
+
+
+def images_of(drawing: Drawing) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in drawing.folder.rglob("*.png")}
+
+
+def test_images_that_another_number_of_windows_replaced_are_drawn_again(drawing, tmp_path):
+    job = job_of(write_noise(tmp_path / "a.wav", 12 * 44_100))
+    first = draw_all([job], drawing, workers=1)
+    images = images_of(drawing)
+    draw_all([job], replace(drawing, max_windows=4), workers=1)
+    assert images_of(drawing)["a_0001.png"] != images["a_0001.png"]
+    assert draw_all([job], drawing, workers=1) == first
+    assert images.items() <= images_of(drawing).items()
+
+
+def test_images_of_a_file_that_was_replaced_and_put_back_are_drawn_again(drawing, tmp_path):
+    path, aside = write_noise(tmp_path / "a.wav", 4 * 44_100), tmp_path / "aside.wav"
+    draw_all([job_of(path)], drawing, workers=1)
+    images = images_of(drawing)
+    path.rename(aside)
+    write_noise(path, 5 * 44_100)
+    draw_all([job_of(path)], drawing, workers=1)
+    aside.rename(path)  # with the time of its last change
+    draw_all([job_of(path)], drawing, workers=1)
+    assert images_of(drawing) == images
+
+
+def test_images_that_a_killed_drawing_replaced_are_drawn_again(drawing, tmp_path, monkeypatch):
+    job = job_of(write_noise(tmp_path / "a.wav", 12 * 44_100))
+    draw_all([job], drawing, workers=1)
+    images = images_of(drawing)
+
+    def draw_and_die(*args):
+        draw_clip(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deepfake_audio.drawing.draw_clip", draw_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        draw_all([job], replace(drawing, max_windows=0), workers=1)
+    monkeypatch.undo()
+    assert images_of(drawing)["a_0001.png"] != images["a_0001.png"]
+    draw_all([job], drawing, workers=1)
+    assert images.items() <= images_of(drawing).items()
+
+
+def test_a_journal_that_names_no_stem_as_undone_still_counts(drawing, tmp_path):
+    job = job_of(write_noise(tmp_path / "a.wav", 4 * 44_100))
+    older = draw_all([job], replace(drawing, max_windows=1), workers=1)["train/real/a"]
+    newer = draw_all([job], drawing, workers=1)["train/real/a"]
+    text = f"{json.dumps(older)}\n{json.dumps(newer)}\n"
+    (drawing.folder / JOURNAL).write_text(text)
+    assert draw_all([job], drawing, workers=1) == {"train/real/a": newer}
+    assert (drawing.folder / JOURNAL).read_text() == text
 
 
 def test_a_folder_that_was_begun_but_not_ended_is_no_data(drawing):
