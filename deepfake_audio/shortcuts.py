@@ -17,7 +17,7 @@ from deepfake_audio.splits import SPLITS
 
 ALL_TOGETHER = "all together"
 WARN_AUC = 0.75
-WARN_FILES = 20  # with fewer, an AUC is chance
+WARN_DEVIATIONS = 3  # from 0.5: of eight nuisances in three splits, hardly one is so by chance
 FOLDS = 5
 LEAF_FILES = 5  # what fewer files have is not learnt
 DOUBTED_FILES = 2  # so many of unknown class are added to those that have a text
@@ -30,12 +30,26 @@ class Shortcut:
     Attributes:
         auc: 0.5 is chance; a single nuisance's is never below it, since either direction counts;
             not a number where there are too few files for it.
+        reals: real files of the split.
+        fakes: its fake ones.
     """
 
     split: str
     nuisance: str
     auc: float
-    files: int
+    reals: int
+    fakes: int
+
+    @property
+    def is_telling(self) -> bool:
+        """Return whether the AUC is high, and too high for chance with so few files of a class.
+
+        Where a nuisance tells nothing, the AUC is 0.5 with a variance of (m + n + 1) / 12mn for
+        m and n files (Mann and Whitney, "On a test of whether one of two random variables is
+        stochastically larger than the other", 1947, of U = mn AUC). Three of a class never suffice.
+        """
+        variance = (self.reals + self.fakes + 1) / (12 * self.reals * self.fakes)
+        return self.auc >= max(WARN_AUC, 0.5 + WARN_DEVIATIONS * math.sqrt(variance))
 
 
 def audit_shortcuts(
@@ -67,12 +81,13 @@ def audit_shortcuts(
         here = splits == split
         if len(set(is_real[here])) < 2:
             continue
+        fakes, reals = np.bincount(is_real[here]).tolist()
         shortcuts += [
-            Shortcut(split, name, _auc_of_one(column[here], is_real[here]), int(here.sum()))
+            Shortcut(split, name, _auc_of_one(column[here], is_real[here]), reals, fakes)
             for name, column in columns.items()
         ]
         together = _auc_of_all(values, is_real, groups, splits == "train", here)
-        shortcuts.append(Shortcut(split, ALL_TOGETHER, together, int(here.sum())))
+        shortcuts.append(Shortcut(split, ALL_TOGETHER, together, reals, fakes))
     return shortcuts
 
 
@@ -146,8 +161,7 @@ def format_warnings(shortcuts: Sequence[Shortcut]) -> list[str]:
     """Return one plain warning for each split in which a nuisance gives the class away."""
     warnings = []
     for split in dict.fromkeys(shortcut.split for shortcut in shortcuts):
-        enough = [s for s in shortcuts if s.split == split and s.files >= WARN_FILES]
-        telling = [s for s in enough if s.auc >= WARN_AUC]
+        telling = [s for s in shortcuts if s.split == split and s.is_telling]
         if telling:
             names = ", ".join(f"{s.nuisance} (AUC {s.auc:.2f})" for s in telling)
             warnings.append(

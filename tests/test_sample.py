@@ -6,12 +6,19 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
+from sklearn.metrics import roc_auc_score
 
 from conftest import ROOT
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import check_images, read_audio_settings, read_records
 from deepfake_audio.nuisances import measure_nuisances
-from deepfake_audio.shortcuts import ALL_TOGETHER, WARN_AUC, audit_shortcuts, format_warnings
+from deepfake_audio.shortcuts import (
+    ALL_TOGETHER,
+    WARN_AUC,
+    Shortcut,
+    audit_shortcuts,
+    format_warnings,
+)
 
 SAMPLE = ROOT / "data" / "sample"
 RECORDS = read_records(SAMPLE)  # refuses speakers and recordings in two splits
@@ -140,6 +147,28 @@ def test_one_format_tells_nothing_and_one_file_of_a_class_too_little():
     assert {s.auc for s in audit_formats(is_real, [".wav"] * 60)} == {0.5}
     shortcuts = audit_formats([True, *[False] * 59], [".wav", *[".mp3"] * 59])
     assert np.isnan([s.auc for s in shortcuts]).all()
+
+
+@pytest.mark.parametrize(
+    ("reals", "fakes"), [(2, 18), (18, 2), (10, 10), (5, 50), (9, 100), (15, 15), (30, 30)]
+)
+def test_what_tells_nothing_is_hardly_ever_warned_of_however_few_files_there_are(reals, fakes):
+    rng = np.random.default_rng(0)
+    is_real = np.arange(reals + fakes) < reals
+    aucs = [roc_auc_score(is_real, rng.normal(size=reals + fakes)) for _ in range(1000)]
+    found = [Shortcut("val", "level", max(auc, 1 - auc), reals, fakes) for auc in aucs]
+    assert sum(bool(format_warnings([shortcut])) for shortcut in found) <= 6
+
+
+@pytest.mark.parametrize(
+    ("reals", "fakes", "auc"),
+    [(8, 8, 1.0), (10, 10, 0.9), (4, 36, 1.0), (12, 108, 0.8), (400, 400, 0.75)],
+)
+def test_what_tells_the_class_is_warned_of_where_files_are_enough(reals, fakes, auc):
+    warnings = format_warnings([Shortcut("val", "level", auc, reals, fakes)])
+    assert [line.split(". ")[0] for line in warnings] == [
+        f"Warning: in val, fake and real differ by level (AUC {auc:.2f})"
+    ]
 
 
 @pytest.mark.parametrize("silence_seconds", [0.0, 0.3])
