@@ -17,7 +17,8 @@ def assign_splits(
 ) -> list[str]:
     """Assign a split to each clip; a split that the corpus ships is kept.
 
-    A group (speaker, sentence, or single file) stays where it was before. New ones are taken by the
+    Other files of a group (speaker, sentence, or single file) follow the one with a shipped split,
+    the latest of several. Else a group stays where it was before. New ones are taken by the
     hash of their names: the lowest go to test until it has its share of each class, the next to
     validation. So nearly all stand in the same split however many others there are, even in
     another folder. Where a split would be left without one of the classes, the new group whose
@@ -37,6 +38,8 @@ def assign_splits(
     for clip in free:
         labels_of[clip.group].add(clip.label)
     before = {clip.group: known[clip.name] for clip in reversed(free) if clip.name in known}
+    shipped = sorted((c for c in clips if c.split), key=lambda clip: SPLITS.index(clip.split))
+    before |= {clip.group: clip.split for clip in shipped if clip.group in labels_of}
     shares = {"test": test_share, "val": val_share}
     split_of = _place(shares, labels_of, before)
     wanted = [split for split in ("val", "test") if shares[split]] + ["train"]

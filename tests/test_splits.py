@@ -115,6 +115,20 @@ def test_a_shipped_split_is_kept():
     assert set(assign_splits(clips(30, split="test"), 0.1, 0.1, {})) == {"test"}
 
 
+@pytest.mark.parametrize("shipped", [("train",), ("test",), ("test", "train"), ("val", "train")])
+def test_the_rest_of_a_group_follows_the_split_that_the_corpus_ships_for_some(shipped):
+    some = clips(20)
+    given = {f"{label}{speaker}_{n}.wav": split for label in ("fake", "real")
+             for speaker in range(5) for n, split in enumerate(shipped)}  # fmt: skip
+    some = [replace(clip, split=given.get(clip.name, "")) for clip in some]
+    known = dict.fromkeys((clip.name for clip in some), "val")  # of when there were no splits
+    for before in ({}, known):
+        splits = assign_splits(some, 0.1, 0.1, before)
+        for clip, split in zip(some, splits, strict=True):
+            follows = int(clip.group.split()[-1]) < 5
+            assert split == given.get(clip.name, shipped[0] if follows else split)
+
+
 def test_files_with_the_same_bytes_are_found(tmp_path):
     contents = {
         "a.wav": b"one" * 5000,
