@@ -98,9 +98,11 @@ def fill(
         folder, settings.audio, settings.prepare.max_windows, settings.limits.audio_hours
     )
     entries = draw_all([*jobs, *coded], drawing, settings.prepare.workers)
-    failed = write_results([*jobs, *coded], entries, folder)
-    counts = count_files(corpus, jobs, entries, left_out)
-    write_origin(folder, origin.model_copy(update={"counts": counts}))
+    failed = write_errors([*jobs, *coded], entries, folder)
+    if not before or is_any_drawn(jobs, entries):  # else what was drawn before is still of use
+        write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows([*jobs, *coded], entries))
+        counts = count_files(corpus, jobs, entries, left_out)
+        write_origin(folder, origin.model_copy(update={"counts": counts}))
     lists = unused_files(corpus, jobs, coded, entries) | {
         "left out, with the same bytes as another one": repeated,
         "left out, as real and as fake with the same bytes": contradictory,
@@ -221,9 +223,13 @@ def known_splits(folder: Path) -> dict[str, str]:
     return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}
 
 
-def write_results(jobs: Sequence[Job], entries: Mapping[str, dict], folder: Path) -> int:
-    """Write manifest.csv and errors.csv; return the number of files that could not be used."""
-    write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows(jobs, entries))
+def is_any_drawn(jobs: Iterable[Job], entries: Mapping[str, dict]) -> bool:
+    """Return whether a file could be used."""
+    return any("error" not in entries[job.stem] for job in jobs)
+
+
+def write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path) -> int:
+    """Write errors.csv; return the number of files that could not be used."""
     errors: dict[str, str] = {}
     for job in jobs:
         if "error" in entries[job.stem]:  # what can't be read can't be coded either

@@ -100,6 +100,28 @@ def test_a_folder_that_nothing_was_made_in_takes_another_corpus(workplace):
     assert prepare.main(["other", "--name", "mine", *ONE_PROCESS]) == 0
 
 
+def test_a_run_that_can_use_no_file_leaves_what_was_made_before(workplace, capsys):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    written = ("manifest.csv", "corpus.json", "audio.yaml", "report.txt")
+    before = {name: Path("data/mine", name).read_bytes() for name in written}
+    Path("mine").rename("aside")
+    for path in Path("aside").rglob("*.wav"):  # as a drive whose files are fetched on demand
+        Path("mine", path.parent.name).mkdir(parents=True, exist_ok=True)
+        Path("mine", path.parent.name, path.name).write_bytes(f"no audio {path}".encode())
+    capsys.readouterr()
+    assert prepare.main(["mine", *ONE_PROCESS]) == 2
+    assert capsys.readouterr().err.endswith(
+        "error: At least one file must be usable. Received: none of 16. data/mine/errors.csv gives "
+        "the reasons.\n"
+    )
+    assert Path("data/mine/errors.csv").read_text().count("\n") == 17
+    assert {name: Path("data/mine", name).read_bytes() for name in written} == before
+    shutil.rmtree("mine")
+    Path("aside").rename("mine")
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    assert Path("data/mine/manifest.csv").read_bytes() == before["manifest.csv"]
+
+
 def test_subsets_have_folders_of_their_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     lines = []
