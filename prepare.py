@@ -5,7 +5,7 @@
     python prepare.py DF --corpus asvspoof2021-df --subset eval
     python prepare.py my_audio prepare.max_windows=4          any setting of config.yaml
 
-my_audio holds real/ and fake/ (or train/real, train/fake, val/real and so on) with wav, flac, mp3,
+my_audio holds real/ and fake/ (or train/real, val/fake or real/train etc.) with wav, flac, mp3,
 ogg, opus, m4a, aac, amr, webm or mp4 files. A table my_audio/labels.csv with the columns file,label
 and perhaps speaker, sentence, split, attack says more: no speaker stands in two splits, nor does
 a sentence where its speaker isn't known.
@@ -110,7 +110,7 @@ def fill(
             before.keys() - {one_line(clip.name) for clip in corpus.clips}
         ),
     }
-    warnings = share_warnings(clips, known, origin, settings.prepare)
+    warnings = (*share_warnings(clips, known, origin, settings.prepare), *split_warnings(clips))
     text = make_report(corpus, lists, jobs, entries, folder, warnings)
     with replacing(folder / "report.txt") as partial:
         whole = "\n".join([text, *whole_lists(lists)]) + "\n"
@@ -367,6 +367,17 @@ def share_warnings(
             f"Warning: prepare.val_share={asked[0]:g} and prepare.test_share={asked[1]:g} place "
             f"new files alone; those of before stay where {first[0]:g} and {first[1]:g} put them. "
             "Choose another --name to place all."
+        )
+
+
+def split_warnings(clips: Sequence[Clip]) -> Iterator[str]:
+    """Yield a line if the corpus ships a split for some of its files alone."""
+    shipped = sum(bool(clip.split) for clip in clips)
+    if 0 < shipped < len(clips):
+        free = next(clip.name for clip in clips if not clip.split)
+        yield (
+            f"Warning: {shipped:,} of {len(clips):,} files come with a split; prepare.py placed "
+            f"the others, such as {one_line(free)}. Give all of them a split, or none."
         )
 
 

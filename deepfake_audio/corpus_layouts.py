@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ LABEL_ALIASES = KEYS | {
 }  # fmt: skip
 SPLIT_ALIASES = {
     "train": "train", "training": "train", "test": "test", "testing": "test", "eval": "test",
-    "val": "val", "validation": "val", "dev": "val",
+    "evaluation": "test", "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "development": "val",
 }  # fmt: skip
 FOR_VERSIONS = {
     "for-original": "for-original", "for-norm": "for-norm", "for-2sec": "for-2sec",
@@ -275,13 +277,16 @@ def _list_folders(tree: Tree) -> Iterator[Listing]:
 def place(name: str) -> tuple[str, str]:
     """Return the split and the label that the folders of a file stand for.
 
-    >>> place("training/REAL/a.wav"), place("spoof/a.wav"), place("real.wav")
-    (('train', 'real'), ('', 'fake'), ('', ''))
+    The split's folder is one of those above the label's, else the one right below it.
+
+    >>> place("training/REAL/a.wav"), place("spoof/dev/a.wav"), place("real.wav")
+    (('train', 'real'), ('val', 'fake'), ('', ''))
     """
     split = ""
-    for folder in name.lower().split("/")[:-1]:
+    *folders, _ = name.lower().split("/")
+    for folder, below in pairwise([*folders, ""]):
         if folder in LABEL_ALIASES:
-            return split, LABEL_ALIASES[folder]
+            return split or SPLIT_ALIASES.get(below, ""), LABEL_ALIASES[folder]
         split = SPLIT_ALIASES.get(folder, split)
     return "", ""
 

@@ -765,6 +765,7 @@ def test_class_folders_have_many_names(tmp_path, folder, label):
     [
         ("train", "train"), ("training", "train"), ("val", "val"), ("validation", "val"),
         ("dev", "val"), ("test", "test"), ("testing", "test"), ("Eval", "test"),
+        ("valid", "val"), ("development", "val"), ("evaluation", "test"),
         ("mine/train", "train"), ("mine", ""),
     ],
 )  # fmt: skip
@@ -773,6 +774,18 @@ def test_split_folders_have_many_names(tmp_path, folder, split):
     corpus = read_corpus(tmp_path)
     assert facts(corpus, "label", "split") == {"a.wav": ("real", split), "b.wav": ("fake", split)}
     assert corpus.name == "folders"
+
+
+@pytest.mark.parametrize(
+    ("place", "split"),
+    [
+        ("real/Valid", "val"), ("mine/real/test/deep", "test"), ("train/real/test", "train"),
+        ("real/speaker/test", ""), ("real/dev-clean", ""),
+    ],
+)  # fmt: skip
+def test_split_folders_may_stand_right_below_the_class(tmp_path, place, split):
+    put_audio(tmp_path, f"{place}/a.wav")
+    assert facts(read_corpus(tmp_path), "label", "split") == {"a.wav": ("real", split)}
 
 
 @pytest.mark.parametrize("suffix", AUDIO_SUFFIXES)

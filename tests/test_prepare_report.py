@@ -51,6 +51,28 @@ def test_splits_of_files_enough_are_not_warned_of(workplace, capsys):
     assert "a matter of luck" not in capsys.readouterr().out
 
 
+def test_splits_of_some_files_alone_are_warned_of(workplace, capsys):
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    for label in ("fake", "real"):
+        for name in ("train", "valid"):
+            Path("mine", label, name).mkdir()
+        for number in range(7):
+            file = Path("mine", label, f"{number:02}.wav")
+            file.rename(file.parent / ("valid" if number == 6 else "train") / file.name)
+    assert "come with a split" not in capsys.readouterr().out
+    assert prepare.main(["mine", "--name", "some", *ONE_PROCESS]) == 0
+    assert (
+        "Warning: 14 of 16 files come with a split; prepare.py placed the others, such as "
+        "fake/07.wav. Give all of them a split, or none.\n"
+    ) in capsys.readouterr().out
+    for label in ("fake", "real"):
+        Path("mine", label, "07.wav").rename(Path("mine", label, "valid", "07.wav"))
+    assert prepare.main(["mine", "--name", "all", *ONE_PROCESS]) == 0
+    assert "come with a split" not in capsys.readouterr().out
+    files = {(row["split"], row["audio"]) for row in manifest(Path("data/all"))}
+    assert Counter(split for split, _ in files) == {"train": 12, "val": 4}
+
+
 def test_missing_files_are_counted_and_change_the_exit_code(workplace, capsys):
     Path("mine/fake/01.wav").write_bytes(b"no audio")
     shutil.copy("mine/fake/02.wav", "mine/fake/03.wav")
