@@ -111,6 +111,7 @@ def index_tree(root: Path) -> Tree:
 def _walk(root: Path, unreadable: list[str]) -> Iterator[str]:
     """Yield every file that is not hidden, once, even where links lead in circles.
 
+    What is no file, such as a link to nothing, is yielded too: whoever reads it says what is wrong.
     Folders that can't be entered go to `unreadable`, with the reason.
     """
     seen = set()
@@ -134,7 +135,7 @@ def _walk(root: Path, unreadable: list[str]) -> Iterator[str]:
             elif entry.is_symlink() and is_folder(Path(entry)):
                 # Last, so that what a folder and a link both lead to has the folder's name.
                 pending.appendleft(f"{name}/")
-            elif entry.is_file(follow_symlinks=False) or is_file(Path(entry)):
+            else:
                 yield name
 
 

@@ -810,7 +810,8 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "corpus/fake/gone.wav").symlink_to(tmp_path / "gone.wav")
     (tmp_path / "corpus/fake/c.wav").symlink_to(tmp_path / "elsewhere/a.wav")
     corpus = read_corpus(tmp_path / "corpus")
-    assert names(corpus) == ["fake/b.wav", "fake/c.wav", "real/a.wav"]
+    assert names(corpus) == ["fake/b.wav", "fake/c.wav", "fake/gone.wav", "real/a.wav"]
+    assert corpus.passed_over == ["fake/self"]
 
 
 @pytest.mark.parametrize("table", ["manifest.csv", "labels.csv"])

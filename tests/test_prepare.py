@@ -110,6 +110,21 @@ def test_a_bad_file_is_listed_with_its_reason_and_the_others_are_done(workplace,
     assert "3 files could not be used" in capsys.readouterr().out
 
 
+def test_a_link_to_nothing_and_what_is_no_file_are_listed_with_their_reason(workplace):
+    Path("mine/real/gone.wav").symlink_to("/nowhere/gone.wav")
+    Path("mine/fake/zero.wav").symlink_to("/dev/zero")
+    os.mkfifo("mine/fake/pipe.wav")
+    assert prepare.main(["mine", *ONE_PROCESS]) == 1
+    with Path("data/mine/errors.csv").open(newline="") as file:
+        errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
+    assert {name: error.rpartition("/mine/")[2] for name, error in errors.items()} == {
+        "fake/pipe.wav": "fake/pipe.wav, a pipe.",
+        "fake/zero.wav": "fake/zero.wav, a device.",
+        "real/gone.wav": "real/gone.wav (No such file or directory).",
+    }
+    assert len({row["audio"] for row in manifest()}) == 16
+
+
 def test_running_again_redoes_nothing_and_takes_new_and_changed_files(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     before = {
