@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from deepfake_audio.audio import (
 from deepfake_audio.codecs import CODECS, write_coded
 from deepfake_audio.corpora import Clip
 from deepfake_audio.errors import OutputError, UserError, speaking_of
-from deepfake_audio.files import for_a_moment, is_file, replacing, unwritable
+from deepfake_audio.files import for_a_moment, replacing, unwritable
 from deepfake_audio.images import encode_png
 from deepfake_audio.journal import JOURNAL, is_whole, note, read_journal
 from deepfake_audio.nuisances import edge_silences, measure_nuisances
@@ -115,11 +115,11 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
         UserError: the system ended a process.
     """
     folder = drawing.folder
-    done = read_journal(folder / JOURNAL)
+    done, images = read_journal(folder / JOURNAL), _list_images(jobs, folder)
     entries = {
         job.stem: done[job.stem]
         for job in jobs
-        if job.stem in done and _is_drawn(done[job.stem], job, drawing)
+        if job.stem in done and _is_drawn(done[job.stem], job, drawing, images)
     }
     waiting = [job for job in jobs if job.stem not in entries]
     undone = [job.stem for job in waiting if job.stem in done and is_whole(done[job.stem])]
@@ -145,12 +145,24 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
     return entries
 
 
-def _is_drawn(entry: Mapping, job: Job, drawing: Drawing) -> bool:
+def _list_images(jobs: Iterable[Job], folder: Path) -> set[str]:
+    """Return the names of all files beside the jobs' images; asking for each takes longer."""
+    names = set()
+    for place in {job.stem.rpartition("/")[0] for job in jobs}:
+        try:
+            with os.scandir(folder / place) as files:
+                names.update(f"{place}/{file.name}" for file in files if file.is_file())
+        except OSError:
+            continue  # nothing was drawn there, or it is told when something is
+    return names
+
+
+def _is_drawn(entry: Mapping, job: Job, drawing: Drawing, images: Collection[str]) -> bool:
     """Return whether a file was drawn without an error, and its images are there as they were."""
     return (
         entry.get("key") == job.key(drawing.max_windows)
         and is_whole(entry)
-        and is_file(drawing.folder / image_name(job.stem, len(entry["starts"]) - 1))
+        and all(image_name(job.stem, number) in images for number in range(len(entry["starts"])))
     )
 
 

@@ -89,6 +89,9 @@ def test_nothing_is_drawn_twice_unless_an_image_is_gone(drawing, tmp_path):
     assert draw_all([job], drawing, workers=1) == first
     assert image.read_bytes() == drawn
     assert image.with_name("a_0000.png").read_bytes() != b"mine"
+    image.with_name("a_0000.png").unlink()  # though the last one is there
+    assert draw_all([job], drawing, workers=1) == first
+    assert image.with_name("a_0000.png").is_file()
 
 
 def test_a_file_without_samples_is_told_and_the_others_are_drawn(drawing, tmp_path):
