@@ -382,13 +382,16 @@ def split_warnings(clips: Sequence[Clip]) -> Iterator[str]:
 
 
 def one_class_warnings(drawn: Sequence[Job]) -> Iterator[str]:
-    """Yield a line for each split that has files of one class alone."""
+    """Yield a line for each split that has files of one class alone, or of none to train with."""
     classes = {split: {job.clip.label for job in drawn if job.split == split} for split in SPLITS}
     if set.union(*classes.values()) == set(LABELS):  # else the audit says so
         for split, labels in classes.items():
             if len(labels) == 1:
                 absent = (set(LABELS) - labels).pop()
                 yield f"Warning: {split} has no {absent} files; error rates need both."
+        for split, other in (("train", "val"), ("val", "train")):
+            if classes[other] and not classes[split]:  # with neither, it was meant for evaluation
+                yield f"Warning: {split} has no files; train.py needs some of each class there."
 
 
 def few_files_warnings(drawn: Iterable[Job]) -> Iterator[str]:

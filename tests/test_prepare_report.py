@@ -129,6 +129,21 @@ def test_a_corpus_that_can_t_be_entered_is_told(workplace, barred, capsys):
     assert "Received: mine (Permission denied). Check" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("there", "absent"), [("train", "val"), ("val", "train")])
+def test_a_split_to_train_with_that_is_absent_is_warned_of(there, absent, workplace, capsys):
+    warning = f"Warning: {absent} has no files; train.py needs some of each class there.\n"
+    make_audio(workplace / "some" / there, files=2)
+    for seed, label in enumerate(("fake", "real")):
+        Path("some/test", label).mkdir(parents=True)
+        soundfile.write(f"some/test/{label}/0.wav", sound(2.0, 400 + seed), RATE_HZ)
+    assert prepare.main(["some", *ONE_PROCESS]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("train.py needs some") == printed.count(warning) == 1
+    shutil.rmtree(f"some/{there}")
+    assert prepare.main(["some", "--name", "to-judge", *ONE_PROCESS]) == 0
+    assert "train.py needs some" not in capsys.readouterr().out
+
+
 def test_what_can_t_be_trained_on_is_evaluated_next(workplace, capsys):
     Path("all/test").mkdir(parents=True)
     shutil.move("mine/fake", "all/test/fake")
