@@ -13,6 +13,7 @@ from pathlib import Path
 from deepfake_audio import files
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file, is_file, is_folder
+from deepfake_audio.journal import JOURNAL
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",
@@ -112,7 +113,8 @@ def _walk(root: Path, unreadable: list[str]) -> Iterator[str]:
     """Yield every file that is not hidden, once, even where links lead in circles.
 
     What is no file, such as a link to nothing, is yielded too: whoever reads it says what is wrong.
-    Folders that can't be entered go to `unreadable`, with the reason.
+    Folders that can't be entered go to `unreadable`, with the reason. What prepare.py made is left
+    out: it makes data/ where it is started, which may be in the corpus.
     """
     seen = set()
     pending = deque([""])
@@ -127,6 +129,8 @@ def _walk(root: Path, unreadable: list[str]) -> Iterator[str]:
                 visible = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
             unreadable.append(f"{root / folder} ({error.strerror})")
+            continue
+        if folder and any(entry.name == JOURNAL for entry in visible):
             continue
         for entry in visible:
             name = folder + entry.name

@@ -12,8 +12,8 @@ from conftest import ROOT
 ORDER = (
     "quiet", "interrupts", "errors", "processes", "arguments", "files", "memory", "yaml_files",
     "frame_rates", "settings", "config", "decoding", "audio", "codecs", "image_headers",
-    "images", "seeds", "warps", "distortions", "nuisances", "corpus_files", "corpus_layouts",
-    "corpora", "splits", "journal", "dataset", "drawing", "draws", "feed", "vocoders",
+    "images", "seeds", "warps", "distortions", "nuisances", "journal", "corpus_files",
+    "corpus_layouts", "corpora", "splits", "dataset", "drawing", "draws", "feed", "vocoders",
     "programs", "onnx_graph", "calibration", "scoring", "runs", "history", "compatibility",
     "metrics", "intervals", "shortcuts", "plots", "timelines", "verdict_table", "sources",
     "callbacks", "score_files", "groups", "evaluation", "tables", "pictures", "report",

@@ -122,6 +122,19 @@ def test_a_run_that_can_use_no_file_leaves_what_was_made_before(workplace, capsy
     assert Path("data/mine/manifest.csv").read_bytes() == before["manifest.csv"]
 
 
+def test_a_corpus_that_one_stands_in_does_not_hold_what_is_made_of_it(
+    workplace, monkeypatch, capsys
+):
+    monkeypatch.chdir("mine")
+    assert prepare.main([".", *ONE_PROCESS]) == 0
+    report = Path("data/mine/report.txt").read_text()
+    assert prepare.main([".", *ONE_PROCESS]) == 0
+    assert Path("data/mine/report.txt").read_text() == report
+    assert "passed over" not in capsys.readouterr().out
+    assert prepare.main(["data/mine", "--name", "of-images", *ONE_PROCESS]) == 2
+    assert "A corpus holds audio" in capsys.readouterr().err
+
+
 def test_subsets_have_folders_of_their_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     lines = []
