@@ -38,7 +38,8 @@ class Clip:
         name: its path below the corpus root, with forward slashes.
         label: "fake" or "real".
         split: "train", "val" or "test" where the corpus ships a split.
-        group: what must never stand in two splits: the speaker, else the sentence, else the file.
+        group: what must never stand in two splits: the speaker, else the only one known to speak
+            the sentence, else the sentence, else the file.
     """
 
     path: Path

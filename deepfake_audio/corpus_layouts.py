@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import pairwise
@@ -319,18 +320,32 @@ def list_table(table: Path) -> Iterator[Listing]:
     Raises:
         UserError: an unreadable or malformed CSV.
     """
+    speaker_of = _speakers_of_sentences(table)
     for origin, row in read_rows(table, ("file", "label")):
+        speaker, sentence = row.get("speaker", ""), row.get("sentence", "")
         yield Listing(
             file=inside(row["file"], origin),
             label=_one_of(LABEL_ALIASES, "label", row["label"], origin),
             origin=origin,
             split=_one_of(SPLIT_ALIASES | {"": ""}, "split", row.get("split", ""), origin),
-            speaker=row.get("speaker", ""),
+            speaker=speaker,
             attack=row.get("attack") or row.get("generator", ""),
             codec=row.get("codec", ""),
             corpus=row.get("corpus", ""),
-            group=row.get("speaker") or row.get("sentence", ""),
+            group=speaker or speaker_of.get(sentence, sentence),
         )
+
+
+def _speakers_of_sentences(table: Path) -> dict[str, str]:
+    """Return the speaker of each sentence for which a table names one, and no other one.
+
+    Files of the sentence whose speaker isn't given, such as its copies, belong to the same group.
+    """
+    speakers = defaultdict(set)
+    for _, row in read_rows(table, ("file", "label")):
+        if row.get("speaker") and row.get("sentence"):
+            speakers[row["sentence"]].add(row["speaker"])
+    return {sentence: min(names) for sentence, names in speakers.items() if len(names) == 1}
 
 
 def _one_of(aliases: Mapping[str, str], column: str, value: str, origin: str) -> str:

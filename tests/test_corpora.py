@@ -833,6 +833,19 @@ def test_a_csv_beside_the_folders_says_more_of_each_file(tmp_path, table):
     assert corpus.unlisted == ["clips/c.wav"]
 
 
+def test_a_sentence_without_a_speaker_goes_with_the_only_one_who_speaks_it(tmp_path):
+    put_audio(tmp_path, *(f"{letter}.wav" for letter in "abcdefg"))
+    put_text(
+        tmp_path, "labels.csv", "file,label,speaker,sentence",
+        "a.wav,fake,,s1", "b.wav,real,Ann,s1", "c.wav,real,Ann,s2",
+        "d.wav,real,Bob,s2", "e.wav,fake,,s2", "f.wav,fake,,s3", "g.wav,fake,,",
+    )  # fmt: skip
+    assert facts(read_corpus(tmp_path), "speaker", "group") == {
+        "a.wav": ("", "Ann"), "b.wav": ("Ann", "Ann"), "c.wav": ("Ann", "Ann"),
+        "d.wav": ("Bob", "Bob"), "e.wav": ("", "s2"), "f.wav": ("", "s3"), "g.wav": ("", "g.wav"),
+    }  # fmt: skip
+
+
 def test_a_manifest_csv_counts_before_other_tables(tmp_path):
     put_audio(tmp_path, "a.wav", "b.wav")
     put_text(tmp_path, "manifest.csv", "file,label", "a.wav,real")
