@@ -1,5 +1,6 @@
 """Work in several processes, of which the first one alone is asked to end."""
 
+import os
 import signal
 import warnings
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from deepfake_audio.errors import UserError
 from deepfake_audio.interrupts import ENDING
 
+GONE = "ignore:resource_tracker"  # what joblib's own process says of a folder that it has removed
 UNUSED = r"\d+ tasks (have been successfully executed|which were still being processed)"
 
 
@@ -32,7 +34,7 @@ def in_processes(
     """
     warnings.filterwarnings("ignore", UNUSED, UserWarning)  # as whoever ends this knows
     kind = "generator" if in_order else "generator_unordered"
-    with _interrupts_held():
+    with _undisturbed():
         results = Parallel(n_jobs=workers or -1, return_as=kind)(calls)
     try:
         yield from results
@@ -44,7 +46,7 @@ def in_processes(
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def _undisturbed() -> Iterator[None]:
     """Keep what asks to end from the processes that start in here; this one hears it afterwards.
 
     A terminal or a batch system sends it to all of them. One that has no call just then would print
@@ -55,9 +57,14 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    warned = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = f"{warned},{GONE}" if warned else GONE
     resource_tracker.ensure_running()  # Python 3.11 unblocks signals where it starts this
     outer = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, outer)
+        os.environ.pop("PYTHONWARNINGS")
+        if warned is not None:
+            os.environ["PYTHONWARNINGS"] = warned
