@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, record, settings = runs.open_run(args.run, overrides=args.settings, or_pretrained=True)
     asked = [str(Path.cwd()), str(args.channel), *args.files]
     identity = runs.fingerprint_verdicts(run, record, settings, asked)
-    with kept_table(args.csv, identity, args.files) as (done, keep):
+    with kept_table(args.csv, identity) as (done, keep):
         reader = Reader(settings, record.images_from_audio, args.channel, done)
         drawn = Counter(map(plain_name, done))  # their timelines are there
         is_known = args.run or args.json
@@ -144,20 +144,19 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 @contextmanager
 def kept_table(
-    name: str | None, identity: str, files: Sequence[str]
+    name: str | None, identity: str
 ) -> Iterator[tuple[Collection[str], Callable[[Mapping], object]]]:
     """Give the files whose verdicts a table has from a try before, and what keeps one more.
 
     Args:
         name: of the table; None keeps nothing.
         identity: of what is asked, and who judges.
-        files: and folders that are asked for.
     """
     if name is None:
         yield (), lambda row: None
         return
     path = Path(name)
-    check_table(path, files)
+    check_table(path)
     try:
         with growing_table(path, identity) as (done, add):
             if done:

@@ -1,13 +1,15 @@
 """The table of verdicts, kept while it grows: a run that is cut off goes on where it was."""
 
 import csv
+import itertools
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deepfake_audio.errors import UserError, one_line
-from deepfake_audio.files import check_file, lock, open_table, unwritable
+from deepfake_audio.files import check_file, is_file, lock, open_table, unwritable
 
 FIELDS = (
     "verdict", "confidence", "p_real", "score", "llr", "windows", "windows_left_out",
@@ -16,14 +18,8 @@ FIELDS = (
 FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
 
 
-def check_table(path: Path, names: Sequence[str]) -> None:
-    """Raise a `UserError` if a table of verdicts would take the place of something else.
-
-    Args:
-        path: of the table.
-        names: files and folders that are to be judged: a table that has verdicts on others alone is
-            something else.
-    """
+def check_table(path: Path) -> None:
+    """Raise a `UserError` if a table of verdicts would take the place of something else."""
     if not os.path.lexists(path):
         return
     check_file(path, "--csv FILE, where it exists already,")
@@ -33,25 +29,27 @@ def check_table(path: Path, names: Sequence[str]) -> None:
                 "--csv names a new file, or a table of verdicts to replace. "
                 f"Received: {path}, which holds something else. Choose another name."
             )
-    judged, asked = _files_in(path), {Path(as_written(name)).parts for name in names}
-    if judged and not any(is_asked_for(Path(file), asked) for file in judged):
-        raise UserError(
-            "A table of verdicts is replaced by verdicts on the same files. Received: "
-            f"{path}, which has {one_line(judged[0])} and no file of these. Choose another name, "
-            "or remove it."
-        )
 
 
-def is_asked_for(file: Path, asked: Collection[tuple[str, ...]]) -> bool:
-    """Return whether a file is one of some paths, in parts, or below one."""
-    return any(file.parts[:length] in asked for length in range(len(file.parts) + 1))
+def set_aside(path: Path, new: Path) -> Path | None:
+    """Give a table another name if it has files that the new one, which takes its place, has not.
+
+    Returns:
+        The name with a number; None where nothing would be lost.
+    """
+    if not is_file(path) or _files_in(path) <= _files_in(new):
+        return None
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    free = next(name for name in numbered if not os.path.lexists(name))
+    path.rename(free)
+    return free
 
 
-def _files_in(path: Path) -> list[str]:
+def _files_in(path: Path) -> set[str]:
     """Return the files that a table has verdicts on."""
-    files = []
+    files = set()
     with suppress(csv.Error), path.open(newline="", encoding="utf-8", errors="replace") as table:
-        files.extend(row["file"] for row in csv.DictReader(table) if row.get("file"))
+        files.update(row["file"] for row in csv.DictReader(table) if row.get("file"))
     return files
 
 
@@ -66,7 +64,8 @@ def growing_table(
 ) -> Iterator[tuple[frozenset[str], Callable[[Mapping], None]]]:
     """Write a table row by row beside its place, and rename it when all rows are there.
 
-    What an exception or a kill cuts off stays there, and what was at the place stays as well.
+    What an exception or a kill cuts off stays there, and what was at the place stays as well. If
+    that has other files, it gets a name with a number in the end, and a line says so.
 
     Args:
         path: of the whole table; its folder is made if it is missing.
@@ -104,7 +103,11 @@ def growing_table(
             add(dict(zip(FIELDS, FIELDS, strict=True)))
         yield done, add
     with _writing(path):
+        aside = set_aside(path, partial)
         partial.replace(path)
+    if aside:
+        told = f"{one_line(path)} had verdicts on other files, which are in {one_line(aside)} now."
+        print(told, file=sys.stderr)
 
 
 @contextmanager

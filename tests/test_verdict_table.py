@@ -83,21 +83,19 @@ def test_a_whole_table_is_not_replaced_by_a_part(tmp_path):
     assert (tmp_path / "v.csv").read_bytes() == before
 
 
-def test_verdicts_on_other_files_are_not_replaced(in_audio_workspace, tmp_path, capsys):
-    table = tmp_path / "v.csv"
-    for files in (["mine/fake"], ["mine/fake/00.wav"], ["."], ["./mine"], ["gone", "mine/fake/"]):
-        predict.main(["--run", "heard", *files, "--csv", str(table)])
-        assert "error: A table" not in capsys.readouterr().err
+def test_verdicts_on_other_files_are_kept(in_audio_workspace, tmp_path, capsys):
+    table, aside = tmp_path / "v.csv", tmp_path / "v-2.csv"
+    for files in (["mine/fake/00.wav"], ["mine/fake/00.wav"], ["mine/fake"]):  # nothing is lost
+        assert predict.main(["--run", "heard", *files, "--csv", str(table)]) == 0
+        assert "other files" not in capsys.readouterr().err
     before = table.read_bytes()
-    assert predict.main(["--run", "heard", "mine/real", "mine/fak", "--csv", str(table)]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == (
-        "error: A table of verdicts is replaced by verdicts on the same files. Received: "
-        f"{table}, which has mine/fake/00.wav and no file of these. Choose another name, or remove "
-        "it.\n"
-    )
-    assert table.read_bytes() == before
+    assert predict.main(["--run", "heard", "mine/fake/01.wav", "--csv", str(table)]) == 0
+    told = f"{table} had verdicts on other files, which are in {aside} now."
+    assert told in capsys.readouterr().err.splitlines()
+    assert aside.read_bytes() == before
+    assert [row["file"] for row in read_rows(table)] == ["mine/fake/01.wav"]
+    assert predict.main(["--run", "heard", "mine/real/01.wav", "--csv", str(table)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"v.csv", "v-2.csv", "v-3.csv"}
 
 
 def test_two_processes_do_not_write_one_table(tmp_path):
