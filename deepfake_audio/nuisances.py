@@ -1,5 +1,6 @@
 """What says nothing of the voice: level, bandwidth, silence, clipping, echo."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -104,9 +105,15 @@ def echo_cepstrum(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     length = fft.next_fast_len(len(samples) + longest, real=True)
     power = np.square(np.abs(fft.rfft(samples, length)))
     level = np.log(power + LOG_FLOOR * power.max() + np.finfo(np.float32).tiny)
-    taper = np.hanning(len(level)).astype(np.float32)
-    cepstrum = fft.irfft((level - level.mean()) * (taper / taper.mean()), LAGS_PER_SAMPLE * length)
+    cepstrum = fft.irfft((level - level.mean()) * _taper(len(level)), LAGS_PER_SAMPLE * length)
     return LAGS_PER_SAMPLE * cepstrum[: LAGS_PER_SAMPLE * longest]
+
+
+@lru_cache(maxsize=8)
+def _taper(bins: int) -> np.ndarray:
+    """Return a Hann window with a mean of 1: float32 `(bins,)`."""
+    taper = np.hanning(bins).astype(np.float32)
+    return taper / taper.mean()
 
 
 def strongest_echo(cepstrum: np.ndarray, sample_rate_hz: int) -> Echo:

@@ -4,7 +4,7 @@ import os
 import signal
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -34,7 +34,7 @@ def in_processes(
     """
     warnings.filterwarnings("ignore", UNUSED, UserWarning)  # as whoever ends this knows
     kind = "generator" if in_order else "generator_unordered"
-    with _undisturbed():
+    with nullcontext() if workers == 1 else _undisturbed():  # one is this process
         results = Parallel(n_jobs=workers or -1, return_as=kind)(calls)
     try:
         yield from results
