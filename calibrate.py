@@ -38,15 +38,7 @@ from deepfake_audio.calibration import (
     verdict,
 )
 from deepfake_audio.compatibility import drawn_otherwise
-from deepfake_audio.dataset import (
-    FEW_FILES,
-    GIVE_DATA,
-    LABELS,
-    ImageRecord,
-    check_images,
-    data_folder,
-    read_records,
-)
+from deepfake_audio.dataset import FEW_FILES, GIVE_DATA, check_images, data_folder, read_records
 from deepfake_audio.errors import (
     EXIT_OK,
     EXIT_SOME_FAILED,
@@ -58,6 +50,7 @@ from deepfake_audio.errors import (
 from deepfake_audio.evaluation import detection_costs
 from deepfake_audio.metrics import equal_error_rate, score_figures
 from deepfake_audio.settings import Settings
+from deepfake_audio.vocabulary import LABELS, ImageRecord
 
 FEWEST, FEWEST_REALS = 5, 20  # files of each class, or of reals alone
 FALSE_ALARMS = 0.05

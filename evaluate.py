@@ -42,12 +42,8 @@ from deepfake_audio.compatibility import drawn_otherwise, judged_all_the_same
 from deepfake_audio.config import SECTIONS_OF_USE, load_settings
 from deepfake_audio.dataset import (
     GIVE_DATA,
-    LABELS,
     MANIFEST,
-    SPLITS,
-    UNKNOWN_SPLIT,
     DataCheck,
-    ImageRecord,
     check_images,
     data_folder,
     read_origin,
@@ -87,6 +83,7 @@ from deepfake_audio.tables import (
     format_results,
     one_class_line,
 )
+from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")
 SCORES, TRIALS, REPORT, METRICS = "scores.csv", "trials.txt", "report.html", "metrics.json"

@@ -26,18 +26,13 @@ import numpy as np
 from deepfake_audio import runs, scoring
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, decision_threshold, probability
-from deepfake_audio.dataset import (
-    GIVE_DATA,
-    ImageRecord,
-    check_classes,
-    check_images,
-    read_records,
-)
+from deepfake_audio.dataset import GIVE_DATA, check_classes, check_images, read_records
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, report, script
 from deepfake_audio.files import replacing
 from deepfake_audio.images import read_image
 from deepfake_audio.metrics import equal_error_rate
 from deepfake_audio.settings import Settings
+from deepfake_audio.vocabulary import ImageRecord
 from train import network_with
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

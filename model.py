@@ -10,8 +10,8 @@ Pixels from 0 to 255 go in, P(real) comes out. `python train.py` prints the tabl
 import keras
 from keras import layers
 
-from deepfake_audio.frame_rates import COLUMNS, ROWS
-from deepfake_audio.settings import MIDDLE, NOT_OUT, WITH_DELAY, ImageSettings, ModelSettings
+from deepfake_audio.settings import ImageSettings, ModelSettings
+from deepfake_audio.vocabulary import COLUMNS, MIDDLE, NOT_OUT, ROWS, WITH_DELAY
 
 MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
 RESIDUAL_SCALE = 1 / 48  # grey levels to about unit variance, once the smooth part is subtracted

@@ -29,11 +29,9 @@ from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
 from deepfake_audio.dataset import (
     AUDIO_SETTINGS,
     FEW_FILES,
-    LABELS,
     MANIFEST,
     MANIFEST_FIELDS,
     ORIGIN,
-    UNKNOWN_SPLIT,
     FileCounts,
     Origin,
     is_same_corpus,
@@ -50,9 +48,9 @@ from deepfake_audio.dataset import (
 from deepfake_audio.drawing import Drawing, Job, coded_jobs, draw_all, image_name, make_job
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, counted, one_line, script
 from deepfake_audio.files import is_file, is_folder, only_one, open_table, replacing, unwritable
-from deepfake_audio.journal import JOURNAL
 from deepfake_audio.settings import PrepareSettings, Settings
-from deepfake_audio.splits import SPLITS, assign_splits, find_repeated
+from deepfake_audio.splits import assign_splits, find_repeated
+from deepfake_audio.vocabulary import JOURNAL, LABELS, SPLITS, UNKNOWN_SPLIT
 
 NAMED = 3  # so many examples stand in the report for a long list
 UNREADABLE = "not to be entered, and whatever is there left out"

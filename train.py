@@ -45,9 +45,7 @@ from deepfake_audio.compatibility import (
     with_codecs_of,
 )
 from deepfake_audio.dataset import (
-    LABELS,
     DataCheck,
-    ImageRecord,
     check_classes,
     check_images,
     image_stamps,
@@ -70,7 +68,8 @@ from deepfake_audio.files import is_file, only_one, replacing
 from deepfake_audio.history import kept_epoch, read_history
 from deepfake_audio.images import ImageCache, read_image
 from deepfake_audio.quiet import libraries_quiet
-from deepfake_audio.settings import WITH_DELAY, Settings, TrainSettings
+from deepfake_audio.settings import Settings, TrainSettings
+from deepfake_audio.vocabulary import LABELS, WITH_DELAY, ImageRecord
 from deepfake_audio.yaml_files import shortened
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and

@@ -37,14 +37,13 @@ from benchmarks.lfcc_gmm import lfcc_gmm_scores
 from deepfake_audio.arguments import Parser
 from deepfake_audio.calibration import Calibration, fit_calibration
 from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import MANIFEST_FIELDS, ImageRecord, read_records
+from deepfake_audio.dataset import MANIFEST_FIELDS, read_records
 from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, script
 from deepfake_audio.evaluation import evaluate_scores
 from deepfake_audio.runs import RUNS
 from deepfake_audio.score_files import make_table
-from deepfake_audio.settings import WITH_DELAY
-from deepfake_audio.splits import SPLITS
 from deepfake_audio.tables import format_groups, in_brackets, with_interval
+from deepfake_audio.vocabulary import SPLITS, WITH_DELAY, ImageRecord
 
 TUTORIAL = ROOT / "benchmarks" / "tutorial.yaml"
 

@@ -30,9 +30,10 @@ import numpy as np
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
 from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import LABELS, list_images
+from deepfake_audio.dataset import list_images
 from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
 from deepfake_audio.images import ImageCache, read_image
+from deepfake_audio.vocabulary import LABELS
 
 SAMPLE = ROOT / "data" / "sample"
 SIZE = 128

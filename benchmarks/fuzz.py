@@ -46,10 +46,11 @@ from deepfake_audio.dataset import (
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import replacing
 from deepfake_audio.images import read_image
-from deepfake_audio.journal import JOURNAL, NUISANCES, is_whole, read_journal
+from deepfake_audio.journal import NUISANCES, is_whole, read_journal
 from deepfake_audio.onnx_graph import check_graph
 from deepfake_audio.quiet import libraries_quiet
 from deepfake_audio.score_files import ScoreTable, read_asv_scores, read_scores
+from deepfake_audio.vocabulary import JOURNAL
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = load_settings()

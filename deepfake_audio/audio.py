@@ -14,14 +14,9 @@ import numpy as np
 
 from deepfake_audio.decoding import Spread, read_blocks
 from deepfake_audio.errors import UserError
-from deepfake_audio.frame_rates import (
-    COLUMNS,
-    ROWS,
-    frame_rate_lines_db,
-    hann,
-    rate_figures_db,
-)
-from deepfake_audio.settings import LEVELS_PER_DB, MIDDLE, NOT_OUT, AudioSettings
+from deepfake_audio.frame_rates import frame_rate_lines_db, hann, rate_figures_db
+from deepfake_audio.settings import AudioSettings
+from deepfake_audio.vocabulary import COLUMNS, LEVELS_PER_DB, MIDDLE, NOT_OUT, ROWS
 
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
 FRAME_SECONDS = 0.01

@@ -10,14 +10,10 @@ from deepfake_audio.config import (
     check_settings,
     lay_settings,
 )
-from deepfake_audio.dataset import (
-    ImageRecord,
-    audio_settings_file,
-    prepared_codecs,
-    read_audio_settings,
-)
+from deepfake_audio.dataset import audio_settings_file, prepared_codecs, read_audio_settings
 from deepfake_audio.errors import UserError
-from deepfake_audio.settings import WITH_DELAY, AudioSettings, Settings
+from deepfake_audio.settings import AudioSettings, Settings
+from deepfake_audio.vocabulary import WITH_DELAY, ImageRecord
 from deepfake_audio.yaml_files import read_yaml
 
 # What a training that begins with a run's weights takes over from it.

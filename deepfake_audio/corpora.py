@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deepfake_audio.corpus_files import AUDIO_SUFFIXES, Tree, index_tree
+from deepfake_audio.corpus_files import Tree, index_tree
 from deepfake_audio.corpus_layouts import (
     CORPORA,
     LOOKED_FOR,
@@ -15,6 +15,7 @@ from deepfake_audio.corpus_layouts import (
     place,
 )
 from deepfake_audio.errors import UserError
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 __all__ = (
     "AUDIO_SUFFIXES", "CORPORA", "SUBSETS", "Clip", "Corpus", "detect_corpus", "read_clip_list",

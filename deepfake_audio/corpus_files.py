@@ -13,14 +13,8 @@ from pathlib import Path
 from deepfake_audio import files
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file, is_file, is_folder
-from deepfake_audio.journal import JOURNAL
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, JOURNAL
 
-AUDIO_SUFFIXES = (
-    ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",
-    ".aiff", ".aif", ".au", ".gsm", ".caf", ".mkv", ".mka", ".mov", ".3gp", ".oga", ".aifc",
-    ".mp2", ".mpga", ".m4b", ".m4r", ".m4v", ".mpg", ".mpeg", ".3gpp", ".3g2", ".avi", ".wmv",
-    ".flv", ".mts", ".weba", ".ogv", ".wv", ".tta", ".w64",
-)  # fmt: skip
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
 # Files that systems, archives and corpora leave beside the audio; nobody takes them for audio.
 DEBRIS = re.compile(r"(?:thumbs\.db|desktop\.ini|icon\r|(?:readme|licen[cs]e)[^/]*)", re.IGNORECASE)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 
 from deepfake_audio.config import check_audio_settings, with_settings_of_before
-from deepfake_audio.corpora import AUDIO_SUFFIXES, Clip, Corpus
+from deepfake_audio.corpora import Clip, Corpus
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import (
     check_file,
@@ -24,54 +24,29 @@ from deepfake_audio.files import (
     replacing,
     write_json,
 )
-from deepfake_audio.images import IMAGE_SUFFIXES, read_image
-from deepfake_audio.journal import JOURNAL
+from deepfake_audio.images import read_image
 from deepfake_audio.settings import AudioSettings, ImageSettings, PrepareSettings
-from deepfake_audio.splits import SPLITS, mark_of
+from deepfake_audio.splits import mark_of
+from deepfake_audio.vocabulary import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    JOURNAL,
+    LABELS,
+    SPLITS,
+    ImageRecord,
+)
 from deepfake_audio.yaml_files import read_yaml, shortened
 
 GIVE_DATA = "Give one with --data FOLDER"
 FEW_FILES = 30  # of a class: figures and calibrations of fewer are warned of
-LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
 ORIGIN = "corpus.json"
-UNKNOWN_SPLIT = "unknown"  # of files that were never given one
 MAX_ORIGIN_BYTES = 1_000_000
 MARKED_FILES = 100  # so many of a corpus tell whether another folder holds it too
 MANIFEST_FIELDS = (
     "image", "label", "split", "audio", "start_seconds", "speaker", "attack", "codec", "corpus",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
-    """One image of a data folder; what is not known is empty."""
-
-    path: Path
-    image: str
-    label: str
-    split: str
-    audio: str = ""
-    start_seconds: str = ""
-    speaker: str = ""
-    attack: str = ""
-    codec: str = ""
-    corpus: str = ""
-
-    @property
-    def class_index(self) -> int:
-        return LABELS.index(self.label)
-
-    @property
-    def recording(self) -> tuple[str, ...]:
-        """Return what all images of one recording have in common, through whatever codec."""
-        return (self.attack, self.audio) if self.audio else (self.image,)
-
-    @property
-    def source(self) -> tuple[str, ...]:
-        """Return what the windows that are judged together have in common: one file's sound."""
-        return (*self.recording, self.label, self.codec)
 
 
 @dataclass(frozen=True)

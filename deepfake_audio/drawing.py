@@ -23,10 +23,11 @@ from deepfake_audio.corpora import Clip
 from deepfake_audio.errors import OutputError, UserError, speaking_of
 from deepfake_audio.files import for_a_moment, replacing, unwritable
 from deepfake_audio.images import encode_png
-from deepfake_audio.journal import JOURNAL, is_whole, note, read_journal
+from deepfake_audio.journal import is_whole, note, read_journal
 from deepfake_audio.nuisances import edge_silences, measure_nuisances
 from deepfake_audio.processes import in_processes
 from deepfake_audio.settings import AudioSettings
+from deepfake_audio.vocabulary import JOURNAL
 
 BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
 

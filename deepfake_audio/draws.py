@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from deepfake_audio.dataset import ImageRecord
+from deepfake_audio.vocabulary import ImageRecord
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 CHUNK_TURNS = 262_144  # are counted at a time, in some megabytes

@@ -8,15 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.calibration import VERDICTS, decision_threshold
-from deepfake_audio.dataset import (
-    FEW_FILES,
-    LABELS,
-    DataCheck,
-    ImageRecord,
-    is_data,
-    read_records,
-    speaker_warnings,
-)
+from deepfake_audio.dataset import FEW_FILES, DataCheck, is_data, read_records, speaker_warnings
 from deepfake_audio.errors import UserError, counted, one_line
 from deepfake_audio.groups import add_intervals, group_figures, group_warnings
 from deepfake_audio.intervals import (
@@ -38,6 +30,7 @@ from deepfake_audio.metrics import (
 from deepfake_audio.runs import Run, RunRecord
 from deepfake_audio.score_files import ScoreTable, trial_names
 from deepfake_audio.settings import EvaluateSettings, PredictSettings, Settings
+from deepfake_audio.vocabulary import LABELS, ImageRecord
 
 
 @dataclass(frozen=True)

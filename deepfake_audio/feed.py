@@ -14,11 +14,10 @@ import keras
 import numpy as np
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.draws import draw_epoch, group_images
 from deepfake_audio.images import ImageCache
 from deepfake_audio.seeds import image_seeds, uniform_draws
-from deepfake_audio.settings import CHANNELS, WITH_DELAY
+from deepfake_audio.vocabulary import CHANNELS, WITH_DELAY, ImageRecord
 from deepfake_audio.warps import (
     INTERPOLATIONS,
     affine_matrices,

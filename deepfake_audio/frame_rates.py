@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-ROWS, COLUMNS = 16, 8  # in which the multiples of a rate are laid out
+from deepfake_audio.vocabulary import COLUMNS, ROWS, SURROUNDINGS_HZ
+
 MULTIPLES = ROWS * COLUMNS
 LAGS = 64  # samples between what is multiplied: 4 ms at 16 kHz
 SAMPLES_AT_ONCE = 2**19  # of spectra, 4 MB; less or more is slower
@@ -20,7 +21,6 @@ WHITE_FFT_SAMPLES = 128
 WHITE_BINS, WHITE_FRAMES = 5, 3  # over which powers are averaged before they are made equal
 LOUDNESS_SAMPLES = 256  # over which loudness is made equal
 GRID_SECONDS = 0.8  # of multiples of this are the spectra: 1.25 Hz and its multiples are bins then
-SURROUNDINGS_HZ = 15
 SHORTEST_SECONDS = 0.25  # of sound; in less a line is as wide as what is around it
 LEAST_AMPLITUDE = 1e-9  # of full scale; in less there is nothing but rounding
 LEAST_CHANGE = 1e-6  # of the largest level, likewise
@@ -28,11 +28,6 @@ MOST_PERIODS = 1000  # that are looked at to find out whether a window repeats s
 PROBE_SAMPLES = 64  # compared before all are
 QUIET = np.float32(1e-9)  # of the largest power: below is rounding
 TINY = np.finfo(np.float32).tiny
-
-
-def highest_frame_rate_hz(sample_rate_hz: int) -> float:
-    """Return the highest rate of which eight multiples and their surroundings can be heard."""
-    return (sample_rate_hz / 2 - SURROUNDINGS_HZ) / COLUMNS
 
 
 def frame_rate_lines_db(

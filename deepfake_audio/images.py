@@ -9,12 +9,11 @@ import numpy as np
 
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file
-from deepfake_audio.frame_rates import ROWS
 from deepfake_audio.image_headers import image_size
 from deepfake_audio.quiet import libraries_quiet
-from deepfake_audio.settings import NOT_OUT, WITH_DELAY, ImageSettings
+from deepfake_audio.settings import ImageSettings
+from deepfake_audio.vocabulary import NOT_OUT, ROWS, WITH_DELAY
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 BYTES_A_PIXEL = 4  # as an uncompressed picture with transparency has
 LARGE_PIXELS = 4_000_000  # larger ones are decoded one at a time: each thread might have one
 ONE_LARGE_IMAGE = threading.RLock()

@@ -7,7 +7,6 @@ from typing import TextIO
 
 from deepfake_audio.files import is_file, unwritable
 
-JOURNAL = "prepared.jsonl"  # a data folder that has it has a manifest when it is done
 LONGEST_ENTRY = 30_000_000  # characters of a journal's line: a million windows have 10 million
 LARGEST_MEASURE = 1e9  # in a journal: seconds, Hz and dB are below it
 NUISANCES = frozenset({

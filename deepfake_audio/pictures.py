@@ -12,10 +12,10 @@ from deepfake_audio.calibration import (
     probability,
     reliability,
 )
-from deepfake_audio.dataset import LABELS
 from deepfake_audio.metrics import error_curve
 from deepfake_audio.score_files import ScoreTable
 from deepfake_audio.tables import NAMES
+from deepfake_audio.vocabulary import LABELS
 
 CURVE_POINTS = 2000
 FIGURE_INCHES = 5.6, 6.1

@@ -10,10 +10,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from deepfake_audio.corpus_files import AUDIO_SUFFIXES, Tree
+from deepfake_audio.corpus_files import Tree
 from deepfake_audio.corpus_layouts import known_layouts
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import find_files
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 PLACES = ("{input}", "{output}")
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}")

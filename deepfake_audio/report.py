@@ -8,7 +8,6 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.calibration import decision_threshold, probability
-from deepfake_audio.dataset import LABELS, ImageRecord
 from deepfake_audio.evaluation import Subject, mistakes, unsure_and_wrong
 from deepfake_audio.files import replacing
 from deepfake_audio.history import kept_epoch, read_history
@@ -28,6 +27,7 @@ from deepfake_audio.tables import (
     rows_to_show,
     with_interval,
 )
+from deepfake_audio.vocabulary import LABELS, ImageRecord
 
 TEMPLATES = Path(__file__).resolve().parent
 GROUPS_SHOWN = 30

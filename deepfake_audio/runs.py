@@ -27,7 +27,6 @@ from pydantic import (
 
 from deepfake_audio.calibration import Calibration
 from deepfake_audio.config import BEFORE, load_settings, read_settings, write_settings
-from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import (
     check_file,
@@ -39,6 +38,7 @@ from deepfake_audio.files import (
 )
 from deepfake_audio.scoring import read_model
 from deepfake_audio.settings import MAX_EPOCHS, MAX_VIEWS, LimitSettings, Settings
+from deepfake_audio.vocabulary import LABELS
 from deepfake_audio.yaml_files import shortened
 
 RUNS = Path("runs")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.calibration import VERDICTS
-from deepfake_audio.corpus_files import AUDIO_SUFFIXES, first_line, read_lines, read_rows
+from deepfake_audio.corpus_files import first_line, read_lines, read_rows
 from deepfake_audio.corpus_layouts import (
     ASVSPOOF_5,
     ASVSPOOF_5_CHALLENGE,
@@ -27,8 +27,7 @@ from deepfake_audio.corpus_layouts import (
 )
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.files import open_table, replacing
-from deepfake_audio.images import IMAGE_SUFFIXES
-from deepfake_audio.splits import SPLITS
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, SPLITS
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
 KEY_LAYOUTS = {

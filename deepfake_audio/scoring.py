@@ -13,12 +13,12 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.errors import UserError
 from deepfake_audio.files import check_file
 from deepfake_audio.images import read_image
 from deepfake_audio.onnx_graph import check_graph
 from deepfake_audio.settings import ImageSettings, LimitSettings
+from deepfake_audio.vocabulary import ImageRecord
 from deepfake_audio.yaml_files import shortened
 
 BATCH_VALUES = 25_000_000  # pixels held for a batch, whatever its size by setting

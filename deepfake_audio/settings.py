@@ -13,7 +13,14 @@ from pydantic import (
     model_validator,
 )
 
-from deepfake_audio.frame_rates import COLUMNS, ROWS, highest_frame_rate_hz
+from deepfake_audio.vocabulary import (
+    CHANNELS,
+    COLUMNS,
+    OTHERS,
+    ROWS,
+    WITH_DELAY,
+    highest_frame_rate_hz,
+)
 
 FLOAT_BYTES = 4
 MAX_EPOCHS = 100_000
@@ -34,10 +41,6 @@ MOVES = {  # of the augment section
     "height_shift_range",
 }  # fmt: skip
 LEAST_FFT_SAMPLES = 64
-MIDDLE = 128  # the level of a group delay of 0
-NOT_OUT, LEVELS_PER_DB = 128, 20  # the level of a frame rate's line that does not stand out; per dB
-CHANNELS = {"grayscale": 1, "level_delay": 2, "level_delay_rates": 3, "rgb": 3}
-WITH_DELAY, OTHERS = ("level_delay", "level_delay_rates"), ("grayscale", "rgb")
 LEAST_SECONDS_FOR_RATES = 0.5  # a window of less sees no rate apart from its neighbours
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]

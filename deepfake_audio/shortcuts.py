@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
-from deepfake_audio.splits import SPLITS
+from deepfake_audio.vocabulary import SPLITS
 
 ALL_TOGETHER = "all together"
 WARN_AUC = 0.75

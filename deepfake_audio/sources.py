@@ -26,10 +26,9 @@ from deepfake_audio.audio import (
     recording_windows,
     spectrogram_image,
 )
-from deepfake_audio.corpora import AUDIO_SUFFIXES
 from deepfake_audio.errors import UserError, report, speaking_of
 from deepfake_audio.files import check_file, find_files, is_file, is_folder
-from deepfake_audio.images import IMAGE_SUFFIXES, fit_image, read_image
+from deepfake_audio.images import fit_image, read_image
 from deepfake_audio.nuisances import (
     Echo,
     bandwidth_hz,
@@ -40,6 +39,7 @@ from deepfake_audio.nuisances import (
 from deepfake_audio.processes import in_processes
 from deepfake_audio.settings import LimitSettings, PredictSettings, Settings
 from deepfake_audio.verdict_table import as_written
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 
 STANDARD_INPUT = "-"
 TIMELINES = Path("timelines")

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from deepfake_audio.corpora import Clip
+from deepfake_audio.vocabulary import SPLITS
 
-SPLITS = ("train", "val", "test")
 TAIL_BYTES = 4096
 HALF = 0.4999  # of a group: shares are rounded, and 0.1 of 5 may be a little less than that
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deepfake_audio.calibration import VERDICTS, decision_threshold
-from deepfake_audio.dataset import LABELS
 from deepfake_audio.errors import one_line
 from deepfake_audio.score_files import ScoreTable
+from deepfake_audio.vocabulary import LABELS
 
 ALL = "all"  # the splits of images that a run was not trained on, together
 NAMES = {"train": "training", "val": "validation", "test": "test", ALL: "all"}

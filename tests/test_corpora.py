@@ -5,16 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_audio.corpora import (
-    AUDIO_SUFFIXES,
-    CORPORA,
-    Clip,
-    Corpus,
-    detect_corpus,
-    read_clip_list,
-    read_corpus,
-)
+from deepfake_audio.corpora import CORPORA, Clip, Corpus, detect_corpus, read_clip_list, read_corpus
 from deepfake_audio.errors import UserError
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 FULL_CORPUS_NAMES = [
     "asvspoof2019", "asvspoof2021-la", "asvspoof2021-df", "asvspoof5",

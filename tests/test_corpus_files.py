@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from deepfake_audio.corpora import read_corpus
-from deepfake_audio.corpus_files import AUDIO_SUFFIXES
 from deepfake_audio.decoding import read_blocks
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 from test_corpora import put_audio, put_text
 
 TONE_HZ, RATE_HZ = 437.5, 16000

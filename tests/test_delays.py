@@ -15,7 +15,7 @@ import train
 from conftest import FRAME_RATES, ROOT, TINY_SETTINGS
 from deepfake_audio.config import load_settings
 from deepfake_audio.dataset import read_records
-from deepfake_audio.settings import MIDDLE
+from deepfake_audio.vocabulary import MIDDLE
 
 DRAWN = (
     "audio.delay_fft_samples=512", FRAME_RATES,

@@ -6,7 +6,7 @@ from deepfake_audio import distortions
 from deepfake_audio.audio import spectrogram_image
 from deepfake_audio.config import load_settings
 from deepfake_audio.errors import UserError
-from deepfake_audio.settings import MIDDLE
+from deepfake_audio.vocabulary import MIDDLE
 
 LEVELS_PER_DB = 255 / 80
 ROW_HZ = np.linspace(7950, 50, 80)  # rows 100 Hz apart, highest first

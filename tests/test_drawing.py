@@ -14,8 +14,9 @@ from deepfake_audio.corpora import Clip
 from deepfake_audio.dataset import read_records
 from deepfake_audio.drawing import Drawing, Job, draw_all, draw_clip
 from deepfake_audio.errors import UserError
-from deepfake_audio.journal import JOURNAL, is_whole, read_journal
+from deepfake_audio.journal import is_whole, read_journal
 from deepfake_audio.nuisances import measure_nuisances
+from deepfake_audio.vocabulary import JOURNAL
 
 AUDIO = load_settings().audio
 

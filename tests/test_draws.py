@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfake_audio.dataset import ImageRecord
 from deepfake_audio.draws import draw_epoch, group_images
+from deepfake_audio.vocabulary import ImageRecord
 
 REALS = {("a", ""): 40, ("b", ""): 3}
 FAKES = {("a", "vocoder"): 25, ("a", "tts"): 7, ("b", ""): 1}

@@ -11,14 +11,8 @@ from benchmarks.frame_rates import main as print_table
 from conftest import ROOT
 from deepfake_audio.audio import spectrogram_image
 from deepfake_audio.config import load_settings
-from deepfake_audio.frame_rates import (
-    COLUMNS,
-    MULTIPLES,
-    ROWS,
-    frame_rate_lines_db,
-    heard_multiples,
-    highest_frame_rate_hz,
-)
+from deepfake_audio.frame_rates import MULTIPLES, frame_rate_lines_db, heard_multiples
+from deepfake_audio.vocabulary import COLUMNS, ROWS, highest_frame_rate_hz
 
 AUDIO = load_settings(ROOT / "unseen.yaml").audio
 RATES_HZ, RATE_HZ = AUDIO.frame_rates_hz, AUDIO.sample_rate_hz

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 ORDER = (
-    "quiet", "interrupts", "errors", "processes", "arguments", "files", "memory", "yaml_files",
+    "vocabulary", "quiet", "interrupts", "errors", "processes", "arguments", "files", "memory", "yaml_files",
     "frame_rates", "settings", "config", "decoding", "audio", "codecs", "image_headers",
     "images", "seeds", "warps", "distortions", "nuisances", "journal", "corpus_files",
     "corpus_layouts", "corpora", "splits", "dataset", "drawing", "draws", "feed", "vocoders",

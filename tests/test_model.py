@@ -4,7 +4,7 @@ import pytest
 
 from conftest import FRAME_RATES, ROOT
 from deepfake_audio.config import load_settings
-from deepfake_audio.settings import NOT_OUT
+from deepfake_audio.vocabulary import NOT_OUT
 from model import LOGIT, NothingFound, Residual, StatisticsPooling2D, build_model, score_model
 
 ON_THREE_CHANNELS = (

@@ -1,0 +1,61 @@
+"""Facts that many modules share: labels, splits, suffixes, an image record, the pixel format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
+SPLITS = ("train", "val", "test")
+UNKNOWN_SPLIT = "unknown"  # of files that were never assigned to a split
+
+AUDIO_SUFFIXES = (
+    ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",
+    ".aiff", ".aif", ".au", ".gsm", ".caf", ".mkv", ".mka", ".mov", ".3gp", ".oga", ".aifc",
+    ".mp2", ".mpga", ".m4b", ".m4r", ".m4v", ".mpg", ".mpeg", ".3gpp", ".3g2", ".avi", ".wmv",
+    ".flv", ".mts", ".weba", ".ogv", ".wv", ".tta", ".w64",
+)  # fmt: skip
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+JOURNAL = "prepared.jsonl"  # a data folder with this file has a manifest once it is complete
+
+# The pixel format of a spectrogram image: which channels it has, and what their levels mean.
+CHANNELS = {"grayscale": 1, "level_delay": 2, "level_delay_rates": 3, "rgb": 3}
+WITH_DELAY, OTHERS = ("level_delay", "level_delay_rates"), ("grayscale", "rgb")
+MIDDLE = 128  # the level of a group delay of 0
+NOT_OUT, LEVELS_PER_DB = 128, 20  # the level of a prominence of 0 dB; levels per dB
+# The multiples of a frame rate: ROWS * COLUMNS of them, COLUMNS in each row of pixels.
+ROWS, COLUMNS = 16, 8
+SURROUNDINGS_HZ = 15  # the band around a multiple that it is compared with
+
+
+def highest_frame_rate_hz(sample_rate_hz: int) -> float:
+    """Return the highest frame rate whose first COLUMNS multiples, with surroundings, are heard."""
+    return (sample_rate_hz / 2 - SURROUNDINGS_HZ) / COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One image of a data folder; unknown values are empty."""
+
+    path: Path
+    image: str
+    label: str
+    split: str
+    audio: str = ""
+    start_seconds: str = ""
+    speaker: str = ""
+    attack: str = ""
+    codec: str = ""
+    corpus: str = ""
+
+    @property
+    def class_index(self) -> int:
+        return LABELS.index(self.label)
+
+    @property
+    def recording(self) -> tuple[str, ...]:
+        """Return what all images of one recording share, whatever codec it went through."""
+        return (self.attack, self.audio) if self.audio else (self.image,)
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Return what the windows of one file share; their scores are averaged."""
+        return (*self.recording, self.label, self.codec)
