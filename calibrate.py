@@ -27,9 +27,21 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio import runs, scoring
-from deepfake_audio.arguments import Parser
-from deepfake_audio.calibration import (
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.dataset.manifest import (
+    FEW_FILES,
+    GIVE_DATA,
+    check_images,
+    data_folder,
+    read_records,
+)
+from deepfake_audio.errors import UserError, one_line, report
+from deepfake_audio.evaluation.metrics import equal_error_rate, score_figures
+from deepfake_audio.evaluation.summary import detection_costs
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models.calibration import (
     VERDICTS,
     Calibration,
     allow_reals,
@@ -37,19 +49,7 @@ from deepfake_audio.calibration import (
     probability,
     verdict,
 )
-from deepfake_audio.compatibility import drawn_otherwise
-from deepfake_audio.dataset import FEW_FILES, GIVE_DATA, check_images, data_folder, read_records
-from deepfake_audio.errors import (
-    EXIT_OK,
-    EXIT_SOME_FAILED,
-    UserError,
-    one_line,
-    report,
-    script,
-)
-from deepfake_audio.evaluation import detection_costs
-from deepfake_audio.metrics import equal_error_rate, score_figures
-from deepfake_audio.settings import Settings
+from deepfake_audio.models.compatibility import drawn_otherwise
 from deepfake_audio.vocabulary import LABELS, ImageRecord
 
 FEWEST, FEWEST_REALS = 5, 20  # files of each class, or of reals alone
@@ -61,9 +61,10 @@ FIGURES = (("Cllr", "cllr", ".3f"), ("ECE", "ece", ".1%"), ("EER", "eer", ".1%")
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    run, record, settings = runs.open_run(args.run, or_pretrained=True)
+    run, record, settings = run_folder.open_run(args.run, or_pretrained=True)
     folder = Path(args.data)
-    runs.new_run(args.name, data_folder(folder), "--name")  # what is wrong is told before any work
+    # A wrong name is reported before the work begins.
+    run_folder.new_run(args.name, data_folder(folder), "--name")
     for warning in drawn_otherwise(folder, settings, run):
         print(f"Warning: {warning}", file=sys.stderr)
     data = check_images(read_records(folder, GIVE_DATA), settings.image)
@@ -87,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "calibrated_on": one_line(data_folder(folder).name),
         "learnt": sorted({*record.learnt, data.fingerprint}),
     }
-    new = runs.copy_run(run, args.name, data_folder(folder), record.model_copy(update=changes))
+    new = run_folder.copy_run(
+        run, args.name, data_folder(folder), record.model_copy(update=changes)
+    )
     print(f"{len(files.scores):,} files of {folder}\n")
     print(format_figures(files, {run.name: record.calibration, new.name: calibration}, settings))
     print(f"\nKept in {new.folder}. Next: python evaluate.py --run {new.name} --data {folder}")
@@ -124,12 +127,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def score_known(
-    run: runs.Run,
+    run: run_folder.Run,
     settings: Settings,
     records: Sequence[ImageRecord],
     reals_alone: bool,
     folder: Path,
-) -> scoring.FileScores:
+) -> onnx_session.FileScores:
     """Score known files, all of them or the real ones alone.
 
     Raises:
@@ -150,11 +153,11 @@ def score_known(
                 file=sys.stderr,
             )
     chosen = [record for record in records if record.label in labels]
-    model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
-    return scoring.score_files(model, chosen, settings.image, settings.score.batch_size)
+    model = onnx_session.load_model(run.onnx_model, settings.score.threads, settings.limits)
+    return onnx_session.score_files(model, chosen, settings.image, settings.score.batch_size)
 
 
-def allowing(record: runs.RunRecord, scores: np.ndarray, share: float) -> Calibration:
+def allowing(record: run_folder.RunRecord, scores: np.ndarray, share: float) -> Calibration:
     """Move a run's calibration by real files alone, or raise a `UserError` if that can't help."""
     if record.calibration.says_nothing:
         raise UserError(
@@ -171,7 +174,7 @@ def allowing(record: runs.RunRecord, scores: np.ndarray, share: float) -> Calibr
     return calibration
 
 
-def fit(files: scoring.FileScores, folder: Path) -> Calibration:
+def fit(files: onnx_session.FileScores, folder: Path) -> Calibration:
     """Fit a calibration, or raise a `UserError` if the scores don't tell real from fake."""
     calibration = Calibration(*fit_calibration(files.is_real, files.scores))
     eer = equal_error_rate(files.is_real, files.scores).rate
@@ -190,7 +193,7 @@ def fit(files: scoring.FileScores, folder: Path) -> Calibration:
 
 
 def format_figures(
-    files: scoring.FileScores, calibrations: Mapping[str, Calibration], settings: Settings
+    files: onnx_session.FileScores, calibrations: Mapping[str, Calibration], settings: Settings
 ) -> str:
     """Return a table: what each class is called and, of both, how well; a column a calibration."""
     llrs = [calibration.llr(files.scores) for calibration in calibrations.values()]

@@ -18,12 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from deepfake_audio import runs
-from deepfake_audio.arguments import Parser
-from deepfake_audio.config import check_settings
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, one_line, script
-from deepfake_audio.files import only_one, replacing
-from deepfake_audio.settings import MAX_VIEWS, Settings
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.loading import check_settings
+from deepfake_audio.config.schema import MAX_VIEWS, Settings
+from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.models import run_folder
+from deepfake_audio.system.atomic_files import only_one, replacing
 from train import load_data, network_with, put_to_use, warn_of_leaks
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,8 +33,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 class Part(NamedTuple):
     """A run that takes part."""
 
-    run: runs.Run
-    record: runs.RunRecord
+    run: run_folder.Run
+    record: run_folder.RunRecord
     settings: Settings
 
 
@@ -52,18 +53,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     for part in parts[1:]:
         warn_of_leaks(part.run, part.settings, data.records)
     weights = [weights for part in parts for weights in member_weights(part)]
-    run = runs.create_run(
+    run = run_folder.create_run(
         args.run,
         settings,
         data.fingerprint,
         all(part.record.images_from_audio for part in parts),
         [one_line(part.run.name) for part in parts],
-        learnt=[each for part in parts for each in runs.known_data(part.record)],
+        learnt=[each for part in parts for each in run_folder.known_data(part.record)],
     )
     try:
         with only_one(run.config, "Combining"):
             join_networks(run, settings, weights)
-            parts_named = runs.read_record(run).parts
+            parts_named = run_folder.read_record(run).parts
             heading = f"Together, {' and '.join(parts_named)} have"
             put_to_use(run, settings, data.records, {"status": "finished"}, heading)
     except BaseException:
@@ -88,7 +89,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def open_parts(names: Sequence[str]) -> list[Part]:
     """Open the runs, or raise a `UserError` if one is named twice."""
-    parts = [Part(*runs.open_run(name)) for name in names]
+    parts = [Part(*run_folder.open_run(name)) for name in names]
     folders = [part.run.folder.resolve() for part in parts]
     twice = next((folder for folder in folders if folders.count(folder) > 1), None)
     if twice:
@@ -123,7 +124,7 @@ def joint_settings(parts: Sequence[Part]) -> Settings:
     return check_settings(values, origin="the runs together")
 
 
-def join_networks(run: runs.Run, settings: Settings, weights: Sequence[list]) -> None:
+def join_networks(run: run_folder.Run, settings: Settings, weights: Sequence[list]) -> None:
     """Write `model.keras` with the weights of each network, in the order of the views."""
     from model import build_model, members
 

@@ -35,12 +35,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from deepfake_audio import metrics, runs, scoring
-from deepfake_audio.arguments import Parser
-from deepfake_audio.calibration import Calibration, probability
-from deepfake_audio.compatibility import drawn_otherwise, judged_all_the_same
-from deepfake_audio.config import SECTIONS_OF_USE, load_settings
-from deepfake_audio.dataset import (
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.loading import SECTIONS_OF_USE, load_settings
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.dataset.manifest import (
     GIVE_DATA,
     MANIFEST,
     DataCheck,
@@ -49,21 +48,11 @@ from deepfake_audio.dataset import (
     read_origin,
     read_records,
 )
-from deepfake_audio.errors import (
-    EXIT_OK,
-    EXIT_SOME_FAILED,
-    UserError,
-    counted,
-    one_line,
-    report,
-    script,
-)
-from deepfake_audio.evaluation import Subject, compare_tables, data_warnings, evaluate_scores
-from deepfake_audio.files import is_file, is_folder, replacing, write_json
-from deepfake_audio.history import read_history
-from deepfake_audio.pictures import TITLES, draw_history, draw_scores
-from deepfake_audio.report import report_content, write_report
-from deepfake_audio.score_files import (
+from deepfake_audio.errors import UserError, counted, one_line, report
+from deepfake_audio.evaluation import metrics
+from deepfake_audio.evaluation.figures import TITLES, draw_history, draw_scores
+from deepfake_audio.evaluation.html_report import report_content, write_report
+from deepfake_audio.evaluation.score_formats import (
     NAMED,
     ScoreTable,
     join_tables,
@@ -74,8 +63,13 @@ from deepfake_audio.score_files import (
     write_scores,
     write_trials,
 )
-from deepfake_audio.settings import Settings
-from deepfake_audio.tables import (
+from deepfake_audio.evaluation.summary import (
+    Subject,
+    compare_tables,
+    data_warnings,
+    evaluate_scores,
+)
+from deepfake_audio.evaluation.text_report import (
     ALL,
     NAMES,
     files_of,
@@ -83,6 +77,11 @@ from deepfake_audio.tables import (
     format_results,
     one_class_line,
 )
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models.calibration import Calibration, probability
+from deepfake_audio.models.compatibility import drawn_otherwise, judged_all_the_same
+from deepfake_audio.models.history import read_history
+from deepfake_audio.system.atomic_files import is_file, is_folder, replacing, write_json
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")
@@ -147,7 +146,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def evaluate_run(args: argparse.Namespace) -> int:
     """Score a run's images, or others, and write everything into the run folder."""
     elsewhere = args.data is not None  # what the shipped model was trained on is not shipped
-    run, record, settings = runs.open_run(args.run, False, args.settings, or_pretrained=elsewhere)
+    run, record, settings = run_folder.open_run(
+        args.run, False, args.settings, or_pretrained=elsewhere
+    )
     origin = Path(args.data or settings.data.folder)
     doubts = drawn_otherwise(origin, settings, run)
     inputs, output, stays = {"run": run.name}, run.folder, ""
@@ -310,34 +311,34 @@ def read_metrics(folder: Path) -> dict:
 
 
 def score_splits(
-    run: runs.Run, settings: Settings, records: Sequence[ImageRecord]
-) -> dict[str, scoring.FileScores]:
+    run: run_folder.Run, settings: Settings, records: Sequence[ImageRecord]
+) -> dict[str, onnx_session.FileScores]:
     """Score the files of each split that has any with the run's exported model."""
-    model = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
+    model = onnx_session.load_model(run.onnx_model, settings.score.threads, settings.limits)
     by_split = {split: [r for r in records if r.split == split] for split in SPLITS}
     return {
-        split: scoring.score_files(model, chosen, settings.image, settings.score.batch_size)
+        split: onnx_session.score_files(model, chosen, settings.image, settings.score.batch_size)
         for split, chosen in by_split.items()
         if chosen
     }
 
 
 def was_learnt_from(
-    origin: Path, data: DataCheck, record: runs.RunRecord, settings: Settings
+    origin: Path, data: DataCheck, record: run_folder.RunRecord, settings: Settings
 ) -> bool:
     """Return whether a run was trained, or calibrated, on images of this folder."""
-    return data.fingerprint in runs.known_data(record) or (
+    return data.fingerprint in run_folder.known_data(record) or (
         place_of(str(origin)) == place_of(settings.data.folder)
     )
 
 
-def pool_splits(files: Mapping[str, scoring.FileScores]) -> scoring.FileScores:
+def pool_splits(files: Mapping[str, onnx_session.FileScores]) -> onnx_session.FileScores:
     """Return the files of all splits together."""
     records = [record for split in files.values() for record in split.records]
-    return scoring.FileScores(records, np.concatenate([f.scores for f in files.values()]))
+    return onnx_session.FileScores(records, np.concatenate([f.scores for f in files.values()]))
 
 
-def score_table(files: scoring.FileScores, calibration: Calibration) -> ScoreTable:
+def score_table(files: onnx_session.FileScores, calibration: Calibration) -> ScoreTable:
     """Return a split's scores as a table; where files share a recording, images name them."""
     recordings = Counter(record.audio for record in files.records)
     llr = calibration.llr(files.scores)
@@ -379,7 +380,7 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
     print(f"\nWritten to {subject.output}: {', '.join(written)}")
 
 
-def made_of(record: runs.RunRecord | None) -> str:
+def made_of(record: run_folder.RunRecord | None) -> str:
     """Return what of a run is evaluated, to follow its title."""
     if record is None:
         return ""
@@ -453,7 +454,7 @@ def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, S
     if is_file(path / SCORES) and not is_file(path / "run.json"):  # an evaluation without a run
         path /= SCORES
     if not is_file(path):
-        run, _, settings = runs.open_run(name, overrides=overrides)
+        run, _, settings = run_folder.open_run(name, overrides=overrides)
         path = run.folder / SCORES
         if not is_file(path):
             raise UserError(

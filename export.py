@@ -23,15 +23,16 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio import runs, scoring
-from deepfake_audio.arguments import Parser
-from deepfake_audio.calibration import Calibration, decision_threshold, probability
-from deepfake_audio.dataset import GIVE_DATA, check_classes, check_images, read_records
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, report, script
-from deepfake_audio.files import replacing
-from deepfake_audio.images import read_image
-from deepfake_audio.metrics import equal_error_rate
-from deepfake_audio.settings import Settings
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.dataset.manifest import GIVE_DATA, check_classes, check_images, read_records
+from deepfake_audio.errors import report
+from deepfake_audio.evaluation.metrics import equal_error_rate
+from deepfake_audio.features.image_files import read_image
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models.calibration import Calibration, decision_threshold, probability
+from deepfake_audio.system.atomic_files import replacing
 from deepfake_audio.vocabulary import ImageRecord
 from train import network_with
 
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from model import score_model
 
     args = parse_arguments(argv)
-    run, record, settings = runs.open_run(args.run)
+    run, record, settings = run_folder.open_run(args.run)
     folder = Path(args.data or settings.data.folder)
     data = check_images(read_records(folder, GIVE_DATA), settings.image)
     for message in data.unreadable:
@@ -64,10 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_litert(
         network, paths["LiteRT int8"], lambda: ([i] for i in image_parts(some, settings, 1))
     )
-    onnx = scoring.load_model(run.onnx_model, settings.score.threads, settings.limits)
+    onnx = onnx_session.load_model(run.onnx_model, settings.score.threads, settings.limits)
     scorers = {
         "Keras": lambda images: log_odds(model.predict_on_batch(images)[:, 0]),
-        "ONNX": partial(scoring.score_images, onnx),
+        "ONNX": partial(onnx_session.score_images, onnx),
         **{name: partial(score_litert, load_litert(path)) for name, path in paths.items()},
     }
     scores = score_parts(scorers, image_parts(validation, settings, PART_IMAGES))

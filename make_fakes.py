@@ -40,16 +40,17 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from deepfake_audio.arguments import Parser
-from deepfake_audio.audio import SILENCE_POWER
-from deepfake_audio.corpora import CORPORA, Clip, detect_corpus, read_corpus
-from deepfake_audio.corpus_files import index_tree
-from deepfake_audio.corpus_layouts import known_layouts
-from deepfake_audio.decoding import read_blocks
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, report, script
-from deepfake_audio.files import new_folder, open_table, unwritable
-from deepfake_audio.programs import Program, read_programs, run_program
-from deepfake_audio.quiet import libraries_quiet
+from deepfake_audio.audio.decoding import read_blocks
+from deepfake_audio.audio.windows import SILENCE_POWER
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.corpora.index import index_tree
+from deepfake_audio.corpora.layouts import known_layouts
+from deepfake_audio.corpora.reading import CORPORA, Clip, detect_corpus, read_corpus
+from deepfake_audio.errors import UserError, report
+from deepfake_audio.system.atomic_files import new_folder, open_table, unwritable
+from deepfake_audio.system.stderr import libraries_quiet
+from deepfake_audio.vocoders.external import Program, read_programs, run_program
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -274,7 +275,7 @@ def write_copies(
 ) -> list[Said]:
     """Train a kind of vocoder on the real files, and write what it makes of each of them."""
     with libraries_quiet():  # TensorFlow takes seconds to import, and tells of the processor
-        from deepfake_audio.vocoders import RECIPES, say_again, train_vocoder
+        from deepfake_audio.vocoders.networks import RECIPES, say_again, train_vocoder
 
     chosen = np.random.default_rng(seed).permutation(len(reals))[:LEARNT_FILES]
     voices = [read_sound(folder / reals[index].name) for index in chosen]

@@ -10,7 +10,7 @@ Pixels from 0 to 255 go in, P(real) comes out. `python train.py` prints the tabl
 import keras
 from keras import layers
 
-from deepfake_audio.settings import ImageSettings, ModelSettings
+from deepfake_audio.config.schema import ImageSettings, ModelSettings
 from deepfake_audio.vocabulary import COLUMNS, MIDDLE, NOT_OUT, ROWS, WITH_DELAY
 
 MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights

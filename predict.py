@@ -35,13 +35,13 @@ from typing import TextIO
 import numpy as np
 from tqdm import tqdm
 
-from deepfake_audio import runs, scoring, timelines
-from deepfake_audio.arguments import Parser
-from deepfake_audio.calibration import VERDICTS, Calibration, verdict
-from deepfake_audio.config import load_settings
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, counted, one_line, script
-from deepfake_audio.settings import AudioSettings, PredictSettings, Settings
-from deepfake_audio.sources import (
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.schema import AudioSettings, PredictSettings, Settings
+from deepfake_audio.errors import UserError, counted, one_line
+from deepfake_audio.inference import timelines
+from deepfake_audio.inference.pipeline import (
     STANDARD_INPUT,
     TIMELINES,
     Reader,
@@ -49,7 +49,9 @@ from deepfake_audio.sources import (
     score_in_processes,
     score_sources,
 )
-from deepfake_audio.verdict_table import FIELDS, check_table, growing_table, unfinished
+from deepfake_audio.inference.results_table import FIELDS, check_table, growing_table, unfinished
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models.calibration import VERDICTS, Calibration, verdict
 
 STANDS_OUT_DB = 5  # of a file: of 1,651 voices 0.7% stand out as far, most of them by a hum
 MOST_SHOWN = 0.999
@@ -61,9 +63,11 @@ TELEPHONE_HZ = 2500  # where a band ends above this, it may be a telephone's
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    run, record, settings = runs.open_run(args.run, overrides=args.settings, or_pretrained=True)
+    run, record, settings = run_folder.open_run(
+        args.run, overrides=args.settings, or_pretrained=True
+    )
     asked = [str(Path.cwd()), str(args.channel), *args.files]
-    identity = runs.fingerprint_verdicts(run, record, settings, asked)
+    identity = run_folder.fingerprint_verdicts(run, record, settings, asked)
     with kept_table(args.csv, identity) as (done, keep):
         reader = Reader(settings, record.images_from_audio, args.channel, done)
         drawn = Counter(map(plain_name, done))  # their timelines are there
@@ -169,10 +173,10 @@ def kept_table(
         raise
 
 
-def scored(run: runs.Run, reader: Reader, args: argparse.Namespace) -> Iterator[Source]:
+def scored(run: run_folder.Run, reader: Reader, args: argparse.Namespace) -> Iterator[Source]:
     """Yield the files in order, each with the scores of its windows."""
     names, score = reader.files(args.files), reader.settings.score
-    model = scoring.load_model(run.onnx_model, score.threads, reader.settings.limits)
+    model = onnx_session.load_model(run.onnx_model, score.threads, reader.settings.limits)
     if args.workers == 1:
         return score_sources(model, reader, names, score.batch_size)
     return score_in_processes(run.onnx_model, reader, names, args.workers)
@@ -204,7 +208,7 @@ def tell_whole(reader: Reader, said: Counter[str]) -> None:
         print(f"{counted(len(reader.failed), 'file')} could not be judged.", file=sys.stderr)
 
 
-def who_judges(run: runs.Run, settings: Settings) -> str:
+def who_judges(run: run_folder.Run, settings: Settings) -> str:
     """Return which run judges where nobody chose one."""
     line = f"Judged by {one_line(run.folder)}; --run names another."
     if settings.data.folder == load_settings().data.folder:

@@ -23,10 +23,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from deepfake_audio.arguments import Parser
-from deepfake_audio.config import load_settings
-from deepfake_audio.corpora import CORPORA, SUBSETS, Clip, Corpus, read_corpus
-from deepfake_audio.dataset import (
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.schema import PrepareSettings, Settings
+from deepfake_audio.corpora.reading import CORPORA, SUBSETS, Clip, Corpus, read_corpus
+from deepfake_audio.corpora.splits import assign_splits, find_repeated
+from deepfake_audio.dataset.manifest import (
     AUDIO_SETTINGS,
     FEW_FILES,
     MANIFEST,
@@ -45,11 +48,23 @@ from deepfake_audio.dataset import (
     write_audio_settings,
     write_origin,
 )
-from deepfake_audio.drawing import Drawing, Job, coded_jobs, draw_all, image_name, make_job
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, counted, one_line, script
-from deepfake_audio.files import is_file, is_folder, only_one, open_table, replacing, unwritable
-from deepfake_audio.settings import PrepareSettings, Settings
-from deepfake_audio.splits import assign_splits, find_repeated
+from deepfake_audio.dataset.rendering import (
+    Drawing,
+    Job,
+    coded_jobs,
+    draw_all,
+    image_name,
+    make_job,
+)
+from deepfake_audio.errors import UserError, counted, one_line
+from deepfake_audio.system.atomic_files import (
+    is_file,
+    is_folder,
+    only_one,
+    open_table,
+    replacing,
+    unwritable,
+)
 from deepfake_audio.vocabulary import JOURNAL, LABELS, SPLITS, UNKNOWN_SPLIT
 
 NAMED = 3  # so many examples stand in the report for a long list
@@ -406,7 +421,7 @@ def few_files_warnings(drawn: Iterable[Job]) -> Iterator[str]:
 
 def audit(drawn: Sequence[Job], entries: Mapping[str, dict]) -> list[str]:
     """Return the lines of the shortcut audit."""
-    from deepfake_audio.shortcuts import audit_shortcuts, format_audit, format_warnings
+    from deepfake_audio.corpora.shortcut_audit import audit_shortcuts, format_audit, format_warnings
 
     absent = {"fake", "real"} - {job.clip.label for job in drawn}
     if absent:

@@ -29,22 +29,11 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio import metrics, runs, scoring
-from deepfake_audio.arguments import Parser
-from deepfake_audio.audio import row_frequencies_hz
-from deepfake_audio.calibration import (
-    Calibration,
-    decision_threshold,
-    fit_calibration,
-    probability,
-)
-from deepfake_audio.compatibility import (
-    LEARNT_SECTIONS,
-    check_start,
-    choose_settings,
-    with_codecs_of,
-)
-from deepfake_audio.dataset import (
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.schema import Settings, TrainSettings
+from deepfake_audio.config.yaml_files import shortened
+from deepfake_audio.dataset.manifest import (
     DataCheck,
     check_classes,
     check_images,
@@ -54,23 +43,28 @@ from deepfake_audio.dataset import (
     speaker_warnings,
     summarise,
 )
-from deepfake_audio.distortions import WHITE, draw_noise, make_distortion
-from deepfake_audio.errors import (
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    EXIT_SOME_FAILED,
-    UserError,
-    one_line,
-    report,
-    script,
+from deepfake_audio.errors import UserError, one_line, report
+from deepfake_audio.evaluation import metrics
+from deepfake_audio.features.image_files import ImageCache, read_image
+from deepfake_audio.features.spectrogram import row_frequencies_hz
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models.calibration import (
+    Calibration,
+    decision_threshold,
+    fit_calibration,
+    probability,
 )
-from deepfake_audio.files import is_file, only_one, replacing
-from deepfake_audio.history import kept_epoch, read_history
-from deepfake_audio.images import ImageCache, read_image
-from deepfake_audio.quiet import libraries_quiet
-from deepfake_audio.settings import Settings, TrainSettings
+from deepfake_audio.models.compatibility import (
+    LEARNT_SECTIONS,
+    check_start,
+    choose_settings,
+    with_codecs_of,
+)
+from deepfake_audio.models.history import kept_epoch, read_history
+from deepfake_audio.system.atomic_files import is_file, only_one, replacing
+from deepfake_audio.system.stderr import libraries_quiet
+from deepfake_audio.training.augmentation import WHITE, draw_noise, make_distortion
 from deepfake_audio.vocabulary import LABELS, WITH_DELAY, ImageRecord
-from deepfake_audio.yaml_files import shortened
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and
 # whatever is wrong with the settings or the data are answered at once.
@@ -84,7 +78,7 @@ NOTHING_LEARNT = "the validation files were not told apart; train longer, or on 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     if args.resume:
-        run, record, settings = runs.open_run(args.run, resuming=True)
+        run, record, settings = run_folder.open_run(args.run, resuming=True)
         data = load_data(settings)
         if data.fingerprint != record.data_fingerprint:
             raise UserError(
@@ -144,9 +138,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def begin(args: argparse.Namespace) -> tuple[runs.Run, Settings, DataCheck]:
+def begin(args: argparse.Namespace) -> tuple[run_folder.Run, Settings, DataCheck]:
     """Choose the settings, read the data and make the folder of a new run."""
-    start = runs.open_run(args.start) if args.start else None
+    start = run_folder.open_run(args.start) if args.start else None
     before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
     settings, images_from_audio = choose_settings(args.config, args.settings, before)
     if start:
@@ -156,8 +150,8 @@ def begin(args: argparse.Namespace) -> tuple[runs.Run, Settings, DataCheck]:
     if start:
         warn_of_leaks(start[0], start[2], data.records)
         network_with(start[0].keras_model, settings)  # what is damaged is told before a run is made
-    learnt = runs.known_data(start[1]) if start else ()
-    run = runs.create_run(
+    learnt = run_folder.known_data(start[1]) if start else ()
+    run = run_folder.create_run(
         args.run, settings, data.fingerprint, images_from_audio, (), start and start[0], learnt
     )
     return run, settings, data
@@ -190,7 +184,7 @@ def load_data(settings: Settings, remedy: str = "Put it back") -> DataCheck:
     return data
 
 
-def warn_of_leaks(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> None:
+def warn_of_leaks(run: run_folder.Run, settings: Settings, records: Sequence[ImageRecord]) -> None:
     """Warn if a run was trained on files that are kept for validation or test.
 
     Files are known by their names in the manifest. Where these differ, as after `make_fakes.py`, or
@@ -215,13 +209,13 @@ def warn_of_leaks(run: runs.Run, settings: Settings, records: Sequence[ImageReco
         )
 
 
-def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bool:
+def fit(run: run_folder.Run, settings: Settings, records: Sequence[ImageRecord]) -> bool:
     """Train as the settings say; return False if Ctrl-C came first."""
     with libraries_quiet():  # TensorFlow tells which processor it was built for
         import keras
         import tensorflow as tf
 
-        from deepfake_audio.callbacks import restore_backup
+        from deepfake_audio.training.callbacks import restore_backup
 
     train = settings.train
     keras.utils.set_random_seed(train.seed)
@@ -254,7 +248,7 @@ def fit(run: runs.Run, settings: Settings, records: Sequence[ImageRecord]) -> bo
 
 def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tuple:
     """Return the feeds of training and validation, which share the memory for images."""
-    from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
+    from deepfake_audio.training.generator import ImageFeed, SpectrogramGenerator
 
     with_delay = settings.image.color in WITH_DELAY and settings.distort.noise_floor_db > 0
     distort = make_distortion(
@@ -340,11 +334,16 @@ def make_optimizer(train: TrainSettings, epoch_steps: int):
     return keras.optimizers.get({"class_name": train.optimizer, "config": config})
 
 
-def make_callbacks(run: runs.Run, train: TrainSettings, training_feed) -> list:
+def make_callbacks(run: run_folder.Run, train: TrainSettings, training_feed) -> list:
     """Return Keras's callbacks, in the order in which they must run."""
     import keras
 
-    from deepfake_audio.callbacks import AveragedWeights, Backup, EpochRecorder, HistoryReplay
+    from deepfake_audio.training.callbacks import (
+        AveragedWeights,
+        Backup,
+        EpochRecorder,
+        HistoryReplay,
+    )
 
     watching = []
     if train.schedule == "plateau":
@@ -372,7 +371,9 @@ def class_weights(records: Sequence[ImageRecord]) -> dict[int, float]:
     return {index: len(records) / (len(LABELS) * count) for index, count in counts.items()}
 
 
-def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], status: str) -> None:
+def finish(
+    run: run_folder.Run, settings: Settings, records: Sequence[ImageRecord], status: str
+) -> None:
     """Put the kept epoch to use."""
     schedule = settings.train.schedule
     epoch = kept_epoch(read_history(run), schedule)
@@ -386,7 +387,7 @@ def finish(run: runs.Run, settings: Settings, records: Sequence[ImageRecord], st
 
 
 def put_to_use(
-    run: runs.Run,
+    run: run_folder.Run,
     settings: Settings,
     records: Sequence[ImageRecord],
     ended: Mapping[str, object],
@@ -402,9 +403,9 @@ def put_to_use(
         heading: printed before the figures.
     """
     export_onnx(run, [record for record in records if record.split == "val"], settings)
-    model = scoring.load_model(run.next_model, settings.score.threads, settings.limits)
+    model = onnx_session.load_model(run.next_model, settings.score.threads, settings.limits)
     results = {
-        split: scoring.score_files(
+        split: onnx_session.score_files(
             model,
             [r for r in records if r.split == split],
             settings.image,
@@ -414,7 +415,7 @@ def put_to_use(
     }
     calibration = Calibration(*fit_calibration(results["val"].is_real, results["val"].scores))
     ended = dict(ended, calibration=calibration)
-    runs.put_in_force(run, runs.read_record(run).model_copy(update=ended), settings)
+    run_folder.put_in_force(run, run_folder.read_record(run).model_copy(update=ended), settings)
     print(f"\n{heading}")
     prior_fake = settings.predict.prior_fake
     for split, result in results.items():
@@ -430,14 +431,14 @@ def put_to_use(
 def network_with(weights: Path, settings: Settings):
     """Build the network of the settings, and give it the weights of a `.keras` file."""
     with libraries_quiet():  # TensorFlow tells which processor it was built for
-        from deepfake_audio.callbacks import load_weights
+        from deepfake_audio.training.callbacks import load_weights
 
     network = build_network(settings)
     load_weights(network, weights, settings.limits)
     return network
 
 
-def export_onnx(run: runs.Run, records: Sequence[ImageRecord], settings: Settings) -> None:
+def export_onnx(run: run_folder.Run, records: Sequence[ImageRecord], settings: Settings) -> None:
     """Write the kept network up to its score as ONNX, and check that it gives the same scores."""
     from model import score_model
 
@@ -451,8 +452,8 @@ def export_onnx(run: runs.Run, records: Sequence[ImageRecord], settings: Setting
     with replacing(run.next_model) as partial, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the converter itself
         scores.export(partial, format="onnx", verbose=False)
-    received = scoring.score_images(
-        scoring.load_model(run.next_model, settings.score.threads, settings.limits), images
+    received = onnx_session.score_images(
+        onnx_session.load_model(run.next_model, settings.score.threads, settings.limits), images
     )
     difference = np.abs(probability(received, prior_fake=0.5) - expected).max()
     if difference > EXPORT_TOLERANCE:

@@ -34,15 +34,16 @@ import prepare
 import train
 from benchmarks import ROOT
 from benchmarks.lfcc_gmm import lfcc_gmm_scores
-from deepfake_audio.arguments import Parser
-from deepfake_audio.calibration import Calibration, fit_calibration
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import MANIFEST_FIELDS, read_records
-from deepfake_audio.errors import EXIT_OK, EXIT_SOME_FAILED, UserError, script
-from deepfake_audio.evaluation import evaluate_scores
-from deepfake_audio.runs import RUNS
-from deepfake_audio.score_files import make_table
-from deepfake_audio.tables import format_groups, in_brackets, with_interval
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset.manifest import MANIFEST_FIELDS, read_records
+from deepfake_audio.errors import UserError
+from deepfake_audio.evaluation.score_formats import make_table
+from deepfake_audio.evaluation.summary import evaluate_scores
+from deepfake_audio.evaluation.text_report import format_groups, in_brackets, with_interval
+from deepfake_audio.models.calibration import Calibration, fit_calibration
+from deepfake_audio.models.run_folder import RUNS
 from deepfake_audio.vocabulary import SPLITS, WITH_DELAY, ImageRecord
 
 TUTORIAL = ROOT / "benchmarks" / "tutorial.yaml"

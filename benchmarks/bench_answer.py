@@ -63,7 +63,7 @@ def least_seconds(work: Callable[[], object]) -> float:
 def make_run(folder: Path):
     """Train for one epoch on the sample in `folder`, and return the run."""
     import train
-    from deepfake_audio.runs import Run
+    from deepfake_audio.models.run_folder import Run
 
     here = Path.cwd()
     os.chdir(folder)
@@ -78,8 +78,9 @@ def make_run(folder: Path):
 
 def images_of(paths: Sequence[Path], settings) -> np.ndarray:
     """Return all windows of some recordings as images, uint8 `(images, height, width, 1)`."""
-    from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
-    from deepfake_audio.images import fit_image
+    from deepfake_audio.audio.windows import open_recording, recording_windows
+    from deepfake_audio.features.image_files import fit_image
+    from deepfake_audio.features.spectrogram import spectrogram_image
 
     audio = settings.audio
     return np.stack(
@@ -95,8 +96,8 @@ def measure(args: Sequence[str]) -> list[Row]:
     """Return the rows of this benchmark."""
     import keras
 
-    from deepfake_audio import scoring
-    from deepfake_audio.config import load_settings
+    from deepfake_audio.config.loading import load_settings
+    from deepfake_audio.models import onnx_session
 
     settings, paths = load_settings(), sample_clips(args)
     image = next((ROOT / "data" / "sample" / "test" / "real").glob("*.png"))
@@ -105,14 +106,14 @@ def measure(args: Sequence[str]) -> list[Row]:
         own = [sys.executable, str(ROOT / "predict.py"), "--run", "timed", str(image)]
         with_keras = [sys.executable, "-c", KERAS_SCRIPT, str(run.keras_model), str(image)]
         cold, cold_keras = (processor_seconds(c, Path(name)) for c in (own, with_keras))
-        session = scoring.load_model(run.onnx_model, threads=1)
+        session = onnx_session.load_model(run.onnx_model, threads=1)
         model = keras.models.load_model(run.keras_model)
     batch_size = settings.score.batch_size
     count = len(images_of(paths, settings))
 
     def ours() -> list:
         stream = ((None, image) for image in images_of(paths, settings))
-        return list(scoring.score_stream(session, stream, batch_size))
+        return list(onnx_session.score_stream(session, stream, batch_size))
 
     def theirs(make_images: Callable[[], np.ndarray]) -> np.ndarray:
         images = make_images().astype(np.float32)

@@ -27,27 +27,20 @@ from joblib import delayed
 from tqdm import tqdm
 
 import predict
-from deepfake_audio.arguments import Parser
-from deepfake_audio.audio import read_audio
-from deepfake_audio.calibration import VERDICTS, Calibration
-from deepfake_audio.codecs import CODECS, write_coded
-from deepfake_audio.corpora import Clip, read_corpus
-from deepfake_audio.errors import (
-    EXIT_OK,
-    EXIT_SOME_FAILED,
-    OutputError,
-    UserError,
-    report,
-    script,
-    speaking_of,
-)
-from deepfake_audio.evaluation import evaluate_scores
-from deepfake_audio.files import check_file, is_file
-from deepfake_audio.processes import in_processes
-from deepfake_audio.runs import open_run
-from deepfake_audio.score_files import make_table
-from deepfake_audio.settings import Settings
-from deepfake_audio.tables import in_brackets
+from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.corpora.reading import Clip, read_corpus
+from deepfake_audio.errors import OutputError, UserError, report, speaking_of
+from deepfake_audio.evaluation.score_formats import make_table
+from deepfake_audio.evaluation.summary import evaluate_scores
+from deepfake_audio.evaluation.text_report import in_brackets
+from deepfake_audio.models.calibration import VERDICTS, Calibration
+from deepfake_audio.models.run_folder import open_run
+from deepfake_audio.system.atomic_files import check_file, is_file
+from deepfake_audio.system.workers import in_processes
 
 USES = {  # codec, sample rate in Hz, thousands of bits a second
     "mp3-64": ("mp3", 44_100, 64),

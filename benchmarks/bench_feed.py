@@ -29,10 +29,10 @@ import keras
 import numpy as np
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import list_images
-from deepfake_audio.feed import ImageFeed, SpectrogramGenerator
-from deepfake_audio.images import ImageCache, read_image
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset.manifest import list_images
+from deepfake_audio.features.image_files import ImageCache, read_image
+from deepfake_audio.training.generator import ImageFeed, SpectrogramGenerator
 from deepfake_audio.vocabulary import LABELS
 
 SAMPLE = ROOT / "data" / "sample"

@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from deepfake_audio.config import load_settings
-from deepfake_audio.evaluation import detection_costs
-from deepfake_audio.groups import bootstrap_eers
-from deepfake_audio.intervals import bootstrap_intervals, group_scores
-from deepfake_audio.metrics import score_figures
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.evaluation.bootstrap import bootstrap_intervals, group_scores
+from deepfake_audio.evaluation.breakdown import bootstrap_eers
+from deepfake_audio.evaluation.metrics import score_figures
+from deepfake_audio.evaluation.summary import detection_costs
 
 SPEAKERS, ATTACKS = 67, 100
 SHARE_REAL = 0.1

@@ -49,7 +49,7 @@ def least_seconds(work: Callable[[], object], rounds: int = 3) -> float:
 
 def images_per_second(config) -> tuple[float, int]:
     """Return how many images a second a network learns from, and its multiplications."""
-    from deepfake_audio.config import load_settings
+    from deepfake_audio.config.loading import load_settings
     from train import compiled_model
 
     settings = load_settings(config)

@@ -30,11 +30,12 @@ import soxr
 from scipy import fft
 
 from benchmarks import Row, sample_clips
-from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
-from deepfake_audio.config import load_settings
-from deepfake_audio.corpora import Clip
-from deepfake_audio.drawing import Drawing, Job, draw_all, draw_clip, write_png
-from deepfake_audio.images import PNG_PARAMETERS
+from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.rendering import Drawing, Job, draw_all, draw_clip, write_png
+from deepfake_audio.features.image_files import PNG_PARAMETERS
+from deepfake_audio.features.spectrogram import spectrogram_image
 
 SETTINGS = load_settings()
 AUDIO = SETTINGS.audio

@@ -19,13 +19,14 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.metrics import roc_auc_score
 
-from deepfake_audio.arguments import Parser
-from deepfake_audio.audio import drawn_rate_figures_db
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import read_audio_settings, read_records
-from deepfake_audio.errors import EXIT_OK, UserError, script
-from deepfake_audio.images import read_image
-from deepfake_audio.settings import AudioSettings
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, script
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.schema import AudioSettings
+from deepfake_audio.dataset.manifest import read_audio_settings, read_records
+from deepfake_audio.errors import UserError
+from deepfake_audio.features.image_files import read_image
+from deepfake_audio.features.spectrogram import drawn_rate_figures_db
 
 FEWEST_FILES = 5
 

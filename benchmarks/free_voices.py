@@ -20,8 +20,8 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from deepfake_audio.audio import open_recording, read_audio, trim_edges
-from deepfake_audio.config import load_settings
+from deepfake_audio.audio.windows import open_recording, read_audio, trim_edges
+from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import UserError, report
 
 SUFFIXES = {".g722", ".ogg", ".opus", ".wav"}

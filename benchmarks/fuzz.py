@@ -33,23 +33,24 @@ import numpy as np
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from deepfake_audio import history, runs
-from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
-from deepfake_audio.config import load_settings
-from deepfake_audio.corpora import read_corpus
-from deepfake_audio.dataset import (
+from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.corpora.reading import read_corpus
+from deepfake_audio.dataset.journal import NUISANCES, is_whole, read_journal
+from deepfake_audio.dataset.manifest import (
     AUDIO_SETTINGS,
     read_audio_settings,
     read_manifest,
     write_audio_settings,
 )
 from deepfake_audio.errors import UserError
-from deepfake_audio.files import replacing
-from deepfake_audio.images import read_image
-from deepfake_audio.journal import NUISANCES, is_whole, read_journal
-from deepfake_audio.onnx_graph import check_graph
-from deepfake_audio.quiet import libraries_quiet
-from deepfake_audio.score_files import ScoreTable, read_asv_scores, read_scores
+from deepfake_audio.evaluation.score_formats import ScoreTable, read_asv_scores, read_scores
+from deepfake_audio.features.image_files import read_image
+from deepfake_audio.features.spectrogram import spectrogram_image
+from deepfake_audio.models import history, run_folder
+from deepfake_audio.models.onnx_check import check_graph
+from deepfake_audio.system.atomic_files import replacing
+from deepfake_audio.system.stderr import libraries_quiet
 from deepfake_audio.vocabulary import JOURNAL
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,7 +112,7 @@ def fuzz_asv_scores(path: Path) -> object:
 
 
 def fuzz_history(path: Path) -> object:
-    return json.dumps(history.read_history(runs.Run(path.parent)))  # a loss may be no number
+    return json.dumps(history.read_history(run_folder.Run(path.parent)))  # a loss may be no number
 
 
 def fuzz_journal(path: Path) -> object:
@@ -124,7 +125,7 @@ def fuzz_audio_settings(path: Path) -> object:
 
 def fuzz_weights(path: Path) -> object:
     with libraries_quiet():  # TensorFlow, imported by this target's processes alone
-        from deepfake_audio.callbacks import load_weights
+        from deepfake_audio.training.callbacks import load_weights
 
         network = small_network()
         load_weights(network, path, SETTINGS.limits)
@@ -148,7 +149,7 @@ def fuzz_model(path: Path) -> object:
 
 
 def fuzz_record(path: Path) -> object:
-    return runs.read_record(runs.Run(path.parent)).model_dump_json()
+    return run_folder.read_record(run_folder.Run(path.parent)).model_dump_json()
 
 
 def image_seeds() -> list[tuple[str, bytes]]:
@@ -199,7 +200,7 @@ def text_seeds(name: str, *texts: str) -> list[tuple[str, bytes]]:
 
 
 def record_seed() -> bytes:
-    record = runs.new_record(SETTINGS, "data", images_from_audio=True)
+    record = run_folder.new_record(SETTINGS, "data", images_from_audio=True)
     return record.model_dump_json(indent=1).encode()
 
 

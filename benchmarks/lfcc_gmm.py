@@ -12,8 +12,8 @@ from joblib import delayed
 from scipy import fft
 from sklearn.mixture import GaussianMixture
 
-from deepfake_audio.audio import read_audio
-from deepfake_audio.processes import in_processes
+from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.system.workers import in_processes
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_SAMPLES, HOP_SAMPLES, FFT_SAMPLES = 320, 160, 512

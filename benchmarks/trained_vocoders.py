@@ -42,8 +42,9 @@ from benchmarks.vocoder_networks import (
     OfSpectrum,
     say,
 )
-from deepfake_audio.arguments import Parser
-from deepfake_audio.errors import EXIT_OK, UserError, script
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, script
+from deepfake_audio.errors import UserError
 
 JUDGED_FROM = 0.1  # share of the time after which the discriminators are listened to
 MEL_WEIGHT, MATCHING_WEIGHT = 15.0, 2.0

@@ -21,12 +21,12 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 
-from deepfake_audio.audio import row_frequencies_hz  # noqa: E402
-from deepfake_audio.config import load_settings  # noqa: E402
-from deepfake_audio.dataset import read_audio_settings, read_records  # noqa: E402
-from deepfake_audio.distortions import WHITE, make_distortion  # noqa: E402
-from deepfake_audio.feed import SpectrogramGenerator  # noqa: E402
-from deepfake_audio.plots import plot_spectrogram  # noqa: E402
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset.manifest import read_audio_settings, read_records
+from deepfake_audio.features.spectrogram import row_frequencies_hz
+from deepfake_audio.plotting import plot_spectrogram
+from deepfake_audio.training.augmentation import WHITE, make_distortion
+from deepfake_audio.training.generator import SpectrogramGenerator
 
 PAIR = "en_US_f_Allison"
 SEED = 8  # its draws are strong enough to be seen, and none is extreme

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from deepfake_audio.dataset import MANIFEST_FIELDS
+from deepfake_audio.dataset.manifest import MANIFEST_FIELDS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Started in a shell's background, a process and its children ignore Ctrl-C, which tests send.

@@ -1,7 +1,7 @@
 import pytest
 
 import prepare
-from deepfake_audio.arguments import Parser
+from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.errors import UserError
 
 DASHES = "; -- stands before names that begin with a dash"

@@ -11,21 +11,23 @@ import pytest
 import soundfile
 
 from conftest import ROOT
-from deepfake_audio import decoding
-from deepfake_audio.audio import (
+from deepfake_audio.audio import decoding
+from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.windows import (
     cut_windows,
-    group_delay_samples,
     open_recording,
     read_audio,
     recording_windows,
+    trim_edges,
+)
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.errors import UserError
+from deepfake_audio.features.spectrogram import (
+    group_delay_samples,
     row_frequencies_hz,
     spectrogram_db,
     spectrogram_image,
-    trim_edges,
 )
-from deepfake_audio.codecs import CODECS, write_coded
-from deepfake_audio.config import load_settings
-from deepfake_audio.errors import UserError
 
 AUDIO = load_settings().audio
 RATE_HZ = AUDIO.sample_rate_hz
@@ -318,8 +320,9 @@ def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path):
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image\n"
-        "from deepfake_audio.config import load_settings\n"
+        "from deepfake_audio.audio.windows import open_recording, recording_windows\n"
+        "from deepfake_audio.config.loading import load_settings\n"
+        "from deepfake_audio.features.spectrogram import spectrogram_image\n"
         "audio = load_settings().audio\n"
         "recording = open_recording(Path(sys.argv[1]), audio)\n"
         "for _, window in recording_windows(recording, audio): spectrogram_image(window, audio)\n"

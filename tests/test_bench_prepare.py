@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 from benchmarks import bench_prepare
 from conftest import ROOT
-from deepfake_audio.journal import is_whole
+from deepfake_audio.dataset.journal import is_whole
 
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("real_*.flac"))[:2]
 

@@ -12,9 +12,9 @@ import calibrate
 import evaluate
 import predict
 from conftest import draw_image, make_data_folder
-from deepfake_audio import runs, scoring
-from deepfake_audio.dataset import check_images, read_records
-from deepfake_audio.images import encode_png
+from deepfake_audio.dataset.manifest import check_images, read_records
+from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.models import onnx_session, run_folder
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def test_probabilities_fit_and_the_order_stays(elsewhere, capsys):
     assert after["cllr"] < before["cllr"] - 0.05
     assert after["eer"] == before["eer"]
     assert after["roc_auc"] == before["roc_auc"]
-    known = check_images(read_records(elsewhere), runs.open_run("dark")[2].image).fingerprint
-    assert runs.open_run("dark")[1].learnt == [known]
+    known = check_images(read_records(elsewhere), run_folder.open_run("dark")[2].image).fingerprint
+    assert run_folder.open_run("dark")[1].learnt == [known]
     assert "Run dark, epoch" in (told := capsys.readouterr().out) and "calibrated on dark" in told
 
 
@@ -89,12 +89,12 @@ def test_by_reals_alone_few_of_them_are_called_fake(elsewhere, alone, capsys):
     assert [line[:22].strip() for line in lines[3:6]] == [
         f"real called {v}" for v in calibrate.VERDICTS
     ]
-    old, new = (runs.open_run(name)[1].calibration for name in ("first", "dark"))
+    old, new = (run_folder.open_run(name)[1].calibration for name in ("first", "dark"))
     assert new.slope == old.slope and new.intercept >= old.intercept
     records = [r for r in read_records(elsewhere) if r.label == "real" and r.split != "test"]
-    run, _, settings = runs.open_run("dark")
-    model = scoring.load_model(run.onnx_model, 1, settings.limits)
-    llr = new.llr(scoring.score_files(model, records, settings.image, 8).scores)
+    run, _, settings = run_folder.open_run("dark")
+    model = onnx_session.load_model(run.onnx_model, 1, settings.limits)
+    llr = new.llr(onnx_session.score_files(model, records, settings.image, 8).scores)
     assert np.mean(llr <= 0) <= 0.1  # as evaluate.py counts
     if new.intercept > old.intercept:  # and no further
         assert np.mean(llr - 2e-6 <= 0) > 0.1 - 1 / 60
@@ -107,15 +107,15 @@ def test_files_for_test_are_not_fitted_on(elsewhere):
     rows = (elsewhere / "manifest.csv").read_text().splitlines(keepends=True)
     (elsewhere / "manifest.csv").write_text("".join(row for row in rows if ",test," not in row))
     assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "less"]) == 0
-    whole, less = (runs.open_run(name)[1].calibration for name in ("whole", "less"))
+    whole, less = (run_folder.open_run(name)[1].calibration for name in ("whole", "less"))
     assert whole == less
 
 
 def test_on_the_images_of_its_training_validation_alone_is_used(elsewhere, capsys):
-    ours = runs.open_run("first")[1].calibration
+    ours = run_folder.open_run("first")[1].calibration
     assert calibrate.main(["--data", "data/tiny", "--run", "first", "--name", "again"]) == 0
     assert capsys.readouterr().out.startswith("24 files of data/tiny\n")
-    again = runs.open_run("again")[1].calibration
+    again = run_folder.open_run("again")[1].calibration
     assert (again.slope, again.intercept) == pytest.approx((ours.slope, ours.intercept))
 
 
@@ -132,7 +132,7 @@ def test_the_new_run_judges_and_the_old_one_is_as_it_was(elsewhere, capsys):
     assert predict.main(["--json", "data/dark/test/real/00.png"]) == 0  # the newest run
     judged = json.loads(capsys.readouterr().out)
     assert judged["run"] == "dark-1"
-    record = runs.open_run("dark-1")[1]
+    record = run_folder.open_run("dark-1")[1]
     assert judged["p_real"] == pytest.approx(
         float(record.calibration.probability_real(judged["score"], 0.5)), abs=1e-5
     )

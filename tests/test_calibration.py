@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deepfake_audio.calibration import (
+from deepfake_audio.models.calibration import (
     Calibration,
     brier_score,
     class_weights,

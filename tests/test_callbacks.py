@@ -10,10 +10,10 @@ import export
 import predict
 import train
 from conftest import TINY_SETTINGS, make_data_folder
-from deepfake_audio import history, runs
-from deepfake_audio.callbacks import AveragedWeights, EpochRecorder, measure_batches
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import read_records
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.models import history, run_folder
+from deepfake_audio.training.callbacks import AveragedWeights, EpochRecorder, measure_batches
 from model import NothingFound
 
 # One batch an epoch and no dropout: where a training goes on, Keras draws the order of the batches
@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch):
 def trained(name, *overrides, code=0):
     args = ["--run", name, "data.folder=data/tiny", *TINY_SETTINGS, *overrides]
     assert train.main(args) == code
-    return runs.Run(Path("runs", name))
+    return run_folder.Run(Path("runs", name))
 
 
 def interrupt_after(monkeypatch, epochs):
@@ -56,7 +56,7 @@ def test_a_training_with_everything_on_goes_on_as_if_it_had_not_been_stopped(mon
         interrupt_after(stopped, 3)
         trained("stopped", *EVERYTHING, code=130)
     assert train.main(["--resume", "--run", "stopped"]) == 0
-    stopped = runs.Run(Path("runs/stopped"))
+    stopped = run_folder.Run(Path("runs/stopped"))
     expected = history.read_history(whole)
     for row, other in zip(history.read_history(stopped), expected, strict=True):
         assert row == pytest.approx(other, rel=1e-5)
@@ -74,7 +74,7 @@ def test_where_the_rate_falls_to_0_all_epochs_are_trained_and_the_last_is_kept(c
     rows = history.read_history(run)
     assert len(rows) == 5
     assert history.kept_epoch(rows, "plateau") != 5  # or this says nothing
-    assert runs.read_record(run).best_epoch == 5
+    assert run_folder.read_record(run).best_epoch == 5
     _, validation, model = feed_and_model("train.average_weights=0")
     model.load_weights(run.keras_model)
     assert model.evaluate(validation, verbose=0)[0] == pytest.approx(rows[4]["val_loss"], rel=1e-4)
@@ -91,7 +91,7 @@ def feed_and_model(*overrides):
 
 def test_what_is_validated_and_kept_is_the_average_of_the_weights_of_each_step(tmp_path):
     training, validation, model = feed_and_model("train.batch_size=4")
-    run = runs.Run(tmp_path)
+    run = run_folder.Run(tmp_path)
     recorder = EpochRecorder(run, training, "plateau", AveragedWeights(training))
     steps, after = [], []
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from deepfake_audio.audio import read_audio
-from deepfake_audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.config.schema import CodecName
 from deepfake_audio.errors import OutputError, UserError
-from deepfake_audio.settings import CodecName
 
 RATE_HZ = 16_000
 USES = [

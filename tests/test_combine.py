@@ -14,10 +14,10 @@ import evaluate
 import predict
 import train
 from conftest import TINY_SETTINGS
-from deepfake_audio import runs, scoring
-from deepfake_audio.callbacks import load_weights
-from deepfake_audio.dataset import read_records
+from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import UserError
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.training.callbacks import load_weights
 from model import build_model, score_model
 
 
@@ -44,19 +44,19 @@ def in_copy(combined, tmp_path, monkeypatch) -> Path:
 
 
 def network_scores(name: str) -> np.ndarray:
-    run, _, settings = runs.open_run(name)
-    model = scoring.load_model(run.onnx_model, 1, settings.limits)
+    run, _, settings = run_folder.open_run(name)
+    model = onnx_session.load_model(run.onnx_model, 1, settings.limits)
     records = read_records(Path("data/tiny"))
-    return scoring.score_files(model, records, settings.image, 8).scores
+    return onnx_session.score_files(model, records, settings.image, 8).scores
 
 
 def test_score_is_the_mean_of_all_networks(combined, monkeypatch):
     monkeypatch.chdir(combined)
     first, second, both = (network_scores(name) for name in ("first", "second", "both"))
     np.testing.assert_allclose(both, (first + 2 * second) / 3, atol=1e-5)
-    record, settings = runs.open_run("both")[1:]
+    record, settings = run_folder.open_run("both")[1:]
     assert record.parts == ["first", "second"]
-    parts = (runs.open_run(name)[1] for name in record.parts)
+    parts = (run_folder.open_run(name)[1] for name in record.parts)
     assert record.learnt == sorted({part.data_fingerprint for part in parts})
     assert settings.model.views == ["levels", "time_residual", "levels"]
 
@@ -65,18 +65,18 @@ def test_weights_are_kept_compressed_and_read_back(in_copy):
     path = Path("runs/both/model.keras")
     with zipfile.ZipFile(path) as archive:
         assert path.stat().st_size < sum(member.file_size for member in archive.infolist())
-    run, _, settings = runs.open_run("both")
+    run, _, settings = run_folder.open_run("both")
     network = build_model(settings.model, settings.image)
     load_weights(network, path, settings.limits)
     images = np.random.default_rng(0).integers(0, 256, (4, *settings.image.shape), np.uint8)
-    exported = scoring.load_model(run.onnx_model, 1, settings.limits)
+    exported = onnx_session.load_model(run.onnx_model, 1, settings.limits)
     scores = score_model(network).predict(images.astype(np.float32), verbose=0)[:, 0]
-    np.testing.assert_allclose(scoring.score_images(exported, images), scores, atol=1e-5)
+    np.testing.assert_allclose(onnx_session.score_images(exported, images), scores, atol=1e-5)
 
 
 def test_damaged_weights_are_refused_without_a_traceback(in_copy):
     path = Path("runs/both/model.keras")
-    settings = runs.open_run("both")[2]
+    settings = run_folder.open_run("both")[2]
     network = build_model(settings.model, settings.image)
     whole, refused = path.read_bytes(), 0
     for place in np.linspace(0, len(whole) - 1, 60).astype(int):
@@ -199,7 +199,7 @@ def test_a_part_that_saw_the_validation_files_is_warned_of(in_copy, capsys):
         row | {"audio": row["audio"].replace(row["split"], others[row["split"]])} for row in rows
     ]
     write_table(Path("data/leaky/manifest.csv"), seen)
-    second = combine.Part(*runs.open_run("second"))
+    second = combine.Part(*run_folder.open_run("second"))
     leaky = "data/leaky"
     for folder, told in (
         ("data/tiny", False), ("data/gone", False), (leaky, True), (f"{leaky}/manifest.csv", True),

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from deepfake_audio import runs
-from deepfake_audio.compatibility import choose_settings, drawn_otherwise
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import write_audio_settings
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset.manifest import write_audio_settings
 from deepfake_audio.errors import UserError
+from deepfake_audio.models import run_folder
+from deepfake_audio.models.compatibility import choose_settings, drawn_otherwise
 
 UNSEEN = str(ROOT / "unseen.yaml")
 
@@ -40,7 +40,7 @@ def test_other_audio_settings_are_refused_wherever_they_stand(drawn, place):
 
 
 def test_images_drawn_otherwise_than_a_run_s_are_told(drawn):
-    mine = runs.Run(Path("runs/mine"))
+    mine = run_folder.Run(Path("runs/mine"))
     ours = load_settings(UNSEEN)
     assert drawn_otherwise(drawn, ours, mine) == []
     audio = ours.audio.model_copy(update={"db_range": 30.0, "window_overlap": 0.25})

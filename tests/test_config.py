@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from conftest import FRAME_RATES, ROOT
-from deepfake_audio.config import load_settings, read_settings, write_settings
+from deepfake_audio.config.loading import load_settings, read_settings, write_settings
+from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import UserError
-from deepfake_audio.settings import Settings
 
 DELAYS = ("audio.delay_fft_samples=512", "image.color=level_delay")
 RATES = (
@@ -150,7 +150,7 @@ def test_a_stored_file_with_a_missing_setting_is_refused(tmp_path):
 
 
 def test_every_setting_is_read_somewhere():
-    files = [*ROOT.glob("*.py"), *(ROOT / "deepfake_audio").glob("*.py")]
+    files = [*ROOT.glob("*.py"), *(ROOT / "deepfake_audio").rglob("*.py")]
     read = {
         node.attr
         for file in files

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_audio.corpora import CORPORA, Clip, Corpus, detect_corpus, read_clip_list, read_corpus
+from deepfake_audio.corpora.reading import (
+    CORPORA,
+    Clip,
+    Corpus,
+    detect_corpus,
+    read_clip_list,
+    read_corpus,
+)
 from deepfake_audio.errors import UserError
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 

@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from deepfake_audio.corpora import read_corpus
-from deepfake_audio.decoding import read_blocks
+from deepfake_audio.audio.decoding import read_blocks
+from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 from test_corpora import put_audio, put_text
 

@@ -4,8 +4,8 @@ import shutil
 import pytest
 
 from conftest import make_data_folder
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import (
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset.manifest import (
     check_classes,
     check_images,
     read_audio_settings,

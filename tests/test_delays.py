@@ -13,8 +13,8 @@ import predict
 import prepare
 import train
 from conftest import FRAME_RATES, ROOT, TINY_SETTINGS
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import read_records
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.vocabulary import MIDDLE
 
 DRAWN = (

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from deepfake_audio import distortions
-from deepfake_audio.audio import spectrogram_image
-from deepfake_audio.config import load_settings
+from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import UserError
+from deepfake_audio.features.spectrogram import spectrogram_image
+from deepfake_audio.training import augmentation
 from deepfake_audio.vocabulary import MIDDLE
 
 LEVELS_PER_DB = 255 / 80
@@ -50,7 +50,7 @@ def runs_of(marked):
 def test_roll_keeps_all_frames_in_their_circular_order():
     starts = set()
     for seed in DRAWS:
-        columns = changed(distortions.roll_time, ramp(), seed, share=0.25)[0, :, 0]
+        columns = changed(augmentation.roll_time, ramp(), seed, share=0.25)[0, :, 0]
         start = int(columns[0])
         np.testing.assert_array_equal(columns, (np.arange(60) + start) % 60)
         starts.add((start + 30) % 60 - 30)
@@ -61,7 +61,7 @@ def test_roll_keeps_all_frames_in_their_circular_order():
 def test_gain_is_one_offset_in_db_over_the_whole_image():
     offsets = []
     for seed in DRAWS:
-        image = changed(distortions.change_gain, grey(), seed, reach_db=6,
+        image = changed(augmentation.change_gain, grey(), seed, reach_db=6,
                         levels_per_db=LEVELS_PER_DB)  # fmt: skip
         assert np.ptp(image) == 0
         offsets.append((image[0, 0, 0] - 100) / LEVELS_PER_DB)
@@ -72,7 +72,7 @@ def test_gain_is_one_offset_in_db_over_the_whole_image():
 def test_color_is_a_smooth_curve_over_frequency_and_the_same_at_all_times():
     peaks = []
     for seed in DRAWS:
-        image = changed(distortions.color_channel, grey(), seed, reach_db=10,
+        image = changed(augmentation.color_channel, grey(), seed, reach_db=10,
                         levels_per_db=LEVELS_PER_DB)  # fmt: skip
         assert np.ptp(image, axis=1).max() == 0
         curve_db = (image[:, 0, 0] - 100) / LEVELS_PER_DB
@@ -85,19 +85,19 @@ def test_color_is_a_smooth_curve_over_frequency_and_the_same_at_all_times():
 def test_noise_adds_its_power_to_silence_and_leaves_loud_sound():
     for seed in DRAWS:
         how = {"reach_db": 30, "levels_per_db": LEVELS_PER_DB}
-        noise_db = changed(distortions.add_noise, grey(0.0), seed, **how) / LEVELS_PER_DB
+        noise_db = changed(augmentation.add_noise, grey(0.0), seed, **how) / LEVELS_PER_DB
         floor_power = np.mean(10 ** (noise_db.astype(float) / 10)) - 1  # black itself counts as 1
         rng = np.random.default_rng(seed)
         rng.standard_exponential((80, 60, 1), np.float32)
         assert floor_power == pytest.approx(10 ** (rng.uniform(0, 30) / 10), rel=0.1)
-        loud = changed(distortions.add_noise, grey(250.0), seed, **how)
+        loud = changed(augmentation.add_noise, grey(250.0), seed, **how)
         np.testing.assert_allclose(loud, 250, atol=0.01)
 
 
 @pytest.fixture(scope="module")
 def noise():
     drawn = load_settings(ROOT / "unseen.yaml")
-    return distortions.draw_noise(drawn.audio, drawn.image)
+    return augmentation.draw_noise(drawn.audio, drawn.image)
 
 
 def test_drawn_noise_has_a_mean_power_of_one_and_delays_all_over_its_frames(noise):
@@ -111,7 +111,7 @@ def test_noise_brings_its_own_delays_where_it_is_stronger_than_the_sound(noise):
     image = np.full((256, 96, 2), MIDDLE, np.float32)
     image[:, :48, 0], image[:, 48:, 0] = 0, 250
     for seed in DRAWS[:5]:
-        out = changed(distortions.add_noise, image, seed, reach_db=30, noise=noise,
+        out = changed(augmentation.add_noise, image, seed, reach_db=30, noise=noise,
                       levels_per_db=LEVELS_PER_DB)  # fmt: skip
         np.testing.assert_allclose(out[:, 48:], image[:, 48:], atol=0.01)
         quiet = out[:, :48]
@@ -134,7 +134,7 @@ def test_noise_in_the_picture_is_like_noise_in_the_sound(noise):
     found = []
     for seed in range(300):
         out = images["tone"].copy()
-        distortions.add_noise(out, np.random.default_rng(seed), 60, LEVELS_PER_DB, noise)
+        augmentation.add_noise(out, np.random.default_rng(seed), 60, LEVELS_PER_DB, noise)
         found.append(out)
     closest = min(found, key=lambda out: abs(np.median(out[..., 0]) - np.median(target[..., 0])))
     for at in (25, 50, 75, 90):  # where both are alike, sound may take itself away: below
@@ -146,7 +146,7 @@ def test_noise_in_the_picture_is_like_noise_in_the_sound(noise):
 def test_band_limit_blackens_all_above_one_frequency_and_nothing_below():
     edges = []
     for seed in DRAWS:
-        image = changed(distortions.limit_band, grey(), seed, lowest_hz=4000, row_hz=ROW_HZ)
+        image = changed(augmentation.limit_band, grey(), seed, lowest_hz=4000, row_hz=ROW_HZ)
         black = image[:, 0, 0] == 0
         np.testing.assert_array_equal(image[~black], 100)
         assert (np.diff(black.astype(int)) <= 0).all()
@@ -158,7 +158,7 @@ def test_band_limit_blackens_all_above_one_frequency_and_nothing_below():
 def test_time_masks_cover_up_to_their_share_with_the_mean():
     widths = []
     for seed in DRAWS:
-        image = changed(distortions.mask_time, ramp() * 2, seed, masks=1, share=0.2)
+        image = changed(augmentation.mask_time, ramp() * 2, seed, masks=1, share=0.2)
         masked = (image == np.float32(59)).all(axis=(0, 2))
         assert len(runs_of(masked)) <= 1
         widths.append(masked.sum())
@@ -171,7 +171,7 @@ def test_frequency_masks_cover_up_to_their_width_with_the_mean():
     image = np.repeat(np.arange(80, dtype=np.float32), 60).reshape(80, 60, 1) * 2
     widths = []
     for seed in DRAWS:
-        out = changed(distortions.mask_frequencies, image, seed, masks=1, widest_hz=1000,
+        out = changed(augmentation.mask_frequencies, image, seed, masks=1, widest_hz=1000,
                       row_hz=ROW_HZ)  # fmt: skip
         masked = (out == np.float32(79)).all(axis=(1, 2))
         assert len(runs_of(masked)) <= 1
@@ -183,7 +183,7 @@ def test_frequency_masks_cover_up_to_their_width_with_the_mean():
 @pytest.mark.parametrize("override", ["time_masks=1", "frequency_masks=1"])
 def test_masks_cover_each_channel_with_its_own_mean(override):
     image = np.concatenate([ramp() * 2, ramp() + 90], axis=2)
-    out = changed(distortions.make_distortion(settings(override), ROW_HZ, LEVELS_PER_DB), image, 1)
+    out = changed(augmentation.make_distortion(settings(override), ROW_HZ, LEVELS_PER_DB), image, 1)
     covered = (out != image).any(axis=2)
     assert covered.any()
     np.testing.assert_allclose(out[covered], np.tile([59, 119.5], (covered.sum(), 1)))
@@ -192,20 +192,20 @@ def test_masks_cover_each_channel_with_its_own_mean(override):
 def test_more_masks_cover_more():
     shares = []
     for masks in (1, 5):
-        out = [changed(distortions.mask_time, ramp() * 2, seed, masks=masks, share=0.2)
+        out = [changed(augmentation.mask_time, ramp() * 2, seed, masks=masks, share=0.2)
                for seed in DRAWS]  # fmt: skip
         shares.append(np.mean([(image == np.float32(59)).mean() for image in out]))
     assert shares[1] > 2 * shares[0]
 
 
 def test_all_are_off_as_shipped():
-    assert distortions.make_distortion(settings(), ROW_HZ, LEVELS_PER_DB) is None
+    assert augmentation.make_distortion(settings(), ROW_HZ, LEVELS_PER_DB) is None
 
 
 @pytest.mark.parametrize("override", ALL_ON)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_each_setting_alone_changes_images_and_all_channels_alike(override, channels):
-    distort = distortions.make_distortion(settings(override), ROW_HZ, LEVELS_PER_DB)
+    distort = augmentation.make_distortion(settings(override), ROW_HZ, LEVELS_PER_DB)
     image = np.repeat(ramp() * 3, channels, axis=2)
     before = image.copy()
     for seed in range(5):
@@ -215,11 +215,11 @@ def test_each_setting_alone_changes_images_and_all_channels_alike(override, chan
 
 
 def test_all_together_stay_within_the_image_and_depend_on_the_generator_alone():
-    distort = distortions.make_distortion(settings(*ALL_ON), ROW_HZ, LEVELS_PER_DB)
+    distort = augmentation.make_distortion(settings(*ALL_ON), ROW_HZ, LEVELS_PER_DB)
     first, other = (changed(distort, ramp(), seed) for seed in (1, 2))
     assert (first != other).any()
 
 
 def test_band_limit_above_the_image_is_told():
     with pytest.raises(UserError, match=r"Received: 9000, but they end at 7950"):
-        distortions.make_distortion(settings("band_limit_hz=9000"), ROW_HZ, LEVELS_PER_DB)
+        augmentation.make_distortion(settings("band_limit_hz=9000"), ROW_HZ, LEVELS_PER_DB)

@@ -16,7 +16,7 @@ import predict
 import prepare
 import train
 from conftest import ROOT
-from deepfake_audio.config import load_settings
+from deepfake_audio.config.loading import load_settings
 
 README, CONTRIBUTING = (
     (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")
@@ -129,5 +129,5 @@ def test_what_the_layout_names_is_there():
 
 
 def test_every_module_is_in_the_layout():
-    for path in [*ROOT.glob("*.py"), *(ROOT / "deepfake_audio").glob("[a-z]*.py")]:
+    for path in [*ROOT.glob("*.py"), *(ROOT / "deepfake_audio").rglob("[a-z]*.py")]:
         assert f"`{path.relative_to(ROOT)}`" in CONTRIBUTING, path

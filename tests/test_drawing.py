@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from deepfake_audio.codecs import CODECS
-from deepfake_audio.config import load_settings
-from deepfake_audio.corpora import Clip
-from deepfake_audio.dataset import read_records
-from deepfake_audio.drawing import Drawing, Job, draw_all, draw_clip
+from deepfake_audio.audio.codecs import CODECS
+from deepfake_audio.audio.quality import measure_nuisances
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.journal import is_whole, read_journal
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.rendering import Drawing, Job, draw_all, draw_clip
 from deepfake_audio.errors import UserError
-from deepfake_audio.journal import is_whole, read_journal
-from deepfake_audio.nuisances import measure_nuisances
 from deepfake_audio.vocabulary import JOURNAL
 
 AUDIO = load_settings().audio
@@ -139,7 +139,7 @@ def test_images_that_a_killed_drawing_replaced_are_drawn_again(drawing, tmp_path
         draw_clip(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("deepfake_audio.drawing.draw_clip", draw_and_die)
+    monkeypatch.setattr("deepfake_audio.dataset.rendering.draw_clip", draw_and_die)
     with pytest.raises(KeyboardInterrupt):
         draw_all([job], replace(drawing, max_windows=0), workers=1)
     monkeypatch.undo()

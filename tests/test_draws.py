@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfake_audio.draws import draw_epoch, group_images
+from deepfake_audio.training.sampling import draw_epoch, group_images
 from deepfake_audio.vocabulary import ImageRecord
 
 REALS = {("a", ""): 40, ("b", ""): 3}

@@ -5,7 +5,8 @@ import sys
 import time
 
 from conftest import ROOT
-from deepfake_audio.errors import UserError, one_line, script
+from deepfake_audio.cli.script import script
+from deepfake_audio.errors import UserError, one_line
 
 
 def test_user_error_is_one_line_on_stderr_and_exit_code_2(capsys):
@@ -100,7 +101,7 @@ def test_undecodable_file_names_can_be_printed():
 def test_a_reader_that_goes_away_ends_the_script_quietly():
     code = (
         "import sys\n"
-        "from deepfake_audio.errors import script\n"
+        "from deepfake_audio.cli.script import script\n"
         "@script\n"
         "def main(argv=None):\n"
         "    for _ in range(100_000): print('line')\n"

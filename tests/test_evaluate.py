@@ -13,9 +13,8 @@ import pytest
 
 import evaluate
 from conftest import draw_image, make_data_folder
-from deepfake_audio import runs
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import (
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset.manifest import (
     FileCounts,
     Origin,
     check_images,
@@ -23,10 +22,11 @@ from deepfake_audio.dataset import (
     write_audio_settings,
     write_origin,
 )
-from deepfake_audio.evaluation import evaluate_scores
-from deepfake_audio.pictures import draw_scores
-from deepfake_audio.report import summary
-from deepfake_audio.score_files import make_table
+from deepfake_audio.evaluation.figures import draw_scores
+from deepfake_audio.evaluation.html_report import summary
+from deepfake_audio.evaluation.score_formats import make_table
+from deepfake_audio.evaluation.summary import evaluate_scores
+from deepfake_audio.models import run_folder
 
 QUICK = "evaluate.bootstrap=0"
 
@@ -232,7 +232,7 @@ def test_what_predict_would_leave_out_of_sound_is_told(run):
     )
     asked = "predict.min_bandwidth_hz=4200"
     assert told not in warnings_of(asked)  # images that nobody knows to be of sound
-    write_audio_settings(Path("data/tiny"), runs.open_run("first")[2].audio)
+    write_audio_settings(Path("data/tiny"), run_folder.open_run("first")[2].audio)
     assert told in warnings_of(asked)
     assert told in warnings_of(asked, "--data", "data/tiny/manifest.csv")
     assert not any("leave out" in line for line in warnings_of())
@@ -269,7 +269,9 @@ def test_images_that_the_run_knows_do_not_count_together(run, capsys):
     shutil.copytree(run, "runs/fitted")
     record = json.loads(Path("runs/fitted/run.json").read_text())
     make_wild(Path("wild"))
-    known = check_images(read_records(Path("wild")), runs.open_run("first")[2].image).fingerprint
+    known = check_images(
+        read_records(Path("wild")), run_folder.open_run("first")[2].image
+    ).fingerprint
     Path("runs/fitted/run.json").write_text(json.dumps(record | {"learnt": [known]}))
     cv2.imwrite("data/tiny/test/real/00.png", draw_image("real", 999))
     for name, data in (("first", "data/tiny"), ("first", "copy"), ("fitted", "wild")):

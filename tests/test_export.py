@@ -7,9 +7,9 @@ import pytest
 
 import combine
 import export
-from deepfake_audio import runs, scoring
-from deepfake_audio.config import read_settings
-from deepfake_audio.dataset import read_records
+from deepfake_audio.config.loading import read_settings
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.models import onnx_session, run_folder
 
 
 def test_exports_give_kerass_scores(in_workspace, capsys):
@@ -17,12 +17,12 @@ def test_exports_give_kerass_scores(in_workspace, capsys):
     printed = capsys.readouterr().out
     rows = {line[:14].strip(): line.split() for line in printed.splitlines() if "e-0" in line}
     assert float(rows["ONNX"][-1]) < 1e-5 and float(rows["LiteRT"][-1]) < 1e-5
-    run = runs.Run(in_workspace / "runs" / "first")
+    run = run_folder.Run(in_workspace / "runs" / "first")
     settings = read_settings(run.config)
     records = [r for r in read_records(in_workspace / "data" / "tiny") if r.split == "test"]
     images = np.concatenate(list(export.image_parts(records, settings, 5)))
     assert len(images) == len(records)
-    expected = scoring.score_images(scoring.load_model(run.onnx_model, 1), images)
+    expected = onnx_session.score_images(onnx_session.load_model(run.onnx_model, 1), images)
     exact = export.score_litert(export.load_litert(run.folder / "model.tflite"), images)
     np.testing.assert_allclose(exact, expected, atol=1e-3)
     rounded = export.score_litert(export.load_litert(run.folder / "model-int8.tflite"), images)

@@ -6,12 +6,12 @@ import pytest
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
 from conftest import ROOT, draw_image
-from deepfake_audio.audio import spectrogram_image
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import read_records
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import UserError
-from deepfake_audio.feed import UNCHANGED, ImageFeed, SpectrogramGenerator
-from deepfake_audio.images import ImageCache
+from deepfake_audio.features.image_files import ImageCache
+from deepfake_audio.features.spectrogram import spectrogram_image
+from deepfake_audio.training.generator import UNCHANGED, ImageFeed, SpectrogramGenerator
 from train import make_feeds
 
 SETTINGS = load_settings(None, ["image.height=32", "image.width=32"])

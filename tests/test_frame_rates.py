@@ -9,9 +9,9 @@ import soundfile
 import prepare
 from benchmarks.frame_rates import main as print_table
 from conftest import ROOT
-from deepfake_audio.audio import spectrogram_image
-from deepfake_audio.config import load_settings
-from deepfake_audio.frame_rates import MULTIPLES, frame_rate_lines_db, heard_multiples
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.features.cyclic_spectrum import MULTIPLES, frame_rate_lines_db, heard_multiples
+from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.vocabulary import COLUMNS, ROWS, highest_frame_rate_hz
 
 AUDIO = load_settings(ROOT / "unseen.yaml").audio

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from conftest import draw_scores
-from deepfake_audio import groups as groups_module
-from deepfake_audio.config import load_settings
-from deepfake_audio.evaluation import evaluate_scores
-from deepfake_audio.groups import bootstrap_eers, eer_interval, mean_interval
-from deepfake_audio.intervals import bootstrap_intervals, group_scores
-from deepfake_audio.metrics import DetectionCosts, equal_error_rate
-from deepfake_audio.report import grouping_content
-from deepfake_audio.score_files import ScoreTable, make_table
-from deepfake_audio.tables import FEW_SPEAKERS, format_groups, one_class_line
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.evaluation import breakdown as groups_module
+from deepfake_audio.evaluation.bootstrap import bootstrap_intervals, group_scores
+from deepfake_audio.evaluation.breakdown import bootstrap_eers, eer_interval, mean_interval
+from deepfake_audio.evaluation.html_report import grouping_content
+from deepfake_audio.evaluation.metrics import DetectionCosts, equal_error_rate
+from deepfake_audio.evaluation.score_formats import ScoreTable, make_table
+from deepfake_audio.evaluation.summary import evaluate_scores
+from deepfake_audio.evaluation.text_report import FEW_SPEAKERS, format_groups, one_class_line
 
 COSTS = DetectionCosts(prior_fake=0.05, cost_miss=1, cost_false_accept=10)
 REPETITIONS = 300

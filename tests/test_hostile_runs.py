@@ -19,10 +19,10 @@ from onnx import TensorProto, helper, numpy_helper
 import export
 import hostile_inputs as hostile
 import predict
-from deepfake_audio import runs, scoring
-from deepfake_audio.callbacks import load_weights
-from deepfake_audio.config import load_settings, read_settings
+from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.errors import UserError
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.training.callbacks import load_weights
 from model import build_model
 
 LIMITS = load_settings().limits
@@ -91,17 +91,17 @@ def models() -> dict[str, tuple[bytes, str]]:
 
 
 @pytest.fixture
-def stranger(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> runs.Run:
+def stranger(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> run_folder.Run:
     """A copy of a trained run without its model's fingerprint, as a stranger would leave it."""
     (tmp_path / "data").symlink_to(workspace / "data")
     shutil.copytree(workspace / "runs" / "first", tmp_path / "runs" / "first")
     monkeypatch.chdir(tmp_path)
-    run = runs.Run(Path("runs/first"))
+    run = run_folder.Run(Path("runs/first"))
     change_record(run, model_fingerprint=None)
     return run
 
 
-def change_record(run: runs.Run, **changes) -> None:
+def change_record(run: run_folder.Run, **changes) -> None:
     run.record.write_text(json.dumps(json.loads(run.record.read_text()) | changes))
 
 
@@ -178,27 +178,27 @@ def test_a_run_can_not_raise_the_limits(stranger):
         assert before in text
         text = text.replace(before, after)
     stranger.config.write_text(text)
-    settings = runs.open_run("first")[2]
+    settings = run_folder.open_run("first")[2]
     assert (settings.limits, settings.image.max_megapixels) == (LIMITS, 50)
 
 
 def test_a_kill_between_model_and_record_leaves_both_of_one_kind(stranger):
     settings = read_settings(stranger.config)
     old, new = stranger.onnx_model.read_bytes(), stranger.onnx_model.read_bytes() + b"\x1a\0"
-    record = runs.read_record(stranger).model_copy(update={"best_epoch": 77})
+    record = run_folder.read_record(stranger).model_copy(update={"best_epoch": 77})
     shutil.copy(stranger.onnx_model, stranger.next_model)
-    runs.put_in_force(stranger, record, settings)
-    assert runs.open_run("first")[1].best_epoch == 77
+    run_folder.put_in_force(stranger, record, settings)
+    assert run_folder.open_run("first")[1].best_epoch == 77
     # As a kill leaves it after the new record is written, and after the model is renamed.
     waiting = record.model_copy(update={"best_epoch": 88})
     stranger.next_model.write_bytes(new)
-    fingerprint = runs.fingerprint_model(stranger.next_model, LIMITS)
+    fingerprint = run_folder.fingerprint_model(stranger.next_model, LIMITS)
     waiting = waiting.model_copy(update={"model_fingerprint": fingerprint})
     stranger.next_record.write_text(waiting.model_dump_json())
-    assert runs.open_run("first")[1].best_epoch == 77
+    assert run_folder.open_run("first")[1].best_epoch == 77
     assert stranger.onnx_model.read_bytes() == old
     stranger.next_model.replace(stranger.onnx_model)
-    assert runs.open_run("first")[1].best_epoch == 88
+    assert run_folder.open_run("first")[1].best_epoch == 88
 
 
 def test_keras_files_are_read_for_their_weights_alone(stranger):
@@ -281,7 +281,7 @@ def test_settings_of_a_run_can_not_ask_for_all_memory_or_a_thousand_threads(stra
         changed = re.sub(rf"( {name}: )\d+", rf"\g<1>{value}", text[section:], count=1)
         text = text[:section] + changed
     stranger.config.write_text(text)
-    settings = runs.open_run("first")[2]
+    settings = run_folder.open_run("first")[2]
     assert (settings.score.batch_size, settings.score.threads) == (65_536, 1000)
     started = time.monotonic()
     assert predict.main(["data/tiny/test/fake/00.png"]) == 0
@@ -290,7 +290,9 @@ def test_settings_of_a_run_can_not_ask_for_all_memory_or_a_thousand_threads(stra
     images = ((number, np.zeros((3000, 3000, 1), np.uint8)) for number in range(5))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
-            scoring, "score_images", lambda _, some: batches.append(len(some)) or some[:, 0, 0, 0]
+            onnx_session,
+            "score_images",
+            lambda _, some: batches.append(len(some)) or some[:, 0, 0, 0],
         )
-        assert len(list(scoring.score_stream(None, images, 65_536))) == 5
+        assert len(list(onnx_session.score_stream(None, images, 65_536))) == 5
     assert max(batches) == 2

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake_audio.config import load_settings
+from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import UserError
-from deepfake_audio.images import ImageCache, encode_png, fit_image, read_image
+from deepfake_audio.features.image_files import ImageCache, encode_png, fit_image, read_image
 from deepfake_audio.vocabulary import NOT_OUT
 
 GREY = load_settings(None, ["image.height=32", "image.width=24"]).image

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from conftest import draw_scores
-from deepfake_audio import intervals
 from deepfake_audio.errors import UserError
-from deepfake_audio.intervals import (
+from deepfake_audio.evaluation import bootstrap
+from deepfake_audio.evaluation.bootstrap import (
     bootstrap_differences,
     bootstrap_intervals,
     group_scores,
     number_clusters,
     rule_of_three,
 )
-from deepfake_audio.metrics import DetectionCosts, score_figures
+from deepfake_audio.evaluation.metrics import DetectionCosts, score_figures
 
 COSTS = DetectionCosts(prior_fake=0.05, cost_miss=1, cost_false_accept=10)
 REPETITIONS = 300
@@ -24,7 +24,7 @@ def test_the_files_themselves_have_the_figures_of_metrics(files):
     counts = np.bincount(grouped.cells, minlength=grouped.loss.size)
     exact = score_figures(is_real, scores, scores, prior_fake=0.5, costs=COSTS)
     figures = grouped.figures(counts)
-    tolerance = 1e-9 if files < intervals.GROUPS else 2e-4
+    tolerance = 1e-9 if files < bootstrap.GROUPS else 2e-4
     assert figures == pytest.approx({name: exact[name] for name in figures}, abs=tolerance)
 
 
@@ -60,7 +60,7 @@ def test_files_and_how_many_fall_into_a_cell_are_drawn_alike(monkeypatch):
     grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
     wide = {}
     for files_per_cell in (0, 1000):
-        monkeypatch.setattr(intervals, "FILES_PER_CELL", files_per_cell)
+        monkeypatch.setattr(bootstrap, "FILES_PER_CELL", files_per_cell)
         low, high = bootstrap_intervals(grouped, np.full(400, ""), 1000, seed=0)["eer"]
         wide[files_per_cell] = high - low
     assert wide[0] == pytest.approx(wide[1000], rel=0.1)

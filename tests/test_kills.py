@@ -15,10 +15,10 @@ import pytest
 import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder
-from deepfake_audio import runs
-from deepfake_audio.config import load_settings
+from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import UserError
-from deepfake_audio.files import new_folder, only_one, replacing
+from deepfake_audio.models import run_folder
+from deepfake_audio.system.atomic_files import new_folder, only_one, replacing
 from test_prepare import make_audio
 
 HANG_SECONDS = 120
@@ -89,13 +89,13 @@ def test_a_training_killed_at_random_moments_is_finished_by_resuming(tmp_path, m
         process.kill()
         process.communicate()
         args = ["--resume", "--run", "killed"]
-    ended = runs.read_record(runs.Run(Path("runs/killed"))).status == "finished"
+    ended = run_folder.read_record(run_folder.Run(Path("runs/killed"))).status == "finished"
     assert ended or train.main(args) == 0
     history = Path("runs/killed/history.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in history] == ["epoch", *map(str, range(1, 7))]
     names = {path.name for path in Path("runs/killed").iterdir()}
     assert names == {"config.yaml", "run.json", "history.csv", "model.keras", "model.onnx"}
-    assert runs.open_run("killed")[1].status == "finished"
+    assert run_folder.open_run("killed")[1].status == "finished"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_folders_that_killed_processes_left_are_cleared_by_the_next_of_that_name
         (tmp_path / "runs" / name / "sub").mkdir(parents=True)
         (tmp_path / "runs" / name / "sub" / "big").write_bytes(b"half")
     if making == "run":
-        runs.create_run("a[b]", load_settings(), "data-fingerprint", images_from_audio=True)
+        run_folder.create_run("a[b]", load_settings(), "data-fingerprint", images_from_audio=True)
     else:
         with new_folder(Path("runs", "a[b]")) as partial:
             (partial / "whole").touch()

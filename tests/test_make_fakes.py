@@ -15,9 +15,9 @@ import soundfile
 import make_fakes
 import prepare
 from conftest import ROOT, make_voice
-from deepfake_audio import vocoders
-from deepfake_audio.corpora import read_corpus
-from deepfake_audio.dataset import read_records
+from deepfake_audio.corpora.reading import read_corpus
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.vocoders import networks
 from test_vocoders import make_tiny
 
 TWO = ["--kinds", "istft", "codec", "--steps", "2"]
@@ -219,7 +219,7 @@ def test_what_a_training_that_fails_had_written_is_removed(workplace, monkeypatc
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(vocoders, "train_vocoder", interrupted)
+    monkeypatch.setattr(networks, "train_vocoder", interrupted)
     assert make_fakes.main(["voices", "--out", "out", *TWO]) == 130
     assert "error: Interrupted." in capsys.readouterr().err
     assert {path.name for path in Path().iterdir()} == {"voices"}

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from conftest import ROOT
 from deepfake_audio.errors import UserError
-from deepfake_audio.metrics import (
+from deepfake_audio.evaluation.metrics import (
     AsvErrorRates,
     DetectionCosts,
     actual_dcf,

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from conftest import FRAME_RATES, ROOT
-from deepfake_audio.config import load_settings
+from deepfake_audio.config.loading import load_settings
 from deepfake_audio.vocabulary import NOT_OUT
 from model import LOGIT, NothingFound, Residual, StatisticsPooling2D, build_model, score_model
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import make_voice
-from deepfake_audio.nuisances import echo_cepstrum, strongest_echo
+from deepfake_audio.audio.quality import echo_cepstrum, strongest_echo
 
 RATE_HZ = 16_000
 

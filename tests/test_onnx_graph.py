@@ -5,10 +5,10 @@ import onnx
 import pytest
 
 from conftest import ROOT, TINY_SETTINGS
-from deepfake_audio.config import load_settings
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import UserError
-from deepfake_audio.onnx_graph import check_graph
-from deepfake_audio.settings import Settings
+from deepfake_audio.models.onnx_check import check_graph
 from model import build_model, score_model
 
 # Between them every choice that changes the layers, but for views of several channels.

@@ -15,11 +15,12 @@ import soundfile
 import prepare
 import train
 from conftest import ROOT
-from deepfake_audio.audio import open_recording, recording_windows, spectrogram_image
-from deepfake_audio.config import load_settings, read_settings
-from deepfake_audio.dataset import read_audio_settings, read_records
+from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.config.loading import load_settings, read_settings
+from deepfake_audio.dataset.manifest import read_audio_settings, read_records
 from deepfake_audio.errors import UserError
-from deepfake_audio.images import encode_png
+from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.features.spectrogram import spectrogram_image
 
 RATE_HZ = 16000
 ONE_PROCESS = ["prepare.workers=1"]

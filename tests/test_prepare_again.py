@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 import prepare
-from deepfake_audio.dataset import read_origin, read_records
+from deepfake_audio.dataset.manifest import read_origin, read_records
 from deepfake_audio.errors import UserError
 from test_corpora import put_text
 from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace

@@ -9,8 +9,8 @@ import evaluate
 import export
 import predict
 from conftest import ROOT
-from deepfake_audio import runs, scoring
-from deepfake_audio.callbacks import load_weights
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.training.callbacks import load_weights
 from model import build_model, score_model
 
 CLIPS = ROOT / "data" / "sample" / "audio"
@@ -37,22 +37,22 @@ def test_a_clip_is_judged_where_nothing_was_trained(clip, expected, tmp_path, mo
 def test_an_own_run_comes_first_and_the_shipped_one_can_be_named(in_audio_workspace, capsys):
     clip = str(CLIPS / "real_ivrvoice.ru_conf-full.flac")
     assert verdict_of(capsys, clip)["run"] != "pretrained"
-    assert verdict_of(capsys, "--run", str(runs.PRETRAINED), clip)["run"] == "pretrained"
+    assert verdict_of(capsys, "--run", str(run_folder.PRETRAINED), clip)["run"] == "pretrained"
 
 
 def test_its_weights_its_network_and_its_export_are_one(tmp_path):
-    run, record, settings = runs.open_run(str(runs.PRETRAINED))
+    run, record, settings = run_folder.open_run(str(run_folder.PRETRAINED))
     assert record.status == "finished"
     model = build_model(settings.model, settings.image)
     load_weights(model, run.keras_model, settings.limits)
     images = np.random.default_rng(0).integers(0, 256, (4, *settings.image.shape), np.uint8)
     expected = score_model(model).predict(images.astype(np.float32), verbose=0)[:, 0]
-    exported = scoring.load_model(run.onnx_model, 1, settings.limits)
-    np.testing.assert_allclose(scoring.score_images(exported, images), expected, atol=1e-4)
+    exported = onnx_session.load_model(run.onnx_model, 1, settings.limits)
+    np.testing.assert_allclose(onnx_session.score_images(exported, images), expected, atol=1e-4)
 
 
 def test_it_is_small():
-    assert sum(file.stat().st_size for file in runs.PRETRAINED.iterdir()) < 5_000_000
+    assert sum(file.stat().st_size for file in run_folder.PRETRAINED.iterdir()) < 5_000_000
 
 
 def test_what_it_was_trained_on_is_not_shipped_and_evaluating_it_needs_data(

@@ -8,8 +8,8 @@ import pytest
 from joblib import delayed
 
 from deepfake_audio.errors import UserError
-from deepfake_audio.interrupts import interrupts_heard
-from deepfake_audio.processes import in_processes
+from deepfake_audio.system.signals import interrupts_heard
+from deepfake_audio.system.workers import in_processes
 
 
 def hears(name: str) -> bool:

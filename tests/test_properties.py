@@ -9,16 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hostile_inputs as hostile
-from deepfake_audio import metrics
-from deepfake_audio.audio import cut_windows, open_recording, recording_windows, spectrogram_image
-from deepfake_audio.calibration import Calibration
-from deepfake_audio.config import load_settings
-from deepfake_audio.corpus_files import inside
+from deepfake_audio.audio.windows import cut_windows, open_recording, recording_windows
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.yaml_files import parse_yaml
+from deepfake_audio.corpora.index import inside
 from deepfake_audio.errors import UserError, one_line
-from deepfake_audio.image_headers import image_size
-from deepfake_audio.images import decode_image, encode_png
-from deepfake_audio.onnx_graph import check_graph
-from deepfake_audio.yaml_files import parse_yaml
+from deepfake_audio.evaluation import metrics
+from deepfake_audio.features.image_files import decode_image, encode_png
+from deepfake_audio.features.image_headers import image_size
+from deepfake_audio.features.spectrogram import spectrogram_image
+from deepfake_audio.models.calibration import Calibration
+from deepfake_audio.models.onnx_check import check_graph
 
 SMALL = load_settings(None, ["image.height=16", "image.width=16"]).image
 AUDIO = load_settings().audio

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from deepfake_audio import history, runs
-from deepfake_audio.calibration import Calibration
-from deepfake_audio.config import load_settings
+from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import UserError
+from deepfake_audio.models import history, run_folder
+from deepfake_audio.models.calibration import Calibration
 
 
 @pytest.fixture(autouse=True)
@@ -13,10 +13,10 @@ def empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def make_run(name: str | None = None, status: str = "finished", **changes) -> runs.Run:
-    run = runs.create_run(name, load_settings(), "data-fingerprint", images_from_audio=True)
+def make_run(name: str | None = None, status: str = "finished", **changes) -> run_folder.Run:
+    run = run_folder.create_run(name, load_settings(), "data-fingerprint", images_from_audio=True)
     changes = {"status": status, "best_epoch": 1, "calibration": Calibration(2.0, 0.5)} | changes
-    runs.write_record(run, runs.read_record(run).model_copy(update=changes))
+    run_folder.write_record(run, run_folder.read_record(run).model_copy(update=changes))
     return run
 
 
@@ -28,7 +28,7 @@ def error_of(call, *args, **kwargs) -> str:
 
 def test_a_run_reads_back_what_was_written():
     make_run("first")
-    run, record, settings = runs.open_run("first")
+    run, record, settings = run_folder.open_run("first")
     assert record.calibration == Calibration(2.0, 0.5)
     assert record.classes == ("fake", "real")
     assert settings == load_settings()
@@ -44,22 +44,22 @@ def test_runs_without_a_name_are_numbered_after_the_data():
 )
 def test_the_run_of_a_hidden_data_folder_is_not_hidden(data, name):
     settings = load_settings(None, [f"data.folder={data}"])
-    run = runs.create_run(None, settings, "data-fingerprint", images_from_audio=True)
+    run = run_folder.create_run(None, settings, "data-fingerprint", images_from_audio=True)
     assert run.name == name and run.record.is_file()
 
 
 def test_a_run_can_be_named_by_its_path(tmp_path):
     run = make_run("first")
     moved = run.folder.rename(tmp_path / "elsewhere")
-    assert runs.open_run(str(moved))[0].folder == moved
+    assert run_folder.open_run(str(moved))[0].folder == moved
 
 
 def test_without_a_name_the_newest_usable_run_is_taken():
     make_run("zzz")
     make_run("aaa", status="interrupted")
     make_run("cut-off", status="training")
-    assert runs.open_run(None)[0].name == "aaa"
-    assert runs.open_run(None, resuming=True)[0].name == "cut-off"
+    assert run_folder.open_run(None)[0].name == "aaa"
+    assert run_folder.open_run(None, resuming=True)[0].name == "cut-off"
 
 
 def test_a_name_is_taken_once():
@@ -77,23 +77,23 @@ def test_a_run_stays_below_its_folder(name):
 
 def test_without_a_run_the_remedy_is_named():
     message = "A trained run is needed. Received: none in runs/. Make one with: python train.py"
-    assert error_of(runs.open_run, None) == message
+    assert error_of(run_folder.open_run, None) == message
 
 
 def test_an_unknown_name_lists_the_known_ones():
     make_run("first")
-    assert error_of(runs.open_run, "second").endswith("Received: second. There are: first.")
+    assert error_of(run_folder.open_run, "second").endswith("Received: second. There are: first.")
 
 
 def test_a_run_that_was_cut_off_is_resumed_and_not_used():
     make_run("first", status="training")
-    assert error_of(runs.open_run, "first").endswith("python train.py --resume --run first")
-    assert runs.open_run("first", resuming=True)[1].status == "training"
+    assert error_of(run_folder.open_run, "first").endswith("python train.py --resume --run first")
+    assert run_folder.open_run("first", resuming=True)[1].status == "training"
 
 
 def test_a_finished_run_is_not_resumed():
     make_run("first")
-    assert "Received: first, finished" in error_of(runs.open_run, "first", resuming=True)
+    assert "Received: first, finished" in error_of(run_folder.open_run, "first", resuming=True)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,9 @@ def test_a_finished_run_is_not_resumed():
 def test_a_damaged_record_is_told(content):
     run = make_run("first")
     run.record.write_text(content)
-    assert error_of(runs.open_run, "first").startswith("run.json must be as train.py wrote it.")
+    assert error_of(run_folder.open_run, "first").startswith(
+        "run.json must be as train.py wrote it."
+    )
 
 
 def test_history_reads_back_and_names_the_epoch_to_keep():
@@ -154,5 +156,5 @@ def test_records_whose_numbers_and_times_can_not_be_compared_are_told(changes):
     make_run("first")
     other = make_run("other")
     other.record.write_text(json.dumps(json.loads(other.record.read_text()) | changes))
-    error = error_of(runs.open_run, None, resuming=True)
+    error = error_of(run_folder.open_run, None, resuming=True)
     assert error.startswith("run.json must be as train.py wrote it. Received: runs/other")

@@ -9,16 +9,16 @@ import soundfile
 from sklearn.metrics import roc_auc_score
 
 from conftest import ROOT
-from deepfake_audio.config import load_settings
-from deepfake_audio.dataset import check_images, read_audio_settings, read_records
-from deepfake_audio.nuisances import measure_nuisances
-from deepfake_audio.shortcuts import (
+from deepfake_audio.audio.quality import measure_nuisances
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.corpora.shortcut_audit import (
     ALL_TOGETHER,
     WARN_AUC,
     Shortcut,
     audit_shortcuts,
     format_warnings,
 )
+from deepfake_audio.dataset.manifest import check_images, read_audio_settings, read_records
 
 SAMPLE = ROOT / "data" / "sample"
 RECORDS = read_records(SAMPLE)  # refuses speakers and recordings in two splits

@@ -9,7 +9,7 @@ import pytest
 import evaluate
 from conftest import ROOT
 from deepfake_audio.errors import UserError
-from deepfake_audio.score_files import (
+from deepfake_audio.evaluation.score_formats import (
     read_asv_scores,
     read_filled_scores,
     read_scores,

@@ -5,16 +5,11 @@ import numpy as np
 import pytest
 
 from conftest import draw_image
-from deepfake_audio.config import read_settings
-from deepfake_audio.dataset import read_records
+from deepfake_audio.config.loading import read_settings
+from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import UserError
-from deepfake_audio.images import read_image
-from deepfake_audio.scoring import (
-    load_model,
-    score_files,
-    score_images,
-    score_stream,
-)
+from deepfake_audio.features.image_files import read_image
+from deepfake_audio.models.onnx_session import load_model, score_files, score_images, score_stream
 
 
 def test_exported_model_gives_the_log_odds_of_kerass_probability(workspace):

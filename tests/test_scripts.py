@@ -21,9 +21,9 @@ import evaluate
 import predict
 import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder, make_voice
-from deepfake_audio import calibration
-from deepfake_audio.dataset import read_audio_settings, read_records
-from deepfake_audio.metrics import llr_cost
+from deepfake_audio.dataset.manifest import read_audio_settings, read_records
+from deepfake_audio.evaluation.metrics import llr_cost
+from deepfake_audio.models import calibration
 
 
 def run_script(name: str, *args: str, folder: Path) -> subprocess.CompletedProcess:

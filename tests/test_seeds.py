@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from deepfake_audio.seeds import image_seeds, uniform_draws
+from deepfake_audio.training.seeds import image_seeds, uniform_draws
 
 
 @pytest.mark.parametrize(("seed", "epoch"), [(0, 0), (1, 59), (2**31 - 1, 2**20)])

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_audio.corpora import Clip
-from deepfake_audio.splits import assign_splits, find_repeated
+from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.corpora.splits import assign_splits, find_repeated
 
 
 def clips(count: int, files_each: int = 3, **fields) -> list[Clip]:

@@ -9,7 +9,7 @@ import pytest
 import evaluate
 import train
 from conftest import TINY_SETTINGS, make_data_folder
-from deepfake_audio import runs
+from deepfake_audio.models import run_folder
 from train import network_with
 
 MORE = ("data.folder=data/more", "train.epochs=1", "train.learning_rate=1e-9")
@@ -35,17 +35,17 @@ def in_copy(taught, tmp_path, monkeypatch) -> Path:
 
 
 def weights_of(name: str) -> list[np.ndarray]:
-    run, _, settings = runs.open_run(name)
+    run, _, settings = run_folder.open_run(name)
     return [values.numpy() for values in network_with(run.keras_model, settings).trainable_weights]
 
 
 def test_it_begins_with_the_weights_and_the_settings_of_the_run(in_copy, capsys):
     for ours, theirs in zip(weights_of("second"), weights_of("first"), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    _, record, settings = runs.open_run("second")
-    first = runs.open_run("first")[2]
+    _, record, settings = run_folder.open_run("second")
+    first = run_folder.open_run("first")[2]
     assert record.start == "first"
-    assert record.learnt == [runs.open_run("first")[1].data_fingerprint]
+    assert record.learnt == [run_folder.open_run("first")[1].data_fingerprint]
     assert settings.train.batch_size == first.train.batch_size == 16  # config.yaml has another
     assert settings.train.epochs == 1
     assert not Path("runs/second/start.keras").exists()

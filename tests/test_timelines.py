@@ -12,9 +12,8 @@ from matplotlib.patches import Rectangle
 
 import predict
 from conftest import ROOT
-from deepfake_audio.calibration import Calibration
-from deepfake_audio.config import load_settings
-from deepfake_audio.timelines import (
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.inference.timelines import (
     PEAKS_PER_WINDOW,
     envelope,
     format_passages,
@@ -24,6 +23,7 @@ from deepfake_audio.timelines import (
     surely_fake_from,
     write_timeline,
 )
+from deepfake_audio.models.calibration import Calibration
 
 CERTAIN = Calibration(slope=1.0, intercept=0.0)
 

@@ -16,7 +16,7 @@ import soundfile
 import predict
 from conftest import ROOT, make_voice
 from deepfake_audio.errors import UserError
-from deepfake_audio.verdict_table import FIELDS, as_written, growing_table, unfinished
+from deepfake_audio.inference.results_table import FIELDS, as_written, growing_table, unfinished
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import make_fakes
-from deepfake_audio import vocoders
 from deepfake_audio.errors import UserError
+from deepfake_audio.vocoders import networks
 
 TINY_NETWORKS = {
-    "istft": partial(vocoders.istft_network, 16, blocks=1),
-    "istft_adversarial": partial(vocoders.istft_network, 16, blocks=1),
-    "upsampling": partial(vocoders.upsampling_network, 16),
-    "codec": partial(vocoders.codec_network, 24),
+    "istft": partial(networks.istft_network, 16, blocks=1),
+    "istft_adversarial": partial(networks.istft_network, 16, blocks=1),
+    "upsampling": partial(networks.upsampling_network, 16),
+    "codec": partial(networks.codec_network, 24),
 }
 
 
@@ -32,53 +32,53 @@ def tiny(monkeypatch):
 
 def make_tiny(monkeypatch) -> None:
     """Let every kind be a network that a test has time for."""
-    monkeypatch.setattr(vocoders, "BATCH", 2)
+    monkeypatch.setattr(networks, "BATCH", 2)
     for kind, build in TINY_NETWORKS.items():
-        recipe = vocoders.RECIPES[kind]
+        recipe = networks.RECIPES[kind]
         small = {"build": build, "segment_samples": 2560}
-        monkeypatch.setitem(vocoders.RECIPES, kind, vocoders.Recipe(**vars(recipe) | small))
+        monkeypatch.setitem(networks.RECIPES, kind, networks.Recipe(**vars(recipe) | small))
 
 
 def test_the_script_offers_every_kind():
-    assert set(make_fakes.KINDS) == set(vocoders.RECIPES) == set(TINY_NETWORKS)
+    assert set(make_fakes.KINDS) == set(networks.RECIPES) == set(TINY_NETWORKS)
 
 
 @pytest.mark.parametrize("kind", make_fakes.KINDS)
 def test_a_kind_learns_with_every_weight_and_says_again_what_is_as_long(kind, tiny, monkeypatch):
     keras.utils.set_random_seed(1)
     network = TINY_NETWORKS[kind]()
-    recipe = vars(vocoders.RECIPES[kind]) | {"build": lambda: network}
-    monkeypatch.setitem(vocoders.RECIPES, kind, vocoders.Recipe(**recipe))
+    recipe = vars(networks.RECIPES[kind]) | {"build": lambda: network}
+    monkeypatch.setitem(networks.RECIPES, kind, networks.Recipe(**recipe))
     before = [weight.numpy() for weight in network.trainable_variables]
     voices = [tone(), tone(0.1, pitch_hz=150)]
-    vocoder, losses = vocoders.train_vocoder(kind, voices, steps=20, seed=1)
+    vocoder, losses = networks.train_vocoder(kind, voices, steps=20, seed=1)
     assert losses[-5:].mean() < 0.8 * losses[0]
     for old, new in zip(before, vocoder.trainable_variables, strict=True):
         assert (old != new.numpy()).any(), new.path
     sound = tone(0.7)[:-17]
-    copied = vocoders.say_again(vocoder, sound)
+    copied = networks.say_again(vocoder, sound)
     assert (copied.shape, copied.dtype) == (sound.shape, np.float32)
     assert np.isfinite(copied).all() and copied.std() > 0
 
 
 def test_spectral_loss_is_zero_for_the_same_and_blind_to_the_sign():
     sound = np.stack([tone(), tone(pitch_hz=130)])
-    assert float(vocoders.spectral_loss(sound, sound)) == 0
-    assert float(vocoders.spectral_loss(sound, -sound)) == 0
-    half = float(vocoders.spectral_loss(sound, sound / 2))
+    assert float(networks.spectral_loss(sound, sound)) == 0
+    assert float(networks.spectral_loss(sound, -sound)) == 0
+    half = float(networks.spectral_loss(sound, sound / 2))
     assert 0.5 < half < 0.5 + np.log(2) + 1e-6  # the norm's half, and the logs' up to the floor
 
 
 def test_the_inverse_spectrum_gives_back_the_sound_that_a_spectrum_is_of():
-    sound = tone()[: 50 * vocoders.HOP_SAMPLES]
-    half = vocoders.FFT_SAMPLES // 2
+    sound = tone()[: 50 * networks.HOP_SAMPLES]
+    half = networks.FFT_SAMPLES // 2
     window = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * half) / half)
     padded = np.pad(sound, half)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, 2 * half)[:: vocoders.HOP_SAMPLES]
+    frames = np.lib.stride_tricks.sliding_window_view(padded, 2 * half)[:: networks.HOP_SAMPLES]
     spectrum = np.fft.rfft(frames[:50] * window)
     logs = np.log(np.abs(spectrum) + 1e-9)
     given = np.concatenate([logs, np.angle(spectrum)], axis=1)[None].astype(np.float32)
-    returned = vocoders.InverseSpectrum()(given).numpy()[0]
+    returned = networks.InverseSpectrum()(given).numpy()[0]
     assert returned.shape == sound.shape
     inside = slice(half, -half)  # where all frames overlap
     np.testing.assert_allclose(returned[inside], sound[inside], atol=1e-4)
@@ -86,30 +86,30 @@ def test_the_inverse_spectrum_gives_back_the_sound_that_a_spectrum_is_of():
 
 def test_mel_bands_stand_where_the_tone_is():
     sound = np.sin(2 * np.pi * 1000 * np.arange(12_800) / 16_000).astype(np.float32)
-    mel = vocoders.LogMel()(sound[None]).numpy()[0]
-    assert mel.shape == (50, vocoders.MEL_BANDS)
+    mel = networks.LogMel()(sound[None]).numpy()[0]
+    assert mel.shape == (50, networks.MEL_BANDS)
 
     def to_mel(hz):
         return 1127 * np.log(1 + hz / 700)
 
-    low, high = to_mel(vocoders.MEL_LOWEST_HZ), to_mel(vocoders.MEL_HIGHEST_HZ)
-    expected = (to_mel(1000) - low) / (high - low) * (vocoders.MEL_BANDS + 1) - 1
+    low, high = to_mel(networks.MEL_LOWEST_HZ), to_mel(networks.MEL_HIGHEST_HZ)
+    expected = (to_mel(1000) - low) / (high - low) * (networks.MEL_BANDS + 1) - 1
     assert abs(np.median(mel.argmax(axis=1)) - expected) <= 1
 
 
 def test_the_learning_rate_is_held_and_then_falls():
-    rates = [float(vocoders.HeldThenFalling(100)(step)) for step in (0, 50, 75, 99)]
+    rates = [float(networks.HeldThenFalling(100)(step)) for step in (0, 50, 75, 99)]
     np.testing.assert_allclose(rates, [1.01e-3, 1.01e-3, 5.1e-4, 3e-5], rtol=1e-4)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(tiny, monkeypatch):
-    monkeypatch.setattr(vocoders, "spectral_loss", lambda sound, copied: 0 / (sound[0, 0] * 0))
+    monkeypatch.setattr(networks, "spectral_loss", lambda sound, copied: 0 / (sound[0, 0] * 0))
     with pytest.raises(UserError, match=r"finite. Received: nan in step 1 of codec. Try another"):
-        vocoders.train_vocoder("codec", [tone()], steps=2, seed=1)
+        networks.train_vocoder("codec", [tone()], steps=2, seed=1)
 
 
 def test_a_copy_that_is_not_finite_is_an_error(tiny):
     sound = keras.Input((None,))
     broken = keras.Model(sound, keras.layers.Rescaling(float("nan"))(sound))
     with pytest.raises(UserError, match="finite samples"):
-        vocoders.say_again(broken, tone())
+        networks.say_again(broken, tone())

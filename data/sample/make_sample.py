@@ -34,13 +34,14 @@ from scipy import signal
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from deepfake_audio.audio import cut_windows, read_audio, spectrogram_image, trim_edges  # noqa: E402
-from deepfake_audio.config import load_settings  # noqa: E402
-from deepfake_audio.dataset import MANIFEST_FIELDS, write_audio_settings  # noqa: E402
-from deepfake_audio.images import encode_png  # noqa: E402
-from deepfake_audio.nuisances import measure_nuisances  # noqa: E402
-from deepfake_audio.settings import AudioSettings  # noqa: E402
-from deepfake_audio.shortcuts import audit_shortcuts, format_audit  # noqa: E402
+from deepfake_audio.audio.quality import measure_nuisances
+from deepfake_audio.audio.windows import cut_windows, read_audio, trim_edges
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.schema import AudioSettings
+from deepfake_audio.corpora.shortcut_audit import audit_shortcuts, format_audit
+from deepfake_audio.dataset.manifest import MANIFEST_FIELDS, write_audio_settings
+from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.features.spectrogram import spectrogram_image
 
 SOUNDS = Path("/usr/share/asterisk/sounds")
 RATE_HZ = 16_000

@@ -1,0 +1,1 @@
+"""Sound: decoding, windows, codecs, and the quality of a recording."""

@@ -1,0 +1,103 @@
+"""Sound through the codecs that recordings have been through: messages, web pages, telephones."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.codec.codec import UnknownCodecError
+
+from deepfake_audio.errors import UserError
+from deepfake_audio.system.atomic_files import unwritable
+from deepfake_audio.system.stderr import libraries_quiet
+
+KBIT = 1000
+ANY_SAMPLES = 4096  # in a frame, where the codec doesn't mind
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A codec, and what is chosen from when a recording goes through it.
+
+    Attributes:
+        encoder: its name in FFmpeg.
+        container: of its files, also in FFmpeg.
+        suffix: of its files.
+        rates_hz: sample rates that it is used at.
+        kbits: thousands of bits a second.
+    """
+
+    encoder: str
+    container: str
+    suffix: str
+    rates_hz: tuple[int, ...]
+    kbits: tuple[int, ...]
+
+    def draw(self, random: np.random.Generator) -> tuple[int, int]:
+        """Draw a sample rate in Hz, and thousands of bits a second."""
+        return int(random.choice(self.rates_hz)), int(random.choice(self.kbits))
+
+
+CODECS = {
+    "mp3": Codec("libmp3lame", "mp3", ".mp3", (24_000, 44_100), (32, 40, 48, 64, 96)),
+    "aac": Codec("aac", "mp4", ".m4a", (16_000, 24_000, 44_100), (20, 24, 32, 48, 64)),
+    "opus": Codec("libopus", "ogg", ".opus", (48_000,), (10, 12, 16, 24, 32, 48)),
+    "telephone": Codec("pcm_mulaw", "wav", ".wav", (8_000,), (64,)),  # G.711
+}
+
+
+def write_coded(
+    path: Path, blocks: Iterable[np.ndarray], from_hz: int, codec: Codec, rate_hz: int, kbits: int
+) -> None:
+    """Write sound as a codec does: what it leaves out is gone.
+
+    Args:
+        path: the new file; a folder for it must be there.
+        blocks: mono samples, float32 `(any,)`, full scale 1.
+        from_hz: their sample rate.
+        codec: one of `CODECS`.
+        rate_hz: one of its `rates_hz`, which the sound is resampled to.
+        kbits: one of its `kbits`.
+
+    Raises:
+        OutputError: the file can't be written, as on a full disk.
+        UserError: the codec doesn't take the sound.
+    """
+    try:
+        with libraries_quiet(), av.open(str(path), "w", format=codec.container) as container:
+            stream = container.add_stream(codec.encoder, rate=rate_hz, layout="mono")
+            stream.bit_rate = kbits * KBIT
+            for frame in _frames(blocks, from_hz, stream):
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    except OSError as error:
+        raise unwritable(path, error) from None
+    except (av.FFmpegError, UnknownCodecError) as error:
+        raise UserError(
+            f"A codec must take the sound. Received: {path} for {codec.encoder}, {kbits} kbit/s, "
+            f"{rate_hz} Hz ({error}). Choose other codecs."
+        ) from None
+
+
+def _frames(
+    blocks: Iterable[np.ndarray], from_hz: int, stream: av.AudioStream
+) -> Iterator[av.AudioFrame]:
+    """Yield the sound in the encoder's rate and format, in frames of the length that it takes.
+
+    Only the last one may be shorter: an encoder fills up every frame that is.
+    """
+    encoder = stream.codec_context
+    encoder.open(strict=False)  # else its frame size is not known yet
+    frame_samples = encoder.frame_size or ANY_SAMPLES
+    resampler = av.AudioResampler(encoder.format, encoder.layout, encoder.rate)
+    waiting = av.AudioFifo()
+    for samples in blocks:
+        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
+        frame.sample_rate = from_hz
+        for resampled in resampler.resample(frame):
+            waiting.write(resampled)
+        yield from waiting.read_many(frame_samples)
+    for resampled in resampler.resample(None):
+        waiting.write(resampled)
+    yield from waiting.read_many(frame_samples, partial=True)

@@ -1,0 +1,229 @@
+"""Recordings: their length, edges and windows, read in blocks so that hours need no more memory."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.audio.decoding import Spread, read_blocks
+from deepfake_audio.config.schema import AudioSettings
+from deepfake_audio.errors import UserError
+
+WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
+FRAME_SECONDS = 0.01
+SILENCE_POWER = 1e-8  # -80 dBFS: the last bit of 16-bit audio, dithered, has less
+USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
+MOST_WINDOWS = 1_000_000  # of one file; hours of speech have thousands
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is known of an audio file before its windows are looked at.
+
+    Attributes:
+        path: the file.
+        beginning: its first minute, mono at our rate, float32 `(samples,)`.
+        samples: the number of all samples at our rate.
+        first: the first sample that is kept after trimming.
+        end: the sample after the last one that is kept.
+        powers: mean square of each 10 ms, `(frames,)`; the last may be shorter.
+        loudest_power: the highest of these.
+        file_rate_hz: the rate that the file was stored at.
+        channels: how many the file has.
+        channels_differ: they are of different sounds, as of two people on a line.
+        channel: the one that was taken, from 1; None for their mean.
+    """
+
+    path: Path
+    beginning: np.ndarray
+    samples: int
+    first: int
+    end: int
+    powers: np.ndarray
+    loudest_power: float
+    file_rate_hz: int
+    channels: int = 1
+    channels_differ: bool = False
+    channel: int | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether nothing in it is louder than the last bit of 16-bit audio."""
+        return self.loudest_power < SILENCE_POWER
+
+
+def open_recording(
+    path: Path, settings: AudioSettings, max_hours: float = math.inf, channel: int | None = None
+) -> Recording:
+    """Decode a file far enough to know how long it is and where its quiet edges end.
+
+    Args:
+        path: wav, flac, mp3, ogg, opus, m4a, aac, amr, webm, the sound of an mp4, and others.
+        settings: the rate to resample to, and `trim_db`: both edges that are quieter than the
+            loudest 10 ms by more than this are cut off; 0 keeps everything.
+        max_hours: of sound that are decoded; above 48 kHz an hour counts as longer.
+        channel: the one to take, from 1; None takes the mean of all.
+
+    Raises:
+        UserError: the file is missing, too long, lacks the channel, or holds no sound that can be
+            read.
+    """
+    frame_samples = frame_length(settings.sample_rate_hz)
+    beginning, powers, rest, total, rate_hz = [], [], np.empty(0, np.float32), 0, 0
+    spread = Spread()
+    for rate_hz, block in read_blocks(path, settings.sample_rate_hz, channel, spread):
+        if total < WHOLE_SECONDS * settings.sample_rate_hz:
+            beginning.append(block)
+        total += len(block)
+        _check_length(path, total / settings.sample_rate_hz, rate_hz, max_hours)
+        rest = np.concatenate([rest, block])
+        frames = len(rest) // frame_samples
+        powers.append(frame_powers(rest[: frames * frame_samples], frame_samples))
+        rest = rest[frames * frame_samples :]
+    if not total:
+        raise _no_sound(path)
+    if len(rest):
+        powers.append(np.square(rest).mean(keepdims=True))
+    power = np.concatenate(powers)
+    first, end = _loud_span(power, frame_samples, total, settings.trim_db)
+    loudest = float(power.max())
+    wide = channel is None and spread.is_wide
+    return Recording(
+        path, np.concatenate(beginning), total, first, end, power, loudest, rate_hz,
+        len(spread.powers), wide, channel,
+    )  # fmt: skip
+
+
+def _check_length(path: Path, seconds: float, rate_hz: int, max_hours: float) -> None:
+    if seconds * max(1, rate_hz / USUAL_RATE_HZ) > 3600 * max_hours:
+        raise UserError(
+            f"A recording lasts at most limits.audio_hours={max_hours:g} hours, and above "
+            f"{USUAL_RATE_HZ:,} Hz less in proportion. Received: {path}, which goes on longer. "
+            "Cut it, or raise the limit in config.yaml."
+        )
+
+
+def recording_windows(
+    recording: Recording, settings: AudioSettings, max_windows: int = 0
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Cut a recording into windows; see `cut_windows`. Starts count from the file's beginning.
+
+    A window that is quieter throughout than what trimming cuts off is left out: in a pause there
+    is no voice to look at.
+    """
+    frame_samples = frame_length(settings.sample_rate_hz)
+    too_quiet = recording.loudest_power * 10 ** (-(settings.trim_db or np.inf) / 10)
+    kept = _slice_blocks(recording_blocks(recording, settings), recording.first, recording.end)
+    for start, window in cut_windows(kept, recording.end - recording.first, settings, max_windows):
+        whole = window[: len(window) // frame_samples * frame_samples]
+        if frame_powers(whole, frame_samples).max() >= too_quiet:
+            yield start + recording.first / settings.sample_rate_hz, window
+
+
+def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[np.ndarray]:
+    """Yield all samples at our rate, float32 `(any,)`; a long recording is decoded once more."""
+    if len(recording.beginning) == recording.samples:
+        yield recording.beginning
+        return
+    for _, block in read_blocks(recording.path, settings.sample_rate_hz, recording.channel):
+        yield block
+
+
+def read_audio(path: Path, sample_rate_hz: int) -> np.ndarray:
+    """Decode a whole audio file to mono at the given rate: float32 `(samples,)`, full scale 1.
+
+    Raises:
+        UserError: as `open_recording` does.
+    """
+    blocks = [block for _, block in read_blocks(path, sample_rate_hz)]
+    if not blocks:
+        raise _no_sound(path)
+    return np.concatenate(blocks)
+
+
+def _no_sound(path: Path) -> UserError:
+    return UserError(f"An audio file must hold sound. Received: {path}, which holds none.")
+
+
+def frame_length(sample_rate_hz: int) -> int:
+    """Return the samples of 10 ms, the frame by which loud and quiet are told."""
+    return max(1, round(FRAME_SECONDS * sample_rate_hz))
+
+
+def frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
+    """Return the mean square of each frame; the samples are a whole number of frames."""
+    frames = samples.reshape(-1, frame_samples)
+    return np.einsum("ij,ij->i", frames, frames) / frame_samples
+
+
+def _loud_span(
+    powers: np.ndarray, frame_samples: int, samples: int, trim_db: float
+) -> tuple[int, int]:
+    """Return the first sample of the first loud frame, and the one after the last loud frame."""
+    if not trim_db:
+        return 0, samples
+    loud = np.flatnonzero(powers >= powers.max() * 10 ** (-trim_db / 10))
+    return int(loud[0]) * frame_samples, min(samples, (int(loud[-1]) + 1) * frame_samples)
+
+
+def trim_edges(samples: np.ndarray, settings: AudioSettings) -> np.ndarray:
+    """Cut off both quiet edges of samples that are in memory; see `open_recording`."""
+    frame_samples = frame_length(settings.sample_rate_hz)
+    padded = np.pad(samples, (0, -len(samples) % frame_samples))
+    powers = frame_powers(padded, frame_samples)
+    first, end = _loud_span(powers, frame_samples, len(samples), settings.trim_db)
+    return samples[first:end]
+
+
+def _slice_blocks(blocks: Iterable[np.ndarray], first: int, end: int) -> Iterator[np.ndarray]:
+    position = 0
+    for block in blocks:
+        yield block[max(0, first - position) : max(0, end - position)]
+        position += len(block)
+        if position >= end:
+            return
+
+
+def cut_windows(
+    blocks: Iterable[np.ndarray], samples: int, settings: AudioSettings, max_windows: int = 0
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Cut audio into windows; what is shorter is repeated to fill one, the last ends at the end.
+
+    Args:
+        blocks: float `(any,)` pieces that follow each other.
+        samples: how many there are in all, at least one.
+        settings: `window_seconds`, `window_overlap`.
+        max_windows: take only so many, evenly spread; 0 takes all.
+
+    Yields:
+        The window's start in seconds and its samples `(window_samples,)`.
+    """
+    length = settings.window_samples
+    if samples <= length:
+        yield 0.0, np.resize(np.concatenate(list(blocks)), length)
+        return
+    step = max(1, round(length * (1 - settings.window_overlap)))
+    last = samples - length
+    if not max_windows and last > step * MOST_WINDOWS:
+        raise UserError(
+            f"A recording is cut into at most {MOST_WINDOWS:,} windows. Received: "
+            f"{samples / settings.sample_rate_hz:,.0f} s of sound, a window each "
+            f"{step / settings.sample_rate_hz:g} s. Overlap them less, or make them longer."
+        )
+    if max_windows and last > step * (max_windows - 1):
+        starts = iter(np.linspace(0, last, max_windows).astype(int).tolist())
+    else:
+        starts = itertools.chain(range(0, last, step), [last])
+    start, held_from, held = next(starts), 0, np.empty(0, np.float32)
+    for block in blocks:
+        held = np.concatenate([held, block])
+        unused = min(start - held_from, len(held))
+        held, held_from = held[unused:], held_from + unused
+        while start is not None and start + length <= held_from + len(held):
+            yield start / settings.sample_rate_hz, held[start - held_from :][:length]
+            start = next(starts, None)
+        if start is None:
+            return

@@ -1,0 +1,1 @@
+"""Command lines: arguments, messages, exit codes and signals."""

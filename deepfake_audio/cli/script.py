@@ -1,0 +1,74 @@
+"""Wrap the main function of a script: exit codes, messages on one line, signals."""
+
+import errno
+import functools
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from deepfake_audio.errors import UserError, report
+from deepfake_audio.system.signals import interrupts_heard
+from deepfake_audio.system.stderr import keep_python_heard
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def _write_no_more() -> None:
+    """Send standard output nowhere, or Python would try once more when it ends, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _end(error: BaseException, interrupted: bool) -> int:
+    """Report what ended a script and return its exit code; raise again what is a bug."""
+    match error:
+        case UserError():
+            report(error)
+            return EXIT_USER_ERROR
+        case BrokenPipeError():
+            _write_no_more()
+            return EXIT_SOME_FAILED
+        case OSError(errno=code) if code in DISK_FULL:
+            report(f"A result must be written. Received: {error}. Free some space.")
+            _write_no_more()
+            return EXIT_USER_ERROR
+        case MemoryError():
+            report(
+                "Memory must suffice. Received: none left. Close other programs, or ask for less."
+            )
+            return EXIT_USER_ERROR
+    if interrupted or isinstance(error, KeyboardInterrupt):
+        report("Interrupted.")
+        return EXIT_INTERRUPTED
+    raise error
+
+
+def script(main: Callable[..., int]) -> Callable[..., int]:
+    """Wrap a script's `main`: it returns an exit code, a user error shows no traceback.
+
+    Args:
+        main: takes the command line without the program's name (None: `sys.argv`), returns 0 or 1.
+
+    Returns:
+        The same function; a `UserError` becomes one line on standard error and exit code 2,
+        Ctrl-C becomes 130, and a reader that went away (`| head`) ends the script quietly.
+        Any other exception is a bug and keeps its traceback.
+    """
+
+    @functools.wraps(main)
+    def run(argv: Sequence[str] | None = None) -> int:
+        keep_python_heard()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # file names may hold any bytes
+                stream.reconfigure(errors="backslashreplace")
+        with interrupts_heard() as interrupted:
+            try:
+                exit_code = main(argv)
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+                return exit_code
+            except (Exception, KeyboardInterrupt) as error:
+                return _end(error, interrupted.is_set())
+
+    return run

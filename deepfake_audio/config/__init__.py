@@ -1,0 +1,1 @@
+"""Settings: their schema, and how files and overrides become settings."""

@@ -1,0 +1,236 @@
+"""Settings out of config.yaml, a file of one's own and key=value overrides."""
+
+import difflib
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+
+from deepfake_audio.config.schema import AudioSettings, Settings
+from deepfake_audio.config.yaml_files import parse_yaml, read_yaml, shortened
+from deepfake_audio.errors import UserError
+from deepfake_audio.system.atomic_files import is_file, is_folder
+
+ROOT = Path(__file__).resolve().parents[2]  # holds config.yaml and models/pretrained
+DEFAULTS_FILE = ROOT / "config.yaml"
+DOTTED_KEY = re.compile(r"[a-z]+\.[a-z_]+")
+SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them
+
+# What a file from before there was the setting means by leaving it out.
+BEFORE = {"audio": {"delay_fft_samples": 0, "frame_rates_hz": []}, "prepare": {"codecs": []}}
+
+BOUNDS = {
+    "minimum": "at least", "exclusiveMinimum": "above",
+    "maximum": "at most", "exclusiveMaximum": "below",
+}  # fmt: skip
+
+
+def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Settings:
+    """Read the defaults, lay a settings file and then overrides over them, and check the result.
+
+    Args:
+        path: a YAML file that may hold any part of the settings; None for the defaults alone.
+        overrides: texts such as `"train.epochs=3"`; the value is read as YAML.
+
+    Returns:
+        The settings in effect.
+
+    Raises:
+        UserError: an unreadable file, an unknown key (with the near match), a wrong type or range.
+    """
+    return check_settings(lay_settings(path, overrides), origin=str(path or DEFAULTS_FILE.name))
+
+
+def lay_settings(
+    path: str | Path | None,
+    overrides: Iterable[str],
+    before: Mapping[str, Mapping] | None = None,
+) -> dict[str, dict]:
+    """Do as `load_settings`, but return plain values of known keys, not checked yet.
+
+    `before` are whole sections that take the place of the defaults.
+    """
+    values = read_yaml(DEFAULTS_FILE) | (before or {})
+    if path is not None:
+        _lay_over(values, read_yaml(Path(path)), origin=str(path))
+    _lay_overrides(values, overrides)
+    return values
+
+
+def _lay_overrides(values: dict, overrides: Iterable[str]) -> None:
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise UserError(
+                "An override has the form section.key=value. "
+                f"Received: {shortened(repr(override))}. {_instead_of(override)}"
+            )
+        _set_override(values, key, parse_yaml(text, f"the value of {key}"))
+
+
+def _instead_of(word: str) -> str:
+    """Return what may have been meant by a word that is no override."""
+    if "=" in word or DOTTED_KEY.fullmatch(word):
+        return "Example: train.epochs=3"
+    quoted = shlex.quote(word)
+    if any(is_file(Path(place, word, "run.json")) for place in ("", "runs")):
+        return f"Of a run, write --run {quoted}."
+    if is_folder(Path(word)):
+        return f"Of a folder of images, write data.folder={quoted}, or --data {quoted} to evaluate."
+    return "Example: train.epochs=3. A name with blanks stands in quotes: 'My recordings'."
+
+
+def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """Read a complete settings file, such as the one stored with a run.
+
+    No default fills a gap, but for settings that a trained network does not rest on, and those of
+    `BEFORE`: a run that is older than one of them can still be used. What a file may cost is not
+    the run's to say: those limits are taken from this machine's config.yaml.
+
+    Args:
+        path: of the file.
+        overrides: see `load_settings`; only of sections that a trained network does not rest on.
+
+    Raises:
+        UserError: as `load_settings`, and for a setting that was fixed in training.
+    """
+    for override in overrides:
+        section, dot, _ = override.partition("=")[0].partition(".")
+        if dot and section not in SECTIONS_OF_USE:  # without, it is told below what is meant
+            raise UserError(
+                "A trained run's settings can change in the sections "
+                f"{', '.join(SECTIONS_OF_USE)}. Received: {shortened(repr(override))}. "
+                "Train anew with it."
+            )
+    values, machine = with_settings_of_before(read_yaml(path)), read_yaml(DEFAULTS_FILE)
+    for section in SECTIONS_OF_USE:
+        given = values.get(section, {})
+        values[section] = machine[section] | given if isinstance(given, dict) else given
+    values["limits"] = machine["limits"]
+    if isinstance(values.get("image"), dict):
+        values["image"]["max_megapixels"] = machine["image"]["max_megapixels"]
+    _lay_overrides(values, overrides)
+    return check_settings(values, origin=str(path))
+
+
+def with_settings_of_before(values: Mapping) -> dict:
+    """Return the sections of a stored file with what it left out because it wasn't there yet."""
+    return {
+        section: BEFORE.get(section, {}) | pairs if isinstance(pairs, dict) else pairs
+        for section, pairs in values.items()
+    }
+
+
+def check_settings(values: Mapping, origin: str) -> Settings:
+    """Turn plain values into `Settings`, or raise a `UserError` that names the first wrong key."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _wrong_value(error, (), origin) from None
+
+
+def check_audio_settings(values: Mapping, origin: str) -> AudioSettings:
+    """Do as `check_settings` with the audio section alone."""
+    try:
+        return AudioSettings.model_validate(values)
+    except ValidationError as error:
+        raise _wrong_value(error, ("audio",), origin) from None
+
+
+def _wrong_value(error: ValidationError, section: tuple[str, ...], origin: str) -> UserError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in (*section, *first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return UserError(_unknown_key(key, origin))
+    if first["type"] == "missing":
+        return UserError(
+            f"Every setting needs a value. Received: no {key} in {origin}. Write it there, as in "
+            "config.yaml; a run from before there was such a setting must be trained again."
+        )
+    rule = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return UserError(f"{rule}.")
+    return UserError(
+        f"{key}: {rule}. Received: {shortened(repr(first['input']))}."
+        f"{_allowed(key, first['input'])} config.yaml says what it means."
+    )
+
+
+def _allowed(key: str, received: object) -> str:
+    """Return what a setting may be, and the near match of a word that it may not be."""
+    section, _, name = key.partition(".")
+    schema = Settings.model_fields[section].annotation.model_json_schema()
+    rules = schema["properties"].get(name, {})
+    if "enum" in rules:
+        near = difflib.get_close_matches(str(received).lower(), rules["enum"], n=1, cutoff=0.5)
+        return f" Did you mean {near[0]}?" if near else ""
+    bounds = [f"{words} {rules[bound]:g}" for bound, words in BOUNDS.items() if bound in rules]
+    return f" Allowed: {' and '.join(bounds)}." if bounds else ""
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Write the settings as YAML, with the comments of `config.yaml`."""
+    yaml = YAML(typ="rt")
+    yaml.width = 200
+    document = yaml.load(DEFAULTS_FILE.read_text(encoding="utf-8"))
+    for section, values in settings.model_dump().items():
+        for key, value in values.items():
+            if document[section][key] != value:
+                document[section][key] = _on_one_line(value)
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(document, file)
+
+
+def _on_one_line(value: object) -> object:
+    """Return a list so that it is written beside its key: the comment behind would part them."""
+    if isinstance(value, list):
+        value = CommentedSeq(value)
+        value.fa.set_flow_style()
+    return value
+
+
+def _lay_over(values: dict, changes: Mapping, origin: str) -> None:
+    for section, pairs in changes.items():
+        if section not in values:
+            raise UserError(_unknown_key(str(section), origin))
+        if not isinstance(pairs, dict):
+            raise UserError(
+                f"{section} is a section of key: value lines. "
+                f"Received: {shortened(repr(pairs))} in {origin}."
+            )
+        for key, value in pairs.items():
+            _set_override(values, f"{section}.{key}", value, origin)
+
+
+def _set_override(
+    values: dict, dotted_key: str, value: object, origin: str = "the command line"
+) -> None:
+    section, _, key = dotted_key.partition(".")
+    if key not in values.get(section, {}):
+        raise UserError(_unknown_key(dotted_key, origin))
+    if isinstance(values[section][key], float) and type(value) is int and abs(value) < 2**63:
+        value = float(value)
+    values[section][key] = value
+
+
+def _unknown_key(key: str, origin: str) -> str:
+    names = {
+        section: [f"{section}.{name}" for name in field.annotation.model_fields]
+        for section, field in Settings.model_fields.items()
+    }
+    known = [name for section in names.values() for name in section]
+    section, _, rest = key.lower().partition(".")
+    near = [name for name in known if name.partition(".")[2] == key.lower().rpartition(".")[2]]
+    near += difflib.get_close_matches(shortened(key).lower(), [*known, *names], n=1, cutoff=0.5)
+    if section in names and not rest:
+        remedy = f"Name one of {', '.join(names[section])}."
+    else:
+        remedy = f"Did you mean {near[0]}?" if near else "config.yaml lists every setting."
+    return (
+        f"A setting must be one that config.yaml knows. Received: {shortened(key)} in {origin}. "
+        f"{remedy}"
+    )

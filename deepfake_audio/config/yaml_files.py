@@ -1,0 +1,92 @@
+"""YAML as settings use it: plain values in a few levels, nothing that builds or explodes."""
+
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.tokens import (
+    AliasToken,
+    BlockEndToken,
+    BlockMappingStartToken,
+    BlockSequenceStartToken,
+    DirectiveToken,
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+    TagToken,
+)
+
+from deepfake_audio.errors import UserError
+from deepfake_audio.system.atomic_files import check_file
+
+MAX_FILE_BYTES = 100_000
+MAX_DEPTH = 20
+SHOWN_CHARACTERS = 200
+OPENING = (
+    BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken,
+)  # fmt: skip
+CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
+REFUSED = {
+    AliasToken: "aliases (*name)",  # a few lines of them stand for more values than memory holds
+    TagToken: "tags (!name)",
+    DirectiveToken: "directives (%NAME)",
+}
+
+
+def read_yaml(path: Path) -> dict:
+    """Read a YAML 1.2 mapping (`1e-3` is a number, `no` is text, a repeated key is an error).
+
+    Raises:
+        UserError: the file is missing, too large, no UTF-8, or no plain YAML mapping.
+    """
+    if check_file(path, "A settings file") > MAX_FILE_BYTES:
+        raise UserError(f"A settings file has at most {MAX_FILE_BYTES:,} bytes. Received: {path}.")
+    try:
+        values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"A settings file must be readable text. Received: {path} ({error})."
+        ) from None
+    if not isinstance(values, dict):
+        raise UserError(f"A settings file holds sections of key: value lines. Received: {path}.")
+    return values
+
+
+def parse_yaml(text: str, origin: str) -> object:
+    """Parse plain YAML 1.2, or raise a `UserError` that says what is wrong and where.
+
+    >>> parse_yaml("[1e-3, no, 010]", "an example")
+    [0.001, 'no', 10]
+    """
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        _check_plain(yaml, text, origin)
+        return yaml.load(text)
+    except (YAMLError, ValueError) as error:
+        raise UserError(f"Settings are YAML. Received: {origin}: {shortened(error)}") from None
+
+
+def _check_plain(yaml: YAML, text: str, origin: str) -> None:
+    depth = 0
+    for token in yaml.scan(text):
+        if type(token) in REFUSED:
+            raise UserError(
+                f"Settings use no YAML {REFUSED[type(token)]}. Received: one in {origin}. "
+                "Write the value itself."
+            )
+        depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
+        if depth > MAX_DEPTH:
+            raise UserError(
+                f"Settings nest at most {MAX_DEPTH} levels deep. Received: more in {origin}."
+            )
+
+
+def shortened(value: object) -> str:
+    """Return a value as text that fits a line.
+
+    >>> shortened(" a\\n   b")
+    'a b'
+    """
+    text = " ".join(str(value).split())
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."

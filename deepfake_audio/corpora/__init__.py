@@ -1,0 +1,1 @@
+"""Corpora: file index, known layouts, splits and the audit for shortcuts."""

@@ -1,0 +1,228 @@
+"""The files below a corpus folder, as the layouts look them up."""
+
+import csv
+import os
+import posixpath
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from deepfake_audio.errors import UserError
+from deepfake_audio.system import atomic_files
+from deepfake_audio.system.atomic_files import check_file, is_file, is_folder
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, JOURNAL
+
+TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
+# Files that systems, archives and corpora leave beside the audio; nobody takes them for audio.
+DEBRIS = re.compile(r"(?:thumbs\.db|desktop\.ini|icon\r|(?:readme|licen[cs]e)[^/]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files below a folder, by their sorted names relative to it.
+
+    Attributes:
+        root: the folder.
+        audio: files with an audio suffix.
+        tables: files that may be protocols.
+        others: all that is neither; what systems leave behind is left out.
+        unreadable: folders that can't be entered, with the reason.
+    """
+
+    root: Path
+    audio: list[str]
+    tables: list[str]
+    others: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    @cached_property
+    def audio_names(self) -> frozenset[str]:
+        """Return the names of the audio files, to look one up."""
+        return frozenset(self.audio)
+
+    @cached_property
+    def audio_by_stem(self) -> dict[str, list[str]]:
+        """Return the names of the audio files of each stem, sorted."""
+        by_stem = {}
+        for name in self.audio:
+            by_stem.setdefault(stem(name), []).append(name)
+        return by_stem
+
+    def find(self, file: str, near: str | None) -> str | None:
+        """Return the name of a listed audio file on disk; of several copies the one least deep.
+
+        Args:
+            file: its path below `near`, with any audio suffix or none.
+            near: the folder, "" or ending in a slash, below which any file of that stem will do;
+                None where only the exact name will.
+        """
+        exact = f"{near or ''}{file}"
+        if exact in self.audio_names:
+            return exact
+        if near is None:
+            return None
+        copies = self.audio_by_stem.get(stem(file), ())
+        copies = [name for name in copies if name.startswith(near)]
+        return min(copies, key=depth, default=None)
+
+    def tables_named(self, file: str) -> list[str]:
+        """Return the names of the tables whose path ends in `file`, the least deep first."""
+        return sorted((name for name in self.tables if f"/{name}".endswith(f"/{file}")), key=depth)
+
+
+def index_tree(root: Path) -> Tree:
+    """Index the audio files and tables below a folder.
+
+    Raises:
+        UserError: no such folder, an unreadable one, or no audio in it.
+    """
+    if not is_folder(root):
+        raise UserError(f"A corpus is a folder that exists. Received: {root}. Check the path.")
+    unreadable: list[str] = []
+    names = sorted(_walk(root, unreadable))
+    audio = [name for name in names if name.lower().endswith(AUDIO_SUFFIXES)]
+    if not audio and unreadable:
+        raise UserError(
+            f"A corpus must be readable. Received: {min(unreadable)}. Check the permissions."
+        )
+    if not audio:
+        raise UserError(
+            f"A corpus holds audio ({' '.join(AUDIO_SUFFIXES)}). Received: none below {root}. "
+            "Unpack the audio there."
+        )
+    tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
+    others = [
+        name
+        for name in names
+        if not name.lower().endswith((*AUDIO_SUFFIXES, *TABLE_SUFFIXES))
+        and not DEBRIS.fullmatch(name.rpartition("/")[2])
+    ]
+    return Tree(root.absolute(), audio, tables, others, sorted(unreadable))
+
+
+def _walk(root: Path, unreadable: list[str]) -> Iterator[str]:
+    """Yield every file that is not hidden, once, even where links lead in circles.
+
+    What is no file, such as a link to nothing, is yielded too: whoever reads it says what is wrong.
+    Folders that can't be entered go to `unreadable`, with the reason. What prepare.py made is left
+    out: it makes data/ where it is started, which may be in the corpus.
+    """
+    seen = set()
+    pending = deque([""])
+    while pending:
+        folder = pending.pop()
+        try:
+            status = (root / folder).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(root / folder) as entries:
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            unreadable.append(f"{root / folder} ({error.strerror})")
+            continue
+        if folder and any(entry.name == JOURNAL for entry in visible):
+            continue
+        for entry in visible:
+            name = folder + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(f"{name}/")
+            elif entry.is_symlink() and is_folder(Path(entry)):
+                # Last, so that what a folder and a link both lead to has the folder's name.
+                pending.appendleft(f"{name}/")
+            else:
+                yield name
+
+
+def stem(file: str) -> str:
+    """Return the name of a file without its folders and its audio suffix, if it has one.
+
+    >>> stem("flac/LA_E_1000001.flac"), stem("LA_E_1000001"), stem("v1.2")
+    ('LA_E_1000001', 'LA_E_1000001', 'v1.2')
+    """
+    name = file.rpartition("/")[2]
+    return name.rpartition(".")[0] if name.lower().endswith(AUDIO_SUFFIXES) else name
+
+
+def depth(name: str) -> tuple[int, str]:
+    """Return what sorts names by the number of their folders, then by letters."""
+    return name.count("/"), name
+
+
+def first_line(table: Path) -> str:
+    """Return the first line of a table, empty for an empty one; raise as `read_lines` does."""
+    return next((line for _, line in read_lines(table)), "")
+
+
+def read_lines(table: Path) -> Iterator[tuple[int, str]]:
+    """Yield each line of a table with its number, counted from 1.
+
+    Raises:
+        UserError: an unreadable file, or one that isn't UTF-8.
+    """
+    try:
+        if is_file(table) and not table.stat().st_size:
+            return
+        check_file(table, "A protocol")
+        with table.open(encoding="utf-8-sig") as file:
+            yield from enumerate(atomic_files.read_lines(file), start=1)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"A protocol must be readable text in UTF-8. Received: {table} ({error}). "
+            "Save it as UTF-8, or download it again."
+        ) from None
+
+
+def read_rows(
+    table: Path, required: Sequence[str], delimiter: str = ","
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield where each row of a table stands, and its cells by column.
+
+    Args:
+        table: has the names of its columns in the first line; their case is left aside.
+        required: the columns that must be there, in lower case.
+        delimiter: stands between two cells.
+
+    Raises:
+        UserError: an unreadable or malformed table, a required column that isn't there, or a row
+            that is wider or narrower than the first.
+    """
+    rows = csv.reader((line for _, line in read_lines(table)), delimiter=delimiter)
+    try:
+        columns = [column.strip().lower() for column in next(rows, [])]
+        for column in required:
+            if column not in columns:
+                raise UserError(
+                    f"A table of audio files has the columns {', '.join(required)}. "
+                    f"Received: no column {column} in {table}. Add it to the first line."
+                )
+        for row in filter(None, rows):
+            origin = f"line {rows.line_num} of {table}"
+            check_width(len(row), (len(columns),), origin)
+            yield origin, {k: v.strip() for k, v in zip(columns, row, strict=True)}
+    except csv.Error as error:
+        raise UserError(f"A table must be CSV. Received: {table} ({error}). Correct it.") from None
+
+
+def check_width(width: int, widths: Sequence[int], origin: str) -> None:
+    """Raise a `UserError` unless the line at `origin` has one of the numbers of columns."""
+    if width not in widths:
+        raise UserError(
+            f"A line has {' or '.join(map(str, widths))} columns here. Received: {width} in "
+            f"{origin}. Correct the line, or download the protocol again."
+        )
+
+
+def inside(file: str, origin: str) -> str:
+    """Return a listed path with forward slashes, or raise a `UserError` if it leaves the root."""
+    path = file.replace("\\", "/")
+    on_a_drive = path[1:2] == ":"
+    if path.startswith("/") or on_a_drive or ".." in path.split("/") or not path.strip("./"):
+        raise UserError(
+            f"A file is listed by its path inside the corpus. Received: {file!r} in {origin}. "
+            "Correct the line, or download the protocol again."
+        )
+    return posixpath.normpath(path)

@@ -1,0 +1,374 @@
+"""The layouts of the public corpora: what each says of every file that it lists."""
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from deepfake_audio.config.yaml_files import shortened
+from deepfake_audio.corpora.index import (
+    Tree,
+    check_width,
+    depth,
+    first_line,
+    inside,
+    read_lines,
+    read_rows,
+    stem,
+)
+from deepfake_audio.errors import UserError
+
+KEYS = {"bonafide": "real", "spoof": "fake"}
+LABEL_ALIASES = KEYS | {
+    "bona-fide": "real", "genuine": "real", "real": "real", "deepfake": "fake", "fake": "fake",
+}  # fmt: skip
+SPLIT_ALIASES = {
+    "train": "train", "training": "train", "test": "test", "testing": "test", "eval": "test",
+    "evaluation": "test", "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "development": "val",
+}  # fmt: skip
+FOR_VERSIONS = {
+    "for-original": "for-original", "for-norm": "for-norm", "for-2sec": "for-2sec",
+    "for-rerec": "for-rerec", "for-2seconds": "for-2sec", "for-rerecorded": "for-rerec",
+}  # fmt: skip
+LABEL_TABLE = "labels.csv"
+WAVEFAKE_FOLDER = re.compile(
+    r"(?:ljspeech_|jsut_)(melgan|melgan_large|multi_band_melgan|full_band_melgan|hifigan"
+    r"|parallel_wavegan|waveglow)|common_voices_prompts_\w+",
+    re.IGNORECASE,
+)
+WAVEFAKE_SENTENCE = re.compile(r"LJ\d{3}-\d{4}|BASIC5000_\d{4}|gen_\d+")
+WAVEFAKE_REAL = re.compile(r"/(wavs/LJ\d{3}-\d{4}|basic5000/wav/BASIC5000_\d{4})\.\w+$")
+MAILABS_READER = re.compile(r"by_book/(?:female|male)/([^/]+)/")
+MAILABS_BOOK = re.compile(r"by_book/(.+)/wavs/")
+LOOKED_FOR = {
+    "asvspoof2019": "ASVspoof2019.LA.cm.{train.trn,dev.trl,eval.trl}.txt",
+    "asvspoof2021-la": "keys/LA/CM/trial_metadata.txt",
+    "asvspoof2021-df": "keys/DF/CM/trial_metadata.txt",
+    "asvspoof5": "ASVspoof5.{train,dev.track_1,eval.track_1}.tsv",
+    "in-the-wild": "meta.csv with the header file,speaker,label",
+    "wavefake": "generated_audio/{ljspeech,jsut}_<vocoder>/",
+    "for": "for-{original,norm,2sec,rerec}/{training,validation,testing}/{real,fake}/",
+    "mlaad": "fake/<language>/<model>/meta.csv",
+    "folders": "{real,fake}/, {train,val,test}/{real,fake}/, or a CSV with the columns file,label",
+}
+# What tells the tables apart: the path and, after a blank, the first line.
+TABLE_PATTERNS = {
+    "asvspoof2019": r"/ASVspoof2019\.LA\.cm\.",
+    "asvspoof2021-la": r"/ASVspoof2021\.LA\.cm\.|(?<!/ASV)/trial_metadata\.txt \S+ LA_E_",
+    "asvspoof2021-df": r"/ASVspoof2021\.DF\.cm\.|(?<!/ASV)/trial_metadata\.txt \S+ DF_E_",
+    "asvspoof5": r"/ASVspoof5\.(train|dev|eval)\.",
+    "in-the-wild": r"/meta\.csv file,speaker,label",
+    "mlaad": r"/meta\.csv (?=.*\bpath\b)(?=.*\bmodel_name\b).*\|",
+}
+
+
+class Layout(NamedTuple):
+    """The columns of an ASVspoof protocol, counted from 0; speaker is 0 and file is 1."""
+
+    widths: tuple[int, ...]
+    key: int
+    attack: int
+    codec: int | None = None
+    subset: int | None = None
+
+
+ASVSPOOF_2019 = Layout(widths=(5,), key=4, attack=3)
+ASVSPOOF_2021_LA = Layout(widths=(8,), key=5, attack=4, codec=2, subset=7)
+ASVSPOOF_2021_DF = ASVSPOOF_2021_LA._replace(widths=(8, 13))
+ASVSPOOF_5 = Layout(widths=(10,), key=8, attack=7, codec=3)
+ASVSPOOF_5_CHALLENGE = Layout(widths=(6,), key=5, attack=4)
+# Corpus, split, file and its layout; where a split has two files, the first that is there counts.
+PROTOCOLS = (
+    ("asvspoof2019", "train", "ASVspoof2019.LA.cm.train.trn.txt", ASVSPOOF_2019),
+    ("asvspoof2019", "val", "ASVspoof2019.LA.cm.dev.trl.txt", ASVSPOOF_2019),
+    ("asvspoof2019", "test", "ASVspoof2019.LA.cm.eval.trl.txt", ASVSPOOF_2019),
+    ("asvspoof2021-la", "test", "trial_metadata.txt", ASVSPOOF_2021_LA),
+    ("asvspoof2021-df", "test", "trial_metadata.txt", ASVSPOOF_2021_DF),
+    ("asvspoof5", "train", "ASVspoof5.train.tsv", ASVSPOOF_5),
+    ("asvspoof5", "train", "ASVspoof5.train.metainfor.txt", ASVSPOOF_5_CHALLENGE),
+    ("asvspoof5", "val", "ASVspoof5.dev.track_1.tsv", ASVSPOOF_5),
+    ("asvspoof5", "val", "ASVspoof5.dev.metainfor.txt", ASVSPOOF_5_CHALLENGE),
+    ("asvspoof5", "test", "ASVspoof5.eval.track_1.tsv", ASVSPOOF_5),
+)
+
+
+class Listing(NamedTuple):
+    """What a protocol, or the place in a folder tree, says of one file.
+
+    Where the file isn't there, one of that stem below the folder `near` will do; with `near` None
+    none will. An empty `group` stands for the speaker, else the file.
+    """
+
+    file: str
+    label: str
+    origin: str = ""
+    near: str | None = None
+    split: str = ""
+    speaker: str = ""
+    attack: str = ""
+    codec: str = ""
+    corpus: str = ""
+    group: str = ""
+    subset: str = ""
+
+    @property
+    def listed_as(self) -> str:
+        """Return the path below the corpus root as it is listed."""
+        return f"{self.near or ''}{self.file}"
+
+
+def known_layouts(tree: Tree) -> set[str]:
+    """Return the keys of `CORPORA` whose layout lies in a tree; several where it is ambiguous.
+
+    Raises:
+        UserError: a table that can't be read.
+    """
+    folders = {name.rpartition("/")[0] for name in tree.audio}
+    parts = {part.lower() for folder in folders for part in (tree.root.name, *folder.split("/"))}
+    classes = {place(f"{folder}/")[1] for folder in folders} - {""}
+    found = {_corpus_of_table(tree.root, table) for table in tree.tables} - {""}
+    if parts & FOR_VERSIONS.keys():
+        found.add("for")
+    if any(map(WAVEFAKE_FOLDER.fullmatch, parts)):
+        # With both classes beside it, who sorted the folders may have put other speech there.
+        found |= {"wavefake", "folders"} if len(classes) == 2 else {"wavefake"}
+    if not found and (classes or _root_tables(tree)):
+        return {"folders"}
+    return found
+
+
+def _corpus_of_table(root: Path, table: str) -> str:
+    told_by_content = table.endswith(("meta.csv", "trial_metadata.txt"))
+    text = f"/{table} {first_line(root / table) if told_by_content else ''}"
+    return next((name for name, what in TABLE_PATTERNS.items() if re.search(what, text)), "")
+
+
+def _list_protocols(tree: Tree, name: str) -> Iterator[Listing]:
+    done = set()
+    for corpus, split, file, layout in PROTOCOLS:
+        tables = [
+            tree.root / table
+            for table in (tree.tables_named(file) if corpus == name else ())
+            if _corpus_of_table(tree.root, table) == name
+        ]
+        if tables and split not in done:
+            done.add(split)
+            # Of the first release of the 2021 keys and the full one, the full one has more columns.
+            table = max(tables, key=lambda table: len(first_line(table).split()))
+            yield from read_protocol(table, layout, split, name)
+
+
+def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Iterator[Listing]:
+    """Yield the files that an ASVspoof protocol lists.
+
+    Raises:
+        UserError: a line that is wider or narrower than the layout, or has another key.
+    """
+    for number, line in read_lines(table):
+        columns = line.split()
+        origin = f"line {number} of {table}"
+        if not columns:
+            continue
+        check_width(len(columns), layout.widths, origin)
+        if columns[layout.key] not in KEYS:
+            raise UserError(
+                f"The key of a file is bonafide or spoof, in column {layout.key + 1}. "
+                f"Received: {columns[layout.key]!r} in {origin}. Download the protocol again."
+            )
+        yield Listing(
+            file=inside(columns[1], origin),
+            label=KEYS[columns[layout.key]],
+            origin=origin,
+            near="",
+            split=split,
+            speaker=_known(columns[0]),
+            attack=_known(columns[layout.attack]),
+            codec="" if layout.codec is None else _known(columns[layout.codec]),
+            corpus=corpus,
+            subset="" if layout.subset is None else columns[layout.subset],
+        )
+
+
+def _list_in_the_wild(tree: Tree) -> Iterator[Listing]:
+    for table in tree.tables_named("meta.csv"):
+        if _corpus_of_table(tree.root, table) == "in-the-wild":
+            near = table.removesuffix("meta.csv")
+            for listing in list_table(tree.root / table):
+                yield listing._replace(near=near, corpus="in-the-wild")
+
+
+def _list_wavefake(tree: Tree) -> Iterator[Listing]:
+    seen = set()
+    for name in sorted(tree.audio, key=depth):
+        path = f"{tree.root.name}/{name}"
+        *folders, file = path.split("/")
+        folder = next(filter(None, map(WAVEFAKE_FOLDER.fullmatch, folders)), None)
+        sentence = WAVEFAKE_SENTENCE.match(file)
+        group = sentence[0] if sentence else stem(file)
+        listing = Listing(name, "real", corpus="wavefake", group=group)
+        # Some copies hold a folder's files once more, one level deeper.
+        if folder and (folder[0], file) not in seen:
+            seen.add((folder[0], file))
+            yield listing._replace(label="fake", attack=folder[1] or folder[0])
+        elif not folder and WAVEFAKE_REAL.search(path):
+            yield listing
+
+
+def _list_for(tree: Tree) -> Iterator[Listing]:
+    for name in tree.audio:
+        split, label = place(name)
+        if split:
+            *folders, file = f"{tree.root.name}/{name}".lower().split("/")
+            versions = [FOR_VERSIONS[folder] for folder in folders if folder in FOR_VERSIONS]
+            recording = re.split(r"\.(?:wav|mp3)", file)[0]
+            # The numbers of the recordings start anew in each split and class.
+            group = f"{split}/{label}/{recording}"
+            corpus = versions[-1] if versions else "for"
+            yield Listing(name, label, split=split, corpus=corpus, group=group)
+
+
+def _list_mlaad(tree: Tree) -> Iterator[Listing]:
+    for table in tree.tables_named("meta.csv"):
+        if _corpus_of_table(tree.root, table) == "mlaad":
+            yield from _list_mlaad_model(tree.root / table, table.removesuffix("meta.csv"))
+    for name in tree.audio:
+        if "/by_book/" in f"/{name}":
+            reader = MAILABS_READER.search(name)
+            speaker = reader[1] if reader else ""
+            yield Listing(name, "real", speaker=speaker, corpus="mlaad", group=_read_by(name))
+
+
+def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
+    for origin, row in read_rows(table, ("path", "model_name"), delimiter="|"):
+        # The folders within `path` are wrong for some languages; the file lies beside the table.
+        yield Listing(
+            file=inside(row["path"], origin).rpartition("/")[2],
+            label="fake",
+            origin=origin,
+            near=folder,
+            attack=row["model_name"] or table.parent.name,
+            corpus="mlaad",
+            group=_read_by(row.get("original_file", "")),
+        )
+
+
+def _read_by(path: str) -> str:
+    """Return the reader of an M-AILABS file, else its book, else the path."""
+    found = MAILABS_READER.search(path) or MAILABS_BOOK.search(path)
+    return found[1] if found else _known(path)
+
+
+def _list_folders(tree: Tree) -> Iterator[Listing]:
+    tables = _root_tables(tree)
+    for table in tables:
+        yield from list_table(tree.root / table)
+    if tables:
+        return
+    for name in tree.audio:
+        split, label = place(name)
+        if label:
+            yield Listing(name, label, split=split)
+
+
+def place(name: str) -> tuple[str, str]:
+    """Return the split and the label that the folders of a file stand for.
+
+    The split's folder is one of those above the label's, else the one right below it.
+
+    >>> place("training/REAL/a.wav"), place("spoof/dev/a.wav"), place("real.wav")
+    (('train', 'real'), ('val', 'fake'), ('', ''))
+    """
+    split = ""
+    *folders, _ = name.lower().split("/")
+    for folder, below in pairwise([*folders, ""]):
+        if folder in LABEL_ALIASES:
+            return split or SPLIT_ALIASES.get(below, ""), LABEL_ALIASES[folder]
+        split = SPLIT_ALIASES.get(folder, split)
+    return "", ""
+
+
+def _root_tables(tree: Tree) -> list[str]:
+    tables = [table for table in tree.tables if table.lower().endswith(".csv") and "/" not in table]
+    tables = [table for table in tables if _labels_files(tree.root / table)]
+    return ["manifest.csv"] if "manifest.csv" in tables else tables
+
+
+def _labels_files(table: Path) -> bool:
+    header = next(csv.reader([first_line(table)]), [])
+    return {column.strip().lower() for column in header} >= {"file", "label"}
+
+
+def check_label_table(tree: Tree) -> None:
+    """Raise a `UserError` for a labels.csv in the folder that can't be read as one."""
+    table = tree.root / LABEL_TABLE
+    if LABEL_TABLE in tree.tables and not _labels_files(table):
+        header = shortened(repr(first_line(table).rstrip()))
+        raise UserError(
+            "A table of labels begins with the names of its columns, file and label among them, "
+            f"with commas between. Received: {header} in {table}. Correct that line."
+        )
+
+
+def list_table(table: Path) -> Iterator[Listing]:
+    """Yield what each row of a CSV with the columns `file,label` says of its file.
+
+    Raises:
+        UserError: an unreadable or malformed CSV.
+    """
+    speaker_of = _speakers_of_sentences(table)
+    for origin, row in read_rows(table, ("file", "label")):
+        speaker, sentence = row.get("speaker", ""), row.get("sentence", "")
+        yield Listing(
+            file=inside(row["file"], origin),
+            label=_one_of(LABEL_ALIASES, "label", row["label"], origin),
+            origin=origin,
+            split=_one_of(SPLIT_ALIASES | {"": ""}, "split", row.get("split", ""), origin),
+            speaker=speaker,
+            attack=row.get("attack") or row.get("generator", ""),
+            codec=row.get("codec", ""),
+            corpus=row.get("corpus", ""),
+            group=speaker or speaker_of.get(sentence, sentence),
+        )
+
+
+def _speakers_of_sentences(table: Path) -> dict[str, str]:
+    """Return the speaker of each sentence for which a table names one, and no other one.
+
+    Files of the sentence whose speaker isn't given, such as its copies, belong to the same group.
+    """
+    speakers = defaultdict(set)
+    for _, row in read_rows(table, ("file", "label")):
+        if row.get("speaker") and row.get("sentence"):
+            speakers[row["sentence"]].add(row["speaker"])
+    return {sentence: min(names) for sentence, names in speakers.items() if len(names) == 1}
+
+
+def _one_of(aliases: Mapping[str, str], column: str, value: str, origin: str) -> str:
+    if value.lower() not in aliases:
+        raise UserError(
+            f"A {column} is one of {', '.join(filter(None, aliases))}. "
+            f"Received: {value!r} in {origin}. Correct the line."
+        )
+    return aliases[value.lower()]
+
+
+def _known(column: str) -> str:
+    return "" if column in ("-", "bonafide") else column
+
+
+CORPORA: dict[str, Callable[[Tree], Iterator[Listing]]] = {
+    "asvspoof2019": partial(_list_protocols, name="asvspoof2019"),
+    "asvspoof2021-la": partial(_list_protocols, name="asvspoof2021-la"),
+    "asvspoof2021-df": partial(_list_protocols, name="asvspoof2021-df"),
+    "asvspoof5": partial(_list_protocols, name="asvspoof5"),
+    "in-the-wild": _list_in_the_wild,
+    "wavefake": _list_wavefake,
+    "for": _list_for,
+    "mlaad": _list_mlaad,
+    "folders": _list_folders,
+}

@@ -1,0 +1,164 @@
+"""Which split each audio file goes to: by speaker, by class, and the same when files are added."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.vocabulary import SPLITS
+
+TAIL_BYTES = 4096
+HALF = 0.4999  # of a group: shares are rounded, and 0.1 of 5 may be a little less than that
+
+
+def assign_splits(
+    clips: Sequence[Clip], val_share: float, test_share: float, known: Mapping[str, str]
+) -> list[str]:
+    """Assign a split to each clip; a split that the corpus ships is kept.
+
+    Other files of a group (speaker, sentence, or single file) follow the one with a shipped split,
+    the latest of several. Else a group stays where it was before. New ones are taken by the
+    hash of their names: the lowest go to test until it has its share of each class, the next to
+    validation. So nearly all stand in the same split however many others there are, even in
+    another folder. Where a split would be left without one of the classes, the new group whose
+    hash is lowest moves there from the split that has most of that class.
+
+    Args:
+        clips: with `group`, `label` and perhaps `split`.
+        val_share: share of the groups of each class for validation.
+        test_share: share of the groups of each class for test.
+        known: the splits that were assigned before, by the clip's name.
+
+    Returns:
+        "train", "val" or "test" for each clip.
+    """
+    free = [clip for clip in clips if not clip.split]
+    labels_of = defaultdict(set)
+    for clip in free:
+        labels_of[clip.group].add(clip.label)
+    before = {clip.group: known[clip.name] for clip in reversed(free) if clip.name in known}
+    shipped = sorted((c for c in clips if c.split), key=lambda clip: SPLITS.index(clip.split))
+    before |= {clip.group: clip.split for clip in shipped if clip.group in labels_of}
+    shares = {"test": test_share, "val": val_share}
+    split_of = _place(shares, labels_of, before)
+    wanted = [split for split in ("val", "test") if shares[split]] + ["train"]
+    for label in ("fake", "real") if len(free) == len(clips) else ():
+        for split in wanted:
+            _fill_if_empty(split, label, split_of, labels_of, before.keys())
+    return [clip.split or split_of[clip.group] for clip in clips]
+
+
+def _place(
+    shares: Mapping[str, float], labels_of: Mapping[str, set[str]], before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the split of each group: the first of `shares` that lacks some of all its classes."""
+    split_of = dict(before)
+    totals = Counter(label for labels in labels_of.values() for label in labels)
+    counts = Counter((split, label) for g, split in before.items() for label in labels_of[g])
+    for group in sorted(labels_of.keys() - before.keys(), key=_hash):
+        labels = labels_of[group]
+        lacking = (
+            split
+            for split, share in shares.items()
+            if all(share * totals[label] - counts[split, label] >= HALF for label in labels)
+        )
+        split_of[group] = next(lacking, "train")
+        counts.update((split_of[group], label) for label in labels)
+    return split_of
+
+
+def _hash(group: str) -> int:
+    return int.from_bytes(hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()[:8])
+
+
+def _fill_if_empty(
+    split: str, label: str, split_of: dict, labels_of: dict, fixed: Collection[str]
+) -> None:
+    counts = Counter((split_of[g], name) for g, labels in labels_of.items() for name in labels)
+    if counts[split, label]:
+        return
+    movable = [
+        group
+        for group, labels in labels_of.items()
+        if label in labels
+        and group not in fixed
+        and all(counts[split_of[group], name] > 1 for name in labels)
+    ]
+    if movable:
+        fullest = max(SPLITS, key=lambda name: counts[name, label])
+        chosen = min(movable, key=lambda group: (split_of[group] != fullest, _hash(group)))
+        split_of[chosen] = split
+
+
+def find_repeated(
+    clips: Iterable[Clip], known: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
+    """Find files with the same bytes as another one.
+
+    Files are compared by size, then by their last bytes, then as a whole, so that few are read.
+
+    Args:
+        clips: of which the first of each set of equal ones stays; of shipped splits the latest one.
+        known: names of the clips that were used before, which stay where a new one is equal: else
+            the same sound would move to the split of its new name.
+
+    Returns:
+        The names of clips to leave out since an equal one stays, and of those whose bytes stand as
+        real and as fake, which are all to be left out.
+    """
+    to_stay_first = sorted(
+        clips, key=lambda clip: (-SPLITS.index(clip.split or "train"), clip.name not in known)
+    )
+    candidates = [to_stay_first]
+    for key in (_size, _tail, _digest):
+        candidates = [alike for some in candidates for alike in _group_by(key, some)]
+    repeated, contradictory = [], []
+    for alike in candidates:
+        if len({clip.label for clip in alike}) > 1:
+            contradictory += [clip.name for clip in alike]
+        else:
+            repeated += [clip.name for clip in alike[1:]]
+    return repeated, contradictory
+
+
+def _group_by(key, clips: Iterable[Clip]) -> list[list[Clip]]:
+    groups = defaultdict(list)
+    for clip in clips:
+        try:
+            groups[key(clip.path)].append(clip)
+        except OSError:
+            continue  # it is named with its reason when it is read
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def mark_of(path: Path) -> str:
+    """Return what tells a file from others of its name and size; empty where it can't be read.
+
+    The middle is read, since files often begin and end with the same silence.
+    """
+    try:
+        size = _size(path)
+        with path.open("rb") as file:
+            file.seek(size // 2)
+            return hashlib.sha256(b"%d " % size + file.read(TAIL_BYTES)).hexdigest()
+    except OSError:
+        return ""
+
+
+def _size(path: Path) -> int:
+    size = path.stat().st_size
+    if not size:  # below /proc such a file may never end
+        raise FileNotFoundError(f"nothing in {path}")
+    return size
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        return file.read(TAIL_BYTES)
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

@@ -1,0 +1,1 @@
+"""The data folder: manifest, rendering of images, and the journal of a preparation."""

@@ -1,0 +1,68 @@
+"""The journal of a data folder: what was drawn, so that a preparation that was killed goes on."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from deepfake_audio.system.atomic_files import is_file, unwritable
+
+LONGEST_ENTRY = 30_000_000  # characters of a journal's line: a million windows have 10 million
+LARGEST_MEASURE = 1e9  # in a journal: seconds, Hz and dB are below it
+NUISANCES = frozenset({
+    "duration", "level", "bandwidth", "leading silence", "trailing silence", "clipping",
+    "sample rate",
+})  # fmt: skip
+
+
+def read_journal(path: Path) -> dict[str, dict]:
+    """Read the last entry of each stem; a line that a kill cut off does not count.
+
+    An entry says what its stem's images show, so one that a later drawing came after says nothing.
+    """
+    entries, line = {}, "\n"
+    if not is_file(path) or not path.stat().st_size:  # below /proc, the empty may never end
+        return entries
+    with path.open(encoding="utf-8", errors="replace") as file:
+        while piece := file.readline(LONGEST_ENTRY):
+            line = piece
+            try:
+                entry = json.loads(line)
+                entries[entry["stem"]] = entry
+            except (ValueError, KeyError, TypeError, RecursionError):
+                continue
+    if not line.endswith("\n"):
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")
+    return entries
+
+
+def note(journal: TextIO, entries: Iterable[Mapping]) -> None:
+    """Write down what is done, as a whole: what a full disk cut off does not count.
+
+    Raises:
+        OutputError: the journal can't be written.
+    """
+    try:
+        journal.write("".join(json.dumps(entry) + "\n" for entry in entries))
+        journal.flush()
+    except OSError as error:
+        raise unwritable(Path(journal.name), error) from None
+
+
+def is_whole(entry: Mapping) -> bool:
+    """Return whether an entry has what a file has that was drawn without an error."""
+    starts, nuisances = entry.get("starts"), entry.get("nuisances")
+    return (
+        isinstance(nuisances, dict)
+        and nuisances.keys() == NUISANCES | {"format"}
+        and isinstance(nuisances["format"], str)
+        and all(_is_measure(nuisances[name]) for name in NUISANCES)
+        and isinstance(starts, list)
+        and bool(starts)
+        and all(map(_is_measure, starts))
+    )
+
+
+def _is_measure(value: object) -> bool:
+    return isinstance(value, float | int) and abs(value) < LARGEST_MEASURE

@@ -1,0 +1,444 @@
+"""A data folder: which images it holds, of whom and by what, and whether its splits are sound."""
+
+import csv
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+
+from deepfake_audio.config.loading import check_audio_settings, with_settings_of_before
+from deepfake_audio.config.schema import AudioSettings, ImageSettings, PrepareSettings
+from deepfake_audio.config.yaml_files import read_yaml, shortened
+from deepfake_audio.corpora.reading import Clip, Corpus
+from deepfake_audio.corpora.splits import mark_of
+from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.features.image_files import read_image
+from deepfake_audio.system.atomic_files import (
+    check_file,
+    find_files,
+    is_file,
+    is_folder,
+    read_lines,
+    replacing,
+    write_json,
+)
+from deepfake_audio.vocabulary import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    JOURNAL,
+    LABELS,
+    SPLITS,
+    ImageRecord,
+)
+
+GIVE_DATA = "Give one with --data FOLDER"
+FEW_FILES = 30  # of a class: figures and calibrations of fewer are warned of
+MANIFEST = "manifest.csv"
+AUDIO_SETTINGS = "audio.yaml"
+ORIGIN = "corpus.json"
+MAX_ORIGIN_BYTES = 1_000_000
+MARKED_FILES = 100  # so many of a corpus tell whether another folder holds it too
+MANIFEST_FIELDS = (
+    "image", "label", "split", "audio", "start_seconds", "speaker", "attack", "codec", "corpus",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """What `check_images` found.
+
+    Attributes:
+        records: the images to use.
+        unreadable: one message for each image that can't be read; they are left out.
+        repeated: images left out since the same bytes stand in a later split (train < val < test).
+        fingerprint: changes when any image, label or split does.
+    """
+
+    records: list[ImageRecord]
+    unreadable: list[str]
+    repeated: list[str]
+    fingerprint: str
+
+
+class FileCounts(BaseModel):
+    """What became of the files that a corpus lists: `listed` is the sum of the others.
+
+    Attributes:
+        listed: in the corpus, or in the subset of it.
+        used: with images in the manifest.
+        missing: not on disk.
+        unusable: broken or silent.
+        repeated: left out, since the same bytes stand elsewhere.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    listed: int
+    used: int
+    missing: int
+    unusable: int
+    repeated: int
+
+
+class Origin(BaseModel):
+    """What a data folder was made of, as `corpus.json` says it.
+
+    Attributes:
+        corpus: a key of `CORPORA`.
+        subset: of ASVspoof 2021, else empty.
+        folder: that the corpus lay in when it was last prepared.
+        marks: of some files, by their names, to know them again in another folder.
+        val_share: for validation, and `test_share` for test, that splits were made with at first.
+        counts: of the corpus's files, by their split; `UNKNOWN_SPLIT` for those without one.
+            Empty until all is drawn.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    corpus: str
+    subset: str
+    folder: str
+    marks: dict[str, str]
+    val_share: float
+    test_share: float
+    counts: dict[str, FileCounts] = {}
+
+    def __str__(self) -> str:
+        subset = f", subset {self.subset}," if self.subset else ""
+        return f"{self.corpus}{subset} in {self.folder}"
+
+
+def read_records(folder: Path, remedy: str = "Name one that does") -> list[ImageRecord]:
+    """List the images of a data folder, by its manifest where there is one.
+
+    Args:
+        folder: holds `{train,val,test}/{fake,real}/` with images and perhaps `manifest.csv`, or
+            `{fake,real}/` alone, which is all test; or it is a manifest itself.
+        remedy: told where the folder is missing.
+
+    Returns:
+        One record an image, in a stable order.
+
+    Raises:
+        UserError: no folder, no images, a malformed manifest, a recording in two splits.
+    """
+    if folder.suffix == ".csv" and is_file(folder):
+        records = read_manifest(folder)
+        check_recordings(records)
+        return records
+    if not is_folder(folder):
+        raise UserError(
+            f"A data folder must exist. Received: {folder}. {remedy}; "
+            "it holds train/fake, train/real, val/fake, val/real and so on, with images in them."
+        )
+    manifest = folder / MANIFEST
+    if is_file(folder / JOURNAL) and not is_file(manifest):
+        raise UserError(
+            f"A data folder must be finished. Received: {folder}, where prepare.py was stopped. "
+            "Run prepare.py again with the same words; it goes on."
+        )
+    records = read_manifest(manifest) if is_file(manifest) else list_images(folder)
+    if not records:
+        audio = find_files(folder, set(AUDIO_SUFFIXES))
+        remedy = f" prepare.py makes images of audio, such as {audio[0]}." if audio else ""
+        raise UserError(
+            "A data folder holds images in train/fake, train/real, val/fake and so on. "
+            f"Received: none in {folder}.{remedy}"
+        )
+    check_recordings(records)
+    return records
+
+
+def is_data(path: Path) -> bool:
+    """Return whether there is something that `read_records` takes: a folder, or a manifest."""
+    return is_folder(path) or is_file(path)
+
+
+def data_folder(data: Path) -> Path:
+    """Return the folder of images, without links: a manifest's is the one that it lies in."""
+    return data.resolve().parent if is_file(data) else data.resolve()
+
+
+def list_images(folder: Path) -> list[ImageRecord]:
+    """List the images below `{train,val,test}/{fake,real}/`, at any depth, sorted by name.
+
+    Without these, `{fake,real}/` are taken for test.
+    """
+    places = [(split, label, folder / split / label) for split in SPLITS for label in LABELS]
+    if not any(is_folder(place) for _, _, place in places):
+        places = [("test", label, folder / label) for label in LABELS]
+    return [
+        ImageRecord(path, path.relative_to(folder).as_posix(), label, split)
+        for split, label, place in places
+        for path in find_files(place, IMAGE_SUFFIXES)
+    ]
+
+
+def read_manifest(path: Path) -> list[ImageRecord]:
+    """Read `manifest.csv`.
+
+    Raises:
+        UserError: a column is missing, a label or split is unknown, or an image lies elsewhere.
+    """
+    check_file(path, "A manifest")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(read_lines(file))
+            missing = [
+                name for name in ("image", "label", "split") if name not in (rows.fieldnames or ())
+            ]
+            if missing:
+                raise UserError(
+                    "A manifest has at least the columns image, label and split. "
+                    f"Received: no column {missing[0]} in {path}."
+                )
+            records = [_read_row(row, path, number) for number, row in enumerate(rows, start=2)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(
+            f"A manifest must be readable CSV in UTF-8. Received: {path} ({error})."
+        ) from None
+    twice = [image for image, times in Counter(r.image for r in records).items() if times > 1]
+    if twice:
+        raise UserError(
+            f"A manifest lists an image once. Received: {twice[0]!r} more often in {path}."
+        )
+    return records
+
+
+def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
+    fields = {name: (row.get(name) or "").strip() for name in MANIFEST_FIELDS}
+    for name, allowed in (("label", LABELS), ("split", SPLITS)):
+        if fields[name] not in allowed:
+            raise UserError(
+                f"{name} must be one of {', '.join(allowed)}. "
+                f"Received: {fields[name]!r} in line {line} of {path}."
+            )
+    image = PurePosixPath(fields["image"])
+    if not image.name or image.is_absolute() or ".." in image.parts:
+        raise UserError(
+            "An image is named by its path below the manifest's folder. "
+            f"Received: {fields['image']!r} in line {line} of {path}."
+        )
+    shown = {name: text if name == "image" else one_line(text) for name, text in fields.items()}
+    return ImageRecord(path=path.parent / image, **shown)
+
+
+def check_recordings(records: Iterable[ImageRecord]) -> None:
+    """Raise a `UserError` if windows of one recording stand in two splits."""
+    split_of = {}
+    for record in records:
+        other = split_of.setdefault(record.recording, record.split)
+        if other != record.split:
+            raise UserError(
+                "No recording may stand in two splits, or the error rates would be too good. "
+                f"Received: {record.audio!r} in {other} and {record.split}. "
+                "Move all of its images to one of them."
+            )
+
+
+def speaker_warnings(records: Iterable[ImageRecord]) -> list[str]:
+    """Return a line that names the speakers who stand in more than one split, if there are any."""
+    splits_of = defaultdict(set)
+    for record in records:
+        splits_of[record.speaker].add(record.split)
+    shared = sorted(name for name, splits in splits_of.items() if name and len(splits) > 1)
+    if not shared:
+        return []
+    shown = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
+    return [
+        f"{len(shared):,} speakers stand in more than one split ({shown}): "
+        "error rates on them are too good."
+    ]
+
+
+def check_classes(records: Iterable[ImageRecord], splits: Sequence[str], folder: Path) -> None:
+    """Raise a `UserError` unless each of the splits holds images of both classes."""
+    found = {(record.split, record.label) for record in records}
+    for split in splits:
+        for label in LABELS:
+            if (split, label) not in found:
+                raise UserError(
+                    "Each split needs images of both classes. "
+                    f"Received: none in {folder / split / label}. "
+                    f"Put {label} images there."
+                )
+
+
+def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> DataCheck:
+    """Read every image once: leave out what can't be read and what stands in a later split too.
+
+    Args:
+        records: the images of a data folder.
+        settings: what the images will be converted to.
+
+    Returns:
+        The images to use, what was left out, and the data's fingerprint.
+    """
+    with ThreadPoolExecutor() as pool:
+        digests = list(pool.map(partial(_digest, settings=settings), records))
+    split_of = {}
+    for split in SPLITS:
+        for record, digest in zip(records, digests, strict=True):
+            if isinstance(digest, bytes) and record.split == split:
+                split_of[digest] = split
+    check = DataCheck([], [], [], "")
+    fingerprint = hashlib.sha256()
+    for record, digest in zip(records, digests, strict=True):
+        if isinstance(digest, UserError):
+            check.unreadable.append(str(digest))
+        elif split_of[digest] != record.split:
+            check.repeated.append(record.image)
+        else:
+            check.records.append(record)
+            name = f"{record.image}\0{record.label}\0{record.split}\0"
+            fingerprint.update(name.encode("utf-8", "surrogateescape") + digest)
+    return DataCheck(check.records, check.unreadable, check.repeated, fingerprint.hexdigest())
+
+
+def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | UserError:
+    try:
+        read_image(record.path, settings)
+        with record.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except UserError as error:
+        return error
+    except OSError as error:
+        return UserError(f"An image must stay there. Received: {record.path} ({error.strerror}).")
+
+
+def image_stamps(records: Iterable[ImageRecord]) -> dict[str, tuple[int, int] | None]:
+    """Return the size and the time of the last change of each image, None where it is gone."""
+    stamps = {}
+    for record in records:
+        try:
+            status = record.path.stat()
+            stamps[record.image] = status.st_size, status.st_mtime_ns
+        except OSError:
+            stamps[record.image] = None
+    return stamps
+
+
+def summarise(records: Sequence[ImageRecord]) -> str:
+    """Return a table of images, speakers and generators for each split and class."""
+    lines = [f"{'split':6}{'class':6}{'images':>8}{'speakers':>10}  generators"]
+    for split in SPLITS:
+        for label in LABELS:
+            chosen = [
+                record for record in records if (record.split, record.label) == (split, label)
+            ]
+            speakers = {record.speaker for record in chosen} - {""}
+            attacks = sorted({record.attack for record in chosen} - {""})
+            names = ", ".join(attacks[:6]) + (
+                f" and {len(attacks) - 6} more" if len(attacks) > 6 else ""
+            )
+            if chosen:
+                names = names or ("unknown" if label == "fake" else "-")
+                lines.append(
+                    f"{split:6}{label:6}{len(chosen):8,}{len(speakers) or 'unknown':>10}  {names}"
+                )
+    return "\n".join(lines)
+
+
+def prepared_codecs(records: Iterable[ImageRecord]) -> list[str]:
+    """Return what prepare.py sent training files through, as its images' names tell.
+
+    A corpus may name codecs too, of the files as they came.
+    """
+    training = (record for record in records if record.split == "train" and record.codec)
+    return sorted({r.codec for r in training if r.image.rpartition("_")[0].endswith(f"_{r.codec}")})
+
+
+def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
+    """Write down how the folder's images were made from sound."""
+    with replacing(folder / AUDIO_SETTINGS) as partial_path, partial_path.open("w") as file:
+        file.write("# How these images were made from sound; training and prediction go by it.\n")
+        YAML(typ="safe", pure=True).dump(settings.model_dump(), file)
+
+
+def origin_of(corpus: Corpus, folder: Path, settings: PrepareSettings) -> Origin:
+    """Return what `corpus.json` is to say of a corpus that lies in a folder."""
+    every = -(-len(corpus.clips) // MARKED_FILES)
+    marks = {one_line(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
+    marks = {name: mark for name, mark in marks.items() if mark}
+    return Origin(
+        corpus=corpus.name,
+        subset=corpus.subset,
+        folder=one_line(folder.resolve()),
+        marks=marks,
+        val_share=settings.val_share,
+        test_share=settings.test_share,
+    )
+
+
+def is_same_corpus(before: Origin, now: Origin, clips: Iterable[Clip]) -> bool:
+    """Return whether a corpus is the one that a folder was made of, wherever it lies by now.
+
+    Args:
+        before: what the folder was made of.
+        now: what it is to be made of.
+        clips: of `now`.
+    """
+    if (before.corpus, before.subset) != (now.corpus, now.subset):
+        return False
+    return before.folder == now.folder or any(
+        mark == mark_of(clip.path)
+        for clip in clips
+        if (mark := before.marks.get(one_line(clip.name)))
+    )
+
+
+def write_origin(folder: Path, origin: Origin) -> None:
+    """Write down what a data folder is made of."""
+    write_json(folder / ORIGIN, origin.model_dump())
+
+
+def read_origin(data: Path) -> Origin | None:
+    """Read what a data folder was made of; None where nobody wrote it down.
+
+    Args:
+        data: the folder of the images, or a manifest in it.
+
+    Raises:
+        UserError: the file is not as prepare.py wrote it.
+    """
+    path = (data.parent if is_file(data) else data) / ORIGIN
+    if not is_file(path):
+        return None
+    try:
+        if check_file(path, ORIGIN) > MAX_ORIGIN_BYTES:
+            raise UserError(f"{ORIGIN} has at most {MAX_ORIGIN_BYTES:,} bytes. Received: {path}.")
+        return Origin.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise UserError(
+            f"{ORIGIN} must be as prepare.py wrote it. Received: {path}: {shortened(reason)}. "
+            "Remove it, and run prepare.py again with the same words."
+        ) from None
+
+
+def audio_settings_file(data: Path) -> Path:
+    """Return where it stands how images were made from sound.
+
+    Args:
+        data: the folder of the images, or a manifest in it.
+    """
+    return (data.parent if is_file(data) else data) / AUDIO_SETTINGS
+
+
+def read_audio_settings(data: Path) -> AudioSettings | None:
+    """Read how images were made from sound; None where nobody wrote it down.
+
+    Args:
+        data: the folder of the images, or a manifest in it.
+    """
+    path = audio_settings_file(data)
+    if not is_file(path):
+        return None
+    values = with_settings_of_before({"audio": read_yaml(path)})["audio"]
+    return check_audio_settings(values, origin=str(path))

@@ -1,0 +1,246 @@
+"""Audio files drawn as the images of a data folder, on all cores."""
+
+import hashlib
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from joblib import delayed
+from tqdm import tqdm
+
+from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.quality import edge_silences, measure_nuisances
+from deepfake_audio.audio.windows import (
+    frame_length,
+    open_recording,
+    recording_blocks,
+    recording_windows,
+)
+from deepfake_audio.config.schema import AudioSettings
+from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.journal import is_whole, note, read_journal
+from deepfake_audio.errors import OutputError, UserError, speaking_of
+from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.features.spectrogram import spectrogram_image
+from deepfake_audio.system.atomic_files import for_a_moment, replacing, unwritable
+from deepfake_audio.system.workers import in_processes
+from deepfake_audio.vocabulary import JOURNAL
+
+BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How files are drawn, and where to.
+
+    Attributes:
+        folder: of the data.
+        audio: how a window becomes an image.
+        max_windows: of a file, spread over it; 0 for all.
+        audio_hours: longer files are refused.
+    """
+
+    folder: Path
+    audio: AudioSettings
+    max_windows: int
+    audio_hours: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to draw: where its images go, and what its journal entry must be like to count.
+
+    Attributes:
+        clip: the file.
+        split: where its images go.
+        stem: of their names.
+        codec: the key of `CODECS` of what it goes through before it is drawn, or empty.
+    """
+
+    clip: Clip
+    split: str
+    stem: str
+    codec: str = ""
+
+    def key(self, max_windows: int) -> str:
+        """Return what changes when the file, its label, its split or its images would."""
+        try:
+            status = self.clip.path.stat()
+            changed = f"{status.st_size}|{status.st_mtime_ns}"
+        except OSError:
+            changed = "missing"
+        return f"{self.stem}|{str(self.clip.path.resolve())!a}|{changed}|{max_windows}"
+
+
+def make_job(clip: Clip, split: str) -> Job:
+    """Return the job of a clip; its image names are plain, and differ for different files."""
+    digest = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:10]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60].lstrip(".-")
+    return Job(clip, split, f"{split}/{clip.label}/{plain}_{digest}")
+
+
+def coded_jobs(jobs: Iterable[Job], codecs: Sequence[str]) -> list[Job]:
+    """Return a second job for each file of training: to go through one of the codecs first."""
+    if not codecs:
+        return []
+    coded = []
+    for job in jobs:
+        if job.split == "train":
+            codec = str(_random_of(job.stem).choice(codecs))
+            coded.append(replace(job, stem=f"{job.stem}_{codec}", codec=codec))
+    return coded
+
+
+def image_name(stem: str, number: int) -> str:
+    """Return the name of a job's image below the data folder."""
+    return f"{stem}_{number:04}.png"
+
+
+def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, dict]:
+    """Draw what is not drawn yet, and keep a journal of what is done.
+
+    Args:
+        jobs: the files, each stem once.
+        drawing: how, and the folder, which is there.
+        workers: processes; 0 for one per core.
+
+    Returns:
+        The journal's entry for each job's stem: `starts` of the windows in seconds and the
+        nuisances, or `error`.
+
+    Raises:
+        OutputError: an image or the journal can't be written.
+        UserError: the system ended a process.
+    """
+    folder = drawing.folder
+    done, images = read_journal(folder / JOURNAL), _list_images(jobs, folder)
+    entries = {
+        job.stem: done[job.stem]
+        for job in jobs
+        if job.stem in done and _is_drawn(done[job.stem], job, drawing, images)
+    }
+    waiting = [job for job in jobs if job.stem not in entries]
+    undone = [job.stem for job in waiting if job.stem in done and is_whole(done[job.stem])]
+    try:
+        for split_and_class in {(folder / job.stem).parent for job in waiting}:
+            split_and_class.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    batches = (
+        delayed(_draw_batch)(waiting[first : first + BATCH], drawing, Path.cwd())
+        for first in range(0, len(waiting), BATCH)
+    )
+    with (
+        (folder / JOURNAL).open("a", encoding="utf-8") as journal,
+        tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
+    ):
+        # Their images are about to be replaced one by one, and nobody knows how far a kill lets it.
+        note(journal, ({"stem": stem} for stem in undone))
+        for batch in in_processes(batches, workers, "draws", in_order=False):
+            note(journal, batch)
+            entries |= {entry["stem"]: entry for entry in batch}
+            progress.update(len(batch))
+    return entries
+
+
+def _list_images(jobs: Iterable[Job], folder: Path) -> set[str]:
+    """Return the names of all files beside the jobs' images; asking for each takes longer."""
+    names = set()
+    for place in {job.stem.rpartition("/")[0] for job in jobs}:
+        try:
+            with os.scandir(folder / place) as files:
+                names.update(f"{place}/{file.name}" for file in files if file.is_file())
+        except OSError:
+            continue  # nothing was drawn there, or it is told when something is
+    return names
+
+
+def _is_drawn(entry: Mapping, job: Job, drawing: Drawing, images: Collection[str]) -> bool:
+    """Return whether a file was drawn without an error, and its images are there as they were."""
+    return (
+        entry.get("key") == job.key(drawing.max_windows)
+        and is_whole(entry)
+        and all(image_name(job.stem, number) in images for number in range(len(entry["starts"])))
+    )
+
+
+def _draw_batch(jobs: Sequence[Job], drawing: Drawing, cwd: Path) -> list[dict]:
+    os.chdir(cwd)  # a process that drew before may stand elsewhere
+    return [draw_clip(job, drawing) for job in jobs]
+
+
+def draw_clip(job: Job, drawing: Drawing) -> dict:
+    """Draw every window of one file, or say why it can't be done; return the journal's entry."""
+    entry = {"key": job.key(drawing.max_windows), "stem": job.stem}
+    try:
+        if job.codec:
+            return entry | _draw_coded(job, drawing)
+        return entry | _draw_file(job.clip.path, job.stem, drawing)
+    except OutputError:
+        raise
+    except UserError as error:
+        return entry | {"error": str(error)}
+
+
+def _draw_coded(job: Job, drawing: Drawing) -> dict:
+    """Send a job's sound through its codec, and draw what is left, as `_draw_file` does."""
+    codec, random, audio = CODECS[job.codec], _random_of(job.stem), drawing.audio
+    original = open_recording(job.clip.path, audio, drawing.audio_hours)
+    blocks = recording_blocks(original, audio)
+    with (
+        for_a_moment(drawing.folder / f"coded{codec.suffix}") as path,
+        speaking_of(f"{job.clip.path} after {job.codec}", path),
+    ):
+        write_coded(path, blocks, audio.sample_rate_hz, codec, *codec.draw(random))
+        return _draw_file(path, job.stem, drawing)
+
+
+def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:
+    """Draw every window of a file; return the `starts` of the windows and its nuisances.
+
+    Of these level, bandwidth and clipping are of the first minute, the rest of the whole file.
+    """
+    audio = drawing.audio
+    recording = open_recording(path, audio, drawing.audio_hours)
+    if recording.is_silent:
+        raise UserError(f"An audio file must hold sound. Received: {path}, silence.")
+    starts = []
+    for start, window in recording_windows(recording, audio, drawing.max_windows):
+        image = drawing.folder / image_name(stem, len(starts))
+        write_png(image, spectrogram_image(window, audio))
+        starts.append(round(start, 3))
+    if not starts:
+        raise UserError(f"A window must hold sound. Received: {path}, whose chosen ones are quiet.")
+    nuisances = measure_nuisances(recording.beginning, audio.sample_rate_hz)
+    whole_frames = max(1, recording.samples // frame_length(audio.sample_rate_hz))
+    nuisances |= edge_silences(recording.powers[:whole_frames])
+    nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
+    nuisances |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
+    return {"starts": starts, "nuisances": nuisances}
+
+
+def _random_of(stem: str) -> np.random.Generator:
+    """Return a generator that draws the same for the same file, in whatever order files come."""
+    return np.random.default_rng(list(stem.encode()))
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write an image; only what is there already is replaced in one step.
+
+    A new image counts when the journal and the manifest name it, so half of one harms nobody.
+    Renaming each would take longer than all the rest of writing, and let two processes wait for
+    each other.
+    """
+    encoded = encode_png(pixels)
+    try:
+        with path.open("xb") as file:
+            file.write(encoded)
+    except FileExistsError:
+        with replacing(path) as partial:
+            partial.write_bytes(encoded)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise unwritable(path, error) from None

@@ -1,0 +1,1 @@
+"""Error rates with intervals, and the tables, figures and page that show them."""

@@ -1,0 +1,309 @@
+"""How far a figure could be off by chance: bootstrap over speakers, or over files.
+
+Files of one speaker err together, so whole speakers are drawn (a cluster bootstrap: Field and
+Welsh, 2007); a file without a speaker is drawn alone. Speakers with real files alone, with fakes
+alone and with both are drawn apart, so that no class is ever missing.
+
+Scores are counted before they are drawn: at most `GROUPS` neighbouring scores are taken together,
+and one repetition costs as much for 600,000 files as for 10,000. With fewer different scores, which
+is the usual case, nothing is rounded.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from deepfake_audio.errors import UserError, counted
+from deepfake_audio.evaluation.metrics import (
+    DetectionCosts,
+    check_scores,
+    curve_of_counts,
+    eer_of,
+    llr_losses,
+    min_dcf,
+    roc_auc,
+)
+
+GROUPS = 10_000
+FILES_PER_CELL = 6  # of a draw, in the time that the number in one cell takes
+TAILS = (2.5, 97.5)  # percentiles: of 95% intervals
+SEED = 0  # of the drawn samples: the same scores always have the same intervals
+FEW_ERRORS = 3  # files of the rarer class that are wrong; with fewer, intervals are narrow
+FEWEST_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
+
+
+@dataclass(frozen=True)
+class GroupedScores:
+    """Scores with neighbours taken together.
+
+    Attributes:
+        group: `(files,)`, the group of each file; groups rise with the score.
+        is_real: `(files,)`, 1 real, 0 fake.
+        loss: `(groups, 2)`, mean share in Cllr of the group's fakes and reals, in bits.
+        accepted: `(groups,)`, whether files are called real at the threshold of the costs.
+        called_real: `(groups,)`, whether they are called real by the verdict.
+        costs: of DCF.
+    """
+
+    group: np.ndarray
+    is_real: np.ndarray
+    loss: np.ndarray
+    accepted: np.ndarray
+    called_real: np.ndarray
+    costs: DetectionCosts
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Return the cell of each file in counts `(groups, 2)` laid out flat."""
+        return 2 * self.group + self.is_real
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Return how many files each cell has, `(groups * 2,)`: the files themselves, undrawn."""
+        return np.bincount(self.cells, minlength=self.loss.size)
+
+    def figures(self, counts: np.ndarray) -> dict[str, float]:
+        """Compute the figures of files that were drawn, counted in cells `(groups * 2,)`."""
+        fake, real = np.asarray(counts).reshape(-1, 2).T
+        curve = curve_of_counts(np.arange(len(real)), real, fake)
+        missing, accepting = self.costs.weights
+        miss, false_accept = self._rates(real, fake, self.accepted)
+        verdict_miss, verdict_accept = self._rates(real, fake, self.called_real)
+        correct = real[self.called_real].sum() + fake[~self.called_real].sum()
+        losses = (fake @ self.loss[:, 0] / fake.sum(), real @ self.loss[:, 1] / real.sum())
+        return {
+            "eer": eer_of(curve).rate,
+            "roc_auc": roc_auc(curve),
+            "min_dcf": min_dcf(curve, self.costs),
+            "act_dcf": (missing * miss + accepting * false_accept) / min(missing, accepting),
+            "cllr": sum(losses) / 2,
+            "accuracy": correct / (real.sum() + fake.sum()),
+            "balanced_accuracy": 1 - (verdict_miss + verdict_accept) / 2,
+        }
+
+    @staticmethod
+    def _rates(real: np.ndarray, fake: np.ndarray, accepted: np.ndarray) -> tuple[float, float]:
+        return real[~accepted].sum() / real.sum(), fake[accepted].sum() / fake.sum()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Whom a bootstrap draws.
+
+    Attributes:
+        speakers: `(files,)`, text; empty where files are drawn.
+        units: how many speakers, or files, the class with fewer of them has.
+        doubt: what is to be said of the intervals.
+        enough: whether there are so many that intervals can be given.
+    """
+
+    speakers: np.ndarray
+    units: int
+    doubt: str = ""
+    enough: bool = True
+
+    @property
+    def by_speaker(self) -> bool:
+        return bool((self.speakers != "").any())
+
+
+def rule_of_three(tries: int) -> float:
+    """Return what a rate is below, with 95% confidence, of which so many tries show nothing.
+
+    Hanley and Lippman-Hand, "If Nothing Goes Wrong, Is Everything All Right?", 1983.
+    """
+    return min(1.0, 3 / tries)
+
+
+def count_units(is_real: np.ndarray, speakers: np.ndarray) -> list[int]:
+    """Return how many known speakers fakes and reals have, or files where none is known.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake.
+        speakers: `(files,)`, text; empty where nobody knows.
+    """
+    if (speakers == "").all():
+        return [int(np.sum(is_real == label)) for label in (0, 1)]
+    return [len(set(speakers[is_real == label].tolist()) - {""}) for label in (0, 1)]
+
+
+def choose_drawn(is_real: np.ndarray, speakers: np.ndarray) -> Drawn:
+    """Choose whom the bootstrap draws: speakers, or files where too few speakers are known.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake.
+        speakers: `(files,)`, text; empty where nobody knows.
+    """
+    nobody = np.full(len(speakers), "")
+    files = min(count_units(is_real, nobody))
+    if files < FEWEST_UNITS:
+        doubt = f"With {counted(files, 'file')} of one class no interval can be given."
+        return Drawn(nobody, files, doubt, enough=False)
+    if (speakers == "").all():
+        return Drawn(nobody, files)
+    few = min(count_units(is_real, speakers))
+    if few < FEWEST_UNITS:
+        voices = counted(few, "speaker" if few else "known speaker")
+        return Drawn(nobody, files, doubt=(
+            f"One class has {voices}: the intervals are drawn over files, and say "
+            "nothing of other voices."
+        ))  # fmt: skip
+    doubt = f"One class has {few} speakers: the intervals are narrower than they should be."
+    return Drawn(speakers, few, doubt if few < FEW_UNITS else "")
+
+
+def group_scores(
+    is_real: np.ndarray,
+    scores: np.ndarray,
+    llr: np.ndarray,
+    threshold: float,
+    costs: DetectionCosts,
+) -> GroupedScores:
+    """Take neighbouring scores together where there are more than `GROUPS` different ones.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake.
+        scores: `(files,)`, higher is more real.
+        llr: `(files,)`, log-likelihood ratios, which rise with the scores.
+        threshold: log-likelihood ratio above which the verdict is real.
+        costs: of DCF.
+    """
+    is_real, scores = check_scores(is_real, scores)
+    called_real, accepted = llr > threshold, llr >= costs.bayes_threshold
+    distinct, place = np.unique(scores, return_inverse=True)
+    if len(distinct) > GROUPS:
+        rank_of = (np.cumsum(np.bincount(place)) - 1) * GROUPS // len(scores)
+        place = rank_of[place]
+    # Both thresholds cut a group in two, so that each group lies on one side of them.
+    _, first, group = np.unique(
+        4 * place + called_real + accepted, return_index=True, return_inverse=True
+    )
+    cells, losses = 2 * group + is_real, llr_losses(is_real, llr)
+    counts, sums = (np.bincount(cells, weights, 2 * len(first)) for weights in (None, losses))
+    loss = (sums / np.maximum(counts, 1)).reshape(-1, 2)
+    return GroupedScores(group, is_real, loss, accepted[first], called_real[first], costs)
+
+
+def draw_counts(
+    sets: list[np.ndarray], cells: list[int], clusters: np.ndarray, strata: np.ndarray,
+    repetitions: int, seed: int,
+) -> Iterator[list[np.ndarray]]:  # fmt: skip
+    """Draw clusters with replacement, and count the files that were drawn in each cell.
+
+    Args:
+        sets: for each system, the cell of each file, `(files,)`; all have the same files.
+        cells: how many cells each has.
+        clusters: `(files,)`, the number of each file's cluster, from 0.
+        strata: `(clusters,)`, clusters of one stratum are drawn apart from the others.
+        repetitions: how many times.
+        seed: the same seed gives the same draws.
+
+    Yields:
+        For each system, int `(cells,)`.
+    """
+    rng = np.random.default_rng(seed)
+    if len(strata) == len(clusters) and len(sets) == 1:  # each file alone: only counts matter
+        yield from _draw_files(rng, sets[0], cells[0], strata[clusters], repetitions)
+        return
+    ones = np.ones(len(clusters), np.int64)
+    tables = [
+        sparse.csr_array((ones, (place, clusters)), shape=(count, len(strata)))
+        for place, count in zip(sets, cells, strict=True)
+    ]
+    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    for _ in range(repetitions):
+        drawn = np.zeros(len(strata), np.int64)
+        for clusters_of in members:
+            chosen = rng.integers(0, len(clusters_of), len(clusters_of))
+            drawn[clusters_of] = np.bincount(chosen, minlength=len(clusters_of))
+        yield [table @ drawn for table in tables]
+
+
+def _draw_files(
+    rng: np.random.Generator, cells: np.ndarray, count: int, strata: np.ndarray, repetitions: int
+) -> Iterator[list[np.ndarray]]:
+    order = np.argsort(strata, kind="stable")
+    ends = np.cumsum(np.unique(strata, return_counts=True)[1])
+    pools = [
+        np.unique(chosen, return_inverse=True, return_counts=True)
+        for chosen in np.split(cells[order], ends[:-1])
+    ]
+    for _ in range(repetitions):
+        drawn = np.zeros(count, np.int64)
+        for distinct, place, times in pools:
+            if FILES_PER_CELL * len(distinct) > len(place):
+                chosen = place[rng.integers(0, len(place), len(place))]
+                drawn[distinct] += np.bincount(chosen, minlength=len(distinct))
+            else:
+                drawn[distinct] += rng.multinomial(len(place), times / len(place))
+        yield [drawn]
+
+
+def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each file's cluster, from 0, and each cluster's stratum: 0 fake, 1 real, 2 both."""
+    names, clusters = np.unique(speakers, return_inverse=True)
+    alone = speakers == ""
+    clusters[alone] = len(names) + np.arange(alone.sum())
+    _, clusters = np.unique(clusters, return_inverse=True)
+    has_real, has_fake = (
+        np.bincount(clusters, is_real == label, clusters.max() + 1) > 0 for label in (1, 0)
+    )
+    return clusters, np.where(has_real & has_fake, 2, np.where(has_real, 1, 0))
+
+
+def bootstrap_intervals(
+    grouped: GroupedScores, speakers: np.ndarray, repetitions: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return the 95% interval of each figure, by percentiles; of the EER see `not_below`.
+
+    Args:
+        grouped: the scores.
+        speakers: `(files,)`, text; empty where nobody knows.
+        repetitions: at least one.
+        seed: of the draws.
+    """
+    clusters, strata = number_clusters(speakers, grouped.is_real)
+    draws = draw_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
+    found = _percentiles([grouped.figures(drawn) for (drawn,) in draws])
+    eer = grouped.figures(grouped.counts)["eer"]
+    units = min(count_units(grouped.is_real, speakers))
+    return found | {"eer": not_below(found["eer"], eer, grouped.is_real, units)}
+
+
+def not_below(
+    interval: Sequence[float], eer: float, is_real: np.ndarray, units: int
+) -> tuple[float, float]:
+    """Return the interval of an EER; with few errors it ends no lower than `rule_of_three`.
+
+    Files without an error are so in every draw, and with one error in most: no draw shows what so
+    few can't promise. The tries are the `units`: speakers, or files, of the class with fewer.
+    """
+    low, high = interval
+    if eer * min(np.bincount(is_real, minlength=2)) < FEW_ERRORS:
+        high = max(high, rule_of_three(units))
+    return low, high
+
+
+def bootstrap_differences(
+    ours: GroupedScores, theirs: GroupedScores, speakers: np.ndarray, repetitions: int, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return the 95% interval of `theirs` less `ours` in each figure, on the same drawn files."""
+    if not np.array_equal(ours.is_real, theirs.is_real):
+        raise UserError("Two systems are compared on the same files. Received: other labels.")
+    clusters, strata = number_clusters(speakers, ours.is_real)
+    sets, cells = [ours.cells, theirs.cells], [ours.loss.size, theirs.loss.size]
+    draws = draw_counts(sets, cells, clusters, strata, repetitions, seed)
+
+    def difference(drawn: list[np.ndarray]) -> dict[str, float]:
+        first, second = ours.figures(drawn[0]), theirs.figures(drawn[1])
+        return {name: second[name] - first[name] for name in first}
+
+    return _percentiles([difference(drawn) for drawn in draws])
+
+
+def _percentiles(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    return {
+        name: tuple(np.percentile([row[name] for row in rows], TAILS).tolist()) for name in rows[0]
+    }

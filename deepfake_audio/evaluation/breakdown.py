@@ -1,0 +1,232 @@
+"""How well each attack, codec, corpus and speaker is told from real voices, hardest first."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+
+from deepfake_audio.evaluation.bootstrap import (
+    SEED,
+    TAILS,
+    GroupedScores,
+    choose_drawn,
+    draw_counts,
+    not_below,
+    number_clusters,
+    rule_of_three,
+)
+from deepfake_audio.evaluation.metrics import equal_error_rate, equal_error_rates
+from deepfake_audio.evaluation.score_formats import ScoreTable
+
+GROUPINGS = ("attack", "codec", "corpus", "speaker")
+OF_SEVERAL_SPEAKERS = ("attack", "codec", "corpus")  # so speakers can be drawn
+CELLS_AT_ONCE = 500_000  # groups times scores, of which error rates are counted; 4 MB each
+MOST_GROUPS = 500  # that have intervals: a thousand scores are told apart in each
+
+
+def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
+    """Break the error rate down by whatever is known of the files, hardest first.
+
+    The fakes of an attack stand against all real files; a codec, corpus or speaker stands for
+    itself, with its own real files and fakes. Where one class is missing, there is no rate (None).
+
+    Returns:
+        For each grouping that has two groups or more: `mean_eer` over the `rated` groups that have
+        a rate, its `interval` (None here), whether that is of `few_speakers`, and `groups`, each
+        with its counts, its `eer`, `interval` and `few_speakers` likewise, and the share `found`
+        of its fakes.
+    """
+    result = {}
+    for grouping in GROUPINGS:
+        names, group = np.unique(getattr(table, grouping), return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        members = np.split(order, np.cumsum(np.bincount(group))[:-1])
+        rows = [
+            _group_row(table, grouping, name, positions, threshold)
+            for name, positions in zip(names, members, strict=True)
+            if name
+        ]
+        rows.sort(key=lambda row: (row["eer"] is None, -(row["eer"] or 0), row["name"]))
+        rates = [row["eer"] for row in rows if row["eer"] is not None]
+        if len(rows) > 1:
+            mean = float(np.mean(rates)) if rates else None
+            result[grouping] = {
+                "mean_eer": mean, "interval": None, "few_speakers": False, "rated": len(rates),
+                "groups": rows,
+            }  # fmt: skip
+    return result
+
+
+def _group_row(
+    table: ScoreTable, grouping: str, name: str, members: np.ndarray, threshold: float
+) -> dict:
+    fakes = members[table.is_real[members] == 0]
+    judged = _judged(table, grouping, members)
+    reals = int(table.is_real[judged].sum())
+    rate = found = None
+    if len(fakes) and reals:
+        rate = equal_error_rate(table.is_real[judged], table.score[judged]).rate
+    if len(fakes):
+        found = float(np.mean(table.llr[fakes] <= threshold))
+    return {
+        "name": str(name), "fake": len(fakes), "real": reals, "eer": rate, "interval": None,
+        "few_speakers": False, "found": found,
+    }  # fmt: skip
+
+
+def _judged(table: ScoreTable, grouping: str, members: np.ndarray) -> np.ndarray:
+    """Return the positions of the files of which a group's error rate is."""
+    if grouping != "attack":
+        return members
+    return np.concatenate([members[table.is_real[members] == 0], np.flatnonzero(table.is_real)])
+
+
+def add_intervals(
+    groups: Mapping[str, dict], table: ScoreTable, grouped: GroupedScores, repetitions: int
+) -> None:
+    """Add the 95% intervals of the groups' error rates, and of their means.
+
+    Of each group speakers are drawn, or files where it has too few speakers; of a mean, whoever is
+    drawn of its groups. Single speakers get none, nor more groups than `MOST_GROUPS`.
+
+    Args:
+        groups: of `group_figures`; changed.
+        table: the files.
+        grouped: their scores.
+        repetitions: how many times.
+    """
+    for grouping in groups.keys() & set(OF_SEVERAL_SPEAKERS):
+        content = groups[grouping]
+        if content["rated"] and len(content["groups"]) <= MOST_GROUPS:
+            _add_to_grouping(content, grouping, table, grouped, repetitions)
+
+
+def _add_to_grouping(
+    content: dict, grouping: str, table: ScoreTable, grouped: GroupedScores, repetitions: int
+) -> None:
+    names, parts = np.unique(getattr(table, grouping), return_inverse=True)
+    nobody = np.full(len(table), "")
+    someone = (table.speaker != "").any()
+
+    @cache
+    def rates(by_speaker: bool) -> np.ndarray:
+        speakers, shared = table.speaker if by_speaker else nobody, grouping == "attack"
+        return bootstrap_eers(grouped, parts, speakers, repetitions, SEED, share_reals=shared)
+
+    rates_of_rows, units = [], []
+    rated = [row for row in content["groups"] if row["eer"] is not None]
+    for row in rated:
+        part = np.searchsorted(names, row["name"])
+        judged = _judged(table, grouping, np.flatnonzero(parts == part))
+        is_real = table.is_real[judged]
+        drawn = choose_drawn(is_real, table.speaker[judged])
+        row["few_speakers"] = bool(drawn.doubt or (someone and not drawn.by_speaker))
+        rates_of_rows.append(rates(drawn.by_speaker)[:, part])
+        units.append(drawn.units)
+        if drawn.enough:
+            row["interval"] = eer_interval(rates_of_rows[-1], row["eer"], is_real, drawn.units)
+    content["few_speakers"] = any(row["few_speakers"] for row in rated)
+    together = np.stack(rates_of_rows, axis=1)
+    content["interval"] = mean_interval(together, content["mean_eer"], min(units))
+
+
+def bootstrap_eers(
+    grouped: GroupedScores,
+    parts: np.ndarray,
+    speakers: np.ndarray,
+    repetitions: int,
+    seed: int,
+    share_reals: bool = False,
+) -> np.ndarray:
+    """Draw the EERs of parts, each with its own real files and fakes.
+
+    Speakers are drawn for all parts together; files are drawn within each part, so that no class is
+    missing. Where the parts times the different scores are more than `CELLS_AT_ONCE`, neighbouring
+    scores are taken together.
+
+    Args:
+        grouped: the scores.
+        parts: `(files,)`, the number of each file's part, from 0, below `MOST_GROUPS`.
+        speakers: `(files,)`, text; empty where nobody knows, and everywhere to draw files.
+        repetitions: at least one.
+        seed: of the draws.
+        share_reals: whether the fakes of each part stand against all real files.
+
+    Returns:
+        `(repetitions, parts)`; not a number where a draw has not both classes.
+    """
+    count = int(parts.max()) + 1
+    together = -(-count * len(grouped.loss) // CELLS_AT_ONCE)
+    rank = grouped.group // together
+    ranks = int(rank.max()) + 1
+    places, place = np.unique(parts * ranks + rank, return_inverse=True)
+    if (speakers == "").all():
+        clusters = np.arange(len(parts))
+        strata = np.where(share_reals & (grouped.is_real == 1), -1, 2 * parts + grouped.is_real)
+    else:
+        clusters, strata = number_clusters(speakers, grouped.is_real)
+    draws = draw_counts(
+        [2 * place + grouped.is_real], [2 * len(places)], clusters, strata, repetitions, seed
+    )
+    counts = np.zeros((2, count * ranks), np.int64)
+
+    def rates(drawn: np.ndarray) -> np.ndarray:
+        counts[:, places] = drawn.reshape(-1, 2).T
+        fake, real = counts.reshape(2, count, ranks)
+        if share_reals:
+            real = real.sum(axis=0, keepdims=True)
+        return equal_error_rates(real, fake)
+
+    return np.array([rates(drawn) for (drawn,) in draws])
+
+
+def eer_interval(
+    rates: np.ndarray, eer: float, is_real: np.ndarray, units: int
+) -> tuple[float, float] | None:
+    """Return the 95% interval of the drawn EERs of some files, by percentiles; see `not_below`.
+
+    Args:
+        rates: `(repetitions,)`; those that are not a number are left out.
+        eer: the files' own.
+        is_real: `(files,)`, 1 real, 0 fake.
+        units: how many speakers, or files, whichever were drawn, the class with fewer has.
+
+    Returns:
+        None where no draw has a rate.
+    """
+    rates = rates[np.isfinite(rates)]
+    if not len(rates):
+        return None
+    return not_below(np.percentile(rates, TAILS).tolist(), eer, is_real, units)
+
+
+def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, float] | None:
+    """Return the 95% interval of the mean EER over parts, by percentiles around the mean.
+
+    Drawn EERs of few files are too low on average: the interval is moved by what their mean is off.
+    If nothing is wrong, it ends where `rule_of_three` says of the smallest part, the others aside.
+
+    Args:
+        rates: `(repetitions, parts)`; those that are not a number are left out.
+        mean: the parts' own.
+        units: the speakers, or files, of the rarer class of the smallest part.
+
+    Returns:
+        None where no draw has a rate.
+    """
+    means = np.ma.masked_invalid(rates).mean(axis=1).compressed()
+    if not len(means):
+        return None
+    if mean == 0:
+        return 0.0, rule_of_three(units) / rates.shape[1]
+    return tuple(np.clip(np.percentile(means, TAILS) + mean - means.mean(), 0, 1).tolist())
+
+
+def group_warnings(groups: dict) -> list[str]:
+    """Return a line for each grouping that gives the class away."""
+    return [
+        f"No {grouping} has both real files and fakes: telling one {grouping} from another is "
+        "enough for these figures, whatever the voice."
+        for grouping in ("codec", "corpus")
+        if grouping in groups and not groups[grouping]["rated"]
+    ]

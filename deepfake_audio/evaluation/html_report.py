@@ -1,0 +1,268 @@
+"""The report of an evaluation: one HTML file that needs nothing else."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from deepfake_audio.config.schema import PredictSettings, Settings
+from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.summary import Subject, mistakes, unsure_and_wrong
+from deepfake_audio.evaluation.text_report import (
+    ALL,
+    BY_SCORE,
+    FEW_SPEAKERS,
+    NAMES,
+    SCORE_FIGURES,
+    VERDICT_FIGURES,
+    has_mean,
+    one_class_groups,
+    row_interval,
+    rows_to_show,
+    with_interval,
+)
+from deepfake_audio.features.image_files import encode_png, read_image
+from deepfake_audio.models.calibration import decision_threshold, probability
+from deepfake_audio.models.history import kept_epoch, read_history
+from deepfake_audio.system.atomic_files import replacing
+from deepfake_audio.vocabulary import LABELS, ImageRecord
+
+TEMPLATES = Path(__file__).resolve().parent
+GROUPS_SHOWN = 30
+INTERVALS = ("eer", "balanced_accuracy", "roc_auc", "min_dcf", "act_dcf", "cllr")
+NOTES = {
+    "attack": "Each generator's fakes against all real files.",
+    "codec": "The files of each codec by themselves.",
+    "corpus": "The files of each corpus by themselves: recordings of one corpus sound alike.",
+    "speaker": "Each speaker's real files against fakes of the same voice.",
+}
+
+
+def write_report(path: Path, **content: object) -> None:
+    """Write the report.
+
+    Args:
+        path: of the HTML file.
+        content: what `report.html` names; every text is escaped there.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    filters = {"percent": percent, "number": number, "interval": interval}
+    environment.filters |= filters | {"row_interval": row_interval}
+    page = environment.get_template("report.html").render(**content)
+    with replacing(path) as partial:
+        partial.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def report_content(
+    subject: Subject,
+    tables: Mapping[str, ScoreTable],
+    figures: Mapping[str, Mapping],
+    pictures: Mapping[str, Path],
+) -> dict:
+    """Gather what the report shows.
+
+    Args:
+        subject: what was evaluated.
+        tables: the scores of each split.
+        figures: of each split that has both classes, at least one.
+        pictures: PNG files by name.
+    """
+    settings, head_name = subject.settings, list(figures)[-1]
+    head = figures[head_name]
+    evaluate = settings.evaluate
+    return {
+        "title": subject.title,
+        "subtitle": f"on {subject.origin}",
+        "verdict": summary(tables[head_name], NAMES[head_name], settings.predict),
+        "head": head | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
+        "head_name": f"{NAMES[head_name]} files",
+        "repetitions": evaluate.bootstrap,
+        "costs": f"with one fake in {1 / evaluate.dcf_prior_fake:.3g} files, a missed real voice "
+        f"costing {evaluate.dcf_cost_miss:g} and an accepted fake "
+        f"{evaluate.dcf_cost_false_accept:g}",
+        "min_confidence": settings.predict.min_confidence,
+        "prior_fake": settings.predict.prior_fake,
+        "warnings": [
+            *subject.warnings,
+            *(f"{NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]),
+        ],
+        "splits": [NAMES[split] for split in reversed(figures)],  # test first: phones show that
+        "figure_rows": figure_rows(dict(reversed(figures.items()))),
+        "few_speakers": FEW_SPEAKERS,
+        "verdicts": head.get("verdicts"),
+        "by_score": BY_SCORE,
+        "groupings": [grouping_content(*grouping) for grouping in head["groups"].items()],
+        "mistakes": mistake_pictures(subject, tables[head_name], head_name),
+        "training": training_content(subject),
+        "pictures": {name: picture_url(path.read_bytes()) for name, path in pictures.items()},
+    }
+
+
+def grouping_content(name: str, content: Mapping) -> dict:
+    """Gather what the report shows of attacks, codecs, corpora or speakers."""
+    rows = rows_to_show(name, content)
+    shown = rows[:GROUPS_SHOWN]
+    return {
+        "name": name,
+        "note": NOTES[name],
+        "mean": with_interval(content) if has_mean(name, content) else None,
+        "any_rated": content["rated"] > 0,
+        "rated": f"{content['rated']:,} of {len(content['groups']):,}",
+        "rows": shown,
+        "intervals": any(row["interval"] for row in shown),
+        "few_speakers": any(row["few_speakers"] for row in shown),
+        "left_out": len(rows) - len(shown),
+        "unrated": one_class_groups(name, content) if len(rows) < len(content["groups"]) else "",
+    }
+
+
+def summary(table: ScoreTable, name: str, predict: PredictSettings) -> str:
+    """Say in a few sentences what the verdicts are worth, both classes weighing the same."""
+    unsure, wrong = unsure_and_wrong(table, predict)
+    forced = (table.llr > decision_threshold(predict.prior_fake)) != (table.is_real == 1)
+    uncertain, called, forced = (
+        100 * np.mean([chosen[table.is_real == label].mean() for label in (0, 1)])
+        for chosen in (unsure, wrong, forced)
+    )
+    said, without = "predict.py would leave", "without UNCERTAIN"
+    if table.has_verdicts:
+        said, without = "the table's verdicts leave", "by the score alone, without UNCERTAIN"
+    kind = "" if name == NAMES[ALL] else f"{name} "
+    return (
+        f"Of a hundred {kind}files, half of them fake, {said} about {uncertain:.0f} UNCERTAIN and "
+        f"give about {called:.0f} the wrong verdict; {without}, {forced:.0f}. Voices, recordings "
+        "and generators of another kind may do worse."
+    )
+
+
+def figure_rows(figures: Mapping[str, Mapping]) -> list[tuple[str, list[str]]]:
+    """Return every figure's name and its value in each split."""
+    columns = [column for column in (*SCORE_FIGURES, *VERDICT_FIGURES) if column[2]]
+    columns += [(f"min_tdcf_{year}", f"min t-DCF ({year})", ".4f") for year in (2019, 2021)]
+    rows = [
+        (
+            title,
+            [
+                "-" if values[key] is None else format(values[key], form)
+                for values in figures.values()
+                if key in values
+            ],
+        )
+        for key, title, form in columns
+    ]
+    return [row for row in rows if row[1]]
+
+
+def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[dict]:
+    """Return the most confident mistakes with their spectrograms; none without images."""
+    if not subject.records:
+        return []
+    settings = subject.settings
+    threshold = decision_threshold(settings.predict.prior_fake)
+    shown = mistakes(table, threshold, settings.evaluate.mistakes)
+    p_real = probability(table.llr[shown], settings.predict.prior_fake)
+    return [
+        {
+            "file": table.file[position],
+            "label": table.label[position],
+            "attack": table.attack[position],
+            "verdict": LABELS[int(p > 0.5)],
+            "confidence": max(p, 1 - p),
+            "picture": thumbnail(subject.records[split][position], settings),
+        }
+        for position, p in zip(shown, p_real.tolist(), strict=True)
+    ]
+
+
+def thumbnail(record: ImageRecord, settings: Settings) -> str:
+    """Return an image as the network is shown it; OpenCV writes colours in reverse."""
+    pixels = read_image(record.path, settings.image)
+    return picture_url(encode_png(pixels))
+
+
+def training_content(subject: Subject) -> dict | None:
+    """Return what the report says of the training; None for scores of another system."""
+    if subject.run is None:
+        return None
+    record, settings = subject.record, subject.settings
+    if record.parts:
+        parts = ", ".join(record.parts)
+        text = f"The networks of {parts} vote; calibrated on {settings.data.folder}."
+    else:
+        lowest = kept_epoch(read_history(subject.run), "plateau")
+        kept = "had the lowest validation loss" if record.best_epoch == lowest else "was the last"
+        text = (
+            f"Trained on {settings.data.folder} with seed {record.seed}; epoch "
+            f"{record.best_epoch} {kept} and was kept."
+        )
+    return {
+        "text": text,
+        "data": [
+            data_row(split, label, [r for r in records if r.label == label])
+            for split, records in subject.records.items()
+            if split != ALL
+            for label in LABELS
+        ],
+        "settings": setting_rows(settings.model_dump()),
+        "versions": record.versions,
+    }
+
+
+def data_row(split: str, label: str, records: Sequence[ImageRecord]) -> dict:
+    """Return how many files, voices and generators a class of a split has."""
+    attacks = sorted({record.attack for record in records} - {""})
+    return {
+        "split": NAMES[split],
+        "label": label,
+        "files": len(records),
+        "speakers": len({record.speaker for record in records} - {""}) or "unknown",
+        "attacks": ", ".join(attacks),
+    }
+
+
+def picture_url(png: bytes) -> str:
+    """Return a PNG file's bytes as an address that holds them."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share for people.
+
+    >>> percent(0.1234), percent(None)
+    ('12.3%', '-')
+    """
+    return "-" if share is None else f"{share:.1%}"
+
+
+def number(value: float | None) -> str:
+    """Return a number for people.
+
+    >>> number(0.12345), number(1234), number(None)
+    ('0.123', '1,234', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def interval(bounds: Sequence[float] | None, form: str = ".1%") -> str:
+    """Return an interval for people; empty where there is none.
+
+    >>> interval((0.1, 0.25)), interval(None)
+    ('10.0% to 25.0%', '')
+    """
+    return f"{bounds[0]:{form}} to {bounds[1]:{form}}" if bounds else ""
+
+
+def setting_rows(settings: Mapping[str, Mapping]) -> list[tuple[str, object]]:
+    """Return every setting with its value, as the report lists them."""
+    return [
+        (f"{section}.{name}", value)
+        for section, values in settings.items()
+        for name, value in values.items()
+    ]

@@ -1,0 +1,339 @@
+"""What `evaluate.py` says of a table of scores: figures, intervals, groups, warnings."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
+from deepfake_audio.dataset.manifest import (
+    FEW_FILES,
+    DataCheck,
+    is_data,
+    read_records,
+    speaker_warnings,
+)
+from deepfake_audio.errors import UserError, counted, one_line
+from deepfake_audio.evaluation.bootstrap import (
+    SEED,
+    GroupedScores,
+    bootstrap_differences,
+    bootstrap_intervals,
+    choose_drawn,
+    group_scores,
+    rule_of_three,
+)
+from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
+from deepfake_audio.evaluation.metrics import (
+    AsvErrorRates,
+    DetectionCosts,
+    error_curve,
+    min_tdcf,
+    score_figures,
+)
+from deepfake_audio.evaluation.score_formats import ScoreTable, trial_names
+from deepfake_audio.models.calibration import VERDICTS, decision_threshold
+from deepfake_audio.models.run_folder import Run, RunRecord
+from deepfake_audio.vocabulary import LABELS, ImageRecord
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated, and where the results go.
+
+    Attributes:
+        title: of the report.
+        origin: the data, or the score file.
+        output: the folder for the results.
+        stays: what is to be said of other results, which stand where these would have gone.
+        run: None for scores of another system.
+        records: what the scores of each split belong to; empty for those.
+        asv: the speaker verification behind the detector, for t-DCF.
+        inputs: the key file, subset and others that the figures rest on.
+        warnings: reasons to doubt the figures that the scores alone don't show.
+    """
+
+    title: str
+    origin: str
+    output: Path
+    settings: Settings
+    stays: str = ""
+    run: Run | None = None
+    record: RunRecord | None = None
+    records: Mapping[str, Sequence[ImageRecord]] | None = None
+    asv: AsvErrorRates | None = None
+    inputs: Mapping[str, object] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+def detection_costs(settings: EvaluateSettings) -> DetectionCosts:
+    """Return the costs that the settings name."""
+    return DetectionCosts(
+        settings.dcf_prior_fake, settings.dcf_cost_miss, settings.dcf_cost_false_accept
+    )
+
+
+def evaluate_scores(
+    table: ScoreTable,
+    settings: EvaluateSettings,
+    predict: PredictSettings,
+    asv: AsvErrorRates | None = None,
+) -> dict:
+    """Compute everything that is said of one split.
+
+    Args:
+        table: its files, of both classes.
+        settings: costs and the number of drawn samples.
+        predict: the prior and the least confidence of a verdict.
+        asv: the speaker verification behind the detector, for t-DCF.
+
+    Returns:
+        A mapping that JSON can hold: the figures of `metrics.score_figures`, and `intervals`,
+        `groups`, `uncertain`, `warnings`, `min_tdcf` of both forms where `asv` is given, and
+        `verdicts` where the table has some.
+
+    Raises:
+        UserError: one class is missing, or a score is not finite.
+    """
+    costs = detection_costs(settings)
+    figures = score_figures(table.is_real, table.score, table.llr, predict.prior_fake, costs)
+    figures["uncertain"] = float(np.mean(unsure_and_wrong(table, predict)[0]))
+    if table.has_verdicts:
+        figures["verdicts"] = count_verdicts(table)
+    warnings = score_warnings(table, figures)
+    if asv is not None:
+        warnings += add_tandem_costs(figures, table, asv, costs)
+    figures["intervals"] = {}
+    if settings.bootstrap:
+        drawn = choose_drawn(table.is_real, table.speaker)
+        warnings += [drawn.doubt] if drawn.doubt else []
+        if drawn.enough:
+            grouped = group_table(table, settings, predict)
+            figures["intervals"] = bootstrap_intervals(
+                grouped, drawn.speakers, settings.bootstrap, SEED
+            )
+    figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
+    if figures["intervals"]:
+        add_intervals(figures["groups"], table, grouped, settings.bootstrap)
+    figures["warnings"] = warnings + group_warnings(figures["groups"])
+    return figures
+
+
+def unsure_and_wrong(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Return which files are UNCERTAIN and which get the wrong verdict: two masks `(files,)`.
+
+    Where the table has verdicts it goes by them: a file may be UNCERTAIN whatever its score.
+    """
+    if table.has_verdicts:
+        called = np.where(table.is_real == 1, "FAKE", "REAL")
+        return table.verdict == "UNCERTAIN", table.verdict == called
+    margin = table.llr - decision_threshold(predict.prior_fake)
+    unsure = np.abs(margin) < decision_threshold(predict.min_confidence)
+    return unsure, ((margin > 0) != (table.is_real == 1)) & ~unsure
+
+
+def count_verdicts(table: ScoreTable) -> dict[str, dict[str, int]]:
+    """Count the verdicts of a table by truth; of files without one as `none`, if there are any."""
+    counts = {
+        label: Counter(word or "none" for word in table.verdict[table.label == label])
+        for label in LABELS
+    }
+    words = [*VERDICTS, *(["none"] if (table.verdict == "").any() else [])]
+    return {label: {word: count[word] for word in words} for label, count in counts.items()}
+
+
+def add_tandem_costs(
+    figures: dict, table: ScoreTable, asv: AsvErrorRates, costs: DetectionCosts
+) -> list[str]:
+    """Add t-DCF in both forms, None where it does not exist; return the reasons."""
+    curve, reasons = error_curve(table.is_real, table.score), []
+    for year in (2019, 2021):
+        try:
+            figures[f"min_tdcf_{year}"] = min_tdcf(curve, asv, costs, legacy=year == 2019)
+        except UserError as error:
+            figures[f"min_tdcf_{year}"] = None
+            reasons.append(f"min t-DCF ({year}): {error}")
+    return reasons
+
+
+def group_table(
+    table: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
+) -> GroupedScores:
+    """Prepare a table for the bootstrap."""
+    threshold = decision_threshold(predict.prior_fake)
+    costs = detection_costs(settings)
+    return group_scores(table.is_real, table.score, table.llr, threshold, costs)
+
+
+def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
+    """Return a line for each reason to doubt the figures."""
+    warnings = []
+    if min(counts := [figures[label] for label in LABELS]) < FEW_FILES:
+        warnings.append(
+            f"{counts[0]:,} fake and {counts[1]:,} real files are few: a single one is "
+            f"{1 / min(counts):.1%} of its class."
+        )
+    if figures["eer"] > 0.5:
+        warnings.append(
+            f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
+            f"{1 - figures['eer']:.1%} with the sign turned. A higher score must mean real."
+        )
+    if figures["eer"] == 0:
+        drawn = choose_drawn(table.is_real, table.speaker)
+        units = counted(drawn.units, "speaker" if drawn.by_speaker else "file")
+        warnings.append(
+            f"Nothing is wrong here, which {units} of a class can't promise for others: up to "
+            f"{rule_of_three(drawn.units):.1%} might be (rule of three)."
+        )
+    if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
+        equal = len(table) - len(np.unique(table.score))
+        have = "has" if equal == 1 else "have"
+        warnings.append(
+            f"{counted(equal, 'file')} {have} another one's score. Taken together their EER is "
+            f"{figures['eer']:.2%}; ASVspoof's package would give {figures['eer_official']:.2%}."
+        )
+    is_own_llr = np.array_equal(table.score, table.llr)
+    if is_own_llr and table.score.min() >= 0 and table.score.max() <= 1:
+        warnings.append(
+            "The scores look like probabilities. actDCF, Cllr and all verdicts need natural "
+            "log-likelihood ratios: ln(p / (1 - p)) less the log-odds of real in training."
+        )
+    return warnings
+
+
+def data_warnings(
+    run: Run,
+    record: RunRecord,
+    settings: Settings,
+    data: DataCheck,
+    elsewhere: bool,
+    unseen: bool,
+) -> list[str]:
+    """Return a line for each reason to doubt figures on this data.
+
+    Args:
+        run: which is evaluated.
+        record: its own.
+        settings: its own.
+        data: the images.
+        elsewhere: they were named, and are not what the run finds by itself.
+        unseen: the run was not trained on them, so its splits do not matter.
+    """
+    warnings = [] if unseen else speaker_warnings(data.records)
+    if data.repeated:
+        warnings.append(
+            f"{len(data.repeated):,} images stand in a later split too, such as "
+            f"{one_line(data.repeated[0])}; they count there alone."
+        )
+    trained_on = Path(settings.data.folder)
+    known = {r.speaker for r in data.records} - {""}
+    if not elsewhere:
+        if not known:
+            warnings.append(
+                "No speaker is known: the same voice may stand in training and in test, and error "
+                "rates would be too good."
+            )
+        if data.fingerprint == record.data_fingerprint:
+            return warnings + calibration_warnings(record, data.records)
+        return [*warnings, f"{trained_on} has changed since {run.name} was trained."]
+    if not is_data(trained_on):
+        warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
+        return warnings
+    learnt_from = read_records(trained_on)
+    trained = {r.speaker for r in learnt_from if r.split == "train"} - {""}
+    shared = sorted(trained & known)
+    if shared:
+        warnings.append(
+            f"{len(shared):,} speakers stand in the run's training data too "
+            f"({', '.join(shared[:3])}): error rates on them are too good."
+        )
+    if not trained or not known:
+        warnings.append(
+            f"No speaker is known {'in training' if known else 'here'}: nobody can tell whether "
+            "voices were trained on."
+        )
+    return warnings + calibration_warnings(record, learnt_from)
+
+
+def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:
+    """Return a line if a run's calibration rests on few files of those that it learnt from."""
+    fake, real = (
+        len({r.source for r in learnt_from if (r.split, r.label) == ("val", label)})
+        for label in LABELS
+    )
+    if record.calibrated_on or not 0 < min(fake, real) < FEW_FILES:
+        return []
+    return [
+        f"The run was calibrated on {fake:,} fake and {real:,} real validation files: of so few, "
+        "its confidence may be chance."
+    ]
+
+
+def compare_tables(
+    ours: ScoreTable, theirs: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
+) -> tuple[dict[str, dict], str, str]:
+    """Compare two systems on the same files.
+
+    Returns:
+        For each figure: `ours`, `theirs`, their `difference`, and its 95% `interval`, None where
+        none can be given; what is to be said of the intervals; and by what files were matched.
+
+    Raises:
+        UserError: they did not score the same files.
+    """
+    ours, theirs, matched = match_files(ours, theirs)
+    grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
+    first, second = (g.figures(g.counts) for g in grouped)
+    drawn = choose_drawn(ours.is_real, ours.speaker)
+    intervals = {}
+    if drawn.enough and settings.bootstrap:
+        intervals = bootstrap_differences(*grouped, drawn.speakers, settings.bootstrap, SEED)
+    return (
+        {
+            name: {
+                "ours": float(first[name]),
+                "theirs": float(second[name]),
+                "difference": float(second[name] - first[name]),
+                "interval": intervals.get(name),
+            }
+            for name in first
+        },
+        drawn.doubt,
+        matched,
+    )
+
+
+def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable, str]:
+    """Return both tables in one order, and what they were matched by: names, else trials.
+
+    Raises:
+        UserError: the files, or their labels, differ.
+    """
+    common = 0
+    for matched, named in (
+        ("name", lambda table: table.file.tolist()),
+        ("name without folder and suffix", trial_names),
+    ):
+        first, second = named(ours) or [], named(theirs) or []
+        common = max(common, len(set(first) & set(second)))
+        if len(ours) == len(theirs) == len(set(first)) == common:
+            ours, theirs = ours.where(np.argsort(first)), theirs.where(np.argsort(second))
+            if np.array_equal(ours.label, theirs.label):
+                return ours, theirs, matched
+            raise UserError(
+                "Systems are compared on the same files. Received: other labels for some."
+            )
+    raise UserError(
+        "Systems are compared on the same files. "
+        f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
+        "Evaluate both on the same data."
+    )
+
+
+def mistakes(table: ScoreTable, threshold: float, most: int) -> Sequence[int]:
+    """Return the positions of the wrong verdicts, the most confident first."""
+    margin = table.llr - threshold
+    wrong = np.flatnonzero((margin > 0) != (table.is_real == 1))
+    return wrong[np.argsort(-np.abs(margin[wrong]), kind="stable")][:most]

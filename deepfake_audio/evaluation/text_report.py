@@ -1,0 +1,206 @@
+"""The tables that an evaluation prints."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from deepfake_audio.errors import one_line
+from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.models.calibration import VERDICTS, decision_threshold
+from deepfake_audio.vocabulary import LABELS
+
+ALL = "all"  # the splits of images that a run was not trained on, together
+NAMES = {"train": "training", "val": "validation", "test": "test", ALL: "all"}
+SCORE_FIGURES = (
+    ("files", "files", ",d"), ("eer", "EER", ".1%"), ("interval", "95% interval", ""),
+    ("roc_auc", "ROC-AUC", ".3f"), ("min_dcf", "minDCF", ".3f"), ("act_dcf", "actDCF", ".3f"),
+    ("cllr", "Cllr", ".3f"), ("min_cllr", "minCllr", ".3f"),
+)  # fmt: skip
+VERDICT_FIGURES = (
+    ("accuracy", "accuracy", ".1%"), ("balanced_accuracy", "balanced", ".1%"),
+    ("precision", "precision", ".1%"), ("recall", "recall", ".1%"), ("f1", "F1", ".1%"),
+    ("brier", "Brier", ".3f"), ("ece", "ECE", ".1%"), ("uncertain", "uncertain", ".1%"),
+)  # fmt: skip
+PLURALS = {
+    "attack": "attacks", "codec": "codecs", "corpus": "corpora", "speaker": "speakers",
+}  # fmt: skip
+COMPARED = (
+    ("eer", "EER", ".2%"), ("roc_auc", "ROC-AUC", ".4f"), ("min_dcf", "minDCF", ".4f"),
+    ("act_dcf", "actDCF", ".4f"), ("cllr", "Cllr", ".4f"), ("accuracy", "accuracy", ".2%"),
+    ("balanced_accuracy", "balanced", ".2%"),
+)  # fmt: skip
+GROUPS_SHOWN = 20
+FEWEST_SPEAKERS = 5  # with files of both classes, that a mean is printed of
+BY_SCORE = "called fake or real, accuracy and the like go by the score alone"
+FEW_SPEAKERS = (
+    "fewer than 10 known speakers: drawn over files or too narrow, no promise for other voices"
+)
+
+
+def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
+    """Say what can be said of files of one class: there is no error rate."""
+    called_fake = int((table.llr <= decision_threshold(prior_fake)).sum())
+    if table.has_verdicts:
+        counts = ((word, int((table.verdict == word).sum())) for word in VERDICTS)
+        said = ", ".join(f"{count:,} {word}" for word, count in counts if count)
+        said = f"{files_of(len(table), name)}, all of them {table.label[0]}: {said}"
+    elif len(table) == 1:
+        said = f"the only {name} file is {table.label[0]}; it was called {LABELS[not called_fake]}"
+    else:
+        were = "was" if called_fake == 1 else "were"
+        said = f"all {files_of(len(table), name)} are {table.label[0]}; {called_fake:,} of them "
+        said += f"{were} called fake"
+    return f"{said}. Error rates need both classes."
+
+
+def files_of(count: int, name: str) -> str:
+    """Return how many files of a split there are, in words.
+
+    >>> files_of(1200, "test"), files_of(3, "all")
+    ('1,200 test files', '3 files')
+    """
+    return f"{count:,} files" if name == NAMES[ALL] else f"{count:,} {name} files"
+
+
+def format_results(figures: Mapping[str, Mapping]) -> str:
+    """Return the tables that are printed: all splits, and the last one's verdicts and groups."""
+    last = list(figures)[-1]
+    head = figures[last]
+    parts = [format_figures(figures, SCORE_FIGURES), format_figures(figures, VERDICT_FIGURES)]
+    parts.append(format_confusion(head["confusion"], NAMES[last]))
+    if "verdicts" in head:
+        parts.append(format_verdicts(head["verdicts"], NAMES[last]))
+    if "min_tdcf_2021" in head:
+        costs = ((year, head[f"min_tdcf_{year}"]) for year in (2019, 2021))
+        shown = (f"{'-' if cost is None else f'{cost:.4f}'} ({year})" for year, cost in costs)
+        parts.append(f"min t-DCF  {'  '.join(shown)}")
+    parts += [
+        format_groups(grouping, content, head["eer"])
+        for grouping, content in head["groups"].items()
+    ]
+    lines = [f"Warning: {NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]]
+    return "\n\n".join([*parts, *(["\n".join(lines)] if lines else [])])
+
+
+def format_figures(figures: Mapping[str, Mapping], columns: Sequence[tuple]) -> str:
+    widths = [max(11, len(title) + 4) for _, title, _ in columns]
+    titles = (f"{title:>{w}}" for (_, title, _), w in zip(columns, widths, strict=True))
+    lines = ["".join([f"{'':10}", *titles])]
+    for split, values in figures.items():
+        low, high = values["intervals"].get("eer", (np.nan, np.nan))
+        values = values | {"interval": "-" if np.isnan(low) else f"{low:.1%}-{high:.1%}"}
+        cells = (
+            f"{format(values[key], form):>{w}}"
+            for (key, _, form), w in zip(columns, widths, strict=True)
+        )
+        lines.append("".join([f"{NAMES[split]:10}", *cells]))
+    return "\n".join(lines)
+
+
+def format_confusion(confusion: Sequence[Sequence[int]], name: str) -> str:
+    lines = [f"{name + ' files':12}{'called fake':>14}{'called real':>14}"]
+    lines += [
+        f"{'is ' + label:12}{row[0]:14,}{row[1]:14,}"
+        for label, row in zip(LABELS, confusion, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def format_verdicts(verdicts: Mapping[str, Mapping[str, int]], name: str) -> str:
+    """Return what files were called as a table, and what does not go by it."""
+    words = list(verdicts[LABELS[0]])
+    lines = [f"{name + ' files':12}" + "".join(f"{word:>14}" for word in words)]
+    lines += [
+        f"{'is ' + label:12}" + "".join(f"{verdicts[label][word]:14,}" for word in words)
+        for label in LABELS
+    ]
+    return "\n".join([*lines, f"verdicts as the table has them; {BY_SCORE}"])
+
+
+def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
+    """Return a table of groups, hardest first; pooled and mean error rates are told apart."""
+    rows = rows_to_show(grouping, content)
+    shown = rows[:GROUPS_SHOWN]
+    intervals = [row_interval(row) for row in shown]
+    titles = f"   {'95% interval':14}" if any(intervals) else ""
+    head = f"{grouping:24}{'fakes':>8}{'reals':>8}{'EER':>8}{titles}{'found':>8}"
+    lines = [head] if rows else []
+    for row, interval in zip(shown, intervals, strict=True):
+        rate, found = (
+            f"{'-':>8}" if value is None else f"{value:8.1%}"
+            for value in (row["eer"], row["found"])
+        )
+        counts = f"{one_line(row['name'])[:23]:24}{row['fake']:8,}{row['real']:8,}"
+        lines.append(f"{counts}{rate}{f'   {interval:14}' if titles else ''}{found}")
+    left_out = len(rows) - GROUPS_SHOWN
+    lines += [f"and {left_out:,} more in metrics.json"] if left_out > 0 else []
+    lines += [one_class_groups(grouping, content)] if len(rows) < len(content["groups"]) else []
+    if any(row["few_speakers"] for row in shown):
+        lines.append(f"* {FEW_SPEAKERS}")
+    if has_mean(grouping, content):
+        of_all = f"{content['rated']:,} of {len(content['groups']):,}"
+        lines.append(
+            f"all files pooled: EER {pooled:.1%}; "
+            f"mean over {of_all} {PLURALS[grouping]}: {with_interval(content)}"
+        )
+    return "\n".join(lines)
+
+
+def rows_to_show(grouping: str, content: Mapping) -> Sequence[Mapping]:
+    """Return the groups that a table has: speakers where they have an error rate, all others."""
+    if grouping != "speaker":
+        return content["groups"]
+    return [row for row in content["groups"] if row["eer"] is not None]
+
+
+def one_class_groups(grouping: str, content: Mapping) -> str:
+    """Say how many groups `rows_to_show` leaves out."""
+    count = f"{len(content['groups']) - content['rated']:,} of {len(content['groups']):,}"
+    return f"{count} {PLURALS[grouping]} have files of one class alone: no EER; see metrics.json"
+
+
+def has_mean(grouping: str, content: Mapping) -> bool:
+    """Return whether the mean error rate says something: of very few speakers it does not."""
+    return content["rated"] >= (FEWEST_SPEAKERS if grouping == "speaker" else 1)
+
+
+def row_interval(row: Mapping) -> str:
+    """Return the 95% interval of a group's error rate, with a star where few speakers are known."""
+    if row["interval"] is None:
+        return ""
+    return _interval(row)
+
+
+def in_brackets(bounds: Sequence[float] | None) -> str:
+    """Return the 95% interval of all files' error rate, or a dash where there is none."""
+    return "({:.1%}-{:.1%})".format(*bounds) if bounds else "-"
+
+
+def with_interval(content: Mapping) -> str:
+    """Return the mean error rate of groups, and its 95% interval where there is one."""
+    mean = f"{content['mean_eer']:.1%}"
+    if content["interval"] is None:
+        return mean
+    return f"{mean} ({_interval(content)})"
+
+
+def _interval(content: Mapping) -> str:
+    low, high = content["interval"]
+    return f"{low:.1%}-{high:.1%}{'*' if content['few_speakers'] else ''}"
+
+
+def format_comparison(result: Mapping[str, Mapping]) -> str:
+    """Return two systems side by side, and whether chance explains the difference."""
+    lines = [
+        f"{'':12}{'first':>10}{'second':>10}{'difference':>12}  95% interval of the difference"
+    ]
+    for key, title, form in COMPARED:
+        row = result[key]
+        low, high = row["interval"] or (np.nan, np.nan)
+        values = (f"{format(row[name], form):>10}" for name in ("ours", "theirs"))
+        bounds = f"{low:+{form}} to {high:+{form}}" if row["interval"] else "-"
+        verdict = "could be chance" if low <= 0 <= high else "differs"
+        verdict = verdict if high > low or high == row["difference"] == 0 else "unknown"
+        difference = format(row["difference"], "+" + form)
+        lines.append(f"{title:12}{''.join(values)}{difference:>12}  {bounds:22} {verdict}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""From samples to the image that the network reads, and image files."""

@@ -1,0 +1,197 @@
+"""Image files to pixels and back: the one way in which training and prediction read a picture."""
+
+import threading
+from contextlib import nullcontext
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from deepfake_audio.config.schema import ImageSettings
+from deepfake_audio.errors import UserError
+from deepfake_audio.features.image_headers import image_size
+from deepfake_audio.system.atomic_files import check_file
+from deepfake_audio.system.stderr import libraries_quiet
+from deepfake_audio.vocabulary import NOT_OUT, ROWS, WITH_DELAY
+
+BYTES_A_PIXEL = 4  # as an uncompressed picture with transparency has
+LARGE_PIXELS = 4_000_000  # larger ones are decoded one at a time: each thread might have one
+ONE_LARGE_IMAGE = threading.RLock()
+PNG_SIGNATURE, PNG_COLOR_AT, PNG_RGB = b"\x89PNG\r\n\x1a\n", 25, 2
+# Spectrograms have grain, but no repetitions: searching for these saves no bytes and takes time.
+PNG_PARAMETERS = (
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_AVG,
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY,
+)
+
+
+def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
+    """Read an image file as the network is shown it.
+
+    Args:
+        path: a file in any format of `IMAGE_SUFFIXES`.
+        settings: size and colour to convert to, and how large an image may be.
+
+    Returns:
+        uint8 `(height, width, channels)`.
+
+    Raises:
+        UserError: the file is missing, empty, too large, or no image that can be read.
+    """
+    size = check_file(path, "An image")
+    if size > settings.max_megapixels * 1_000_000 * BYTES_A_PIXEL:
+        raise UserError(
+            f"An image file has at most {BYTES_A_PIXEL} bytes for each of image.max_megapixels="
+            f"{settings.max_megapixels} million pixels. Received: {path}, which is larger."
+        )
+    with ONE_LARGE_IMAGE if size > LARGE_PIXELS else nullcontext():
+        return decode_image(_read_bytes(path, size), settings, origin=str(path))
+
+
+class ImageCache:
+    """Decoded images, kept in memory while there is room; the others are read each time.
+
+    Args:
+        settings: size and colour that images are read to.
+        megabytes: room for pixels, in 1,000,000 bytes.
+    """
+
+    def __init__(self, settings: ImageSettings, megabytes: float):
+        self.settings = settings
+        self._free_bytes = megabytes * 1e6
+        self._kept: dict[Path, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def read(self, path: Path) -> np.ndarray:
+        """Return an image, uint8 `(height, width, channels)`; it is not to be written to."""
+        pixels = self._kept.get(path)
+        if pixels is None:
+            pixels = read_image(path, self.settings)
+            pixels.flags.writeable = False
+            with self._lock:
+                if path not in self._kept and pixels.nbytes <= self._free_bytes:
+                    self._kept[path] = pixels
+                    self._free_bytes -= pixels.nbytes
+        return pixels
+
+
+def _read_bytes(path: Path, size: int) -> bytes:
+    try:
+        with path.open("rb", buffering=0) as file:
+            return file.read(size)
+    except OSError as error:
+        raise UserError(
+            f"An image must be a readable file. Received: {path} ({error.strerror})."
+        ) from None
+
+
+def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.ndarray:
+    """Decode an image file's bytes; see `read_image`."""
+    size = image_size(encoded)
+    pixels = None
+    if size:
+        width, height = size
+        if width * height > settings.max_megapixels * 1_000_000:
+            raise UserError(
+                f"An image has at most image.max_megapixels={settings.max_megapixels} million "
+                f"pixels. Received: {origin}, which claims {width:,} x {height:,}. Make it smaller."
+            )
+        with ONE_LARGE_IMAGE if width * height > LARGE_PIXELS else nullcontext():
+            pixels = _decode(encoded, settings.channels > 1)
+    if pixels is None:
+        raise UserError(
+            "An image must be a PNG, JPEG, BMP, WebP or TIFF file that can be decoded. "
+            f"Received: {origin}."
+        )
+    if settings.color in WITH_DELAY:
+        pixels = _with_delay(pixels, settings, origin)
+    elif _shows_delay(encoded):
+        raise UserError(
+            "An image with the group delay in green, as prepare.py draws it, is for runs with "
+            f"image.color={' or '.join(WITH_DELAY)}. Received: {origin}. Use the sound itself, or "
+            "such a run."
+        )
+    return fit_image(pixels, settings)
+
+
+def _decode(encoded: bytes, in_colour: bool) -> np.ndarray | None:
+    flag = cv2.IMREAD_COLOR_RGB if in_colour else cv2.IMREAD_GRAYSCALE
+    try:
+        with libraries_quiet():
+            return cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
+    except cv2.error:
+        return None
+
+
+def _with_delay(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.ndarray:
+    """Return the channels of a coloured picture that the settings name; it has to have them."""
+    if np.array_equal(pixels[..., 0], pixels[..., 1]):
+        raise UserError(
+            f"Where image.color is {settings.color}, an image has the level in red and the group "
+            f"delay in green, as prepare.py draws it. Received: {origin}, which is grey. "
+            "Use the sound itself, or settings for grey images."
+        )
+    if settings.channels > 2 and not _are_rates(pixels[..., 2]):
+        raise UserError(
+            f"Where image.color is {settings.color}, an image has the frame rates in blue, as "
+            f"prepare.py draws them. Received: {origin}, which hasn't. Use the sound itself, or "
+            "settings for such images."
+        )
+    return np.ascontiguousarray(pixels[..., : settings.channels])
+
+
+def _are_rates(blue: np.ndarray) -> bool:
+    """Say whether a channel shows stripes of equal rows, as frame rates are drawn."""
+    height, width = blue.shape
+    if height % ROWS or height == ROWS:
+        return False
+    if not np.ptp(blue):
+        return blue[0, 0] == NOT_OUT  # of sound in which nothing can stand out
+    stripes = blue.reshape(ROWS, height // ROWS, width)
+    return bool((stripes == stripes[:, :1]).all())
+
+
+def _shows_delay(encoded: bytes) -> bool:
+    """Say whether a picture that can be decoded is one of level and delay, by `encode_png`."""
+    if not encoded.startswith(PNG_SIGNATURE) or encoded[PNG_COLOR_AT] != PNG_RGB:
+        return False
+    red, green, blue = cv2.split(_decode(encoded, in_colour=True))
+    drawn = not blue.any() or _are_rates(blue)
+    return drawn and np.ptp(red) > 0 and np.ptp(green) > 0
+
+
+def fit_image(pixels: np.ndarray, settings: ImageSettings) -> np.ndarray:
+    """Convert an image to the settings' size and colour.
+
+    Args:
+        pixels: uint8 `(height, width)`, or with 2 or 3 channels, of any size.
+        settings: size and colour to convert to.
+
+    Returns:
+        uint8 `(height, width, channels)`.
+    """
+    if pixels.shape[:2] != (settings.height, settings.width):
+        shrinks = pixels.shape[0] * pixels.shape[1] > settings.height * settings.width
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        pixels = cv2.resize(pixels, (settings.width, settings.height), interpolation=interpolation)
+    if pixels.ndim == 2 and settings.channels == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    return pixels.reshape(settings.shape)
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Encode an image as a PNG file's bytes, the same bytes each time.
+
+    Args:
+        pixels: uint8 `(height, width)`, or `(height, width, channels)` of grey, of level and delay
+            (which become red and green), or of three that become red, green and blue.
+    """
+    if pixels.ndim == 3 and pixels.shape[2] == 2:
+        pixels = np.dstack([pixels, np.zeros(pixels.shape[:2], np.uint8)])
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", pixels, PNG_PARAMETERS)[1].tobytes()

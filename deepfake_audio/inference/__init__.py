@@ -1,0 +1,1 @@
+"""Files to scores in batches and processes, timelines and the table of results."""

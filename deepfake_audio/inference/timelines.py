@@ -1,0 +1,283 @@
+"""The timeline of a long recording: which passages are real and which are fake."""
+
+import csv
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepfake_audio.config.schema import PredictSettings
+from deepfake_audio.errors import one_line
+from deepfake_audio.models.calibration import Calibration, verdict
+from deepfake_audio.system.atomic_files import open_table, replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PEAKS_PER_WINDOW = 128
+PEAKS_SHOWN = 3000
+PICTURE_DPI = 130
+MOST_TICKS = 12
+TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A stretch with one verdict and one leaning.
+
+    Attributes:
+        start_seconds, end_seconds: of it.
+        verdict: on it.
+        confidence: from 0.5 to 1; None where it can't be judged.
+        p_fake: mean probability of fake; None likewise.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    verdict: str
+    confidence: float | None
+    p_fake: float | None
+
+    @property
+    def shade(self) -> str:
+        """Return what it is drawn as: its verdict, or `not judged` where it has no confidence."""
+        return "not judged" if self.confidence is None else self.verdict
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """P(fake) of each window, smoothed, and the passages that follow from it.
+
+    Attributes:
+        starts: of the windows in seconds, `(windows,)`.
+        edges: of the moments that each window speaks for, in seconds from where the sound begins to
+            where it ends, `(windows + 1,)`.
+        p_fake: smoothed over neighbouring windows, `(windows,)`; not a number where none counts.
+        window_seconds: length of a window.
+    """
+
+    starts: np.ndarray
+    edges: np.ndarray
+    p_fake: np.ndarray
+    window_seconds: float
+    passages: list[Passage]
+
+
+def envelope(window: np.ndarray) -> np.ndarray:
+    """Return the peak of each of 128 equal parts of a window: float32 `(128,)`, 0 to 1."""
+    firsts = np.arange(PEAKS_PER_WINDOW) * len(window) // PEAKS_PER_WINDOW
+    return np.maximum.reduceat(np.abs(window), firsts)
+
+
+def make_timeline(
+    starts: np.ndarray,
+    scores: np.ndarray,
+    calibration: Calibration,
+    window_seconds: float,
+    settings: PredictSettings,
+    end_seconds: float = math.inf,
+) -> Timeline:
+    """Judge each moment by the windows around it, and join moments of one verdict to passages.
+
+    Args:
+        starts: of the windows in seconds, rising, `(windows,)`.
+        scores: of the windows, log-odds of real before calibration, `(windows,)`; not a number for
+            what can't be judged. Where no window around a moment can, it is UNCERTAIN.
+        calibration: of the run.
+        window_seconds: length of a window.
+        settings: `timeline_seconds`, the windows whose middles lie within half of which are
+            averaged; `prior_fake` and `min_confidence`.
+        end_seconds: of the recording, which a window may pass where it was repeated to be filled.
+    """
+    smoothed = smooth(starts, scores, settings.timeline_seconds)
+    p_fake = 1 - calibration.probability_real(smoothed, settings.prior_fake)
+    sides = np.select([p_fake > 0.5, p_fake <= 0.5], [1, -1])  # 0 where it is not a number
+    turns = np.flatnonzero(np.diff(sides)) + 1
+    middles = starts + window_seconds / 2
+    end = min(end_seconds, starts[-1] + window_seconds)
+    edges = np.array([starts[0], *(middles[1:] + middles[:-1]) / 2, end])
+    passages = []
+    for first, after in pairwise([0, *turns, len(starts)]):
+        times = (round(float(edges[first]), 2), round(float(edges[after]), 2))
+        fake = float(p_fake[first:after].mean())
+        said = ("UNCERTAIN", None, None)
+        if not math.isnan(fake):
+            sure = round(max(fake, 1 - fake), 4)
+            said = verdict(1 - fake, settings.min_confidence), sure, round(fake, 4)
+        passages.append(Passage(*times, *said))
+    return Timeline(starts, edges, p_fake, window_seconds, passages)
+
+
+def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.ndarray:
+    """Average each window's score with those that start within half the span of it.
+
+    What is not a number is left out; where nothing else is within the span, neither is the mean.
+
+    >>> smooth(np.array([0.0, 1.0, 2.0, 9.0]), np.array([3.0, 0.0, 3.0, 5.0]), 2.0).tolist()
+    [1.5, 2.0, 1.5, 5.0]
+    >>> smooth(np.array([0.0, 1.0, 2.0, 9.0]), np.array([3.0, 0.0, np.nan, np.nan]), 2.0).tolist()
+    [1.5, 1.5, 0.0, nan]
+    """
+    known = ~np.isnan(scores)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, scores, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    first = np.searchsorted(starts, starts - span_seconds / 2 - 1e-9)
+    after = np.searchsorted(starts, starts + span_seconds / 2 + 1e-9)
+    with np.errstate(invalid="ignore"):  # nothing by nothing
+        return (sums[after] - sums[first]) / (counts[after] - counts[first])
+
+
+def surely_fake_from(line: Timeline, min_confidence: float) -> float | None:
+    """Return where the first passage begins that is somewhere FAKE with so much confidence.
+
+    The mean over all windows, by which a recording is judged, hides a passage of a few seconds. And
+    the mean over a passage has its slopes in it, which smoothing makes.
+
+    Args:
+        line: of a recording.
+        min_confidence: from 0.5 to 1.
+
+    Returns:
+        Seconds; None where there is no such passage.
+    """
+    sure = line.p_fake >= min_confidence  # what is not a number is not above it
+    for passage in line.passages:
+        within = (line.edges[:-1] < passage.end_seconds) & (line.edges[1:] > passage.start_seconds)
+        if passage.verdict == "FAKE" and sure[within].any():
+            return passage.start_seconds
+    return None
+
+
+def format_passages(passages: Sequence[Passage]) -> str:
+    """Return the passages as a table."""
+    lines = [f"{'start':>10}{'end':>10}  verdict  confidence"]
+    for passage in passages:
+        times = f"{clock(passage.start_seconds):>10}{clock(passage.end_seconds):>10}"
+        shown = "-" if passage.confidence is None else f"{passage.confidence:.1%}"
+        leans = ""
+        if passage.verdict == "UNCERTAIN" and passage.p_fake is not None:
+            leans = f"  (rather {'fake' if passage.p_fake > 0.5 else 'real'})"
+        lines.append(f"{times}  {passage.verdict:9}{shown:>10}{leans}")
+    return "\n".join(lines)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as people read it.
+
+    >>> clock(75.26), clock(3725.0)
+    ('1:15.3', '1:02:05.0')
+    """
+    tenths = round(seconds * 10)
+    hours, minutes = divmod(tenths // 600, 60)
+    text = (
+        f"{minutes:02}:{tenths % 600 / 10:04.1f}"
+        if hours
+        else f"{minutes}:{tenths % 600 / 10:04.1f}"
+    )
+    return f"{hours}:{text}" if hours else text
+
+
+def write_timeline(
+    path: Path,
+    title: str,
+    timeline: Timeline,
+    envelopes: Sequence[np.ndarray],
+    why_not_judged: str = "",
+) -> str:
+    """Write the passages as CSV and the picture as PNG; return their names.
+
+    Args:
+        path: of both, without the suffix.
+        title: of the picture.
+        timeline: what to write.
+        envelopes: the peaks of the sound in each window; see `envelope`.
+        why_not_judged: what the legend says of the windows whose scores are not numbers.
+    """
+    table, picture = (path.with_name(f"{path.name}.{suffix}") for suffix in ("csv", "png"))
+    with replacing(table) as partial, open_table(partial) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(field.name for field in fields(Passage))
+        writer.writerows(map(astuple, timeline.passages))
+    draw_timeline(picture, title, timeline, envelopes, why_not_judged)
+    return f"{table}, {picture}"
+
+
+def outline(timeline: Timeline, envelopes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the peaks of the sound, `(points,)`, and the edges in seconds between them.
+
+    There are as many as a picture shows. What a window repeats past the end is left out; a pause
+    that no window covers is 0.
+    """
+    first, end = timeline.edges[[0, -1]]
+    part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
+    middles = timeline.starts[:, None] + (np.arange(PEAKS_PER_WINDOW) + 0.5) * part_seconds
+    heard = middles.ravel() < max(end, first + part_seconds)  # at least one, however short it is
+    points = min(PEAKS_SHOWN, max(1, int((end - first) / part_seconds)))  # none without a part
+    edges = np.linspace(first, end, points + 1)
+    place = np.searchsorted(edges[1:-1], middles.ravel()[heard], side="right")
+    peaks = np.zeros(points)
+    np.maximum.at(peaks, place, np.concatenate(envelopes)[heard])
+    return peaks, edges
+
+
+def time_ticks(end_seconds: float) -> dict[float, str]:
+    """Return round times from 0 up to the end, with what to write there.
+
+    >>> list(time_ticks(0.3).values()), list(time_ticks(50).values())[-1]
+    (['0:00.0', '0:00.1', '0:00.2', '0:00.3'], '0:50')
+    >>> list(time_ticks(4000).values())[-2:]
+    ['50:00', '1:00:00']
+    """
+    step = next((s for s in TICK_SECONDS if end_seconds / s <= MOST_TICKS), TICK_SECONDS[-1])
+    ticks = [step * number for number in range(int(end_seconds / step + 1e-9) + 1)]
+    return {tick: clock(tick).removesuffix(".0" if step >= 1 else "") for tick in ticks}
+
+
+def draw_timeline(
+    path: Path,
+    title: str,
+    timeline: Timeline,
+    envelopes: Sequence[np.ndarray],
+    why_not_judged: str = "",
+) -> None:
+    """Draw the waveform above P(fake), each passage shaded by its verdict, with a legend."""
+    import matplotlib.pyplot as plt  # a second to import, which plain predictions save
+
+    figure, (upper, lower) = plt.subplots(
+        2, 1, figsize=(11, 4.9), sharex=True, layout="constrained", height_ratios=(1, 1.2)
+    )
+    plot_timeline(upper, lower, timeline, envelopes, why_not_judged)
+    handles, labels = lower.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.suptitle(one_line(title)[-100:], parse_math=False)
+    with replacing(path) as partial, warnings.catch_warnings():
+        # A letter that the font lacks is a box in the title: nothing that the user can mend.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
+        figure.savefig(partial, dpi=PICTURE_DPI)
+    plt.close(figure)
+
+
+def plot_timeline(
+    upper: "Axes",
+    lower: "Axes",
+    timeline: Timeline,
+    envelopes: Sequence[np.ndarray],
+    why_not_judged: str = "",
+) -> None:
+    """Draw the waveform into the upper axes and P(fake) into the lower, shaded by verdict."""
+    from deepfake_audio import plotting
+
+    plotting.plot_envelope(upper, *outline(timeline, envelopes))
+    plotting.plot_p_fake(lower, timeline.p_fake, timeline.edges)
+    end_seconds = float(timeline.edges[-1])
+    plotting.set_times(lower, end_seconds, time_ticks(end_seconds))
+    for shade in plotting.SHADES:
+        spans = [(p.start_seconds, p.end_seconds) for p in timeline.passages if p.shade == shade]
+        plotting.shade(upper, spans, shade)
+        why = f": {why_not_judged}" if shade == "not judged" and why_not_judged else ""
+        plotting.shade(lower, spans, shade, label=shade + why)

@@ -1,0 +1,1 @@
+"""A trained run: its folder, its network as ONNX, calibration and history."""

@@ -1,0 +1,174 @@
+"""Do settings, images and weights fit one another?"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from deepfake_audio.config.loading import (
+    DEFAULTS_FILE,
+    check_audio_settings,
+    check_settings,
+    lay_settings,
+)
+from deepfake_audio.config.schema import AudioSettings, Settings
+from deepfake_audio.config.yaml_files import read_yaml
+from deepfake_audio.dataset.manifest import (
+    audio_settings_file,
+    prepared_codecs,
+    read_audio_settings,
+)
+from deepfake_audio.errors import UserError
+from deepfake_audio.models import run_folder
+from deepfake_audio.vocabulary import WITH_DELAY, ImageRecord
+
+# What a training that begins with a run's weights takes over from it.
+LEARNT_SECTIONS = {"data", "audio", "image", "augment", "distort", "model", "train", "predict"}
+ANYTHING_GOES = {"window_overlap", "max_megapixels"}  # not what the images show
+
+
+def choose_settings(
+    config: str | None, overrides: Sequence[str], before: Mapping[str, Mapping] | None = None
+) -> tuple[Settings, bool]:
+    """Return the settings in effect, and whether the images are known to come from audio.
+
+    Images made by this project say how they were made; those audio settings go with the run, so
+    that sound given to predict.py later becomes the same kind of image.
+
+    Args:
+        config: a settings file, laid over config.yaml; or None.
+        overrides: texts such as `"train.epochs=3"`, laid over that.
+        before: sections that stand in the place of config.yaml's.
+    """
+    values = lay_settings(config, overrides, before)
+    folder = values["data"]["folder"]
+    audio = read_audio_settings(Path(folder)) if isinstance(folder, str) else None
+    origin = config or DEFAULTS_FILE.name
+    if audio is None:
+        return check_settings(values, origin), False
+    asked = check_audio_settings(values["audio"], origin)  # though the folder's go before these
+    check_colors(audio, values["image"]["color"], folder)
+    keys = [override.partition("=")[0] for override in overrides]
+    if config:
+        keys += [f"audio.{name}" for name in read_yaml(Path(config)).get("audio", ())]
+    check_asked(keys, asked, audio, folder)
+    origin = str(audio_settings_file(Path(folder)))
+    return check_settings(values | {"audio": audio.model_dump()}, origin), True
+
+
+def check_colors(drawn: AudioSettings, color: str, folder: str) -> None:
+    """Raise a `UserError` if images were drawn without something that their colours show."""
+    missing = ""
+    if color == "level_delay_rates" and not drawn.frame_rates_hz:
+        missing = "frame rates"
+    if color in WITH_DELAY and not drawn.delay_fft_samples:
+        missing = "group delay"
+    if missing:
+        raise UserError(
+            f"Images are drawn with {missing} before a network can look at it. Received: "
+            f"{folder}, drawn without. Prepare the sound again with these settings, under another "
+            "--name, or train with other image.color and model.views."
+        )
+
+
+def check_asked(
+    keys: Iterable[str], asked: AudioSettings, drawn: AudioSettings, folder: str
+) -> None:
+    """Raise a `UserError` if audio settings are asked for that the images were drawn without.
+
+    Args:
+        keys: of settings that were asked for, such as `"audio.db_range"`; others are passed over.
+        asked: the audio settings with them.
+        drawn: what the images were drawn with.
+        folder: of the images.
+    """
+    for key in keys:
+        section, _, name = key.partition(".")
+        ours, theirs = getattr(asked, name, None), getattr(drawn, name, None)
+        if section == "audio" and ours != theirs:
+            raise UserError(
+                "The images' audio settings can't change after they are made. Received: "
+                f"{key}={ours}, and {audio_settings_file(Path(folder))} has {theirs}. Leave "
+                "it out, or prepare the sound again with it."
+            )
+
+
+def check_start(start: run_folder.Run, of_start: Settings, settings: Settings) -> None:
+    """Raise a `UserError` if a run's weights don't fit the images and the network of settings."""
+    for section in ("audio", "image", "model"):
+        theirs, ours = (getattr(s, section).model_dump() for s in (of_start, settings))
+        for name in (n for n in ours if ours[n] != theirs[n] and n not in ANYTHING_GOES):
+            received = f"{section}.{name}={ours[name]}, and {start.name} with {theirs[name]}"
+            raise UserError(
+                "Weights fit the images and the network that they were learnt with. Received: "
+                f"{received}. Prepare the sound with --config {start.config}, and leave audio, "
+                "image and model settings out."
+            )
+
+
+def with_codecs_of(records: Sequence[ImageRecord], settings: Settings) -> Settings:
+    """Return the settings with the codecs that the training files went through.
+
+    Raises:
+        UserError: others were asked for, which only prepare.py could give.
+    """
+    asked, drawn = settings.prepare.codecs, prepared_codecs(records)
+    if asked and (not drawn or set(drawn) - set(asked)):
+        raise UserError(
+            "Sound goes through codecs before its images are drawn. Received: prepare.codecs="
+            f"[{','.join(asked)}], and images of {settings.data.folder}, drawn with "
+            f"{', '.join(drawn) or 'none'}. Prepare the sound again, or leave the setting out."
+        )
+    prepare = settings.prepare.model_copy(update={"codecs": asked or drawn})
+    return settings.model_copy(update={"prepare": prepare})
+
+
+def drawn_otherwise(origin: Path, settings: Settings, run: run_folder.Run) -> list[str]:
+    """Say in what images to be judged are drawn otherwise than those that a run learnt from.
+
+    Args:
+        origin: of the images.
+        settings: of the run.
+        run: which will judge them.
+
+    Returns:
+        A line to warn with, or none.
+
+    Raises:
+        UserError: they show delays or frame rates otherwise: other things altogether.
+    """
+    drawn = read_audio_settings(origin)
+    if drawn is None:
+        return []
+    theirs, ours = drawn.model_dump(), settings.audio.model_dump()
+    other = [name for name in ours if theirs[name] != ours[name] and name not in ANYTHING_GOES]
+    if not other:
+        return []
+    said = "; ".join(
+        f"audio.{name} is {theirs[name]} in {origin}, and {ours[name]} in {run.name}"
+        for name in other
+    )
+    remedy = f"Prepare the sound anew with --config {run.config}"
+    if {"delay_fft_samples", "frame_rates_hz"} & set(other):
+        raise UserError(
+            "Images are drawn as those that the run was trained on. "
+            f"Received: others, for {said}. {remedy}"
+        )
+    return [f"The images are drawn otherwise than those of its training: {said}. {remedy}"]
+
+
+def judged_all_the_same(origin: Path, settings: Settings) -> list[str]:
+    """Say what predict.py would leave out of sound that is judged here by its images.
+
+    Args:
+        origin: of the images.
+        settings: of the run that judges them.
+
+    Returns:
+        A line to warn with, or none.
+    """
+    least_hz = settings.predict.min_bandwidth_hz
+    if not least_hz or read_audio_settings(origin) is None:
+        return []
+    return [
+        f"predict.py would leave out what has nothing above {least_hz:,.0f} Hz, as over a "
+        "telephone; these figures judge it all the same."
+    ]

@@ -1,0 +1,62 @@
+"""The history of a training: one row an epoch, and which of them is kept."""
+
+import csv
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+from deepfake_audio.config.schema import MAX_EPOCHS
+from deepfake_audio.errors import UserError
+from deepfake_audio.models.run_folder import LARGEST_NUMBER, Run
+from deepfake_audio.system.atomic_files import check_file, open_table, read_lines, replacing
+
+MAX_COLUMNS = 20
+HISTORY_COLUMNS = frozenset({"epoch", "loss", "accuracy", "val_loss", "val_accuracy"})
+
+
+def kept_epoch(rows: Sequence[Mapping[str, float]], schedule: str) -> int:
+    """Return the epoch, counted from 1, whose network is kept.
+
+    Where `train.schedule` lets the learning rate fall to 0 it is the last, for nothing changes any
+    more, and log-odds that are calibrated afterwards may have a high loss until then. Else it is
+    the first with the lowest validation loss. Epochs without a loss come after all that have one.
+    """
+    known = [row for row in rows if not math.isnan(row["val_loss"])] or rows
+    if schedule == "cosine":
+        return known[-1]["epoch"]
+    return min(known, key=lambda row: row["val_loss"])["epoch"]
+
+
+def read_history(run: Run) -> list[dict[str, float]]:
+    """Read `history.csv`: one mapping an epoch, from 1."""
+    try:
+        check_file(run.history, "history.csv")
+        with run.history.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(read_lines(file))
+            columns = table.fieldnames or []
+            if not set(columns) >= HISTORY_COLUMNS or len(columns) > MAX_COLUMNS:
+                names = ", ".join(sorted(HISTORY_COLUMNS))
+                raise ValueError(f"its columns are {names} and others")
+            rows = [_read_epoch(row) for row in itertools.islice(table, MAX_EPOCHS)]
+        if not rows or [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
+            raise ValueError("its epochs count from 1")
+        return rows
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
+        raise UserError(
+            f"A run keeps its history. Received: {run.history} ({error}). Train again."
+        ) from None
+
+
+def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:
+    values = {name: int(text) if name == "epoch" else float(text) for name, text in row.items()}
+    if any(abs(value) > LARGEST_NUMBER for value in values.values()):  # a loss may be no number
+        raise ValueError("its numbers are at most 1e30")
+    return values
+
+
+def write_history(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write `history.csv` in one step."""
+    with replacing(run.history) as partial, open_table(partial) as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,202 @@
+"""Scores from an exported model: a batch of images in, log-odds of real out. No TensorFlow."""
+
+import contextlib
+import functools
+import itertools
+import os
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
+
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.schema import ImageSettings, LimitSettings
+from deepfake_audio.config.yaml_files import shortened
+from deepfake_audio.errors import UserError
+from deepfake_audio.features.image_files import read_image
+from deepfake_audio.models.onnx_check import check_graph
+from deepfake_audio.system.atomic_files import check_file
+from deepfake_audio.vocabulary import ImageRecord
+
+BATCH_VALUES = 25_000_000  # pixels held for a batch, whatever its size by setting
+LOAD_ERRORS = (
+    onnx_errors.NoSuchFile,
+    onnx_errors.InvalidProtobuf,
+    onnx_errors.InvalidGraph,
+    onnx_errors.InvalidArgument,
+    onnx_errors.NotImplemented,
+    onnx_errors.Fail,
+    onnx_errors.RuntimeException,
+    UnicodeDecodeError,
+)
+
+
+def load_model(
+    path: Path, threads: int, limits: LimitSettings | None = None
+) -> onnxruntime.InferenceSession:
+    """Load an exported model; whoever made it, it can only compute, and within bounds.
+
+    Args:
+        path: `model.onnx`.
+        threads: processor threads; 0 takes all.
+        limits: on the file's size and on the memory for scoring; None takes config.yaml's.
+
+    Raises:
+        UserError: the file is missing, too large, or no such model.
+    """
+    limits = limits or load_settings().limits
+    encoded = read_model(path, limits)
+    check_graph(encoded, str(path))
+    _bound_memory(limits.scoring_megabytes)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = min(threads, os.cpu_count() or 1)
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    try:
+        return onnxruntime.InferenceSession(
+            encoded, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
+    except LOAD_ERRORS as error:
+        raise _no_model(path, error) from None
+
+
+def read_model(path: Path, limits: LimitSettings) -> bytes:
+    """Read a model file's bytes, or raise a `UserError` that says why they are not taken."""
+    try:
+        size = check_file(path, "A model")
+        encoded = path.read_bytes() if size <= limits.model_megabytes * 1_000_000 else None
+    except (OSError, UserError) as error:
+        raise _no_model(path, error) from None
+    if encoded is None:
+        raise UserError(
+            f"A model has at most limits.model_megabytes={limits.model_megabytes}. "
+            f"Received: {path}, {size / 1e6:,.0f} megabytes. Raise the limit in config.yaml."
+        )
+    return encoded
+
+
+def _no_model(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"A run needs its exported model. Received: {path} ({shortened(error)}). "
+        "Train again, or copy the whole run folder."
+    )
+
+
+@functools.cache
+def _bound_memory(megabytes: int) -> None:
+    """Let all models of this process share one memory of this size; the first call decides it."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    bounds = onnxruntime.OrtArenaCfg(megabytes * 1_000_000, -1, -1, -1)
+    with contextlib.suppress(RuntimeError):  # there is one already
+        onnxruntime.create_and_register_allocator(memory, bounds)
+
+
+def score_images(model: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:
+    """Score a batch.
+
+    Args:
+        model: from `load_model`.
+        images: uint8 or float `(batch, height, width, channels)` in 0...255.
+
+    Returns:
+        float64 `(batch,)`, the log-odds of real before calibration: higher is more real.
+    """
+    try:
+        name = _input_name(model, images.shape)
+        (scores,) = model.run(None, {name: images.astype(np.float32)})
+    except LOAD_ERRORS as error:
+        raise UserError(
+            f"A model must score {len(images)} images at a time within limits.scoring_megabytes. "
+            f"Received: {shortened(error)}. Lower score.batch_size in the run's config.yaml."
+        ) from None
+    if scores.shape != (len(images), 1) or not np.isfinite(scores).all():
+        raise UserError(
+            "A model must give one finite score for each image. Received: other answers for "
+            f"{len(images)} images. Train again."
+        )
+    return scores[:, 0].astype(np.float64)
+
+
+def _input_name(model: onnxruntime.InferenceSession, shape: tuple[int, ...]) -> str:
+    inputs, outputs = model.get_inputs(), model.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[1:]) != list(shape[1:]):
+        taken = ", ".join(str(tuple(part.shape[1:])) for part in inputs)
+        raise UserError(
+            f"A model must take the run's images, {shape[1:]}. Received: one that takes {taken}. "
+            "Copy the whole run folder, or train again."
+        )
+    return inputs[0].name
+
+
+def score_stream(
+    model: onnxruntime.InferenceSession,
+    images: Iterable[tuple[Hashable, np.ndarray]],
+    batch_size: int,
+) -> Iterator[tuple[Hashable, float]]:
+    """Score images one after another, holding no more than one batch of them.
+
+    Args:
+        model: from `load_model`.
+        images: pairs of anything and an image `(height, width, channels)`.
+        batch_size: images scored at a time.
+
+    Yields:
+        The same pairs with the score in the image's place, in order.
+    """
+    images = iter(images)
+    first = next(images, None)
+    if first is None:
+        return
+    images = itertools.chain([first], images)
+    batch_size = max(1, min(batch_size, BATCH_VALUES // first[1].size))
+    while batch := list(itertools.islice(images, batch_size)):
+        scores = score_images(model, np.stack([image for _, image in batch]))
+        yield from zip((key for key, _ in batch), scores.tolist(), strict=True)
+
+
+@dataclass(frozen=True)
+class FileScores:
+    """The scores of whole files: each the mean over the file's windows.
+
+    Attributes:
+        records: the first window of each file.
+        scores: log-odds of real before calibration, `(files,)`.
+    """
+
+    records: list[ImageRecord]
+    scores: np.ndarray
+
+    @property
+    def is_real(self) -> np.ndarray:
+        """Return the classes, 1 real and 0 fake: int `(files,)`."""
+        return np.array([record.class_index for record in self.records])
+
+
+def score_files(
+    model: onnxruntime.InferenceSession,
+    records: Sequence[ImageRecord],
+    settings: ImageSettings,
+    batch_size: int,
+) -> FileScores:
+    """Score readable images and average over the windows of each file."""
+    images = ((record.source, read_image(record.path, settings)) for record in records)
+    pooled = pool_scores(score_stream(model, images, batch_size))
+    first = {record.source: record for record in reversed(records)}
+    return FileScores([first[source] for source in pooled], np.array(list(pooled.values())))
+
+
+def pool_scores(scores: Iterable[tuple[Hashable, float]]) -> dict[Hashable, float]:
+    """Average the scores of each source's windows, sources in order of first appearance.
+
+    >>> pool_scores([("a", 1.0), ("a", 3.0), ("b", -1.0)])
+    {'a': 2.0, 'b': -1.0}
+    """
+    windows: dict[Hashable, list[float]] = {}
+    for source, score in scores:
+        windows.setdefault(source, []).append(score)
+    return {source: float(np.mean(values)) for source, values in windows.items()}

@@ -1,0 +1,478 @@
+"""The run folder: what its files are called, how a run starts, is found and read back."""
+
+import errno
+import hashlib
+import importlib.metadata
+import itertools
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from deepfake_audio.config.loading import BEFORE, ROOT, load_settings, read_settings, write_settings
+from deepfake_audio.config.schema import MAX_EPOCHS, MAX_VIEWS, LimitSettings, Settings
+from deepfake_audio.config.yaml_files import shortened
+from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.models.calibration import Calibration
+from deepfake_audio.models.onnx_session import read_model
+from deepfake_audio.system.atomic_files import (
+    check_file,
+    clear_left_folders,
+    is_file,
+    is_folder,
+    unwritable,
+    write_json,
+)
+from deepfake_audio.vocabulary import LABELS
+
+RUNS = Path("runs")
+PRETRAINED = ROOT / "models" / "pretrained"
+MAX_LEARNT = 1000  # data folders
+MAX_RECORD_BYTES = 1_000_000
+LARGEST_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
+NAMED = 10  # so many runs stand in a message
+REPORTED_PACKAGES = frozenset(
+    {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}
+)
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("a name can be printed")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+
+
+class RunRecord(BaseModel):
+    """What `run.json` says of a run.
+
+    Attributes:
+        status: `training` until it ends or is killed; an interrupted run can be used and resumed.
+        classes: the class of index 0 and of index 1.
+        data_fingerprint: changes with any image, label or split of the data folder.
+        images_from_audio: the images were made with the run's audio settings.
+        parts: names of the runs that were combined; of no training of its own.
+        start: name of the run whose weights the training began with.
+        calibration: fitted on the scores of the validation files.
+        calibrated_on: the data folder of other files that it was fitted on instead.
+        learnt: fingerprints of all other data that its parts, its start or its calibration knew.
+        settings_fingerprint: of the audio, image and model settings that the weights were made for.
+        model_fingerprint: of `model.onnx`, for which the calibration holds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    status: Literal["training", "interrupted", "finished"]
+    created: AwareDatetime
+    classes: tuple[Literal["fake"], Literal["real"]] = LABELS
+    data_fingerprint: str
+    images_from_audio: bool
+    seed: int = Field(ge=0, lt=2**31)
+    versions: dict[str, str]
+    best_epoch: int | None = Field(default=None, ge=1, le=MAX_EPOCHS)
+    parts: list[Name] = Field(default=[], max_length=MAX_VIEWS)
+    start: Name | None = None
+    calibration: Calibration | None = None
+    calibrated_on: Name | None = None
+    learnt: list[Name] = Field(default=[], max_length=MAX_LEARNT)
+    settings_fingerprint: str | None = None
+    model_fingerprint: str | None = None
+
+    @model_validator(mode="after")
+    def _an_ended_run_is_complete(self) -> "RunRecord":
+        if self.status != "training" and not (self.calibration and (self.best_epoch or self.parts)):
+            raise ValueError("a run that has ended has a best_epoch and a calibration")
+        if self.calibration and not max(map(abs, astuple(self.calibration))) < LARGEST_NUMBER:
+            raise ValueError("a calibration is of numbers that a score can be multiplied with")
+        return self
+
+
+@dataclass(frozen=True)
+class Run:
+    """The paths of one run."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def record(self) -> Path:
+        return self.folder / "run.json"
+
+    @property
+    def keras_model(self) -> Path:
+        return self.folder / "model.keras"
+
+    @property
+    def onnx_model(self) -> Path:
+        return self.folder / "model.onnx"
+
+    @property
+    def next_record(self) -> Path:
+        """Return where the record waits that comes into force with `next_model`."""
+        return self.folder / "run.next.json"
+
+    @property
+    def next_model(self) -> Path:
+        return self.folder / "model.next.onnx"
+
+    @property
+    def history(self) -> Path:
+        return self.folder / "history.csv"
+
+    @property
+    def start_weights(self) -> Path:
+        """Return where the weights wait that another run's training left."""
+        return self.folder / "start.keras"
+
+    @property
+    def backup(self) -> Path:
+        return self.folder / "backup"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.folder / "tensorboard"
+
+
+def create_run(
+    name: str | None,
+    settings: Settings,
+    data_fingerprint: str,
+    images_from_audio: bool,
+    parts: Sequence[str] = (),
+    start: Run | None = None,
+    learnt: Sequence[str] = (),
+) -> Run:
+    """Make a new run folder with its settings and its record.
+
+    Args:
+        name: of the folder below runs/; None takes the data folder's name and the next free number.
+        settings: in effect.
+        data_fingerprint: of the images.
+        images_from_audio: whether the data folder says how its images were made.
+        parts: names of the runs that are combined in it.
+        start: the run whose weights it begins with.
+        learnt: fingerprints of other data that its network has learnt from.
+
+    Raises:
+        UserError: a run of that name exists, or the name is not one folder's.
+    """
+    run = new_run(name, Path(settings.data.folder), resumable=not parts)
+    with _made_whole(run, resumable=not parts) as unfinished:
+        write_settings(settings, unfinished.config)
+        record = new_record(settings, data_fingerprint, images_from_audio)
+        record = record.model_copy(
+            update={
+                "parts": list(parts),
+                "start": start and one_line(start.name),
+                "learnt": sorted(set(learnt)),
+            }
+        )
+        if start:
+            shutil.copyfile(start.keras_model, unfinished.start_weights)
+        write_record(unfinished, record)
+    return run
+
+
+def known_data(record: RunRecord) -> list[str]:
+    """Return the fingerprints of all data that a run has learnt from, or was calibrated on."""
+    return [record.data_fingerprint, *record.learnt]
+
+
+def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Run:
+    """Make a new run folder with another run's network and settings.
+
+    Args:
+        source: which has ended.
+        name: of the folder below runs/; None takes the data folder's name and the next free number.
+        data: a data folder.
+        record: of the new run.
+
+    Raises:
+        UserError: a run of that name exists, or the name is not one folder's.
+    """
+    run = new_run(name, data, "--name")
+    with _made_whole(run, "--name") as unfinished:
+        for path in (source.config, source.keras_model, source.onnx_model, source.history):
+            if is_file(path):
+                shutil.copyfile(path, unfinished.folder / path.name)
+        write_record(unfinished, record)
+    return run
+
+
+def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool = False) -> Run:
+    """Return a run that isn't there yet; nothing is made.
+
+    Args:
+        name: of the folder below runs/; None takes the data folder's name and the next free number.
+        data: a data folder.
+        option: that the script takes the name by.
+        resumable: whether the script could go on with a run that is there.
+
+    Raises:
+        UserError: a run of that name exists, or the name is not one folder's.
+    """
+    run = Run(RUNS / name) if name else _next_free(data.resolve().name.lstrip(".") or "data")
+    if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
+        raise UserError(
+            "A run's name is a folder's name without a slash, and begins with no dot. "
+            f"Received: {name!r}."
+        )
+    if os.path.lexists(run.folder):
+        raise _name_taken(run, option, resumable)
+    return run
+
+
+@contextmanager
+def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Iterator[Run]:
+    """Give a hidden folder to fill, and rename it to the run's: a run is there as a whole."""
+    unfinished = Run(RUNS / f".{os.getpid()}.{run.name}")
+    try:
+        clear_left_folders(run.folder)
+        unfinished.folder.mkdir(parents=True)
+        yield unfinished
+        unfinished.folder.rename(run.folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise _name_taken(run, option, resumable) from None
+        raise unwritable(run.folder, error) from None
+    finally:
+        shutil.rmtree(unfinished.folder, ignore_errors=True)
+
+
+def _name_taken(run: Run, option: str, resumable: bool) -> UserError:
+    go_on = ", go on with it by --resume" if resumable else ""
+    return UserError(
+        f"A run is made once. Received: {option} {run.name}, which exists in {run.folder}. "
+        f"Choose another {option}{go_on}, or delete the folder."
+    )
+
+
+def new_record(settings: Settings, data_fingerprint: str, images_from_audio: bool) -> RunRecord:
+    """Return the record of a run whose training begins."""
+    return RunRecord(
+        status="training",
+        created=datetime.now(UTC),
+        data_fingerprint=data_fingerprint,
+        images_from_audio=images_from_audio,
+        seed=settings.train.seed,
+        versions=installed_versions(),
+        settings_fingerprint=fingerprint_settings(settings),
+    )
+
+
+def fingerprint_settings(settings: Settings) -> str:
+    """Return what changes when the weights would no longer fit: audio, image and model settings.
+
+    A setting that came later counts once it differs from what there was before.
+    """
+    parts = settings.model_dump(include={"audio", "image", "model"})
+    del parts["image"]["max_megapixels"]
+    for section in parts.keys() & BEFORE.keys():
+        for key, value in BEFORE[section].items():
+            if parts[section][key] == value:
+                del parts[section][key]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _next_free(data_name: str) -> Run:
+    taken = {path.name for path in RUNS.iterdir()} if is_folder(RUNS) else set()
+    names = (f"{data_name}-{number}" for number in itertools.count(1))
+    return Run(RUNS / next(name for name in names if name not in taken))
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions that a run's result may depend on."""
+    installed = ((package.name, package.version) for package in importlib.metadata.distributions())
+    packages = {name: version for name, version in sorted(installed) if name in REPORTED_PACKAGES}
+    return {"python": platform.python_version(), **packages}
+
+
+def open_run(
+    name: str | None,
+    resuming: bool = False,
+    overrides: Sequence[str] = (),
+    or_pretrained: bool = False,
+) -> tuple[Run, RunRecord, Settings]:
+    """Find a run and read its record and settings.
+
+    Args:
+        name: a folder below runs/, or a path; None takes the newest that can be used.
+        resuming: ask for one whose training has not ended, instead of one with a model.
+        overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
+        or_pretrained: where runs/ has none that can be used, take the one that is shipped.
+
+    Raises:
+        UserError: there is no such run, it can't be used that way, or its files are damaged.
+    """
+    if name is None:
+        run = _newest(resuming) or (Run(PRETRAINED) if or_pretrained else None)
+    else:
+        places = (
+            RUNS / name,
+            Path(name),
+            ROOT / name,
+        )  # the last for the shipped one, from anywhere
+        run = Run(next(filter(is_folder, places), Path(name)))
+    if run is None:
+        raise _none_usable(resuming)
+    if not is_file(run.record):
+        raise UserError(f"A run folder holds run.json. Received: {run.folder}. {_known_runs()}")
+    record = read_record(run)
+    if resuming and record.status == "finished":
+        raise UserError(
+            f"Only a training that has not ended can be resumed. Received: {run.name}, finished."
+        )
+    if record.parts and record.status == "training":
+        raise UserError(
+            f"Combining is begun anew where it was cut off. Received: {run.folder}, half made. "
+            "Remove it, and combine again."
+        )
+    if not resuming and record.status == "training":
+        raise UserError(
+            f"A run must have ended once. Received: {run.name}, which was cut off or is training. "
+            f"Go on with: python train.py --resume --run {run.name}"
+        )
+    settings = read_settings(run.config, overrides)
+    _check_parts(run, record, settings, with_model=not resuming)
+    return run, record, settings
+
+
+def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bool) -> None:
+    """Raise a `UserError` if the files of a run folder come from different runs."""
+    if record.settings_fingerprint not in (None, fingerprint_settings(settings)):
+        other = "config.yaml has other audio, image or model settings than it was trained with"
+    elif (
+        with_model
+        and record.model_fingerprint
+        and record.model_fingerprint != fingerprint_model(run.onnx_model, settings.limits)
+    ):
+        other = "model.onnx is not the one that its calibration was fitted for"
+    else:
+        return
+    raise UserError(
+        f"The parts of a run belong together. Received: {run.folder}, whose {other}. "
+        "Copy the whole run folder, or train again."
+    )
+
+
+def fingerprint_model(path: Path, limits: LimitSettings) -> str:
+    """Return the SHA-256 of a model file."""
+    return hashlib.sha256(read_model(path, limits)).hexdigest()
+
+
+def fingerprint_verdicts(
+    run: Run, record: RunRecord, settings: Settings, asked: Sequence[str]
+) -> str:
+    """Return 8 hexadecimal digits of what a run is asked, and of all that its answer rests on."""
+    parts = [run.name, record.model_fingerprint, astuple(record.calibration)]
+    parts += [record.settings_fingerprint, settings.predict.model_dump(), list(asked)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+
+
+def put_in_force(run: Run, record: RunRecord, settings: Settings) -> None:
+    """Make `next_model` the run's model and `record` its record.
+
+    Two files can't be renamed at once. Should a kill come between, `read_record` finds the record
+    that belongs to the model.
+    """
+    fingerprint = fingerprint_model(run.next_model, settings.limits)
+    record = record.model_copy(update={"model_fingerprint": fingerprint})
+    write_json(run.next_record, record.model_dump(mode="json"))
+    try:
+        run.next_model.replace(run.onnx_model)
+        run.next_record.replace(run.record)
+    except OSError as error:
+        raise unwritable(run.onnx_model, error) from None
+
+
+def _newest(resuming: bool) -> Run | None:
+    wanted = ("training", "interrupted") if resuming else ("interrupted", "finished")
+    runs = [Run(RUNS / name) for name in _names()]
+    dated = [
+        (record.created, run.name, run)
+        for run in runs
+        if (record := read_record(run)).status in wanted and not (resuming and record.parts)
+    ]
+    return max(dated)[2] if dated else None
+
+
+def _none_usable(resuming: bool) -> UserError:
+    if resuming:
+        return UserError(
+            "Only a training that was cut off can be resumed. Received: none in runs/."
+        )
+    return UserError(
+        "A trained run is needed. Received: none in runs/. Make one with: python train.py"
+    )
+
+
+def _known_runs() -> str:
+    names = _names()
+    shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+    return f"There are: {shown}." if names else "Make one with: python train.py"
+
+
+def _names() -> list[str]:
+    try:
+        return sorted(
+            path.parent.name for path in RUNS.glob("[!.]*/run.json") if path.parent.name[0] != "."
+        )
+    except OSError as error:
+        raise UserError(f"runs/ must be readable. Received: {error.strerror}.") from None
+
+
+def read_record(run: Run) -> RunRecord:
+    """Read `run.json`, or raise a `UserError` that says what is wrong with it."""
+    if is_file(run.next_record) and is_file(run.onnx_model):
+        waiting = _read_record(run.next_record)
+        limits = load_settings().limits
+        if waiting.model_fingerprint == fingerprint_model(run.onnx_model, limits):
+            return waiting
+    return _read_record(run.record)
+
+
+def _read_record(path: Path) -> RunRecord:
+    try:
+        if check_file(path, "run.json") > MAX_RECORD_BYTES:
+            raise UserError(f"run.json has at most {MAX_RECORD_BYTES:,} bytes. Received: {path}.")
+        return RunRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        reason = f"{key}: {first['msg']}" if key else first["msg"]
+    except (OSError, UserError) as error:
+        reason = str(error)
+    raise UserError(
+        f"run.json must be as train.py wrote it. Received: {path}: {shortened(reason)}. "
+        "Train again, or name another run with --run."
+    )
+
+
+def write_record(run: Run, record: RunRecord) -> None:
+    """Write `run.json` in one step."""
+    write_json(run.record, record.model_dump(mode="json"))

@@ -1,0 +1,1 @@
+"""The feed of images, their augmentation, and callbacks."""

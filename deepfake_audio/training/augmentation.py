@@ -1,0 +1,199 @@
+"""What sound may go through, done to its picture: masks, gain, colour, noise, a band limit, a roll.
+
+Each function changes a float32 image `(height, width, channels)` in place, 0 black to 255, lowest
+frequency at the bottom, and draws from the generator that it is given and from nothing else. Levels
+are in dB, which a spectrogram image holds linearly: `levels_per_db` is 255 / `audio.db_range`. All
+channels are levels; or the first is the level and the second the group delay, which only a roll,
+noise and masks may meet.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from deepfake_audio.config.schema import AudioSettings, DistortSettings, ImageSettings
+from deepfake_audio.errors import UserError
+from deepfake_audio.features.image_files import fit_image
+from deepfake_audio.features.spectrogram import spectrogram_image
+
+WHITE = 255
+NOISE_WINDOWS = 20  # of white noise, from which stretches are taken
+NOISE_SEED = 0
+COLOR_WAVES = 4  # the finest has a peak and a dip each half of the frequencies: rooms, microphones
+
+
+def make_distortion(
+    settings: DistortSettings,
+    row_hz: np.ndarray,
+    levels_per_db: float,
+    noise: np.ndarray | None = None,
+) -> Callable[[np.ndarray, np.random.Generator], None] | None:
+    """Return what does all that the settings ask for, in the order in which sound meets it.
+
+    Args:
+        settings: how far each goes.
+        row_hz: frequency of each row of the images, highest first, float `(height,)`.
+        levels_per_db: levels of 255 in one dB.
+        noise: of `draw_noise`, for images with group delay; None for those of levels alone.
+
+    Returns:
+        A function of an image and a generator, or None where all is off.
+
+    Raises:
+        UserError: the band limit lies above all frequencies of the images.
+    """
+    if settings.band_limit_hz >= row_hz[0]:
+        raise UserError(
+            "distort.band_limit_hz must be below the highest frequency of the images. "
+            f"Received: {settings.band_limit_hz:g}, but they end at {row_hz[0]:g}. "
+            "Lower it, or 0 for none."
+        )
+    s, in_db = settings, {"levels_per_db": levels_per_db}
+    steps = [
+        (s.time_roll_share, partial(roll_time, share=s.time_roll_share)),
+        (s.gain_db, partial(change_gain, reach_db=s.gain_db, **in_db)),
+        (s.color_db, partial(color_channel, reach_db=s.color_db, **in_db)),
+        (s.noise_floor_db, partial(add_noise, reach_db=s.noise_floor_db, noise=noise, **in_db)),
+        (s.band_limit_hz, partial(limit_band, lowest_hz=s.band_limit_hz, row_hz=row_hz)),
+        (s.time_masks, partial(mask_time, masks=s.time_masks, share=s.time_mask_share)),
+        (
+            s.frequency_masks,
+            partial(
+                mask_frequencies,
+                masks=s.frequency_masks,
+                widest_hz=s.frequency_mask_hz,
+                row_hz=row_hz,
+            ),
+        ),
+    ]
+    chosen = [step for amount, step in steps if amount]
+    return partial(_do_all, steps=chosen) if chosen else None
+
+
+def _do_all(image: np.ndarray, random: np.random.Generator, steps: Sequence[Callable]) -> None:
+    for step in steps:
+        step(image, random)
+
+
+def roll_time(image: np.ndarray, random: np.random.Generator, share: float) -> None:
+    """Let the sound begin up to `share` of the width earlier or later; its end comes round."""
+    reach = int(share * image.shape[1])
+    image[:] = np.roll(image, random.integers(-reach, reach + 1), axis=1)
+
+
+def change_gain(
+    image: np.ndarray, random: np.random.Generator, reach_db: float, levels_per_db: float
+) -> None:
+    """Make all levels higher or lower by one amount, up to `reach_db`."""
+    image += np.float32(random.uniform(-reach_db, reach_db) * levels_per_db)
+    np.clip(image, 0, WHITE, out=image)
+
+
+def color_channel(
+    image: np.ndarray, random: np.random.Generator, reach_db: float, levels_per_db: float
+) -> None:
+    """Send the sound through a smooth equaliser: a few cosines over the rows, up to `reach_db`."""
+    rows = np.linspace(0, np.pi, len(image))
+    weights = random.normal(size=COLOR_WAVES)
+    curve = weights @ np.cos(np.outer(np.arange(1, COLOR_WAVES + 1), rows))
+    curve *= random.uniform(0, reach_db) * levels_per_db / np.abs(curve).max()
+    image += curve.astype(np.float32)[:, None, None]
+    np.clip(image, 0, WHITE, out=image)
+
+
+def draw_noise(audio: AudioSettings, image: ImageSettings) -> np.ndarray:
+    """Draw white noise as images with group delay show it: within `audio.db_range`.
+
+    Returns:
+        float32 `(height, columns, 2)`: its power, 1 on average, and its delay as in the images.
+    """
+    random = np.random.default_rng(NOISE_SEED)
+    alone = audio.model_copy(update={"frame_rates_hz": ()})
+    size = image.model_copy(update={"color": "level_delay"})
+    windows = []
+    for _ in range(NOISE_WINDOWS):
+        window = random.standard_normal(audio.window_samples, np.float32)
+        drawn = fit_image(spectrogram_image(window, alone), size).astype(np.float32)
+        power = 10 ** (drawn[..., 0] * np.float32(audio.db_range / WHITE / 10))
+        drawn[..., 0] = power / power.mean()  # each window's levels are below its own peak
+        windows.append(drawn)
+    return np.concatenate(windows, axis=1)
+
+
+def add_noise(
+    image: np.ndarray,
+    random: np.random.Generator,
+    reach_db: float,
+    levels_per_db: float,
+    noise: np.ndarray | None = None,
+) -> None:
+    """Add white noise whose mean power lies up to `reach_db` above black.
+
+    Powers add up, and the power of white noise in one frame and bin is exponentially distributed.
+    Where the noise is stronger than the sound, the delay that is heard is the noise's.
+
+    Args:
+        image: of levels, or of level and delay.
+        random: draws the noise and its power.
+        reach_db: above black.
+        levels_per_db: levels of 255 in one dB.
+        noise: of `draw_noise`, where the image has a delay.
+    """
+    if noise is None:
+        power = random.standard_exponential((*image.shape[:2], 1), np.float32)
+        levels = image
+    else:
+        start = random.integers(0, noise.shape[1] - image.shape[1] + 1)
+        stretch = noise[:, start : start + image.shape[1]]
+        power, levels = stretch[..., :1].copy(), image[..., :1].copy()
+    power *= np.float32(10 ** (random.uniform(0, reach_db) / 10))
+    levels *= np.float32(np.log(10) / (10 * levels_per_db))
+    np.exp(levels, out=levels)
+    if noise is not None:
+        np.copyto(image[..., 1:], stretch[..., 1:], where=power > levels)
+    levels += power
+    np.log(levels, out=levels)
+    levels *= np.float32(10 * levels_per_db / np.log(10))
+    np.clip(levels, 0, WHITE, out=levels)
+    image[..., : levels.shape[2]] = levels
+
+
+def limit_band(
+    image: np.ndarray, random: np.random.Generator, lowest_hz: float, row_hz: np.ndarray
+) -> None:
+    """Blacken all above a frequency between `lowest_hz` and the highest of the image."""
+    image[row_hz > random.uniform(lowest_hz, row_hz[0])] = 0
+
+
+def _channel_means(image: np.ndarray) -> np.ndarray:
+    """Return the mean of each channel; over both axes at once, NumPy takes 18 times as long."""
+    return np.array([image[..., channel].mean() for channel in range(image.shape[2])])
+
+
+def mask_time(image: np.ndarray, random: np.random.Generator, masks: int, share: float) -> None:
+    """Cover stretches of up to `share` of the width, as `mask_frequencies` does."""
+    mean, frames = _channel_means(image), image.shape[1]
+    for _ in range(masks):
+        width = random.integers(0, int(share * frames) + 1)
+        start = random.integers(0, frames - width + 1)
+        image[:, start : start + width] = mean
+
+
+def mask_frequencies(
+    image: np.ndarray,
+    random: np.random.Generator,
+    masks: int,
+    widest_hz: float,
+    row_hz: np.ndarray,
+) -> None:
+    """Cover bands of up to `widest_hz` with each channel's mean.
+
+    Park et al., "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition",
+    2019.
+    """
+    mean = _channel_means(image)
+    for _ in range(masks):
+        width_hz = min(random.uniform(0, widest_hz), row_hz[0] - row_hz[-1])
+        start_hz = random.uniform(row_hz[-1], row_hz[0] - width_hz)
+        image[(row_hz >= start_hz) & (row_hz < start_hz + width_hz)] = mean

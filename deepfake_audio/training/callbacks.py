@@ -1,0 +1,243 @@
+"""Keras callbacks that keep one epoch, the history and a backup: a killed run goes on."""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from deepfake_audio.config.schema import LimitSettings
+from deepfake_audio.config.yaml_files import shortened
+from deepfake_audio.errors import UserError
+from deepfake_audio.models.history import kept_epoch, read_history, write_history
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.system.atomic_files import check_file, replacing
+from deepfake_audio.training.generator import ImageFeed
+
+BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
+WEIGHTS = "model.weights.h5"
+ARCHIVE = {"metadata.json", "config.json", WEIGHTS}
+MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
+
+
+class EpochRecorder(keras.callbacks.Callback):
+    """After each epoch write `history.csv`, and `model.keras` if the epoch is one to keep.
+
+    Attributes:
+        schedule: of the settings, which says what epoch that is.
+        averages: swaps the weights with their moving averages, which are then what is validated
+            and written; None if there are none.
+        rows: one mapping an epoch, from 1.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        feed: ImageFeed,
+        schedule: str,
+        averages: "AveragedWeights | None" = None,
+    ):
+        super().__init__()
+        self.run = run
+        self.feed = feed
+        self.schedule = schedule
+        self.averages = averages
+        self.rows: list[dict[str, float]] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.feed.epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.rows.append(
+            {"epoch": epoch + 1} | {name: float(value) for name, value in logs.items()}
+        )
+        self.rows[-1].setdefault("learning_rate", float(self.model.optimizer.learning_rate))
+        if kept_epoch(self.rows, self.schedule) == epoch + 1:
+            with self._averaged(), replacing(self.run.keras_model) as partial:
+                self.model.save(partial)
+        write_history(self.run, self.rows)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Put the moving averages in the place of the weights, as validation does."""
+        if self.averages is not None:
+            self.averages.on_test_begin()
+        yield
+        if self.averages is not None:
+            self.averages.on_test_end()
+
+
+class AveragedWeights(keras.callbacks.SwapEMAWeights):
+    """Put the moving averages of the weights in their place while the network is validated.
+
+    What batch normalisation and other layers keep running means of comes from the weights in
+    training, and would not fit: for the averages it is measured anew, on images of the epoch.
+    """
+
+    def __init__(self, feed: ImageFeed):
+        super().__init__()
+        self.feed = feed
+        self.of_averages: list[np.ndarray] | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        super().on_epoch_begin(epoch, logs)
+        self.of_averages = None
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        super().on_test_begin(logs)
+        statistics = self.model.non_trainable_weights
+        self.of_weights = [values.numpy() for values in statistics]
+        if self.of_averages is None:
+            measure_batches(self.model, self.feed)
+            self.of_averages = [values.numpy() for values in statistics]
+        _assign(statistics, self.of_averages)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        super().on_test_end(logs)
+        _assign(self.model.non_trainable_weights, self.of_weights)
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def measure_batches(model: keras.Model, feed: ImageFeed) -> None:
+    """Give all layers with running means, as batch normalisation, the means over batches."""
+    layers = list(_with_running_means(model))
+    momenta = [layer.momentum for layer in layers]
+    for number in range(min(len(feed), MEASURED_BATCHES) if layers else 0):
+        for layer in layers:
+            layer.momentum = number / (number + 1)
+        model(feed[number][0], training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _with_running_means(network: keras.Model) -> Iterator[keras.Layer]:
+    """Yield a network's layers with a momentum, and those of a committee's members."""
+    for layer in network.layers:
+        if hasattr(layer, "momentum"):
+            yield layer
+        for member in getattr(layer, "members", ()):
+            yield from _with_running_means(member)
+
+
+class HistoryReplay(keras.callbacks.Callback):
+    """When a training goes on, show the epochs that are done to the callbacks that count them."""
+
+    def __init__(self, recorder: EpochRecorder, counting: Sequence[keras.callbacks.Callback]):
+        super().__init__()
+        self.recorder = recorder
+        self.counting = counting
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if self.recorder.rows or not epoch:
+            return
+        self.recorder.rows = read_history(self.recorder.run)[:epoch]
+        learning_rate = float(self.model.optimizer.learning_rate)
+        for callback in self.counting:
+            for row in self.recorder.rows:
+                callback.on_epoch_end(row["epoch"] - 1, dict(row))
+        if float(self.model.optimizer.learning_rate) != learning_rate:
+            self.model.optimizer.learning_rate = learning_rate  # the plateau callback lowered it
+
+
+class Backup(keras.callbacks.Callback):
+    """After each epoch write the weights and the optimizer's state under the epoch's number.
+
+    Keras's BackupAndRestore writes the number to a second file: killed between the two, or within
+    one, it goes on with the wrong epoch or not at all. And where the disk is full, writing HDF5
+    straight to it brings the process down.
+    """
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        before = _backups(self.run)
+        with replacing(self.run.backup / f"{epoch + 1:06}.keras") as partial:
+            self.model.save(partial)
+        for path in before.values():
+            path.unlink(missing_ok=True)
+
+
+def restore_backup(run: Run, model: keras.Model, limits: LimitSettings) -> int:
+    """Give a compiled model the state of the newest backup; return how many epochs are done."""
+    backups = _backups(run)
+    if not backups:
+        return 0
+    epochs = max(backups)
+    model.optimizer.build(model.trainable_variables)
+    load_weights(model, backups[epochs], limits)
+    return epochs
+
+
+def _backups(run: Run) -> dict[int, Path]:
+    named = ((BACKUP.fullmatch(path.name), path) for path in run.backup.glob("*.keras"))
+    return {int(match[1]): path for match, path in named if match}
+
+
+def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
+    """Give a model the weights of a `.keras` file; what the file says of layers is never read.
+
+    Raises:
+        UserError: no such file, members of another name or too large, or weights of another model.
+    """
+    check_file(path, "A file of weights")
+    most_bytes = limits.model_megabytes * 1_000_000
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise _no_weights(path, error) from None
+    if {member.filename for member in members} != ARCHIVE or len(members) != len(ARCHIVE):
+        raise _no_weights(path, "other members than Keras writes")
+    try:
+        written = sum(member.file_size for member in members)
+        # Weights that were never written take no room in the file, and all of it in memory.
+        if written > most_bytes or _weights_bytes(path) > most_bytes:
+            raise ValueError(f"more than limits.model_megabytes={limits.model_megabytes}")
+        model.load_weights(path)
+    except (
+        OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error
+    ) as error:  # fmt: skip
+        raise _no_weights(path, error) from None
+
+
+def _weights_bytes(path: Path) -> int:
+    """Return the memory that the weights of a `.keras` file take.
+
+    Raises:
+        ValueError: what is there is no plain array of real numbers.
+        OSError, RuntimeError, KeyError: it is no HDF5, or a damaged one.
+    """
+    total = 0
+
+    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        nonlocal total
+        if isinstance(item, h5py.Dataset):
+            if item.dtype.kind not in "fiu" or item.is_virtual or item.external:
+                raise ValueError(f"{name} is no array of numbers")
+            total += item.size * item.dtype.itemsize
+
+    with (
+        zipfile.ZipFile(path) as archive,
+        archive.open(WEIGHTS) as member,
+        h5py.File(member, "r") as weights,
+    ):
+        weights.visititems(add)
+    return total
+
+
+def _no_weights(path: Path, error: object) -> UserError:
+    return UserError(
+        "Weights must be those of the run's own settings, as Keras saved them. "
+        f"Received: {path}: {shortened(error)}. Train again."
+    )

@@ -1,0 +1,1 @@
+"""Small vocoders and external programs that resynthesise speech."""
