@@ -81,7 +81,13 @@ from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, probability
 from deepfake_audio.models.compatibility import drawn_otherwise, judged_all_the_same
 from deepfake_audio.models.history import read_history
-from deepfake_audio.system.atomic_files import is_file, is_folder, replacing, write_json
+from deepfake_audio.system.atomic_files import (
+    is_file,
+    is_folder,
+    open_regular,
+    replacing,
+    write_json,
+)
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")
@@ -303,9 +309,10 @@ def read_metrics(folder: Path) -> dict:
     if not is_file(path):
         return {}
     try:
-        whole = path.stat().st_size <= MAX_METRICS_BYTES
-        found = json.loads(path.read_text(encoding="utf-8")) if whole else None
-    except (OSError, ValueError, RecursionError):
+        with open_regular(path, METRICS) as file:
+            encoded = file.read(MAX_METRICS_BYTES + 1)
+        found = json.loads(encoded) if len(encoded) <= MAX_METRICS_BYTES else None
+    except (OSError, ValueError, RecursionError, UserError):
         found = None
     return found if isinstance(found, dict) and found else {"data": None}
 

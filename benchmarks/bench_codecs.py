@@ -39,7 +39,7 @@ from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import in_brackets
 from deepfake_audio.models.calibration import VERDICTS, Calibration
 from deepfake_audio.models.run_folder import open_run
-from deepfake_audio.system.atomic_files import check_file, is_file
+from deepfake_audio.system.atomic_files import is_file, open_regular
 from deepfake_audio.system.workers import in_processes
 
 USES = {  # codec, sample rate in Hz, thousands of bits a second
@@ -65,7 +65,7 @@ def write_file(clip: Clip, path: Path, use: str, heard_hz: int) -> UserError | N
             else:
                 codec, rate_hz, kbits = USES[use]
                 write_coded(path, [samples], heard_hz, CODECS[codec], rate_hz, kbits)
-            check_file(path, "A clip's sound after a codec")
+            open_regular(path, "A clip's sound after a codec").close()
     except OutputError:
         raise
     except UserError as error:

@@ -14,7 +14,7 @@ import soundfile
 import soxr
 
 from deepfake_audio.errors import UserError
-from deepfake_audio.system.atomic_files import check_file
+from deepfake_audio.system.atomic_files import open_regular
 from deepfake_audio.system.memory import at_most_bytes, held_bytes
 from deepfake_audio.system.stderr import libraries_quiet
 
@@ -30,6 +30,8 @@ LOUDEST_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 d
 NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what it names
 # libsndfile stops where the header says, or the first of joined files ends; players go on.
 MAY_GO_ON = {"FLAC": "flac", "MP3": "mp3", "OGG": "ogg"}  # in FFmpeg's words
+# What libsndfile takes a file without a header for, by its suffix; a descriptor has none.
+HEADERLESS = {".au": "ULAW", ".snd": "ULAW", ".vox": "VOX_ADPCM", ".gsm": "GSM610"}
 CANCELLED_POWER = 0.001  # of the loudest channel, as where one is the other turned around
 HEARD_BESIDE = 0.01  # a channel's power, of the loudest one's, that is more than crosstalk
 DIFFERENT = 0.5  # what the mean of the channels loses, of what it keeps: for two voices it is 1
@@ -92,7 +94,6 @@ def read_blocks(
         UserError: the file is missing, holds no sound that can be read, or samples that are
             infinite or not a number.
     """
-    check_file(path, "An audio file")
     try:
         blocks = _soundfile_blocks(path)
         head = next(blocks, None)
@@ -145,8 +146,25 @@ def _mixed(channels: np.ndarray) -> np.ndarray:
 
 
 def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    with open_regular(path, "An audio file") as opened:
+        # libsndfile for Windows has descriptors of its own; there no pipe is a file.
+        source = os.fsencode(path) if os.name == "nt" else opened.fileno()
+        yield from _blocks_of(_open_sound(source, path.suffix.lower()), path)
+
+
+def _open_sound(source: int | bytes, suffix: str) -> soundfile.SoundFile:
     with libraries_quiet():
-        file = soundfile.SoundFile(os.fsencode(path))
+        try:
+            return soundfile.SoundFile(source, closefd=False)
+        except soundfile.LibsndfileError:
+            if suffix not in HEADERLESS or isinstance(source, bytes):
+                raise
+            os.lseek(source, 0, os.SEEK_SET)
+            kind = {"format": "RAW", "subtype": HEADERLESS[suffix]}
+            return soundfile.SoundFile(source, samplerate=8000, channels=1, closefd=False, **kind)
+
+
+def _blocks_of(file: soundfile.SoundFile, path: Path) -> Iterator[tuple[int, np.ndarray]]:
     with file:
         _check_rate(path, file.samplerate)
         if _packets_seconds(path, file.format) > file.frames / file.samplerate + PADDING_SECONDS:
@@ -211,7 +229,11 @@ def _opened(
     """Open a file with FFmpeg; give the container, and the bytes that it may go on with."""
     held = held_bytes()
     most = None if held is None else held + MOST_MEGABYTES * 1_000_000
-    with _Bytes(path) as file:
+    with (
+        open_regular(path, "An audio file") as opened,
+        _Bytes(opened.fileno(), closefd=False) as file,
+    ):
+        file.name = str(path)  # whose suffix FFmpeg goes by in doubt
         with at_most_bytes(most):
             container = av.open(
                 file, format=container_format, options=NO_OTHER_FILES, metadata_errors="replace"

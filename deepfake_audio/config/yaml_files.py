@@ -18,7 +18,7 @@ from ruamel.yaml.tokens import (
 )
 
 from deepfake_audio.errors import UserError
-from deepfake_audio.system.atomic_files import check_file
+from deepfake_audio.system.atomic_files import open_regular
 
 MAX_FILE_BYTES = 100_000
 MAX_DEPTH = 20
@@ -40,11 +40,13 @@ def read_yaml(path: Path) -> dict:
     Raises:
         UserError: the file is missing, too large, no UTF-8, or no plain YAML mapping.
     """
-    if check_file(path, "A settings file") > MAX_FILE_BYTES:
+    with open_regular(path, "A settings file") as file:
+        encoded = file.read(MAX_FILE_BYTES + 1)
+    if len(encoded) > MAX_FILE_BYTES:
         raise UserError(f"A settings file has at most {MAX_FILE_BYTES:,} bytes. Received: {path}.")
     try:
-        values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
+        values = parse_yaml(encoded.decode("utf-8"), str(path))
+    except UnicodeDecodeError as error:
         raise UserError(
             f"A settings file must be readable text. Received: {path} ({error})."
         ) from None

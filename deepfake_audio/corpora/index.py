@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deepfake_audio.errors import UserError
 from deepfake_audio.system import atomic_files
-from deepfake_audio.system.atomic_files import check_file, is_file, is_folder
+from deepfake_audio.system.atomic_files import is_file, is_folder, open_text
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, JOURNAL
 
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
@@ -166,8 +166,7 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
     try:
         if is_file(table) and not table.stat().st_size:
             return
-        check_file(table, "A protocol")
-        with table.open(encoding="utf-8-sig") as file:
+        with open_text(table, "A protocol", "utf-8-sig", newline=None) as file:
             yield from enumerate(atomic_files.read_lines(file), start=1)
     except (OSError, ValueError) as error:
         raise UserError(

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.errors import UserError
+from deepfake_audio.system.atomic_files import open_regular, size_of
 from deepfake_audio.vocabulary import SPLITS
 
 TAIL_BYTES = 4096
@@ -127,7 +129,7 @@ def _group_by(key, clips: Iterable[Clip]) -> list[list[Clip]]:
     for clip in clips:
         try:
             groups[key(clip.path)].append(clip)
-        except OSError:
+        except (OSError, UserError):
             continue  # it is named with its reason when it is read
     return [group for group in groups.values() if len(group) > 1]
 
@@ -138,11 +140,11 @@ def mark_of(path: Path) -> str:
     The middle is read, since files often begin and end with the same silence.
     """
     try:
-        size = _size(path)
-        with path.open("rb") as file:
+        with open_regular(path, "An audio file") as file:
+            size = size_of(file)
             file.seek(size // 2)
             return hashlib.sha256(b"%d " % size + file.read(TAIL_BYTES)).hexdigest()
-    except OSError:
+    except (OSError, UserError):
         return ""
 
 
@@ -154,11 +156,11 @@ def _size(path: Path) -> int:
 
 
 def _tail(path: Path) -> bytes:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+    with open_regular(path, "An audio file") as file:
+        file.seek(max(0, size_of(file) - TAIL_BYTES))
         return file.read(TAIL_BYTES)
 
 
 def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_regular(path, "An audio file") as file:
         return hashlib.file_digest(file, "sha256").digest()

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from deepfake_audio.system.atomic_files import is_file, unwritable
+from deepfake_audio.system.atomic_files import is_file, open_table, open_text, unwritable
+from deepfake_audio.vocabulary import JOURNAL
 
 LONGEST_ENTRY = 30_000_000  # characters of a journal's line: a million windows have 10 million
 LARGEST_MEASURE = 1e9  # in a journal: seconds, Hz and dB are below it
@@ -23,7 +24,7 @@ def read_journal(path: Path) -> dict[str, dict]:
     entries, line = {}, "\n"
     if not is_file(path) or not path.stat().st_size:  # below /proc, the empty may never end
         return entries
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with open_text(path, JOURNAL, errors="replace", newline=None) as file:
         while piece := file.readline(LONGEST_ENTRY):
             line = piece
             try:
@@ -32,7 +33,7 @@ def read_journal(path: Path) -> dict[str, dict]:
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
     if not line.endswith("\n"):
-        with path.open("a", encoding="utf-8") as file:
+        with open_table(path, "a") as file:
             file.write("\n")
     return entries
 

@@ -20,10 +20,11 @@ from deepfake_audio.corpora.splits import mark_of
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.atomic_files import (
-    check_file,
     find_files,
     is_file,
     is_folder,
+    open_regular,
+    open_text,
     read_lines,
     replacing,
     write_json,
@@ -186,9 +187,8 @@ def read_manifest(path: Path) -> list[ImageRecord]:
     Raises:
         UserError: a column is missing, a label or split is unknown, or an image lies elsewhere.
     """
-    check_file(path, "A manifest")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(path, "A manifest", "utf-8-sig") as file:
             rows = csv.DictReader(read_lines(file))
             missing = [
                 name for name in ("image", "label", "split") if name not in (rows.fieldnames or ())
@@ -304,7 +304,7 @@ def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> Dat
 def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | UserError:
     try:
         read_image(record.path, settings)
-        with record.path.open("rb") as file:
+        with open_regular(record.path, "An image") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except UserError as error:
         return error
@@ -411,9 +411,11 @@ def read_origin(data: Path) -> Origin | None:
     if not is_file(path):
         return None
     try:
-        if check_file(path, ORIGIN) > MAX_ORIGIN_BYTES:
+        with open_regular(path, ORIGIN) as file:
+            encoded = file.read(MAX_ORIGIN_BYTES + 1)
+        if len(encoded) > MAX_ORIGIN_BYTES:
             raise UserError(f"{ORIGIN} has at most {MAX_ORIGIN_BYTES:,} bytes. Received: {path}.")
-        return Origin.model_validate_json(path.read_bytes())
+        return Origin.model_validate_json(encoded)
     except (OSError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise UserError(

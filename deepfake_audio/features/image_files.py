@@ -3,6 +3,7 @@
 import threading
 from contextlib import nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from deepfake_audio.config.schema import ImageSettings
 from deepfake_audio.errors import UserError
 from deepfake_audio.features.image_headers import image_size
-from deepfake_audio.system.atomic_files import check_file
+from deepfake_audio.system.atomic_files import open_regular, size_of
 from deepfake_audio.system.stderr import libraries_quiet
 from deepfake_audio.vocabulary import NOT_OUT, ROWS, WITH_DELAY
 
@@ -42,14 +43,15 @@ def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
     Raises:
         UserError: the file is missing, empty, too large, or no image that can be read.
     """
-    size = check_file(path, "An image")
-    if size > settings.max_megapixels * 1_000_000 * BYTES_A_PIXEL:
-        raise UserError(
-            f"An image file has at most {BYTES_A_PIXEL} bytes for each of image.max_megapixels="
-            f"{settings.max_megapixels} million pixels. Received: {path}, which is larger."
-        )
-    with ONE_LARGE_IMAGE if size > LARGE_PIXELS else nullcontext():
-        return decode_image(_read_bytes(path, size), settings, origin=str(path))
+    with open_regular(path, "An image") as file:
+        size = size_of(file)
+        if size > settings.max_megapixels * 1_000_000 * BYTES_A_PIXEL:
+            raise UserError(
+                f"An image file has at most {BYTES_A_PIXEL} bytes for each of image.max_megapixels="
+                f"{settings.max_megapixels} million pixels. Received: {path}, which is larger."
+            )
+        with ONE_LARGE_IMAGE if size > LARGE_PIXELS else nullcontext():
+            return decode_image(_read_bytes(file, size, path), settings, origin=str(path))
 
 
 class ImageCache:
@@ -79,10 +81,9 @@ class ImageCache:
         return pixels
 
 
-def _read_bytes(path: Path, size: int) -> bytes:
+def _read_bytes(file: BinaryIO, size: int, path: Path) -> bytes:
     try:
-        with path.open("rb", buffering=0) as file:
-            return file.read(size)
+        return file.read(size)
     except OSError as error:
         raise UserError(
             f"An image must be a readable file. Received: {path} ({error.strerror})."

@@ -33,7 +33,7 @@ from deepfake_audio.features.spectrogram import drawn_rate_figures_db, spectrogr
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.results_table import as_written
 from deepfake_audio.models import onnx_session
-from deepfake_audio.system.atomic_files import check_file, find_files, is_file, is_folder
+from deepfake_audio.system.atomic_files import find_files, is_file, is_folder, open_regular
 from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 
@@ -312,8 +312,7 @@ def is_image(path: Path) -> bool:
     if path.suffix:
         return path.suffix.lower() in IMAGE_SUFFIXES
     try:
-        check_file(path, "A file")
-        with path.open("rb") as file:
+        with open_regular(path, "A file") as file:
             return file.read(4) in (b"\x89PNG", b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1")
     except (OSError, UserError):  # whoever reads it as sound says what is wrong
         return False

@@ -9,7 +9,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deepfake_audio.errors import UserError, one_line
-from deepfake_audio.system.atomic_files import check_file, is_file, lock, open_table, unwritable
+from deepfake_audio.system.atomic_files import (
+    is_file,
+    lock,
+    open_regular,
+    open_table,
+    open_text,
+    unwritable,
+)
 
 FIELDS = (
     "verdict", "confidence", "p_real", "score", "llr", "windows", "windows_left_out",
@@ -22,8 +29,7 @@ def check_table(path: Path) -> None:
     """Raise a `UserError` if a table of verdicts would take the place of something else."""
     if not os.path.lexists(path):
         return
-    check_file(path, "--csv FILE, where it exists already,")
-    with path.open("rb") as file:
+    with open_regular(path, "--csv FILE, where it exists already,") as file:
         if not file.readline(1000).decode("latin-1").startswith(FIRST_FIELDS):
             raise UserError(
                 "--csv names a new file, or a table of verdicts to replace. "
@@ -48,7 +54,7 @@ def set_aside(path: Path, new: Path) -> Path | None:
 def _files_in(path: Path) -> set[str]:
     """Return the files that a table has verdicts on."""
     files = set()
-    with suppress(csv.Error), path.open(newline="", encoding="utf-8", errors="replace") as table:
+    with suppress(csv.Error, UserError), open_text(path, "A table", errors="replace") as table:
         files.update(row["file"] for row in csv.DictReader(table) if row.get("file"))
     return files
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from deepfake_audio.config.schema import MAX_EPOCHS
 from deepfake_audio.errors import UserError
 from deepfake_audio.models.run_folder import LARGEST_NUMBER, Run
-from deepfake_audio.system.atomic_files import check_file, open_table, read_lines, replacing
+from deepfake_audio.system.atomic_files import open_table, open_text, read_lines, replacing
 
 MAX_COLUMNS = 20
 HISTORY_COLUMNS = frozenset({"epoch", "loss", "accuracy", "val_loss", "val_accuracy"})
@@ -30,8 +30,7 @@ def kept_epoch(rows: Sequence[Mapping[str, float]], schedule: str) -> int:
 def read_history(run: Run) -> list[dict[str, float]]:
     """Read `history.csv`: one mapping an epoch, from 1."""
     try:
-        check_file(run.history, "history.csv")
-        with run.history.open(newline="", encoding="utf-8") as file:
+        with open_text(run.history, "history.csv") as file:
             table = csv.DictReader(read_lines(file))
             columns = table.fieldnames or []
             if not set(columns) >= HISTORY_COLUMNS or len(columns) > MAX_COLUMNS:

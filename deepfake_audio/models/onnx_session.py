@@ -18,7 +18,7 @@ from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import UserError
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models.onnx_check import check_graph
-from deepfake_audio.system.atomic_files import check_file
+from deepfake_audio.system.atomic_files import open_regular, size_of
 from deepfake_audio.vocabulary import ImageRecord
 
 BATCH_VALUES = 25_000_000  # pixels held for a batch, whatever its size by setting
@@ -66,8 +66,9 @@ def load_model(
 def read_model(path: Path, limits: LimitSettings) -> bytes:
     """Read a model file's bytes, or raise a `UserError` that says why they are not taken."""
     try:
-        size = check_file(path, "A model")
-        encoded = path.read_bytes() if size <= limits.model_megabytes * 1_000_000 else None
+        with open_regular(path, "A model") as file:
+            size = size_of(file)
+            encoded = file.read(size) if size <= limits.model_megabytes * 1_000_000 else None
     except (OSError, UserError) as error:
         raise _no_model(path, error) from None
     if encoded is None:

@@ -32,10 +32,11 @@ from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.onnx_session import read_model
 from deepfake_audio.system.atomic_files import (
-    check_file,
     clear_left_folders,
+    copy_file,
     is_file,
     is_folder,
+    open_regular,
     unwritable,
     write_json,
 )
@@ -193,7 +194,7 @@ def create_run(
             }
         )
         if start:
-            shutil.copyfile(start.keras_model, unfinished.start_weights)
+            copy_file(start.keras_model, unfinished.start_weights, "A file of weights")
         write_record(unfinished, record)
     return run
 
@@ -219,7 +220,7 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
     with _made_whole(run, "--name") as unfinished:
         for path in (source.config, source.keras_model, source.onnx_model, source.history):
             if is_file(path):
-                shutil.copyfile(path, unfinished.folder / path.name)
+                copy_file(path, unfinished.folder / path.name, "A part of a run")
         write_record(unfinished, record)
     return run
 
@@ -458,9 +459,11 @@ def read_record(run: Run) -> RunRecord:
 
 def _read_record(path: Path) -> RunRecord:
     try:
-        if check_file(path, "run.json") > MAX_RECORD_BYTES:
+        with open_regular(path, "run.json") as file:
+            encoded = file.read(MAX_RECORD_BYTES + 1)
+        if len(encoded) > MAX_RECORD_BYTES:
             raise UserError(f"run.json has at most {MAX_RECORD_BYTES:,} bytes. Received: {path}.")
-        return RunRecord.model_validate_json(path.read_bytes())
+        return RunRecord.model_validate_json(encoded)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))

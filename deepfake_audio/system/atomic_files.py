@@ -1,6 +1,8 @@
 """Files that are either the old or the new one, never half of it; and what may be read as one."""
 
+import io
 import json
+import math
 import os
 import re
 import shutil
@@ -15,6 +17,8 @@ from deepfake_audio.errors import OutputError, UserError
 
 LONGEST_LINE = 65_536
 LEFT_BEHIND = re.compile(r"\.\d+\..+")  # as `_unfinished` names it
+# A pipe in the place of a file must not make this process wait for its other end.
+NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
 @contextmanager
@@ -215,24 +219,52 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def check_file(path: Path, what: str) -> int:
-    """Return a file's size, or raise a `UserError` where reading might fail or never end.
+def open_regular(path: Path, what: str) -> BinaryIO:
+    """Open a regular file that holds something to read it; never wait.
+
+    What was opened is checked, so it can't be swapped for something else between check and use.
 
     Args:
-        path: must be a regular file with something in it: a pipe or a device may have no end, and
-            files of size 0 below /proc make the reader wait.
+        path: a pipe or a device may have no end, and files of size 0 below /proc make the reader
+            wait: all are refused.
         what: the file is to be, such as "An image".
+
+    Raises:
+        UserError: reading the file would fail, or might never end.
     """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | NO_WAITING
     try:
-        status = path.stat()
+        descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{what} must be a readable file. Received: {path} ({reason}).") from None
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_size:
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise UserError(f"{what} must be a file. Received: {path}, a {_kind(status.st_mode)}.")
-    if not status.st_size:
-        raise UserError(f"{what} must hold something. Received: {path}, which is empty.")
-    return status.st_size
+    raise UserError(f"{what} must hold something. Received: {path}, which is empty.")
+
+
+def size_of(file: BinaryIO) -> int:
+    """Return the bytes that an open file holds."""
+    return os.fstat(file.fileno()).st_size
+
+
+def open_text(
+    path: Path, what: str, encoding: str = "utf-8", errors: str = "strict", newline: str | None = ""
+) -> TextIO:
+    """Open a regular file that holds something as text; see `open_regular` and `open`."""
+    return io.TextIOWrapper(open_regular(path, what), encoding, errors, newline)
+
+
+def copy_file(source: Path, target: Path, what: str, most_bytes: float = math.inf) -> None:
+    """Copy a regular file to a new one; see `open_regular`, which also raises for a larger one."""
+    with open_regular(source, what) as file, target.open("xb") as copy:
+        if size_of(file) > most_bytes:
+            raise UserError(f"{what} has at most {most_bytes:,} bytes. Received: {source}.")
+        shutil.copyfileobj(file, copy)
 
 
 def _kind(mode: int) -> str:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import h5py
 import keras
@@ -16,7 +17,7 @@ from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import UserError
 from deepfake_audio.models.history import kept_epoch, read_history, write_history
 from deepfake_audio.models.run_folder import Run
-from deepfake_audio.system.atomic_files import check_file, replacing
+from deepfake_audio.system.atomic_files import copy_file, replacing
 from deepfake_audio.training.generator import ImageFeed
 
 BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
@@ -190,10 +191,17 @@ def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
     Raises:
         UserError: no such file, members of another name or too large, or weights of another model.
     """
-    check_file(path, "A file of weights")
-    most_bytes = limits.model_megabytes * 1_000_000
+    # Several readers open the file: a copy stays the same for all of them.
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, "copy.keras")
+        copy_file(path, copy, "A file of weights", limits.model_megabytes * 1_000_000)
+        _load_checked(model, copy, path, limits.model_megabytes)
+
+
+def _load_checked(model: keras.Model, copy: Path, path: Path, most_megabytes: int) -> None:
+    """Load weights as `load_weights` does from a copy of the file at `path`."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(copy) as archive:
             members = archive.infolist()
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise _no_weights(path, error) from None
@@ -202,9 +210,10 @@ def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
     try:
         written = sum(member.file_size for member in members)
         # Weights that were never written take no room in the file, and all of it in memory.
-        if written > most_bytes or _weights_bytes(path) > most_bytes:
-            raise ValueError(f"more than limits.model_megabytes={limits.model_megabytes}")
-        model.load_weights(path)
+        most_bytes = most_megabytes * 1_000_000
+        if written > most_bytes or _weights_bytes(copy) > most_bytes:
+            raise ValueError(f"more than limits.model_megabytes={most_megabytes}")
+        model.load_weights(copy)
     except (
         OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error
     ) as error:  # fmt: skip
