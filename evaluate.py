@@ -82,6 +82,7 @@ from deepfake_audio.models.calibration import Calibration, probability
 from deepfake_audio.models.compatibility import drawn_otherwise, judged_all_the_same
 from deepfake_audio.models.history import read_history
 from deepfake_audio.system.atomic_files import (
+    is_a_link,
     is_file,
     is_folder,
     open_regular,
@@ -92,6 +93,7 @@ from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")
 SCORES, TRIALS, REPORT, METRICS = "scores.csv", "trials.txt", "report.html", "metrics.json"
+RESULTS = (SCORES, METRICS, REPORT, TRIALS, *(f"{picture}.png" for picture in TITLES))
 KNOWN = ("split", "label", "speaker", "attack", "codec", "corpus")
 PICTURE_DPI = 150
 MAX_METRICS_BYTES = 100_000_000
@@ -161,6 +163,8 @@ def evaluate_run(args: argparse.Namespace) -> int:
     if elsewhere or args.out:
         usual = run.folder / f"on-{data_folder(origin).name}"
         output, stays = choose_output(args.out, usual, origin, inputs)
+        if output.is_symlink():
+            raise is_a_link(output)
     data = check_images(read_records(origin, GIVE_DATA), settings.image)
     for message in data.unreadable:
         report(message)

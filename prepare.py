@@ -194,7 +194,7 @@ def begin(folder: Path, settings: Settings, corpus: Corpus, audio: Path) -> Orig
     origin = origin.model_copy(update=first_shares(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / JOURNAL).touch()
+        open_table(folder / JOURNAL, "a").close()
     except OSError as error:
         raise unwritable(folder, error) from None
     write_audio_settings(folder, settings.audio)

@@ -32,8 +32,8 @@ def start(script: str, *args: str) -> subprocess.Popen:
 
 
 def wait_for(path: Path) -> None:
-    """Wait until there is a file of that name, in which an asterisk stands for anything."""
-    wait_until(lambda: any(path.parent.glob(path.name)), f"{path} did not come")
+    """Wait until there is a file of that name."""
+    wait_until(path.exists, f"{path} did not come")
 
 
 def wait_for_another_image(folder: Path, before: dict[Path, int]) -> None:
@@ -101,13 +101,13 @@ def test_a_training_killed_at_random_moments_is_finished_by_resuming(tmp_path, m
 @pytest.mark.parametrize(
     ("script", "files"),
     [
-        ("evaluate.py", {"*scores.csv": 0, "metrics.json": 1, "*.png": 0}),
-        ("predict.py", {"*verdicts.csv": 0, "verdicts.csv": 0}),
+        ("evaluate.py", {".partial-*/scores.csv": 0, "metrics.json": 1, ".partial-*/*.png": 0}),
+        ("predict.py", {"verdicts.csv.*": 0, "verdicts.csv": 0}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_results_are_whole_whenever_a_script_is_killed(script, files, in_workspace, tmp_path):
-    """`files` are awaited, with an asterisk before they have their names; then seconds, at most."""
+    """`files` are awaited, in hidden folders before they are whole; then seconds, at most."""
     make_data_folder(tmp_path / "other", images_per_class=3)
     folder = Path("runs/first/on-other") if script == "evaluate.py" else tmp_path / "verdicts"
     args = {
@@ -119,7 +119,7 @@ def test_results_are_whole_whenever_a_script_is_killed(script, files, in_workspa
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         process = start(script, "--run", "first", *args[script])
-        wait_for(folder / file)
+        wait_until(lambda pattern=file: any(folder.glob(pattern)), f"{file} did not come")
         time.sleep(moments.uniform(0, seconds))
         process.kill()
         process.communicate()
@@ -175,59 +175,66 @@ def test_a_running_training_is_left_alone_and_ends_in_one_line_if_an_image_break
 def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
     held = tmp_path / "held"
     held.touch()
-    (tmp_path / ".123.model.keras").write_bytes(b"half")
+    for left in (".partial-abcd_123", "sub/.partial-abcd_124"):
+        (tmp_path / left).mkdir(parents=True)
+        (tmp_path / left / "model.keras").write_bytes(b"half")
     (tmp_path / ".hidden").touch()
+    (tmp_path / ".partial-mine").mkdir()
+    kept = {"held", ".hidden", ".partial-mine", "sub"}
     with only_one(held, "Work"):
-        assert {path.name for path in tmp_path.iterdir()} == {"held", ".hidden"}
+        assert {path.name for path in tmp_path.rglob("*")} == kept
         with pytest.raises(UserError, match=r"^Work is done by one process at a time"):
             only_one(held, "Work").__enter__()
     with only_one(held, "Work"):
         pass
 
 
-@pytest.fixture
-def ended_process() -> int:
-    """Return the number of a process that is no more."""
-    process = subprocess.Popen([sys.executable, "-c", "pass"])
-    process.wait()
-    return process.pid
+FILLING = """
+import os, sys
+from pathlib import Path
+from deepfake_audio.files import new_folder
+with new_folder(Path("runs", sys.argv[1])) as partial:
+    (partial / "big").write_bytes(b"half")
+    print(flush=True)
+    sys.stdin.read()
+    os._exit(9)
+"""
 
 
+def start_filling(name: str) -> subprocess.Popen:
+    """Start a process that fills a folder, and waits; when its input ends it dies as if killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", FILLING, name],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    process.stdout.readline()
+    return process
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("making", ["folder", "run"])
-def test_folders_that_killed_processes_left_are_cleared_by_the_next_of_that_name(
-    making, tmp_path, monkeypatch, ended_process
-):
+def test_folders_that_killed_processes_left_are_cleared_by_the_next(making, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    living = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
-    )
-    left = [f".{ended_process}.a[b]", f".{os.getpid()}.a[b]"]
-    kept = [
-        f".{living.pid}.a[b]", f".{os.getppid()}.a[b]", f".{ended_process}.a[b]-1",
-        f".{ended_process}.b", f".{ended_process}a[b]", f"{ended_process}.a[b]",
-        ".0.a[b]", f".{10**30}.a[b]", ".x.a[b]", f".{ended_process}.1.a[b]",
-    ]  # fmt: skip
-    for name in [*left, *kept]:
-        (tmp_path / "runs" / name / "sub").mkdir(parents=True)
-        (tmp_path / "runs" / name / "sub" / "big").write_bytes(b"half")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "lock").write_bytes(b"held")
+    killed, living = start_filling("a[b]"), start_filling("c")
+    killed.communicate()
+    of_others = [".partial-mine", ".partial-other123", ".123.a[b]"]  # nothing says that they ended
+    for name in of_others:
+        (tmp_path / "runs" / name).mkdir()
+    (tmp_path / "runs" / ".partial-linked_1").symlink_to(tmp_path / "mine")
     if making == "run":
         run_folder.create_run("a[b]", load_settings(), "data-fingerprint", images_from_audio=True)
     else:
         with new_folder(Path("runs", "a[b]")) as partial:
             (partial / "whole").touch()
+    left = [path for path in Path("runs").glob(".partial-*/*") if path.name in ("a[b]", "c")]
+    assert [path.name for path in left] == ["c"]
+    assert (left[0] / "big").read_bytes() == b"half"
+    assert all(Path("runs", name).is_dir() for name in of_others)
+    assert (tmp_path / "mine" / "lock").exists()
+    assert Path("runs", "a[b]").is_dir()
     living.communicate()
-    assert {path.name for path in Path("runs").iterdir()} == {"a[b]", *kept}
-    assert all(Path("runs", name, "sub", "big").is_file() for name in kept)
-    assert Path("runs", "a[b]").is_dir() and not Path("runs", "a[b]", "sub").exists()
-
-
-def test_a_link_to_a_folder_is_never_taken_for_one_that_was_left(tmp_path, ended_process):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "file").touch()
-    (tmp_path / f".{ended_process}.made").symlink_to(tmp_path / "mine")
-    with new_folder(tmp_path / "made"):
-        pass
-    assert (tmp_path / "mine" / "file").exists()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):

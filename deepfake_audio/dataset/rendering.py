@@ -25,7 +25,7 @@ from deepfake_audio.dataset.journal import is_whole, note, read_journal
 from deepfake_audio.errors import OutputError, UserError, speaking_of
 from deepfake_audio.features.image_files import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
-from deepfake_audio.system.atomic_files import for_a_moment, replacing, unwritable
+from deepfake_audio.system.atomic_files import for_a_moment, open_table, replacing, unwritable
 from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import JOURNAL
 
@@ -134,7 +134,7 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
         for first in range(0, len(waiting), BATCH)
     )
     with (
-        (folder / JOURNAL).open("a", encoding="utf-8") as journal,
+        open_table(folder / JOURNAL, "a") as journal,
         tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
     ):
         # Their images are about to be replaced one by one, and nobody knows how far a kill lets it.

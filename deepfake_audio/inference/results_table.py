@@ -12,6 +12,7 @@ from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.system.atomic_files import (
     is_file,
     lock,
+    open_no_link,
     open_regular,
     open_table,
     open_text,
@@ -130,7 +131,7 @@ def _whole_rows(path: Path) -> tuple[frozenset[str], int]:
 
     def lines() -> Iterator[str]:
         nonlocal read_bytes
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_no_link) as file:
             for line in file:
                 read_bytes += len(line)
                 yield line.decode("utf-8", "backslashreplace") if line.endswith(b"\n") else ""

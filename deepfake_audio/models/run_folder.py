@@ -1,13 +1,11 @@
 """The run folder: what its files are called, how a run starts, is found and read back."""
 
-import errno
 import hashlib
 import importlib.metadata
 import itertools
 import json
 import os
 import platform
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -28,14 +26,14 @@ from pydantic import (
 from deepfake_audio.config.loading import BEFORE, ROOT, load_settings, read_settings, write_settings
 from deepfake_audio.config.schema import MAX_EPOCHS, MAX_VIEWS, LimitSettings, Settings
 from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.errors import OutputError, UserError, one_line
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.onnx_session import read_model
 from deepfake_audio.system.atomic_files import (
-    clear_left_folders,
     copy_file,
     is_file,
     is_folder,
+    new_folder,
     open_regular,
     unwritable,
     write_json,
@@ -251,18 +249,13 @@ def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool
 @contextmanager
 def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Iterator[Run]:
     """Give a hidden folder to fill, and rename it to the run's: a run is there as a whole."""
-    unfinished = Run(RUNS / f".{os.getpid()}.{run.name}")
     try:
-        clear_left_folders(run.folder)
-        unfinished.folder.mkdir(parents=True)
-        yield unfinished
-        unfinished.folder.rename(run.folder)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+        with new_folder(run.folder) as unfinished:
+            yield Run(unfinished)
+    except OutputError:
+        if os.path.lexists(run.folder):
             raise _name_taken(run, option, resumable) from None
-        raise unwritable(run.folder, error) from None
-    finally:
-        shutil.rmtree(unfinished.folder, ignore_errors=True)
+        raise
 
 
 def _name_taken(run: Run, option: str, resumable: bool) -> UserError:

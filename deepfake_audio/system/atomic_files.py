@@ -1,5 +1,6 @@
 """Files that are either the old or the new one, never half of it; and what may be read as one."""
 
+import errno
 import io
 import json
 import math
@@ -9,65 +10,70 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, TextIO
 
 from deepfake_audio.errors import OutputError, UserError
 
 LONGEST_LINE = 65_536
-LEFT_BEHIND = re.compile(r"\.\d+\..+")  # as `_unfinished` names it
+PARTIAL = ".partial-"  # and 8 characters by chance: a folder of unfinished work
+IS_PARTIAL = re.compile(re.escape(PARTIAL) + r"\w{8}", re.ASCII)
+LOCK = "lock"  # in a partial folder, held by the process that fills it
 # A pipe in the place of a file must not make this process wait for its other end.
 NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` and rename what was written there into place.
+    """Give a temporary path of the same name, and rename what was written there into place.
 
     Args:
-        path: the file to write; its folder is made if it is missing.
+        path: the file to write; its folder is made if it is missing. A link there is replaced.
 
     Yields:
-        The path to write to; it ends as `path` does, since some libraries look at the suffix.
+        The path to write to, in a new folder beside `path` that only this user may enter.
 
     Raises:
         OutputError: the disk is full, or the folder can't be written to.
     """
-    partial = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        with _partial_folder(path.parent) as work:
+            yield work / path.name
+            (work / path.name).replace(path)
     except OSError as error:
         raise unwritable(path, error) from None
-    finally:
-        _remove(partial)
 
 
-def _unfinished(path: Path) -> Path:
-    """Return a name beside `path` that is this process's own, and that `only_one` clears away."""
-    return path.with_name(f".{os.getpid()}.{path.name}")
+@contextmanager
+def _partial_folder(parent: Path) -> Iterator[Path]:
+    """Give a new folder, and remove it; `only_one` removes what a killed process left."""
+    with TemporaryDirectory(prefix=PARTIAL, dir=parent, ignore_cleanup_errors=True) as work:
+        yield Path(work)
 
 
 @contextmanager
 def for_a_moment(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and take away what was written there.
+    """Give a temporary path of the same name, and remove what was written there.
 
-    What a killed process left is cleared away by the next `only_one`, as with `replacing`.
+    Raises:
+        OutputError: the disk is full, or the folder can't be written to.
     """
-    passing = _unfinished(path)
     try:
-        yield passing
-    finally:
-        _remove(passing)
+        with _partial_folder(path.parent) as work:
+            yield work / path.name
+    except OSError as error:
+        raise unwritable(path, error) from None
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path` and rename it into place once all is written.
+    """Give a temporary folder of the same name and rename it into place once all is written.
 
-    What a killed process left of the same folder is cleared away first: it may be gigabytes.
+    What killed processes left beside it is removed first: it may be gigabytes.
 
     Args:
         path: the folder to make; nothing may be there.
@@ -78,46 +84,30 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk is full, or the folder can't be written to.
     """
-    partial = _unfinished(path)
     try:
-        clear_left_folders(path)
-        partial.mkdir(parents=True)
-        yield partial
-        partial.rename(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_folders(path.parent)
+        with _partial_folder(path.parent) as work, (work / LOCK).open("xb", buffering=0) as held:
+            lock(held)
+            held.seek(0)
+            held.write(b"held")  # an empty one may be about to be held
+            (work / path.name).mkdir()
+            yield work / path.name
+            (work / path.name).rename(path)
     except OSError as error:
         raise unwritable(path, error) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
-def clear_left_folders(path: Path) -> None:
-    """Remove the folders `.PID.name` beside `path` of processes that this machine has no more.
-
-    Raises:
-        OSError: the folder that they are in can't be read.
-    """
-    if not is_folder(path.parent):
-        return
-    named = re.compile(rf"\.(\d+)\.{re.escape(path.name)}", re.ASCII)
-    for beside in path.parent.iterdir():
-        found = named.fullmatch(beside.name)
-        if found and is_folder(beside) and _has_ended(int(found[1])):
-            shutil.rmtree(beside, ignore_errors=True)
-
-
-def _has_ended(process: int) -> bool:
-    """Return whether what another process of that number began was left; False where in doubt."""
-    if process == os.getpid():  # numbers come again, in containers the same ones at each start
-        return True
-    if os.name == "nt":  # there, to ask is to send Ctrl-C
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+def _remove_left_folders(parent: Path) -> None:
+    """Remove the partial folders of `new_folder` that no process fills any more."""
+    for left in parent.glob(f"{PARTIAL}*"):
+        if not IS_PARTIAL.fullmatch(left.name) or left.is_symlink():
+            continue
+        has_ended = False
+        with suppress(UserError), open_regular(left / LOCK, "A lock") as file:
+            has_ended = lock(file)
+        if has_ended:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
@@ -130,7 +120,7 @@ def unwritable(path: Path, error: OSError) -> OutputError:
 
 @contextmanager
 def only_one(held: Path, work: str) -> Iterator[None]:
-    """Hold a folder that is written to, and clear away what a killed process left half-written.
+    """Hold a folder that is written to, and remove what a killed process left half-written.
 
     Args:
         held: a file in that folder that is there and is never replaced.
@@ -138,10 +128,10 @@ def only_one(held: Path, work: str) -> Iterator[None]:
 
     Raises:
         UserError: another process holds it. The system lets go of what a killed one held.
-        OutputError: the folder can't be written to.
+        OutputError: the folder can't be written to, or contains a link.
     """
     try:
-        file = held.open("rb")
+        file = os.fdopen(open_no_link(held, os.O_RDONLY), "rb")
     except OSError as error:
         raise unwritable(held, error) from None
     with file:
@@ -150,10 +140,55 @@ def only_one(held: Path, work: str) -> Iterator[None]:
                 f"{work} is done by one process at a time. Received: {held.parent}, where another "
                 "one is at work. Wait for it, or choose another name."
             )
-        for path in held.parent.iterdir():
-            if LEFT_BEHIND.fullmatch(path.name) and is_file(path):
-                _remove(path)
+        try:
+            _tidy(held.parent)
+        except OSError as error:
+            raise unwritable(held.parent, error) from None
         yield
+
+
+def _tidy(folder: Path) -> None:
+    """Remove the partial folders below a folder, and refuse links: others may have laid them.
+
+    Raises:
+        OutputError: something below the folder is a link.
+        OSError: the folder can't be read.
+    """
+    pending = [os.fspath(folder)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    raise is_a_link(Path(entry.path))
+                if not entry.is_dir(follow_symlinks=False):
+                    continue
+                if IS_PARTIAL.fullmatch(entry.name):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    pending.append(entry.path)
+
+
+def is_a_link(path: Path) -> OutputError:
+    """Return the error that says that nothing is written through a link."""
+    return OutputError(
+        f"cannot write to {path}: it is a link, and may lead anywhere. "
+        "Remove it, or choose another folder."
+    )
+
+
+def open_no_link(path: str | Path, flags: int) -> int:
+    """Open a regular file as an `opener` does; follow no link and wait for no pipe.
+
+    Raises:
+        OSError: it can't be opened, or is a link or no regular file.
+    """
+    if Path(path).is_symlink():
+        raise OSError(errno.ELOOP, "it is a link", path)
+    descriptor = os.open(path, flags | NO_LINKS | NO_WAITING, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", path)
+    return descriptor
 
 
 def lock(file: BinaryIO | TextIO) -> bool:
@@ -173,13 +208,6 @@ def lock(file: BinaryIO | TextIO) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # what kept it from being written keeps it from being removed
-
-
 def write_json(path: Path, content: object) -> None:
     """Write `content` as indented JSON, in one step."""
     with replacing(path) as partial:
@@ -187,8 +215,16 @@ def write_json(path: Path, content: object) -> None:
 
 
 def open_table(path: Path, mode: str = "w") -> TextIO:
-    """Open a CSV file to write; bytes of file names that are no UTF-8 are written escaped."""
-    return path.open(mode, newline="", encoding="utf-8", errors="backslashreplace")
+    """Open a text file to write or append to, with newlines as they are given.
+
+    Bytes of file names that are no UTF-8 are written escaped.
+
+    Raises:
+        OSError: it can't be opened, or is a link or no regular file.
+    """
+    return open(
+        path, mode, newline="", encoding="utf-8", errors="backslashreplace", opener=open_no_link
+    )
 
 
 def read_lines(file: TextIO) -> Iterator[str]:
@@ -265,6 +301,24 @@ def copy_file(source: Path, target: Path, what: str, most_bytes: float = math.in
         if size_of(file) > most_bytes:
             raise UserError(f"{what} has at most {most_bytes:,} bytes. Received: {source}.")
         shutil.copyfileobj(file, copy)
+
+
+def check_replaceable(path: Path, beginning: bytes, at: int = 0) -> None:
+    """Raise a `UserError` unless a file that is about to be replaced is one of this project's.
+
+    Args:
+        path: of the file; nothing, or an empty one, may be there too.
+        beginning: bytes that each such file has.
+        at: their place in it.
+    """
+    if not os.path.lexists(path) or (is_file(path) and not path.stat().st_size):
+        return
+    with open_regular(path, "A file to replace") as file:
+        if file.read(at + len(beginning))[at:] == beginning:
+            return
+    raise UserError(
+        f"cannot replace {path}: another program wrote it. Move it, or choose another folder."
+    )
 
 
 def _kind(mode: int) -> str:
