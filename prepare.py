@@ -17,6 +17,7 @@ corpus, or another subset, needs another --name.
 
 import argparse
 import csv
+import glob
 import shlex
 import sys
 from collections import Counter
@@ -55,6 +56,7 @@ from deepfake_audio.dataset.rendering import (
     draw_all,
     image_name,
     make_job,
+    make_jobs,
 )
 from deepfake_audio.errors import UserError, counted, one_line
 from deepfake_audio.system.atomic_files import (
@@ -105,7 +107,8 @@ def fill(
     left_out = {*repeated, *contradictory}
     clips = [clip for clip in corpus.clips if clip.name not in left_out]
     splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share, known)
-    jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
+    jobs = make_jobs(clips, splits)
+    renamed = remove_short_names(jobs, folder)
     coded = coded_jobs(jobs, settings.prepare.codecs)
     drawing = Drawing(
         folder, settings.audio, settings.prepare.max_windows, settings.limits.audio_hours
@@ -119,6 +122,7 @@ def fill(
     lists = unused_files(corpus, jobs, coded, entries) | {
         "left out, with the same bytes as another one": repeated,
         "left out, as real and as fake with the same bytes": contradictory,
+        "named by a whole digest, since their short image names are equal": renamed,
         "in this folder before, and not in the corpus now": sorted(
             before.keys() - {one_line(clip.name) for clip in corpus.clips}
         ),
@@ -133,6 +137,22 @@ def fill(
     print(f"Next: {next_command(folder, settings, config, drawn)}")
     incomplete = failed or contradictory or corpus.missing or corpus.unreadable
     return EXIT_SOME_FAILED if incomplete else EXIT_OK
+
+
+def remove_short_names(jobs: Iterable[Job], folder: Path) -> list[str]:
+    """Return the files whose images have long names; remove those that have the short one.
+
+    They stem from a preparation before the other file of that short name came.
+    """
+    renamed = [job for job in jobs if job.stem != make_job(job.clip, job.split).stem]
+    for job in renamed:
+        short = folder / make_job(job.clip, job.split).stem
+        for image in short.parent.glob(f"{glob.escape(short.name)}_*.png"):
+            try:
+                image.unlink()
+            except OSError as error:
+                raise unwritable(image, error) from None
+    return [job.clip.name for job in renamed]
 
 
 def next_command(

@@ -199,3 +199,32 @@ def test_shares_say_nothing_of_splits_that_a_corpus_ships(workplace, capsys):
     for share in ("0.1", "0.2"):
         assert prepare.main(["shipped", f"prepare.val_share={share}", *ONE_PROCESS]) == 0
     assert "place new files alone" not in capsys.readouterr().out
+
+
+def test_files_whose_short_image_names_are_equal_get_long_ones(tmp_path, monkeypatch, capsys):
+    """The names of these two have a SHA-256 with the same first 40 bits."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(prepare, "audit", lambda *_: [])
+    make_audio(tmp_path / "mine")
+    first, second = ("15681/x.wav", "1251787/x.wav")
+    for number, name in enumerate((first, second)):
+        (tmp_path / "mine" / "real" / name).parent.mkdir()
+        soundfile.write(tmp_path / "mine" / "real" / name, sound(2.0, 900 + number), RATE_HZ)
+    (tmp_path / "mine" / "real" / second).rename(tmp_path / "later.wav")
+    args = ["mine", "--name", "mine", "prepare.max_windows=1", *ONE_PROCESS]
+    assert prepare.main(args) == 0
+    before = {row["audio"]: row["image"] for row in manifest()}
+    assert before[f"real/{first}"].endswith("/x_f96940688f_0000.png")
+    (tmp_path / "later.wav").rename(tmp_path / "mine" / "real" / second)
+    (tmp_path / "mine" / "labels.csv").write_text(
+        "file,label,split\n" + "".join(f"{audio},{audio[:4]},train\n" for audio in before)
+        + f"real/{second},real,train\n"
+    )  # fmt: skip
+    capsys.readouterr()
+    assert prepare.main(args) == 0
+    after = {row["audio"]: row["image"] for row in manifest()}
+    assert len(after[f"real/{first}"].split("_")[1]) == len(after[f"real/{second}"].split("_")[1])
+    assert after[f"real/{first}"] != after[f"real/{second}"]
+    images = {path.name for path in Path("data/mine/train").rglob("x_*.png")}
+    assert images == {Path(after[f"real/{name}"]).name for name in (first, second)}
+    assert "2 files named by a whole digest" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from deepfake_audio.system.atomic_files import for_a_moment, open_table, replaci
 from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import JOURNAL
 
+SHORT_DIGITS = 10  # hexadecimal, of 64: enough unless somebody searches for equal ones
 BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
 
 
@@ -75,9 +77,22 @@ class Job:
         return f"{self.stem}|{str(self.clip.path.resolve())!a}|{changed}|{max_windows}"
 
 
-def make_job(clip: Clip, split: str) -> Job:
-    """Return the job of a clip; its image names are plain, and differ for different files."""
-    digest = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:10]
+def make_jobs(clips: Sequence[Clip], splits: Sequence[str]) -> list[Job]:
+    """Return the job of each clip; image names are plain, and differ for different files.
+
+    A short digest keeps the names of files apart unless somebody searched for two that have the
+    same one: these files get the whole digest.
+    """
+    jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
+    times = Counter(job.stem.lower() for job in jobs)  # some disks know no case
+    return [
+        job if times[job.stem.lower()] == 1 else make_job(job.clip, job.split, None) for job in jobs
+    ]
+
+
+def make_job(clip: Clip, split: str, digits: int | None = SHORT_DIGITS) -> Job:
+    """Return the job of a clip, with so many digits of its name's digest; None takes all."""
+    digest = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:digits]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60].lstrip(".-")
     return Job(clip, split, f"{split}/{clip.label}/{plain}_{digest}")
 
