@@ -60,6 +60,7 @@ from deepfake_audio.evaluation.score_formats import (
     read_asv_scores,
     read_filled_scores,
     read_scores,
+    trial_names,
     write_scores,
     write_trials,
 )
@@ -163,8 +164,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
     if elsewhere or args.out:
         usual = run.folder / f"on-{data_folder(origin).name}"
         output, stays = choose_output(args.out, usual, origin, inputs)
-        if output.is_symlink():
-            raise is_a_link(output)
+    check_results(output, inputs | {"data": str(origin)})
     data = check_images(read_records(origin, GIVE_DATA), settings.image)
     for message in data.unreadable:
         report(message)
@@ -199,6 +199,7 @@ def evaluate_score_file(args: argparse.Namespace) -> int:
     name = f"{path.stem}-{args.subset}".replace("/", "_") if args.subset else path.stem
     inputs = {"keys": args.keys, "subset": args.subset, "asv": args.asv}
     output, stays = choose_output(args.out, EVALUATIONS / name, path, inputs)
+    check_results(output, inputs | {"data": str(path)})
     keys = args.keys and Path(args.keys)
     table, without = read_filled_scores(path, keys, args.subset, args.missing)
     inputs["missing"] = {"score": args.missing, "files": len(without)}
@@ -264,6 +265,8 @@ def choose_output(
     numbered = (usual.with_name(f"{usual.name}-{number}") for number in itertools.count(2))
     folders = itertools.chain([usual], numbered)
     folder = next(folder for folder in folders if may_replace(folder, ours))
+    if folder.is_symlink():
+        raise is_a_link(folder)
     if folder == usual:
         return folder, ""
     theirs = one_line(read_metrics(usual).get("data") or "other files")
@@ -273,6 +276,9 @@ def choose_output(
 def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
     """Raise a `UserError` unless the results of our files can be written to a folder."""
     theirs = read_metrics(folder)
+    if folder.is_symlink():
+        raise is_a_link(folder)
+    check_results(folder, ours)
     if not may_replace(folder, ours) or theirs.get("run") not in (None, ours.get("run")):
         received = f"which has the results of {one_line(theirs.get('data') or 'other files')}"
     elif is_file(folder / "run.json"):
@@ -290,10 +296,42 @@ def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
 def may_replace(folder: Path, ours: Mapping[str, str | None]) -> bool:
     """Return whether a folder has no results, or some of the same data, or scores and keys."""
     theirs = read_metrics(folder)
+    if foreign_file(folder):
+        return False
     return not theirs or all(
         place_of(theirs.get(name)) == place_of(ours.get(name))
         for name in ("data", "keys", "subset")
     )
+
+
+def foreign_file(folder: Path) -> str:
+    """Return the name of a file in the place of a result that no evaluation wrote, or empty.
+
+    metrics.json names the files that were written with it; of an earlier version, it names none.
+    """
+    found = [name for name in RESULTS if os.path.lexists(folder / name)]
+    theirs = read_metrics(folder)
+    if theirs and not {"data", "settings", "splits"} <= theirs.keys():
+        return METRICS
+    listed = theirs.get("files", RESULTS if theirs else ())
+    return next((name for name in found if name not in listed), "")
+
+
+def check_results(folder: Path, inputs: Mapping[str, object]) -> None:
+    """Raise a `UserError` if a result would replace an input, or a file of somebody else."""
+    foreign = foreign_file(folder)
+    if foreign:
+        raise UserError(
+            f"cannot write results to {one_line(folder)}: no evaluation wrote its {foreign}. "
+            "Move that file, or name another folder with --out."
+        )
+    for name, given in itertools.product(RESULTS, inputs.values()):
+        path = folder / name
+        if isinstance(given, str) and is_file(path) and place_of(given) == place_of(str(path)):
+            raise UserError(
+                f"cannot write results to {one_line(folder)}: its {name} is read for them. "
+                "Name another folder with --out."
+            )
 
 
 def place_of(name: object) -> str | None:
@@ -407,27 +445,28 @@ def write_results(
     output, prior_fake = subject.output, subject.settings.predict.prior_fake
     everything = tables[ALL] if ALL in tables else join_tables(tables.values())
     p_real = probability(everything.llr, prior_fake)
-    write_scores(output / SCORES, everything, p_real)
+    last = list(tables)[-1]
+    drawn = {}
+    if figures:
+        drawn = draw_scores({split: tables[split] for split in figures}, figures, prior_fake)
+        if subject.run and not subject.record.parts:
+            history = read_history(subject.run)
+            drawn["curves"] = draw_history(history, subject.record.best_epoch)
+    written = [SCORES, METRICS, *([TRIALS] if trial_names(tables[last]) else [])]
+    written = [*([REPORT] if figures else []), *written, *(f"{name}.png" for name in drawn)]
+    for name in RESULTS[RESULTS.index(METRICS) + 1 :]:
+        (output / name).unlink(missing_ok=True)  # of an evaluation before, which listed them
     settings = {name: getattr(subject.settings, name).model_dump() for name in SECTIONS_OF_USE}
     content = {"data": subject.origin, **subject.inputs, "settings": settings}
-    content |= {"warnings": list(subject.warnings), "splits": figures}
-    write_json(output / METRICS, content)
-    written = [SCORES, METRICS]
-    last = list(tables)[-1]
-    for name in (REPORT, TRIALS, *(f"{picture}.png" for picture in TITLES)):
-        (output / name).unlink(missing_ok=True)  # of an evaluation before
-    if write_trials(output / TRIALS, tables[last]):
-        written.append(TRIALS)
-    if not figures:
-        return written
-    drawn = draw_scores({split: tables[split] for split in figures}, figures, prior_fake)
-    if subject.run and not subject.record.parts:
-        history = read_history(subject.run)
-        drawn["curves"] = draw_history(history, subject.record.best_epoch)
+    content |= {"warnings": list(subject.warnings), "splits": figures, "files": written}
+    write_json(output / METRICS, content)  # first: it says that the others may be replaced
+    write_scores(output / SCORES, everything, p_real)
+    write_trials(output / TRIALS, tables[last])
     pictures = {name: save_picture(figure, subject.title, output / f"{name}.png")
                 for name, figure in drawn.items()}  # fmt: skip
-    write_report(output / REPORT, **report_content(subject, tables, figures, pictures))
-    return [REPORT, *written, *(path.name for path in pictures.values())]
+    if figures:
+        write_report(output / REPORT, **report_content(subject, tables, figures, pictures))
+    return written
 
 
 def save_picture(figure: plt.Figure, title: str, path: Path) -> Path:

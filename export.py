@@ -32,7 +32,7 @@ from deepfake_audio.evaluation.metrics import equal_error_rate
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, decision_threshold, probability
-from deepfake_audio.system.atomic_files import replacing
+from deepfake_audio.system.atomic_files import check_replaceable, replacing
 from deepfake_audio.vocabulary import ImageRecord
 from train import network_with
 
@@ -48,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     args = parse_arguments(argv)
     run, record, settings = run_folder.open_run(args.run)
+    paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
+    for path in paths.values():
+        check_replaceable(path, b"TFL3", at=4)
     folder = Path(args.data or settings.data.folder)
     data = check_images(read_records(folder, GIVE_DATA), settings.image)
     for message in data.unreadable:
@@ -60,7 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     some = training[:: -(-len(training) // SCALE_IMAGES)]
     validation = [r for r in records if r.split == "val"]
 
-    paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
     write_litert(network, paths["LiteRT"])
     write_litert(
         network, paths["LiteRT int8"], lambda: ([i] for i in image_parts(some, settings, 1))

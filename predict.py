@@ -70,7 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     identity = run_folder.fingerprint_verdicts(run, record, settings, asked)
     with kept_table(args.csv, identity) as (done, keep):
         reader = Reader(settings, record.images_from_audio, args.channel, done)
-        drawn = Counter(map(plain_name, done))  # their timelines are there
         is_known = args.run or args.json
         said: Counter[str] = Counter()
         for source in progress(scored(run, reader, args)):
@@ -88,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             judged["note"] = "; ".join(notes)
             print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
             if args.timeline and line:
-                write_timeline(source, line, drawn, quiet=args.json)
+                write_timeline(source, line, args.channel, quiet=args.json)
             keep(judged)
             said[judged["verdict"]] += 1
         for failure in reader.failed:
@@ -373,21 +372,22 @@ def passage_note(line: timelines.Timeline | None, judged: Mapping) -> str:
     return "" if start is None else f"fake from {timelines.clock(start)}? --timeline shows it"
 
 
-def write_timeline(source: Source, line: timelines.Timeline, drawn: Counter, quiet: bool) -> None:
+def write_timeline(
+    source: Source, line: timelines.Timeline, channel: int | None, quiet: bool
+) -> None:
     """Write a recording's passages and their picture to timelines/, and print the passages.
 
     Args:
         source: the recording, scored.
         line: its timeline.
-        drawn: counts the names, so that files of one name from several folders are all kept.
+        channel: that is judged; None for all.
         quiet: print nothing.
     """
     stem = "standard-input" if source.name == STANDARD_INPUT else plain_name(source.name)
-    drawn[stem] += 1
-    stem += f"-{drawn[stem]}" if drawn[stem] > 1 else ""
+    known = "" if source.name == STANDARD_INPUT else f"{channel}|{Path(source.name).resolve()}"
     why = source.warning or "as over a telephone"
     envelopes = [source.envelopes[window] for window in source.in_time()]
-    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, envelopes, why)
+    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, envelopes, why, known)
     if not quiet:
         print(timelines.format_passages(line.passages))
         print(f"Written: {one_line(paths)}")

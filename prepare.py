@@ -60,6 +60,7 @@ from deepfake_audio.dataset.rendering import (
 )
 from deepfake_audio.errors import UserError, counted, one_line
 from deepfake_audio.system.atomic_files import (
+    check_replaceable,
     is_file,
     is_folder,
     only_one,
@@ -70,6 +71,7 @@ from deepfake_audio.system.atomic_files import (
 from deepfake_audio.vocabulary import JOURNAL, LABELS, SPLITS, UNKNOWN_SPLIT
 
 NAMED = 3  # so many examples stand in the report for a long list
+OWN_BEGINNINGS = {"report.txt": b"\nCorpus: ", "errors.csv": b"audio,", MANIFEST: b"image,label,"}
 UNREADABLE = "not to be entered, and whatever is there left out"
 PASSED_OVER = "passed over for their names"
 
@@ -209,6 +211,8 @@ def begin(folder: Path, settings: Settings, corpus: Corpus, audio: Path) -> Orig
             f"A data folder is made by prepare.py alone. Received: {folder}, which holds other "
             "files. Choose another --name."
         )
+    for name, beginning in OWN_BEGINNINGS.items():
+        check_replaceable(folder / name, beginning)
     origin = origin_of(corpus, audio, settings.prepare)
     check_corpus(folder, corpus, origin)
     origin = origin.model_copy(update=first_shares(folder))

@@ -110,6 +110,7 @@ def growing_table(
             add(dict(zip(FIELDS, FIELDS, strict=True)))
         yield done, add
     with _writing(path):
+        check_table(path)  # something else may have come there since
         aside = set_aside(path, partial)
         partial.replace(path)
     if aside:

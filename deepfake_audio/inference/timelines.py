@@ -1,7 +1,10 @@
 """The timeline of a long recording: which passages are real and which are fake."""
 
 import csv
+import hashlib
+import itertools
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
@@ -12,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
-from deepfake_audio.errors import one_line
+from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.models.calibration import Calibration, verdict
-from deepfake_audio.system.atomic_files import open_table, replacing
+from deepfake_audio.system.atomic_files import open_regular, open_table, replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +26,7 @@ PEAKS_PER_WINDOW = 128
 PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
 MOST_TICKS = 12
+MARK, MARK_BYTES = "Recording", 4096  # a text in a picture, and the bytes at its begin with it
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
 
 
@@ -188,23 +192,43 @@ def write_timeline(
     timeline: Timeline,
     envelopes: Sequence[np.ndarray],
     why_not_judged: str = "",
+    recording: str = "",
 ) -> str:
     """Write the passages as CSV and the picture as PNG; return their names.
 
     Args:
-        path: of both, without the suffix.
+        path: of both, without the suffix; gets a number if another recording's are there.
         title: of the picture.
         timeline: what to write.
         envelopes: the peaks of the sound in each window; see `envelope`.
         why_not_judged: what the legend says of the windows whose scores are not numbers.
+        recording: what tells it from others; empty for one that is not known again.
     """
-    table, picture = (path.with_name(f"{path.name}.{suffix}") for suffix in ("csv", "png"))
+    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    mark = hashlib.sha256(os.fsencode(recording)).hexdigest()[:32] if recording else ""
+    places = (_table_and_picture(place) for place in itertools.chain([path], numbered))
+    table, picture = next(place for place in places if _is_free_for(mark, *place))
+    draw_timeline(picture, title, timeline, envelopes, why_not_judged, mark)
     with replacing(table) as partial, open_table(partial) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(field.name for field in fields(Passage))
         writer.writerows(map(astuple, timeline.passages))
-    draw_timeline(picture, title, timeline, envelopes, why_not_judged)
     return f"{table}, {picture}"
+
+
+def _table_and_picture(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.name}.csv"), path.with_name(f"{path.name}.png")
+
+
+def _is_free_for(mark: str, table: Path, picture: Path) -> bool:
+    """Return whether a timeline replaces nothing, or one of the same recording."""
+    if not any(map(os.path.lexists, (table, picture))):
+        return True
+    try:
+        with open_regular(picture, "A timeline") as file:
+            return bool(mark) and f"{MARK}\0{mark}".encode() in file.read(MARK_BYTES)
+    except UserError:
+        return False
 
 
 def outline(timeline: Timeline, envelopes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -244,6 +268,7 @@ def draw_timeline(
     timeline: Timeline,
     envelopes: Sequence[np.ndarray],
     why_not_judged: str = "",
+    mark: str = "",
 ) -> None:
     """Draw the waveform above P(fake), each passage shaded by its verdict, with a legend."""
     import matplotlib.pyplot as plt  # a second to import, which plain predictions save
@@ -258,7 +283,7 @@ def draw_timeline(
     with replacing(path) as partial, warnings.catch_warnings():
         # A letter that the font lacks is a box in the title: nothing that the user can mend.
         warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
-        figure.savefig(partial, dpi=PICTURE_DPI)
+        figure.savefig(partial, dpi=PICTURE_DPI, metadata={MARK: mark})
     plt.close(figure)
 
 
