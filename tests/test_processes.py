@@ -2,11 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
+import psutil
 import pytest
 from joblib import delayed
 
+from conftest import ROOT
 from deepfake_audio.errors import UserError
 from deepfake_audio.system.signals import interrupts_heard
 from deepfake_audio.system.workers import in_processes
@@ -52,3 +56,36 @@ def test_results_come_in_the_order_of_the_calls_unless_any_will_do(workers):
     squares = [number**2 for number in range(50)]
     assert list(in_processes(calls, workers, "works")) == squares
     assert sorted(in_processes(calls, workers, "works", in_order=False)) == squares
+
+
+ENDLESS = """
+import time
+from joblib import delayed
+from deepfake_audio.processes import in_processes
+list(in_processes([delayed(time.sleep)(3600)] * 4, 2, "sleeps"))
+"""
+
+
+def wait_until(happened, otherwise: str) -> None:
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)
+
+
+def runs_on(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.slow
+def test_no_process_is_left_when_the_first_one_is_killed():
+    first = subprocess.Popen([sys.executable, "-c", ENDLESS], cwd=ROOT)
+    watched = psutil.Process(first.pid)
+    wait_until(lambda: len(watched.children()) >= 4, "no workers were started")
+    started = watched.children(recursive=True)
+    first.kill()  # it is no more than a zombie until it is waited for, and has to count as ended
+    wait_until(lambda: not any(map(runs_on, started)), f"{started} are left")
+    first.wait()

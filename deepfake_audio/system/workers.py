@@ -2,12 +2,15 @@
 
 import os
 import signal
+import threading
+import time
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from typing import Any
 
+import psutil
 from joblib import Parallel
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -15,6 +18,7 @@ from deepfake_audio.errors import UserError
 from deepfake_audio.system.signals import ENDING
 
 GONE = "ignore:resource_tracker"  # what joblib's own process says of a folder that it has removed
+WATCH_SECONDS = 0.5
 UNUSED = r"\d+ tasks (have been successfully executed|which were still being processed)"
 
 
@@ -35,7 +39,10 @@ def in_processes(
     warnings.filterwarnings("ignore", UNUSED, UserWarning)  # as whoever ends this knows
     kind = "generator" if in_order else "generator_unordered"
     with nullcontext() if workers == 1 else _undisturbed():  # one is this process
-        results = Parallel(n_jobs=workers or -1, return_as=kind)(calls)
+        results = Parallel(
+            n_jobs=workers or -1, return_as=kind, max_nbytes=None, temp_folder=os.curdir,
+            initializer=end_with, initargs=(os.getpid(),),
+        )(calls)  # fmt: skip
     try:
         yield from results
     except TerminatedWorkerError:
@@ -43,6 +50,22 @@ def in_processes(
             f"A process that {work} must be left alone. Received: the system ended one, as it does "
             "where memory runs out. Run this again, with fewer workers."
         ) from None
+
+
+def end_with(parent: int) -> None:
+    """End this process soon after its parent, which ends nothing itself if it is killed.
+
+    Args:
+        parent: the number of the process that started this one.
+    """
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    # Windows keeps the number of a parent that ended; elsewhere another process takes its place.
+    while psutil.pid_exists(parent) and (os.name == "nt" or os.getppid() == parent):
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
 
 
 @contextmanager
