@@ -5,16 +5,17 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
 import make_fakes
 from conftest import ROOT
 from test_make_fakes import read_table, write_voices
+from test_processes import runs_on, wait_until
 from test_vocoders import make_tiny
 
 BEGINNING = """
@@ -180,25 +181,27 @@ def test_two_programs_of_one_name_are_refused(workplace, capsys):
     assert "Received: --command own=..., but istft" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no such signal")
-def test_ctrl_c_ends_the_program_and_what_it_started(workplace):
-    endless = """
+ENDLESS = """
 import subprocess
 tick = "import pathlib, time\\nwhile True:\\n pathlib.Path('tick').touch()\\n time.sleep(0.02)"
 subprocess.run([sys.executable, "-c", tick])
 """
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="a program and its children are no group there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_ending_or_killing_the_script_ends_the_program_and_what_it_started(number, workplace):
     making = subprocess.Popen(
         [sys.executable, str(ROOT / "make_fakes.py"), "voices", "--out", "out",
-         *command("own", endless)],
+         *command("own", ENDLESS)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not Path("tick").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    making.send_signal(signal.SIGINT)
+    wait_until(Path("tick").exists, "the program was not started")
+    started = psutil.Process(making.pid).children(recursive=True)
+    making.send_signal(number)
     _, stderr = making.communicate(timeout=120)
-    assert (making.returncode, "Traceback" in stderr) == (130, False), stderr
-    last = Path("tick").stat().st_mtime_ns
-    time.sleep(0.3)
-    assert Path("tick").stat().st_mtime_ns == last
-    assert seen() == {"voices", "tick"}
+    wait_until(lambda: not any(map(runs_on, started)), f"{started} are left")
+    if number == signal.SIGINT:
+        assert (making.returncode, "Traceback" in stderr) == (130, False), stderr
+        assert seen() == {"voices", "tick"}

@@ -5,8 +5,10 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -20,6 +22,8 @@ PLACES = ("{input}", "{output}")
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}")
 TAIL_BYTES = 4096  # of what a program said
 LONGEST_SAYING = 200  # characters
+# Standard input ends when the process that started this has ended, even if it was killed.
+WATCH = "import os, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), 9)"
 
 
 class Program(NamedTuple):
@@ -137,12 +141,28 @@ def _status(program: Program, words: Sequence[str], said: BinaryIO) -> int:
             f"A program must be one that can be started. Received: {words[0]} as {program.name} "
             f"({getattr(error, 'strerror', None) or error}). Check its path and its permissions."
         ) from None
+    with _watched(process):
+        try:
+            return process.wait()
+        finally:
+            if process.returncode is None:  # interrupted: its children must end as well
+                _kill(process)
+                process.wait()
+
+
+@contextmanager
+def _watched(process: subprocess.Popen) -> Iterator[None]:
+    """Let a second process kill a program and its children if this process is killed."""
+    if os.name == "nt":
+        yield
+        return
+    words = [sys.executable, "-I", "-S", "-c", WATCH, str(process.pid)]
+    watch = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
     try:
-        return process.wait()
+        yield
     finally:
-        if process.returncode is None:  # interrupted: what a script had started must end as well
-            _kill(process)
-            process.wait()
+        watch.kill()
+        watch.communicate()
 
 
 def _kill(process: subprocess.Popen) -> None:
