@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from conftest import ROOT
 from deepfake_audio.cli.script import script
 from deepfake_audio.errors import UserError, one_line
@@ -114,3 +116,26 @@ def test_a_reader_that_goes_away_ends_the_script_quietly():
         env=os.environ | {"CODE": code},
     )  # fmt: skip
     assert (result.stdout, result.stderr) == ("line\n", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="preexec_fn")
+@pytest.mark.parametrize("closed", [(2,), (0, 2), (1,), (0, 1), (1, 2), (0, 1, 2)])
+def test_no_error_gets_into_results_whatever_was_closed_at_the_start(closed):
+    code = """
+import os, sys
+from deepfake_audio.errors import UserError, script
+@script
+def main(argv=None):
+    print("result")
+    os.write(2, b"of C code")
+    raise UserError("wrong")
+sys.exit(main())
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True,
+        preexec_fn=lambda: [os.close(number) for number in closed],
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stdout == (b"" if 1 in closed else b"result\n")
+    assert result.stderr == (b"" if 2 in closed else b"of C codeerror: wrong\n")

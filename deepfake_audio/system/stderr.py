@@ -45,14 +45,21 @@ def _silence() -> int:
 
 
 def keep_python_heard() -> None:
-    """Let `sys.stderr` write to where standard error leads now, whatever becomes of its number."""
+    """Let `sys.stderr` write to where standard error leads now, whatever becomes of its number.
+
+    Of a script that was started without standard output or error, each is opened on nothing:
+    `print` takes standard output if `sys.stderr` is None.
+    """
     for number in range(STDERR + 1):
         try:
             os.fstat(number)
         except OSError:  # else the next file opened would have its number, and be silenced
             os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     try:
-        if sys.stderr is None or sys.stderr.fileno() != STDERR:
+        if sys.stderr.fileno() != STDERR:
             return
     except OSError:  # no file behind it, as in a test
         return
