@@ -22,7 +22,6 @@ A file that can't be read is named and skipped; the exit code is then 1.
 """
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -52,6 +51,7 @@ from deepfake_audio.inference.pipeline import (
 from deepfake_audio.inference.results_table import FIELDS, check_table, growing_table, unfinished
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import VERDICTS, Calibration, verdict
+from deepfake_audio.system.atomic_files import to_json
 
 STANDS_OUT_DB = 5  # of a file: of 1,651 voices 0.7% stand out as far, most of them by a hum
 MOST_SHOWN = 0.999
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             echo = "" if source.warning else echo_note(source, settings.predict)
             notes = filter(None, [source.note, echo, passage_note(line, judged)])
             judged["note"] = "; ".join(notes)
-            print(json.dumps(judged) if args.json else format_verdict(judged), flush=True)
+            print(to_json(judged) if args.json else format_verdict(judged), flush=True)
             if args.timeline and line:
                 write_timeline(source, line, args.channel, quiet=args.json)
             keep(judged)

@@ -1,6 +1,7 @@
 """The scripts end to end, as a user runs them, on a tiny corpus."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -496,6 +498,34 @@ def test_standard_input_is_judged_like_a_file(in_audio_workspace, capsys):
             stdin=sound, capture_output=True, text=True,
         )  # fmt: skip
     assert json.loads(result.stdout) == verdict | {"file": "-"}
+
+
+def test_without_a_temporary_folder_standard_input_is_judged_from_memory(
+    in_audio_workspace, monkeypatch, capsys
+):
+    (verdict,) = judged(capsys, "mine/fake/00.wav")
+
+    def no_folder():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", no_folder)
+    with Path("mine/fake/00.wav").open() as sound:
+        monkeypatch.setattr(sys, "stdin", sound)
+        if hasattr(os, "memfd_create"):
+            assert judged(capsys, "-") == [verdict | {"file": "-"}]
+        else:
+            assert predict.main(["-"]) == 1
+            assert "cannot copy standard input: no temporary" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_utf_8_is_written_to_json_as_to_a_table(in_workspace, tmp_path, capsys):
+    odd = tmp_path / os.fsdecode(b"a\xff.png")
+    try:
+        shutil.copy("data/tiny/test/fake/00.png", odd)
+    except OSError:
+        pytest.skip("such a name can't be given here")
+    (verdict,) = judged(capsys, str(odd), "--csv", str(tmp_path / "v.csv"))
+    assert verdict["file"] == read_rows(tmp_path / "v.csv")[0]["file"] == f"{tmp_path}/a\\udcff.png"
 
 
 @pytest.mark.parametrize(

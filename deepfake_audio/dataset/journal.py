@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from deepfake_audio.system.atomic_files import is_file, open_table, open_text, unwritable
+from deepfake_audio.system.atomic_files import is_file, open_table, open_text, to_json, unwritable
 from deepfake_audio.vocabulary import JOURNAL
 
 LONGEST_ENTRY = 30_000_000  # characters of a journal's line: a million windows have 10 million
@@ -45,7 +45,7 @@ def note(journal: TextIO, entries: Iterable[Mapping]) -> None:
         OutputError: the journal can't be written.
     """
     try:
-        journal.write("".join(json.dumps(entry) + "\n" for entry in entries))
+        journal.write("".join(to_json(entry) + "\n" for entry in entries))
         journal.flush()
     except OSError as error:
         raise unwritable(Path(journal.name), error) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.system.atomic_files import (
+    escaped,
     is_file,
     lock,
     open_no_link,
@@ -149,4 +150,4 @@ def _whole_rows(path: Path) -> tuple[frozenset[str], int]:
 
 def as_written(name: str) -> str:
     """Return a file's name as it stands in a table: what is no UTF-8, and returns, are escaped."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8").replace("\r", "\\r")
+    return escaped(name).replace("\r", "\\r")

@@ -9,7 +9,7 @@ import re
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -211,7 +211,32 @@ def lock(file: BinaryIO | TextIO) -> bool:
 def write_json(path: Path, content: object) -> None:
     """Write `content` as indented JSON, in one step."""
     with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_text(to_json(content, indent=2) + "\n", encoding="utf-8")
+
+
+def to_json(content: object, indent: int | None = None) -> str:
+    """Return `content` as JSON that any parser accepts; see `escaped`."""
+    return json.dumps(_escaped_below(content), indent=indent, allow_nan=False)
+
+
+def _escaped_below(content: object) -> object:
+    match content:
+        case str():
+            return escaped(content)
+        case Mapping():
+            return {_escaped_below(name): _escaped_below(value) for name, value in content.items()}
+        case list() | tuple():
+            return [_escaped_below(value) for value in content]
+    return content
+
+
+def escaped(text: str) -> str:
+    """Return `text` with a backslash before each byte of a file name that is no UTF-8.
+
+    >>> escaped(os.fsdecode(b"\\xff.wav"))
+    '\\\\udcff.wav'
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def open_table(path: Path, mode: str = "w") -> TextIO:
