@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import redirect_stderr
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -220,10 +220,10 @@ class Reader:
 
     def _open(self, name: str, opened: deque[Source]) -> Iterator[tuple[Source, np.ndarray]]:
         if name == STANDARD_INPUT:
-            with tempfile.NamedTemporaryFile() as copy:
+            with _passing_file() as (copy, path):
                 self._copy_standard_input(copy)
-                with speaking_of(name, Path(copy.name)):
-                    yield from self._read(Path(copy.name), name, opened)
+                with speaking_of(name, path):
+                    yield from self._read(path, name, opened)
         else:
             yield from self._read(Path(name), name, opened)
 
@@ -299,6 +299,28 @@ class Reader:
         if audio.frame_rates_hz:
             source.rate_figures_db.append(drawn_rate_figures_db(image, audio))
         return fit_image(image, self.settings.image)
+
+
+@contextmanager
+def _passing_file() -> Iterator[tuple[BinaryIO, Path]]:
+    """Give a file that goes when it is closed; in memory if there is no temporary folder."""
+    if _has_temporary_folder():
+        with tempfile.NamedTemporaryFile() as file:
+            yield file, Path(file.name)
+    elif hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("standard-input"), "w+b") as file:
+            yield file, Path(f"/proc/self/fd/{file.fileno()}")
+    else:
+        raise UserError(
+            "cannot copy standard input: no temporary folder can be written to; set TMPDIR to one"
+        )
+
+
+def _has_temporary_folder() -> bool:
+    try:
+        return bool(tempfile.gettempdir())
+    except FileNotFoundError:
+        return False
 
 
 def is_timeline(path: Path) -> bool:
