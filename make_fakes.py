@@ -23,7 +23,6 @@ that the new folder is the corpus and copies; --files then says how many are cop
 """
 
 import argparse
-import csv
 import io
 import os
 import re
@@ -47,6 +46,7 @@ from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.corpora.layouts import known_layouts
 from deepfake_audio.corpora.reading import CORPORA, Clip, detect_corpus, read_corpus
+from deepfake_audio.csv_files import write_rows
 from deepfake_audio.errors import UserError, report
 from deepfake_audio.system.atomic_files import new_folder, open_table, unwritable
 from deepfake_audio.system.stderr import libraries_quiet
@@ -357,13 +357,12 @@ def copy_of(real: Said, name: str, kind: str) -> Said:
 def write_table(files: Iterable[Said], corpus: str, path: Path) -> None:
     """Write labels.csv; `sentence` keeps the copies of a file in its split."""
     with open_table(path) as table:
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(TABLE_FIELDS)
-        for name, clip, sentence in files:
-            writer.writerow(
-                (name, clip.label, clip.split, clip.speaker, clip.attack, clip.codec,
-                 clip.corpus or corpus, sentence)
-            )  # fmt: skip
+        write_rows(table, [TABLE_FIELDS])
+        write_rows(table, (
+            (name, clip.label, clip.split, clip.speaker, clip.attack, clip.codec,
+             clip.corpus or corpus, sentence)
+            for name, clip, sentence in files
+        ))  # fmt: skip
 
 
 def print_made(reals: int, copies: int, others: int, out: Path) -> None:

@@ -26,7 +26,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -38,7 +38,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import AudioSettings, PredictSettings, Settings
-from deepfake_audio.errors import UserError, counted, one_line
+from deepfake_audio.errors import OutputError, UserError, counted, one_line
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.pipeline import (
     STANDARD_INPUT,
@@ -48,10 +48,16 @@ from deepfake_audio.inference.pipeline import (
     score_in_processes,
     score_sources,
 )
-from deepfake_audio.inference.results_table import FIELDS, check_table, growing_table, unfinished
+from deepfake_audio.inference.results_table import (
+    FIELDS,
+    Judged,
+    check_table,
+    growing_table,
+    unfinished,
+)
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import VERDICTS, Calibration, verdict
-from deepfake_audio.system.atomic_files import to_json
+from deepfake_audio.system.atomic_files import is_file, to_json
 
 STANDS_OUT_DB = 5  # of a file: of 1,651 voices 0.7% stand out as far, most of them by a hum
 MOST_SHOWN = 0.999
@@ -148,7 +154,7 @@ def check_arguments(args: argparse.Namespace) -> None:
 @contextmanager
 def kept_table(
     name: str | None, identity: str
-) -> Iterator[tuple[Collection[str], Callable[[Mapping], object]]]:
+) -> Iterator[tuple[Judged, Callable[[Mapping], object]]]:
     """Give the files whose verdicts a table has from a try before, and what keeps one more.
 
     Args:
@@ -156,7 +162,7 @@ def kept_table(
         identity: of what is asked, and who judges.
     """
     if name is None:
-        yield (), lambda row: None
+        yield Judged(), lambda row: None
         return
     path = Path(name)
     check_table(path)
@@ -166,9 +172,11 @@ def kept_table(
                 print(f"Judged already: {counted(len(done), 'file')}.", file=sys.stderr)
             yield done, add
     except BaseException as error:
-        if not isinstance(error, UserError):
-            kept = one_line(unfinished(path, identity))
-            print(f"What was judged is in {kept}; the same command goes on.", file=sys.stderr)
+        kept = unfinished(path, identity)
+        ended = isinstance(error, OutputError) or not isinstance(error, UserError)
+        if ended and is_file(kept):
+            told = f"What was judged is in {one_line(kept)}; the same command goes on."
+            print(told, file=sys.stderr)
         raise
 
 

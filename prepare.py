@@ -16,8 +16,8 @@ corpus, or another subset, needs another --name.
 """
 
 import argparse
-import csv
 import glob
+import itertools
 import shlex
 import sys
 from collections import Counter
@@ -30,6 +30,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import PrepareSettings, Settings
 from deepfake_audio.corpora.reading import CORPORA, SUBSETS, Clip, Corpus, read_corpus
 from deepfake_audio.corpora.splits import assign_splits, find_repeated
+from deepfake_audio.csv_files import escaped, write_rows
 from deepfake_audio.dataset.manifest import (
     AUDIO_SETTINGS,
     FEW_FILES,
@@ -101,9 +102,7 @@ def fill(
     """Draw the images of a corpus into its folder, and report; return the exit code."""
     before = known_splits(folder)
     known = {
-        clip.name: before[shown]
-        for clip in corpus.clips
-        if (shown := one_line(clip.name)) in before
+        clip.name: before[shown] for clip in corpus.clips if (shown := escaped(clip.name)) in before
     }
     repeated, contradictory = find_repeated(corpus.clips, known)
     left_out = {*repeated, *contradictory}
@@ -126,7 +125,7 @@ def fill(
         "left out, as real and as fake with the same bytes": contradictory,
         "named by a whole digest, since their short image names are equal": renamed,
         "in this folder before, and not in the corpus now": sorted(
-            before.keys() - {one_line(clip.name) for clip in corpus.clips}
+            before.keys() - {escaped(clip.name) for clip in corpus.clips}
         ),
     }
     warnings = (*share_warnings(clips, known, origin, settings.prepare), *split_warnings(clips))
@@ -242,7 +241,7 @@ def check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
     if not known and is_file(folder / MANIFEST):
         return  # nothing was made of what was there before
     if before is None:  # a folder of before there was such a file, or a new one
-        names = {one_line(clip.name) for clip in corpus.clips}
+        names = {escaped(clip.name) for clip in corpus.clips}
         same = not known or not known.keys().isdisjoint(names)
     else:
         same = is_same_corpus(before, origin, corpus.clips)
@@ -271,7 +270,7 @@ def write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path)
     for job in jobs:
         if "error" in entries[job.stem]:  # what can't be read can't be coded either
             errors.setdefault(job.clip.name, entries[job.stem]["error"])
-    rows = ((one_line(name), error) for name, error in errors.items())
+    rows = ((escaped(name), one_line(error)) for name, error in errors.items())
     write_table(folder / "errors.csv", ("audio", "error"), rows)
     return len(errors)
 
@@ -279,18 +278,17 @@ def write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path)
 def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[tuple]:
     for job in jobs:
         clip = job.clip
+        facts = clip.speaker, clip.attack, job.codec or clip.codec, clip.corpus
         for number, start in enumerate(entries[job.stem].get("starts", ())):
             yield (
-                image_name(job.stem, number), clip.label, job.split, one_line(clip.name),
-                f"{start:.3f}", clip.speaker, clip.attack, job.codec or clip.codec, clip.corpus,
+                image_name(job.stem, number), clip.label, job.split, escaped(clip.name),
+                f"{start:.3f}", *map(escaped, facts),
             )  # fmt: skip
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     with replacing(path) as partial, open_table(partial) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        write_rows(file, itertools.chain([header], rows))
 
 
 def count_files(

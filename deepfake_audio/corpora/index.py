@@ -1,6 +1,5 @@
 """The files below a corpus folder, as the layouts look them up."""
 
-import csv
 import os
 import posixpath
 import re
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from deepfake_audio.csv_files import check_columns, read_cells
 from deepfake_audio.errors import UserError
 from deepfake_audio.system import atomic_files
 from deepfake_audio.system.atomic_files import is_file, is_folder, open_text
@@ -157,6 +157,12 @@ def first_line(table: Path) -> str:
     return next((line for _, line in read_lines(table)), "")
 
 
+def first_row(table: Path) -> list[str]:
+    """Return the names of the columns of a CSV, in lower case; raise as `read_lines` does."""
+    _, row = next(read_cells([first_line(table)]), (0, []))
+    return [name.strip().lower() for name in row]
+
+
 def read_lines(table: Path) -> Iterator[tuple[int, str]]:
     """Yield each line of a table with its number, counted from 1.
 
@@ -186,23 +192,26 @@ def read_rows(
         delimiter: stands between two cells.
 
     Raises:
-        UserError: an unreadable or malformed table, a required column that isn't there, or a row
-            that is wider or narrower than the first.
+        UserError: an unreadable or malformed table, a required column that isn't there, two
+            columns of one name, or a row that is wider or narrower than the first.
     """
-    rows = csv.reader((line for _, line in read_lines(table)), delimiter=delimiter)
+    rows = read_cells((line for _, line in read_lines(table)), delimiter)
     try:
-        columns = [column.strip().lower() for column in next(rows, [])]
+        _, header = next(rows, (0, []))
+        columns = [column.strip().lower() for column in header]
+        check_columns(columns)
         for column in required:
             if column not in columns:
                 raise UserError(
                     f"A table of audio files has the columns {', '.join(required)}. "
                     f"Received: no column {column} in {table}. Add it to the first line."
                 )
-        for row in filter(None, rows):
-            origin = f"line {rows.line_num} of {table}"
-            check_width(len(row), (len(columns),), origin)
-            yield origin, {k: v.strip() for k, v in zip(columns, row, strict=True)}
-    except csv.Error as error:
+        for line, row in rows:
+            if row:
+                origin = f"line {line} of {table}"
+                check_width(len(row), (len(columns),), origin)
+                yield origin, {k: v.strip() for k, v in zip(columns, row, strict=True)}
+    except ValueError as error:
         raise UserError(f"A table must be CSV. Received: {table} ({error}). Correct it.") from None
 
 

@@ -1,6 +1,5 @@
 """The layouts of the public corpora: what each says of every file that it lists."""
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from deepfake_audio.corpora.index import (
     check_width,
     depth,
     first_line,
+    first_row,
     inside,
     read_lines,
     read_rows,
@@ -299,8 +299,7 @@ def _root_tables(tree: Tree) -> list[str]:
 
 
 def _labels_files(table: Path) -> bool:
-    header = next(csv.reader([first_line(table)]), [])
-    return {column.strip().lower() for column in header} >= {"file", "label"}
+    return {"file", "label"} <= {*first_row(table)}
 
 
 def check_label_table(tree: Tree) -> None:

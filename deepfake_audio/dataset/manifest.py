@@ -1,6 +1,5 @@
 """A data folder: which images it holds, of whom and by what, and whether its splits are sound."""
 
-import csv
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from deepfake_audio.config.schema import AudioSettings, ImageSettings, PrepareSe
 from deepfake_audio.config.yaml_files import read_yaml, shortened
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import mark_of
+from deepfake_audio.csv_files import check_columns, escaped, read_cells
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.atomic_files import (
@@ -189,17 +189,18 @@ def read_manifest(path: Path) -> list[ImageRecord]:
     """
     try:
         with open_text(path, "A manifest", "utf-8-sig") as file:
-            rows = csv.DictReader(read_lines(file))
-            missing = [
-                name for name in ("image", "label", "split") if name not in (rows.fieldnames or ())
-            ]
+            rows = read_cells(read_lines(file))
+            _, columns = next(rows, (0, []))
+            check_columns(columns)
+            missing = [name for name in ("image", "label", "split") if name not in columns]
             if missing:
                 raise UserError(
                     "A manifest has at least the columns image, label and split. "
                     f"Received: no column {missing[0]} in {path}."
                 )
-            records = [_read_row(row, path, number) for number, row in enumerate(rows, start=2)]
-    except (OSError, ValueError, csv.Error) as error:
+            cells = ((number, dict(zip(columns, row, strict=False))) for number, row in rows if row)
+            records = [_read_row(row, path, number) for number, row in cells]
+    except (OSError, ValueError) as error:
         raise UserError(
             f"A manifest must be readable CSV in UTF-8. Received: {path} ({error})."
         ) from None
@@ -364,12 +365,12 @@ def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
 def origin_of(corpus: Corpus, folder: Path, settings: PrepareSettings) -> Origin:
     """Return what `corpus.json` is to say of a corpus that lies in a folder."""
     every = -(-len(corpus.clips) // MARKED_FILES)
-    marks = {one_line(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
+    marks = {escaped(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
     marks = {name: mark for name, mark in marks.items() if mark}
     return Origin(
         corpus=corpus.name,
         subset=corpus.subset,
-        folder=one_line(folder.resolve()),
+        folder=escaped(str(folder.resolve())),
         marks=marks,
         val_share=settings.val_share,
         test_share=settings.test_share,
@@ -389,7 +390,7 @@ def is_same_corpus(before: Origin, now: Origin, clips: Iterable[Clip]) -> bool:
     return before.folder == now.folder or any(
         mark == mark_of(clip.path)
         for clip in clips
-        if (mark := before.marks.get(one_line(clip.name)))
+        if (mark := before.marks.get(escaped(clip.name)))
     )
 
 

@@ -1,18 +1,20 @@
 """Scores of files, as tables: our own scores.csv, and the formats of the ASVspoof challenges."""
 
-import csv
+import itertools
 import math
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.corpora.index import first_line, read_lines, read_rows
+from deepfake_audio.corpora.index import first_line, first_row, read_lines, read_rows
 from deepfake_audio.corpora.layouts import (
     ASVSPOOF_5,
     ASVSPOOF_5_CHALLENGE,
@@ -24,12 +26,14 @@ from deepfake_audio.corpora.layouts import (
     list_table,
     read_protocol,
 )
+from deepfake_audio.csv_files import to_number, write_rows
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.models.calibration import VERDICTS
 from deepfake_audio.system.atomic_files import open_table, replacing
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, SPLITS
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
+TEXT_COLUMNS = (*COLUMNS[:-2], "verdict")
 KEY_LAYOUTS = {
     width: (corpus, layout)
     for corpus, layout in (
@@ -93,15 +97,23 @@ def make_table(rows: Iterable[Mapping[str, object]]) -> ScoreTable:
 
     So is a verdict in other words than `VERDICTS`.
     """
-    rows = list(rows)
+    texts: dict[str, list[str]] = {name: [] for name in TEXT_COLUMNS}
+    numbers = {name: array("d") for name in COLUMNS[-2:]}
+    known: dict[str, str] = {}  # a text that many rows have is kept once
+    for row in rows:
+        for name, values in texts.items():
+            text = str(row.get(name, ""))
+            values.append(text if name == "file" else known.setdefault(text, text))
+        for name, values in numbers.items():
+            values.append(row[name])
     # As objects: in an array of text each cell has the room of the longest one.
-    texts = {
-        name: np.array([str(row.get(name, "")) for row in rows], object) for name in COLUMNS[:-2]
-    }
-    numbers = {name: np.array([row[name] for row in rows], np.float64) for name in COLUMNS[-2:]}
-    said = (row.get("verdict", "") for row in rows)
-    verdicts = np.array([word if word in VERDICTS else "" for word in said], object)
-    return ScoreTable(**texts, **numbers, verdict=verdicts)
+    arrays = {name: np.array(texts.pop(name), object) for name in TEXT_COLUMNS}
+    arrays["verdict"] = _known_verdicts(arrays["verdict"])
+    return ScoreTable(**arrays, **{name: np.array(values) for name, values in numbers.items()})
+
+
+def _known_verdicts(words: Iterable[str]) -> np.ndarray:
+    return np.array([word if word in VERDICTS else "" for word in words], object)
 
 
 def join_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
@@ -141,9 +153,9 @@ def read_filled_scores(
     Returns:
         The scores, and the names of the files without one.
     """
-    header, verdicts = _header(path), {}
+    header, verdicts = first_row(path), {}
     if {*UNLABELLED_COLUMNS} <= {*header} and "label" not in header:
-        (scores, verdicts), labels = _read_unlabelled(path), {}
+        (scores, verdicts), labels = _read_unlabelled(path), 0
     elif header[:1] == ["file"]:
         if keys or subset:
             raise UserError(
@@ -156,39 +168,45 @@ def read_filled_scores(
     if subset and keys is None:
         raise UserError(f"--subset is of a key file. Received: {path} alone. Give --keys.")
     if keys is None:
-        if len(labels) < len(scores):
+        if labels < len(scores):
             raise UserError(
                 "Scores need to know what is real. "
                 f"Received: {path}, which has no labels. Give the key file with --keys."
             )
-        listings = list(labels.values())
+        listings = _read_labels(path)
     else:
-        listings = choose_subset(list(_read_keys(keys)), subset, keys)
+        listings = choose_subset(keys, subset)
     return _join(scores, verdicts, listings, path, keys or path, missing)
-
-
-def _header(path: Path) -> list[str]:
-    """Return the names of the columns of a CSV, in lower case."""
-    return [name.strip().lower() for name in next(csv.reader([first_line(path)]), [])]
 
 
 def _read_own(path: Path, missing: float | None) -> tuple[ScoreTable, list[str]]:
     """Read a table like scores.csv; what it needs are the columns file, label and score."""
-    without, rows = [], []
-    for origin, cells in read_rows(path, OWN_COLUMNS):
-        if missing is not None and not cells["score"]:
-            without.append(cells["file"])
-            cells |= {"score": repr(missing), "llr": repr(missing)}
-        rows.append(_own_row(cells, origin))
-    if not rows:
+    without = []
+
+    def rows() -> Iterator[dict]:
+        for origin, cells in read_rows(path, OWN_COLUMNS):
+            if missing is not None and not cells["score"]:
+                without.append(cells["file"])
+                cells |= {"score": repr(missing), "llr": repr(missing)}
+            yield _own_row(cells, origin)
+
+    table = make_table(rows())
+    if not len(table):
         raise UserError(f"A table of scores holds files. Received: none in {path}.")
-    named = Counter((row["split"], row["file"]) for row in rows)
-    (split, file), times = named.most_common(1)[0]
-    if times > 1:
-        raise UserError(
-            f"A file has one score in a split. Received: {file} {times} times, {split}."
-        )
-    return make_table(rows), without
+    for split in SPLITS:
+        files = table.file[table.split == split]
+        if twice := _repeated(files):
+            raise UserError(
+                f"A file has one score in a split. Received: {twice[0]} "
+                f"{int((files == twice[0]).sum())} times, {split}."
+            )
+    return table, without
+
+
+def _repeated(names: np.ndarray) -> list[str]:
+    """Return the names that are there already, each as often as it is there again."""
+    ordered = np.sort(names)
+    return ordered[1:][ordered[1:] == ordered[:-1]].tolist()
 
 
 def _read_unlabelled(path: Path) -> tuple[dict[str, float], dict[str, str]]:
@@ -203,7 +221,7 @@ def _read_unlabelled(path: Path) -> tuple[dict[str, float], dict[str, str]]:
     scores, verdicts = {}, {}
     for origin, cells in read_rows(path, UNLABELLED_COLUMNS):
         if cells.get("verdict"):
-            verdicts[cells["file"]] = cells["verdict"]
+            verdicts[cells["file"]] = sys.intern(cells["verdict"])
         if cells["score"]:
             if cells["file"] in scores:
                 raise UserError(
@@ -231,7 +249,7 @@ def _own_row(cells: Mapping[str, str], origin: str) -> dict:
 
 def _number(text: str, origin: str) -> float:
     try:
-        number = float(text)
+        number = to_number(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
@@ -239,9 +257,8 @@ def _number(text: str, origin: str) -> float:
     return number
 
 
-def _read_official(path: Path) -> tuple[dict[str, float], dict[str, Listing]]:
-    """Return the score of each file, and what 2019's format says of it besides."""
-    scores, labels = {}, {}
+def _official_lines(path: Path) -> Iterator[tuple[list[str], str]]:
+    """Yield the columns of each line of scores, and where it stands."""
     for number, line in read_lines(path):
         columns, origin = line.split(), f"line {number} of {path}"
         if not columns or (number == 1 and columns[0].lower() == "filename"):
@@ -251,13 +268,25 @@ def _read_official(path: Path) -> tuple[dict[str, float], dict[str, Listing]]:
                 "A line of scores has 2 columns (file score) or 4 (file attack key score). "
                 f"Received: {len(columns)} in {origin}."
             )
+        yield columns, origin
+
+
+def _read_official(path: Path) -> tuple[dict[str, float], int]:
+    """Return the score of each file, and how many have a label besides, as 2019's format has it."""
+    scores, labels = {}, 0
+    for columns, origin in _official_lines(path):
         if columns[0] in scores:
             raise UserError(f"A file has one score. Received: {columns[0]} again in {origin}.")
         scores[columns[0]] = _number(columns[-1], origin)
-        if len(columns) == 4:
-            attack = "" if columns[1] in ("-", "bonafide") else columns[1]
-            labels[columns[0]] = Listing(columns[0], _label(columns[2], origin), attack=attack)
+        labels += len(columns) == 4
     return scores, labels
+
+
+def _read_labels(path: Path) -> Iterator[Listing]:
+    """Yield what 2019's format says of each file besides its score."""
+    for columns, origin in _official_lines(path):
+        attack = "" if columns[1] in ("-", "bonafide") else columns[1]
+        yield Listing(columns[0], _label(columns[2], origin), attack=attack)
 
 
 def _label(key: str, origin: str) -> str:
@@ -267,7 +296,7 @@ def _label(key: str, origin: str) -> str:
 
 
 def _read_keys(path: Path) -> Iterable[Listing]:
-    if {*KEY_COLUMNS} <= {*_header(path)}:
+    if {*KEY_COLUMNS} <= {*first_row(path)}:
         return list_table(path)
     columns = first_line(path).split()
     if columns[:1] == ["filename"]:
@@ -286,66 +315,61 @@ def _read_keys(path: Path) -> Iterable[Listing]:
     return read_protocol(path, layout, "test", corpus)
 
 
-def choose_subset(listings: list[Listing], subset: str | None, keys: Path) -> list[Listing]:
-    """Return the files of one subset; keys without subsets are all of one."""
-    known = sorted({listing.subset for listing in listings} - {""})
+def choose_subset(keys: Path, subset: str | None) -> Iterator[Listing]:
+    """Return the files of one subset of keys; keys without subsets are all of one."""
+    known = sorted({listing.subset for listing in _read_keys(keys)} - {""})
     if subset is None and len(known) > 1:
         raise UserError(
             f"These keys hold several subsets. Received: {', '.join(known)} in {keys}. "
             "Choose one with --subset, or all of them; published figures use eval."
         )
     if subset is None or (subset == ALL_SUBSETS and known):
-        return listings
+        return iter(_read_keys(keys))
     if subset not in known:
         raise UserError(
             f"--subset is one that the keys hold. Received: {subset!r}, and {keys} with "
             f"{', '.join(known) or 'none'}."
         )
-    return [listing for listing in listings if listing.subset == subset]
+    return (listing for listing in _read_keys(keys) if listing.subset == subset)
 
 
 def _join(
     scores: Mapping[str, float],
     verdicts: Mapping[str, str],
-    listings: Sequence[Listing],
+    listings: Iterable[Listing],
     path: Path,
     keys: Path,
     missing: float | None,
 ) -> tuple[ScoreTable, list[str]]:
-    listed = {listing.file for listing in listings}
-    if len(listed) < len(listings):
-        raise UserError(
-            f"A file has one key. Received: {len(listings) - len(listed):,} again in {keys}."
-        )
-    names = _find_names(scores, [listing.file for listing in listings], path, keys.parent)
-    without = [x.file for x, name in zip(listings, names, strict=True) if name is None]
-    if len(without) == len(listings) or (without and missing is None):
+    table = make_table(map(_key_row, listings))
+    if twice := len(_repeated(table.file)):
+        raise UserError(f"A file has one key. Received: {twice:,} again in {keys}.")
+    names = _find_names(scores, table.file, path, keys.parent)
+    without = [file for file, name in zip(table.file, names, strict=True) if name is None]
+    if len(without) == len(table) or (without and missing is None):
         remedy = "let them count with a score of your choice, such as 0: --missing 0"
-        if len(without) == len(listings):
+        if len(without) == len(table):
             remedy = "give the keys of these files: they are looked up by path, then by name"
         such_as = f", such as {', '.join(without[:NAMED])}" if without else ""
         raise UserError(
             f"Every file of the keys needs a score. Received: none for {len(without):,} of "
-            f"{len(listings):,} in {path}{such_as}. Score them all, for figures of a part would "
+            f"{len(table):,} in {path}{such_as}. Score them all, for figures of a part would "
             f"not be comparable, or {remedy}."
         )
-    values = [missing if name is None else scores[name] for name in names]
+    values = np.array([missing if name is None else scores[name] for name in names])
     if without and verdicts:
         unscored = {name: said for name, said in verdicts.items() if name not in scores}
-        others = _find_names(unscored, [listing.file for listing in listings], path, keys.parent)
+        others = _find_names(unscored, table.file, path, keys.parent)
         names = [name or other for name, other in zip(names, others, strict=True)]
-    rows = (
-        {
-            **listing._asdict(),
-            "attack": listing.attack if listing.label == "fake" else "",
-            "split": listing.split or "test",
-            "score": value,
-            "llr": value,
-            "verdict": verdicts.get(name, ""),
-        }
-        for listing, value, name in zip(listings, values, names, strict=True)
-    )
-    return make_table(rows), without
+    if verdicts:
+        table = replace(table, verdict=_known_verdicts(verdicts.get(name, "") for name in names))
+    return replace(table, score=values, llr=values), without
+
+
+def _key_row(listing: Listing) -> dict:
+    attack = listing.attack if listing.label == "fake" else ""
+    split = listing.split or "test"
+    return listing._asdict() | {"attack": attack, "split": split, "score": 0.0, "llr": 0.0}
 
 
 def _find_names(
@@ -361,9 +385,11 @@ def _find_names(
     """
     if all(file in scores for file in listed):
         return list(listed)
-    here, by_stem, by_path = Path.cwd(), defaultdict(list), {}
+    here, by_stem, again, by_path = Path.cwd(), {}, {}, {}
     for name in scores:
-        by_stem[_stem(name)].append(name)
+        stem = _stem(name)
+        if by_stem.setdefault(stem, name) is not name:
+            again.setdefault(stem, name)
         by_path[os.path.normpath(here / name)] = name
     times = Counter(map(_stem, listed))
     names = []
@@ -371,11 +397,12 @@ def _find_names(
         name = file if file in scores else by_path.get(os.path.normpath(here / root / file))
         stem = _stem(file)
         if name is None and times[stem] == 1 and stem in by_stem:
-            name, *others = by_stem[stem]
-            if others:
+            name = by_stem[stem]
+            if stem in again:
                 raise UserError(
                     f"A file has one score. Received: {stem} more than once in {path}: {name}, "
-                    f"{others[0]}. Call it by one of these paths in the keys, a CSV of file,label."
+                    f"{again[stem]}. Call it by one of these paths in the keys, a CSV of "
+                    "file,label."
                 )
         names.append(name)
     return names
@@ -407,11 +434,10 @@ def read_asv_scores(path: Path) -> dict[str, np.ndarray]:
 def write_scores(path: Path, table: ScoreTable, p_real: np.ndarray) -> None:
     """Write our own table: a row a file, with P(real) in the last column."""
     texts = [getattr(table, name) for name in COLUMNS[:-2]]
-    numbers = [[f"{value:.9g}" for value in values] for values in (table.score, table.llr, p_real)]
+    numbers = [map("{:.9g}".format, values) for values in (table.score, table.llr, p_real)]
     with replacing(path) as partial, open_table(partial) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*COLUMNS, "p_real"))
-        writer.writerows(zip(*texts, *numbers, strict=True))
+        header = (*COLUMNS, "p_real")
+        write_rows(file, itertools.chain([header], zip(*texts, *numbers, strict=True)))
 
 
 def write_trials(path: Path, table: ScoreTable) -> bool:
@@ -423,9 +449,8 @@ def write_trials(path: Path, table: ScoreTable) -> bool:
     trials = trial_names(table)
     if trials is None:
         return False
-    with replacing(path) as partial:
-        lines = (f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
-        partial.write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
+    with replacing(path) as partial, open_table(partial) as file:
+        file.writelines(f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
     return True
 
 

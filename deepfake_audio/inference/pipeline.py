@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,7 +31,7 @@ from deepfake_audio.errors import UserError, report, speaking_of
 from deepfake_audio.features.image_files import fit_image, read_image
 from deepfake_audio.features.spectrogram import drawn_rate_figures_db, spectrogram_image
 from deepfake_audio.inference import timelines
-from deepfake_audio.inference.results_table import as_written
+from deepfake_audio.inference.results_table import Judged
 from deepfake_audio.models import onnx_session
 from deepfake_audio.system.atomic_files import find_files, is_file, is_folder, open_regular
 from deepfake_audio.system.workers import in_processes
@@ -166,9 +166,9 @@ class Reader:
         settings: Settings,
         images_from_audio: bool,
         channel: int | None = None,
-        done: Collection[str] = (),
+        done: Judged | None = None,
     ):
-        """Args: done: names, as tables have them, of files that are judged already."""
+        """Args: done: files that are judged already, each as often as it is left out."""
         self.settings = settings
         self.images_from_audio = images_from_audio
         self.channel = channel
@@ -197,7 +197,7 @@ class Reader:
                 yield name
 
     def _waits(self, name: str) -> bool:
-        return not self.done or as_written(name) not in self.done
+        return self.done is None or not self.done.take(name)
 
     def _in_folder(self, name: str) -> list[str]:
         """List a folder's sound, or where a run takes images or there is no sound, its images."""

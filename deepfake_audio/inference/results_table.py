@@ -1,22 +1,25 @@
 """The table of verdicts, kept while it grows: a run that is cut off goes on where it was."""
 
-import csv
+import hashlib
 import itertools
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.csv_files import MISTAKABLE, read_cells, write_rows
+from deepfake_audio.errors import UserError, counted, one_line
+from deepfake_audio.models.calibration import VERDICTS
 from deepfake_audio.system.atomic_files import (
-    escaped,
     is_file,
     lock,
     open_no_link,
-    open_regular,
     open_table,
     open_text,
+    replacing,
     unwritable,
 )
 
@@ -25,14 +28,49 @@ FIELDS = (
     "frame_rate_hz", "warning", "note", "run", "file", "error",
 )  # fmt: skip
 FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
+UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
+
+
+class Judged:
+    """The files that have rows in a table from a try that was cut off, each as often as it does.
+
+    A file takes about 100 bytes of memory, however long its name is.
+    """
+
+    def __init__(self, rows: Callable[[], Iterator[list[str]]] = lambda: iter(())):
+        """Args: rows: gives the table's rows."""
+        self._rows = rows
+        self._times = Counter(map(_digest, self.names()))
+
+    def __len__(self) -> int:
+        """Return how many rows were not taken yet."""
+        return self._times.total()
+
+    def names(self) -> Iterator[str]:
+        """Yield the files of all rows as the table has them."""
+        return (row[FIELDS.index("file")] for row in self._rows())
+
+    def take(self, name: str) -> bool:
+        """Return whether a file has a row that was not taken yet, and take it."""
+        return self.take_written(as_written(name))
+
+    def take_written(self, cell: str) -> bool:
+        """Do the same by a file's name as the table has it."""
+        digest = _digest(cell)
+        if not self._times[digest]:  # asking a `Counter` adds nothing
+            return False
+        self._times[digest] -= 1
+        return True
 
 
 def check_table(path: Path) -> None:
     """Raise a `UserError` if a table of verdicts would take the place of something else."""
     if not os.path.lexists(path):
         return
-    with open_regular(path, "--csv FILE, where it exists already,") as file:
-        if not file.readline(1000).decode("latin-1").startswith(FIRST_FIELDS):
+    with open_text(
+        path, "--csv FILE, where it exists already,", "utf-8-sig", errors="replace"
+    ) as file:
+        if not file.readline(1000).startswith(FIRST_FIELDS):
             raise UserError(
                 "--csv names a new file, or a table of verdicts to replace. "
                 f"Received: {path}, which holds something else. Choose another name."
@@ -53,12 +91,22 @@ def set_aside(path: Path, new: Path) -> Path | None:
     return free
 
 
-def _files_in(path: Path) -> set[str]:
-    """Return the files that a table has verdicts on."""
+def _files_in(path: Path) -> set[bytes]:
+    """Return the digests of the files that a table has verdicts on."""
     files = set()
-    with suppress(csv.Error, UserError), open_text(path, "A table", errors="replace") as table:
-        files.update(row["file"] for row in csv.DictReader(table) if row.get("file"))
+    with (
+        suppress(ValueError, UserError),
+        open_text(path, "A table", "utf-8-sig", errors="replace") as table,
+    ):
+        rows = read_cells(table)
+        _, columns = next(rows, (0, []))
+        place = columns.index("file")
+        files.update(_digest(row[place]) for _, row in rows if len(row) > place and row[place])
     return files
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=16).digest()
 
 
 def unfinished(path: Path, identity: str) -> Path:
@@ -67,21 +115,20 @@ def unfinished(path: Path, identity: str) -> Path:
 
 
 @contextmanager
-def growing_table(
-    path: Path, identity: str
-) -> Iterator[tuple[frozenset[str], Callable[[Mapping], None]]]:
+def growing_table(path: Path, identity: str) -> Iterator[tuple[Judged, Callable[[Mapping], None]]]:
     """Write a table row by row beside its place, and rename it when all rows are there.
 
     What an exception or a kill cuts off stays there, and what was at the place stays as well. If
-    that has other files, it gets a name with a number in the end, and a line says so.
+    that has other files, it gets a name with a number in the end, and a line says so. Rows from a
+    try that was cut off whose files are not taken again are left out in the end.
 
     Args:
         path: of the whole table; its folder is made if it is missing.
         identity: of what the rows depend on besides their files.
 
     Yields:
-        The files whose rows are there from a try that was cut off, as `as_written` has them, and a
-        function that adds a row: a mapping with some of `FIELDS`.
+        The files whose rows are there from a try that was cut off, and a function that adds a row:
+        a mapping with some of `FIELDS`.
 
     Raises:
         UserError: another process writes it.
@@ -91,27 +138,32 @@ def growing_table(
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open_table(partial, "a+")
-    with file:
+
+    def add(row: Mapping) -> None:
+        with _writing(path):
+            cells = {**row, "file": as_written(str(row["file"]))}
+            write_rows(file, [[cells.get(field) for field in FIELDS]])
+            file.flush()  # a kill takes away what is not in the file yet
+
+    try:
         if not lock(file):
             raise UserError(
                 "A table of verdicts is written by one process at a time. Received: "
                 f"{path}, where another one is at work. Wait for it, or choose another name."
             )
-        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
-
-        def add(row: Mapping) -> None:
-            with _writing(path):
-                writer.writerow({**row, "file": as_written(str(row["file"]))})
-                file.flush()  # a kill takes away what is not in the file yet
-
-        done, whole_bytes = _whole_rows(partial)
+        whole_bytes = max((end for end, _ in _whole_rows(partial)), default=0)
         with _writing(path):
             file.truncate(whole_bytes)
         if not whole_bytes:
             add(dict(zip(FIELDS, FIELDS, strict=True)))
-        yield done, add
+        judged = Judged(lambda: (row for _, row in itertools.islice(_whole_rows(partial), 1, None)))
+        yield judged, add
+    finally:
+        with suppress(OSError):  # it was told when the row was written
+            file.close()
     with _writing(path):
         check_table(path)  # something else may have come there since
+        _leave_out(judged, partial)
         aside = set_aside(path, partial)
         partial.replace(path)
     if aside:
@@ -127,9 +179,13 @@ def _writing(path: Path) -> Iterator[None]:
         raise unwritable(path, error) from None
 
 
-def _whole_rows(path: Path) -> tuple[frozenset[str], int]:
-    """Return the files that have a whole row in a table, and how many bytes these rows take."""
-    files, whole_bytes, read_bytes = set(), 0, 0
+def _whole_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a table that grows up to the first that is not whole, and where each ends.
+
+    The first row is the header; without it there are none. A row that failed is not whole: such
+    rows come at the end, and their files are tried again.
+    """
+    read_bytes = 0
 
     def lines() -> Iterator[str]:
         nonlocal read_bytes
@@ -138,16 +194,40 @@ def _whole_rows(path: Path) -> tuple[frozenset[str], int]:
                 read_bytes += len(line)
                 yield line.decode("utf-8", "backslashreplace") if line.endswith(b"\n") else ""
 
-    with suppress(csv.Error):
-        for number, row in enumerate(csv.reader(lines())):
+    with suppress(ValueError):
+        for number, (_, row) in enumerate(read_cells(lines())):
             if len(row) != len(FIELDS) or (number and row[FIELDS.index("error")]):
-                break  # cut off; or failed, which comes at the end and is tried again
-            whole_bytes = read_bytes
-            if number:
-                files.add(row[FIELDS.index("file")])
-    return frozenset(files), whole_bytes
+                break
+            if (tuple(row) != FIELDS) if not number else (row[0] not in VERDICTS):
+                break
+            yield read_bytes, row
+
+
+def _leave_out(judged: Judged, partial: Path) -> None:
+    """Write a table anew without the rows whose files were not taken: nobody asks for them now."""
+    if not judged:
+        return
+    told = f"Left out: {counted(len(judged), 'row')} of files that are not among those to judge."
+    with (
+        replacing(partial) as new,
+        partial.open(newline="", encoding="utf-8") as before,
+        open_table(new) as after,
+    ):
+        rows, place = (row for _, row in read_cells(before)), FIELDS.index("file")
+        write_rows(after, [next(rows)])
+        write_rows(after, (row for row in rows if not judged.take_written(row[place])))
+    print(told, file=sys.stderr)
 
 
 def as_written(name: str) -> str:
-    """Return a file's name as it stands in a table: what is no UTF-8, and returns, are escaped."""
-    return escaped(name).replace("\r", "\\r")
+    """Return a file's name as it stands in a table, such that no two names become one.
+
+    What is no UTF-8 is escaped, and so are returns and blanks at the ends, which readers drop.
+    """
+    if os.sep != "\\":  # there a backslash is between folders, and no name has a return
+        name = MISTAKABLE.sub(r"\\x5c", name)
+    return UNWRITTEN.sub(lambda found: "".join(map(_code, found[0])), name)
+
+
+def _code(letter: str) -> str:
+    return r"\x20" if letter == " " else ascii(letter)[1:-1]

@@ -1,6 +1,5 @@
 """The timeline of a long recording: which passages are real and which are fake."""
 
-import csv
 import hashlib
 import itertools
 import math
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
+from deepfake_audio.csv_files import write_rows
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.models.calibration import Calibration, verdict
 from deepfake_audio.system.atomic_files import open_regular, open_table, replacing
@@ -210,9 +210,8 @@ def write_timeline(
     table, picture = next(place for place in places if _is_free_for(mark, *place))
     draw_timeline(picture, title, timeline, envelopes, why_not_judged, mark)
     with replacing(table) as partial, open_table(partial) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(field.name for field in fields(Passage))
-        writer.writerows(map(astuple, timeline.passages))
+        header = [field.name for field in fields(Passage)]
+        write_rows(file, [header, *map(astuple, timeline.passages)])
     return f"{table}, {picture}"
 
 

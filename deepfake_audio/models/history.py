@@ -1,16 +1,17 @@
 """The history of a training: one row an epoch, and which of them is kept."""
 
-import csv
 import itertools
 import math
 from collections.abc import Mapping, Sequence
 
 from deepfake_audio.config.schema import MAX_EPOCHS
+from deepfake_audio.csv_files import check_columns, read_cells, to_number, write_rows
 from deepfake_audio.errors import UserError
 from deepfake_audio.models.run_folder import LARGEST_NUMBER, Run
 from deepfake_audio.system.atomic_files import open_table, open_text, read_lines, replacing
 
 MAX_COLUMNS = 20
+NO_NUMBERS = ("nan", "inf", "-inf")  # that a loss may be
 HISTORY_COLUMNS = frozenset({"epoch", "loss", "accuracy", "val_loss", "val_accuracy"})
 
 
@@ -30,24 +31,32 @@ def kept_epoch(rows: Sequence[Mapping[str, float]], schedule: str) -> int:
 def read_history(run: Run) -> list[dict[str, float]]:
     """Read `history.csv`: one mapping an epoch, from 1."""
     try:
-        with open_text(run.history, "history.csv") as file:
-            table = csv.DictReader(read_lines(file))
-            columns = table.fieldnames or []
+        with open_text(run.history, "history.csv", "utf-8-sig") as file:
+            table = read_cells(read_lines(file))
+            _, columns = next(table, (0, []))
+            check_columns(columns)
             if not set(columns) >= HISTORY_COLUMNS or len(columns) > MAX_COLUMNS:
                 names = ", ".join(sorted(HISTORY_COLUMNS))
                 raise ValueError(f"its columns are {names} and others")
-            rows = [_read_epoch(row) for row in itertools.islice(table, MAX_EPOCHS)]
+            rows = [
+                _read_epoch(dict(zip(columns, row, strict=True)))
+                for _, row in itertools.islice(table, MAX_EPOCHS)
+                if row
+            ]
         if not rows or [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
             raise ValueError("its epochs count from 1")
         return rows
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             f"A run keeps its history. Received: {run.history} ({error}). Train again."
         ) from None
 
 
 def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:
-    values = {name: int(text) if name == "epoch" else float(text) for name, text in row.items()}
+    values = {
+        name: float(text) if text in NO_NUMBERS else to_number(text) for name, text in row.items()
+    }
+    values["epoch"] = int(row["epoch"])
     if any(abs(value) > LARGEST_NUMBER for value in values.values()):  # a loss may be no number
         raise ValueError("its numbers are at most 1e30")
     return values
@@ -56,6 +65,4 @@ def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:
 def write_history(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
     """Write `history.csv` in one step."""
     with replacing(run.history) as partial, open_table(partial) as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        write_rows(file, [rows[0], *(row.values() for row in rows)])

@@ -256,11 +256,13 @@ def read_lines(file: TextIO) -> Iterator[str]:
     """Yield the lines of a table; a line without an end would fill the memory.
 
     Raises:
-        ValueError: a line has more than 65,536 characters.
+        ValueError: a line has more than 65,536 characters, or a NUL.
     """
     while line := file.readline(LONGEST_LINE + 1):
         if len(line) > LONGEST_LINE:
             raise ValueError(f"a line of more than {LONGEST_LINE:,} characters")
+        if "\0" in line:
+            raise ValueError("a NUL character in a line")
         yield line
 
 
