@@ -42,10 +42,20 @@ def unguarded(cell: str) -> str:
 
 def write_rows(file: TextIO, rows: Iterable[Iterable[object]]) -> None:
     """Write rows into an open CSV file; None is an empty cell."""
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(_Lines(file), lineterminator="\r\n")
     writer.writerows(
         [guarded(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
     )
+
+
+class _Lines:
+    """A file whose rows end in a line feed; Python quotes only what its own line ends have."""
+
+    def __init__(self, file: TextIO):
+        self.file = file
+
+    def write(self, row: str) -> None:
+        self.file.write(row.removesuffix("\r\n") + "\n")
 
 
 def read_cells(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:

@@ -668,7 +668,7 @@ def test_channels_of_two_voices_are_judged_each_and_told(in_audio_workspace, tmp
     soundfile.write(path, np.stack([real, 3 * fake], axis=1), 16000)
     soundfile.write(one, np.stack([real, 0.7 * real], axis=1), 16000)
     (both,) = judged(capsys, str(path))
-    assert both["note"] == "2 channels that differ; --channel 1 judges one"
+    assert both["note"] == "2 channels that differ: --channel 1 judges one"
     assert (both["verdict"], both["confidence"]) == ("UNCERTAIN", None)
     assert both["warning"] == "channel 1 is REAL, channel 2 is FAKE"
     scores, windows = [], []

@@ -172,7 +172,7 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
     try:
         if is_file(table) and not table.stat().st_size:
             return
-        with open_text(table, "A protocol", "utf-8-sig", newline=None) as file:
+        with open_text(table, "A protocol", "utf-8-sig") as file:
             yield from enumerate(atomic_files.read_lines(file), start=1)
     except (OSError, ValueError) as error:
         raise UserError(

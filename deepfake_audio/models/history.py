@@ -11,7 +11,7 @@ from deepfake_audio.models.run_folder import LARGEST_NUMBER, Run
 from deepfake_audio.system.atomic_files import open_table, open_text, read_lines, replacing
 
 MAX_COLUMNS = 20
-NO_NUMBERS = ("nan", "inf", "-inf")  # that a loss may be
+NO_NUMBER = "nan"  # a loss may be
 HISTORY_COLUMNS = frozenset({"epoch", "loss", "accuracy", "val_loss", "val_accuracy"})
 
 
@@ -54,7 +54,7 @@ def read_history(run: Run) -> list[dict[str, float]]:
 
 def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:
     values = {
-        name: float(text) if text in NO_NUMBERS else to_number(text) for name, text in row.items()
+        name: float(text) if text == NO_NUMBER else to_number(text) for name, text in row.items()
     }
     values["epoch"] = int(row["epoch"])
     if any(abs(value) > LARGEST_NUMBER for value in values.values()):  # a loss may be no number
