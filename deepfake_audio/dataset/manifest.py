@@ -146,8 +146,8 @@ def read_records(folder: Path, remedy: str = "Name one that does") -> list[Image
         )
     records = read_manifest(manifest) if is_file(manifest) else list_images(folder)
     if not records:
-        audio = find_files(folder, set(AUDIO_SUFFIXES))
-        remedy = f" prepare.py makes images of audio, such as {audio[0]}." if audio else ""
+        audio = next(find_files(folder, set(AUDIO_SUFFIXES)), None)
+        remedy = f" prepare.py makes images of audio, such as {audio}." if audio else ""
         raise UserError(
             "A data folder holds images in train/fake, train/real, val/fake and so on. "
             f"Received: none in {folder}.{remedy}"

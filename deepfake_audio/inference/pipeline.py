@@ -199,20 +199,24 @@ class Reader:
     def _waits(self, name: str) -> bool:
         return self.done is None or not self.done.take(name)
 
-    def _in_folder(self, name: str) -> list[str]:
-        """List a folder's sound, or where a run takes images or there is no sound, its images."""
-        others: Counter[str] = Counter()
-        found = find_files(Path(name), IMAGE_SUFFIXES | set(AUDIO_SUFFIXES), others)
+    def _in_folder(self, name: str) -> Iterator[str]:
+        """Yield a folder's sound, or where a run takes images or there is no sound, its images."""
+        folder, others, taken = Path(name), Counter(), False
+        of_sound = self.images_from_audio and any(
+            path.suffix.lower() in AUDIO_SUFFIXES for path in find_files(folder, AUDIO_SUFFIXES)
+        )
+        for path in find_files(folder, IMAGE_SUFFIXES | set(AUDIO_SUFFIXES), others):
+            suffix = path.suffix.lower()
+            if is_timeline(path):
+                continue
+            if of_sound and suffix in IMAGE_SUFFIXES:
+                others[suffix] += 1
+                continue
+            taken = True
+            yield str(path)
         self.passed_over += Counter({s: count for s, count in others.items() if s not in NO_SOUND})
-        found = [path for path in found if not is_timeline(path)]
-        pictures = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
-        sounds = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
-        if self.images_from_audio and sounds:
-            self.passed_over.update(path.suffix.lower() for path in pictures)
-            found = [path for path in found if path.suffix.lower() not in IMAGE_SUFFIXES]
-        if not found:
+        if not taken:
             self.fail(name, f"A folder must hold audio or images. Received: {name}.")
-        return list(map(str, found))
 
     def fail(self, name: str, error: str) -> None:
         report(error)
@@ -354,4 +358,4 @@ def channel_note(recording: Recording) -> str:
     """Return what to know of a recording whose channels are not of one sound."""
     if not recording.channels_differ:
         return ""
-    return f"{recording.channels} channels that differ; --channel 1 judges one"
+    return f"{recording.channels} channels that differ: --channel 1 judges one"

@@ -24,6 +24,7 @@ LOCK = "lock"  # in a partial folder, held by the process that fills it
 # A pipe in the place of a file must not make this process wait for its other end.
 NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+FOLDER_MARK = "\0"  # behind a folder's name; it sorts a before a.wav, as paths do
 
 
 @contextmanager
@@ -355,31 +356,47 @@ def _kind(mode: int) -> str:
 
 def find_files(
     folder: Path, suffixes: Collection[str], others: Counter[str] | None = None
-) -> list[Path]:
-    """List what lies below a folder with one of the suffixes, by name, without hidden files.
+) -> Iterator[Path]:
+    """Yield what lies below a folder with one of the suffixes, by path, without hidden files.
+
+    The names of one folder at a time are in memory, and those of the folders that it is in.
 
     Links to files are taken, links to folders are not entered. What is no file, and folders that
     can't be entered, are listed too: whoever reads them says what is wrong with them. `others`
     counts what has other suffixes.
     """
-    found: list[Path] = []
-    pending = [folder]
+    pending = [(folder, [FOLDER_MARK])]
     while pending:
-        parent = pending.pop()
+        parent, names = pending[-1]
+        if not names:
+            pending.pop()
+            continue
+        name = names.pop()
+        path = parent / name.removesuffix(FOLDER_MARK)
+        if not name.endswith(FOLDER_MARK):
+            yield path
+            continue
         try:
-            with os.scandir(parent) as entries:
-                visible = [entry for entry in entries if not entry.name.startswith(".")]
+            pending.append((path, _names_in(path, suffixes, others)))
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
-            found.append(parent)
-            continue
-        for entry in visible:
-            path = Path(parent, entry.name)
+            yield path
+
+
+def _names_in(folder: Path, suffixes: Collection[str], others: Counter[str] | None) -> list[str]:
+    """Return the names in a folder from last to first, marked where they are folders."""
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            suffix = Path(entry.name).suffix.lower()
+            is_linked_folder = entry.is_symlink() and is_folder(Path(entry))
             if entry.is_dir(follow_symlinks=False):
-                pending.append(path)
-            elif path.suffix.lower() in suffixes and not is_folder(path):
-                found.append(path)
+                names.append(entry.name + FOLDER_MARK)
+            elif suffix in suffixes and not is_linked_folder:
+                names.append(entry.name)
             elif others is not None:
-                others["linked folders" if is_folder(path) else path.suffix.lower()] += 1
-    return sorted(found)
+                others["linked folders" if is_linked_folder else suffix] += 1
+    return sorted(names, reverse=True)
