@@ -37,7 +37,7 @@ from deepfake_audio.dataset.manifest import (
     data_folder,
     read_records,
 )
-from deepfake_audio.errors import UserError, one_line, report
+from deepfake_audio.errors import UserError, one_line, report_all, say
 from deepfake_audio.evaluation.metrics import equal_error_rate, score_figures
 from deepfake_audio.evaluation.summary import detection_costs
 from deepfake_audio.models import onnx_session, run_folder
@@ -66,10 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A wrong name is reported before the work begins.
     run_folder.new_run(args.name, data_folder(folder), "--name")
     for warning in drawn_otherwise(folder, settings, run):
-        print(f"Warning: {warning}", file=sys.stderr)
+        say(f"Warning: {one_line(warning)}", file=sys.stderr)
     data = check_images(read_records(folder, GIVE_DATA), settings.image)
-    for message in data.unreadable:
-        report(message)
+    report_all(data.unreadable)
     own = data_folder(Path(settings.data.folder)) == data_folder(folder)
     trained_on = own or data.fingerprint == record.data_fingerprint
     splits = ("val",) if trained_on else ("train", "val")
@@ -91,9 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     new = run_folder.copy_run(
         run, args.name, data_folder(folder), record.model_copy(update=changes)
     )
-    print(f"{len(files.scores):,} files of {folder}\n")
-    print(format_figures(files, {run.name: record.calibration, new.name: calibration}, settings))
-    print(f"\nKept in {new.folder}. Next: python evaluate.py --run {new.name} --data {folder}")
+    say(f"{len(files.scores):,} files of {one_line(folder)}\n")
+    say(format_figures(files, {run.name: record.calibration, new.name: calibration}, settings))
+    say("")
+    say(
+        one_line(f"Kept in {new.folder}. Next: python evaluate.py --run {new.name} --data {folder}")
+    )
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
 
 
@@ -147,7 +149,7 @@ def score_known(
                 f"for training and validation in {folder}. Add some; those for test stay out."
             )
         if count < FEW_FILES:
-            print(
+            say(
                 f"Warning: {count} {label} files are few: what they say may be chance. "
                 f"From {FEW_FILES} on it holds better.",
                 file=sys.stderr,
@@ -166,7 +168,7 @@ def allowing(record: run_folder.RunRecord, scores: np.ndarray, share: float) -> 
         )
     calibration = allow_reals(record.calibration, scores, share)
     if calibration == record.calibration:
-        print(
+        say(
             f"Warning: at even odds no more than {share:.0%} of these files are called fake as it "
             "is: nothing moves.",
             file=sys.stderr,
@@ -184,7 +186,7 @@ def fit(files: onnx_session.FileScores, folder: Path) -> Calibration:
             f"{eer:.0%} on {folder}. Train on it: python train.py --from RUN data.folder={folder}"
         )
     if eer < EASY_EER:
-        print(
+        say(
             f"Warning: these fakes are easily told (EER {eer:.1%}): better ones may pass. --reals "
             "goes by the real files alone.",
             file=sys.stderr,

@@ -39,6 +39,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import SECTIONS_OF_USE, load_settings
 from deepfake_audio.config.schema import Settings
+from deepfake_audio.csv_files import to_number
 from deepfake_audio.dataset.manifest import (
     GIVE_DATA,
     MANIFEST,
@@ -48,7 +49,7 @@ from deepfake_audio.dataset.manifest import (
     read_origin,
     read_records,
 )
-from deepfake_audio.errors import UserError, counted, one_line, report
+from deepfake_audio.errors import UserError, counted, one_line, report_all, say
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.evaluation.figures import TITLES, draw_history, draw_scores
 from deepfake_audio.evaluation.html_report import report_content, write_report
@@ -128,7 +129,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--keys", metavar="FILE", help="what the scored files are")
     parser.add_argument("--subset", help="of ASVspoof 2021's keys: eval, progress, hidden or all")
     parser.add_argument(
-        "--missing", metavar="SCORE", type=float, help="of files without one (default: refused)"
+        "--missing", metavar="SCORE", type=to_number, help="of files without one (default: refused)"
     )
     parser.add_argument("--asv", metavar="FILE", help="speaker verification scores, for t-DCF")
     parser.add_argument(
@@ -166,8 +167,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
         output, stays = choose_output(args.out, usual, origin, inputs)
     check_results(output, inputs | {"data": str(origin)})
     data = check_images(read_records(origin, GIVE_DATA), settings.image)
-    for message in data.unreadable:
-        report(message)
+    report_all(data.unreadable)
     if not data.records:
         raise UserError(f"At least one image must be readable. Received: none in {origin}.")
     files = score_splits(run, settings, data.records)
@@ -412,9 +412,9 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
         split: evaluate_scores(table, settings.evaluate, settings.predict, subject.asv)
         for split, table in both.items()
     }
-    print(f"{subject.title}{made_of(subject.record)}, on {subject.origin}")
+    say(one_line(f"{subject.title}{made_of(subject.record)}, on {subject.origin}"))
     if figures:
-        print(f"\n{format_results(figures)}")
+        say(f"\n{format_results(figures)}")
     single = [
         one_class_line(table, NAMES[split], settings.predict.prior_fake)
         for split, table in tables.items()
@@ -422,11 +422,11 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
     ]
     subject = replace(subject, warnings=[*subject.warnings, *single])
     for warning in subject.warnings:
-        print(f"\nWarning: {warning}")
+        say(f"\nWarning: {one_line(warning)}")
     written = write_results(subject, tables, figures)
     if subject.stays:
-        print(f"\n{subject.stays}")
-    print(f"\nWritten to {subject.output}: {', '.join(written)}")
+        say(f"\n{one_line(subject.stays)}")
+    say(f"\nWritten to {one_line(subject.output)}: {', '.join(written)}")
 
 
 def made_of(record: run_folder.RunRecord | None) -> str:
@@ -488,10 +488,10 @@ def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
         )
     result, doubt, matched = compare_tables(*tables, settings[0].evaluate, settings[0].predict)
     split = ALL if len(set(tables[0].split.tolist())) > 1 else tables[0].split[0]
-    print(f"{files_of(len(tables[0]), NAMES[split])}, matched by {matched}\n")
-    print(format_comparison(result))
+    say(f"{files_of(len(tables[0]), NAMES[split])}, matched by {matched}\n")
+    say(format_comparison(result))
     if doubt:
-        print(f"\nWarning: {doubt}")
+        say(f"\nWarning: {doubt}")
     return EXIT_OK
 
 

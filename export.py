@@ -27,7 +27,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import GIVE_DATA, check_classes, check_images, read_records
-from deepfake_audio.errors import report
+from deepfake_audio.errors import one_line, report_all, say
 from deepfake_audio.evaluation.metrics import equal_error_rate
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models import onnx_session, run_folder
@@ -53,8 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_replaceable(path, b"TFL3", at=4)
     folder = Path(args.data or settings.data.folder)
     data = check_images(read_records(folder, GIVE_DATA), settings.image)
-    for message in data.unreadable:
-        report(message)
+    report_all(data.unreadable)
     records = data.records
     check_classes(records, ("train", "val"), folder)
     model = network_with(run.keras_model, settings)
@@ -76,9 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     scores = score_parts(scorers, image_parts(validation, settings, PART_IMAGES))
     sizes = {"Keras": run.keras_model, "ONNX": run.onnx_model, **paths}
     is_real = np.array([r.class_index for r in validation])
-    print(f"Run {run.name}, {len(validation):,} validation images of {folder}\n")
-    print(format_table(scores, sizes, is_real, record.calibration, settings.predict.prior_fake))
-    print(f"\nWritten to {run.folder}: {', '.join(path.name for path in paths.values())}")
+    say(f"Run {run.name}, {len(validation):,} validation images of {one_line(folder)}\n")
+    say(format_table(scores, sizes, is_real, record.calibration, settings.predict.prior_fake))
+    say(f"\nWritten to {one_line(run.folder)}: {', '.join(path.name for path in paths.values())}")
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
 
 

@@ -47,7 +47,7 @@ from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.corpora.layouts import known_layouts
 from deepfake_audio.corpora.reading import CORPORA, Clip, detect_corpus, read_corpus
 from deepfake_audio.csv_files import write_rows
-from deepfake_audio.errors import UserError, report
+from deepfake_audio.errors import UserError, one_line, report, report_all, say
 from deepfake_audio.system.atomic_files import new_folder, open_table, unwritable
 from deepfake_audio.system.stderr import libraries_quiet
 from deepfake_audio.vocoders.external import Program, read_programs, run_program
@@ -112,9 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("copies", len(copies), len(reals) * (len(args.programs) + len(args.kinds))),
     )
     if left_out:
-        print(f"Left out: {left_out}, named above")
+        say(f"Left out: {left_out}, named above")
     name = shlex.quote(f"{out.name}-images")
-    print(f"Next: python prepare.py {shlex.quote(str(out))} --name {name}")
+    say(one_line(f"Next: python prepare.py {shlex.quote(str(out))} --name {name}"))
     return EXIT_SOME_FAILED if left_out else EXIT_OK
 
 
@@ -171,7 +171,8 @@ def read_clips(root: Path, corpus_name: str | None, whole: bool) -> list[Clip]:
     name = corpus_name or detect_corpus(root)
     corpus = read_corpus(root, name, "all" if name.startswith("asvspoof2021") else None)
     if corpus.missing:
-        print(f"{len(corpus.missing):,} files are listed but not there: {corpus.missing[0]}, ...")
+        first = one_line(corpus.missing[0])
+        say(f"{len(corpus.missing):,} files are listed but not there: {first}, ...")
     for name in corpus.unreadable:
         report(f"A folder must be readable. Received: {name}. What it holds is left out.")
     return corpus.clips
@@ -217,8 +218,7 @@ def write_originals(clips: Sequence[Clip], folder: Path, place: str) -> list[Sai
         else:
             write_sound(folder / name, even_level(sound))
             written.append(Said(name, clip, name if clip.speaker else clip.group or name))
-    for error in errors:
-        report(error)
+    report_all(errors)
     return written
 
 
@@ -286,7 +286,7 @@ def write_copies(
         sound = say_again(vocoder, read_sound(folder / real.name))
         write_sound(folder / name, even_level(sound))
         copies.append(copy_of(real, name, kind))
-    print(f"{kind:18} spectral loss {losses[0]:.2f} at first, {losses[-50:].mean():.2f} at last")
+    say(f"{kind:18} spectral loss {losses[0]:.2f} at first, {losses[-50:].mean():.2f} at last")
     return copies
 
 
@@ -304,9 +304,9 @@ def write_copies_by(program: Program, reals: Sequence[Said], folder: Path) -> li
         for real in reals:
             original = Path(work, "input", Path(real.name).name).with_suffix(".wav")
             write_sound(original, read_sound(folder / real.name, "int16"))
-        print(f"{program.name} is at work", flush=True)
+        say(f"{one_line(program.name)} is at work")
         made = run_program(program, Path(work))
-        for real in tqdm(reals, desc=f"Copies by {program.name}", unit=" files"):
+        for real in tqdm(reals, desc=f"Copies by {one_line(program.name)}", unit=" files"):
             name = f"fake/{program.name}/{Path(real.name).name}"
             try:
                 sound = read_copy(only_copy(made, real, program), folder / real.name)
@@ -315,8 +315,7 @@ def write_copies_by(program: Program, reals: Sequence[Said], folder: Path) -> li
             else:
                 write_sound(folder / name, sound)
                 copies.append(copy_of(real, name, program.name))
-    for error in errors:
-        report(error)
+    report_all(errors)
     if not copies:
         raise UserError(
             f"At least one copy must be usable. Received: none of {len(reals):,} by "
@@ -367,7 +366,7 @@ def write_table(files: Iterable[Said], corpus: str, path: Path) -> None:
 
 def print_made(reals: int, copies: int, others: int, out: Path) -> None:
     rest = f" and {others:,} others" if others else ""
-    print(f"Made: {reals:,} real files and {copies:,} copies{rest} in {out}")
+    say(f"Made: {reals:,} real files and {copies:,} copies{rest} in {one_line(out)}")
 
 
 def count_left_out(*counts: tuple[str, int, int]) -> str:

@@ -38,7 +38,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import AudioSettings, PredictSettings, Settings
-from deepfake_audio.errors import OutputError, UserError, counted, one_line
+from deepfake_audio.errors import OutputError, UserError, counted, one_line, say
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.pipeline import (
     STANDARD_INPUT,
@@ -84,14 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             judged = judge(source, record.calibration, settings.predict)
             if not is_known:
-                print(who_judges(run, settings), file=sys.stderr)
+                say(who_judges(run, settings), file=sys.stderr)
                 is_known = True
             line = timeline_of(source, record.calibration, settings)
             judged |= {"frame_rate_hz": frame_rate_hz(source, settings.audio), "run": run.name}
             echo = "" if source.warning else echo_note(source, settings.predict)
             notes = filter(None, [source.note, echo, passage_note(line, judged)])
             judged["note"] = "; ".join(notes)
-            print(to_json(judged) if args.json else format_verdict(judged), flush=True)
+            say(to_json(judged) if args.json else format_verdict(judged))
             if args.timeline and line:
                 write_timeline(source, line, args.channel, quiet=args.json)
             keep(judged)
@@ -123,7 +123,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument(
         "--csv", metavar="FILE",
-        help="also write the verdicts as a table; cut off, the same command goes on where it was",
+        help="also write the verdicts as a UTF-8 table; cut off, the same command goes on there",
     )  # fmt: skip
     parser.add_argument(
         "--workers", metavar="N", type=int, default=1,
@@ -169,14 +169,14 @@ def kept_table(
     try:
         with growing_table(path, identity) as (done, add):
             if done:
-                print(f"Judged already: {counted(len(done), 'file')}.", file=sys.stderr)
+                say(f"Judged already: {counted(len(done), 'file')}.", file=sys.stderr)
             yield done, add
     except BaseException as error:
         kept = unfinished(path, identity)
         ended = isinstance(error, OutputError) or not isinstance(error, UserError)
         if ended and is_file(kept):
             told = f"What was judged is in {one_line(kept)}; the same command goes on."
-            print(told, file=sys.stderr)
+            say(told, file=sys.stderr)
         raise
 
 
@@ -208,11 +208,11 @@ def tell_whole(reader: Reader, said: Counter[str]) -> None:
     """
     if said.total() > 1:
         verdicts = ", ".join(f"{said[name]:,} {name}" for name in VERDICTS if said[name])
-        print(f"{counted(said.total(), 'file')}: {verdicts}.", file=sys.stderr)
+        say(f"{counted(said.total(), 'file')}: {verdicts}.", file=sys.stderr)
     if reader.passed_over:
-        print(passed_over_line(reader.passed_over), file=sys.stderr)
+        say(passed_over_line(reader.passed_over), file=sys.stderr)
     if reader.failed:
-        print(f"{counted(len(reader.failed), 'file')} could not be judged.", file=sys.stderr)
+        say(f"{counted(len(reader.failed), 'file')} could not be judged.", file=sys.stderr)
 
 
 def who_judges(run: run_folder.Run, settings: Settings) -> str:
@@ -397,8 +397,8 @@ def write_timeline(
     envelopes = [source.envelopes[window] for window in source.in_time()]
     paths = timelines.write_timeline(TIMELINES / stem, source.name, line, envelopes, why, known)
     if not quiet:
-        print(timelines.format_passages(line.passages))
-        print(f"Written: {one_line(paths)}")
+        say(timelines.format_passages(line.passages))
+        say(f"Written: {one_line(paths)}")
 
 
 def plain_name(name: str) -> str:

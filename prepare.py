@@ -59,7 +59,7 @@ from deepfake_audio.dataset.rendering import (
     make_job,
     make_jobs,
 )
-from deepfake_audio.errors import UserError, counted, one_line
+from deepfake_audio.errors import UserError, counted, one_line, say
 from deepfake_audio.system.atomic_files import (
     check_replaceable,
     is_file,
@@ -133,9 +133,9 @@ def fill(
     with replacing(folder / "report.txt") as partial:
         whole = "\n".join([text, *whole_lists(lists)]) + "\n"
         partial.write_text(whole, encoding="utf-8", errors="backslashreplace")
-    print(text)
+    say(text)
     drawn = {(job.split, job.clip.label) for job in jobs if "error" not in entries[job.stem]}
-    print(f"Next: {next_command(folder, settings, config, drawn)}")
+    say(one_line(f"Next: {next_command(folder, settings, config, drawn)}"))
     incomplete = failed or contradictory or corpus.missing or corpus.unreadable
     return EXIT_SOME_FAILED if incomplete else EXIT_OK
 
@@ -347,7 +347,10 @@ def make_report(
             f"{folder / 'errors.csv'} gives the reasons."
         )
     subset = f", subset {corpus.subset}" if corpus.subset else ""
-    lines = [f"\nCorpus: {corpus.name}{subset}: {counted(len(drawn), 'file')} in {folder}", ""]
+    lines = [
+        f"\nCorpus: {corpus.name}{subset}: {counted(len(drawn), 'file')} in {one_line(folder)}",
+        "",
+    ]
     records = read_records(folder)
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
     if not any(job.clip.speaker for job in jobs):

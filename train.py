@@ -43,7 +43,7 @@ from deepfake_audio.dataset.manifest import (
     speaker_warnings,
     summarise,
 )
-from deepfake_audio.errors import UserError, one_line, report
+from deepfake_audio.errors import UserError, one_line, report, report_all, say
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.features.image_files import ImageCache, read_image
 from deepfake_audio.features.spectrogram import row_frequencies_hz
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if changed:
         report(f"Images must stay as they are. Received: {min(changed)} changed. Train again.")
     if not ended:
-        print(f"Go on with: python train.py --resume --run {run.name}")
+        say(f"Go on with: python train.py --resume --run {run.name}")
         return EXIT_INTERRUPTED
     return EXIT_SOME_FAILED if data.unreadable or changed else EXIT_OK
 
@@ -168,16 +168,15 @@ def load_data(settings: Settings, remedy: str = "Put it back") -> DataCheck:
     records = read_records(folder, remedy)
     check_classes(records, ("train", "val"), folder)
     data = check_images(records, settings.image)
-    for message in data.unreadable:
-        report(message)
+    report_all(data.unreadable)
     check_classes(data.records, ("train", "val"), folder)
-    print(f"Data: {folder}\n{summarise(data.records)}")
+    say(f"Data: {one_line(folder)}\n{summarise(data.records)}")
     for warning in speaker_warnings(data.records):
-        print(f"Warning: {warning}", file=sys.stderr)
+        say(f"Warning: {one_line(warning)}", file=sys.stderr)
     if data.unreadable:
-        print(f"Left out: {len(data.unreadable)} images that can't be read")
+        say(f"Left out: {len(data.unreadable)} images that can't be read")
     if data.repeated:
-        print(
+        say(
             f"Left out: {len(data.repeated)} images whose bytes stand in a later split too, "
             f"such as {one_line(data.repeated[0])}"
         )
@@ -202,9 +201,9 @@ def warn_of_leaks(run: run_folder.Run, settings: Settings, records: Sequence[Ima
     seen = {(r.audio, r.label) for r in read_records(folder) if r.split == "train" and r.audio}
     both = sorted(kept & seen)
     if both:
-        print(
+        say(
             f"Warning: {run.name} was trained on {len(both):,} files that are kept for validation "
-            f"or test here, such as {both[0][0]}: error rates on them are too good.",
+            f"or test here, such as {one_line(both[0][0])}: error rates on them are too good.",
             file=sys.stderr,
         )
 
@@ -416,16 +415,16 @@ def put_to_use(
     calibration = Calibration(*fit_calibration(results["val"].is_real, results["val"].scores))
     ended = dict(ended, calibration=calibration)
     run_folder.put_in_force(run, run_folder.read_record(run).model_copy(update=ended), settings)
-    print(f"\n{heading}")
+    say(f"\n{heading}")
     prior_fake = settings.predict.prior_fake
     for split, result in results.items():
         called_real = calibration.llr(result.scores) > decision_threshold(prior_fake)
         right = np.mean(called_real == result.is_real)
         eer = metrics.equal_error_rate(result.is_real, result.scores).rate
-        print(f"  {split:6} accuracy {right:6.1%}   EER {eer:6.1%}   files {len(called_real):,}")
+        say(f"  {split:6} accuracy {right:6.1%}   EER {eer:6.1%}   files {len(called_real):,}")
     if calibration.says_nothing:
-        print(f"Warning: {NOTHING_LEARNT}. predict.py will answer UNCERTAIN.", file=sys.stderr)
-    print(f"Kept in {run.folder}{os.sep}. Next: python evaluate.py --run {run.name}")
+        say(f"Warning: {NOTHING_LEARNT}. predict.py will answer UNCERTAIN.", file=sys.stderr)
+    say(f"Kept in {one_line(run.folder)}{os.sep}. Next: python evaluate.py --run {run.name}")
 
 
 def network_with(weights: Path, settings: Settings):

@@ -1,9 +1,13 @@
 """The one error that is the user's to mend, and the wrapper that prints it on one line."""
 
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+MOST_REPORTED = 20  # errors of a list
 
 
 class UserError(Exception):
@@ -51,3 +55,23 @@ def counted(count: int, thing: str) -> str:
 def report(error: object) -> None:
     """Print `error` on one line of standard error."""
     print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+
+
+def say(text: object, file: TextIO | None = None) -> None:
+    """Print lines of text; what would move a terminal's cursor or turn its text is escaped."""
+    lines = "\n".join(map(one_line, str(text).split("\n")))
+    print(lines, file=file or sys.stdout, flush=True)
+
+
+def report_all(messages: Sequence[object]) -> None:
+    """Report the first errors of a list; a longer one goes into a temporary file as a whole."""
+    for message in messages[:MOST_REPORTED]:
+        report(message)
+    more = len(messages) - MOST_REPORTED
+    if more <= 0:
+        return
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="errors-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as whole:
+        whole.writelines(f"{one_line(message)}\n" for message in messages)
+    report(f"{counted(more, 'more error')}; {whole.name} has all of them.")
