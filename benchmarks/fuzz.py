@@ -132,6 +132,16 @@ def fuzz_weights(path: Path) -> object:
     return [weights.tobytes() for weights in network.get_weights()]
 
 
+def fuzz_hdf5(path: Path) -> object:
+    """Read changed HDF5 in an archive that is whole, or its checksum would hide every change."""
+    archive = path.with_name("model.keras")
+    archive.write_bytes(keras_archive(path.read_bytes()))
+    try:
+        return fuzz_weights(archive)
+    finally:
+        archive.unlink()
+
+
 @cache
 def small_network():
     from model import build_model
@@ -223,20 +233,27 @@ def audio_settings_seed() -> str:
 
 def weights_seeds() -> list[tuple[str, bytes]]:
     """Return weights as train.py writes them, stored, and as combine.py does, compressed."""
+    weights = hdf5_seed()
+    compressions = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return [("model.keras", keras_archive(weights, each)) for each in compressions]
+
+
+def hdf5_seed() -> bytes:
     weights = io.BytesIO()
     with h5py.File(weights, "w") as file:
         for layer, shapes in WEIGHT_SHAPES.items():
             for number, shape in enumerate(shapes):
                 file[f"layers/{layer}/vars/{number}"] = np.ones(shape, np.float32)
-    members = {"metadata.json": b"{}", "config.json": b"{}", "model.weights.h5": weights.getvalue()}
-    seeds = []
-    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w", compression) as archive:
-            for name, member in members.items():
-                archive.writestr(name, member)
-        seeds.append(("model.keras", content.getvalue()))
-    return seeds
+    return weights.getvalue()
+
+
+def keras_archive(weights: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+    content = io.BytesIO()
+    members = {"metadata.json": b"{}", "config.json": b"{}", "model.weights.h5": weights}
+    with zipfile.ZipFile(content, "w", compression) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
 
 
 def model_seeds() -> list[tuple[str, bytes]]:
@@ -298,6 +315,7 @@ TARGETS: dict[str, tuple[Callable[[Path], object], list[tuple[str, bytes]]]] = {
     "journal": (fuzz_journal, text_seeds(JOURNAL, journal_seed())),
     "audio.yaml": (fuzz_audio_settings, text_seeds(AUDIO_SETTINGS, audio_settings_seed())),
     "weights": (fuzz_weights, weights_seeds()),
+    "hdf5": (fuzz_hdf5, [("weights.h5", hdf5_seed())]),
     "settings": (fuzz_settings, [("mine.yaml", (ROOT / "config.yaml").read_bytes())]),
     "model": (fuzz_model, model_seeds()),
     "record": (fuzz_record, [("run.json", record_seed())]),

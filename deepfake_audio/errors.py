@@ -1,5 +1,6 @@
 """The one error that is the user's to mend, and the wrapper that prints it on one line."""
 
+import errno
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 MOST_REPORTED = 20  # errors of a list
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):

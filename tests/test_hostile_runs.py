@@ -242,8 +242,13 @@ def test_keras_files_are_read_for_their_weights_alone(stranger):
         {"shape": (3, 3, 1, 4), "dtype": "c8"},
         {"shape": (3, 3, 1, 4), "dtype": h5py.string_dtype()},
         {"shape": (3, 3, 1, 4), "dtype": "f4", "external": [("/etc/passwd", 0, 144)]},
+        {
+            "data": np.ones((3, 3, 1, 4), "f4"),
+            "maxshape": (None,) * 4,
+            "chunks": (4096, 16, 16, 16),
+        },
     ],
-    ids=["huge", "complex", "text", "elsewhere"],
+    ids=["huge", "complex", "text", "elsewhere", "huge pieces"],
 )
 def test_weights_that_are_none_of_ours_are_not_read(made, stranger):
     settings = read_settings(stranger.config)
@@ -261,6 +266,48 @@ def test_weights_that_are_none_of_ours_are_not_read(made, stranger):
     with pytest.raises(UserError, match=r"^Weights must be those of the run's own settings"):
         load_weights(model, Path("forged.keras"), LIMITS)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
+
+
+def damage(content: bytes, central: int, local: int, form: str, *values: int) -> bytes:
+    """Change a number in both headers of the last member; a position below 0 leaves it."""
+    places = ((content.rindex(b"PK\1\2"), central), (content.rindex(b"PK\3\4"), local))
+    for start, position in places:
+        if position >= 0:
+            content = hostile.patched(content, start + position, form, *values)
+    return content
+
+
+@pytest.mark.parametrize(
+    ("compression", "changes"),
+    [
+        (zipfile.ZIP_BZIP2, ()),
+        (zipfile.ZIP_LZMA, ()),
+        (zipfile.ZIP_STORED, (10, 8, "<H", 99)),  # an unknown compression
+        (zipfile.ZIP_STORED, (8, 6, "<H", 1)),  # encrypted
+        (zipfile.ZIP_STORED, (16, 14, "<I", 0)),  # a checksum that is wrong
+        (zipfile.ZIP_STORED, (24, -1, "<I", 100_000_000)),  # longer than the file
+        (zipfile.ZIP_STORED, (20, -1, "<II", 100_000_000, 100_000_000)),
+        (zipfile.ZIP_DEFLATED, (20, -1, "<I", 100)),  # ends before its data do
+        (zipfile.ZIP_DEFLATED, (24, -1, "<I", 100_000_000)),
+        (zipfile.ZIP_DEFLATED, (42, -1, "<I", 2**32 - 1)),  # begins behind the end
+    ],
+)
+def test_damaged_archives_of_weights_are_refused_on_one_line(compression, changes, stranger):
+    settings = read_settings(stranger.config)
+    model = build_model(settings.model, settings.image)
+    with zipfile.ZipFile(stranger.keras_model) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["model.weights.h5"] = members.pop("model.weights.h5")  # the last one
+    with zipfile.ZipFile("damaged.keras", "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    if changes:
+        path = Path("damaged.keras")
+        path.write_bytes(damage(path.read_bytes(), *changes))
+    with pytest.raises(
+        UserError, match=r"^Weights must be those.*damaged\.keras: .+\. Train again"
+    ):
+        load_weights(model, Path("damaged.keras"), LIMITS)
 
 
 def test_settings_of_a_run_can_not_ask_for_a_huge_network(stranger, capsys):

@@ -1,17 +1,15 @@
 """Wrap the main function of a script: exit codes, messages on one line, signals."""
 
-import errno
 import functools
 import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 
-from deepfake_audio.errors import UserError, report
+from deepfake_audio.errors import DISK_FULL, UserError, report
 from deepfake_audio.system.signals import interrupts_heard
 from deepfake_audio.system.stderr import keep_python_heard
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
