@@ -1,11 +1,23 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper
 
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import UserError
 from deepfake_audio.models import history, run_folder
 from deepfake_audio.models.calibration import Calibration
+
+MODEL = helper.make_model(
+    helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        "a network that only needs to be read",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 4])],
+    )
+).SerializeToString()
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +27,7 @@ def empty_folder(tmp_path, monkeypatch):
 
 def make_run(name: str | None = None, status: str = "finished", **changes) -> run_folder.Run:
     run = run_folder.create_run(name, load_settings(), "data-fingerprint", images_from_audio=True)
+    run.onnx_model.write_bytes(MODEL)
     changes = {"status": status, "best_epoch": 1, "calibration": Calibration(2.0, 0.5)} | changes
     run_folder.write_record(run, run_folder.read_record(run).model_copy(update=changes))
     return run
@@ -60,6 +73,85 @@ def test_without_a_name_the_newest_usable_run_is_taken():
     make_run("cut-off", status="training")
     assert run_folder.open_run(None)[0].name == "aaa"
     assert run_folder.open_run(None, resuming=True)[0].name == "cut-off"
+
+
+def cut_off(run: run_folder.Run) -> None:
+    run.record.write_text(run.record.read_text()[:-20])
+
+
+def folder_for_record(run: run_folder.Run) -> None:
+    run.record.unlink()
+    run.record.mkdir()
+
+
+def unreadable(run: run_folder.Run) -> None:
+    run.record.chmod(0)
+
+
+def no_entry(run: run_folder.Run) -> None:
+    run.folder.chmod(0)
+
+
+def changed(**values):
+    def change(run: run_folder.Run) -> None:
+        run.record.write_text(json.dumps(json.loads(run.record.read_text()) | values))
+
+    return change
+
+
+DAMAGES = {
+    "cut_off": cut_off,
+    "empty": lambda run: run.record.write_text(""),
+    "folder": folder_for_record,
+    "link_to_nothing": lambda run: (run.record.unlink(), run.record.symlink_to("gone")),
+    "unreadable": unreadable,
+    "no_entry": no_entry,
+    "binary": lambda run: run.record.write_bytes(bytes(range(256))),
+    "future_format": changed(format=2),
+    "no_number_for_a_date": changed(created=float("nan")),
+    "first_date": changed(created="0001-01-01T00:00:00+23:59", status="finished", seed=-1),
+    "no_model": lambda run: run.onnx_model.unlink(),
+    "model_cut_off": lambda run: run.onnx_model.write_bytes(MODEL[:-9]),
+    "model_of_another_run": changed(model_fingerprint="0" * 64),
+    "no_settings": lambda run: run.config.unlink(),
+    "settings_cut_off": lambda run: run.config.write_text(run.config.read_text()[:900]),
+    "settings_of_the_future": lambda run: run.config.write_text("later: {new: 1}\n"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_without_a_name_damaged_runs_are_skipped_with_one_line_each(damage, capsys):
+    if os.name != "posix" or (os.geteuid() == 0 and damage in ("unreadable", "no_entry")):
+        pytest.skip("permissions bind only other users")
+    make_run("good")
+    run = make_run("bad")
+    DAMAGES[damage](run)
+    Path("runs/notes.txt").touch()
+    Path("runs/empty").mkdir()
+    try:
+        assert run_folder.open_run(None, overrides=["predict.prior_fake=0.1"])[0].name == "good"
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("Warning: skipped the run runs/bad: ")
+        error_of(run_folder.open_run, "bad")
+        assert not capsys.readouterr().err
+    finally:
+        run.folder.chmod(0o700)
+
+
+def test_where_every_run_is_damaged_the_shipped_one_or_the_remedy_is_left(capsys):
+    for name in ("one", "two"):
+        cut_off(make_run(name))
+    assert error_of(run_folder.open_run, None).startswith("A trained run is needed.")
+    assert len(capsys.readouterr().err.splitlines()) == 2
+    assert run_folder.open_run(None, or_pretrained=True)[0].folder == run_folder.PRETRAINED
+
+
+def test_a_wrong_override_is_not_taken_for_a_damaged_run(capsys):
+    make_run("good")
+    assert "predict.prior_fake" in error_of(
+        run_folder.open_run, None, overrides=["predict.prior_fake=9"]
+    )
+    assert not capsys.readouterr().err
 
 
 def test_a_name_is_taken_once():
@@ -156,5 +248,5 @@ def test_records_whose_numbers_and_times_can_not_be_compared_are_told(changes):
     make_run("first")
     other = make_run("other")
     other.record.write_text(json.dumps(json.loads(other.record.read_text()) | changes))
-    error = error_of(run_folder.open_run, None, resuming=True)
+    error = error_of(run_folder.open_run, "other", resuming=True)
     assert error.startswith("run.json must be as train.py wrote it. Received: runs/other")

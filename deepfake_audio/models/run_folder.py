@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -28,6 +29,7 @@ from deepfake_audio.config.schema import MAX_EPOCHS, MAX_VIEWS, LimitSettings, S
 from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import OutputError, UserError, one_line
 from deepfake_audio.models.calibration import Calibration
+from deepfake_audio.models.onnx_check import check_graph
 from deepfake_audio.models.onnx_session import read_model
 from deepfake_audio.system.atomic_files import (
     copy_file,
@@ -315,7 +317,7 @@ def open_run(
     """Find a run and read its record and settings.
 
     Args:
-        name: a folder below runs/, or a path; None takes the newest that can be used.
+        name: a folder below runs/, or a path; None takes the newest, and warns of damaged ones.
         resuming: ask for one whose training has not ended, instead of one with a model.
         overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
         or_pretrained: where runs/ has none that can be used, take the one that is shipped.
@@ -323,17 +325,25 @@ def open_run(
     Raises:
         UserError: there is no such run, it can't be used that way, or its files are damaged.
     """
-    if name is None:
-        run = _newest(resuming) or (Run(PRETRAINED) if or_pretrained else None)
-    else:
-        places = (
-            RUNS / name,
-            Path(name),
-            ROOT / name,
-        )  # the last for the shipped one, from anywhere
-        run = Run(next(filter(is_folder, places), Path(name)))
-    if run is None:
-        raise _none_usable(resuming)
+    if name is not None:
+        places = (RUNS / name, Path(name), ROOT / name)  # the last for the shipped one
+        return _open(Run(next(filter(is_folder, places), Path(name))), resuming, overrides)
+    for run in _newest_first(resuming):
+        try:
+            opened = _open(run, resuming)
+        except UserError as error:
+            _warn_of_damage(run, error)
+        else:
+            return (*opened[:2], read_settings(run.config, overrides)) if overrides else opened
+    if or_pretrained:
+        return _open(Run(PRETRAINED), resuming, overrides)
+    raise _none_usable(resuming)
+
+
+def _open(
+    run: Run, resuming: bool, overrides: Sequence[str] = ()
+) -> tuple[Run, RunRecord, Settings]:
+    """Read a run's record and settings, as `open_run`."""
     if not is_file(run.record):
         raise UserError(f"A run folder holds run.json. Received: {run.folder}. {_known_runs()}")
     record = read_record(run)
@@ -358,6 +368,8 @@ def open_run(
 
 def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bool) -> None:
     """Raise a `UserError` if the files of a run folder come from different runs."""
+    if with_model and not record.model_fingerprint:
+        check_graph(read_model(run.onnx_model, settings.limits), str(run.onnx_model))
     if record.settings_fingerprint not in (None, fingerprint_settings(settings)):
         other = "config.yaml has other audio, image or model settings than it was trained with"
     elif (
@@ -404,15 +416,24 @@ def put_in_force(run: Run, record: RunRecord, settings: Settings) -> None:
         raise unwritable(run.onnx_model, error) from None
 
 
-def _newest(resuming: bool) -> Run | None:
+def _newest_first(resuming: bool) -> list[Run]:
+    """Return the runs whose record can be read and says that they can be used, newest first."""
     wanted = ("training", "interrupted") if resuming else ("interrupted", "finished")
-    runs = [Run(RUNS / name) for name in _names()]
-    dated = [
-        (record.created, run.name, run)
-        for run in runs
-        if (record := read_record(run)).status in wanted and not (resuming and record.parts)
-    ]
-    return max(dated)[2] if dated else None
+    dated = []
+    for run in (Run(RUNS / name) for name in _names()):
+        try:
+            record = read_record(run)
+        except UserError as error:
+            _warn_of_damage(run, error)
+            continue
+        if record.status in wanted and not (resuming and record.parts):
+            dated.append((record.created, run.name, run))
+    return [run for *_, run in sorted(dated, reverse=True)]
+
+
+def _warn_of_damage(run: Run, error: UserError) -> None:
+    warning = f"Warning: skipped the run {run.folder}: {error} Repair it, or delete the folder."
+    print(one_line(warning), file=sys.stderr)
 
 
 def _none_usable(resuming: bool) -> UserError:
@@ -433,9 +454,9 @@ def _known_runs() -> str:
 
 def _names() -> list[str]:
     try:
-        return sorted(
-            path.parent.name for path in RUNS.glob("[!.]*/run.json") if path.parent.name[0] != "."
-        )
+        folders = filter(is_folder, RUNS.glob("[!.]*"))
+        runs = (f for f in folders if os.path.lexists(f / "run.json") or not os.access(f, os.X_OK))
+        return sorted(run.name for run in runs)
     except OSError as error:
         raise UserError(f"runs/ must be readable. Received: {error.strerror}.") from None
 
