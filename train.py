@@ -214,7 +214,7 @@ def fit(run: run_folder.Run, settings: Settings, records: Sequence[ImageRecord])
         import keras
         import tensorflow as tf
 
-        from deepfake_audio.training.callbacks import restore_backup
+        from deepfake_audio.training.callbacks import TrainingEndedError, restore_backup
 
     train = settings.train
     keras.utils.set_random_seed(train.seed)
@@ -234,8 +234,11 @@ def fit(run: run_folder.Run, settings: Settings, records: Sequence[ImageRecord])
             epochs=train.epochs,
             initial_epoch=restore_backup(run, model, settings.limits),
             class_weight=class_weights(by_split["train"]) if weighs else None,
+            shuffle=False,  # the feed does, and by the epoch; Keras would begin anew on --resume
             callbacks=make_callbacks(run, train, training),
         )
+    except TrainingEndedError:
+        return True
     except KeyboardInterrupt:
         if not is_file(run.keras_model):
             raise

@@ -1,7 +1,10 @@
 """Schedules, averages and draws through a whole training, and through one that was stopped."""
 
+import io
+import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -16,12 +19,15 @@ from deepfake_audio.models import history, run_folder
 from deepfake_audio.training.callbacks import AveragedWeights, EpochRecorder, measure_batches
 from model import NothingFound
 
-# One batch an epoch and no dropout: where a training goes on, Keras draws the order of the batches
-# and what dropout leaves out anew.
 EVERYTHING = (
-    "train.batch_size=24", "train.optimizer=adamw", "train.schedule=cosine",
+    "train.batch_size=10", "train.optimizer=adamw", "train.schedule=cosine",
     "train.average_weights=0.5", "train.balance=groups", "model.pooling=statistics",
-    "model.pool_sizes=[[2, 2], [2, 1]]", "model.dropout=0.0",
+    "model.pool_sizes=[[2, 2], [2, 1]]", "model.dropout=0.5", "feed.workers=3",
+    "distort.noise_floor_db=10", "model.views=[levels, time_residual]",
+)  # fmt: skip
+PLATEAU = (
+    "train.batch_size=10", "train.optimizer=nadam", "train.plateau_patience=1",
+    "train.early_stopping_patience=1", "train.learning_rate=0.3", "train.epochs=9",
 )  # fmt: skip
 
 
@@ -37,34 +43,75 @@ def trained(name, *overrides, code=0):
     return run_folder.Run(Path("runs", name))
 
 
-def interrupt_after(monkeypatch, epochs):
+def interrupt_in(monkeypatch, epoch, method):
+    """Press Ctrl-C in an epoch, counted from 0, when Keras calls a callback's method."""
     make_callbacks = train.make_callbacks
+    now = []
 
-    def stop(epoch, logs):
-        if epoch + 1 == epochs:
+    def stop(number, logs):
+        if now[-1] == epoch:
             raise KeyboardInterrupt
 
     def with_a_stop(*args):
-        return [*make_callbacks(*args), keras.callbacks.LambdaCallback(on_epoch_end=stop)]
+        watch = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda number, logs: now.append(number), **{method: stop}
+        )
+        return [*make_callbacks(*args), watch]
 
     monkeypatch.setattr(train, "make_callbacks", with_a_stop)
 
 
-def test_a_training_with_everything_on_goes_on_as_if_it_had_not_been_stopped(monkeypatch, capsys):
-    whole = trained("whole", *EVERYTHING)
-    with monkeypatch.context() as stopped:
-        interrupt_after(stopped, 3)
-        trained("stopped", *EVERYTHING, code=130)
-    assert train.main(["--resume", "--run", "stopped"]) == 0
-    stopped = run_folder.Run(Path("runs/stopped"))
-    expected = history.read_history(whole)
-    for row, other in zip(history.read_history(stopped), expected, strict=True):
-        assert row == pytest.approx(other, rel=1e-5)
-    falling = [0.005 * (1 + np.cos(np.pi * epoch / 6)) for epoch in range(1, 7)]
-    rates = [row["learning_rate"] for row in expected]
-    np.testing.assert_allclose(rates, falling, rtol=1e-5, atol=1e-9)
-    assert predict.main(["--run", "stopped", "data/tiny/test"]) == 0
-    assert export.main(["--run", "stopped"]) == 0
+def weights_of(run: run_folder.Run) -> dict[str, bytes]:
+    """Return the bytes of each array of the kept weights and of the optimizer's state."""
+    arrays = {}
+    with zipfile.ZipFile(run.keras_model) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content) as file:
+        file.visititems(
+            lambda name, item: (
+                arrays.update({name: item[()].tobytes()})
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
+        )
+    return arrays
+
+
+def check_same(run: run_folder.Run, other: run_folder.Run) -> None:
+    assert run.history.read_text() == other.history.read_text()
+    assert weights_of(run) == weights_of(other)
+
+
+def fitted(name: str, *overrides: str) -> tuple[run_folder.Run, bool]:
+    """Train a run, or go on with it; return it, and whether the training came to its end."""
+    run = run_folder.Run(Path("runs", name))
+    settings = load_settings(None, ["data.folder=data/tiny", *TINY_SETTINGS, *overrides])
+    if not run.folder.exists():
+        run_folder.create_run(name, settings, "data-fingerprint", images_from_audio=False)
+    return run, train.fit(run, settings, read_records(Path("data/tiny")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [EVERYTHING, PLATEAU], ids=["everything", "plateau"])
+def test_a_training_that_is_stopped_twice_goes_on_as_if_it_had_not_been(settings, monkeypatch):
+    whole, _ = fitted("whole", *settings)
+    rows = history.read_history(whole)
+    assert 3 <= len(rows) < 9  # and plateau stopped early
+    for epoch, method in ((1, "on_train_batch_end"), (len(rows) - 1, "on_epoch_end")):
+        with monkeypatch.context() as pressed:
+            interrupt_in(pressed, epoch, method)
+            assert not fitted("stopped", *settings)[1]
+    stopped, ended = fitted("stopped", *settings)
+    assert ended
+    check_same(stopped, whole)
+    if settings is EVERYTHING:
+        falling = [0.005 * (1 + np.cos(np.pi * epoch / 6)) for epoch in range(1, 7)]
+        rates = [row["learning_rate"] for row in rows]
+        np.testing.assert_allclose(rates, falling, rtol=1e-5, atol=1e-9)
+        used = load_settings(stopped.config)
+        train.finish(stopped, used, read_records(Path("data/tiny")), "finished")
+        assert predict.main(["--run", "stopped", "data/tiny/test"]) == 0
+        assert export.main(["--run", "stopped"]) == 0
 
 
 def test_where_the_rate_falls_to_0_all_epochs_are_trained_and_the_last_is_kept(capsys):

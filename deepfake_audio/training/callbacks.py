@@ -32,7 +32,13 @@ UNREADABLE = (
     OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError,
     OverflowError, MemoryError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+DROPOUT_STATE = "seed_generator_state"  # Keras's name of a layer's two numbers: seed and count
+EPOCH_COUNTS = 2**32  # more than an epoch draws
 MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
+
+
+class TrainingEndedError(Exception):
+    """The epochs that are done had ended the training: nothing is left to train."""
 
 
 class EpochRecorder(keras.callbacks.Callback):
@@ -61,6 +67,7 @@ class EpochRecorder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.feed.epoch = epoch
+        seed_dropout(self.model, epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.rows.append(
@@ -80,6 +87,19 @@ class EpochRecorder(keras.callbacks.Callback):
         yield
         if self.averages is not None:
             self.averages.on_test_end()
+
+
+def seed_dropout(model: keras.Model, epoch: int) -> None:
+    """Let dropout depend on the seed and the epoch, since `.keras` files do not contain its state.
+
+    Args:
+        model: built after the seed was set, so that each layer's own seed follows from it.
+        epoch: from 0.
+    """
+    for variable in model.non_trainable_variables:
+        if variable.name == DROPOUT_STATE:
+            seed, _ = variable.numpy()
+            variable.assign([seed, epoch * EPOCH_COUNTS])
 
 
 class AveragedWeights(keras.callbacks.SwapEMAWeights):
@@ -156,6 +176,8 @@ class HistoryReplay(keras.callbacks.Callback):
                 callback.on_epoch_end(row["epoch"] - 1, dict(row))
         if float(self.model.optimizer.learning_rate) != learning_rate:
             self.model.optimizer.learning_rate = learning_rate  # the plateau callback lowered it
+        if self.model.stop_training:  # Keras looks at it only after an epoch
+            raise TrainingEndedError
 
 
 class Backup(keras.callbacks.Callback):
