@@ -32,7 +32,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
@@ -51,7 +50,7 @@ from deepfake_audio.dataset.manifest import (
 )
 from deepfake_audio.errors import UserError, counted, one_line, report_all, say
 from deepfake_audio.evaluation import metrics
-from deepfake_audio.evaluation.figures import TITLES, draw_history, draw_scores
+from deepfake_audio.evaluation.figures import TITLES
 from deepfake_audio.evaluation.html_report import report_content, write_report
 from deepfake_audio.evaluation.score_formats import (
     NAMED,
@@ -88,7 +87,6 @@ from deepfake_audio.system.atomic_files import (
     is_file,
     is_folder,
     open_regular,
-    replacing,
     write_json,
 )
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
@@ -97,7 +95,6 @@ EVALUATIONS = Path("evaluations")
 SCORES, TRIALS, REPORT, METRICS = "scores.csv", "trials.txt", "report.html", "metrics.json"
 RESULTS = (SCORES, METRICS, REPORT, TRIALS, *(f"{picture}.png" for picture in TITLES))
 KNOWN = ("split", "label", "speaker", "attack", "codec", "corpus")
-PICTURE_DPI = 150
 MAX_METRICS_BYTES = 100_000_000
 
 
@@ -442,6 +439,9 @@ def write_results(
     subject: Subject, tables: Mapping[str, ScoreTable], figures: Mapping[str, Mapping]
 ) -> list[str]:
     """Write tables, pictures and report; return the names of the files."""
+    # It looks for a folder for Matplotlib's list of fonts, and `script` reports if there is none.
+    from deepfake_audio.evaluation.figures import draw_history, draw_scores, save_picture
+
     output, prior_fake = subject.output, subject.settings.predict.prior_fake
     everything = tables[ALL] if ALL in tables else join_tables(tables.values())
     p_real = probability(everything.llr, prior_fake)
@@ -467,14 +467,6 @@ def write_results(
     if figures:
         write_report(output / REPORT, **report_content(subject, tables, figures, pictures))
     return written
-
-
-def save_picture(figure: plt.Figure, title: str, path: Path) -> Path:
-    figure.suptitle(f"{title}: {TITLES[path.stem]}", parse_math=False)
-    with replacing(path) as partial:
-        figure.savefig(partial, dpi=PICTURE_DPI)
-    plt.close(figure)
-    return path
 
 
 def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:

@@ -12,6 +12,9 @@ MOST_REPORTED = 20  # errors of a list
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+# What Python and Matplotlib say where neither /tmp nor the working folder can be written to.
+NO_ROOM = ("No usable temporary directory", "writable cache directory")
+
 
 class UserError(Exception):
     """A wrong input or setting: states the rule, what was received, and the remedy."""

@@ -139,3 +139,20 @@ sys.exit(main())
     assert result.returncode == 2
     assert result.stdout == (b"" if 1 in closed else b"result\n")
     assert result.stderr == (b"" if 2 in closed else b"of C codeerror: wrong\n")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"),
+        OSError("Matplotlib requires access to a writable cache directory, but there was an issue"),
+    ],
+)
+def test_no_folder_for_temporary_files_is_told_in_one_line(error, capsys):
+    @script
+    def main(argv=None):
+        raise error
+
+    assert main([]) == 2
+    assert "error: cannot write temporary files: " in (err := capsys.readouterr().err)
+    assert len(err.splitlines()) == 1

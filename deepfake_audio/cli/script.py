@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from deepfake_audio.errors import DISK_FULL, UserError, report
+from deepfake_audio.errors import DISK_FULL, NO_ROOM, UserError, report
 from deepfake_audio.system.signals import interrupts_heard
 from deepfake_audio.system.stderr import keep_python_heard
 
@@ -30,6 +30,12 @@ def _end(error: BaseException, interrupted: bool) -> int:
         case OSError(errno=code) if code in DISK_FULL:
             report(f"A result must be written. Received: {error}. Free some space.")
             _write_no_more()
+            return EXIT_USER_ERROR
+        case OSError() if any(words in str(error) for words in NO_ROOM):
+            report(
+                "cannot write temporary files: no folder for them can be written to; set TMPDIR to "
+                "one"
+            )
             return EXIT_USER_ERROR
         case MemoryError():
             report(

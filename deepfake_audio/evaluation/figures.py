@@ -1,6 +1,7 @@
 """The pictures of an evaluation, each a figure by its name."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,10 +16,12 @@ from deepfake_audio.models.calibration import (
     probability,
     reliability,
 )
+from deepfake_audio.system.atomic_files import replacing
 from deepfake_audio.vocabulary import LABELS
 
 CURVE_POINTS = 2000
 FIGURE_INCHES = 5.6, 6.1
+PICTURE_DPI = 150
 TITLES = {
     "curves": "loss and accuracy over the epochs", "roc": "ROC", "det": "DET",
     "confusion": "verdicts", "scores": "scores", "reliability": "reliability",
@@ -76,3 +79,12 @@ def draw_scores(
 def _some_points(points: int) -> np.ndarray:
     """Return positions of at most so many points as a picture can show, both ends included."""
     return np.unique(np.linspace(0, points - 1, min(points, CURVE_POINTS)).astype(int))
+
+
+def save_picture(figure: plt.Figure, title: str, path: Path) -> Path:
+    """Write a figure with a title to a file, and return the file."""
+    figure.suptitle(f"{title}: {TITLES[path.stem]}", parse_math=False)
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=PICTURE_DPI)
+    plt.close(figure)
+    return path
