@@ -309,6 +309,7 @@ def test_prepare_names_each_bad_file_and_draws_the_others(tmp_path, monkeypatch,
 
 def test_training_and_evaluation_leave_bad_images_out(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = make_data_folder(tmp_path / "data" / "tiny", manifest=False)
     made = {f"bad_{name}": content for name, content in images().items()}
     write_all(folder / "train" / "real", made)
@@ -317,7 +318,9 @@ def test_training_and_evaluation_leave_bad_images_out(tmp_path, monkeypatch, cap
     args = ["--run", "r", "data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=1"]
     assert train.main(args) == 1
     captured = capfd.readouterr()
-    errors = [line for line in captured.err.splitlines() if line.startswith("error: ")]
+    (whole,) = tmp_path.glob("errors-*.txt")  # they are more than are printed
+    assert str(whole) in captured.err
+    errors = whole.read_text(encoding="utf-8").splitlines()
     assert f"Left out: {len(errors)} images that can't be read" in captured.out
     assert any("pipe.png, a pipe." in error for error in errors)
     assert any("million pixels. Received: " in error for error in errors)
