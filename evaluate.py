@@ -22,10 +22,7 @@ a number:
 """
 
 import argparse
-import itertools
-import json
 import math
-import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -41,7 +38,6 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.csv_files import to_number
 from deepfake_audio.dataset.manifest import (
     GIVE_DATA,
-    MANIFEST,
     DataCheck,
     check_images,
     data_folder,
@@ -50,7 +46,6 @@ from deepfake_audio.dataset.manifest import (
 )
 from deepfake_audio.errors import UserError, counted, one_line, report_all, say
 from deepfake_audio.evaluation import metrics
-from deepfake_audio.evaluation.figures import TITLES
 from deepfake_audio.evaluation.html_report import report_content, write_report
 from deepfake_audio.evaluation.score_formats import (
     NAMED,
@@ -82,20 +77,22 @@ from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, probability
 from deepfake_audio.models.compatibility import drawn_otherwise, judged_all_the_same
 from deepfake_audio.models.history import read_history
-from deepfake_audio.system.atomic_files import (
-    is_a_link,
-    is_file,
-    is_folder,
-    open_regular,
-    write_json,
+from deepfake_audio.result_folders import (
+    METRICS,
+    REPORT,
+    RESULTS,
+    SCORES,
+    TRIALS,
+    check_results,
+    choose_output,
+    place_of,
+    read_metrics,
 )
+from deepfake_audio.system.atomic_files import is_file, write_json
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")
-SCORES, TRIALS, REPORT, METRICS = "scores.csv", "trials.txt", "report.html", "metrics.json"
-RESULTS = (SCORES, METRICS, REPORT, TRIALS, *(f"{picture}.png" for picture in TITLES))
 KNOWN = ("split", "label", "speaker", "attack", "codec", "corpus")
-MAX_METRICS_BYTES = 100_000_000
 
 
 @script
@@ -239,121 +236,6 @@ def gap_lines(data: Path) -> list[str]:
         for split, count in (origin.counts if origin else {}).items()
         if count.missing + count.unusable
     ]
-
-
-def choose_output(
-    out: str | None, usual: Path, origin: Path, inputs: Mapping[str, str | None]
-) -> tuple[Path, str]:
-    """Choose the folder of results, such that those of other files stay.
-
-    Args:
-        out: of --out; must be free of others' results.
-        usual: where nobody asks for a folder; a number is added while others' stand there.
-        origin: the data, or the score file.
-        inputs: what else the results rest on.
-
-    Returns:
-        The folder, and what is to be said of those that stay, if any do.
-    """
-    ours = {"data": str(origin)} | inputs
-    if out is not None:
-        check_output(Path(out), ours)
-        return Path(out), ""
-    numbered = (usual.with_name(f"{usual.name}-{number}") for number in itertools.count(2))
-    folders = itertools.chain([usual], numbered)
-    folder = next(folder for folder in folders if may_replace(folder, ours))
-    if folder.is_symlink():
-        raise is_a_link(folder)
-    if folder == usual:
-        return folder, ""
-    theirs = one_line(read_metrics(usual).get("data") or "other files")
-    return folder, f"{usual} has the results of {theirs}, which stay; these go to {folder}."
-
-
-def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
-    """Raise a `UserError` unless the results of our files can be written to a folder."""
-    theirs = read_metrics(folder)
-    if folder.is_symlink():
-        raise is_a_link(folder)
-    check_results(folder, ours)
-    if not may_replace(folder, ours) or theirs.get("run") not in (None, ours.get("run")):
-        received = f"which has the results of {one_line(theirs.get('data') or 'other files')}"
-    elif is_file(folder / "run.json"):
-        received = "which is a run"
-    elif os.path.lexists(folder) and not is_folder(folder):
-        received = "which is no folder"
-    else:
-        return
-    raise UserError(
-        f"Results have a folder of their own. Received: --out {one_line(folder)}, {received}. "
-        "Name another one, or remove it."
-    )
-
-
-def may_replace(folder: Path, ours: Mapping[str, str | None]) -> bool:
-    """Return whether a folder has no results, or some of the same data, or scores and keys."""
-    theirs = read_metrics(folder)
-    if foreign_file(folder):
-        return False
-    return not theirs or all(
-        place_of(theirs.get(name)) == place_of(ours.get(name))
-        for name in ("data", "keys", "subset")
-    )
-
-
-def foreign_file(folder: Path) -> str:
-    """Return the name of a file in the place of a result that no evaluation wrote, or empty.
-
-    metrics.json names the files that were written with it; of an earlier version, it names none.
-    """
-    found = [name for name in RESULTS if os.path.lexists(folder / name)]
-    theirs = read_metrics(folder)
-    if theirs and not {"data", "settings", "splits"} <= theirs.keys():
-        return METRICS
-    listed = theirs.get("files", RESULTS if theirs else ())
-    return next((name for name in found if name not in listed), "")
-
-
-def check_results(folder: Path, inputs: Mapping[str, object]) -> None:
-    """Raise a `UserError` if a result would replace an input, or a file of somebody else."""
-    foreign = foreign_file(folder)
-    if foreign:
-        raise UserError(
-            f"cannot write results to {one_line(folder)}: no evaluation wrote its {foreign}. "
-            "Move that file, or name another folder with --out."
-        )
-    for name, given in itertools.product(RESULTS, inputs.values()):
-        path = folder / name
-        if isinstance(given, str) and is_file(path) and place_of(given) == place_of(str(path)):
-            raise UserError(
-                f"cannot write results to {one_line(folder)}: its {name} is read for them. "
-                "Name another folder with --out."
-            )
-
-
-def place_of(name: object) -> str | None:
-    """Return a path without links; a folder stands for the manifest in it."""
-    if not isinstance(name, str):
-        return None
-    try:
-        place = os.path.realpath(name)
-    except ValueError:  # not a path
-        return name
-    return place.removesuffix(f"{os.sep}{MANIFEST}")
-
-
-def read_metrics(folder: Path) -> dict:
-    """Return what an evaluation left in metrics.json: `{}` if nothing, no `data` if not known."""
-    path = folder / METRICS
-    if not is_file(path):
-        return {}
-    try:
-        with open_regular(path, METRICS) as file:
-            encoded = file.read(MAX_METRICS_BYTES + 1)
-        found = json.loads(encoded) if len(encoded) <= MAX_METRICS_BYTES else None
-    except (OSError, ValueError, RecursionError, UserError):
-        found = None
-    return found if isinstance(found, dict) and found else {"data": None}
 
 
 def score_splits(
