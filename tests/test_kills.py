@@ -103,13 +103,13 @@ def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(
 @pytest.mark.parametrize(
     ("script", "files"),
     [
-        ("evaluate.py", {".partial-*/scores.csv": 0, "metrics.json": 1, ".partial-*/*.png": 0}),
+        ("evaluate.py", {"scores.csv": 0, "metrics.json": 1, "*.png": 0}),
         ("predict.py", {"verdicts.csv.*": 0, "verdicts.csv": 0}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_results_are_whole_whenever_a_script_is_killed(script, files, in_workspace, tmp_path):
-    """`files` are awaited, in hidden folders before they are whole; then seconds, at most."""
+    """`files` are awaited; then seconds, at most."""
     make_data_folder(tmp_path / "other", images_per_class=3)
     folder = Path("runs/first/on-other") if script == "evaluate.py" else tmp_path / "verdicts"
     args = {
