@@ -35,7 +35,6 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import SECTIONS_OF_USE, load_settings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.csv_files import to_number
 from deepfake_audio.dataset.manifest import (
     GIVE_DATA,
     DataCheck,
@@ -47,6 +46,17 @@ from deepfake_audio.dataset.manifest import (
 from deepfake_audio.errors import UserError, counted, one_line, report_all, say
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.evaluation.html_report import report_content, write_report
+from deepfake_audio.evaluation.result_folder import (
+    METRICS,
+    REPORT,
+    RESULTS,
+    SCORES,
+    TRIALS,
+    check_results,
+    choose_output,
+    place_of,
+    read_metrics,
+)
 from deepfake_audio.evaluation.score_formats import (
     NAMED,
     ScoreTable,
@@ -77,18 +87,8 @@ from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, probability
 from deepfake_audio.models.compatibility import drawn_otherwise, judged_all_the_same
 from deepfake_audio.models.history import read_history
-from deepfake_audio.result_folders import (
-    METRICS,
-    REPORT,
-    RESULTS,
-    SCORES,
-    TRIALS,
-    check_results,
-    choose_output,
-    place_of,
-    read_metrics,
-)
 from deepfake_audio.system.atomic_files import is_file, write_json
+from deepfake_audio.system.csv_files import to_number
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")

@@ -46,9 +46,9 @@ from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.corpora.layouts import known_layouts
 from deepfake_audio.corpora.reading import CORPORA, Clip, detect_corpus, read_corpus
-from deepfake_audio.csv_files import write_rows
 from deepfake_audio.errors import UserError, one_line, report, report_all, say
 from deepfake_audio.system.atomic_files import new_folder, open_table, unwritable
+from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.system.stderr import libraries_quiet
 from deepfake_audio.vocoders.external import Program, read_programs, run_program
 

@@ -30,7 +30,6 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import PrepareSettings, Settings
 from deepfake_audio.corpora.reading import CORPORA, SUBSETS, Clip, Corpus, read_corpus
 from deepfake_audio.corpora.splits import assign_splits, find_repeated
-from deepfake_audio.csv_files import escaped, write_rows
 from deepfake_audio.dataset.manifest import (
     AUDIO_SETTINGS,
     FEW_FILES,
@@ -69,6 +68,7 @@ from deepfake_audio.system.atomic_files import (
     replacing,
     unwritable,
 )
+from deepfake_audio.system.csv_files import escaped, write_rows
 from deepfake_audio.vocabulary import JOURNAL, LABELS, SPLITS, UNKNOWN_SPLIT
 
 NAMED = 3  # so many examples stand in the report for a long list

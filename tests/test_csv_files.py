@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 import prepare
 from conftest import ROOT
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.csv_files import escaped, guarded, read_cells, to_number, unguarded, write_rows
 from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.rendering import make_job
 from deepfake_audio.errors import MOST_REPORTED, UserError, report_all, say
@@ -29,6 +28,14 @@ from deepfake_audio.inference.results_table import FIELDS, as_written, growing_t
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.system.atomic_files import find_files
+from deepfake_audio.system.csv_files import (
+    escaped,
+    guarded,
+    read_cells,
+    to_number,
+    unguarded,
+    write_rows,
+)
 
 FORMULAS = ("=1+1", "+1+1", "-a", "@a", "\t=a", "\ra", " =a", '"=a', "'=a", "a;=1", "a\n@b", "＝1")
 NASTY = st.text(alphabet="'\"=+-@;\t\r\n ax1.,\\n＝")

@@ -18,6 +18,7 @@ from deepfake_audio.corpora.splits import find_repeated, mark_of
 from deepfake_audio.dataset.journal import read_journal
 from deepfake_audio.dataset.manifest import read_manifest, read_origin
 from deepfake_audio.errors import UserError
+from deepfake_audio.evaluation.result_folder import read_metrics
 from deepfake_audio.evaluation.score_formats import read_scores
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.inference.pipeline import is_image
@@ -26,7 +27,6 @@ from deepfake_audio.models import run_folder
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.onnx_session import read_model
 from deepfake_audio.models.run_folder import read_record
-from deepfake_audio.result_folders import read_metrics
 from deepfake_audio.system.atomic_files import open_regular
 from deepfake_audio.training.callbacks import load_weights
 from model import build_model

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from deepfake_audio.csv_files import check_columns, read_cells
 from deepfake_audio.errors import UserError
 from deepfake_audio.system import atomic_files
 from deepfake_audio.system.atomic_files import is_file, is_folder, open_text
+from deepfake_audio.system.csv_files import check_columns, read_cells
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, JOURNAL
 
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv")

@@ -16,7 +16,6 @@ from deepfake_audio.config.schema import AudioSettings, ImageSettings, PrepareSe
 from deepfake_audio.config.yaml_files import read_yaml, shortened
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import mark_of
-from deepfake_audio.csv_files import check_columns, escaped, read_cells
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.atomic_files import (
@@ -29,6 +28,7 @@ from deepfake_audio.system.atomic_files import (
     replacing,
     write_json,
 )
+from deepfake_audio.system.csv_files import check_columns, escaped, read_cells
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,

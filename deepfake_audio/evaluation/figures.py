@@ -8,6 +8,7 @@ import numpy as np
 
 from deepfake_audio import plotting
 from deepfake_audio.evaluation.metrics import error_curve
+from deepfake_audio.evaluation.result_folder import TITLES
 from deepfake_audio.evaluation.score_formats import ScoreTable
 from deepfake_audio.evaluation.text_report import NAMES
 from deepfake_audio.models.calibration import (
@@ -22,10 +23,6 @@ from deepfake_audio.vocabulary import LABELS
 CURVE_POINTS = 2000
 FIGURE_INCHES = 5.6, 6.1
 PICTURE_DPI = 150
-TITLES = {
-    "curves": "loss and accuracy over the epochs", "roc": "ROC", "det": "DET",
-    "confusion": "verdicts", "scores": "scores", "reliability": "reliability",
-}  # fmt: skip
 
 
 def draw_history(history: Sequence[Mapping[str, float]], best_epoch: int) -> plt.Figure:

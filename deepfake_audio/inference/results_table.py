@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deepfake_audio.csv_files import MISTAKABLE, read_cells, write_rows
 from deepfake_audio.errors import UserError, counted, one_line
 from deepfake_audio.models.calibration import VERDICTS
 from deepfake_audio.system.atomic_files import (
@@ -22,6 +21,7 @@ from deepfake_audio.system.atomic_files import (
     replacing,
     unwritable,
 )
+from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, write_rows
 
 FIELDS = (
     "verdict", "confidence", "p_real", "score", "llr", "windows", "windows_left_out",

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
-from deepfake_audio.csv_files import write_rows
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.models.calibration import Calibration, verdict
 from deepfake_audio.system.atomic_files import open_regular, open_table, replacing
+from deepfake_audio.system.csv_files import write_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

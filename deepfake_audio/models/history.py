@@ -5,10 +5,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from deepfake_audio.config.schema import MAX_EPOCHS
-from deepfake_audio.csv_files import check_columns, read_cells, to_number, write_rows
 from deepfake_audio.errors import UserError
 from deepfake_audio.models.run_folder import LARGEST_NUMBER, Run
 from deepfake_audio.system.atomic_files import open_table, open_text, read_lines, replacing
+from deepfake_audio.system.csv_files import check_columns, read_cells, to_number, write_rows
 
 MAX_COLUMNS = 20
 NO_NUMBER = "nan"  # a loss may be

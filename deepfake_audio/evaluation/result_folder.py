@@ -8,9 +8,12 @@ from pathlib import Path
 
 from deepfake_audio.dataset.manifest import MANIFEST
 from deepfake_audio.errors import UserError, one_line
-from deepfake_audio.evaluation.figures import TITLES
 from deepfake_audio.system.atomic_files import is_a_link, is_file, is_folder, open_regular
 
+TITLES = {
+    "curves": "loss and accuracy over the epochs", "roc": "ROC", "det": "DET",
+    "confusion": "verdicts", "scores": "scores", "reliability": "reliability",
+}  # fmt: skip
 SCORES, TRIALS, REPORT, METRICS = "scores.csv", "trials.txt", "report.html", "metrics.json"
 RESULTS = (SCORES, METRICS, REPORT, TRIALS, *(f"{picture}.png" for picture in TITLES))
 MAX_METRICS_BYTES = 100_000_000
