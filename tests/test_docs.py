@@ -36,7 +36,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "data/sample/README.md",
-    "docs/accuracy.md",
+    "research/accuracy-log.md",
     "docs/speed.md",
     "models/pretrained/README.md",
 )
