@@ -3,7 +3,7 @@
     python evaluate.py                          the newest run, on the images it was made with
     python evaluate.py --run first              runs/first
     python evaluate.py --data data/mine         on other images: a folder, or a manifest.csv
-    python evaluate.py --scores S --keys K      another system's scores; formats in README.md
+    python evaluate.py --scores S --keys K      another system's scores: docs/evaluating.md
     python evaluate.py --scores S --keys K --missing 0             files without a score count as 0
     python evaluate.py --scores S --keys K --asv A                 with t-DCF
     python evaluate.py --compare runs/first runs/second            is one better, or is it noise?

@@ -1,11 +1,11 @@
-"""Draw the README's pictures from the sample and from a run trained on it.
+"""Plot the pictures of the documents from the sample and from a run trained on it.
 
     python train.py && python evaluate.py
     python predict.py --run models/pretrained --timeline data/sample/audio/long_recording.flac
     python docs/make_pictures.py runs/sample-1
 
-The run's name is what train.py printed. The report's picture is taken by Chromium, without which
-the others are still made.
+train.py prints the run's name. The picture of the report needs Chromium; without it the script
+makes the others. Needs requirements-dev.txt.
 """
 
 import shutil
@@ -14,8 +14,10 @@ import sys
 from pathlib import Path
 
 import cv2
+import librosa
 import matplotlib.pyplot as plt
 import numpy as np
+import soundfile
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -28,7 +30,9 @@ from deepfake_audio.plotting import plot_spectrogram
 from deepfake_audio.training.augmentation import WHITE, make_distortion
 from deepfake_audio.training.generator import SpectrogramGenerator
 
-PAIR = "en_US_f_Allison"
+SENTENCE = ROOT / "data" / "sample" / "audio" / "real_ivrvoice.ru_vm-nonumber.flac"
+SPAN_SECONDS, BAND_KHZ = (1.55, 2.05), (0.8, 5.2)
+VOICE = "en_US_f_Allison"  # of the image that is distorted
 SEED = 8  # its draws are strong enough to be seen, and none is extreme
 DISTORTIONS = (  # name, Keras's parameters or settings, strong enough to be seen
     ("as it is", {}),
@@ -50,8 +54,8 @@ DISTORTIONS = (  # name, Keras's parameters or settings, strong enough to be see
 
 
 def main() -> None:
-    draw_pair()
-    draw_distortions()
+    plot_pair()
+    plot_distortions()
     shutil.copyfile(Path(sys.argv[1], "curves.png"), DOCS / "curves.png")
     shutil.copyfile(ROOT / "timelines" / "long_recording.flac.png", DOCS / "timeline.png")
     if shutil.which("chromium"):
@@ -68,28 +72,56 @@ def photograph(page: Path) -> None:
     cv2.imwrite(str(picture), small, (cv2.IMWRITE_PNG_COMPRESSION, 9))
 
 
-def draw_pair() -> None:
-    """Draw one sentence as it was spoken, and as two vocoders give it back."""
-    sample = ROOT / "data" / "sample"
-    audio = read_audio_settings(sample)
-    records = [record for record in read_records(sample) if record.audio.startswith(PAIR)]
-    spoken_again = {record.audio: record for record in records if record.attack == "WORLD"}
-    real = next(r for r in records if r.label == "real" and r.audio in spoken_again)
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
-    for ax, record in zip(axes, (real, spoken_again[real.audio]), strict=True):
-        image = cv2.imread(str(record.path), cv2.IMREAD_GRAYSCALE)
-        plot_spectrogram(ax, image, audio.window_seconds, audio.sample_rate_hz / 2)
-        fake = f"fake: the same words by {record.attack}"
-        ax.set_title(fake if record.attack else "real")
-    axes[1].set_ylabel("")
-    figure.savefig(DOCS / "real_and_fake.png", dpi=100)
+def plot_pair() -> None:
+    """Plot half a second of a sentence as it was spoken and as Griffin-Lim resynthesises it."""
+    spoken, rate_hz = soundfile.read(SENTENCE, dtype="float32")
+    mel = librosa.feature.melspectrogram(
+        y=spoken, sr=rate_hz, n_fft=1024, hop_length=256, n_mels=80
+    )
+    magnitude = librosa.feature.inverse.mel_to_stft(mel, sr=rate_hz, n_fft=1024)
+    copy = librosa.griffinlim(
+        magnitude, n_iter=32, hop_length=256, random_state=0, length=len(spoken)
+    )
+    panels = (
+        ("real: a person speaks", spoken, "harmonics are smooth lines"),
+        (
+            "fake: the same words, resynthesised",
+            copy,
+            "the same harmonics, broken up",
+        ),
+    )
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
+    for ax, (title, samples, caption) in zip(axes, panels, strict=True):
+        level_db = 20 * np.log10(frame_magnitudes(samples) + 1e-5)
+        extent = (0, len(samples) / rate_hz, 0, rate_hz / 2000)
+        image = ax.imshow(
+            level_db - level_db.max(), cmap="magma", vmin=-70, vmax=-15,
+            origin="lower", aspect="auto", extent=extent,
+        )  # fmt: skip
+        ax.set(xlim=SPAN_SECONDS, ylim=BAND_KHZ, xlabel="time (s)", title=title)
+        ax.annotate(
+            caption, xy=(1.95, 2.9), xytext=(1.84, 4.75), color="white", fontsize=12, ha="center",
+            bbox={"color": "black", "alpha": 0.7},
+            arrowprops={"arrowstyle": "->", "color": "white", "linewidth": 2},
+        )  # fmt: skip
+    axes[0].set_ylabel("frequency (kHz)")
+    figure.colorbar(image, ax=axes, label="level (dB below the loudest point)")
+    figure.savefig(DOCS / "real_and_fake.png", dpi=90)
+    plt.close(figure)
 
 
-def draw_distortions() -> None:
-    """Draw one image as each distortion changes it."""
+def frame_magnitudes(samples: np.ndarray) -> np.ndarray:
+    """Compute the magnitudes of Hann windows of 40 ms, 1 ms apart, `(bins, frames)`."""
+    return np.abs(librosa.stft(samples, n_fft=2048, win_length=640, hop_length=16))
+
+
+def plot_distortions() -> None:
+    """Plot one image after each distortion."""
     sample = ROOT / "data" / "sample"
     audio = read_audio_settings(sample)
-    record = next(r for r in read_records(sample) if r.audio.startswith(PAIR) and r.label == "real")
+    record = next(
+        r for r in read_records(sample) if r.audio.startswith(VOICE) and r.label == "real"
+    )
     image = cv2.imread(str(record.path), cv2.IMREAD_GRAYSCALE)[..., None]
     row_hz = row_frequencies_hz(audio, len(image))
     generator = SpectrogramGenerator(**load_settings().augment.model_dump())
