@@ -14,7 +14,7 @@ import numpy as np
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.errors import one_line
 from deepfake_audio.models.calibration import Calibration, verdict
-from deepfake_audio.system.atomic_files import open_table, replacing
+from deepfake_audio.system.atomic_files import is_file, open_table, replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,9 @@ PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
 MOST_TICKS = 12
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
+
+
+TIMELINES = Path("timelines")
 
 
 @dataclass(frozen=True)
@@ -281,3 +284,9 @@ def plot_timeline(
         plotting.shade(upper, spans, shade)
         why = f": {why_not_judged}" if shade == "not judged" and why_not_judged else ""
         plotting.shade(lower, spans, shade, label=shade + why)
+
+
+def is_timeline(path: Path) -> bool:
+    """Return whether an image is the picture of a timeline: its table lies beside it."""
+    beside = path.with_suffix(".csv")
+    return path.parent.name == TIMELINES.name and path.suffix == ".png" and is_file(beside)
