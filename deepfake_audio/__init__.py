@@ -1,1 +1,38 @@
-"""What the scripts share: settings, audio to image, data, feed, scores, plots, run folders."""
+"""Is this voice real or fake? Detection of synthetic speech with small neural networks.
+
+    import deepfake_audio
+
+    detector = deepfake_audio.Detector.pretrained()
+    result = detector.predict("call.wav")
+    print(result.verdict, result.confidence, [reason.text for reason in result.reasons])
+
+Importing the package loads nothing else, and using it prints nothing.
+"""
+
+import logging
+from importlib import import_module
+
+__version__ = "0.2.0"
+
+_HOME_OF = {
+    "Detector": "detector",
+    "InputError": "errors",
+    "Quality": "detector",
+    "Reason": "detector",
+    "Result": "detector",
+    "Verdict": "vocabulary",
+}
+__all__ = ["__version__", *_HOME_OF]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
