@@ -91,7 +91,7 @@ def test_judging_prints_nothing_and_leaves_the_process_as_it_was(detector, capfd
 
 def test_two_threads_get_the_answers_that_one_gets(detector):
     clips = CLIPS[:4] * 2
-    expected = [predict.as_row(result) for result in detector.predict_many(clips)]
+    expected = [predict.as_row(detector.predict(clip)) for clip in clips]
     with ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(lambda clip: predict.as_row(detector.predict(clip)), clips))
     assert rows == expected
