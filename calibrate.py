@@ -42,7 +42,6 @@ from deepfake_audio.evaluation.metrics import equal_error_rate, score_figures
 from deepfake_audio.evaluation.summary import detection_costs
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import (
-    VERDICTS,
     Calibration,
     allow_reals,
     fit_calibration,
@@ -50,7 +49,7 @@ from deepfake_audio.models.calibration import (
     verdict,
 )
 from deepfake_audio.models.compatibility import drawn_otherwise
-from deepfake_audio.vocabulary import LABELS, ImageRecord
+from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 
 FEWEST, FEWEST_REALS = 5, 20  # files of each class, or of reals alone
 FALSE_ALARMS = 0.05

@@ -25,81 +25,72 @@ import argparse
 import os
 import re
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
-import numpy as np
 from tqdm import tqdm
 
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.config.schema import AudioSettings, PredictSettings, Settings
-from deepfake_audio.errors import OutputError, UserError, counted, one_line, say
+from deepfake_audio.detector import Detector, Result, in_time
+from deepfake_audio.errors import OutputError, UserError, counted, one_line, report, say
 from deepfake_audio.inference import timelines
-from deepfake_audio.inference.pipeline import (
-    STANDARD_INPUT,
-    TIMELINES,
-    Reader,
-    Source,
-    score_in_processes,
-    score_sources,
-)
+from deepfake_audio.inference.listing import FileList
+from deepfake_audio.inference.pipeline import Failure, NamedFile
 from deepfake_audio.inference.results_table import (
-    FIELDS,
     Judged,
     check_table,
     growing_table,
     unfinished,
 )
-from deepfake_audio.models import onnx_session, run_folder
-from deepfake_audio.models.calibration import VERDICTS, Calibration, verdict
+from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import is_file, to_json
+from deepfake_audio.vocabulary import VERDICTS
 
-STANDS_OUT_DB = 5  # of a file: of 1,651 voices 0.7% stand out as far, most of them by a hum
-MOST_SHOWN = 0.999
-SURELY = 0.9  # the confidence that a passage is worth a word with
-JUDGED = [field for field in FIELDS if field != "error"]
-TELEPHONE_HZ = 2500  # where a band ends above this, it may be a telephone's
+STANDARD_INPUT = "-"
+MAX_SHOWN_CONFIDENCE = 0.999
+NOTES_IN_TABLE = {"channels_differ", "echo_present", "fake_passage"}  # others have a column
 
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    run, record, settings = run_folder.open_run(
-        args.run, overrides=args.settings, or_pretrained=True
-    )
+    detector = Detector.load(args.run, args.settings)
     asked = [str(Path.cwd()), str(args.channel), *args.files]
-    identity = run_folder.fingerprint_verdicts(run, record, settings, asked)
-    with kept_table(args.csv, identity) as (done, keep):
-        reader = Reader(settings, record.images_from_audio, args.channel, done)
+    identity = run_folder.fingerprint_verdicts(
+        detector.run, detector.record, detector.settings, asked
+    )
+    failures: list[Failure] = []
+    counts: Counter[str] = Counter()
+
+    def fail(failure: Failure) -> None:
+        report(failure.error)
+        failures.append(failure)
+
+    with kept_table(args.csv, identity) as (done, keep), ExitStack() as opened:
+        listed = FileList(detector.record.images_from_audio, done, fail)
+        files = with_standard_input(listed.expand(args.files), opened, detector, fail)
+        results = detector.predict_many(files, args.workers, args.channel, on_error=fail)
         is_known = args.run or args.json
-        said: Counter[str] = Counter()
-        for source in progress(scored(run, reader, args)):
-            source.warning = source.warning or doubt_windows(
-                source, record.calibration, settings.predict
-            )
-            judged = judge(source, record.calibration, settings.predict)
+        for result in progress(results):
             if not is_known:
-                say(who_judges(run, settings), file=sys.stderr)
+                say(describe_run(detector), file=sys.stderr)
                 is_known = True
-            line = timeline_of(source, record.calibration, settings)
-            judged |= {"frame_rate_hz": frame_rate_hz(source, settings.audio), "run": run.name}
-            echo = "" if source.warning else echo_note(source, settings.predict)
-            notes = filter(None, [source.note, echo, passage_note(line, judged)])
-            judged["note"] = "; ".join(notes)
-            say(to_json(judged) if args.json else format_verdict(judged))
-            if args.timeline and line:
-                write_timeline(source, line, args.channel, quiet=args.json)
-            keep(judged)
-            said[judged["verdict"]] += 1
-        for failure in reader.failed:
-            keep(failure)
-    tell_whole(reader, Counter() if args.json else said)
-    return EXIT_SOME_FAILED if reader.failed else EXIT_OK
+            row = as_row(result)
+            say(to_json(row) if args.json else format_verdict(result))
+            if args.timeline and result.timeline():
+                write_timeline(result, args.channel, quiet=args.json)
+            keep(row)
+            counts[result.verdict] += 1
+        for failure in failures:
+            keep({"file": failure.name, "error": failure.error})
+    print_summary(listed, failures, Counter() if args.json else counts)
+    return EXIT_SOME_FAILED if failures else EXIT_OK
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -155,11 +146,14 @@ def check_arguments(args: argparse.Namespace) -> None:
 def kept_table(
     name: str | None, identity: str
 ) -> Iterator[tuple[Judged, Callable[[Mapping], object]]]:
-    """Give the files whose verdicts a table has from a try before, and what keeps one more.
+    """Open the table of results, which an interrupted command may have begun.
 
     Args:
         name: of the table; None keeps nothing.
-        identity: of what is asked, and who judges.
+        identity: of the question and of the run that answers it.
+
+    Yields:
+        The files that have a verdict, and a function that keeps one more row.
     """
     if name is None:
         yield Judged(), lambda row: None
@@ -180,222 +174,167 @@ def kept_table(
         raise
 
 
-def scored(run: run_folder.Run, reader: Reader, args: argparse.Namespace) -> Iterator[Source]:
-    """Yield the files in order, each with the scores of its windows."""
-    names, score = reader.files(args.files), reader.settings.score
-    model = onnx_session.load_model(run.onnx_model, score.threads, reader.settings.limits)
-    if args.workers == 1:
-        return score_sources(model, reader, names, score.batch_size)
-    return score_in_processes(run.onnx_model, reader, names, args.workers)
+def with_standard_input(
+    names: Iterator[str],
+    opened: ExitStack,
+    detector: Detector,
+    fail: Callable[[Failure], object],
+) -> Iterator[str | NamedFile]:
+    """Yield the files, and in place of `-` a copy of standard input.
+
+    Args:
+        names: of the files.
+        opened: keeps the copy until all files are judged.
+        detector: with the limit on standard input.
+        fail: receives the error if standard input can't be read.
+    """
+    for name in names:
+        if name != STANDARD_INPUT:
+            yield name
+            continue
+        try:
+            copy, path = opened.enter_context(temporary_file())
+            copy_standard_input(copy, detector.settings.limits.stdin_megabytes)
+            yield NamedFile(name, path)
+        except UserError as error:
+            fail(Failure(name, str(error)))
 
 
-def progress(sources: Iterator[Source]) -> Iterator[Source]:
-    """Count files on a terminal, where the verdicts go elsewhere."""
+@contextmanager
+def temporary_file() -> Iterator[tuple[BinaryIO, Path]]:
+    """Give a file that is removed when it is closed; in memory if there is no temporary folder."""
+    if has_temporary_folder():
+        with tempfile.NamedTemporaryFile() as file:
+            yield file, Path(file.name)
+    elif hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("standard-input"), "w+b") as memory:
+            yield memory, Path(f"/proc/self/fd/{memory.fileno()}")
+    else:
+        raise UserError(
+            "cannot copy standard input: no temporary folder can be written to; set TMPDIR to one"
+        )
+
+
+def has_temporary_folder() -> bool:
+    try:
+        return bool(tempfile.gettempdir())
+    except FileNotFoundError:
+        return False
+
+
+def copy_standard_input(copy: BinaryIO, max_megabytes: int) -> None:
+    """Copy standard input to a file, or raise a `UserError` if it is too large or unreadable."""
+    try:
+        for _ in range(max_megabytes):
+            piece = sys.stdin.buffer.read(1_000_000) if sys.stdin else b""
+            copy.write(piece)
+            if not piece:
+                break
+        else:
+            raise UserError(
+                f"Standard input holds less than limits.stdin_megabytes={max_megabytes}. "
+                "Received: more. Give a file."
+            )
+        copy.flush()
+    except OSError as error:
+        raise UserError(f"Standard input must be readable. Received: {error}.") from None
+
+
+def progress(results: Iterator[Result]) -> Iterator[Result]:
+    """Show a count of files on a terminal if the verdicts go elsewhere."""
     shown = is_terminal(sys.stderr) and not is_terminal(sys.stdout)
-    return tqdm(sources, desc="Judging", unit=" files", disable=not shown)
+    return tqdm(results, desc="Judging", unit=" files", disable=not shown)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def tell_whole(reader: Reader, said: Counter[str]) -> None:
-    """Print on standard error how the files ended, where that is more than one verdict.
-
-    Args:
-        reader: of all files.
-        said: how often each verdict; empty for no word on them.
-    """
-    if said.total() > 1:
-        verdicts = ", ".join(f"{said[name]:,} {name}" for name in VERDICTS if said[name])
-        say(f"{counted(said.total(), 'file')}: {verdicts}.", file=sys.stderr)
-    if reader.passed_over:
-        say(passed_over_line(reader.passed_over), file=sys.stderr)
-    if reader.failed:
-        say(f"{counted(len(reader.failed), 'file')} could not be judged.", file=sys.stderr)
+def print_summary(files: FileList, failures: Sequence[Failure], counts: Counter[str]) -> None:
+    """Print on standard error how many files had which verdict, were skipped, or failed."""
+    if counts.total() > 1:
+        verdicts = ", ".join(f"{counts[name]:,} {name}" for name in VERDICTS if counts[name])
+        say(f"{counted(counts.total(), 'file')}: {verdicts}.", file=sys.stderr)
+    if files.skipped:
+        say(skipped_line(files.skipped), file=sys.stderr)
+    if failures:
+        say(f"{counted(len(failures), 'file')} could not be judged.", file=sys.stderr)
 
 
-def who_judges(run: run_folder.Run, settings: Settings) -> str:
-    """Return which run judges where nobody chose one."""
-    line = f"Judged by {one_line(run.folder)}; --run names another."
-    if settings.data.folder == load_settings().data.folder:
+def describe_run(detector: Detector) -> str:
+    """Return which run judges, for a user who did not choose one."""
+    line = f"Judged by {one_line(detector.run.folder)}; --run names another."
+    folder = detector.settings.data.folder
+    if folder == load_settings().data.folder:
         line += (
-            f" It has learnt nothing but {settings.data.folder}: for voices from elsewhere, "
+            f" It has learnt nothing but {folder}: for voices from elsewhere, "
             "--run models/pretrained is better."
         )
     return line
 
 
-def passed_over_line(passed_over: Counter[str]) -> str:
+def skipped_line(skipped: Counter[str]) -> str:
     """Return how many files of folders were no sound, by their suffix.
 
-    >>> passed_over_line(Counter({".txt": 2, "": 1}))
+    >>> skipped_line(Counter({".txt": 2, "": 1}))
     'Passed over for their names: 2 .txt, 1 without a suffix. What is named is judged.'
     """
-    kinds = [
-        f"{count:,} {suffix or 'without a suffix'}" for suffix, count in passed_over.most_common()
-    ]
+    kinds = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in skipped.most_common()]
     return f"Passed over for their names: {one_line(', '.join(kinds))}. What is named is judged."
 
 
-def doubt_windows(source: Source, calibration: Calibration, settings: PredictSettings) -> str:
-    """Return why the windows of a file give no confidence; empty if they do."""
-    clipped = np.mean(source.clipped_shares or [0.0])
-    if clipped > settings.max_clipped_share:
-        return f"{clipped:.0%} of it is clipped"
-    if calibration.says_nothing:
-        return "the run tells nothing apart: train it longer"
-    if source.scores and not source.counted(settings).any():
-        highest_hz = max(source.bandwidths_hz)
-        end = ", as over a telephone" if highest_hz > TELEPHONE_HZ else ""
-        return f"nothing above {highest_hz:,.0f} Hz{end}"
-    echo, prior_fake = echo_note(source, settings), settings.prior_fake
-    if echo and calibration.probability_real(mean_score(source, settings), prior_fake) < 0.5:
-        return f"{echo}, which may look like synthesis"  # an echo makes no fake look real
-    said = judge_channels(source, calibration, settings)
-    if {"REAL", "FAKE"} <= set(said.values()):
-        return ", ".join(f"channel {channel} is {word}" for channel, word in said.items())
-    return ""
-
-
-def judge_channels(
-    source: Source, calibration: Calibration, settings: PredictSettings
-) -> dict[int, str]:
-    """Return the verdict on each channel that was judged by itself."""
-    if not any(source.channels):
-        return {}
-    channels, counts = np.array(source.channels), source.counted(settings)
-    scores = {c: np.mean(np.array(source.scores)[counts & (channels == c)])
-              for c in np.unique(channels[counts]).tolist()}  # fmt: skip
-    return {
-        channel: verdict(
-            float(calibration.probability_real(score, settings.prior_fake)), settings.min_confidence
-        )
-        for channel, score in scores.items()
+def as_row(result: Result) -> dict:
+    """Return a result as a JSON object or a row of the table."""
+    windows = len(result.windows)
+    usable = int(result.usable.sum())
+    row = {
+        "verdict": str(result.verdict),
+        "confidence": rounded(result.confidence),
+        "p_real": rounded(result.p_real),
+        "score": rounded(result.score),
+        "llr": rounded(result.llr),
+        "windows": usable,
+        "windows_left_out": windows - usable,
+        "frame_rate_hz": result.frame_rate_hz,
+        "warning": result.doubt.text if result.doubt else "",
+        "note": "; ".join(note.text for note in result.notes if note.code in NOTES_IN_TABLE),
+        "run": result.run,
+        "file": result.name,
     }
+    return row
 
 
-def echo_note(source: Source, settings: PredictSettings) -> str:
-    """Return when an echo comes that is stronger than what passes; empty where there is none."""
-    if source.echo is None or source.echo.gain <= settings.max_echo:
-        return ""
-    return f"an echo after {1000 * source.echo.seconds:.0f} ms"
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
-def mean_score(source: Source, settings: PredictSettings) -> float:
-    """Return the mean over the windows that count; where none does, over all, for who wants one."""
-    counts = source.counted(settings)
-    return float(np.mean(np.array(source.scores)[counts if counts.any() else slice(None)]))
-
-
-def judge(source: Source, calibration: Calibration, settings: PredictSettings) -> dict:
-    """Return the verdict on one file: more likely real, or fake, and how likely."""
-    if not source.scores:
-        unknown = dict.fromkeys(JUDGED) | {"windows": 0, "windows_left_out": 0}
-        said = {"verdict": "UNCERTAIN", "warning": source.warning, "note": source.note}
-        return unknown | said | {"file": source.name}
-    counts, score = source.counted(settings), mean_score(source, settings)
-    counts |= not counts.any()
-    p_real = float(calibration.probability_real(score, settings.prior_fake))
-    return {
-        "verdict": "UNCERTAIN" if source.warning else verdict(p_real, settings.min_confidence),
-        "confidence": None if source.warning else round(max(p_real, 1 - p_real), 6),
-        "p_real": None if source.warning else round(p_real, 6),
-        "score": round(score, 6),
-        "llr": round(float(calibration.llr(score)), 6),
-        "windows": int(counts.sum()),
-        "windows_left_out": int((~counts).sum()),
-        "frame_rate_hz": None,
-        "warning": source.warning,
-        "note": source.note,
-        "run": None,
-        "file": source.name,
-    }
-
-
-def frame_rate_hz(source: Source, audio: AudioSettings) -> float | None:
-    """Return the rate at which a recording repeats as what a vocoder makes; None for none."""
-    if not source.rate_figures_db:
-        return None
-    figures_db = np.mean(source.rate_figures_db, axis=0)
-    furthest = int(np.argmax(figures_db))
-    return audio.frame_rates_hz[furthest] if figures_db[furthest] > STANDS_OUT_DB else None
-
-
-def format_verdict(judged: dict) -> str:
-    """Return one line for people; no confidence is shown as more than 99.9%.
-
-    >>> call = {"verdict": "FAKE", "confidence": 0.97, "warning": "", "file": "call.wav"}
-    >>> call |= {"p_real": 0.03, "frame_rate_hz": None, "windows": 9, "windows_left_out": 0}
-    >>> call["note"] = ""
-    >>> format_verdict(call)
-    'FAKE        97.0%  call.wav'
-    >>> format_verdict(call | {"frame_rate_hz": 93.75})
-    'FAKE        97.0%  call.wav  (repeats at 93.75 Hz)'
-    >>> format_verdict(call | {"windows_left_out": 3})
-    'FAKE        97.0%  call.wav  (3 of 12 windows left out, as over a telephone)'
-    >>> format_verdict(call | {"verdict": "UNCERTAIN", "confidence": 0.58, "p_real": 0.42})
-    'UNCERTAIN   58.0%  call.wav  (rather fake)'
-    """
+def format_verdict(result: Result) -> str:
+    """Return one line for people; no confidence is shown as more than 99.9%."""
     shown = "-"
-    if judged["confidence"] is not None:
-        shown = f"{min(judged['confidence'], MOST_SHOWN):.1%}"
-    rate_hz = judged["frame_rate_hz"]
-    notes = [judged["warning"]]
-    if judged["verdict"] == "UNCERTAIN" and judged["confidence"] is not None:
-        notes.append("rather real" if judged["p_real"] >= 0.5 else "rather fake")
-    if out := judged["windows_left_out"]:
-        notes.append(f"{out} of {judged['windows'] + out} windows left out, as over a telephone")
-    if rate_hz is not None:
-        notes.append(f"repeats at {round(rate_hz, 2):g} Hz")
-    notes.append(judged["note"])
-    said = "; ".join(filter(None, notes))
-    line = f"{judged['verdict']:9} {shown:>7}  {one_line(judged['file'])}"
-    return f"{line}  ({said})" if said else line
+    if result.confidence is not None:
+        shown = f"{min(result.confidence, MAX_SHOWN_CONFIDENCE):.1%}"
+    reasons = "; ".join(reason.text for reason in result.reasons)
+    line = f"{result.verdict:9} {shown:>7}  {one_line(result.name)}"
+    return f"{line}  ({reasons})" if reasons else line
 
 
-def timeline_of(
-    source: Source, calibration: Calibration, settings: Settings
-) -> timelines.Timeline | None:
-    """Return the timeline of a recording that is scored; None where there is no window of sound."""
-    if not source.starts:
-        return None
-    judged = source.counted(settings.predict) & (not source.warning)
-    order = source.in_time()
-    return timelines.make_timeline(
-        np.array(source.starts)[order],
-        np.where(judged, source.scores, np.nan)[order],
-        calibration,
-        settings.audio.window_seconds,
-        settings.predict,
-        source.end_seconds,
-    )
-
-
-def passage_note(line: timelines.Timeline | None, judged: Mapping) -> str:
-    """Return where a passage looks fake, if the whole recording doesn't; empty for nowhere."""
-    if line is None or judged["verdict"] == "FAKE":
-        return ""
-    start = timelines.surely_fake_from(line, SURELY)
-    return "" if start is None else f"fake from {timelines.clock(start)}? --timeline shows it"
-
-
-def write_timeline(
-    source: Source, line: timelines.Timeline, channel: int | None, quiet: bool
-) -> None:
+def write_timeline(result: Result, channel: int | None, quiet: bool) -> None:
     """Write a recording's passages and their picture to timelines/, and print the passages.
 
     Args:
-        source: the recording, scored.
-        line: its timeline.
-        channel: that is judged; None for all.
+        result: of the recording.
+        channel: the only channel that was judged; None for all.
         quiet: print nothing.
     """
-    stem = "standard-input" if source.name == STANDARD_INPUT else plain_name(source.name)
-    known = "" if source.name == STANDARD_INPUT else f"{channel}|{Path(source.name).resolve()}"
-    why = source.warning or "as over a telephone"
-    envelopes = [source.envelopes[window] for window in source.in_time()]
-    paths = timelines.write_timeline(TIMELINES / stem, source.name, line, envelopes, why, known)
+    is_stdin = result.name == STANDARD_INPUT
+    stem = "standard-input" if is_stdin else plain_name(result.name)
+    known = "" if is_stdin else f"{channel}|{Path(result.name).resolve()}"
+    line = result.timeline()
+    why = result.doubt.text if result.doubt else "as over a telephone"
+    peaks = [window.peaks for window in in_time(result.windows)]
+    paths = timelines.write_timeline(
+        timelines.TIMELINES / stem, result.name, line, peaks, why, known
+    )
     if not quiet:
         say(timelines.format_passages(line.passages))
         say(f"Written: {one_line(paths)}")

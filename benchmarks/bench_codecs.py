@@ -37,10 +37,11 @@ from deepfake_audio.errors import OutputError, UserError, report, speaking_of
 from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import in_brackets
-from deepfake_audio.models.calibration import VERDICTS, Calibration
+from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.run_folder import open_run
 from deepfake_audio.system.atomic_files import is_file, open_regular
 from deepfake_audio.system.workers import in_processes
+from deepfake_audio.vocabulary import VERDICTS
 
 USES = {  # codec, sample rate in Hz, thousands of bits a second
     "mp3-64": ("mp3", 44_100, 64),

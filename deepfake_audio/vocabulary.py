@@ -1,8 +1,19 @@
 """Facts that many modules share: labels, splits, suffixes, an image record, the pixel format."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
+
+class Verdict(StrEnum):
+    """The answer for a recording."""
+
+    FAKE = "FAKE"
+    UNCERTAIN = "UNCERTAIN"
+    REAL = "REAL"
+
+
+VERDICTS = tuple(Verdict)
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 SPLITS = ("train", "val", "test")
 UNKNOWN_SPLIT = "unknown"  # of files that were never assigned to a split

@@ -11,12 +11,32 @@ import pytest
 import soundfile
 
 from deepfake_audio.dataset.manifest import MANIFEST_FIELDS
+from deepfake_audio.system.signals import ASKED_TO_END
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Started in a shell's background, a process and its children ignore Ctrl-C, which tests send.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-if hasattr(signal, "SIGHUP"):  # and with nohup this
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def stop_the_tests(number: int, frame: object) -> None:
+    """End pytest at once; a script that runs inside a test would take Ctrl-C for its own."""
+    pytest.exit(f"{signal.Signals(number).name} received", returncode=130)
+
+
+# A process started in the background of a shell ignores these signals, and so do its children.
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    if hasattr(signal, name):
+        signal.signal(getattr(signal, name), stop_the_tests)
+
+
+@pytest.fixture
+def own_signals():
+    """Give the test Python's usual signal handlers, since it sends signals to itself."""
+    usual = {signal.SIGINT: signal.default_int_handler}
+    usual |= dict.fromkeys(ASKED_TO_END, signal.SIG_DFL)
+    outer = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in outer.items():
+        signal.signal(number, handler)
+
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY_SETTINGS = (

@@ -10,6 +10,8 @@ from conftest import ROOT
 from deepfake_audio.cli.script import script
 from deepfake_audio.errors import UserError, one_line
 
+pytestmark = pytest.mark.usefixtures("own_signals")
+
 
 def test_user_error_is_one_line_on_stderr_and_exit_code_2(capsys):
     @script

@@ -15,6 +15,8 @@ from deepfake_audio.errors import UserError
 from deepfake_audio.system.signals import interrupts_heard
 from deepfake_audio.system.workers import in_processes
 
+pytestmark = pytest.mark.usefixtures("own_signals")
+
 
 def hears(name: str) -> bool:
     try:

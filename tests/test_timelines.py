@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from collections import Counter
 
 import cv2
 import matplotlib.pyplot as plt
@@ -13,6 +12,8 @@ from matplotlib.patches import Rectangle
 import predict
 from conftest import ROOT
 from deepfake_audio.config.loading import load_settings
+from deepfake_audio.detector import find_fake_passage, judge
+from deepfake_audio.inference.pipeline import Input, Window
 from deepfake_audio.inference.timelines import (
     PEAKS_PER_WINDOW,
     envelope,
@@ -24,6 +25,7 @@ from deepfake_audio.inference.timelines import (
     write_timeline,
 )
 from deepfake_audio.models.calibration import Calibration
+from deepfake_audio.vocabulary import Verdict
 
 CERTAIN = Calibration(slope=1.0, intercept=0.0)
 
@@ -102,11 +104,11 @@ def test_a_passage_that_is_surely_fake_somewhere_is_found(scores, min_confidence
 def test_a_recording_says_where_it_is_surely_fake_unless_all_of_it_is():
     line = timeline_of([3.0] * 40 + [-3.0] * 4 + [3.0] * 9)
     note = "fake from 0:40.5? --timeline shows it"
-    assert predict.passage_note(line, {"verdict": "REAL"}) == note
-    assert predict.passage_note(line, {"verdict": "UNCERTAIN"}) == note
-    assert predict.passage_note(line, {"verdict": "FAKE"}) == ""
-    assert predict.passage_note(timeline_of([3.0] * 40), {"verdict": "REAL"}) == ""
-    assert predict.passage_note(None, {"verdict": "UNCERTAIN"}) == ""
+    assert find_fake_passage(line, Verdict.REAL).text == note
+    assert find_fake_passage(line, Verdict.UNCERTAIN).text == note
+    assert find_fake_passage(line, Verdict.FAKE) is None
+    assert find_fake_passage(timeline_of([3.0] * 40), Verdict.REAL) is None
+    assert find_fake_passage(None, Verdict.UNCERTAIN) is None
 
 
 def test_the_table_reads_like_a_clock():
@@ -247,15 +249,15 @@ def test_the_legend_says_why_something_is_not_judged():
 
 
 @pytest.mark.parametrize(
-    ("warning", "bandwidths_hz", "labels"),
+    ("clipped", "bandwidths_hz", "labels"),
     [
-        ("8% of it is clipped", [8000.0] * 3, ["not judged: 8% of it is clipped"]),
-        ("", [8000.0, 3800.0, 3800.0], ["REAL", "not judged: as over a telephone"]),
-        ("", [8000.0] * 3, ["REAL"]),
+        (0.08, [8000.0] * 3, ["not judged: 8% of it is clipped"]),
+        (0.0, [8000.0, 3800.0, 3800.0], ["REAL", "not judged: as over a telephone"]),
+        (0.0, [8000.0] * 3, ["REAL"]),
     ],
 )
 def test_the_picture_that_predict_writes_says_why(
-    warning, bandwidths_hz, labels, tmp_path, monkeypatch
+    clipped, bandwidths_hz, labels, tmp_path, monkeypatch
 ):
     legends, draw_legend = [], Figure.legend
     monkeypatch.setattr(
@@ -264,12 +266,13 @@ def test_the_picture_that_predict_writes_says_why(
     monkeypatch.chdir(tmp_path)
     changes = ["predict.min_bandwidth_hz=4200", "predict.timeline_seconds=1"]
     settings = load_settings(None, changes)
-    source = predict.Source(
-        "call.wav", warning, "", 6.0, starts=[0.0, 2.0, 4.0], scores=[3.0] * 3,
-        envelopes=[np.full(PEAKS_PER_WINDOW, 0.5)] * 3, bandwidths_hz=bandwidths_hz,
-    )  # fmt: skip
-    line = predict.timeline_of(source, CERTAIN, settings)
-    predict.write_timeline(source, line, Counter(), quiet=True)
+    peaks = np.full(PEAKS_PER_WINDOW, 0.5)
+    windows = [
+        Window(start, score=3.0, bandwidth_hz=bandwidth, clipped_share=clipped, peaks=peaks)
+        for start, bandwidth in zip((0.0, 2.0, 4.0), bandwidths_hz, strict=True)
+    ]
+    found = Input("call.wav", windows=windows, sound_seconds=6.0, end_seconds=6.0)
+    predict.write_timeline(judge(found, CERTAIN, settings, "mine"), None, quiet=True)
     assert legends == [labels]
     assert cv2.imread("timelines/call.wav.png").std() > 5
 

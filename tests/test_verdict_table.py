@@ -15,6 +15,7 @@ import soundfile
 
 import predict
 from conftest import ROOT, make_voice
+from deepfake_audio.detector import Result
 from deepfake_audio.errors import UserError
 from deepfake_audio.inference.results_table import FIELDS, as_written, growing_table, unfinished
 
@@ -199,10 +200,10 @@ def test_another_channel_or_other_files_are_not_taken_for_judged(
         soundfile.write(tmp_path / f"{number}.wav", pair, 16000)
     printed = predict.format_verdict
 
-    def interrupted(judged: dict) -> str:
-        if judged["file"].endswith("2.wav"):
+    def interrupted(result: Result) -> str:
+        if result.name.endswith("2.wav"):
             raise KeyboardInterrupt
-        return printed(judged)
+        return printed(result)
 
     given = [str(tmp_path / f"{number}.wav") for number in range(3)]
     table = tmp_path / "v.csv"

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 
+from deepfake_audio import __version__
 from deepfake_audio.errors import UserError
 
 
@@ -17,6 +18,7 @@ class Parser(argparse.ArgumentParser):
             prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         self.unknown_dashes = False
+        self.add_argument("--version", action="version", version=f"{prog} {__version__}")
 
     def add_argument(self, *names: str, **options) -> argparse.Action:
         """Add an argument; argparse would ask for one that may stand there any number of times."""

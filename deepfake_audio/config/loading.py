@@ -15,7 +15,10 @@ from deepfake_audio.config.yaml_files import parse_yaml, read_yaml, shortened
 from deepfake_audio.errors import UserError
 from deepfake_audio.system.atomic_files import is_file, is_folder
 
-ROOT = Path(__file__).resolve().parents[2]  # holds config.yaml and models/pretrained
+PACKAGE = Path(__file__).resolve().parents[1]
+# The folder of config.yaml, the scripts and models/pretrained: a checkout's root, or its copy
+# inside the installed package.
+ROOT = next(f for f in (PACKAGE / "root", PACKAGE.parent) if (f / "config.yaml").is_file())
 DEFAULTS_FILE = ROOT / "config.yaml"
 DOTTED_KEY = re.compile(r"[a-z]+\.[a-z_]+")
 SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them

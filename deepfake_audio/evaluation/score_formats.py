@@ -27,10 +27,9 @@ from deepfake_audio.corpora.layouts import (
     read_protocol,
 )
 from deepfake_audio.errors import UserError, one_line
-from deepfake_audio.models.calibration import VERDICTS
 from deepfake_audio.system.atomic_files import open_table, replacing
 from deepfake_audio.system.csv_files import to_number, write_rows
-from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, SPLITS
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, SPLITS, VERDICTS
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
 TEXT_COLUMNS = (*COLUMNS[:-2], "verdict")

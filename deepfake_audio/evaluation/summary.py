@@ -34,9 +34,9 @@ from deepfake_audio.evaluation.metrics import (
     score_figures,
 )
 from deepfake_audio.evaluation.score_formats import ScoreTable, trial_names
-from deepfake_audio.models.calibration import VERDICTS, decision_threshold
+from deepfake_audio.models.calibration import decision_threshold
 from deepfake_audio.models.run_folder import Run, RunRecord
-from deepfake_audio.vocabulary import LABELS, ImageRecord
+from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 
 from deepfake_audio.errors import one_line
 from deepfake_audio.evaluation.score_formats import ScoreTable
-from deepfake_audio.models.calibration import VERDICTS, decision_threshold
-from deepfake_audio.vocabulary import LABELS
+from deepfake_audio.models.calibration import decision_threshold
+from deepfake_audio.vocabulary import LABELS, VERDICTS
 
 ALL = "all"  # the splits of images that a run was not trained on, together
 NAMES = {"train": "training", "val": "validation", "test": "test", ALL: "all"}

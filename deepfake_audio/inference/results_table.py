@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deepfake_audio.errors import UserError, counted, one_line
-from deepfake_audio.models.calibration import VERDICTS
 from deepfake_audio.system.atomic_files import (
     is_file,
     lock,
@@ -22,6 +21,7 @@ from deepfake_audio.system.atomic_files import (
     unwritable,
 )
 from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, write_rows
+from deepfake_audio.vocabulary import VERDICTS
 
 FIELDS = (
     "verdict", "confidence", "p_real", "score", "llr", "windows", "windows_left_out",

@@ -16,7 +16,7 @@ import numpy as np
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.errors import UserError, one_line
 from deepfake_audio.models.calibration import Calibration, verdict
-from deepfake_audio.system.atomic_files import open_regular, open_table, replacing
+from deepfake_audio.system.atomic_files import is_file, open_regular, open_table, replacing
 from deepfake_audio.system.csv_files import write_rows
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ PICTURE_DPI = 130
 MOST_TICKS = 12
 MARK, MARK_BYTES = "Recording", 4096  # a text in a picture, and the bytes at its begin with it
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
+
+
+TIMELINES = Path("timelines")
 
 
 @dataclass(frozen=True)
@@ -305,3 +308,9 @@ def plot_timeline(
         plotting.shade(upper, spans, shade)
         why = f": {why_not_judged}" if shade == "not judged" and why_not_judged else ""
         plotting.shade(lower, spans, shade, label=shade + why)
+
+
+def is_timeline(path: Path) -> bool:
+    """Return whether an image is the picture of a timeline: its table lies beside it."""
+    beside = path.with_suffix(".csv")
+    return path.parent.name == TIMELINES.name and path.suffix == ".png" and is_file(beside)

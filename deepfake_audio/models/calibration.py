@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-VERDICTS = ("FAKE", "UNCERTAIN", "REAL")
+from deepfake_audio.vocabulary import Verdict
+
 RELIABILITY_BINS = 10
 JUST_ABOVE = 1e-6
 WEAK_REGULARISATION = 1e6  # of scikit-learn's C: the targets regularise
@@ -36,15 +37,15 @@ class Calibration:
         return probability(self.llr(scores), prior_fake)
 
 
-def verdict(p_real: float, min_confidence: float) -> str:
-    """Return REAL or FAKE, or UNCERTAIN where that is less probable than `min_confidence`.
+def verdict(p_real: float, min_confidence: float) -> Verdict:
+    """Return the more probable class, or UNCERTAIN if that is below `min_confidence`.
 
-    >>> verdict(0.97, 0.6), verdict(0.2, 0.6), verdict(0.55, 0.6)
-    ('REAL', 'FAKE', 'UNCERTAIN')
+    >>> [str(verdict(p_real, 0.6)) for p_real in (0.97, 0.2, 0.55)]
+    ['REAL', 'FAKE', 'UNCERTAIN']
     """
     if max(p_real, 1 - p_real) < min_confidence:
-        return "UNCERTAIN"
-    return "REAL" if p_real >= 0.5 else "FAKE"
+        return Verdict.UNCERTAIN
+    return Verdict.REAL if p_real >= 0.5 else Verdict.FAKE
 
 
 def decision_threshold(prior_fake: float) -> float:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import itertools
 import os
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -136,28 +135,38 @@ def _input_name(model: onnxruntime.InferenceSession, shape: tuple[int, ...]) -> 
 
 def score_stream(
     model: onnxruntime.InferenceSession,
-    images: Iterable[tuple[Hashable, np.ndarray]],
+    images: Iterable[tuple[Hashable, np.ndarray | None]],
     batch_size: int,
-) -> Iterator[tuple[Hashable, float]]:
-    """Score images one after another, holding no more than one batch of them.
+) -> Iterator[tuple[Hashable, float | None]]:
+    """Score images one after another, holding at most one batch of them.
 
     Args:
         model: from `load_model`.
-        images: pairs of anything and an image `(height, width, channels)`.
+        images: pairs of a key and an image `(height, width, channels)`; a pair without an image
+            keeps its place among the others.
         batch_size: images scored at a time.
 
     Yields:
-        The same pairs with the score in the image's place, in order.
+        The same keys in the same order with the score of their image, or None.
     """
-    images = iter(images)
-    first = next(images, None)
-    if first is None:
-        return
-    images = itertools.chain([first], images)
-    batch_size = max(1, min(batch_size, BATCH_VALUES // first[1].size))
-    while batch := list(itertools.islice(images, batch_size)):
-        scores = score_images(model, np.stack([image for _, image in batch]))
-        yield from zip((key for key, _ in batch), scores.tolist(), strict=True)
+    waiting: list[tuple[Hashable, np.ndarray | None]] = []
+    held = 0
+    for key, image in images:
+        waiting.append((key, image))
+        held += image is not None
+        if image is not None and held >= max(1, min(batch_size, BATCH_VALUES // image.size)):
+            yield from _score_batch(model, waiting)
+            waiting, held = [], 0
+    yield from _score_batch(model, waiting)
+
+
+def _score_batch(
+    model: onnxruntime.InferenceSession, pairs: Sequence[tuple[Hashable, np.ndarray | None]]
+) -> Iterator[tuple[Hashable, float | None]]:
+    images = [image for _, image in pairs if image is not None]
+    scores = iter(score_images(model, np.stack(images)).tolist() if images else ())
+    for key, image in pairs:
+        yield key, None if image is None else next(scores)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,406 @@
+"""One recording to one result: every rule that makes a verdict."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.audio.quality import Echo
+from deepfake_audio.config.schema import PredictSettings, Settings
+from deepfake_audio.errors import UserError
+from deepfake_audio.inference import pipeline, timelines
+from deepfake_audio.inference.pipeline import Failure, Input, NamedFile, Reading, Window
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models.calibration import Calibration, verdict
+from deepfake_audio.vocabulary import Verdict
+
+PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
+MENTION_CONFIDENCE = 0.9  # a fake passage is mentioned from this confidence on
+MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a verdict is UNCERTAIN, or what else to know about it.
+
+    Attributes:
+        code: stable, for programs: `silent`, `too_short`, `clipped`, `untrained`, `bandwidth`,
+            `echo`, `channels_disagree`; or a note: `low_confidence`, `windows_ignored`,
+            `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`.
+        text: a sentence or part of one, for people.
+    """
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a recording leaves of the sound that the network looks at.
+
+    Attributes:
+        sound_seconds: duration between the quiet edges.
+        sample_rate_hz: of the file.
+        channels: of the file.
+        bandwidth_hz: the highest frequency of the widest window; None if it was not measured.
+        clipped_share: share of samples at full scale, 0 to 1.
+        echo: gain and delay of the strongest echo; None if there is none or it was not measured.
+    """
+
+    sound_seconds: float
+    sample_rate_hz: int
+    channels: int
+    bandwidth_hz: float | None
+    clipped_share: float
+    echo: Echo | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on one recording or image.
+
+    Attributes:
+        name: of the file, as it was given.
+        verdict: REAL, FAKE or UNCERTAIN.
+        confidence: probability of the more probable class, 0.5 to 1; None if there is a doubt.
+        p_real: probability of real, 0 to 1; None if there is a doubt.
+        llr: calibrated natural log-likelihood ratio of real against fake; None without windows.
+        score: mean log-odds of real before calibration; None without windows.
+        doubt: why no confidence can be given; None if one can.
+        notes: what else to know.
+        quality: of the recording; None for an image.
+        windows: of all channels.
+        usable: which windows the score is the mean of, bool `(windows,)`.
+        frame_rate_hz: of a vocoder whose periodic traces were found; None if none were.
+        run: name of the run that judged.
+    """
+
+    name: str
+    verdict: Verdict
+    confidence: float | None
+    p_real: float | None
+    llr: float | None
+    score: float | None
+    doubt: Reason | None
+    notes: tuple[Reason, ...]
+    quality: Quality | None
+    windows: tuple[Window, ...]
+    usable: np.ndarray
+    frame_rate_hz: float | None
+    run: str
+    _timeline: timelines.Timeline | None
+
+    @property
+    def p_fake(self) -> float | None:
+        """Return the probability of fake, 0 to 1; None if there is a doubt."""
+        return None if self.p_real is None else 1 - self.p_real
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Return why the verdict is UNCERTAIN, and what else to know."""
+        return (self.doubt, *self.notes) if self.doubt else self.notes
+
+    def timeline(self) -> timelines.Timeline | None:
+        """Return P(fake) over time and the passages; None for images and silent recordings."""
+        return self._timeline
+
+
+class Detector:
+    """A trained run that judges recordings; any number of threads may use one.
+
+    Attributes:
+        run: the run folder.
+        settings: of the run, with the caller's overrides.
+        record: what `run.json` says.
+    """
+
+    def __init__(self, run: run_folder.Run, record: run_folder.RunRecord, settings: Settings):
+        self.run, self.record, self.settings = run, record, settings
+        self._model = onnx_session.load_model(
+            run.onnx_model, settings.score.threads, settings.limits
+        )
+
+    @classmethod
+    def load(cls, run: str | Path | None = None, overrides: Sequence[str] = ()) -> "Detector":
+        """Load a run.
+
+        Args:
+            run: a folder, or a name below `runs/`; None for the newest run, or the pretrained one.
+            overrides: settings such as `"predict.prior_fake=0.1"`.
+
+        Raises:
+            UserError: there is no such run, or its files are damaged.
+        """
+        name = None if run is None else str(run)
+        return cls(*run_folder.open_run(name, overrides=overrides, or_pretrained=True))
+
+    @classmethod
+    def pretrained(cls, overrides: Sequence[str] = ()) -> "Detector":
+        """Load the model that ships with the package."""
+        return cls.load(run_folder.PRETRAINED, overrides)
+
+    def predict(self, path: str | Path, channel: int | None = None) -> Result:
+        """Judge one recording or spectrogram image.
+
+        Args:
+            path: any audio file that FFmpeg or libsndfile reads, or an image.
+            channel: the only channel to judge, from 1; None for all.
+
+        Raises:
+            UserError: the file can't be read.
+        """
+        return next(self.predict_many([path], channel=channel))
+
+    def predict_many(
+        self,
+        paths: Iterable[str | Path | NamedFile],
+        workers: int = 1,
+        channel: int | None = None,
+        on_error: Callable[[Failure], object] | None = None,
+    ) -> Iterator[Result]:
+        """Judge files in their order.
+
+        Args:
+            paths: of recordings or images; read as results are consumed.
+            workers: processes; 0 for one per core. 1 stays in this process.
+            channel: the only channel to judge, from 1; None for all.
+            on_error: receives each file that can't be read; None raises instead.
+
+        Yields:
+            A result for each file that can be read.
+
+        Raises:
+            UserError: a file can't be read and `on_error` is None.
+        """
+        reading = Reading(self.settings, self.record.images_from_audio, channel)
+        names = (path if isinstance(path, NamedFile) else str(path) for path in paths)
+        if workers == 1:
+            scored = pipeline.score_inputs(self._model, reading, names)
+        else:
+            scored = pipeline.score_in_processes(self.run.onnx_model, reading, names, workers)
+        for found in scored:
+            if isinstance(found, Input):
+                yield judge(found, self.record.calibration, self.settings, self.run.name)
+            elif on_error is None:
+                raise UserError(found.error)
+            else:
+                on_error(found)
+
+
+def judge(found: Input, calibration: Calibration, settings: Settings, run: str) -> Result:
+    """Turn the scored windows of one file into a result.
+
+    Args:
+        found: the file, scored.
+        calibration: of the run.
+        settings: of the run.
+        run: its name.
+    """
+    predict = settings.predict
+    usable = usable_windows(found.windows, predict)
+    score = mean_score(found.windows, usable)
+    doubt = find_doubt(found, usable, score, calibration, predict)
+    answer, p_real = Verdict.UNCERTAIN, None
+    if doubt is None:
+        p_real = float(calibration.probability_real(score, predict.prior_fake))
+        answer = verdict(p_real, predict.min_confidence)
+    line = make_timeline(found, usable, doubt, calibration, settings)
+    rate_hz = frame_rate_hz(found.windows, settings.audio.frame_rates_hz)
+    return Result(
+        name=found.name,
+        verdict=answer,
+        confidence=None if p_real is None else max(p_real, 1 - p_real),
+        p_real=p_real,
+        llr=None if score is None else float(calibration.llr(score)),
+        score=score,
+        doubt=doubt,
+        notes=tuple(find_notes(found, usable, p_real, answer, doubt, rate_hz, line, predict)),
+        quality=None if found.is_image else quality_of(found),
+        windows=tuple(found.windows),
+        usable=usable if usable.any() else ~usable,
+        frame_rate_hz=rate_hz,
+        run=run,
+        _timeline=line,
+    )
+
+
+def usable_windows(windows: Sequence[Window], settings: PredictSettings) -> np.ndarray:
+    """Return which windows have the bandwidth that the network needs, bool `(windows,)`."""
+    return np.array(
+        [w.bandwidth_hz is None or w.bandwidth_hz >= settings.min_bandwidth_hz for w in windows],
+        bool,
+    )
+
+
+def mean_score(windows: Sequence[Window], usable: np.ndarray) -> float | None:
+    """Return the mean score of the usable windows, or of all if none is; None without windows."""
+    if not windows:
+        return None
+    scores = np.array([window.score for window in windows])
+    return float(np.mean(scores[usable] if usable.any() else scores))
+
+
+def find_doubt(
+    found: Input,
+    usable: np.ndarray,
+    score: float | None,
+    calibration: Calibration,
+    settings: PredictSettings,
+) -> Reason | None:
+    """Return why a recording can't be judged with confidence; None if it can."""
+    if found.is_silent or not found.windows:
+        return Reason("silent", "silent")
+    if not found.is_image and found.sound_seconds < settings.min_seconds:
+        text = f"{found.sound_seconds:.2f} s of sound, at least {settings.min_seconds:g} are needed"
+        return Reason("too_short", text)
+    clipped = mean_clipped_share(found.windows)
+    if clipped > settings.max_clipped_share:
+        return Reason("clipped", f"{clipped:.0%} of it is clipped")
+    if calibration.says_nothing:
+        return Reason("untrained", "the run tells nothing apart: train it longer")
+    if not usable.any():
+        highest_hz = max(window.bandwidth_hz for window in found.windows)
+        end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
+        return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}")
+    echo = describe_echo(found.echo, settings)
+    if echo and calibration.probability_real(score, settings.prior_fake) < 0.5:
+        # An echo can make a real voice look fake, but not a fake one real.
+        return Reason("echo", f"{echo}, which may look like synthesis")
+    answers = judge_channels(found.windows, usable, calibration, settings)
+    if {Verdict.REAL, Verdict.FAKE} <= set(answers.values()):
+        text = ", ".join(f"channel {channel} is {answer}" for channel, answer in answers.items())
+        return Reason("channels_disagree", text)
+    return None
+
+
+def find_notes(
+    found: Input,
+    usable: np.ndarray,
+    p_real: float | None,
+    answer: Verdict,
+    doubt: Reason | None,
+    rate_hz: float | None,
+    line: timelines.Timeline | None,
+    settings: PredictSettings,
+) -> Iterator[Reason]:
+    """Yield what else to know about a verdict."""
+    if answer == Verdict.UNCERTAIN and p_real is not None:
+        yield Reason("low_confidence", f"rather {'real' if p_real >= 0.5 else 'fake'}")
+    ignored = int((~usable).sum()) if usable.any() else 0
+    if ignored:
+        text = f"{ignored} of {len(usable)} windows left out, as over a telephone"
+        yield Reason("windows_ignored", text)
+    if rate_hz is not None:
+        yield Reason("frame_rate", f"repeats at {round(rate_hz, 2):g} Hz")
+    if found.channels_differ:
+        text = f"{found.channels} channels that differ: --channel 1 judges one"
+        yield Reason("channels_differ", text)
+    if doubt is None and (echo := describe_echo(found.echo, settings)):
+        yield Reason("echo_present", echo)
+    if passage := find_fake_passage(line, answer):
+        yield passage
+
+
+def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reason | None:
+    """Return where a passage looks fake if the whole recording does not."""
+    if line is None or answer == Verdict.FAKE:
+        return None
+    start = timelines.surely_fake_from(line, MENTION_CONFIDENCE)
+    if start is None:
+        return None
+    text = f"fake from {timelines.clock(start)}? --timeline shows it"
+    return Reason("fake_passage", text)
+
+
+def judge_channels(
+    windows: Sequence[Window],
+    usable: np.ndarray,
+    calibration: Calibration,
+    settings: PredictSettings,
+) -> dict[int, Verdict]:
+    """Return the verdict on each channel that was judged by itself."""
+    channels = np.array([window.channel for window in windows])
+    if not channels.any():
+        return {}
+    scores = np.array([window.score for window in windows])
+    return {
+        channel: verdict(
+            float(
+                calibration.probability_real(
+                    np.mean(scores[usable & (channels == channel)]), settings.prior_fake
+                )
+            ),
+            settings.min_confidence,
+        )
+        for channel in np.unique(channels[usable]).tolist()
+    }
+
+
+def describe_echo(echo: Echo | None, settings: PredictSettings) -> str:
+    """Describe the echo if it exceeds `predict.max_echo`; else return an empty text."""
+    if echo is None or echo.gain <= settings.max_echo:
+        return ""
+    return f"an echo after {1000 * echo.seconds:.0f} ms"
+
+
+def mean_clipped_share(windows: Sequence[Window]) -> float:
+    """Return the share of clipped samples over all windows, 0 to 1."""
+    return float(np.mean([window.clipped_share for window in windows])) if windows else 0.0
+
+
+def quality_of(found: Input) -> Quality:
+    """Summarise what was measured of a recording."""
+    measured = [w.bandwidth_hz for w in found.windows if w.bandwidth_hz is not None]
+    return Quality(
+        sound_seconds=found.sound_seconds,
+        sample_rate_hz=found.sample_rate_hz,
+        channels=found.channels,
+        bandwidth_hz=max(measured, default=None),
+        clipped_share=mean_clipped_share(found.windows),
+        echo=found.echo,
+    )
+
+
+def frame_rate_hz(windows: Sequence[Window], rates_hz: Sequence[float]) -> float | None:
+    """Return the vocoder frame rate with the highest prominence above the threshold, if any."""
+    prominence_db = [w.prominence_db for w in windows if w.prominence_db is not None]
+    if not prominence_db:
+        return None
+    mean_db = np.mean(prominence_db, axis=0)
+    highest = int(np.argmax(mean_db))
+    return rates_hz[highest] if mean_db[highest] > PROMINENCE_THRESHOLD_DB else None
+
+
+def make_timeline(
+    found: Input,
+    usable: np.ndarray,
+    doubt: Reason | None,
+    calibration: Calibration,
+    settings: Settings,
+) -> timelines.Timeline | None:
+    """Return P(fake) over time; None for an image or without a window."""
+    if found.is_image or not found.windows:
+        return None
+    windows = in_time(found.windows)
+    judged = usable & (doubt is None)
+    scores = np.where(judged, [window.score for window in found.windows], np.nan)
+    order = time_order(found.windows)
+    return timelines.make_timeline(
+        np.array([window.start_seconds for window in windows]),
+        scores[order],
+        calibration,
+        settings.audio.window_seconds,
+        settings.predict,
+        found.end_seconds,
+    )
+
+
+def time_order(windows: Sequence[Window]) -> np.ndarray:
+    """Return the indices of windows sorted by start, whatever their channel: int `(windows,)`."""
+    return np.argsort([window.start_seconds for window in windows], kind="stable")
+
+
+def in_time(windows: Sequence[Window]) -> list[Window]:
+    """Return windows sorted by start."""
+    return [windows[index] for index in time_order(windows)]
