@@ -155,7 +155,7 @@ def fuzz_settings(path: Path) -> object:
 
 
 def fuzz_model(path: Path) -> object:
-    return check_graph(path.read_bytes(), str(path))
+    return check_graph(path.read_bytes(), str(path), SETTINGS.limits)
 
 
 def fuzz_record(path: Path) -> object:

@@ -41,12 +41,61 @@ def test_networks_of_delays_and_frame_rates_are_taken(batch_norm, tmp_path):
 def test_an_operator_whose_name_is_not_printable_is_told_on_one_line():
     graph = onnx.GraphProto(node=[onnx.NodeProto(op_type="Re\n\x1blu")])
     encoded = onnx.ModelProto(graph=graph).SerializeToString()
-    with pytest.raises(UserError, match=r"^.*with the operator Re\\n\\x1blu\. .*$"):
-        check_graph(encoded, "model.onnx")
+    with pytest.raises(UserError, match=r"^.*with the operator Re\\n\\x1blu; .*$"):
+        check_graph(encoded, "model.onnx", load_settings().limits)
+
+
+def counted(encoded: bytes, limits, billions: float) -> bool:
+    """Return whether a model is taken where this is the limit."""
+    limits = limits.model_copy(update={"model_gigamultiplications": billions})
+    try:
+        return bool(check_graph(encoded, "model.onnx", limits))
+    except UserError as error:
+        assert f"limits.model_gigamultiplications={billions:g}" in str(error)
+        return False
+
+
+def test_multiplications_of_a_convolution_and_a_dense_layer_are_those_of_its_shapes():
+    node, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    weights = [
+        onnx.numpy_helper.from_array(np.ones(shape, np.float32), name)
+        for name, shape in (("k", (40, 10, 5, 5)), ("d", (40 * 96 * 96, 2)))
+    ]
+    graph = onnx.helper.make_graph(
+        [
+            node("Conv", ["x", "k"], ["c"], group=2), node("Flatten", ["c"], ["f"]),
+            node("MatMul", ["f", "d"], ["y"]),
+        ],
+        "g",
+        [info("x", onnx.TensorProto.FLOAT, [None, 20, 100, 100])],
+        [info("y", onnx.TensorProto.FLOAT, [None, 1])],  # which is not true
+        weights,
+    )  # fmt: skip
+    opset = [onnx.helper.make_opsetid("", 15)]
+    encoded = onnx.helper.make_model(graph, opset_imports=opset).SerializeToString()
+    values = 40 * 96 * 96
+    touched = 20 * 100 * 100 + 10_000 + 4 * values + 2 * values + 2 + 3 * 1000
+    exact = (values * 10 * 25 + values * 2 + 10 * touched) / 1e9
+    limits = load_settings().limits
+    assert counted(encoded, limits, exact * 1.0001)
+    assert not counted(encoded, limits, exact * 0.9999)
+
+
+def test_what_is_loaded_is_the_network_alone():
+    shipped = (ROOT / "models" / "pretrained" / "model.onnx").read_bytes()
+    limits = load_settings().limits
+    unknown = b"\x98\x3f\x01"  # a number under the field 1011
+    assert check_graph(shipped + unknown, "model.onnx", limits) == shipped
+    assert not counted(shipped, limits, 0.1)
+    assert counted(shipped, limits, 0.6)
 
 
 def check_export(settings: Settings, tmp_path: Path) -> None:
     model = score_model(build_model(settings.model, settings.image))
     model.predict(np.zeros((1, *settings.image.shape), np.float32), verbose=0)
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    check_graph((tmp_path / "model.onnx").read_bytes(), "an export")
+    encoded = (tmp_path / "model.onnx").read_bytes()
+    # What settings allow to train, the check of the export must not refuse.
+    assert counted(
+        encoded, settings.limits, settings.model.gigamultiplications(settings.image.shape)
+    )

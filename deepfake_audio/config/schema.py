@@ -25,6 +25,8 @@ from deepfake_audio.vocabulary import (
 FLOAT_BYTES = 4
 MAX_EPOCHS = 100_000
 MAX_VIEWS = 64
+MAX_BATCH = 65_536
+MULTIPLICATIONS_A_VALUE = 10  # that take as long as reading or writing a value
 Share = Annotated[float, Field(ge=0, lt=1)]
 View = Literal[
     "levels", "frequency_residual", "lower_frequency_residual", "time_residual",
@@ -259,6 +261,24 @@ class ModelSettings(Section):
         weights = (len(self.views) - of_rates) * weights + of_rates * self._rate_weights()
         return weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
 
+    def gigamultiplications(self, image_shape: tuple[int, int, int]) -> float:
+        """Return how many billion multiplications one image takes, at most.
+
+        What is done to each value besides, as normalising and pooling it, counts as multiplications
+        that take as long: about ten values are read or written for each.
+        """
+        height, width, inputs = image_shape
+        besides = 11 * MULTIPLICATIONS_A_VALUE
+        total = height * width * inputs * (self.residual_rows + self.residual_columns + 3 * besides)
+        pool_sizes = self.pool_sizes or [[2, 2]] * len(self.conv_filters)
+        for filters, (rows, columns) in zip(self.conv_filters, pool_sizes, strict=True):
+            places = height * width * filters
+            total += places * (self.kernel_size**2 * inputs + besides)
+            total += (self.convs_per_block - 1) * places * (self.kernel_size**2 * filters + besides)
+            height, width, inputs = max(1, height // rows), max(1, width // columns), filters
+        weights = self.megabytes(image_shape)[0] * 1e6 / FLOAT_BYTES
+        return (len(self.views) * total + weights * (1 + 2 * MULTIPLICATIONS_A_VALUE)) / 1e9
+
     def _rate_weights(self) -> int:
         """Return how many weights a network has that looks at frame rates."""
         first, last = self.rate_filters
@@ -289,7 +309,7 @@ class TrainSettings(Section):
     epochs: int = Field(ge=1, le=MAX_EPOCHS)
     epoch_images: int = Field(ge=0)
     balance: Literal["none", "groups"]
-    batch_size: int = Field(ge=1, le=65_536)
+    batch_size: int = Field(ge=1, le=MAX_BATCH)
     optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd"]
     learning_rate: float = Field(gt=0)
     schedule: Literal["plateau", "cosine"]
@@ -346,7 +366,7 @@ class EvaluateSettings(Section):
 
 
 class ScoreSettings(Section):
-    batch_size: int = Field(ge=1, le=65_536)
+    batch_size: int = Field(ge=1, le=MAX_BATCH)
     threads: int = Field(ge=0, le=1024)
 
 
@@ -354,6 +374,7 @@ class LimitSettings(Section):
     audio_hours: float = Field(gt=0, le=1000)
     stdin_megabytes: int = Field(ge=1, le=1_000_000)
     model_megabytes: int = Field(ge=1, le=100_000)
+    model_gigamultiplications: float = Field(gt=0, le=1_000_000)
     scoring_megabytes: int = Field(ge=64, le=1_000_000)
 
 
@@ -451,17 +472,19 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _network_is_within_the_limits(self) -> "Settings":
-        for what, value, limit in zip(
-            ("have weights of", "need for one image"),
-            self.model.megabytes(self.image.shape),
-            ("model_megabytes", "scoring_megabytes"),
-            strict=True,
-        ):
+        megabytes, largest = self.model.megabytes(self.image.shape)
+        gigamultiplications = self.model.gigamultiplications(self.image.shape)
+        for what, value, unit, limit in (
+            ("have weights of", megabytes, "megabytes", "model_megabytes"),
+            ("need for one image", largest, "megabytes", "scoring_megabytes"),
+            ("do for one image", gigamultiplications, "billion multiplications",
+             "model_gigamultiplications"),
+        ):  # fmt: skip
             most = getattr(self.limits, limit)
             if value > most:
                 raise ValueError(
-                    f"A network may {what} at most limits.{limit}={most}. Received: {value:,.0f} "
-                    "megabytes by the sections model and image. Use fewer model.conv_filters, a "
+                    f"A network may {what} at most limits.{limit}={most:g}. Received: {value:,.0f} "
+                    f"{unit} by the sections model and image. Use fewer model.conv_filters, a "
                     "smaller kernel_size, fewer dense_units or a smaller image"
                 )
         return self

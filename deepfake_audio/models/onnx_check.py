@@ -1,13 +1,20 @@
 """Whether a model file is a network such as train.py exports, found out before it is loaded.
 
-ONNX can name other files to read, nest programs, and ask for operators that fill any memory. Only
-the wire format of protocol buffers is read here, field by field, with no structure built up:
-whatever stands in the file is looked at, even where a reader would let a later value win.
+ONNX can name other files to read, nest programs, and ask for operators that fill any memory or take
+hours. Only fields and operators that an export contains are taken, and what is not known here, as a
+newer ONNX Runtime may know it, is left out of the bytes that are loaded.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Collection, Mapping
 
+import onnx
+from google.protobuf.message import DecodeError, EncodeError, Message
+from onnx.shape_inference import InferenceError, infer_shapes
+
+from deepfake_audio.config.schema import MAX_BATCH, MULTIPLICATIONS_A_VALUE, LimitSettings
 from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.system.memory import at_most_bytes, held_bytes
 
 OPERATORS = frozenset({
     "Add", "AveragePool", "BatchNormalization", "Cast", "Concat", "Conv", "Flatten", "Gather",
@@ -15,106 +22,161 @@ OPERATORS = frozenset({
     "ReduceMax", "ReduceMean", "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Sqrt", "Squeeze",
     "Sub", "Transpose", "Unsqueeze",
 })  # fmt: skip
-STANDARD_DOMAINS = frozenset({b"", b"ai.onnx"})
-# Field numbers of onnx.proto.
-MODEL_GRAPH, MODEL_TRAINING, MODEL_FUNCTIONS = 7, 20, 25
-GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
-NODE_OPERATOR, NODE_ATTRIBUTE, NODE_DOMAIN = 4, 5, 7
-ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS = (5, 10), (6, 11)
-TENSOR_EXTERNAL, TENSOR_LOCATION = 13, 14
+STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
+MAX_PARTS = 1_000_000  # nodes with their inputs, outputs and attributes, and weights
+MAX_RANK = 64  # numbers of a shape
+VALUES_A_NODE = 1000  # a node that does nothing takes as long
+PARSED_SIZES = 4  # a file takes at most so many times its largest size while it is looked at
+# The fields of onnx.proto that an export contains.
+MODEL = {
+    "ir_version", "opset_import", "producer_name", "producer_version", "domain", "model_version",
+    "doc_string", "graph", "metadata_props",
+}  # fmt: skip
+GRAPH = {"node", "name", "initializer", "doc_string", "input", "output", "value_info"}
+NODE = {"input", "output", "name", "op_type", "domain", "attribute", "doc_string"}
+ATTRIBUTE = {"name", "doc_string", "type", "f", "i", "s", "floats", "ints", "strings"}
+TENSOR = {
+    "dims", "data_type", "float_data", "int32_data", "string_data", "int64_data", "name",
+    "doc_string", "raw_data", "double_data", "uint64_data", "data_location",
+}  # fmt: skip
+NAMED = {
+    "training_info": "functions of its own",
+    "functions": "functions of its own",
+    "g": "a graph within the graph",
+    "graphs": "a graph within the graph",
+    "external_data": "weights in another file",
+    "sparse_initializer": "sparse weights",
+}
 
 
-def check_graph(encoded: bytes, origin: str) -> None:
+def check_graph(encoded: bytes, origin: str, limits: LimitSettings) -> bytes:
     """Raise a `UserError` unless a model file holds nothing but the layers that we build.
 
     Args:
         encoded: the bytes of an ONNX file.
         origin: where it comes from, for the message.
+        limits: on the file's size and on what an image may take.
+
+    Returns:
+        The bytes of the same network, and of nothing else.
     """
+    held = held_bytes()
+    most = None if held is None else held + PARSED_SIZES * limits.model_megabytes * 1_000_000
     try:
-        found = next(_foreign(memoryview(encoded)), "")
-    except (IndexError, ValueError):
+        with at_most_bytes(most):
+            model = onnx.load_model_from_string(encoded)
+            model.DiscardUnknownFields()
+            found = _foreign(model) or _too_long(model, limits)
+            known = b"" if found else model.SerializeToString()
+    except (DecodeError, EncodeError, MemoryError, UnicodeDecodeError, ValueError):
         found = "bytes that are no ONNX"
     if found:
         raise UserError(
-            "A run's model holds the layers that train.py builds, and nothing else. "
-            f"Received: {origin} with {found}. Use a run that you trained, or train again."
+            f"cannot use {origin}: a model with {found}; use a run that you trained, or train again"
         )
+    return known
 
 
-def _foreign(model: memoryview) -> Iterator[str]:
-    """Yield what is in a model that train.py would not have put there."""
-    for number, graph in _fields(model):
-        if number in (MODEL_TRAINING, MODEL_FUNCTIONS):
-            yield "functions of its own"
-        if number != MODEL_GRAPH:
-            continue
-        for part, content in _fields(_message(graph)):
-            if part == GRAPH_NODE:
-                yield from _foreign_in_node(_message(content))
-            elif part == GRAPH_INITIALIZER:
-                yield from _foreign_in_tensor(_message(content))
-            elif part == GRAPH_SPARSE:
-                yield "sparse weights"
+def _foreign(model: onnx.ModelProto) -> str:
+    """Return what is in a model that train.py would not have put there; empty if nothing is."""
+    graph = model.graph
+    if found := _unknown(model, MODEL) or _unknown(graph, GRAPH):
+        return found
+    parts = len(graph.initializer) + len(graph.value_info) + len(graph.input) + len(graph.node)
+    if parts > MAX_PARTS:
+        return f"more than {MAX_PARTS:,} parts"
+    for node in graph.node:
+        parts += len(node.input) + len(node.output) + len(node.attribute)
+        if parts > MAX_PARTS:
+            return f"more than {MAX_PARTS:,} parts"
+        if node.op_type not in OPERATORS:
+            return f"the operator {one_line(node.op_type[:40])}"
+        if node.domain not in STANDARD_DOMAINS:
+            return "operators of its own"
+        unknown = (_unknown(attribute, ATTRIBUTE) for attribute in node.attribute)
+        if found := _unknown(node, NODE) or next(filter(None, unknown), ""):
+            return found
+    for tensor in graph.initializer:
+        if found := _unknown(tensor, TENSOR):
+            return found
+        if tensor.data_location != onnx.TensorProto.DEFAULT:
+            return NAMED["external_data"]
+    return ""
 
 
-def _foreign_in_node(node: memoryview) -> Iterator[str]:
-    for number, content in _fields(node):
-        if number == NODE_OPERATOR:
-            operator = bytes(_message(content)).decode("utf-8")
-            if operator not in OPERATORS:
-                yield f"the operator {one_line(operator[:40])}"
-        elif number == NODE_DOMAIN and bytes(_message(content)) not in STANDARD_DOMAINS:
-            yield "operators of its own"
-        elif number == NODE_ATTRIBUTE:
-            for part, value in _fields(_message(content)):
-                if part in ATTRIBUTE_GRAPHS:
-                    yield "a graph within the graph"
-                elif part in ATTRIBUTE_TENSORS:
-                    yield from _foreign_in_tensor(_message(value))
+def _unknown(message: Message, known: Collection[str]) -> str:
+    """Return which field of a message no export contains; empty if all are known."""
+    others = [field.name for field, _ in message.ListFields() if field.name not in known]
+    return NAMED.get(others[0], f"the field {others[0]}") if others else ""
 
 
-def _foreign_in_tensor(tensor: memoryview) -> Iterator[str]:
-    for number, content in _fields(tensor):
-        if number == TENSOR_EXTERNAL or (number == TENSOR_LOCATION and content):
-            yield "weights in another file"
+def _too_long(model: onnx.ModelProto, limits: LimitSettings) -> str:
+    """Return why scoring an image may take too long, or would not be known to end.
+
+    Costs are looked at for one image and for the largest batch: each can only be in proportion to
+    the number of images.
+    """
+    most = limits.model_gigamultiplications
+    for batch in (1, MAX_BATCH):
+        try:
+            shapes = _shapes(model, batch)
+            images = sum(_multiplications(node, shapes) for node in model.graph.node) / batch
+        except (InferenceError, KeyError, IndexError, ValueError, RuntimeError):
+            return "shapes that are not known beforehand"
+        if images > most * 1e9:
+            return (
+                f"{images / 1e9:,.0f} billion multiplications an image, above "
+                f"limits.model_gigamultiplications={most:g} of config.yaml"
+            )
+    return ""
 
 
-def _message(content: memoryview | int) -> memoryview:
-    if isinstance(content, int):
-        raise ValueError("a number stands where a message belongs")
-    return content
+def _shapes(model: onnx.ModelProto, batch: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all values by their names, when so many images are given.
 
-
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Yield each field's number and its content: a number, or the bytes of anything else."""
-    position = 0
-    while position < len(message):
-        key, position = _varint(message, position)
-        kind = key & 7
-        if kind == 0:
-            value, position = _varint(message, position)
-            yield key >> 3, value
-            continue
-        if kind == 2:
-            length, position = _varint(message, position)
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
+    What the file says of shapes is passed over, except the shapes of weights and of the image.
+    """
+    plain = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    graph, weights = plain.graph, {}
+    for tensor in model.graph.initializer:
+        weights[tensor.name] = tuple(tensor.dims)
+        if math.prod(tensor.dims) <= MAX_RANK:  # it may be a part of a shape
+            graph.initializer.add().CopyFrom(tensor)
         else:
-            raise ValueError(f"wire type {kind}")
-        if position + length > len(message):
-            raise ValueError("a field passes the end")
-        yield key >> 3, message[position : position + length]
-        position += length
+            graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+    graph.node.extend(model.graph.node)
+    graph.input.extend(model.graph.input)
+    graph.output.extend(model.graph.output)
+    for output in graph.output:
+        output.type.tensor_type.ClearField("shape")
+    for given in graph.input:
+        if given.name not in weights:
+            given.type.tensor_type.shape.dim[0].dim_value = batch
+    inferred = infer_shapes(plain, strict_mode=True, data_prop=True).graph
+    shapes = {}
+    for value in (*inferred.input, *inferred.value_info, *inferred.output):
+        dims = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.HasField("shape") and all(d.HasField("dim_value") for d in dims):
+            shapes[value.name] = tuple(dim.dim_value for dim in dims)
+    shapes |= weights
+    if any(dim < 0 for shape in shapes.values() for dim in shape):
+        raise ValueError("a shape below 0")
+    return shapes
 
 
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """Return a number of seven bits a byte, lowest first, and the position after it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = message[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise ValueError("a number without an end")
+def _multiplications(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Return at most how many multiplications a node does; touching a value counts as some."""
+    given, made = ([shapes[name] for name in names if name] for names in (node.input, node.output))
+    attributes = {attribute.name: attribute for attribute in node.attribute}
+    each = 0
+    if node.op_type == "Conv":
+        each = math.prod(given[1][1:])
+    elif node.op_type == "MatMul":
+        each = given[0][-1]
+    elif node.op_type == "Gemm":
+        each = given[0][0 if "transA" in attributes and attributes["transA"].i else 1]
+    elif node.op_type in ("AveragePool", "MaxPool"):
+        each = math.prod(attributes["kernel_shape"].ints)
+    values = sum(map(math.prod, made))
+    touched = values + sum(map(math.prod, given)) + VALUES_A_NODE
+    return each * values + MULTIPLICATIONS_A_VALUE * touched

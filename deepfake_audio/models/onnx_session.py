@@ -47,8 +47,7 @@ def load_model(
         UserError: the file is missing, too large, or no such model.
     """
     limits = limits or load_settings().limits
-    encoded = read_model(path, limits)
-    check_graph(encoded, str(path))
+    encoded = read_checked(path, limits)
     _bound_memory(limits.scoring_megabytes)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = min(threads, os.cpu_count() or 1)
@@ -60,6 +59,11 @@ def load_model(
         )
     except LOAD_ERRORS as error:
         raise _no_model(path, error) from None
+
+
+def read_checked(path: Path, limits: LimitSettings) -> bytes:
+    """Read a model file, or raise a `UserError` unless it is a network within the limits."""
+    return check_graph(read_model(path, limits), str(path), limits)
 
 
 def read_model(path: Path, limits: LimitSettings) -> bytes:

@@ -29,8 +29,7 @@ from deepfake_audio.config.schema import MAX_EPOCHS, MAX_VIEWS, LimitSettings, S
 from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import OutputError, UserError, one_line
 from deepfake_audio.models.calibration import Calibration
-from deepfake_audio.models.onnx_check import check_graph
-from deepfake_audio.models.onnx_session import read_model
+from deepfake_audio.models.onnx_session import read_checked, read_model
 from deepfake_audio.system.atomic_files import (
     copy_file,
     is_file,
@@ -369,7 +368,7 @@ def _open(
 def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bool) -> None:
     """Raise a `UserError` if the files of a run folder come from different runs."""
     if with_model and not record.model_fingerprint:
-        check_graph(read_model(run.onnx_model, settings.limits), str(run.onnx_model))
+        read_checked(run.onnx_model, settings.limits)
     if record.settings_fingerprint not in (None, fingerprint_settings(settings)):
         other = "config.yaml has other audio, image or model settings than it was trained with"
     elif (
