@@ -31,24 +31,24 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import (
+    DATA_REMEDY,
     FEW_FILES,
-    GIVE_DATA,
     check_images,
     data_folder,
     read_records,
 )
-from deepfake_audio.errors import UserError, one_line, report_all, say
+from deepfake_audio.errors import InputError, one_line, report_all, say
 from deepfake_audio.evaluation.metrics import equal_error_rate, score_figures
 from deepfake_audio.evaluation.summary import detection_costs
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import (
     Calibration,
-    allow_reals,
     fit_calibration,
+    limit_false_alarms,
     probability,
     verdict,
 )
-from deepfake_audio.models.compatibility import drawn_otherwise
+from deepfake_audio.models.compatibility import feature_mismatch
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 
 FEWEST, FEWEST_REALS = 5, 20  # files of each class, or of reals alone
@@ -64,9 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path(args.data)
     # A wrong name is reported before the work begins.
     run_folder.new_run(args.name, data_folder(folder), "--name")
-    for warning in drawn_otherwise(folder, settings, run):
+    for warning in feature_mismatch(folder, settings, run):
         say(f"Warning: {one_line(warning)}", file=sys.stderr)
-    data = check_images(read_records(folder, GIVE_DATA), settings.image)
+    data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     report_all(data.unreadable)
     own = data_folder(Path(settings.data.folder)) == data_folder(folder)
     trained_on = own or data.fingerprint == record.data_fingerprint
@@ -123,7 +123,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args.reals = args.reals or args.false_alarms is not None
     args.false_alarms = FALSE_ALARMS if args.false_alarms is None else args.false_alarms
     if not 0 <= args.false_alarms < 1:
-        raise UserError(f"--false-alarms is a share below 1. Received: {args.false_alarms}.")
+        raise InputError(f"--false-alarms is a share below 1. Received: {args.false_alarms}.")
     return args
 
 
@@ -137,13 +137,13 @@ def score_known(
     """Score known files, all of them or the real ones alone.
 
     Raises:
-        UserError: they are too few of a class.
+        InputError: they are too few of a class.
     """
     labels, fewest = (("real",), FEWEST_REALS) if reals_alone else (LABELS, FEWEST)
     for label in labels:
         count = len({record.source for record in records if record.label == label})
         if count < fewest:
-            raise UserError(
+            raise InputError(
                 f"A calibration is fitted on {fewest} {label} files at least. Received: {count} "
                 f"for training and validation in {folder}. Add some; those for test stay out."
             )
@@ -159,13 +159,13 @@ def score_known(
 
 
 def allowing(record: run_folder.RunRecord, scores: np.ndarray, share: float) -> Calibration:
-    """Move a run's calibration by real files alone, or raise a `UserError` if that can't help."""
+    """Move a run's calibration by real files alone, or raise a `InputError` if that can't help."""
     if record.calibration.says_nothing:
-        raise UserError(
+        raise InputError(
             "A calibration is moved where the run tells fakes apart. Received: one that does not, "
             "and answers UNCERTAIN. Train it longer, or name another --run."
         )
-    calibration = allow_reals(record.calibration, scores, share)
+    calibration = limit_false_alarms(record.calibration, scores, share)
     if calibration == record.calibration:
         say(
             f"Warning: at even odds no more than {share:.0%} of these files are called fake as it "
@@ -176,11 +176,11 @@ def allowing(record: run_folder.RunRecord, scores: np.ndarray, share: float) -> 
 
 
 def fit(files: onnx_session.FileScores, folder: Path) -> Calibration:
-    """Fit a calibration, or raise a `UserError` if the scores don't tell real from fake."""
+    """Fit a calibration, or raise a `InputError` if the scores don't tell real from fake."""
     calibration = Calibration(*fit_calibration(files.is_real, files.scores))
     eer = equal_error_rate(files.is_real, files.scores).rate
     if calibration.says_nothing:
-        raise UserError(
+        raise InputError(
             "A calibration needs scores that tell real from fake. Received: an equal error rate of "
             f"{eer:.0%} on {folder}. Train on it: python train.py --from RUN data.folder={folder}"
         )

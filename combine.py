@@ -21,10 +21,10 @@ from typing import NamedTuple
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import check_settings
-from deepfake_audio.config.schema import MAX_VIEWS, Settings
-from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.config.schema import MAX_INPUTS, Settings
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.models import run_folder
-from deepfake_audio.system.atomic_files import only_one, replacing
+from deepfake_audio.system.atomic_files import atomic_write, folder_lock
 from train import load_data, network_with, put_to_use, warn_of_leaks
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = joint_settings(parts)
     data = load_data(settings)
     if data.fingerprint != first.record.data_fingerprint:
-        raise UserError(
+        raise InputError(
             "A calibration is fitted on the images that the first run was trained with. "
             f"Received: {settings.data.folder}, changed since. Name another run first."
         )
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         learnt=[each for part in parts for each in run_folder.known_data(part.record)],
     )
     try:
-        with only_one(run.config, "Combining"):
+        with folder_lock(run.config, "Combining"):
             join_networks(run, settings, weights)
             parts_named = run_folder.read_record(run).parts
             heading = f"Together, {' and '.join(parts_named)} have"
@@ -83,17 +83,19 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     if len(args.runs) < 2:
-        raise UserError(f"At least two runs vote. Received: {args.runs[0]} alone. Name others too.")
+        raise InputError(
+            f"At least two runs vote. Received: {args.runs[0]} alone. Name others too."
+        )
     return args
 
 
 def open_parts(names: Sequence[str]) -> list[Part]:
-    """Open the runs, or raise a `UserError` if one is named twice."""
+    """Open the runs, or raise a `InputError` if one is named twice."""
     parts = [Part(*run_folder.open_run(name)) for name in names]
     folders = [part.run.folder.resolve() for part in parts]
     twice = next((folder for folder in folders if folders.count(folder) > 1), None)
     if twice:
-        raise UserError(f"A run votes once. Received: {twice.name} twice. Name it once.")
+        raise InputError(f"A run votes once. Received: {twice.name} twice. Name it once.")
     return parts
 
 
@@ -101,7 +103,7 @@ def joint_settings(parts: Sequence[Part]) -> Settings:
     """Return the first run's settings, with the views of all.
 
     Raises:
-        UserError: the runs' networks can't look at the same images, or are too many.
+        InputError: the runs' networks can't look at the same images, or are too many.
     """
     first = parts[0].settings
     views = [view for part in parts for view in part.settings.model.views]
@@ -110,14 +112,14 @@ def joint_settings(parts: Sequence[Part]) -> Settings:
             ours, theirs = (getattr(s, name).model_dump() for s in (first, part.settings))
             other = [key for key in ours if ours[key] != theirs[key] and key != "views"]
             if other:
-                raise UserError(
+                raise InputError(
                     "Networks that vote have the same audio, image and model settings, but for "
                     f"model.views. Received: {part.run.name} with another {name}.{other[0]} than "
                     f"{parts[0].run.name}. Train one of them with the other's."
                 )
-    if len(views) > MAX_VIEWS:
-        raise UserError(
-            f"At most {MAX_VIEWS} networks vote. Received: {len(views)}. Name fewer runs."
+    if len(views) > MAX_INPUTS:
+        raise InputError(
+            f"At most {MAX_INPUTS} networks vote. Received: {len(views)}. Name fewer runs."
         )
     values = first.model_dump()
     values["model"]["views"] = views
@@ -131,7 +133,7 @@ def join_networks(run: run_folder.Run, settings: Settings, weights: Sequence[lis
     network = build_model(settings.model, settings.image)
     for member, learnt in zip(members(network), weights, strict=True):
         member.set_weights(learnt)
-    with replacing(run.keras_model) as partial:
+    with atomic_write(run.keras_model) as partial:
         network.save(partial)
         compress(partial)
 

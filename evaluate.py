@@ -33,17 +33,17 @@ import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.config.loading import SECTIONS_OF_USE, load_settings
+from deepfake_audio.config.loading import USE_SECTIONS, load_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import (
-    GIVE_DATA,
+    DATA_REMEDY,
     DataCheck,
     check_images,
     data_folder,
     read_origin,
     read_records,
 )
-from deepfake_audio.errors import UserError, counted, one_line, report_all, say
+from deepfake_audio.errors import InputError, one_line, pluralize, report_all, say
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.evaluation.html_report import report_content, write_report
 from deepfake_audio.evaluation.result_folder import (
@@ -85,7 +85,7 @@ from deepfake_audio.evaluation.text_report import (
 )
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, probability
-from deepfake_audio.models.compatibility import drawn_otherwise, judged_all_the_same
+from deepfake_audio.models.compatibility import feature_mismatch, unfiltered_warnings
 from deepfake_audio.models.history import read_history
 from deepfake_audio.system.atomic_files import is_file, write_json
 from deepfake_audio.system.csv_files import to_number
@@ -135,13 +135,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_intermixed_args(argv)
     for option in ("keys", "subset", "asv", "missing"):
         if getattr(args, option) is not None and not args.scores:
-            raise UserError(f"--{option} goes with --scores. Received: no --scores.")
+            raise InputError(f"--{option} goes with --scores. Received: no --scores.")
     if not math.isfinite(args.missing or 0):
-        raise UserError(f"A score is a finite number. Received: --missing {args.missing}.")
+        raise InputError(f"A score is a finite number. Received: --missing {args.missing}.")
     if args.out and args.compare:
-        raise UserError("--out is for results that are written. Received: --compare, which prints.")
+        raise InputError(
+            "--out is for results that are written. Received: --compare, which prints."
+        )
     if sum(map(bool, (args.scores, args.compare, args.run or args.data))) > 1:
-        raise UserError(
+        raise InputError(
             "A run, a score file or a comparison is evaluated at a time. Received: several."
         )
     return args
@@ -154,21 +156,21 @@ def evaluate_run(args: argparse.Namespace) -> int:
         args.run, False, args.settings, or_pretrained=elsewhere
     )
     origin = Path(args.data or settings.data.folder)
-    doubts = drawn_otherwise(origin, settings, run)
+    doubts = feature_mismatch(origin, settings, run)
     inputs, output, stays = {"run": run.name}, run.folder, ""
     if elsewhere or args.out:
         usual = run.folder / f"on-{data_folder(origin).name}"
         output, stays = choose_output(args.out, usual, origin, inputs)
     check_results(output, inputs | {"data": str(origin)})
-    data = check_images(read_records(origin, GIVE_DATA), settings.image)
+    data = check_images(read_records(origin, DATA_REMEDY), settings.image)
     report_all(data.unreadable)
     if not data.records:
-        raise UserError(f"At least one image must be readable. Received: none in {origin}.")
+        raise InputError(f"At least one image must be readable. Received: none in {origin}.")
     files = score_splits(run, settings, data.records)
     unseen = elsewhere and not was_learnt_from(origin, data, record, settings)
     if unseen and len(files) > 1:
         files[ALL] = pool_splits(files)
-    doubts += gap_lines(origin) + judged_all_the_same(origin, settings)
+    doubts += gap_lines(origin) + unfiltered_warnings(origin, settings)
     tables = {split: score_table(f, record.calibration) for split, f in files.items()}
     subject = Subject(
         title=f"Run {run.name}",
@@ -231,7 +233,7 @@ def gap_lines(data: Path) -> list[str]:
     """Say which splits lack files that their corpus lists."""
     origin, names = read_origin(data), NAMES | {UNKNOWN_SPLIT: "unsplit"}
     return [
-        f"Missing: {count.missing:,} of {counted(count.listed, f'listed {names[split]} file')}; "
+        f"Missing: {count.missing:,} of {pluralize(count.listed, f'listed {names[split]} file')}; "
         f"broken or silent: {count.unusable:,}. Nobody knows how they would be judged."
         for split, count in (origin.counts if origin else {}).items()
         if count.missing + count.unusable
@@ -322,7 +324,11 @@ def write_results(
 ) -> list[str]:
     """Write tables, pictures and report; return the names of the files."""
     # It looks for a folder for Matplotlib's list of fonts, and `script` reports if there is none.
-    from deepfake_audio.evaluation.figures import draw_history, draw_scores, save_picture
+    from deepfake_audio.evaluation.figures import (
+        save_history_figure,
+        save_picture,
+        save_score_figures,
+    )
 
     output, prior_fake = subject.output, subject.settings.predict.prior_fake
     everything = tables[ALL] if ALL in tables else join_tables(tables.values())
@@ -330,15 +336,15 @@ def write_results(
     last = list(tables)[-1]
     drawn = {}
     if figures:
-        drawn = draw_scores({split: tables[split] for split in figures}, figures, prior_fake)
+        drawn = save_score_figures({split: tables[split] for split in figures}, figures, prior_fake)
         if subject.run and not subject.record.parts:
             history = read_history(subject.run)
-            drawn["curves"] = draw_history(history, subject.record.best_epoch)
+            drawn["curves"] = save_history_figure(history, subject.record.best_epoch)
     written = [SCORES, METRICS, *([TRIALS] if trial_names(tables[last]) else [])]
     written = [*([REPORT] if figures else []), *written, *(f"{name}.png" for name in drawn)]
     for name in RESULTS[RESULTS.index(METRICS) + 1 :]:
         (output / name).unlink(missing_ok=True)  # of an evaluation before, which listed them
-    settings = {name: getattr(subject.settings, name).model_dump() for name in SECTIONS_OF_USE}
+    settings = {name: getattr(subject.settings, name).model_dump() for name in USE_SECTIONS}
     content = {"data": subject.origin, **subject.inputs, "settings": settings}
     content |= {"warnings": list(subject.warnings), "splits": figures, "files": written}
     write_json(output / METRICS, content)  # first: it says that the others may be replaced
@@ -356,7 +362,7 @@ def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
     tables, settings = zip(*(evaluated_scores(name, overrides) for name in (ours, theirs)),
                            strict=True)  # fmt: skip
     if settings[0].predict.prior_fake != settings[1].predict.prior_fake:
-        raise UserError(
+        raise InputError(
             "Systems are compared with one prior. Received: runs with two. "
             "Choose one: predict.prior_fake=0.5"
         )
@@ -381,7 +387,7 @@ def evaluated_scores(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, S
         run, _, settings = run_folder.open_run(name, overrides=overrides)
         path = run.folder / SCORES
         if not is_file(path):
-            raise UserError(
+            raise InputError(
                 f"A run is compared by its scores. Received: {run.name}, without {SCORES}. "
                 f"Make it with: python evaluate.py --run {run.name}"
             )

@@ -26,13 +26,13 @@ import numpy as np
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import GIVE_DATA, check_classes, check_images, read_records
+from deepfake_audio.dataset.manifest import DATA_REMEDY, check_classes, check_images, read_records
 from deepfake_audio.errors import one_line, report_all, say
 from deepfake_audio.evaluation.metrics import equal_error_rate
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, decision_threshold, probability
-from deepfake_audio.system.atomic_files import check_replaceable, replacing
+from deepfake_audio.system.atomic_files import atomic_write, check_replaceable
 from deepfake_audio.vocabulary import ImageRecord
 from train import network_with
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path in paths.values():
         check_replaceable(path, b"TFL3", at=4)
     folder = Path(args.data or settings.data.folder)
-    data = check_images(read_records(folder, GIVE_DATA), settings.image)
+    data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     report_all(data.unreadable)
     records = data.records
     check_classes(records, ("train", "val"), folder)
@@ -140,7 +140,7 @@ def write_litert(
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # inputs and outputs stay floats
         converted = converter.convert()
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(converted)
 
 

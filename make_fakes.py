@@ -46,11 +46,15 @@ from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.corpora.layouts import known_layouts
 from deepfake_audio.corpora.reading import CORPORA, Clip, detect_corpus, read_corpus
-from deepfake_audio.errors import UserError, one_line, report, report_all, say
-from deepfake_audio.system.atomic_files import new_folder, open_table, unwritable
+from deepfake_audio.errors import InputError, one_line, print_error, report_all, say
+from deepfake_audio.system.atomic_files import atomic_folder, open_table, write_error
 from deepfake_audio.system.csv_files import write_rows
-from deepfake_audio.system.stderr import libraries_quiet
-from deepfake_audio.vocoders.external import Program, read_programs, run_program
+from deepfake_audio.system.stderr import suppress_native_stderr
+from deepfake_audio.vocoders.external import (
+    ExternalVocoder,
+    read_external_vocoders,
+    run_external_vocoder,
+)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -84,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     root = Path(args.voices)
     out = Path(args.out or Path("data", f"{root.resolve().name}-copies"))
     if os.path.lexists(out):
-        raise UserError(
+        raise InputError(
             f"A folder of copies is made once. Received: {out}, which is there. "
             "Choose another --out, or remove it."
         )
@@ -92,10 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = choose(find_voices(clips, root, args.whole), args.files, args.seed)
     names = {clip.name for clip in chosen}
     rest = [clip for clip in clips if clip.name not in names] if args.whole else []
-    with new_folder(out) as folder:
+    with atomic_folder(out) as folder:
         reals = write_originals(chosen, folder, "real")
         if not reals:
-            raise UserError(
+            raise InputError(
                 f"At least one file must be usable. Received: none of {len(chosen):,}; the reasons "
                 "stand above. Give other files."
             )
@@ -145,10 +149,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for option in ("files", "steps"):
         number = getattr(args, option)
         if number is not None and number < 1:
-            raise UserError(f"--{option} is at least 1. Received: {number}.")
+            raise InputError(f"--{option} is at least 1. Received: {number}.")
     if not 0 <= args.seed <= HIGHEST_SEED:
-        raise UserError(f"--seed is from 0 to {HIGHEST_SEED:,}. Received: {args.seed}.")
-    args.programs = read_programs(args.command, taken=KINDS)
+        raise InputError(f"--seed is from 0 to {HIGHEST_SEED:,}. Received: {args.seed}.")
+    args.programs = read_external_vocoders(args.command, taken=KINDS)
     args.kinds = list(dict.fromkeys(args.kinds or (() if args.programs else KINDS)))
     return args
 
@@ -157,13 +161,13 @@ def read_clips(root: Path, corpus_name: str | None, whole: bool) -> list[Clip]:
     """List the files below a folder; all are real where nothing says what is what.
 
     Raises:
-        UserError: no audio, or nothing says what is what though the whole corpus is wanted.
+        InputError: no audio, or nothing says what is what though the whole corpus is wanted.
     """
     if corpus_name is None:
         tree = index_tree(root)
         if not known_layouts(tree):
             if whole:
-                raise UserError(
+                raise InputError(
                     "--whole takes a corpus that says which file is real. Received: "
                     f"{root}, which does not. Leave --whole out, or label its files in a CSV."
                 )
@@ -174,7 +178,7 @@ def read_clips(root: Path, corpus_name: str | None, whole: bool) -> list[Clip]:
         first = one_line(corpus.missing[0])
         say(f"{len(corpus.missing):,} files are listed but not there: {first}, ...")
     for name in corpus.unreadable:
-        report(f"A folder must be readable. Received: {name}. What it holds is left out.")
+        print_error(f"A folder must be readable. Received: {name}. What it holds is left out.")
     return corpus.clips
 
 
@@ -185,12 +189,12 @@ def find_voices(clips: Sequence[Clip], root: Path, whole: bool) -> list[Clip]:
     into test, and their copies with them.
 
     Raises:
-        UserError: there are none.
+        InputError: there are none.
     """
     splits = ("train",) if whole and any(clip.split for clip in clips) else ("", "train")
     voices = [clip for clip in clips if clip.label == "real" and clip.split in splits]
     if not voices:
-        raise UserError(
+        raise InputError(
             "Vocoders learn from real files of the training split. Received: none among "
             f"{len(clips):,} files of {root}. Give a folder of real voices."
         )
@@ -213,7 +217,7 @@ def write_originals(clips: Sequence[Clip], folder: Path, place: str) -> list[Sai
         name = f"{place}/{number:06}_{plain}.flac"
         try:
             sound = decode(clip.path)
-        except UserError as error:
+        except InputError as error:
             errors.append(error)
         else:
             write_sound(folder / name, even_level(sound))
@@ -226,7 +230,7 @@ def decode(path: Path, most_samples: int = LONGEST_SECONDS * RATE_HZ) -> np.ndar
     """Return the beginning of a file, by default a minute: float32 `(samples,)`, mono at 16 kHz.
 
     Raises:
-        UserError: a file that can't be read, or with less than half a second or silence in it.
+        InputError: a file that can't be read, or with less than half a second or silence in it.
     """
     blocks, samples = [np.empty(0, np.float32)], 0
     for _, block in read_blocks(path, RATE_HZ):
@@ -236,12 +240,12 @@ def decode(path: Path, most_samples: int = LONGEST_SECONDS * RATE_HZ) -> np.ndar
             break
     sound = np.concatenate(blocks)[:most_samples]
     if len(sound) < SHORTEST_SECONDS * RATE_HZ:
-        raise UserError(
+        raise InputError(
             f"A voice must last {SHORTEST_SECONDS:g} s. Received: {path}, which lasts "
             f"{len(sound) / RATE_HZ:.2f} s."
         )
     if np.sqrt(np.mean(np.square(sound))) < SILENCE:
-        raise UserError(f"A voice must hold sound. Received: {path}, silence.")
+        raise InputError(f"A voice must hold sound. Received: {path}, silence.")
     return sound
 
 
@@ -263,7 +267,7 @@ def write_sound(path: Path, sound: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.getvalue())
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None
 
 
 def read_sound(path: Path, dtype: str = "float32") -> np.ndarray:
@@ -274,8 +278,8 @@ def write_copies(
     kind: str, reals: Sequence[Said], folder: Path, steps: int | None, seed: int
 ) -> list[Said]:
     """Train a kind of vocoder on the real files, and write what it makes of each of them."""
-    with libraries_quiet():  # TensorFlow takes seconds to import, and tells of the processor
-        from deepfake_audio.vocoders.networks import RECIPES, say_again, train_vocoder
+    with suppress_native_stderr():  # TensorFlow takes seconds to import, and tells of the processor
+        from deepfake_audio.vocoders.networks import RECIPES, resynthesize, train_vocoder
 
     chosen = np.random.default_rng(seed).permutation(len(reals))[:LEARNT_FILES]
     voices = [read_sound(folder / reals[index].name) for index in chosen]
@@ -283,18 +287,18 @@ def write_copies(
     copies = []
     for real in tqdm(reals, desc=f"Copies by {kind}", unit=" files"):
         name = f"fake/{kind}/{Path(real.name).name}"
-        sound = say_again(vocoder, read_sound(folder / real.name))
+        sound = resynthesize(vocoder, read_sound(folder / real.name))
         write_sound(folder / name, even_level(sound))
         copies.append(copy_of(real, name, kind))
     say(f"{kind:18} spectral loss {losses[0]:.2f} at first, {losses[-50:].mean():.2f} at last")
     return copies
 
 
-def write_copies_by(program: Program, reals: Sequence[Said], folder: Path) -> list[Said]:
+def write_copies_by(program: ExternalVocoder, reals: Sequence[Said], folder: Path) -> list[Said]:
     """Let a program say the real files again; name the copies that can't be used.
 
     Raises:
-        UserError: it fails, or none of its copies can be used.
+        InputError: it fails, or none of its copies can be used.
     """
     copies, errors = [], []
     beside = folder.resolve().parent  # where there is space; the system's own may be memory
@@ -305,31 +309,31 @@ def write_copies_by(program: Program, reals: Sequence[Said], folder: Path) -> li
             original = Path(work, "input", Path(real.name).name).with_suffix(".wav")
             write_sound(original, read_sound(folder / real.name, "int16"))
         say(f"{one_line(program.name)} is at work")
-        made = run_program(program, Path(work))
+        made = run_external_vocoder(program, Path(work))
         for real in tqdm(reals, desc=f"Copies by {one_line(program.name)}", unit=" files"):
             name = f"fake/{program.name}/{Path(real.name).name}"
             try:
                 sound = read_copy(only_copy(made, real, program), folder / real.name)
-            except UserError as error:
+            except InputError as error:
                 errors.append(error)
             else:
                 write_sound(folder / name, sound)
                 copies.append(copy_of(real, name, program.name))
     report_all(errors)
     if not copies:
-        raise UserError(
+        raise InputError(
             f"At least one copy must be usable. Received: none of {len(reals):,} by "
             f"{program.name}; the reasons stand above. Try it on a folder of WAV files."
         )
     return copies
 
 
-def only_copy(made: Mapping[str, Sequence[Path]], real: Said, program: Program) -> Path:
-    """Return the file that a program made of a real one; raise `UserError` unless it's only one."""
+def only_copy(made: Mapping[str, Sequence[Path]], real: Said, program: ExternalVocoder) -> Path:
+    """Return the file that a program made of a real one; raise an `InputError` if not."""
     stem = Path(real.name).stem
     paths = made.get(stem, ())
     if len(paths) != 1:
-        raise UserError(
+        raise InputError(
             f"A program makes one copy of each file. Received: {len(paths) or 'none'} of {stem} "
             f"by {program.name}."
         )
@@ -340,12 +344,12 @@ def read_copy(path: Path, original_path: Path) -> np.ndarray:
     """Return a copy at even level, as long as its original at most.
 
     Raises:
-        UserError: as `decode` raises, or the copy is its original.
+        InputError: as `decode` raises, or the copy is its original.
     """
     original = read_sound(original_path)
     copy = even_level(decode(path, len(original)))
     if np.allclose(copy, original[: len(copy)], rtol=0, atol=ROUNDING):
-        raise UserError(f"A copy must differ from its original. Received: {path}, the same sound.")
+        raise InputError(f"A copy must differ from its original. Received: {path}, the same sound.")
     return copy
 
 

@@ -11,7 +11,13 @@ import keras
 from keras import layers
 
 from deepfake_audio.config.schema import ImageSettings, ModelSettings
-from deepfake_audio.vocabulary import COLUMNS, MIDDLE, NOT_OUT, ROWS, WITH_DELAY
+from deepfake_audio.vocabulary import (
+    HARMONIC_COLUMNS,
+    HARMONIC_ROWS,
+    WITH_DELAY,
+    ZERO_DELAY,
+    ZERO_PROMINENCE,
+)
 
 MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
 RESIDUAL_SCALE = 1 / 48  # grey levels to about unit variance, once the smooth part is subtracted
@@ -234,9 +240,9 @@ def _seen(view: str, settings: ModelSettings, image: ImageSettings) -> list[kera
     part = view.removeprefix("lower_")
     hidden = ((settings.hidden_rows, 0), (0, 0))
     if view == "frame_rates":
-        taken, scale = [Channel(2, zero=NOT_OUT, name="rates")], RATES_SCALE
+        taken, scale = [Channel(2, zero=ZERO_PROMINENCE, name="rates")], RATES_SCALE
     elif "delay" in part:
-        taken, scale = [Channel(1, zero=MIDDLE, name="delay")], DELAY_SCALE
+        taken, scale = [Channel(1, zero=ZERO_DELAY, name="delay")], DELAY_SCALE
     else:
         taken = [Channel(0, name="level")] if image.color in WITH_DELAY else []
         scale = 1 / 255 if part == "levels" else RESIDUAL_SCALE
@@ -264,9 +270,9 @@ def _each_rate(settings: ModelSettings, image: ImageSettings) -> list[keras.Laye
     """
     first, last = settings.rate_filters
     return [
-        layers.AveragePooling2D((image.height // ROWS, 1)),
-        *_convolution(first, (1, COLUMNS), settings, strides=(1, COLUMNS)),
-        *_convolution(last, (ROWS, 1), settings),
+        layers.AveragePooling2D((image.height // HARMONIC_ROWS, 1)),
+        *_convolution(first, (1, HARMONIC_COLUMNS), settings, strides=(1, HARMONIC_COLUMNS)),
+        *_convolution(last, (HARMONIC_ROWS, 1), settings),
         *_convolution(last, (1, 1), settings),
         _pooling("max"),
     ]

@@ -38,15 +38,15 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import Detector, Result, in_time
-from deepfake_audio.errors import OutputError, UserError, counted, one_line, report, say
+from deepfake_audio.errors import InputError, OutputError, one_line, pluralize, print_error, say
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure, NamedFile
 from deepfake_audio.inference.results_table import (
     Judged,
     check_table,
-    growing_table,
-    unfinished,
+    partial_path,
+    resumable_table,
 )
 from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import is_file, to_json
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     counts: Counter[str] = Counter()
 
     def fail(failure: Failure) -> None:
-        report(failure.error)
+        print_error(failure.error)
         failures.append(failure)
 
     with kept_table(args.csv, identity) as (done, keep), ExitStack() as opened:
@@ -130,16 +130,18 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def check_arguments(args: argparse.Namespace) -> None:
-    """Raise a `UserError` if arguments make no sense together."""
+    """Raise a `InputError` if arguments make no sense together."""
     for option, least in (("workers", 0), ("channel", 1)):
         given = getattr(args, option)
         if given is not None and given < least:
-            raise UserError(f"--{option} is {least} or more. Received: {given}.")
+            raise InputError(f"--{option} is {least} or more. Received: {given}.")
     if STANDARD_INPUT in args.files and args.workers != 1:
-        raise UserError("One process reads standard input. Received: - and --workers.")
+        raise InputError("One process reads standard input. Received: - and --workers.")
     for name in args.files:
         if re.fullmatch(r"[a-z]+\.[a-z_]+=.*", name) and not os.path.lexists(name):
-            raise UserError(f"A setting stands behind --set. Received: {name}. Write --set {name}.")
+            raise InputError(
+                f"A setting stands behind --set. Received: {name}. Write --set {name}."
+            )
 
 
 @contextmanager
@@ -161,13 +163,13 @@ def kept_table(
     path = Path(name)
     check_table(path)
     try:
-        with growing_table(path, identity) as (done, add):
+        with resumable_table(path, identity) as (done, add):
             if done:
-                say(f"Judged already: {counted(len(done), 'file')}.", file=sys.stderr)
+                say(f"Judged already: {pluralize(len(done), 'file')}.", file=sys.stderr)
             yield done, add
     except BaseException as error:
-        kept = unfinished(path, identity)
-        ended = isinstance(error, OutputError) or not isinstance(error, UserError)
+        kept = partial_path(path, identity)
+        ended = isinstance(error, OutputError) or not isinstance(error, InputError)
         if ended and is_file(kept):
             told = f"What was judged is in {one_line(kept)}; the same command goes on."
             say(told, file=sys.stderr)
@@ -196,7 +198,7 @@ def with_standard_input(
             copy, path = opened.enter_context(temporary_file())
             copy_standard_input(copy, detector.settings.limits.stdin_megabytes)
             yield NamedFile(name, path)
-        except UserError as error:
+        except InputError as error:
             fail(Failure(name, str(error)))
 
 
@@ -210,7 +212,7 @@ def temporary_file() -> Iterator[tuple[BinaryIO, Path]]:
         with os.fdopen(os.memfd_create("standard-input"), "w+b") as memory:
             yield memory, Path(f"/proc/self/fd/{memory.fileno()}")
     else:
-        raise UserError(
+        raise InputError(
             "cannot copy standard input: no temporary folder can be written to; set TMPDIR to one"
         )
 
@@ -223,7 +225,7 @@ def has_temporary_folder() -> bool:
 
 
 def copy_standard_input(copy: BinaryIO, max_megabytes: int) -> None:
-    """Copy standard input to a file, or raise a `UserError` if it is too large or unreadable."""
+    """Copy standard input to a file, or raise a `InputError` if it is too large or unreadable."""
     try:
         for _ in range(max_megabytes):
             piece = sys.stdin.buffer.read(1_000_000) if sys.stdin else b""
@@ -231,13 +233,13 @@ def copy_standard_input(copy: BinaryIO, max_megabytes: int) -> None:
             if not piece:
                 break
         else:
-            raise UserError(
+            raise InputError(
                 f"Standard input holds less than limits.stdin_megabytes={max_megabytes}. "
                 "Received: more. Give a file."
             )
         copy.flush()
     except OSError as error:
-        raise UserError(f"Standard input must be readable. Received: {error}.") from None
+        raise InputError(f"Standard input must be readable. Received: {error}.") from None
 
 
 def progress(results: Iterator[Result]) -> Iterator[Result]:
@@ -254,11 +256,11 @@ def print_summary(files: FileList, failures: Sequence[Failure], counts: Counter[
     """Print on standard error how many files had which verdict, were skipped, or failed."""
     if counts.total() > 1:
         verdicts = ", ".join(f"{counts[name]:,} {name}" for name in VERDICTS if counts[name])
-        say(f"{counted(counts.total(), 'file')}: {verdicts}.", file=sys.stderr)
+        say(f"{pluralize(counts.total(), 'file')}: {verdicts}.", file=sys.stderr)
     if files.skipped:
         say(skipped_line(files.skipped), file=sys.stderr)
     if failures:
-        say(f"{counted(len(failures), 'file')} could not be judged.", file=sys.stderr)
+        say(f"{pluralize(len(failures), 'file')} could not be judged.", file=sys.stderr)
 
 
 def describe_run(detector: Detector) -> str:

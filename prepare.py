@@ -50,23 +50,23 @@ from deepfake_audio.dataset.manifest import (
     write_origin,
 )
 from deepfake_audio.dataset.rendering import (
-    Drawing,
     Job,
+    Rendering,
     coded_jobs,
-    draw_all,
     image_name,
     make_job,
     make_jobs,
+    render_all,
 )
-from deepfake_audio.errors import UserError, counted, one_line, say
+from deepfake_audio.errors import InputError, one_line, pluralize, say
 from deepfake_audio.system.atomic_files import (
+    atomic_write,
     check_replaceable,
+    folder_lock,
     is_file,
     is_folder,
-    only_one,
     open_table,
-    replacing,
-    unwritable,
+    write_error,
 )
 from deepfake_audio.system.csv_files import escaped, write_rows
 from deepfake_audio.vocabulary import JOURNAL, LABELS, SPLITS, UNKNOWN_SPLIT
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     corpus = read_corpus(Path(args.audio), args.corpus, args.subset)
     folder = Path("data", args.name or default_name(corpus, Path(args.audio)))
     origin = begin(folder, settings, corpus, Path(args.audio))
-    with only_one(folder / JOURNAL, "Preparing"):
+    with folder_lock(folder / JOURNAL, "Preparing"):
         return fill(folder, corpus, origin, settings, args.config)
 
 
@@ -111,10 +111,10 @@ def fill(
     jobs = make_jobs(clips, splits)
     renamed = remove_short_names(jobs, folder)
     coded = coded_jobs(jobs, settings.prepare.codecs)
-    drawing = Drawing(
+    drawing = Rendering(
         folder, settings.audio, settings.prepare.max_windows, settings.limits.audio_hours
     )
-    entries = draw_all([*jobs, *coded], drawing, settings.prepare.workers)
+    entries = render_all([*jobs, *coded], drawing, settings.prepare.workers)
     failed = write_errors([*jobs, *coded], entries, folder)
     if not before or is_any_drawn(jobs, entries):  # else what was drawn before is still of use
         write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows([*jobs, *coded], entries))
@@ -130,7 +130,7 @@ def fill(
     }
     warnings = (*share_warnings(clips, known, origin, settings.prepare), *split_warnings(clips))
     text = make_report(corpus, lists, jobs, entries, folder, warnings)
-    with replacing(folder / "report.txt") as partial:
+    with atomic_write(folder / "report.txt") as partial:
         whole = "\n".join([text, *whole_lists(lists)]) + "\n"
         partial.write_text(whole, encoding="utf-8", errors="backslashreplace")
     say(text)
@@ -152,7 +152,7 @@ def remove_short_names(jobs: Iterable[Job], folder: Path) -> list[str]:
             try:
                 image.unlink()
             except OSError as error:
-                raise unwritable(image, error) from None
+                raise write_error(image, error) from None
     return [job.clip.name for job in renamed]
 
 
@@ -188,7 +188,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", metavar="FILE", help="a YAML file with settings that differ")
     args = parser.parse_intermixed_args(argv)
     if args.name and (Path(args.name).name != args.name or args.name in (".", "..")):
-        raise UserError(f"--name is a folder's name without a slash. Received: {args.name!r}.")
+        raise InputError(f"--name is a folder's name without a slash. Received: {args.name!r}.")
     return args
 
 
@@ -201,12 +201,12 @@ def begin(folder: Path, settings: Settings, corpus: Corpus, audio: Path) -> Orig
     begun = is_file(folder / JOURNAL)
     before = read_audio_settings(folder) if begun else None
     if before is not None and before != settings.audio:
-        raise UserError(
+        raise InputError(
             "A data folder is made with one set of audio settings. "
             f"Received: others than {folder / AUDIO_SETTINGS} has. Choose another --name."
         )
     if not begun and is_folder(folder) and any(folder.iterdir()):
-        raise UserError(
+        raise InputError(
             f"A data folder is made by prepare.py alone. Received: {folder}, which holds other "
             "files. Choose another --name."
         )
@@ -219,7 +219,7 @@ def begin(folder: Path, settings: Settings, corpus: Corpus, audio: Path) -> Orig
         folder.mkdir(parents=True, exist_ok=True)
         open_table(folder / JOURNAL, "a").close()
     except OSError as error:
-        raise unwritable(folder, error) from None
+        raise write_error(folder, error) from None
     write_audio_settings(folder, settings.audio)
     if not is_file(folder / ORIGIN):
         write_origin(folder, origin)
@@ -236,7 +236,7 @@ def first_shares(folder: Path) -> dict[str, float]:
 
 
 def check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
-    """Raise a `UserError` if a folder was made of another corpus, which this one would replace."""
+    """Raise a `InputError` if a folder was made of another corpus, which this one would replace."""
     before, known = read_origin(folder), known_splits(folder)
     if not known and is_file(folder / MANIFEST):
         return  # nothing was made of what was there before
@@ -246,7 +246,7 @@ def check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
     else:
         same = is_same_corpus(before, origin, corpus.clips)
     if not same:
-        raise UserError(
+        raise InputError(
             f"A data folder is made of one corpus. Received: {origin} for {folder}, which was "
             f"made of {before or 'files of other names'}. Choose another --name."
         )
@@ -287,7 +287,7 @@ def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with replacing(path) as partial, open_table(partial) as file:
+    with atomic_write(path) as partial, open_table(partial) as file:
         write_rows(file, itertools.chain([header], rows))
 
 
@@ -342,13 +342,13 @@ def make_report(
     """Return what was made of the corpus, what was left out, and the shortcut audit."""
     drawn = [job for job in jobs if "error" not in entries[job.stem]]
     if not drawn:
-        raise UserError(
+        raise InputError(
             f"At least one file must be usable. Received: none of {len(jobs):,}. "
             f"{folder / 'errors.csv'} gives the reasons."
         )
     subset = f", subset {corpus.subset}" if corpus.subset else ""
     lines = [
-        f"\nCorpus: {corpus.name}{subset}: {counted(len(drawn), 'file')} in {one_line(folder)}",
+        f"\nCorpus: {corpus.name}{subset}: {pluralize(len(drawn), 'file')} in {one_line(folder)}",
         "",
     ]
     records = read_records(folder)
@@ -359,7 +359,7 @@ def make_report(
     for what, names in lists.items():
         if names:
             shown = suffixes(names) if what == PASSED_OVER else ", ".join(examples(names))
-            lines.append(f"{counted(len(names), kind(what))} {what}: {shown}")
+            lines.append(f"{pluralize(len(names), kind(what))} {what}: {shown}")
     return "\n".join([*lines, *audit(drawn, entries)])
 
 
@@ -390,7 +390,7 @@ def whole_lists(lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the lines that name every file of the lists that the report shortens."""
     for what, names in lists.items():
         if len(names) > NAMED:
-            yield f"\n{counted(len(names), kind(what))} {what}:"
+            yield f"\n{pluralize(len(names), kind(what))} {what}:"
             yield from map(one_line, names)
 
 

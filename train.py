@@ -43,7 +43,7 @@ from deepfake_audio.dataset.manifest import (
     speaker_warnings,
     summarise,
 )
-from deepfake_audio.errors import UserError, one_line, report, report_all, say
+from deepfake_audio.errors import InputError, one_line, print_error, report_all, say
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.features.image_files import ImageCache, read_image
 from deepfake_audio.features.spectrogram import row_frequencies_hz
@@ -61,9 +61,9 @@ from deepfake_audio.models.compatibility import (
     with_codecs_of,
 )
 from deepfake_audio.models.history import kept_epoch, read_history
-from deepfake_audio.system.atomic_files import is_file, only_one, replacing
-from deepfake_audio.system.stderr import libraries_quiet
-from deepfake_audio.training.augmentation import WHITE, draw_noise, make_distortion
+from deepfake_audio.system.atomic_files import atomic_write, folder_lock, is_file
+from deepfake_audio.system.stderr import suppress_native_stderr
+from deepfake_audio.training.augmentation import WHITE, make_distortion, make_noise
 from deepfake_audio.vocabulary import LABELS, WITH_DELAY, ImageRecord
 
 # TensorFlow takes seconds to import. The functions that need it import it, so that --help and
@@ -81,20 +81,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         run, record, settings = run_folder.open_run(args.run, resuming=True)
         data = load_data(settings)
         if data.fingerprint != record.data_fingerprint:
-            raise UserError(
+            raise InputError(
                 "A training goes on with the images that it began with. "
                 f"Received: {settings.data.folder}, changed since. Begin anew: python train.py"
             )
     else:
         run, settings, data = begin(args)
 
-    with only_one(run.config, "Training"):
+    with folder_lock(run.config, "Training"):
         before = image_stamps(data.records)
         ended = fit(run, settings, data.records)
         finish(run, settings, data.records, "finished" if ended else "interrupted")
     changed = {name for name, stamp in image_stamps(data.records).items() if stamp != before[name]}
     if changed:
-        report(f"Images must stay as they are. Received: {min(changed)} changed. Train again.")
+        print_error(f"Images must stay as they are. Received: {min(changed)} changed. Train again.")
     if not ended:
         say(f"Go on with: python train.py --resume --run {run.name}")
         return EXIT_INTERRUPTED
@@ -132,7 +132,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     args = parser.parse_intermixed_args(argv)
     if args.resume and (args.settings or args.config or args.start):
-        raise UserError(
+        raise InputError(
             "--resume goes on with the run's own settings. Received: others too. Leave them out."
         )
     return args
@@ -210,7 +210,7 @@ def warn_of_leaks(run: run_folder.Run, settings: Settings, records: Sequence[Ima
 
 def fit(run: run_folder.Run, settings: Settings, records: Sequence[ImageRecord]) -> bool:
     """Train as the settings say; return False if Ctrl-C came first."""
-    with libraries_quiet():  # TensorFlow tells which processor it was built for
+    with suppress_native_stderr():  # TensorFlow tells which processor it was built for
         import keras
         import tensorflow as tf
 
@@ -257,7 +257,7 @@ def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tu
         settings.distort,
         row_frequencies_hz(settings.audio, settings.image.height),
         WHITE / settings.audio.db_range,
-        draw_noise(settings.audio, settings.image) if with_delay else None,
+        make_noise(settings.audio, settings.image) if with_delay else None,
     )
     generator = SpectrogramGenerator(
         color=settings.image.color, distort=distort, **settings.augment.model_dump()
@@ -271,28 +271,28 @@ def make_feeds(settings: Settings, by_split: dict[str, list[ImageRecord]]) -> tu
     return training, ImageFeed(by_split["val"], cache, train.batch_size, workers)
 
 
-def image_error(error: Exception) -> UserError | None:
+def image_error(error: Exception) -> InputError | None:
     """Return what was wrong with an image, if that ended the training.
 
     What a feed raises in a thread of TensorFlow comes out as text within an error of its own.
     """
-    found = re.search(rf"{UserError.__name__}: (.+)", str(error))
+    found = re.search(rf"{InputError.__name__}: (.+)", str(error))
     if found is None:
         return None
-    return UserError(
+    return InputError(
         f"{found[1]} The images changed while training. Put them back, and go on with: "
         "python train.py --resume"
     )
 
 
 def build_network(settings: Settings):
-    """Build the network of the settings, or raise a `UserError` if it doesn't fit the image."""
+    """Build the network of the settings, or raise a `InputError` if it doesn't fit the image."""
     from model import build_model
 
     try:
         return build_model(settings.model, settings.image)
     except ValueError as error:
-        raise UserError(
+        raise InputError(
             "The network must fit the image. "
             f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
             f"{settings.image.width} pixels. Use fewer model.conv_filters, smaller "
@@ -417,7 +417,7 @@ def put_to_use(
     }
     calibration = Calibration(*fit_calibration(results["val"].is_real, results["val"].scores))
     ended = dict(ended, calibration=calibration)
-    run_folder.put_in_force(run, run_folder.read_record(run).model_copy(update=ended), settings)
+    run_folder.commit_model(run, run_folder.read_record(run).model_copy(update=ended), settings)
     say(f"\n{heading}")
     prior_fake = settings.predict.prior_fake
     for split, result in results.items():
@@ -432,7 +432,7 @@ def put_to_use(
 
 def network_with(weights: Path, settings: Settings):
     """Build the network of the settings, and give it the weights of a `.keras` file."""
-    with libraries_quiet():  # TensorFlow tells which processor it was built for
+    with suppress_native_stderr():  # TensorFlow tells which processor it was built for
         from deepfake_audio.training.callbacks import load_weights
 
     network = build_network(settings)
@@ -451,7 +451,7 @@ def export_onnx(run: run_folder.Run, records: Sequence[ImageRecord], settings: S
     )
     expected = model.predict(images, verbose=0)[:, 0]
     scores.predict(images, verbose=0)  # Keras exports what was called
-    with replacing(run.next_model) as partial, warnings.catch_warnings():
+    with atomic_write(run.next_model) as partial, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the converter itself
         scores.export(partial, format="onnx", verbose=False)
     received = onnx_session.score_images(

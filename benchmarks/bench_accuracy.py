@@ -38,7 +38,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import MANIFEST_FIELDS, read_records
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import format_groups, in_brackets, with_interval
@@ -83,13 +83,13 @@ def without(data: Path, attacks: Sequence[str]) -> Path:
     known = sorted({record.attack for record in records} - {""})
     unknown = [attack for attack in attacks if attack not in known]
     if unknown:
-        raise UserError(
+        raise InputError(
             f"--leave-out names a generator of the table. Received: {unknown[0]!r}. It has "
             f"{', '.join(known) or 'none'}."
         )
     moved = [replace(r, split="test") if r.attack in attacks else r for r in records]
     if {r.split for r in moved if r.label == "fake"} != set(SPLITS):
-        raise UserError(
+        raise InputError(
             "Training and validation need fakes, whatever is left out. Received: --leave-out of "
             f"{', '.join(attacks)}, without which one has none. Leave out fewer."
         )

@@ -33,7 +33,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import Clip, read_corpus
-from deepfake_audio.errors import OutputError, UserError, report, speaking_of
+from deepfake_audio.errors import InputError, OutputError, print_error, renamed_in_errors
 from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import in_brackets
@@ -56,10 +56,10 @@ AS_IT_IS = "none"
 CHOICES = [AS_IT_IS, *USES, *ECHOES]
 
 
-def write_file(clip: Clip, path: Path, use: str, heard_hz: int) -> UserError | None:
+def write_file(clip: Clip, path: Path, use: str, heard_hz: int) -> InputError | None:
     """Write a clip as a codec does, or with an echo; return why that can't be done."""
     try:
-        with speaking_of(f"{clip.path} after {use}", path):
+        with renamed_in_errors(f"{clip.path} after {use}", path):
             samples = read_audio(clip.path, heard_hz)
             if use in ECHOES:
                 soundfile.write(path, with_echo(samples, heard_hz, *ECHOES[use]), heard_hz)
@@ -69,7 +69,7 @@ def write_file(clip: Clip, path: Path, use: str, heard_hz: int) -> UserError | N
             open_regular(path, "A clip's sound after a codec").close()
     except OutputError:
         raise
-    except UserError as error:
+    except InputError as error:
         return error
     return None
 
@@ -92,7 +92,7 @@ def coded_files(clips: Sequence[Clip], place: Path, use: str, heard_hz: int) -> 
     pairs = zip(clips, paths, strict=True)
     written = (delayed(write_file)(*pair, use, heard_hz) for pair in pairs)
     for error in filter(None, in_processes(written, 0, "codes")):
-        report(error)
+        print_error(error)
     return paths
 
 
@@ -113,7 +113,7 @@ def judge(
             judged.append((clip, said[file]))
         elif file in said and not said[file]["error"]:  # which was reported when it was read
             received = f"{clip.path}, {said[file]['warning']}"
-            report(UserError(f"A clip must hold what can be judged. Received: {received}."))
+            print_error(InputError(f"A clip must hold what can be judged. Received: {received}."))
     return judged
 
 
@@ -157,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     clips = [c for c in read_corpus(args.folder).clips if c.split in ("", args.split)]
     if {clip.label for clip in clips} != {"real", "fake"}:
-        raise UserError(
+        raise InputError(
             "Error rates need real and fake files. "
             f"Received: {args.folder}, without both in {args.split}. Name another --split."
         )

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.evaluation.bootstrap import bootstrap_intervals, group_scores
+from deepfake_audio.evaluation.bootstrap import bootstrap_intervals, score_histogram
 from deepfake_audio.evaluation.breakdown import bootstrap_eers
 from deepfake_audio.evaluation.metrics import score_figures
 from deepfake_audio.evaluation.summary import detection_costs
@@ -51,7 +51,7 @@ def measured(files: int, repetitions: int) -> dict[str, float]:
     is_real = (rng.random(files) < SHARE_REAL).astype(int)
     scores = rng.normal(2 * is_real - 1, 1.0)
     costs = detection_costs(load_settings().evaluate)
-    grouped = group_scores(is_real, scores, scores, 0.0, costs)
+    grouped = score_histogram(is_real, scores, scores, 0.0, costs)
     voices = np.array([f"speaker {number}" for number in rng.integers(0, SPEAKERS, files)])
     by_file, by_speaker = (
         seconds(lambda who=who: bootstrap_intervals(grouped, who, repetitions, 0))

@@ -33,7 +33,7 @@ from benchmarks import Row, sample_clips
 from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.dataset.rendering import Drawing, Job, draw_all, draw_clip, write_png
+from deepfake_audio.dataset.rendering import Job, Rendering, render_all, render_clip, write_png
 from deepfake_audio.features.image_files import PNG_PARAMETERS
 from deepfake_audio.features.spectrogram import spectrogram_image
 
@@ -54,15 +54,15 @@ def ours(path: Path, folder: Path) -> int:
 
 def prepare_clip(path: Path, folder: Path) -> int:
     """Do all that prepare.py does to a file."""
-    return len(draw_clip(job_of(path, path.stem), drawing_to(folder))["starts"])
+    return len(render_clip(job_of(path, path.stem), drawing_to(folder))["starts"])
 
 
 def job_of(path: Path, stem: str) -> Job:
     return Job(Clip(path, path.name, "real", group=path.name), "train", stem)
 
 
-def drawing_to(folder: Path) -> Drawing:
-    return Drawing(folder, AUDIO, SETTINGS.prepare.max_windows, SETTINGS.limits.audio_hours)
+def drawing_to(folder: Path) -> Rendering:
+    return Rendering(folder, AUDIO, SETTINGS.prepare.max_windows, SETTINGS.limits.audio_hours)
 
 
 def usual_recipe(path: Path, folder: Path) -> int:
@@ -171,9 +171,9 @@ def processes_ratio(paths: Sequence[Path], files: int = 6000) -> float:
     for workers in (1, 2):
         with tempfile.TemporaryDirectory() as folder:
             drawing = drawing_to(Path(folder))
-            draw_all(jobs[:STARTING_FILES], drawing, workers)  # starts the processes
+            render_all(jobs[:STARTING_FILES], drawing, workers)  # starts the processes
             started = time.perf_counter()
-            draw_all(jobs[STARTING_FILES:], drawing, workers)
+            render_all(jobs[STARTING_FILES:], drawing, workers)
             seconds.append(time.perf_counter() - started)
     return seconds[0] / seconds[1]
 

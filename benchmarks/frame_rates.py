@@ -24,9 +24,9 @@ from deepfake_audio.cli.script import EXIT_OK, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.dataset.manifest import read_audio_settings, read_records
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image
-from deepfake_audio.features.spectrogram import drawn_rate_figures_db
+from deepfake_audio.features.spectrogram import image_rate_prominence_db
 
 FEWEST_FILES = 5
 
@@ -43,7 +43,7 @@ def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
     records = read_records(folder)
 
     def figures_of(path: Path) -> np.ndarray:
-        return drawn_rate_figures_db(read_image(path, settings), audio)
+        return image_rate_prominence_db(read_image(path, settings), audio)
 
     figures = Parallel(n_jobs=-1, prefer="threads")(delayed(figures_of)(r.path) for r in records)
     files = defaultdict(list)
@@ -52,7 +52,7 @@ def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
         files[kind, record.split, record.source].append(figure)
     reals = sum(not kind for kind, *_ in files)
     if reals < FEWEST_FILES:
-        raise UserError(
+        raise InputError(
             f"Fakes are told from at least {FEWEST_FILES} real files. Received: {folder} with "
             f"{reals}. Take a folder of more."
         )
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = parser.parse_args(argv).folder
     audio = read_audio_settings(folder)
     if audio is None or not audio.frame_rates_hz:
-        raise UserError(
+        raise InputError(
             f"The images show frame rates. Received: {folder}, drawn without. Prepare the sound "
             "with --config unseen.yaml."
         )

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from deepfake_audio.audio.windows import open_recording, read_audio, trim_edges
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.errors import UserError, report
+from deepfake_audio.errors import InputError, print_error
 
 SUFFIXES = {".g722", ".ogg", ".opus", ".wav"}
 LOUDNESS = 0.08  # root mean square
@@ -54,8 +54,8 @@ def words(paths: Iterable[Path]) -> Iterator[np.ndarray]:
     for path in paths:
         try:
             recording = open_recording(path, audio)
-        except UserError as error:
-            report(error)
+        except InputError as error:
+            print_error(error)
             continue
         if recording.file_rate_hz >= audio.sample_rate_hz and not recording.is_silent:
             yield trim_edges(read_audio(path, audio.sample_rate_hz), audio)

@@ -5,7 +5,7 @@
 
 Images, sound, protocols, tables of scores, settings, models, weights and the records of runs and
 data folders take turns. A reader may return something finite, the same each time, or raise a
-UserError of one line. Anything else is a finding: another exception, a number that is none, two
+InputError of one line. Anything else is a finding: another exception, a number that is none, two
 answers for one file, more than 2 GB of memory or more than 20 seconds of the processor (not of the
 clock: a busy machine is no finding). The files are tried in child processes, in batches, so that a
 crash of a decoder is found too; the file is then kept in fuzz-findings/.
@@ -36,21 +36,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import read_corpus
-from deepfake_audio.dataset.journal import NUISANCES, is_whole, read_journal
+from deepfake_audio.dataset.journal import QUALITY_MEASURES, is_complete, read_journal
 from deepfake_audio.dataset.manifest import (
     AUDIO_SETTINGS,
     read_audio_settings,
     read_manifest,
     write_audio_settings,
 )
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_formats import ScoreTable, read_asv_scores, read_scores
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.models import history, run_folder
 from deepfake_audio.models.onnx_check import check_graph
-from deepfake_audio.system.atomic_files import replacing
-from deepfake_audio.system.stderr import libraries_quiet
+from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.vocabulary import JOURNAL
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -116,7 +116,7 @@ def fuzz_history(path: Path) -> object:
 
 
 def fuzz_journal(path: Path) -> object:
-    return [(json.dumps(entry), is_whole(entry)) for entry in read_journal(path).values()]
+    return [(json.dumps(entry), is_complete(entry)) for entry in read_journal(path).values()]
 
 
 def fuzz_audio_settings(path: Path) -> object:
@@ -124,7 +124,7 @@ def fuzz_audio_settings(path: Path) -> object:
 
 
 def fuzz_weights(path: Path) -> object:
-    with libraries_quiet():  # TensorFlow, imported by this target's processes alone
+    with suppress_native_stderr():  # TensorFlow, imported by this target's processes alone
         from deepfake_audio.training.callbacks import load_weights
 
         network = small_network()
@@ -220,7 +220,7 @@ def history_seed() -> str:
 
 
 def journal_seed() -> str:
-    nuisances = dict.fromkeys(NUISANCES, 0.5) | {"format": ".wav"}
+    nuisances = dict.fromkeys(QUALITY_MEASURES, 0.5) | {"format": ".wav"}
     drawn = {"key": "a|1", "stem": "a", "starts": [0.0, 1.5], "nuisances": nuisances}
     return "".join(json.dumps(each) + "\n" for each in (drawn, {"key": "b|1", "error": "none"}))
 
@@ -350,7 +350,7 @@ def try_file(target: str, path: Path) -> str:
     for _ in range(2):
         try:
             answers.append(read(path))
-        except UserError as error:
+        except InputError as error:
             answers.append(str(error))
             if "\n" in str(error).replace(str(path), ""):
                 return f"more than one line: {error!r}"
@@ -393,7 +393,7 @@ def write_finding(place: Path, finding: str, path: Path) -> None:
 
     Not through a pipe: one that is full holds up the child, and its parent where half is in it.
     """
-    with replacing(place) as partial:
+    with atomic_write(place) as partial:
         partial.write_bytes(json.dumps(finding).encode() + b"\n" + path.read_bytes())
 
 

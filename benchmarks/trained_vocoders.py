@@ -44,7 +44,7 @@ from benchmarks.vocoder_networks import (
 )
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, script
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 JUDGED_FROM = 0.1  # share of the time after which the discriminators are listened to
 MEL_WEIGHT, MATCHING_WEIGHT = 15.0, 2.0
@@ -176,7 +176,7 @@ def say_folder(kind: str, weights: Path, heard: Path, said: Path) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = KINDS[kind]().to(device).eval()
     if not (trained := weights / f"{kind}.pt").is_file():
-        raise UserError(f"A vocoder must be trained. Received: no {trained}. Train it first.")
+        raise InputError(f"A vocoder must be trained. Received: no {trained}. Train it first.")
     network.load_state_dict(torch.load(trained, device, weights_only=True))
     torch.manual_seed(0)
     sounds = read_folder(heard)
@@ -196,18 +196,18 @@ def read_folder(folder: Path) -> dict[Path, np.ndarray]:
     """Read the FLAC and WAV files of a folder, in folders of any depth: float32 `(samples,)` each.
 
     Raises:
-        UserError: there are none, or one is not mono of 16 kHz.
+        InputError: there are none, or one is not mono of 16 kHz.
     """
     sounds = {}
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".flac", ".wav")):
         sounds[path], rate_hz = soundfile.read(path, dtype="float32")
         if rate_hz != RATE_HZ or sounds[path].ndim > 1:
-            raise UserError(
+            raise InputError(
                 f"A sound must be mono of {RATE_HZ:,} Hz. Received: {path}, "
                 f"{rate_hz:,} Hz, {sounds[path].ndim} dimension(s). Convert it."
             )
     if not sounds:
-        raise UserError(f"A folder must hold FLAC or WAV files. Received: {folder}. Name another.")
+        raise InputError(f"A folder must hold FLAC or WAV files. Received: {folder}. Name another.")
     return sounds
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepfake_audio.audio.quality import Echo
 from deepfake_audio.config.schema import PredictSettings, Settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.inference import pipeline, timelines
 from deepfake_audio.inference.pipeline import Failure, Input, NamedFile, Reading, Window
 from deepfake_audio.models import onnx_session, run_folder
@@ -130,7 +130,7 @@ class Detector:
             overrides: settings such as `"predict.prior_fake=0.1"`.
 
         Raises:
-            UserError: there is no such run, or its files are damaged.
+            InputError: there is no such run, or its files are damaged.
         """
         name = None if run is None else str(run)
         return cls(*run_folder.open_run(name, overrides=overrides, or_pretrained=True))
@@ -148,7 +148,7 @@ class Detector:
             channel: the only channel to judge, from 1; None for all.
 
         Raises:
-            UserError: the file can't be read.
+            InputError: the file can't be read.
         """
         return next(self.predict_many([path], channel=channel))
 
@@ -171,7 +171,7 @@ class Detector:
             A result for each file that can be read.
 
         Raises:
-            UserError: a file can't be read and `on_error` is None.
+            InputError: a file can't be read and `on_error` is None.
         """
         reading = Reading(self.settings, self.record.images_from_audio, channel)
         names = (path if isinstance(path, NamedFile) else str(path) for path in paths)
@@ -183,7 +183,7 @@ class Detector:
             if isinstance(found, Input):
                 yield judge(found, self.record.calibration, self.settings, self.run.name)
             elif on_error is None:
-                raise UserError(found.error)
+                raise InputError(found.error)
             else:
                 on_error(found)
 
@@ -306,10 +306,10 @@ def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reaso
     """Return where a passage looks fake if the whole recording does not."""
     if line is None or answer == Verdict.FAKE:
         return None
-    start = timelines.surely_fake_from(line, MENTION_CONFIDENCE)
+    start = timelines.first_confident_fake(line, MENTION_CONFIDENCE)
     if start is None:
         return None
-    text = f"fake from {timelines.clock(start)}? --timeline shows it"
+    text = f"fake from {timelines.format_time(start)}? --timeline shows it"
     return Reason("fake_passage", text)
 
 

@@ -16,16 +16,16 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_ROOM = ("No usable temporary directory", "writable cache directory")
 
 
-class UserError(Exception):
+class InputError(Exception):
     """A wrong input or setting: states the rule, what was received, and the remedy."""
 
 
-class OutputError(UserError):
+class OutputError(InputError):
     """A result can't be written: a batch ends here, where a bad input costs only itself."""
 
 
 @contextmanager
-def speaking_of(name: str, path: Path) -> Iterator[None]:
+def renamed_in_errors(name: str, path: Path) -> Iterator[None]:
     """Let what is wrong with a temporary file be told of what it was made from.
 
     Args:
@@ -36,8 +36,8 @@ def speaking_of(name: str, path: Path) -> Iterator[None]:
         yield
     except OutputError:
         raise
-    except UserError as error:
-        raise UserError(str(error).replace(str(path), name)) from None
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), name)) from None
 
 
 def one_line(text: object) -> str:
@@ -49,16 +49,16 @@ def one_line(text: object) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
-def counted(count: int, thing: str) -> str:
+def pluralize(count: int, thing: str) -> str:
     """Return how many of a thing there are, as it is said.
 
-    >>> counted(1, "file"), counted(1200, "file")
+    >>> pluralize(1, "file"), pluralize(1200, "file")
     ('1 file', '1,200 files')
     """
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def report(error: object) -> None:
+def print_error(error: object) -> None:
     """Print `error` on one line of standard error."""
     print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
 
@@ -72,7 +72,7 @@ def say(text: object, file: TextIO | None = None) -> None:
 def report_all(messages: Sequence[object]) -> None:
     """Report the first errors of a list; a longer one goes into a temporary file as a whole."""
     for message in messages[:MOST_REPORTED]:
-        report(message)
+        print_error(message)
     more = len(messages) - MOST_REPORTED
     if more <= 0:
         return
@@ -80,4 +80,4 @@ def report_all(messages: Sequence[object]) -> None:
         "w", prefix="errors-", suffix=".txt", delete=False, encoding="utf-8"
     ) as whole:
         whole.writelines(f"{one_line(message)}\n" for message in messages)
-    report(f"{counted(more, 'more error')}; {whole.name} has all of them.")
+    print_error(f"{pluralize(more, 'more error')}; {whole.name} has all of them.")

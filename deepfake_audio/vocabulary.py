@@ -30,16 +30,16 @@ JOURNAL = "prepared.jsonl"  # a data folder with this file has a manifest once i
 # The pixel format of a spectrogram image: which channels it has, and what their levels mean.
 CHANNELS = {"grayscale": 1, "level_delay": 2, "level_delay_rates": 3, "rgb": 3}
 WITH_DELAY, OTHERS = ("level_delay", "level_delay_rates"), ("grayscale", "rgb")
-MIDDLE = 128  # the level of a group delay of 0
-NOT_OUT, LEVELS_PER_DB = 128, 20  # the level of a prominence of 0 dB; levels per dB
+ZERO_DELAY = 128  # the level of a group delay of 0
+ZERO_PROMINENCE, LEVELS_PER_DB = 128, 20  # the level of a prominence of 0 dB; levels per dB
 # The multiples of a frame rate: ROWS * COLUMNS of them, COLUMNS in each row of pixels.
-ROWS, COLUMNS = 16, 8
+HARMONIC_ROWS, HARMONIC_COLUMNS = 16, 8
 SURROUNDINGS_HZ = 15  # the band around a multiple that it is compared with
 
 
 def highest_frame_rate_hz(sample_rate_hz: int) -> float:
     """Return the highest frame rate whose first COLUMNS multiples, with surroundings, are heard."""
-    return (sample_rate_hz / 2 - SURROUNDINGS_HZ) / COLUMNS
+    return (sample_rate_hz / 2 - SURROUNDINGS_HZ) / HARMONIC_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

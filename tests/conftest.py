@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from deepfake_audio.dataset.manifest import MANIFEST_FIELDS
-from deepfake_audio.system.signals import ASKED_TO_END
+from deepfake_audio.system.signals import TERMINATION_SIGNALS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -31,7 +31,7 @@ for name in ("SIGINT", "SIGTERM", "SIGHUP"):
 def own_signals():
     """Give the test Python's usual signal handlers, since it sends signals to itself."""
     usual = {signal.SIGINT: signal.default_int_handler}
-    usual |= dict.fromkeys(ASKED_TO_END, signal.SIG_DFL)
+    usual |= dict.fromkeys(TERMINATION_SIGNALS, signal.SIG_DFL)
     outer = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
     for number, handler in outer.items():

@@ -2,13 +2,13 @@ import pytest
 
 import prepare
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 DASHES = "; -- stands before names that begin with a dash"
 
 
 def error_of(*args: str) -> str:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(InputError) as caught:
         prepare.parse_arguments(args)
     return str(caught.value)
 
@@ -43,5 +43,5 @@ def test_what_two_dashes_do_is_said_where_a_word_begins_with_one(args, told):
 
 def test_the_command_line_of_the_process_is_taken_where_none_is_given(monkeypatch):
     monkeypatch.setattr("sys.argv", ["prepare.py", "--wrong"])
-    with pytest.raises(UserError, match=DASHES):
+    with pytest.raises(InputError, match=DASHES):
         Parser("prepare.py", "").parse_args()

@@ -21,7 +21,7 @@ from deepfake_audio.audio.windows import (
     trim_edges,
 )
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.spectrogram import (
     group_delay_samples,
     row_frequencies_hz,
@@ -156,7 +156,7 @@ def test_files_of_any_rate_and_channel_count_become_mono_at_ours(tmp_path: Path,
 
 def test_a_file_that_is_no_audio_is_told(tmp_path: Path):
     (tmp_path / "not.wav").write_bytes(b"no audio in here")
-    with pytest.raises(UserError, match=r"^An audio file must be readable\. Received: .*not\.wav"):
+    with pytest.raises(InputError, match=r"^An audio file must be readable\. Received: .*not\.wav"):
         read_audio(tmp_path / "not.wav", RATE_HZ)
 
 
@@ -276,7 +276,7 @@ def test_a_flac_that_claims_less_is_read_to_the_end(tmp_path: Path):
 
 def test_a_file_without_samples_is_told(tmp_path: Path):
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE_HZ)
-    with pytest.raises(UserError, match=r"must hold sound.*empty\.wav"):
+    with pytest.raises(InputError, match=r"must hold sound.*empty\.wav"):
         read_audio(tmp_path / "empty.wav", RATE_HZ)
 
 
@@ -372,7 +372,7 @@ def test_a_damaged_end_is_told_and_no_traceback(tmp_path: Path):
     path.write_bytes(path.read_bytes()[:-200_000])
     try:
         samples = read_audio(path, RATE_HZ)
-    except UserError as error:
+    except InputError as error:
         assert "must be whole" in str(error)
     else:
         assert len(samples) < 90 * RATE_HZ
@@ -393,21 +393,21 @@ def test_names_and_playlists_open_nothing_else(tmp_path: Path, name):
     soundfile.write(tmp_path / "secret.wav", sine(440, 1.0), RATE_HZ)
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{tmp_path}/secret.wav\n"
     (tmp_path / name).write_text(f"{playlist}#EXT-X-ENDLIST\n")
-    with pytest.raises(UserError, match=r"^An audio file must"):
+    with pytest.raises(InputError, match=r"^An audio file must"):
         read_audio(tmp_path / name, RATE_HZ)
 
 
 def test_pipes_and_folders_do_not_hang(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "pipe.wav", tmp_path, tmp_path / "none.wav"):
-        with pytest.raises(UserError, match=r"^An audio file must be a (readable )?file\."):
+        with pytest.raises(InputError, match=r"^An audio file must be a (readable )?file\."):
             read_audio(path, RATE_HZ)
 
 
 def test_numbers_that_are_no_sound_are_told(tmp_path: Path):
     for number in (1e30, np.inf, np.nan):
         soundfile.write(tmp_path / "huge.wav", np.full(1600, number), RATE_HZ, "FLOAT")
-        with pytest.raises(UserError, match="finite samples"):
+        with pytest.raises(InputError, match="finite samples"):
             read_audio(tmp_path / "huge.wav", RATE_HZ)
 
 
@@ -427,7 +427,7 @@ def test_frames_of_next_to_no_samples_are_refused(samples, is_read, tmp_path, mo
         read = read_audio(path, 16_000) * 2**15
         np.testing.assert_allclose(read, np.arange(450 * samples), atol=1e-3)
     else:
-        with pytest.raises(UserError, match="at most 2,000 frames a second"):
+        with pytest.raises(InputError, match="at most 2,000 frames a second"):
             read_audio(path, 16_000)
 
 

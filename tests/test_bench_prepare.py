@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 from benchmarks import bench_prepare
 from conftest import ROOT
-from deepfake_audio.dataset.journal import is_whole
+from deepfake_audio.dataset.journal import is_complete
 
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("real_*.flac"))[:2]
 
@@ -29,11 +29,11 @@ def test_one_process_is_timed_against_two_with_all_files_but_those_that_start_th
     def draw_all(jobs, drawing, workers):
         entries = really_draw_all(jobs, drawing, workers)
         images = {path.name for path in drawing.folder.rglob("*.png")}
-        drawn.append((workers, len(entries), all(map(is_whole, entries.values())), images))
+        drawn.append((workers, len(entries), all(map(is_complete, entries.values())), images))
         return entries
 
     seconds = iter((0, 6, 10, 12))
-    monkeypatch.setattr(bench_prepare, "draw_all", draw_all)
+    monkeypatch.setattr(bench_prepare, "render_all", draw_all)
     monkeypatch.setattr(bench_prepare, "time", SimpleNamespace(perf_counter=seconds.__next__))
     monkeypatch.setattr(bench_prepare, "STARTING_FILES", 2)
     assert bench_prepare.processes_ratio(CLIPS, files=6) == 6 / 2

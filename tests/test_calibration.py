@@ -4,9 +4,9 @@ import pytest
 from deepfake_audio.models.calibration import (
     Calibration,
     brier_score,
-    class_weights,
     expected_calibration_error,
     fit_calibration,
+    prior_weights,
     reliability,
 )
 
@@ -63,16 +63,16 @@ def test_probabilities_of_calibrated_scores_come_true_whatever_the_share_of_fake
     kept = slice(0, 6000)  # 5,000 real and 1,000 fake files
     is_real, scores = is_real[kept], scores[kept]
     p_real = Calibration(1.0, 0.0).probability_real(scores, prior_fake)
-    bins = reliability(is_real, p_real, class_weights(is_real, prior_fake))
+    bins = reliability(is_real, p_real, prior_weights(is_real, prior_fake))
     assert expected_calibration_error(bins) < 0.02
     assert bins["share"].sum() == pytest.approx(1)
-    wrong = reliability(is_real, p_real**3, class_weights(is_real, prior_fake))
+    wrong = reliability(is_real, p_real**3, prior_weights(is_real, prior_fake))
     assert expected_calibration_error(wrong) > 0.05
 
 
 def test_brier_score_of_a_coin_and_of_certainty():
     is_real = np.array([1, 0, 0, 0])
-    weights = class_weights(is_real, prior_fake=0.5)
+    weights = prior_weights(is_real, prior_fake=0.5)
     assert brier_score(is_real, np.full(4, 0.5), weights) == 0.25
     assert brier_score(is_real, is_real.astype(float), weights) == 0
     assert brier_score(is_real, np.array([0.0, 0, 0, 0]), weights) == pytest.approx(0.5)

@@ -10,7 +10,7 @@ import scipy.signal
 from deepfake_audio.audio.codecs import CODECS, write_coded
 from deepfake_audio.audio.windows import read_audio
 from deepfake_audio.config.schema import CodecName
-from deepfake_audio.errors import OutputError, UserError
+from deepfake_audio.errors import InputError, OutputError
 
 RATE_HZ = 16_000
 USES = [
@@ -111,7 +111,7 @@ def test_what_was_coded_is_not_held(tmp_path):
 
 def test_an_encoder_that_is_not_there_is_told(tmp_path):
     codec = replace(CODECS["mp3"], encoder="libnope")
-    with pytest.raises(UserError, match=r"codec must take the sound.*sound.mp3 for libnope"):
+    with pytest.raises(InputError, match=r"codec must take the sound.*sound.mp3 for libnope"):
         write_coded(tmp_path / "sound.mp3", [tones()], RATE_HZ, codec, 44_100, 64)
 
 

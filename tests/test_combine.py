@@ -15,7 +15,7 @@ import predict
 import train
 from conftest import TINY_SETTINGS
 from deepfake_audio.dataset.manifest import read_records
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.training.callbacks import load_weights
 from model import build_model, score_model
@@ -83,7 +83,7 @@ def test_damaged_weights_are_refused_without_a_traceback(in_copy):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
         try:
             load_weights(network, path, settings.limits)
-        except UserError as error:
+        except InputError as error:
             refused += str(error).startswith("Weights must be those of the run's own settings")
     assert refused > 40
 

@@ -7,9 +7,9 @@ import pytest
 from conftest import ROOT
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import write_audio_settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
-from deepfake_audio.models.compatibility import choose_settings, drawn_otherwise
+from deepfake_audio.models.compatibility import choose_settings, feature_mismatch
 
 UNSEEN = str(ROOT / "unseen.yaml")
 
@@ -35,19 +35,21 @@ def test_other_audio_settings_are_refused_wherever_they_stand(drawn, place):
     Path("mine.yaml").write_text("audio:\n  db_range: 40\n")
     file, asked = ("mine.yaml", []) if place == "file" else (None, ["audio.db_range=40"])
     given = [f"data.folder={drawn}", *asked]
-    with pytest.raises(UserError, match=r"audio\.db_range=40(\.0)?, and data/mine/audio\.yaml has"):
+    with pytest.raises(
+        InputError, match=r"audio\.db_range=40(\.0)?, and data/mine/audio\.yaml has"
+    ):
         choose_settings(file, given)
 
 
 def test_images_drawn_otherwise_than_a_run_s_are_told(drawn):
     mine = run_folder.Run(Path("runs/mine"))
     ours = load_settings(UNSEEN)
-    assert drawn_otherwise(drawn, ours, mine) == []
+    assert feature_mismatch(drawn, ours, mine) == []
     audio = ours.audio.model_copy(update={"db_range": 30.0, "window_overlap": 0.25})
     write_audio_settings(drawn, audio)
-    (warning,) = drawn_otherwise(drawn, ours, mine)
+    (warning,) = feature_mismatch(drawn, ours, mine)
     assert "audio.db_range is 30.0 in data/mine, and 80.0 in mine" in warning
     assert "window_overlap" not in warning
     write_audio_settings(drawn, load_settings().audio)
-    with pytest.raises(UserError, match=r"delay_fft_samples is 0 in data/mine, and 1024 in mine"):
-        drawn_otherwise(drawn, ours, mine)
+    with pytest.raises(InputError, match=r"delay_fft_samples is 0 in data/mine, and 1024 in mine"):
+        feature_mismatch(drawn, ours, mine)

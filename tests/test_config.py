@@ -6,7 +6,7 @@ import pytest
 from conftest import FRAME_RATES, ROOT
 from deepfake_audio.config.loading import load_settings, read_settings, write_settings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 DELAYS = ("audio.delay_fft_samples=512", "image.color=level_delay")
 RATES = (
@@ -17,7 +17,7 @@ RATES = (
 
 
 def error_of(*overrides: str, path: Path | None = None) -> str:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(InputError) as caught:
         load_settings(path, overrides)
     return str(caught.value)
 
@@ -145,7 +145,9 @@ def test_a_stored_file_with_a_missing_setting_is_refused(tmp_path):
     path = tmp_path / "config.yaml"
     write_settings(load_settings(), path)
     path.write_text(path.read_text().replace("  seed: 1", "  # seed: 1"))
-    with pytest.raises(UserError, match=r"Every setting needs a value. Received: no train.seed in"):
+    with pytest.raises(
+        InputError, match=r"Every setting needs a value. Received: no train.seed in"
+    ):
         read_settings(path)
 
 
@@ -171,7 +173,7 @@ def test_every_setting_has_its_meaning_beside_it():
 
 def test_rows_are_left_for_the_network_to_look_at():
     lower = ["model.views=[levels, lower_frequency_residual]", "model.hidden_rows=128"]
-    with pytest.raises(UserError, match=r"is less than image.height. Received: 128 of 128 rows"):
+    with pytest.raises(InputError, match=r"is less than image.height. Received: 128 of 128 rows"):
         load_settings(None, lower)
     assert load_settings(None, [*lower, "image.height=256"]).model.hidden_rows == 128
 

@@ -13,7 +13,7 @@ from deepfake_audio.corpora.reading import (
     read_clip_list,
     read_corpus,
 )
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 FULL_CORPUS_NAMES = [
@@ -58,7 +58,7 @@ def facts(corpus: Corpus, *fields: str) -> dict[str, tuple]:
 
 
 def error_of(root: Path, *arguments: str) -> str:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(InputError) as caught:
         read_corpus(root, *arguments)
     message = str(caught.value)
     assert "Received: " in message
@@ -936,7 +936,7 @@ def test_a_clip_list_names_exact_files(tmp_path):
 def test_a_wrong_clip_list_is_refused(tmp_path, lines, message):
     put_audio(tmp_path, "a.wav")
     table = put_text(tmp_path, "labels.csv", *lines)
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(InputError) as caught:
         read_clip_list(table)
     assert message in str(caught.value)
     assert str(tmp_path) in str(caught.value)
@@ -945,7 +945,7 @@ def test_a_wrong_clip_list_is_refused(tmp_path, lines, message):
 def test_a_clip_list_that_is_not_there_is_refused(tmp_path):
     put_audio(tmp_path, "a.wav")
     with pytest.raises(
-        UserError, match=r"A protocol must be a readable file\. Received: .*none\.csv"
+        InputError, match=r"A protocol must be a readable file\. Received: .*none\.csv"
     ):
         read_clip_list(tmp_path / "none.csv")
 

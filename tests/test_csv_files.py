@@ -17,14 +17,19 @@ from conftest import ROOT
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.rendering import make_job
-from deepfake_audio.errors import MOST_REPORTED, UserError, report_all, say
+from deepfake_audio.errors import MOST_REPORTED, InputError, report_all, say
 from deepfake_audio.evaluation.score_formats import (
     make_table,
     read_asv_scores,
     read_scores,
     write_scores,
 )
-from deepfake_audio.inference.results_table import FIELDS, as_written, growing_table, unfinished
+from deepfake_audio.inference.results_table import (
+    FIELDS,
+    escaped_name,
+    partial_path,
+    resumable_table,
+)
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.system.atomic_files import find_files
@@ -57,7 +62,7 @@ def test_any_cell_is_read_back_as_it_was_written(text):
 
 @given(NASTY, NASTY)
 def test_no_two_names_are_escaped_to_one(one, other):
-    for escape in (escaped, as_written):
+    for escape in (escaped, escaped_name):
         assert (escape(one) == escape(other)) == (one == other)
         assert escape(one).strip() == escape(one)
 
@@ -77,7 +82,7 @@ def test_what_is_no_plain_number_is_no_score(text, tmp_path):
         to_number(text)
     table = tmp_path / "s.csv"
     table.write_text(f'file,label,score\na,real,1\nb,fake,"{text}x"\n', encoding="utf-8")
-    with pytest.raises(UserError, match="finite number"):
+    with pytest.raises(InputError, match="finite number"):
         read_scores(table, None, None)
 
 
@@ -98,7 +103,7 @@ def test_a_table_of_scores_has_formulas_guarded_and_is_read_back(tmp_path):
 
 
 def test_scores_of_a_formula_are_found_by_keys(tmp_path):
-    with growing_table(tmp_path / "v.csv", "abc") as (_, add):
+    with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
         for name, score in (("=x.wav", 1.5), ("b.wav", -2.0)):
             add({"verdict": "REAL", "file": name, "score": score})
     assert "'=x.wav" in (tmp_path / "v.csv").read_text()
@@ -119,7 +124,7 @@ def test_a_manifest_names_its_images_with_and_without_an_apostrophe(tmp_path):
 def test_a_repeated_column_is_refused_in_a_manifest(name, tmp_path):
     table = tmp_path / "manifest.csv"
     table.write_text(f"image,label,split,audio,note,{name}\na.png,real,test,a,b,c\n")
-    with pytest.raises(UserError, match=f"the column {name} twice"):
+    with pytest.raises(InputError, match=f"the column {name} twice"):
         read_manifest(table)
 
 
@@ -127,7 +132,7 @@ def test_a_repeated_column_is_refused_in_a_manifest(name, tmp_path):
 def test_a_repeated_column_is_refused_in_scores(name, tmp_path):
     table = tmp_path / "scores.csv"
     table.write_text(f"file,label,score,llr,{name}\na,real,1,1,1\nb,fake,2,2,2\n")
-    with pytest.raises(UserError, match=f"the column {name} twice"):
+    with pytest.raises(InputError, match=f"the column {name} twice"):
         read_scores(table, None, None)
 
 
@@ -139,7 +144,7 @@ def test_a_history_has_plain_numbers_and_each_column_once(tmp_path):
         (f"{head}\n1,1,1,1\n", "shorter"),
     ):
         (tmp_path / "history.csv").write_text(text)
-        with pytest.raises(UserError, match=reason):
+        with pytest.raises(InputError, match=reason):
             read_history(Run(tmp_path))
     (tmp_path / "history.csv").write_text(f"\ufeff{head}\n1,nan,1,nan,1\n", encoding="utf-8")
     assert read_history(Run(tmp_path))[0]["epoch"] == 1
@@ -153,16 +158,16 @@ def test_a_nul_is_refused_in_every_table(tmp_path):
         (read_asv_scores, "A\0 target 1\n"),
     ):
         (tmp_path / "t.csv").write_text(text)
-        with pytest.raises(UserError, match="NUL"):
+        with pytest.raises(InputError, match="NUL"):
             reader(tmp_path / "t.csv")
 
 
 def cut_off(path: Path, rows: list[dict]) -> Path:
-    with pytest.raises(KeyboardInterrupt), growing_table(path, "abc") as (_, add):
+    with pytest.raises(KeyboardInterrupt), resumable_table(path, "abc") as (_, add):
         for row in rows:
             add({"verdict": "REAL"} | row)
         raise KeyboardInterrupt
-    return unfinished(path, "abc")
+    return partial_path(path, "abc")
 
 
 def files_in(table: Path) -> list[str]:
@@ -173,7 +178,7 @@ def files_in(table: Path) -> list[str]:
 def test_a_table_without_its_header_is_begun_again(tmp_path):
     partial = cut_off(tmp_path / "v.csv", [{"file": "a.wav"}])
     partial.write_bytes(partial.read_bytes().partition(b"\n")[2])
-    with growing_table(tmp_path / "v.csv", "abc") as (done, add):
+    with resumable_table(tmp_path / "v.csv", "abc") as (done, add):
         assert not done
         add({"verdict": "REAL", "file": "a.wav"})
     assert files_in(tmp_path / "v.csv") == ["file", "a.wav"]
@@ -181,7 +186,7 @@ def test_a_table_without_its_header_is_begun_again(tmp_path):
 
 def test_a_file_given_twice_is_there_twice_after_a_cut(tmp_path):
     cut_off(tmp_path / "v.csv", [{"file": "=a.wav"}])
-    with growing_table(tmp_path / "v.csv", "abc") as (done, add):
+    with resumable_table(tmp_path / "v.csv", "abc") as (done, add):
         assert [done.take("=a.wav"), done.take("=a.wav")] == [True, False]
         add({"verdict": "REAL", "file": "=a.wav"})
     assert files_in(tmp_path / "v.csv") == ["file", "=a.wav", "=a.wav"]
@@ -189,7 +194,7 @@ def test_a_file_given_twice_is_there_twice_after_a_cut(tmp_path):
 
 def test_rows_of_files_that_are_not_asked_for_are_left_out(tmp_path, capsys):
     cut_off(tmp_path / "v.csv", [{"file": "a.wav"}, {"file": "file"}, {"file": "b.wav"}])
-    with growing_table(tmp_path / "v.csv", "abc") as (done, _):
+    with resumable_table(tmp_path / "v.csv", "abc") as (done, _):
         assert done.take("b.wav")
     assert files_in(tmp_path / "v.csv") == ["file", "b.wav"]
     assert "Left out: 2 rows" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from deepfake_audio.dataset.manifest import (
     summarise,
     write_audio_settings,
 )
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 IMAGE = load_settings(None, ["image.height=32", "image.width=32"]).image
 
@@ -32,7 +32,7 @@ def edit_manifest(folder, change):
 
 
 def error_of(folder) -> str:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(InputError) as caught:
         read_records(folder)
     return str(caught.value)
 
@@ -118,13 +118,13 @@ def test_names_in_a_manifest_can_be_shown(data_folder):
 def test_a_manifest_without_the_columns_is_told(tmp_path):
     path = tmp_path / "manifest.csv"
     path.write_text("file,label\na.png,fake\n")
-    with pytest.raises(UserError, match="Received: no column image in"):
+    with pytest.raises(InputError, match="Received: no column image in"):
         read_manifest(path)
 
 
 def test_a_missing_class_is_told(data_folder):
     records = [r for r in read_records(data_folder) if (r.split, r.label) != ("val", "real")]
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(InputError) as caught:
         check_classes(records, ("train", "val"), data_folder)
     assert str(caught.value) == (
         "Each split needs images of both classes. "

@@ -15,7 +15,7 @@ import train
 from conftest import FRAME_RATES, ROOT, TINY_SETTINGS
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
-from deepfake_audio.vocabulary import MIDDLE
+from deepfake_audio.vocabulary import ZERO_DELAY
 
 DRAWN = (
     "audio.delay_fft_samples=512", FRAME_RATES,
@@ -69,7 +69,7 @@ def test_noise_in_training_brings_delays_and_leaves_frame_rates(delay_workspace,
     level, delay, rates = np.moveaxis(noisy - plain, -1, 0)
     assert level.mean() > 1
     assert (delay != 0).mean() > 0.05
-    assert noisy[..., 1].mean() == pytest.approx(MIDDLE, abs=3)
+    assert noisy[..., 1].mean() == pytest.approx(ZERO_DELAY, abs=3)
     assert not rates.any()
 
 

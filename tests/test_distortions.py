@@ -3,10 +3,10 @@ import pytest
 
 from conftest import ROOT
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.training import augmentation
-from deepfake_audio.vocabulary import MIDDLE
+from deepfake_audio.vocabulary import ZERO_DELAY
 
 LEVELS_PER_DB = 255 / 80
 ROW_HZ = np.linspace(7950, 50, 80)  # rows 100 Hz apart, highest first
@@ -97,25 +97,25 @@ def test_noise_adds_its_power_to_silence_and_leaves_loud_sound():
 @pytest.fixture(scope="module")
 def noise():
     drawn = load_settings(ROOT / "unseen.yaml")
-    return augmentation.draw_noise(drawn.audio, drawn.image)
+    return augmentation.make_noise(drawn.audio, drawn.image)
 
 
 def test_drawn_noise_has_a_mean_power_of_one_and_delays_all_over_its_frames(noise):
     assert noise.shape == (256, 1920, 2)
     assert noise[..., 0].mean() == pytest.approx(1)
-    assert noise[..., 1].mean() == pytest.approx(MIDDLE, abs=1)
+    assert noise[..., 1].mean() == pytest.approx(ZERO_DELAY, abs=1)
     assert noise[..., 1].std() > 30
 
 
 def test_noise_brings_its_own_delays_where_it_is_stronger_than_the_sound(noise):
-    image = np.full((256, 96, 2), MIDDLE, np.float32)
+    image = np.full((256, 96, 2), ZERO_DELAY, np.float32)
     image[:, :48, 0], image[:, 48:, 0] = 0, 250
     for seed in DRAWS[:5]:
         out = changed(augmentation.add_noise, image, seed, reach_db=30, noise=noise,
                       levels_per_db=LEVELS_PER_DB)  # fmt: skip
         np.testing.assert_allclose(out[:, 48:], image[:, 48:], atol=0.01)
         quiet = out[:, :48]
-        is_noise = quiet[..., 1] != MIDDLE
+        is_noise = quiet[..., 1] != ZERO_DELAY
         assert is_noise.mean() > 0.2
         assert quiet[is_noise, 0].mean() > quiet[~is_noise, 0].mean()
 
@@ -221,5 +221,5 @@ def test_all_together_stay_within_the_image_and_depend_on_the_generator_alone():
 
 
 def test_band_limit_above_the_image_is_told():
-    with pytest.raises(UserError, match=r"Received: 9000, but they end at 7950"):
+    with pytest.raises(InputError, match=r"Received: 9000, but they end at 7950"):
         augmentation.make_distortion(settings("band_limit_hz=9000"), ROW_HZ, LEVELS_PER_DB)

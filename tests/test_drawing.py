@@ -9,13 +9,13 @@ import pytest
 import soundfile
 
 from deepfake_audio.audio.codecs import CODECS
-from deepfake_audio.audio.quality import measure_nuisances
+from deepfake_audio.audio.quality import measure_quality
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.dataset.journal import is_whole, read_journal
+from deepfake_audio.dataset.journal import is_complete, read_journal
 from deepfake_audio.dataset.manifest import read_records
-from deepfake_audio.dataset.rendering import Drawing, Job, draw_all, draw_clip
-from deepfake_audio.errors import UserError
+from deepfake_audio.dataset.rendering import Job, Rendering, render_all, render_clip
+from deepfake_audio.errors import InputError
 from deepfake_audio.vocabulary import JOURNAL
 
 AUDIO = load_settings().audio
@@ -32,10 +32,10 @@ def write_noise(path: Path, samples: int, rate_hz: int = 44_100) -> Path:
 
 
 @pytest.fixture
-def drawing(tmp_path: Path) -> Drawing:
+def drawing(tmp_path: Path) -> Rendering:
     (tmp_path / "data" / "train" / "real").mkdir(parents=True)
     (tmp_path / "data" / JOURNAL).touch()
-    return Drawing(tmp_path / "data", AUDIO, max_windows=2, audio_hours=1)
+    return Rendering(tmp_path / "data", AUDIO, max_windows=2, audio_hours=1)
 
 
 @pytest.mark.parametrize("trim_db", [0, 20, 40])
@@ -47,7 +47,7 @@ def test_silences_are_of_the_whole_recording(before, voice, after, trim_db, draw
     noise[:rate_hz] *= 0.03  # 30 dB quieter: no silence, though trimming may cut it off
     soundfile.write(tmp_path / "a.wav", np.concatenate([hushes[0], noise, hushes[1]]), rate_hz)
     changed = replace(drawing, audio=AUDIO.model_copy(update={"trim_db": trim_db}))
-    nuisances = draw_clip(job_of(tmp_path / "a.wav"), changed)["nuisances"]
+    nuisances = render_clip(job_of(tmp_path / "a.wav"), changed)["nuisances"]
     assert nuisances["leading silence"] == pytest.approx(before)
     assert nuisances["trailing silence"] == pytest.approx(after)
     assert nuisances["duration"] == pytest.approx(before + voice + after)
@@ -56,8 +56,8 @@ def test_silences_are_of_the_whole_recording(before, voice, after, trim_db, draw
 def test_a_short_file_has_the_nuisances_of_its_samples(drawing, tmp_path):
     sound = np.pad(np.random.default_rng(0).normal(0, 0.1, 30_007), (4_011, 7_003))
     soundfile.write(tmp_path / "a.wav", sound.astype(np.float32), AUDIO.sample_rate_hz, "FLOAT")
-    nuisances = draw_clip(job_of(tmp_path / "a.wav"), drawing)["nuisances"]
-    expected = measure_nuisances(sound.astype(np.float32), AUDIO.sample_rate_hz)
+    nuisances = render_clip(job_of(tmp_path / "a.wav"), drawing)["nuisances"]
+    expected = measure_quality(sound.astype(np.float32), AUDIO.sample_rate_hz)
     assert nuisances == expected | {"sample rate": 16_000, "format": ".wav"}
 
 
@@ -66,100 +66,100 @@ def test_a_long_recording_goes_through_a_codec_though_its_last_block_gives_no_sa
     codec, drawing, tmp_path
 ):
     path = write_noise(tmp_path / "long.wav", 90 * 44_100 + 10)  # less than the resampler holds
-    entry = draw_clip(job_of(path, codec), drawing)
-    assert is_whole(entry), entry
+    entry = render_clip(job_of(path, codec), drawing)
+    assert is_complete(entry), entry
     assert len(list((drawing.folder / "train" / "real").glob("a_*.png"))) == 2
 
 
 def test_a_coded_file_is_taken_away(drawing, tmp_path):
     path = write_noise(tmp_path / "a.wav", 44_100)
     for stem, codec in zip("abcd", CODECS, strict=True):
-        assert is_whole(draw_clip(job_of(path, codec, f"train/real/{stem}"), drawing))
+        assert is_complete(render_clip(job_of(path, codec, f"train/real/{stem}"), drawing))
     assert not list(drawing.folder.glob(".*"))
 
 
 def test_nothing_is_drawn_twice_unless_an_image_is_gone(drawing, tmp_path):
     job = job_of(write_noise(tmp_path / "a.wav", 4 * 44_100))
-    first = draw_all([job], drawing, workers=1)
+    first = render_all([job], drawing, workers=1)
     image = drawing.folder / "train" / "real" / "a_0001.png"
     drawn = image.read_bytes()
     image.with_name("a_0000.png").write_bytes(b"mine")
-    assert draw_all([job], drawing, workers=1) == first
+    assert render_all([job], drawing, workers=1) == first
     assert image.with_name("a_0000.png").read_bytes() == b"mine"
     image.unlink()
-    assert draw_all([job], drawing, workers=1) == first
+    assert render_all([job], drawing, workers=1) == first
     assert image.read_bytes() == drawn
     assert image.with_name("a_0000.png").read_bytes() != b"mine"
     image.with_name("a_0000.png").unlink()  # though the last one is there
-    assert draw_all([job], drawing, workers=1) == first
+    assert render_all([job], drawing, workers=1) == first
     assert image.with_name("a_0000.png").is_file()
 
 
 def test_a_file_without_samples_is_told_and_the_others_are_drawn(drawing, tmp_path):
     empty = job_of(write_noise(tmp_path / "empty.wav", 0), stem="train/real/e")
     full = job_of(write_noise(tmp_path / "full.wav", 44_100), stem="train/real/f")
-    entries = draw_all([empty, full], drawing, workers=1)
+    entries = render_all([empty, full], drawing, workers=1)
     assert "must hold sound" in entries["train/real/e"]["error"]
-    assert is_whole(entries["train/real/f"])
+    assert is_complete(entries["train/real/f"])
     assert read_journal(drawing.folder / JOURNAL) == entries
 
 
-def images_of(drawing: Drawing) -> dict[str, bytes]:
+def images_of(drawing: Rendering) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in drawing.folder.rglob("*.png")}
 
 
 def test_images_that_another_number_of_windows_replaced_are_drawn_again(drawing, tmp_path):
     job = job_of(write_noise(tmp_path / "a.wav", 12 * 44_100))
-    first = draw_all([job], drawing, workers=1)
+    first = render_all([job], drawing, workers=1)
     images = images_of(drawing)
-    draw_all([job], replace(drawing, max_windows=4), workers=1)
+    render_all([job], replace(drawing, max_windows=4), workers=1)
     assert images_of(drawing)["a_0001.png"] != images["a_0001.png"]
-    assert draw_all([job], drawing, workers=1) == first
+    assert render_all([job], drawing, workers=1) == first
     assert images.items() <= images_of(drawing).items()
 
 
 def test_images_of_a_file_that_was_replaced_and_put_back_are_drawn_again(drawing, tmp_path):
     path, aside = write_noise(tmp_path / "a.wav", 4 * 44_100), tmp_path / "aside.wav"
-    draw_all([job_of(path)], drawing, workers=1)
+    render_all([job_of(path)], drawing, workers=1)
     images = images_of(drawing)
     path.rename(aside)
     write_noise(path, 5 * 44_100)
-    draw_all([job_of(path)], drawing, workers=1)
+    render_all([job_of(path)], drawing, workers=1)
     aside.rename(path)  # with the time of its last change
-    draw_all([job_of(path)], drawing, workers=1)
+    render_all([job_of(path)], drawing, workers=1)
     assert images_of(drawing) == images
 
 
 def test_images_that_a_killed_drawing_replaced_are_drawn_again(drawing, tmp_path, monkeypatch):
     job = job_of(write_noise(tmp_path / "a.wav", 12 * 44_100))
-    draw_all([job], drawing, workers=1)
+    render_all([job], drawing, workers=1)
     images = images_of(drawing)
 
     def draw_and_die(*args):
-        draw_clip(*args)
+        render_clip(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("deepfake_audio.dataset.rendering.draw_clip", draw_and_die)
+    monkeypatch.setattr("deepfake_audio.dataset.rendering.render_clip", draw_and_die)
     with pytest.raises(KeyboardInterrupt):
-        draw_all([job], replace(drawing, max_windows=0), workers=1)
+        render_all([job], replace(drawing, max_windows=0), workers=1)
     monkeypatch.undo()
     assert images_of(drawing)["a_0001.png"] != images["a_0001.png"]
-    draw_all([job], drawing, workers=1)
+    render_all([job], drawing, workers=1)
     assert images.items() <= images_of(drawing).items()
 
 
 def test_a_journal_that_names_no_stem_as_undone_still_counts(drawing, tmp_path):
     job = job_of(write_noise(tmp_path / "a.wav", 4 * 44_100))
-    older = draw_all([job], replace(drawing, max_windows=1), workers=1)["train/real/a"]
-    newer = draw_all([job], drawing, workers=1)["train/real/a"]
+    older = render_all([job], replace(drawing, max_windows=1), workers=1)["train/real/a"]
+    newer = render_all([job], drawing, workers=1)["train/real/a"]
     text = f"{json.dumps(older)}\n{json.dumps(newer)}\n"
     (drawing.folder / JOURNAL).write_text(text)
-    assert draw_all([job], drawing, workers=1) == {"train/real/a": newer}
+    assert render_all([job], drawing, workers=1) == {"train/real/a": newer}
     assert (drawing.folder / JOURNAL).read_text() == text
 
 
 def test_a_folder_that_was_begun_but_not_ended_is_no_data(drawing):
-    with pytest.raises(UserError, match=r"prepare\.py"):
+    with pytest.raises(InputError, match=r"prepare\.py"):
         read_records(drawing.folder)
 
 
@@ -171,6 +171,6 @@ def test_a_folder_that_was_begun_but_not_ended_is_no_data(drawing):
     ],
 )  # fmt: skip
 def test_an_entry_that_lacks_something_is_not_whole(change, drawing, tmp_path):
-    entry = draw_clip(job_of(write_noise(tmp_path / "a.wav", 44_100)), drawing)
-    assert is_whole(entry)
-    assert not is_whole(entry | change)
+    entry = render_clip(job_of(write_noise(tmp_path / "a.wav", 44_100)), drawing)
+    assert is_complete(entry)
+    assert not is_complete(entry | change)

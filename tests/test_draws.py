@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepfake_audio.training.sampling import draw_epoch, group_images
+from deepfake_audio.training.sampling import class_groups, sample_epoch
 from deepfake_audio.vocabulary import ImageRecord
 
 REALS = {("a", ""): 40, ("b", ""): 3}
@@ -24,14 +24,14 @@ def records_of(reals=REALS, fakes=FAKES):
 
 
 def shown(records, balance, images, epochs):
-    classes = group_images(records, balance)
-    drawn = [draw_epoch(classes, images, 7, epoch)[0] for epoch in epochs]
+    classes = class_groups(records, balance)
+    drawn = [sample_epoch(classes, images, 7, epoch)[0] for epoch in epochs]
     return np.concatenate(drawn)
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 50])
 def test_unbalanced_each_epoch_is_a_new_order_of_all_images(epoch):
-    positions, passes = draw_epoch(group_images(records_of(), "none"), IMAGES, 7, epoch)
+    positions, passes = sample_epoch(class_groups(records_of(), "none"), IMAGES, 7, epoch)
     expected = np.random.default_rng((7, epoch)).permutation(IMAGES)
     np.testing.assert_array_equal(positions, expected)
     assert set(passes) == {epoch}
@@ -77,8 +77,8 @@ def test_within_a_group_no_image_is_shown_more_often_than_another():
 
 
 def test_every_showing_of_an_image_has_a_number_of_its_own():
-    classes = group_images(records_of(), "groups")
-    drawn = [zip(*draw_epoch(classes, 50, 7, epoch), strict=True) for epoch in range(4)]
+    classes = class_groups(records_of(), "groups")
+    drawn = [zip(*sample_epoch(classes, 50, 7, epoch), strict=True) for epoch in range(4)]
     assert len(set(itertools.chain(*drawn))) == 200
 
 
@@ -114,15 +114,15 @@ def test_fakes_and_reals_are_mixed_within_an_epoch():
     ],
 )  # fmt: skip
 def test_what_an_epoch_shows_is_the_same_in_every_version(balance, epoch, positions, passes):
-    drawn = draw_epoch(group_images(records_of(), balance), 9, 7, epoch)
+    drawn = sample_epoch(class_groups(records_of(), balance), 9, 7, epoch)
     assert [part.tolist() for part in drawn] == [positions, passes]
 
 
 def test_a_late_epoch_takes_no_more_memory_than_the_first():
-    classes = group_images(records_of(), "groups")
+    classes = class_groups(records_of(), "groups")
     tracemalloc.start()
     try:
-        draw_epoch(classes, 100, 7, 100_000)
+        sample_epoch(classes, 100, 7, 100_000)
         peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
     finally:
         tracemalloc.stop()

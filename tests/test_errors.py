@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 from deepfake_audio.cli.script import script
-from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.errors import InputError, one_line
 
 pytestmark = pytest.mark.usefixtures("own_signals")
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("own_signals")
 def test_user_error_is_one_line_on_stderr_and_exit_code_2(capsys):
     @script
     def main(argv=None):
-        raise UserError("A rule.\nReceived: x.")
+        raise InputError("A rule.\nReceived: x.")
 
     assert main([]) == 2
     captured = capsys.readouterr()
@@ -126,12 +126,12 @@ def test_a_reader_that_goes_away_ends_the_script_quietly():
 def test_no_error_gets_into_results_whatever_was_closed_at_the_start(closed):
     code = """
 import os, sys
-from deepfake_audio.errors import UserError, script
+from deepfake_audio.errors import InputError, script
 @script
 def main(argv=None):
     print("result")
     os.write(2, b"of C code")
-    raise UserError("wrong")
+    raise InputError("wrong")
 sys.exit(main())
 """
     result = subprocess.run(

@@ -8,7 +8,7 @@ from tensorflow.keras.preprocessing.image import ImageDataGenerator
 from conftest import ROOT, draw_image
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import ImageCache
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.training.generator import UNCHANGED, ImageFeed, SpectrogramGenerator
@@ -246,7 +246,7 @@ def test_images_are_read_once_while_the_cache_has_room(data_folder):
         record.path.unlink()
     for (images, _), (before, _) in zip(batches(all_kept), expected[0], strict=True):
         np.testing.assert_array_equal(images, before)
-    with pytest.raises(UserError, match="An image must be a readable file"):
+    with pytest.raises(InputError, match="An image must be a readable file"):
         none_kept[0]
 
 

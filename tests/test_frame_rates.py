@@ -10,15 +10,19 @@ import prepare
 from benchmarks.frame_rates import main as print_table
 from conftest import ROOT
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.features.cyclic_spectrum import MULTIPLES, frame_rate_lines_db, heard_multiples
+from deepfake_audio.features.cyclic_spectrum import (
+    MULTIPLES,
+    audible_multiples,
+    harmonic_prominence_db,
+)
 from deepfake_audio.features.spectrogram import spectrogram_image
-from deepfake_audio.vocabulary import COLUMNS, ROWS, highest_frame_rate_hz
+from deepfake_audio.vocabulary import HARMONIC_COLUMNS, HARMONIC_ROWS, highest_frame_rate_hz
 
 AUDIO = load_settings(ROOT / "unseen.yaml").audio
 RATES_HZ, RATE_HZ = AUDIO.frame_rates_hz, AUDIO.sample_rate_hz
 TIMES = np.arange(AUDIO.window_samples) / RATE_HZ
 OF_80_HZ = RATES_HZ.index(80)
-HEARD = heard_multiples(RATES_HZ, RATE_HZ)
+HEARD = audible_multiples(RATES_HZ, RATE_HZ)
 
 
 def noise(seed: int) -> np.ndarray:
@@ -27,7 +31,7 @@ def noise(seed: int) -> np.ndarray:
 
 def lines_db(window: np.ndarray) -> np.ndarray:
     """Return each rate's multiples in order, `(rates, MULTIPLES)`."""
-    lines = frame_rate_lines_db(window.astype(np.float32), RATES_HZ, RATE_HZ)
+    lines = harmonic_prominence_db(window.astype(np.float32), RATES_HZ, RATE_HZ)
     return lines.transpose(1, 0, 2).reshape(len(RATES_HZ), MULTIPLES)
 
 
@@ -79,7 +83,7 @@ def shares_lines(one: int, other: int) -> bool:
 
 def test_the_image_shows_the_first_multiples_at_the_bottom():
     image = spectrogram_image(trembling(80, 0.3, 3).astype(np.float32), AUDIO)
-    column = image[::-1, OF_80_HZ * COLUMNS, 2].reshape(ROWS, -1)
+    column = image[::-1, OF_80_HZ * HARMONIC_COLUMNS, 2].reshape(HARMONIC_ROWS, -1)
     assert (column[0] > 128 + 5 * 20).all()
     assert (column[1:] < 128 + 2 * 20).all()
     assert (column[13:] == 128).all()  # from 8,000 Hz on
@@ -120,12 +124,12 @@ def test_repeating_a_short_clipped_sound_makes_no_lines():
 def test_other_sampling_rates_have_their_lines_up_to_the_highest_rate(sample_rate_hz):
     highest_hz = highest_frame_rate_hz(sample_rate_hz)
     rates_hz = (highest_hz / 2.3, highest_hz)
-    assert heard_multiples(rates_hz, sample_rate_hz)[1].sum() == COLUMNS
+    assert audible_multiples(rates_hz, sample_rate_hz)[1].sum() == HARMONIC_COLUMNS
     for samples in range(int(0.9 * sample_rate_hz), int(0.9 * sample_rate_hz) + 40):
         times = np.arange(samples) / sample_rate_hz
         trembles = 1 + 0.5 * np.cos(2 * np.pi * rates_hz[0] * times)
         window = (np.random.default_rng(11).normal(size=samples) * trembles).astype(np.float32)
-        lines = frame_rate_lines_db(window, rates_hz, sample_rate_hz)
+        lines = harmonic_prominence_db(window, rates_hz, sample_rate_hz)
         assert np.isfinite(lines).all()
     assert lines[0, 0, 0] > lines[0, 1, 0] + 5
 

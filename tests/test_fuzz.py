@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import fuzz
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 LARGE = bytes(5000)  # a batch of such files is more than a pipe holds
 
@@ -78,7 +78,7 @@ def test_a_crash_is_a_finding_and_loses_none_before_it(monkeypatch, capsys):
 )
 def test_an_error_of_two_lines_is_a_finding_whatever_it_names(message, is_found, monkeypatch):
     def refuse(path: Path):
-        raise UserError(message.format(path=path))
+        raise InputError(message.format(path=path))
 
     monkeypatch.setattr(fuzz, "TARGETS", {"some": (refuse, [])})
     found = fuzz.try_file("some", Path("some.bin"))

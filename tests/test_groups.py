@@ -6,7 +6,7 @@ import pytest
 from conftest import draw_scores
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.evaluation import breakdown as groups_module
-from deepfake_audio.evaluation.bootstrap import bootstrap_intervals, group_scores
+from deepfake_audio.evaluation.bootstrap import bootstrap_intervals, score_histogram
 from deepfake_audio.evaluation.breakdown import bootstrap_eers, eer_interval, mean_interval
 from deepfake_audio.evaluation.html_report import grouping_content
 from deepfake_audio.evaluation.metrics import DetectionCosts, equal_error_rate
@@ -55,7 +55,7 @@ def rows_of(groups: dict, grouping: str) -> dict:
 
 def test_the_only_part_has_the_interval_of_all_files():
     is_real, scores = draw_scores(200)
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     speakers = np.array([f"speaker {number // 4}" for number in range(200)])
     pooled = bootstrap_intervals(grouped, speakers, REPETITIONS, seed=0)["eer"]
     (rates,) = bootstrap_eers(grouped, np.zeros(200, int), speakers, REPETITIONS, seed=0).T
@@ -69,7 +69,7 @@ def test_each_part_has_its_own_threshold_and_none_without_both_classes():
     scores[loud] += 10
     is_real[reals_alone] = 1
     is_real[inverted] = scores[inverted] < 2
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     alone = np.full(400, "")
     assert bootstrap_intervals(grouped, alone, REPETITIONS, seed=0)["eer"][0] > 0.2
     rates = bootstrap_eers(grouped, np.repeat(range(4), 100), alone, REPETITIONS, seed=0)
@@ -83,14 +83,14 @@ def test_shared_reals_stand_against_the_fakes_of_each_part():
     parts = np.zeros(600, int)
     parts[fakes] = np.arange(300) // 100 + 1
     scores[parts == 2] += 1
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     rates = bootstrap_eers(grouped, parts, np.full(600, ""), REPETITIONS, 0, share_reals=True)
     assert np.isnan(rates[:, 0]).all()
     for part in (1, 2, 3):
         chosen = (parts == part) | (is_real == 1)
         exact = equal_error_rate(is_real[chosen], scores[chosen]).rate
         alone = bootstrap_eers(
-            group_scores(is_real[chosen], scores[chosen], scores[chosen], 0.0, COSTS),
+            score_histogram(is_real[chosen], scores[chosen], scores[chosen], 0.0, COSTS),
             np.zeros(chosen.sum(), int),
             np.full(chosen.sum(), ""), REPETITIONS, 1,
         )  # fmt: skip
@@ -101,7 +101,7 @@ def test_shared_reals_stand_against_the_fakes_of_each_part():
 def test_many_parts_are_counted_roughly_and_hardly_differ(monkeypatch):
     is_real, scores = draw_scores(3000)
     parts = np.arange(3000) // 2 % 5
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     exact = bootstrap_eers(grouped, parts, np.full(3000, ""), 20, seed=0)
     monkeypatch.setattr(groups_module, "CELLS_AT_ONCE", 5000)
     rough = bootstrap_eers(grouped, parts, np.full(3000, ""), 20, seed=0)
@@ -117,7 +117,7 @@ def test_the_mean_over_parts_scatters_as_its_interval_says():
         rates = [equal_error_rate(is_real[parts == p], scores[parts == p]).rate for p in range(4)]
         means.append(np.mean(rates))
     is_real, scores = draw_scores(400, seed=1000)
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     rates = bootstrap_eers(grouped, parts, np.full(400, ""), REPETITIONS, seed=0)
     low, high = mean_interval(rates, 0.2, 50)
     assert high - low == pytest.approx(2 * 1.96 * np.std(means), rel=0.35)
@@ -128,7 +128,7 @@ def test_the_mean_of_small_parts_lies_in_its_interval():
     for seed in range(10):
         is_real, scores = draw_scores(1000, seed)
         parts = np.where(is_real, 0, np.arange(1000) % 50 + 1)
-        grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+        grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
         rates = bootstrap_eers(grouped, parts, np.full(1000, ""), 100, 0, share_reals=True)[:, 1::2]
         exact = np.mean([
             equal_error_rate(is_real[chosen], scores[chosen]).rate
@@ -220,7 +220,7 @@ def test_a_corpus_of_unknown_voices_has_a_star_beside_known_ones():
 
 
 def test_more_groups_than_can_be_told_apart_have_no_intervals(monkeypatch):
-    monkeypatch.setattr(groups_module, "MOST_GROUPS", 2)
+    monkeypatch.setattr(groups_module, "MAX_GROUPS", 2)
     table = table_of(part("people", 1), *(part(f"attack {n}", -1, 10) for n in range(3)))
     attacks = groups_of(table)["attack"]
     assert attacks["mean_eer"] and attacks["interval"] is None

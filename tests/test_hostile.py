@@ -329,7 +329,7 @@ def test_training_and_evaluation_leave_bad_images_out(tmp_path, monkeypatch, cap
 
 
 def test_images_that_vanish_while_training_are_told_in_one_line():
-    inner = "x\ndeepfake_audio.errors.UserError: An image must be there. Received: a.png.\n\n\t["
+    inner = "x\ndeepfake_audio.errors.InputError: An image must be there. Received: a.png.\n\n\t["
     message = str(train.image_error(RuntimeError(inner)))
     assert message.startswith("An image must be there. Received: a.png. The images changed")
     assert train.image_error(RuntimeError("something else")) is None

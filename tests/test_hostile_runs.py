@@ -20,7 +20,7 @@ import export
 import hostile_inputs as hostile
 import predict
 from deepfake_audio.config.loading import load_settings, read_settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.training.callbacks import load_weights
 from model import build_model
@@ -269,7 +269,7 @@ def test_a_kill_between_model_and_record_leaves_both_of_one_kind(stranger):
     old, new = stranger.onnx_model.read_bytes(), stranger.onnx_model.read_bytes() + b"\x1a\0"
     record = run_folder.read_record(stranger).model_copy(update={"best_epoch": 77})
     shutil.copy(stranger.onnx_model, stranger.next_model)
-    run_folder.put_in_force(stranger, record, settings)
+    run_folder.commit_model(stranger, record, settings)
     assert run_folder.open_run("first")[1].best_epoch == 77
     # As a kill leaves it after the new record is written, and after the model is renamed.
     waiting = record.model_copy(update={"best_epoch": 88})
@@ -310,10 +310,10 @@ def test_keras_files_are_read_for_their_weights_alone(stranger):
         (rewritten(weights=b"no HDF5"), LIMITS, model),
         (stranger.keras_model, LIMITS, build_model(larger, settings.image)),
     ):
-        with pytest.raises(UserError, match=r"^Weights must be those of the run's own settings"):
+        with pytest.raises(InputError, match=r"^Weights must be those of the run's own settings"):
             load_weights(network_for, path, limits)
     Path("text.keras").write_text("no archive")
-    with pytest.raises(UserError, match="Weights must be"):
+    with pytest.raises(InputError, match="Weights must be"):
         load_weights(model, Path("text.keras"), LIMITS)
 
 
@@ -345,7 +345,7 @@ def test_weights_that_are_none_of_ours_are_not_read(made, stranger):
         for name, content in (members | {"model.weights.h5": weights.getvalue()}).items():
             archive.writestr(name, content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(UserError, match=r"^Weights must be those of the run's own settings"):
+    with pytest.raises(InputError, match=r"^Weights must be those of the run's own settings"):
         load_weights(model, Path("forged.keras"), LIMITS)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
 
@@ -387,7 +387,7 @@ def test_damaged_archives_of_weights_are_refused_on_one_line(compression, change
         path = Path("damaged.keras")
         path.write_bytes(damage(path.read_bytes(), *changes))
     with pytest.raises(
-        UserError, match=r"^Weights must be those.*damaged\.keras: .+\. Train again"
+        InputError, match=r"^Weights must be those.*damaged\.keras: .+\. Train again"
     ):
         load_weights(model, Path("damaged.keras"), LIMITS)
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import ImageCache, encode_png, fit_image, read_image
-from deepfake_audio.vocabulary import NOT_OUT
+from deepfake_audio.vocabulary import ZERO_PROMINENCE
 
 GREY = load_settings(None, ["image.height=32", "image.width=24"]).image
 RGB = load_settings(None, ["image.height=32", "image.width=24", "image.color=rgb"]).image
@@ -48,7 +48,7 @@ def test_a_picture_without_blue_is_one_of_delays_only_where_red_and_green_vary(t
     (tmp_path / "delay.png").write_bytes(encode_png(np.dstack([pixels, pixels[::-1]])))
     assert read_image(tmp_path / "delay.png", DELAY).shape == (32, 24, 2)
     for settings in (GREY, RGB):
-        with pytest.raises(UserError, match="is for runs with image"):
+        with pytest.raises(InputError, match="is for runs with image"):
             read_image(tmp_path / "delay.png", settings)
 
 
@@ -62,17 +62,17 @@ def test_a_picture_of_frame_rates_is_told_from_any_other(tmp_path):
         read_image(drawn, RATES.model_copy(update={"color": "level_delay"})),
         np.dstack([red, green]),
     )
-    silent = np.dstack([red, green, np.full_like(red, NOT_OUT)])
+    silent = np.dstack([red, green, np.full_like(red, ZERO_PROMINENCE)])
     (tmp_path / "silent.png").write_bytes(encode_png(silent))
     np.testing.assert_array_equal(read_image(tmp_path / "silent.png", RATES), silent)
     of_others = np.dstack([red, green, np.full_like(red, 255)])
     (tmp_path / "of_others.png").write_bytes(encode_png(of_others))
     assert read_image(tmp_path / "of_others.png", GREY).shape == (32, 24, 1)
-    with pytest.raises(UserError, match="has the frame rates in blue, as prepare"):
+    with pytest.raises(InputError, match="has the frame rates in blue, as prepare"):
         read_image(noise, RATES)
     assert read_image(noise, RGB).shape == (32, 24, 3)
     for settings in (GREY, RGB):
-        with pytest.raises(UserError, match="is for runs with image"):
+        with pytest.raises(InputError, match="is for runs with image"):
             read_image(drawn, settings)
 
 
@@ -90,13 +90,13 @@ def test_what_is_no_image_is_told(tmp_path, content):
     path = tmp_path / "image.png"
     path.write_bytes(content)
     with pytest.raises(
-        UserError, match=r"^An image must be a PNG, JPEG.* Received: .*image\.png\.$"
+        InputError, match=r"^An image must be a PNG, JPEG.* Received: .*image\.png\.$"
     ):
         read_image(path, GREY)
 
 
 def test_a_missing_image_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"must be a readable file\. Received: .*none\.png"):
+    with pytest.raises(InputError, match=r"must be a readable file\. Received: .*none\.png"):
         read_image(tmp_path / "none.png", GREY)
 
 
@@ -125,5 +125,5 @@ def test_level_and_delay_come_back_from_red_and_green(tmp_path):
 
 def test_a_grey_image_has_no_delay(tmp_path, pixels):
     (tmp_path / "grey.png").write_bytes(encode_png(pixels))
-    with pytest.raises(UserError, match=r"as prepare.py draws it. Received: .*grey.png, which is"):
+    with pytest.raises(InputError, match=r"as prepare.py draws it. Received: .*grey.png, which is"):
         read_image(tmp_path / "grey.png", DELAY)

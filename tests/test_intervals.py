@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from conftest import draw_scores
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation import bootstrap
 from deepfake_audio.evaluation.bootstrap import (
     bootstrap_differences,
     bootstrap_intervals,
-    group_scores,
     number_clusters,
     rule_of_three,
+    score_histogram,
 )
 from deepfake_audio.evaluation.metrics import DetectionCosts, score_figures
 
@@ -20,7 +20,7 @@ REPETITIONS = 300
 @pytest.mark.parametrize("files", [400, 30_000])
 def test_the_files_themselves_have_the_figures_of_metrics(files):
     is_real, scores = draw_scores(files)
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     counts = np.bincount(grouped.cells, minlength=grouped.loss.size)
     exact = score_figures(is_real, scores, scores, prior_fake=0.5, costs=COSTS)
     figures = grouped.figures(counts)
@@ -34,7 +34,7 @@ def test_an_interval_is_as_wide_as_the_figure_scatters():
         is_real, scores = draw_scores(1000, seed)
         rates.append(score_figures(is_real, scores, scores, 0.5, COSTS)["eer"])
     is_real, scores = draw_scores(1000, seed=1000)
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     low, high = bootstrap_intervals(grouped, np.full(1000, ""), REPETITIONS, seed=0)["eer"]
     assert high - low == pytest.approx(2 * 1.96 * np.std(rates), rel=0.3)
 
@@ -45,11 +45,11 @@ def test_few_errors_in_few_tries_promise_little():
     unknown = np.where(np.arange(60) % 4 < 2, speakers, "")
     for wrong, tops in ((0, (3 / 20, 3 / 10, 3 / 5)), (1, (3 / 20, 3 / 10, 3 / 5))):
         scores[40:][:wrong] = 5
-        grouped = group_scores(is_real, scores, scores, 2.0, COSTS)
+        grouped = score_histogram(is_real, scores, scores, 2.0, COSTS)
         for who, top in zip((nobody, speakers, unknown), tops, strict=True):
             assert bootstrap_intervals(grouped, who, REPETITIONS, seed=0)["eer"] == (0, top)
     is_real, scores = draw_scores(60)  # with some six errors of a class
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     assert bootstrap_intervals(grouped, unknown, REPETITIONS, seed=0)["eer"][1] < 0.5
     assert rule_of_three(2) == 1
 
@@ -57,7 +57,7 @@ def test_few_errors_in_few_tries_promise_little():
 def test_files_and_how_many_fall_into_a_cell_are_drawn_alike(monkeypatch):
     is_real, scores = draw_scores(400)
     scores = np.round(scores, 1)  # many files in few cells
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     wide = {}
     for files_per_cell in (0, 1000):
         monkeypatch.setattr(bootstrap, "FILES_PER_CELL", files_per_cell)
@@ -69,7 +69,7 @@ def test_files_and_how_many_fall_into_a_cell_are_drawn_alike(monkeypatch):
 def test_files_of_one_speaker_count_together():
     is_real, scores = draw_scores(60)
     fifty_times = [np.repeat(values, 50) for values in (is_real, scores)]
-    grouped = group_scores(*fifty_times, fifty_times[1], 0.0, COSTS)
+    grouped = score_histogram(*fifty_times, fifty_times[1], 0.0, COSTS)
     speakers = np.repeat([f"speaker {number}" for number in range(60)], 50)
     together = bootstrap_intervals(grouped, speakers, REPETITIONS, seed=0)["eer"]
     apart = bootstrap_intervals(grouped, np.full(3000, ""), REPETITIONS, seed=0)["eer"]
@@ -80,7 +80,7 @@ def test_a_speaker_who_is_all_of_a_class_is_never_missing():
     is_real = np.repeat([1, 0], 50)
     scores = np.random.default_rng(0).normal(3 * is_real, 1)
     speakers = np.array([*(f"real {number}" for number in range(50)), *["the only fake"] * 50])
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     figures = bootstrap_intervals(grouped, speakers, REPETITIONS, seed=0)
     assert all(np.isfinite(interval).all() for interval in figures.values())
 
@@ -96,20 +96,20 @@ def test_the_difference_of_a_system_to_itself_is_nothing_and_to_a_worse_one_is_n
     is_real, scores = draw_scores(600)
     noise = np.random.default_rng(1).normal(0, 2, 600)
     ours, worse = (
-        group_scores(is_real, values, values, 0.0, COSTS) for values in (scores, scores + noise)
+        score_histogram(is_real, values, values, 0.0, COSTS) for values in (scores, scores + noise)
     )
     speakers = np.array([f"{number % 30}" for number in range(600)])
     same = bootstrap_differences(ours, ours, speakers, REPETITIONS, seed=0)
     assert set(same.values()) == {(0.0, 0.0)}
     assert bootstrap_differences(ours, worse, speakers, REPETITIONS, seed=0)["eer"][0] > 0
-    other = group_scores(1 - is_real, scores, scores, 0.0, COSTS)
-    with pytest.raises(UserError, match="same files"):
+    other = score_histogram(1 - is_real, scores, scores, 0.0, COSTS)
+    with pytest.raises(InputError, match="same files"):
         bootstrap_differences(ours, other, speakers, REPETITIONS, seed=0)
 
 
 def test_a_seed_gives_the_same_intervals():
     is_real, scores = draw_scores(200)
-    grouped = group_scores(is_real, scores, scores, 0.0, COSTS)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     speakers = np.full(200, "")
     first, again, other = (bootstrap_intervals(grouped, speakers, 50, seed) for seed in (1, 1, 2))
     assert first == again != other

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_audio.dataset.journal import note
+from deepfake_audio.dataset.journal import append_entries
 from deepfake_audio.system.atomic_files import to_json, write_json
 
 ODD = os.fsdecode(b"b\xff.wav") if os.name != "nt" else "b\udcff.wav"
@@ -17,7 +17,7 @@ def test_bytes_that_are_no_utf_8_are_escaped_wherever_they_stand(tmp_path):
     known = {"b\\udcff.wav": ["b\\udcff.wav", {"error": "b\\udcff.wav é \U0001f600"}]}
     write_json(tmp_path / "a.json", content)
     with Path(tmp_path, "a.jsonl").open("w", encoding="utf-8") as journal:
-        note(journal, [content])
+        append_entries(journal, [content])
     for path in tmp_path.iterdir():
         assert json.loads(path.read_text("utf-8")) == known | {"number": 1.5, "none": None}
 

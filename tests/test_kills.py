@@ -16,9 +16,9 @@ import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
-from deepfake_audio.system.atomic_files import new_folder, only_one, replacing
+from deepfake_audio.system.atomic_files import atomic_folder, atomic_write, folder_lock
 from test_callbacks import check_same
 from test_prepare import make_audio
 
@@ -183,11 +183,11 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
     (tmp_path / ".hidden").touch()
     (tmp_path / ".partial-mine").mkdir()
     kept = {"held", ".hidden", ".partial-mine", "sub"}
-    with only_one(held, "Work"):
+    with folder_lock(held, "Work"):
         assert {path.name for path in tmp_path.rglob("*")} == kept
-        with pytest.raises(UserError, match=r"^Work is done by one process at a time"):
-            only_one(held, "Work").__enter__()
-    with only_one(held, "Work"):
+        with pytest.raises(InputError, match=r"^Work is done by one process at a time"):
+            folder_lock(held, "Work").__enter__()
+    with folder_lock(held, "Work"):
         pass
 
 
@@ -228,7 +228,7 @@ def test_folders_that_killed_processes_left_are_cleared_by_the_next(making, tmp_
     if making == "run":
         run_folder.create_run("a[b]", load_settings(), "data-fingerprint", images_from_audio=True)
     else:
-        with new_folder(Path("runs", "a[b]")) as partial:
+        with atomic_folder(Path("runs", "a[b]")) as partial:
             (partial / "whole").touch()
     left = [path for path in Path("runs").glob(".partial-*/*") if path.name in ("a[b]", "c")]
     assert [path.name for path in left] == ["c"]
@@ -242,7 +242,10 @@ def test_folders_that_killed_processes_left_are_cleared_by_the_next(making, tmp_
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     path = tmp_path / "result"
     path.write_text("old")
-    with pytest.raises(UserError, match=r"^A result must be written"), replacing(path) as partial:
+    with (
+        pytest.raises(InputError, match=r"^A result must be written"),
+        atomic_write(path) as partial,
+    ):
         partial.write_text("half")
         raise OSError(28, os.strerror(28))
     assert path.read_text() == "old"

@@ -9,8 +9,8 @@ import pytest
 import evaluate
 import prepare
 from deepfake_audio.errors import OutputError
-from deepfake_audio.inference.results_table import growing_table, unfinished
-from deepfake_audio.system.atomic_files import new_folder, only_one, open_table, replacing
+from deepfake_audio.inference.results_table import partial_path, resumable_table
+from deepfake_audio.system.atomic_files import atomic_folder, atomic_write, folder_lock, open_table
 
 SECRET = "alias ls=ls\n"
 
@@ -77,17 +77,17 @@ def test_a_folder_with_links_is_not_held(place, tmp_path, victim):
     laid.parent.mkdir(parents=True, exist_ok=True)
     laid.unlink(missing_ok=True)
     laid.symlink_to(victim.parent if place == "tensorboard" else victim)
-    with pytest.raises(OutputError, match="it is a link"), only_one(held, "Work"):
+    with pytest.raises(OutputError, match="it is a link"), folder_lock(held, "Work"):
         pass
     assert is_untouched(victim)
 
 
 @pytest.mark.parametrize("lay", [Path.symlink_to, lambda path, _: os.mkfifo(path)])
 def test_a_table_of_verdicts_grows_in_no_link_and_waits_for_no_pipe(lay, tmp_path, victim):
-    lay(unfinished(tmp_path / "v.csv", "abc"), victim)
+    lay(partial_path(tmp_path / "v.csv", "abc"), victim)
     with (
         pytest.raises(OutputError, match=r"it is a link|it is no regular file"),
-        growing_table(tmp_path / "v.csv", "abc"),
+        resumable_table(tmp_path / "v.csv", "abc"),
     ):
         pass
     assert is_untouched(victim)
@@ -95,7 +95,7 @@ def test_a_table_of_verdicts_grows_in_no_link_and_waits_for_no_pipe(lay, tmp_pat
 
 def test_a_link_in_the_place_of_a_result_is_replaced(tmp_path, victim):
     (tmp_path / "scores.csv").symlink_to(victim)
-    with replacing(tmp_path / "scores.csv") as partial, open_table(partial) as file:
+    with atomic_write(tmp_path / "scores.csv") as partial, open_table(partial) as file:
         file.write("new")
     assert (tmp_path / "scores.csv").read_text() == "new"
     assert not (tmp_path / "scores.csv").is_symlink()
@@ -103,7 +103,7 @@ def test_a_link_in_the_place_of_a_result_is_replaced(tmp_path, victim):
 
 
 def test_unfinished_work_lies_where_only_this_user_may_enter(tmp_path):
-    with replacing(tmp_path / "a.csv") as one, new_folder(tmp_path / "b") as two:
+    with atomic_write(tmp_path / "a.csv") as one, atomic_folder(tmp_path / "b") as two:
         for partial in (one, two):
             assert partial.parent.parent == tmp_path
             assert os.name == "nt" or partial.parent.stat().st_mode & 0o77 == 0

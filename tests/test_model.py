@@ -4,7 +4,7 @@ import pytest
 
 from conftest import FRAME_RATES, ROOT
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.vocabulary import NOT_OUT
+from deepfake_audio.vocabulary import ZERO_PROMINENCE
 from model import LOGIT, NothingFound, Residual, StatisticsPooling2D, build_model, score_model
 
 ON_THREE_CHANNELS = (
@@ -284,7 +284,7 @@ def test_every_frame_rate_is_looked_at_in_the_same_way():
 
 def test_a_line_of_one_frame_rate_alone_changes_the_score():
     model = build_on_three_channels("frame_rates")
-    quiet = np.full((1, 128, 96, 3), NOT_OUT, np.float32)
+    quiet = np.full((1, 128, 96, 3), ZERO_PROMINENCE, np.float32)
     moved = []
     for rate in range(12):
         lines = quiet.copy()

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, TINY_SETTINGS
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.models.onnx_check import check_graph
 from model import build_model, score_model
 
@@ -41,7 +41,7 @@ def test_networks_of_delays_and_frame_rates_are_taken(batch_norm, tmp_path):
 def test_an_operator_whose_name_is_not_printable_is_told_on_one_line():
     graph = onnx.GraphProto(node=[onnx.NodeProto(op_type="Re\n\x1blu")])
     encoded = onnx.ModelProto(graph=graph).SerializeToString()
-    with pytest.raises(UserError, match=r"^.*with the operator Re\\n\\x1blu; .*$"):
+    with pytest.raises(InputError, match=r"^.*with the operator Re\\n\\x1blu; .*$"):
         check_graph(encoded, "model.onnx", load_settings().limits)
 
 
@@ -50,7 +50,7 @@ def counted(encoded: bytes, limits, billions: float) -> bool:
     limits = limits.model_copy(update={"model_gigamultiplications": billions})
     try:
         return bool(check_graph(encoded, "model.onnx", limits))
-    except UserError as error:
+    except InputError as error:
         assert f"limits.model_gigamultiplications={billions:g}" in str(error)
         return False
 

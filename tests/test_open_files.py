@@ -17,7 +17,7 @@ from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.corpora.splits import find_repeated, mark_of
 from deepfake_audio.dataset.journal import read_journal
 from deepfake_audio.dataset.manifest import read_manifest, read_origin
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.result_folder import read_metrics
 from deepfake_audio.evaluation.score_formats import read_scores
 from deepfake_audio.features.image_files import read_image
@@ -105,7 +105,7 @@ def test_a_file_that_is_swapped_for_a_pipe_is_never_waited_for(kind, tmp_path):
         for _ in range(OPENS):
             try:
                 read(link)
-            except (UserError, OSError):
+            except (InputError, OSError):
                 continue
 
     reading = threading.Thread(target=read_often, daemon=True)
@@ -118,7 +118,7 @@ def test_a_file_that_is_swapped_for_a_pipe_is_never_waited_for(kind, tmp_path):
 
 def test_weights_are_read_from_a_copy_and_a_pipe_is_refused(tmp_path):
     os.mkfifo(tmp_path / "model.keras")
-    with pytest.raises(UserError, match="a pipe"):
+    with pytest.raises(InputError, match="a pipe"):
         load_weights(network(), tmp_path / "model.keras", SETTINGS.limits)
 
 
@@ -135,5 +135,5 @@ def test_weights_are_read_from_a_copy_and_a_pipe_is_refused(tmp_path):
 )
 def test_only_a_regular_file_with_something_in_it_is_opened(make, reason, tmp_path):
     make(tmp_path / "it")
-    with pytest.raises(UserError, match=reason):
+    with pytest.raises(InputError, match=reason):
         open_regular(tmp_path / "it", "A file")

@@ -11,8 +11,8 @@ import export
 import predict
 import prepare
 from conftest import make_voice
-from deepfake_audio.errors import UserError
-from deepfake_audio.inference.results_table import growing_table
+from deepfake_audio.errors import InputError
+from deepfake_audio.inference.results_table import resumable_table
 
 SCORES = "file,label,score\n" + "".join(
     f"{n}.wav,{('fake', 'real')[n % 2]},{n % 2 + n / 100}\n" for n in range(12)
@@ -114,8 +114,8 @@ def test_an_export_replaces_no_model_of_others(workspace, folder, capsys):
 
 def test_a_table_of_verdicts_replaces_no_file_that_came_while_it_grew(folder):
     with (
-        pytest.raises(UserError, match="holds something else"),
-        growing_table(folder / "v.csv", "abc") as (_, add),
+        pytest.raises(InputError, match="holds something else"),
+        resumable_table(folder / "v.csv", "abc") as (_, add),
     ):
         add({"verdict": "REAL", "file": "a.wav"})
         (folder / "v.csv").write_text("my own")

@@ -18,7 +18,7 @@ from conftest import ROOT
 from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.dataset.manifest import read_audio_settings, read_records
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 
@@ -175,7 +175,7 @@ def test_a_killed_preparation_goes_on(workplace):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with pytest.raises(UserError, match=r"where prepare\.py was stopped"):
+    with pytest.raises(InputError, match=r"where prepare\.py was stopped"):
         read_records(Path("data/many"))
     done = journal.read_bytes()
     journal.write_bytes(done[:-9])  # as if the kill had cut the last line

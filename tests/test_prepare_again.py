@@ -8,7 +8,7 @@ import soundfile
 
 import prepare
 from deepfake_audio.dataset.manifest import read_origin, read_records
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from test_corpora import put_text
 from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace
 
@@ -166,7 +166,7 @@ def test_what_a_folder_was_made_of_must_be_readable(workplace, capsys):
         stderr = capsys.readouterr().err
         assert stderr.startswith("error: corpus.json ")
         assert stderr.count("\n") == 1
-    with pytest.raises(UserError, match=r"corpus\.json has at most"):
+    with pytest.raises(InputError, match=r"corpus\.json has at most"):
         read_origin(Path("data/mine"))
 
 

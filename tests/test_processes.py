@@ -11,8 +11,8 @@ import pytest
 from joblib import delayed
 
 from conftest import ROOT
-from deepfake_audio.errors import UserError
-from deepfake_audio.system.signals import interrupts_heard
+from deepfake_audio.errors import InputError
+from deepfake_audio.system.signals import interrupts_raised
 from deepfake_audio.system.workers import in_processes
 
 pytestmark = pytest.mark.usefixtures("own_signals")
@@ -33,21 +33,21 @@ def end_oneself() -> None:
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_what_asks_to_end_is_for_the_first_process(name):
-    with interrupts_heard():
+    with interrupts_raised():
         assert hears(name)
     assert list(in_processes([delayed(hears)(name)] * 8, 2, "works")) == [False] * 8
 
 
 @pytest.mark.filterwarnings("error")
 def test_ctrl_c_reaches_the_first_process():
-    with interrupts_heard(), pytest.raises(KeyboardInterrupt):
+    with interrupts_raised(), pytest.raises(KeyboardInterrupt):
         for _ in in_processes([delayed(pow)(number, 2) for number in range(500)], 2, "works"):
             os.kill(os.getpid(), signal.SIGINT)
     assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
 
 
 def test_what_the_system_ends_is_told():
-    with pytest.raises(UserError, match="A process that works must be left alone"):
+    with pytest.raises(InputError, match="A process that works must be left alone"):
         list(in_processes([delayed(end_oneself)()] * 2, 2, "works"))
     assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
 

@@ -13,7 +13,7 @@ from deepfake_audio.audio.windows import cut_windows, open_recording, recording_
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.yaml_files import parse_yaml
 from deepfake_audio.corpora.index import inside
-from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.features.image_files import decode_image, encode_png
 from deepfake_audio.features.image_headers import image_size
@@ -53,7 +53,7 @@ def changed(draw, files: list[bytes]) -> bytes:
 def test_any_bytes_are_an_image_or_a_user_error(encoded):
     try:
         first = decode_image(encoded, SMALL, "made up")
-    except UserError as error:
+    except InputError as error:
         assert one_line(error) == str(error)
         return
     assert first.shape == (16, 16, 1)
@@ -74,7 +74,7 @@ def test_any_bytes_are_a_recording_or_a_user_error(encoded):
                 assert window.shape == (AUDIO.window_samples,)
                 assert np.isfinite(window).all()
                 assert spectrogram_image(window, AUDIO).shape == (128, 96)
-        except UserError as error:
+        except InputError as error:
             assert "Received: " in str(error)
 
 
@@ -121,7 +121,7 @@ def test_error_rates_are_rates_and_do_not_depend_on_the_order(scores, random):
 def test_no_error_rate_is_made_up(scores, is_real):
     try:
         rate = metrics.equal_error_rate(np.array(is_real), np.array(scores)).rate
-    except UserError:
+    except InputError:
         return
     assert np.isfinite(rate)
 
@@ -152,7 +152,7 @@ def test_what_is_encoded_is_decoded_the_same(height, width, random):
 def test_any_text_is_plain_yaml_or_a_user_error(text):
     try:
         parse_yaml(text, "made up")
-    except UserError as error:
+    except InputError as error:
         assert "\n" not in str(error)
 
 
@@ -161,7 +161,7 @@ def test_any_text_is_plain_yaml_or_a_user_error(text):
 def test_any_bytes_are_a_network_of_ours_or_a_user_error(encoded):
     try:
         check_graph(encoded, "made up")
-    except UserError as error:
+    except InputError as error:
         assert "Received: made up" in str(error)
 
 
@@ -171,7 +171,7 @@ def test_a_listed_path_never_leaves_its_root(file):
     root = Path("/corpus")
     try:
         path = root / inside(file, "made up")
-    except UserError:
+    except InputError:
         return
     assert ".." not in path.parts
     assert path.is_relative_to(root)

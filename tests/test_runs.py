@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.models import history, run_folder
 from deepfake_audio.models.calibration import Calibration
 
@@ -34,7 +34,7 @@ def make_run(name: str | None = None, status: str = "finished", **changes) -> ru
 
 
 def error_of(call, *args, **kwargs) -> str:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(InputError) as caught:
         call(*args, **kwargs)
     return str(caught.value)
 

@@ -9,7 +9,7 @@ import soundfile
 from sklearn.metrics import roc_auc_score
 
 from conftest import ROOT
-from deepfake_audio.audio.quality import measure_nuisances
+from deepfake_audio.audio.quality import measure_quality
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.shortcut_audit import (
     ALL_TOGETHER,
@@ -81,7 +81,7 @@ def test_clips_and_the_long_recording_are_there():
 
 def test_level_says_nothing():
     levels = [
-        measure_nuisances(soundfile.read(path)[0], 16000)["level"]
+        measure_quality(soundfile.read(path)[0], 16000)["level"]
         for path in AUDIO_FILES
         if not path.name.startswith("long")
     ]
@@ -176,7 +176,7 @@ def test_nuisances_of_a_known_signal(silence_seconds):
     rate_hz = 16000
     tone = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(rate_hz) / rate_hz)
     hush = np.zeros(round(silence_seconds * rate_hz))
-    measured = measure_nuisances(np.concatenate([hush, tone, hush, hush]), rate_hz)
+    measured = measure_quality(np.concatenate([hush, tone, hush, hush]), rate_hz)
     assert measured["duration"] == pytest.approx(1 + 3 * silence_seconds)
     assert measured["leading silence"] == pytest.approx(silence_seconds, abs=0.011)
     assert measured["trailing silence"] == pytest.approx(2 * silence_seconds, abs=0.011)
@@ -187,14 +187,14 @@ def test_nuisances_of_a_known_signal(silence_seconds):
 
 def test_bandwidth_and_clipping_of_a_known_signal():
     tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
-    assert measure_nuisances(tone, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
-    assert measure_nuisances(np.clip(4 * tone, -1, 1), 16000)["clipping"] > 0.5
+    assert measure_quality(tone, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
+    assert measure_quality(np.clip(4 * tone, -1, 1), 16000)["clipping"] > 0.5
 
 
 def test_what_resampling_leaves_at_half_the_rate_is_no_band():
     time = np.arange(16000) / 16000
     sound = 0.5 * np.sin(2 * np.pi * 1000 * time) + 0.003 * (-1.0) ** np.arange(16000)
-    assert measure_nuisances(sound, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
+    assert measure_quality(sound, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
 
 
 def test_an_offset_or_a_hum_does_not_hide_what_is_high():
@@ -202,4 +202,4 @@ def test_an_offset_or_a_hum_does_not_hide_what_is_high():
     tones = np.sin(2 * np.pi * 1000 * time) + 0.01 * np.sin(2 * np.pi * 6000 * time)
     for loud in (np.full(16000, 0.5), 0.5 * np.sin(2 * np.pi * 50 * time)):
         sound = 0.005 * tones + loud
-        assert measure_nuisances(sound, 16000)["bandwidth"] == pytest.approx(6000, abs=150)
+        assert measure_quality(sound, 16000)["bandwidth"] == pytest.approx(6000, abs=150)

@@ -8,7 +8,7 @@ import pytest
 
 import evaluate
 from conftest import ROOT
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_formats import (
     read_asv_scores,
     read_filled_scores,
@@ -135,7 +135,7 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
 def test_scores_that_can_not_be_used(scores, message):
     Path("keys.tsv").write_text("filename\tcm-label\na\tspoof\nb\tbonafide\nc\tspoof\n")
     Path("scores.txt").write_text(scores)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(InputError, match=message):
         read_scores(Path("scores.txt"), Path("keys.tsv"), None)
 
 
@@ -153,7 +153,7 @@ def test_scores_that_can_not_be_used(scores, message):
 def test_keys_that_can_not_be_used(keys, message):
     Path("keys.tsv").write_text(keys)
     Path("scores.txt").write_text("a 1\n")
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(InputError, match=message):
         read_scores(Path("scores.txt"), Path("keys.tsv"), None)
 
 
@@ -170,7 +170,7 @@ def test_keys_that_can_not_be_used(keys, message):
 )
 def test_tables_of_ones_own_that_can_not_be_used(rows, message):
     Path("own.csv").write_text(f"file,split,label,score\n{rows}")
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(InputError, match=message):
         read_scores(Path("own.csv"), None, None)
 
 
@@ -184,17 +184,17 @@ def test_a_table_of_predict_is_scored_with_keys(capsys):
     assert sorted(zip(table.file, table.label, table.score, strict=True)) == [
         ("a", "fake", -2.5), ("b", "real", 2.5),
     ]  # fmt: skip
-    with pytest.raises(UserError, match="Give the key file with --keys"):
+    with pytest.raises(InputError, match="Give the key file with --keys"):
         read_scores(Path("verdicts.csv"), None, None)
     Path("keys.tsv").write_text("filename\tcm-label\na\tspoof\nbroken\tbonafide\n")
     table, without = read_filled_scores(Path("verdicts.csv"), Path("keys.tsv"), None, -0.5)
     assert (table.score.tolist(), without) == ([-2.5, -0.5], ["broken"])
-    with pytest.raises(UserError, match="Every file of the keys needs a score"):
+    with pytest.raises(InputError, match="Every file of the keys needs a score"):
         read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)
     with Path("verdicts.csv").open("a") as file:
         file.write("REAL,0.9,2.5,near/a.mp3,\n")
     with pytest.raises(
-        UserError, match=r"Received: a more than once in .*: far/a\.wav, near/a\.mp3"
+        InputError, match=r"Received: a more than once in .*: far/a\.wav, near/a\.mp3"
     ):
         read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)
 
@@ -290,7 +290,7 @@ def test_a_table_of_ones_own_may_lack_scores():
     table, without = read_filled_scores(Path("own.csv"), None, None, -1.0)
     assert table.label.tolist() == ["real", "fake"]
     assert (table.llr.tolist(), without) == ([2.0, -1.0], ["b"])
-    with pytest.raises(UserError, match=r"A score is a finite number\. Received: ''"):
+    with pytest.raises(InputError, match=r"A score is a finite number\. Received: ''"):
         read_scores(Path("own.csv"), None, None)
 
 
@@ -315,7 +315,7 @@ def test_keys_may_be_a_table_of_labels(elsewhere, capsys):
     named = read_scores(Path("scores.txt"), Path("mine/labels.csv"), None)
     assert named.score.tolist() == [1.0, 0.0, 0.0]
     Path("scores.txt").write_text("elsewhere/a.wav 1\nb 0\n")
-    with pytest.raises(UserError, match=r"none for 2 of 3 in .*, such as real/a\.wav"):
+    with pytest.raises(InputError, match=r"none for 2 of 3 in .*, such as real/a\.wav"):
         read_scores(Path("scores.txt"), Path("mine/labels.csv"), None)
 
 
@@ -399,7 +399,7 @@ def test_a_corpus_that_gives_the_class_away_is_warned_of(capsys):
 
 def test_scores_without_keys_name_the_remedy():
     Path("scores.txt").write_text("a 1\nb 2\n")
-    with pytest.raises(UserError, match="Give the key file with --keys"):
+    with pytest.raises(InputError, match="Give the key file with --keys"):
         read_scores(Path("scores.txt"), None, None)
 
 
@@ -437,7 +437,7 @@ def test_a_subset_does_not_lead_out_of_the_evaluations(tmp_path, monkeypatch):
 
 def test_speaker_verification_scores_without_a_key_are_refused():
     Path("asv.txt").write_text("- target 1\n- nontarget 0\n")
-    with pytest.raises(UserError, match="Received: no spoof"):
+    with pytest.raises(InputError, match="Received: no spoof"):
         read_asv_scores(Path("asv.txt"))
 
 

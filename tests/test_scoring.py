@@ -7,7 +7,7 @@ import pytest
 from conftest import draw_image
 from deepfake_audio.config.loading import read_settings
 from deepfake_audio.dataset.manifest import read_records
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models.onnx_session import load_model, score_files, score_images, score_stream
 
@@ -51,9 +51,9 @@ def test_a_file_scores_the_mean_of_its_windows(workspace):
 
 def test_missing_and_broken_models_are_told(tmp_path, workspace):
     (tmp_path / "model.onnx").write_bytes(b"no model")
-    with pytest.raises(UserError, match=r"^cannot use .*: a model with "):
+    with pytest.raises(InputError, match=r"^cannot use .*: a model with "):
         load_model(tmp_path / "model.onnx", 1)
-    with pytest.raises(UserError, match=r"^A run needs its exported model\. Received: "):
+    with pytest.raises(InputError, match=r"^A run needs its exported model\. Received: "):
         load_model(tmp_path / "none.onnx", 1)
 
 

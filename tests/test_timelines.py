@@ -16,12 +16,12 @@ from deepfake_audio.detector import find_fake_passage, judge
 from deepfake_audio.inference.pipeline import Input, Window
 from deepfake_audio.inference.timelines import (
     PEAKS_PER_WINDOW,
-    envelope,
+    first_confident_fake,
     format_passages,
     make_timeline,
-    outline,
+    peak_envelope,
     plot_timeline,
-    surely_fake_from,
+    waveform_outline,
     write_timeline,
 )
 from deepfake_audio.models.calibration import Calibration
@@ -98,7 +98,7 @@ def test_a_short_recording_ends_where_it_ends():
     ],
 )
 def test_a_passage_that_is_surely_fake_somewhere_is_found(scores, min_confidence, start):
-    assert surely_fake_from(timeline_of(scores), min_confidence) == start
+    assert first_confident_fake(timeline_of(scores), min_confidence) == start
 
 
 def test_a_recording_says_where_it_is_surely_fake_unless_all_of_it_is():
@@ -123,7 +123,7 @@ def test_the_table_reads_like_a_clock():
 def test_the_outline_is_the_peak_of_each_part():
     window = np.zeros(PEAKS_PER_WINDOW * 25, np.float32)
     window[30], window[-1] = -0.5, 0.25
-    peaks = envelope(window)
+    peaks = peak_envelope(window)
     assert (peaks[1], peaks[-1], peaks[2:-1].max()) == (0.5, 0.25, 0.0)
 
 
@@ -150,7 +150,7 @@ def test_a_second_s_outline_shows_its_syllables():
     line = make_timeline(
         np.array([0.0]), np.array([1.0]), CERTAIN, 1.552, settings_of(5.0), end_seconds=0.65
     )
-    peaks, _ = outline(line, [envelope(clip)])
+    peaks, _ = waveform_outline(line, [peak_envelope(clip)])
     assert np.abs(np.diff((peaks > 0).astype(int))).sum() == 12
 
 
@@ -180,7 +180,9 @@ def test_the_picture_of_a_short_recording_is_as_long_as_it_and_shows_its_one_win
 def test_the_outline_falls_to_nothing_where_no_window_is():
     starts = np.array([0.5, 1.5, 9.5])
     line = make_timeline(starts, np.zeros(3), CERTAIN, 2.0, settings_of(1.0))
-    peaks, edges = outline(line, [np.full(PEAKS_PER_WINDOW, height) for height in (0.2, 0.3, 0.4)])
+    peaks, edges = waveform_outline(
+        line, [np.full(PEAKS_PER_WINDOW, height) for height in (0.2, 0.3, 0.4)]
+    )
     assert (edges[0], edges[-1], len(edges)) == (0.5, 11.5, len(peaks) + 1)
     seconds = np.array([0.6, 1.4, 1.6, 3.4, 3.6, 9.4, 9.6, 11.4])
     heard = peaks[np.searchsorted(edges, seconds) - 1]
@@ -193,7 +195,7 @@ def test_the_outline_has_no_holes(seconds):
     line = make_timeline(
         np.unique(starts), np.unique(starts), CERTAIN, 2.0, settings_of(1.0), end_seconds=seconds
     )
-    peaks, _ = outline(line, [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts))
+    peaks, _ = waveform_outline(line, [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts))
     assert 1 <= len(peaks) <= 3000
     assert set(peaks) == {0.5}
 

@@ -16,8 +16,13 @@ import soundfile
 import predict
 from conftest import ROOT, make_voice
 from deepfake_audio.detector import Result
-from deepfake_audio.errors import UserError
-from deepfake_audio.inference.results_table import FIELDS, as_written, growing_table, unfinished
+from deepfake_audio.errors import InputError
+from deepfake_audio.inference.results_table import (
+    FIELDS,
+    escaped_name,
+    partial_path,
+    resumable_table,
+)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -32,16 +37,16 @@ def lines_in(path: Path) -> int:
 
 def cut_off(path: Path, *files: str) -> Path:
     """Write rows of some files as a process does that is then killed; return where they are."""
-    with pytest.raises(KeyboardInterrupt), growing_table(path, "abc") as (_, add):
+    with pytest.raises(KeyboardInterrupt), resumable_table(path, "abc") as (_, add):
         for file in files:
             add({"verdict": "REAL", "file": file})
         raise KeyboardInterrupt
-    return unfinished(path, "abc")
+    return partial_path(path, "abc")
 
 
 def test_rows_come_in_place_when_all_are_there(tmp_path):
     table = tmp_path / "new" / "v.csv"
-    with growing_table(table, "abc") as (done, add):
+    with resumable_table(table, "abc") as (done, add):
         assert not done
         add({"verdict": "REAL", "score": 1.5, "file": "a,\n.wav"})
         assert not table.exists()
@@ -58,21 +63,30 @@ def test_what_was_cut_off_goes_on_after_its_last_whole_row(tmp_path, bytes_lost)
     assert not table.exists()
     if bytes_lost:
         partial.write_bytes(partial.read_bytes()[:-bytes_lost])
-    with growing_table(table, "abc") as (done, add):
-        assert list(done.names()) == ["a.wav", as_written(odd), *([] if bytes_lost else ["c.wav"])]
+    with resumable_table(table, "abc") as (done, add):
+        assert list(done.names()) == [
+            "a.wav",
+            escaped_name(odd),
+            *([] if bytes_lost else ["c.wav"]),
+        ]
         assert done.take("a.wav") and done.take(odd)
         for file in ("c.wav", "d.wav"):
             if done.take(file):
                 continue
             add({"verdict": "FAKE", "file": file})
-    assert [row["file"] for row in read_rows(table)][:2] == ["a.wav", as_written(odd)]
-    assert {row["file"] for row in read_rows(table)} == {"a.wav", as_written(odd), "c.wav", "d.wav"}
+    assert [row["file"] for row in read_rows(table)][:2] == ["a.wav", escaped_name(odd)]
+    assert {row["file"] for row in read_rows(table)} == {
+        "a.wav",
+        escaped_name(odd),
+        "c.wav",
+        "d.wav",
+    }
     assert not partial.exists()
 
 
 def test_other_settings_begin_a_table_of_their_own(tmp_path):
     partial = cut_off(tmp_path / "v.csv", "a.wav")
-    with growing_table(tmp_path / "v.csv", "def") as (done, add):
+    with resumable_table(tmp_path / "v.csv", "def") as (done, add):
         assert not done
         add({"file": "b.wav"})
     assert partial.exists()
@@ -80,7 +94,7 @@ def test_other_settings_begin_a_table_of_their_own(tmp_path):
 
 
 def test_a_whole_table_is_not_replaced_by_a_part(tmp_path):
-    with growing_table(tmp_path / "v.csv", "abc") as (_, add):
+    with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
         add({"file": "a.wav"})
     before = (tmp_path / "v.csv").read_bytes()
     cut_off(tmp_path / "v.csv", "b.wav")
@@ -105,9 +119,9 @@ def test_verdicts_on_other_files_are_kept(in_audio_workspace, tmp_path, capsys):
 def test_two_processes_do_not_write_one_table(tmp_path):
     table = tmp_path / "v.csv"
     with (
-        growing_table(table, "abc"),
-        pytest.raises(UserError, match="one process at a time"),
-        growing_table(table, "abc"),
+        resumable_table(table, "abc"),
+        pytest.raises(InputError, match="one process at a time"),
+        resumable_table(table, "abc"),
     ):
         pass
 
@@ -181,11 +195,11 @@ def test_the_table_s_ratio_is_the_one_that_its_verdict_rests_on(in_audio_workspa
 
 def test_a_row_that_failed_is_tried_again_and_a_carriage_return_is_escaped(tmp_path):
     table = tmp_path / "v.csv"
-    with pytest.raises(KeyboardInterrupt), growing_table(table, "abc") as (_, add):
+    with pytest.raises(KeyboardInterrupt), resumable_table(table, "abc") as (_, add):
         add({"verdict": "REAL", "file": "a\rb.wav"})
         add({"file": "gone.wav", "error": "An audio file must be readable."})
         raise KeyboardInterrupt
-    with growing_table(table, "abc") as (done, add):
+    with resumable_table(table, "abc") as (done, add):
         assert list(done.names()) == [r"a\rb.wav"] and done.take("a\rb.wav")
         add({"verdict": "REAL", "file": "gone.wav"})
     assert [row["file"] for row in read_rows(table)] == [r"a\rb.wav", "gone.wav"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import make_fakes
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.vocoders import networks
 
 TINY_NETWORKS = {
@@ -56,7 +56,7 @@ def test_a_kind_learns_with_every_weight_and_says_again_what_is_as_long(kind, ti
     for old, new in zip(before, vocoder.trainable_variables, strict=True):
         assert (old != new.numpy()).any(), new.path
     sound = tone(0.7)[:-17]
-    copied = networks.say_again(vocoder, sound)
+    copied = networks.resynthesize(vocoder, sound)
     assert (copied.shape, copied.dtype) == (sound.shape, np.float32)
     assert np.isfinite(copied).all() and copied.std() > 0
 
@@ -104,12 +104,12 @@ def test_the_learning_rate_is_held_and_then_falls():
 
 def test_a_loss_that_is_not_finite_ends_the_training(tiny, monkeypatch):
     monkeypatch.setattr(networks, "spectral_loss", lambda sound, copied: 0 / (sound[0, 0] * 0))
-    with pytest.raises(UserError, match=r"finite. Received: nan in step 1 of codec. Try another"):
+    with pytest.raises(InputError, match=r"finite. Received: nan in step 1 of codec. Try another"):
         networks.train_vocoder("codec", [tone()], steps=2, seed=1)
 
 
 def test_a_copy_that_is_not_finite_is_an_error(tiny):
     sound = keras.Input((None,))
     broken = keras.Model(sound, keras.layers.Rescaling(float("nan"))(sound))
-    with pytest.raises(UserError, match="finite samples"):
-        networks.say_again(broken, tone())
+    with pytest.raises(InputError, match="finite samples"):
+        networks.resynthesize(broken, tone())

@@ -34,7 +34,7 @@ from scipy import signal
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from deepfake_audio.audio.quality import measure_nuisances
+from deepfake_audio.audio.quality import measure_quality
 from deepfake_audio.audio.windows import cut_windows, read_audio, trim_edges
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import AudioSettings
@@ -470,7 +470,7 @@ def plain(name: str) -> str:
 def audit_clips(clips: list[Clip], settings: AudioSettings) -> list:
     windows = [first_window(clip, settings) for clip in clips]
     return audit_shortcuts(
-        [measure_nuisances(window, RATE_HZ) for window in windows],
+        [measure_quality(window, RATE_HZ) for window in windows],
         is_real=[clip.label == "real" for clip in clips],
         splits=[clip.split for clip in clips],
         groups=[clip.speaker for clip in clips],

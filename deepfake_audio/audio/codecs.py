@@ -8,9 +8,9 @@ import av
 import numpy as np
 from av.codec.codec import UnknownCodecError
 
-from deepfake_audio.errors import UserError
-from deepfake_audio.system.atomic_files import unwritable
-from deepfake_audio.system.stderr import libraries_quiet
+from deepfake_audio.errors import InputError
+from deepfake_audio.system.atomic_files import write_error
+from deepfake_audio.system.stderr import suppress_native_stderr
 
 KBIT = 1000
 ANY_SAMPLES = 4096  # in a frame, where the codec doesn't mind
@@ -62,19 +62,19 @@ def write_coded(
 
     Raises:
         OutputError: the file can't be written, as on a full disk.
-        UserError: the codec doesn't take the sound.
+        InputError: the codec doesn't take the sound.
     """
     try:
-        with libraries_quiet(), av.open(str(path), "w", format=codec.container) as container:
+        with suppress_native_stderr(), av.open(str(path), "w", format=codec.container) as container:
             stream = container.add_stream(codec.encoder, rate=rate_hz, layout="mono")
             stream.bit_rate = kbits * KBIT
             for frame in _frames(blocks, from_hz, stream):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None
     except (av.FFmpegError, UnknownCodecError) as error:
-        raise UserError(
+        raise InputError(
             f"A codec must take the sound. Received: {path} for {codec.encoder}, {kbits} kbit/s, "
             f"{rate_hz} Hz ({error}). Choose other codecs."
         ) from None

@@ -13,37 +13,39 @@ import numpy as np
 import soundfile
 import soxr
 
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import open_regular
-from deepfake_audio.system.memory import at_most_bytes, held_bytes
-from deepfake_audio.system.stderr import libraries_quiet
+from deepfake_audio.system.memory import bounded_memory, held_bytes
+from deepfake_audio.system.stderr import suppress_native_stderr
 
 BLOCK_SECONDS = 30
 BLOCK_VALUES = (
     50_000_000  # at most, over all channels: 30 s of 8 channels at 192 kHz are 46 million
 )
-MOST_MEGABYTES = 600  # for FFmpeg, which believes what headers claim
-MOST_FRAMES_A_SECOND = 2000  # codecs have 1200 at most; of frames of one sample each costs as much
+MAX_DECODER_MEGABYTES = 600  # for FFmpeg, which believes what headers claim
+MAX_FRAMES_PER_SECOND = 2000  # codecs have 1200 at most; of frames of one sample each costs as much
 BLOCK_FRAMES = 10_000
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1000, 1_000_000  # no voice is stored outside of these
-LOUDEST_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
+MIN_RATE_HZ, MAX_RATE_HZ = 1000, 1_000_000  # no voice is stored outside of these
+MAX_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
 NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what it names
 # libsndfile stops where the header says, or the first of joined files ends; players go on.
-MAY_GO_ON = {"FLAC": "flac", "MP3": "mp3", "OGG": "ogg"}  # in FFmpeg's words
+CONCATENABLE_FORMATS = {"FLAC": "flac", "MP3": "mp3", "OGG": "ogg"}  # in FFmpeg's words
 # What libsndfile takes a file without a header for, by its suffix; a descriptor has none.
 HEADERLESS = {".au": "ULAW", ".snd": "ULAW", ".vox": "VOX_ADPCM", ".gsm": "GSM610"}
 CANCELLED_POWER = 0.001  # of the loudest channel, as where one is the other turned around
-HEARD_BESIDE = 0.01  # a channel's power, of the loudest one's, that is more than crosstalk
-DIFFERENT = 0.5  # what the mean of the channels loses, of what it keeps: for two voices it is 1
+MIN_CHANNEL_POWER = 0.01  # a channel's power, of the loudest one's, that is more than crosstalk
+MIN_CHANNEL_DIFFERENCE = (
+    0.5  # what the mean of the channels loses, of what it keeps: for two voices it is 1
+)
 PADDING_SECONDS = 0.5  # that an encoder may add
 
 
-class _GoesOnError(Exception):
+class _MoreSoundError(Exception):
     """A file holds more sound than libsndfile would read."""
 
 
 @dataclass
-class Spread:
+class ChannelStats:
     """How far the channels of a file are apart, summed up over its blocks.
 
     Attributes:
@@ -70,13 +72,13 @@ class Spread:
             return False
         second, loudest = np.sort(self.powers)[-2:]
         return bool(
-            second > HEARD_BESIDE * loudest
-            and self.powers.mean() - self.mixed > DIFFERENT * self.mixed
+            second > MIN_CHANNEL_POWER * loudest
+            and self.powers.mean() - self.mixed > MIN_CHANNEL_DIFFERENCE * self.mixed
         )
 
 
 def read_blocks(
-    path: Path, sample_rate_hz: int, channel: int | None = None, spread: Spread | None = None
+    path: Path, sample_rate_hz: int, channel: int | None = None, spread: ChannelStats | None = None
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Decode an audio file block by block; never trust the length that its header tells.
 
@@ -91,13 +93,13 @@ def read_blocks(
         none.
 
     Raises:
-        UserError: the file is missing, holds no sound that can be read, or samples that are
+        InputError: the file is missing, holds no sound that can be read, or samples that are
             infinite or not a number.
     """
     try:
         blocks = _soundfile_blocks(path)
         head = next(blocks, None)
-    except (OSError, TypeError, soundfile.LibsndfileError, _GoesOnError):
+    except (OSError, TypeError, soundfile.LibsndfileError, _MoreSoundError):
         blocks = None
     if blocks is None:
         blocks = _av_blocks(path)
@@ -111,8 +113,8 @@ def read_blocks(
     for _, channels in itertools.chain([head], blocks):  # (samples, channels)
         with np.errstate(invalid="ignore", over="ignore"):  # looked at in the next line
             mono = _one_channel(path, channels, channel, spread)
-        if len(mono) and not np.abs(mono).max() < LOUDEST_SAMPLE:  # not a number is not below it
-            raise UserError(f"An audio file must hold finite samples. Received: {path}.")
+        if len(mono) and not np.abs(mono).max() < MAX_SAMPLE:  # not a number is not below it
+            raise InputError(f"An audio file must hold finite samples. Received: {path}.")
         block = resampler.resample_chunk(mono) if resampler else mono
         if len(block):  # of a few samples the resampler may not give any yet
             yield rate_hz, block
@@ -121,22 +123,22 @@ def read_blocks(
 
 
 def _one_channel(
-    path: Path, channels: np.ndarray, channel: int | None, spread: Spread | None
+    path: Path, channels: np.ndarray, channel: int | None, spread: ChannelStats | None
 ) -> np.ndarray:
     count = channels.shape[1]
     if spread is not None:
         spread.add(channels)
     if channel is None:
-        return channels[:, 0] if count == 1 else _mixed(channels)
+        return channels[:, 0] if count == 1 else _downmix(channels)
     if channel > count:
-        raise UserError(
+        raise InputError(
             f"A file must have the channel. Received: --channel {channel}, and {path} with "
             f"{count}. Judge it without --channel."
         )
     return channels[:, channel - 1]
 
 
-def _mixed(channels: np.ndarray) -> np.ndarray:
+def _downmix(channels: np.ndarray) -> np.ndarray:
     """Return the mean of channels `(samples, channels)`, or the loudest one where they cancel."""
     mono = channels.mean(axis=1)
     powers = np.square(channels).mean(axis=0)
@@ -153,7 +155,7 @@ def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _open_sound(source: int | bytes, suffix: str) -> soundfile.SoundFile:
-    with libraries_quiet():
+    with suppress_native_stderr():
         try:
             return soundfile.SoundFile(source, closefd=False)
         except soundfile.LibsndfileError:
@@ -168,7 +170,7 @@ def _blocks_of(file: soundfile.SoundFile, path: Path) -> Iterator[tuple[int, np.
     with file:
         _check_rate(path, file.samplerate)
         if _packets_seconds(path, file.format) > file.frames / file.samplerate + PADDING_SECONDS:
-            raise _GoesOnError
+            raise _MoreSoundError
         block_samples = min(BLOCK_SECONDS * file.samplerate, BLOCK_VALUES // file.channels)
         block = _read_block(file, block_samples)  # if this fails, the other decoder may know better
         while len(block):
@@ -176,21 +178,21 @@ def _blocks_of(file: soundfile.SoundFile, path: Path) -> Iterator[tuple[int, np.
             try:
                 block = _read_block(file, block_samples)
             except soundfile.LibsndfileError as error:
-                raise UserError(
+                raise InputError(
                     f"An audio file must be whole. Received: {path} ({error})."
                 ) from None
 
 
 def _read_block(file: soundfile.SoundFile, samples: int) -> np.ndarray:
     """Return the next samples `(samples, channels)`, fewer at the end."""
-    with libraries_quiet():
+    with suppress_native_stderr():
         return file.read(samples, "float32", always_2d=True)
 
 
 def _check_rate(path: Path, rate_hz: int) -> None:
-    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
-        raise UserError(
-            f"An audio file has {LOWEST_RATE_HZ:,} to {HIGHEST_RATE_HZ:,} samples a second. "
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise InputError(
+            f"An audio file has {MIN_RATE_HZ:,} to {MAX_RATE_HZ:,} samples a second. "
             f"Received: {path}, which claims {rate_hz:,}."
         )
 
@@ -207,12 +209,12 @@ class _Bytes(io.FileIO):
 
 def _packets_seconds(path: Path, container_format: str) -> float:
     """Return how long the packets of a file last, without decoding them; 0 where nobody knows."""
-    if container_format not in MAY_GO_ON:
+    if container_format not in CONCATENABLE_FORMATS:
         return 0
     try:
-        with _opened(path, MAY_GO_ON[container_format]) as (container, most):
+        with _opened(path, CONCATENABLE_FORMATS[container_format]) as (container, most):
             stream = container.streams.audio[0]
-            with at_most_bytes(most):
+            with bounded_memory(most):
                 return sum(
                     float(packet.duration * packet.time_base)
                     for packet in container.demux(stream)
@@ -228,13 +230,13 @@ def _opened(
 ) -> Iterator[tuple[av.container.InputContainer, int | None]]:
     """Open a file with FFmpeg; give the container, and the bytes that it may go on with."""
     held = held_bytes()
-    most = None if held is None else held + MOST_MEGABYTES * 1_000_000
+    most = None if held is None else held + MAX_DECODER_MEGABYTES * 1_000_000
     with (
         open_regular(path, "An audio file") as opened,
         _Bytes(opened.fileno(), closefd=False) as file,
     ):
         file.name = str(path)  # whose suffix FFmpeg goes by in doubt
-        with at_most_bytes(most):
+        with bounded_memory(most):
             container = av.open(
                 file, format=container_format, options=NO_OTHER_FILES, metadata_errors="replace"
             )
@@ -246,24 +248,24 @@ def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     try:
         with _opened(path) as (container, most):
             if not container.streams.audio:
-                raise UserError(f"An audio file must hold sound. Received: {path}, without any.")
+                raise InputError(f"An audio file must hold sound. Received: {path}, without any.")
             blocks = _joined(path, container)
             while block := _next_within(most, blocks):
                 yield block
     except MemoryError:
-        raise UserError(
-            f"An audio file must be read with {MOST_MEGABYTES:,} megabytes of memory. "
+        raise InputError(
+            f"An audio file must be read with {MAX_DECODER_MEGABYTES:,} megabytes of memory. "
             f"Received: {path}, which asks for more."
         ) from None
     except (OSError, ValueError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"An audio file must be readable. Received: {path} ({reason}).") from None
+        raise InputError(f"An audio file must be readable. Received: {path} ({reason}).") from None
 
 
 def _next_within(
     most: int | None, blocks: Iterator[tuple[int, np.ndarray]]
 ) -> tuple[int, np.ndarray] | None:
-    with at_most_bytes(most):
+    with bounded_memory(most):
         return next(blocks, None)
 
 
@@ -294,9 +296,9 @@ def _joined(path: Path, container: av.container.InputContainer) -> Iterator[tupl
             frames.append(frame.to_ndarray().reshape(-1, frame.layout.nb_channels))
             held += frame.samples
             values += frames[-1].size
-        if len(frames) >= BLOCK_FRAMES and held * MOST_FRAMES_A_SECOND < len(frames) * rate_hz:
-            raise UserError(
-                f"An audio file has at most {MOST_FRAMES_A_SECOND:,} frames a second. "
+        if len(frames) >= BLOCK_FRAMES and held * MAX_FRAMES_PER_SECOND < len(frames) * rate_hz:
+            raise InputError(
+                f"An audio file has at most {MAX_FRAMES_PER_SECOND:,} frames a second. "
                 f"Received: {path}, which has more."
             )
         if held >= BLOCK_SECONDS * rate_hz or values >= BLOCK_VALUES:

@@ -27,7 +27,7 @@ class Echo(NamedTuple):
     seconds: float
 
 
-def measure_nuisances(samples: np.ndarray, sample_rate_hz: int) -> dict[str, float]:
+def measure_quality(samples: np.ndarray, sample_rate_hz: int) -> dict[str, float]:
     """Measure what says nothing about the voice.
 
     Args:

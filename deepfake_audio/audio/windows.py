@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.audio.decoding import Spread, read_blocks
+from deepfake_audio.audio.decoding import ChannelStats, read_blocks
 from deepfake_audio.config.schema import AudioSettings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
 FRAME_SECONDS = 0.01
 SILENCE_POWER = 1e-8  # -80 dBFS: the last bit of 16-bit audio, dithered, has less
 USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
-MOST_WINDOWS = 1_000_000  # of one file; hours of speech have thousands
+MAX_WINDOWS = 1_000_000  # of one file; hours of speech have thousands
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def open_recording(
         channel: the one to take, from 1; None takes the mean of all.
 
     Raises:
-        UserError: the file is missing, too long, lacks the channel, or holds no sound that can be
+        InputError: the file is missing, too long, lacks the channel, or holds no sound that can be
             read.
     """
     frame_samples = frame_length(settings.sample_rate_hz)
     beginning, powers, rest, total, rate_hz = [], [], np.empty(0, np.float32), 0, 0
-    spread = Spread()
+    spread = ChannelStats()
     for rate_hz, block in read_blocks(path, settings.sample_rate_hz, channel, spread):
         if total < WHOLE_SECONDS * settings.sample_rate_hz:
             beginning.append(block)
@@ -99,7 +99,7 @@ def open_recording(
 
 def _check_length(path: Path, seconds: float, rate_hz: int, max_hours: float) -> None:
     if seconds * max(1, rate_hz / USUAL_RATE_HZ) > 3600 * max_hours:
-        raise UserError(
+        raise InputError(
             f"A recording lasts at most limits.audio_hours={max_hours:g} hours, and above "
             f"{USUAL_RATE_HZ:,} Hz less in proportion. Received: {path}, which goes on longer. "
             "Cut it, or raise the limit in config.yaml."
@@ -136,7 +136,7 @@ def read_audio(path: Path, sample_rate_hz: int) -> np.ndarray:
     """Decode a whole audio file to mono at the given rate: float32 `(samples,)`, full scale 1.
 
     Raises:
-        UserError: as `open_recording` does.
+        InputError: as `open_recording` does.
     """
     blocks = [block for _, block in read_blocks(path, sample_rate_hz)]
     if not blocks:
@@ -144,8 +144,8 @@ def read_audio(path: Path, sample_rate_hz: int) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def _no_sound(path: Path) -> UserError:
-    return UserError(f"An audio file must hold sound. Received: {path}, which holds none.")
+def _no_sound(path: Path) -> InputError:
+    return InputError(f"An audio file must hold sound. Received: {path}, which holds none.")
 
 
 def frame_length(sample_rate_hz: int) -> int:
@@ -207,9 +207,9 @@ def cut_windows(
         return
     step = max(1, round(length * (1 - settings.window_overlap)))
     last = samples - length
-    if not max_windows and last > step * MOST_WINDOWS:
-        raise UserError(
-            f"A recording is cut into at most {MOST_WINDOWS:,} windows. Received: "
+    if not max_windows and last > step * MAX_WINDOWS:
+        raise InputError(
+            f"A recording is cut into at most {MAX_WINDOWS:,} windows. Received: "
             f"{samples / settings.sample_rate_hz:,.0f} s of sound, a window each "
             f"{step / settings.sample_rate_hz:g} s. Overlap them less, or make them longer."
         )

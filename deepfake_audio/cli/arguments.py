@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from deepfake_audio import __version__
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 
 class Parser(argparse.ArgumentParser):
-    """`ArgumentParser` whose errors are `UserError`s with the near match."""
+    """`ArgumentParser` whose errors are `InputError`s with the near match."""
 
     def __init__(self, prog: str, description: str):
         super().__init__(
@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         near = difflib.get_close_matches(options[0], known, n=1) if options else []
         remedy = f"Did you mean {near[0]}? " if near else ""
         dashes = "; -- stands before names that begin with a dash" if self.unknown_dashes else ""
-        raise UserError(
+        raise InputError(
             f"A command line must be understood. Received: {message}. {remedy}"
             f"python {self.prog} --help shows it{dashes}."
         )

@@ -14,7 +14,7 @@ from importlib import import_module
 from deepfake_audio import __version__
 from deepfake_audio.cli.script import script
 from deepfake_audio.config.loading import ROOT
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 COMMANDS = (
     "predict", "prepare", "train", "evaluate", "calibrate", "combine", "export", "make-fakes",
@@ -32,6 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"deepfake-audio {__version__}")
         return 0
     if name not in COMMANDS:
-        raise UserError(f"{name} is not a command; the commands are {', '.join(COMMANDS)}.")
+        raise InputError(f"{name} is not a command; the commands are {', '.join(COMMANDS)}.")
     sys.path.insert(0, str(ROOT))  # the scripts import the network from model.py beside them
     return import_module(name.replace("-", "_")).main(rest)

@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from deepfake_audio.errors import DISK_FULL, NO_ROOM, UserError, report
-from deepfake_audio.system.signals import interrupts_heard
-from deepfake_audio.system.stderr import keep_python_heard
+from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError, print_error
+from deepfake_audio.system.signals import interrupts_raised
+from deepfake_audio.system.stderr import keep_python_stderr
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -21,29 +21,29 @@ def _write_no_more() -> None:
 def _end(error: BaseException, interrupted: bool) -> int:
     """Report what ended a script and return its exit code; raise again what is a bug."""
     match error:
-        case UserError():
-            report(error)
+        case InputError():
+            print_error(error)
             return EXIT_USER_ERROR
         case BrokenPipeError():
             _write_no_more()
             return EXIT_SOME_FAILED
         case OSError(errno=code) if code in DISK_FULL:
-            report(f"A result must be written. Received: {error}. Free some space.")
+            print_error(f"A result must be written. Received: {error}. Free some space.")
             _write_no_more()
             return EXIT_USER_ERROR
         case OSError() if any(words in str(error) for words in NO_ROOM):
-            report(
+            print_error(
                 "cannot write temporary files: no folder for them can be written to; set TMPDIR to "
                 "one"
             )
             return EXIT_USER_ERROR
         case MemoryError():
-            report(
+            print_error(
                 "Memory must suffice. Received: none left. Close other programs, or ask for less."
             )
             return EXIT_USER_ERROR
     if interrupted or isinstance(error, KeyboardInterrupt):
-        report("Interrupted.")
+        print_error("Interrupted.")
         return EXIT_INTERRUPTED
     raise error
 
@@ -55,18 +55,18 @@ def script(main: Callable[..., int]) -> Callable[..., int]:
         main: takes the command line without the program's name (None: `sys.argv`), returns 0 or 1.
 
     Returns:
-        The same function; a `UserError` becomes one line on standard error and exit code 2,
+        The same function; a `InputError` becomes one line on standard error and exit code 2,
         Ctrl-C becomes 130, and a reader that went away (`| head`) ends the script quietly.
         Any other exception is a bug and keeps its traceback.
     """
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
-        keep_python_heard()
+        keep_python_stderr()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # file names may hold any bytes
                 stream.reconfigure(errors="backslashreplace")
-        with interrupts_heard() as interrupted:
+        with interrupts_raised() as interrupted:
             try:
                 exit_code = main(argv)
                 if sys.stdout is not None:

@@ -12,7 +12,7 @@ from ruamel.yaml.comments import CommentedSeq
 
 from deepfake_audio.config.schema import AudioSettings, Settings
 from deepfake_audio.config.yaml_files import parse_yaml, read_yaml, shortened
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import is_file, is_folder
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -21,10 +21,13 @@ PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = next(f for f in (PACKAGE / "root", PACKAGE.parent) if (f / "config.yaml").is_file())
 DEFAULTS_FILE = ROOT / "config.yaml"
 DOTTED_KEY = re.compile(r"[a-z]+\.[a-z_]+")
-SECTIONS_OF_USE = ("predict", "evaluate", "score")  # a trained network does not rest on them
+USE_SECTIONS = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
 # What a file from before there was the setting means by leaving it out.
-BEFORE = {"audio": {"delay_fft_samples": 0, "frame_rates_hz": []}, "prepare": {"codecs": []}}
+LEGACY_DEFAULTS = {
+    "audio": {"delay_fft_samples": 0, "frame_rates_hz": []},
+    "prepare": {"codecs": []},
+}
 
 BOUNDS = {
     "minimum": "at least", "exclusiveMinimum": "above",
@@ -43,12 +46,12 @@ def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ())
         The settings in effect.
 
     Raises:
-        UserError: an unreadable file, an unknown key (with the near match), a wrong type or range.
+        InputError: an unreadable file, an unknown key (with the near match), a wrong type or range.
     """
-    return check_settings(lay_settings(path, overrides), origin=str(path or DEFAULTS_FILE.name))
+    return check_settings(merge_settings(path, overrides), origin=str(path or DEFAULTS_FILE.name))
 
 
-def lay_settings(
+def merge_settings(
     path: str | Path | None,
     overrides: Iterable[str],
     before: Mapping[str, Mapping] | None = None,
@@ -59,23 +62,23 @@ def lay_settings(
     """
     values = read_yaml(DEFAULTS_FILE) | (before or {})
     if path is not None:
-        _lay_over(values, read_yaml(Path(path)), origin=str(path))
-    _lay_overrides(values, overrides)
+        _merge(values, read_yaml(Path(path)), origin=str(path))
+    _merge_overrides(values, overrides)
     return values
 
 
-def _lay_overrides(values: dict, overrides: Iterable[str]) -> None:
+def _merge_overrides(values: dict, overrides: Iterable[str]) -> None:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
-            raise UserError(
+            raise InputError(
                 "An override has the form section.key=value. "
-                f"Received: {shortened(repr(override))}. {_instead_of(override)}"
+                f"Received: {shortened(repr(override))}. {_suggest(override)}"
             )
         _set_override(values, key, parse_yaml(text, f"the value of {key}"))
 
 
-def _instead_of(word: str) -> str:
+def _suggest(word: str) -> str:
     """Return what may have been meant by a word that is no override."""
     if "=" in word or DOTTED_KEY.fullmatch(word):
         return "Example: train.epochs=3"
@@ -99,37 +102,37 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
         overrides: see `load_settings`; only of sections that a trained network does not rest on.
 
     Raises:
-        UserError: as `load_settings`, and for a setting that was fixed in training.
+        InputError: as `load_settings`, and for a setting that was fixed in training.
     """
     for override in overrides:
         section, dot, _ = override.partition("=")[0].partition(".")
-        if dot and section not in SECTIONS_OF_USE:  # without, it is told below what is meant
-            raise UserError(
+        if dot and section not in USE_SECTIONS:  # without, it is told below what is meant
+            raise InputError(
                 "A trained run's settings can change in the sections "
-                f"{', '.join(SECTIONS_OF_USE)}. Received: {shortened(repr(override))}. "
+                f"{', '.join(USE_SECTIONS)}. Received: {shortened(repr(override))}. "
                 "Train anew with it."
             )
-    values, machine = with_settings_of_before(read_yaml(path)), read_yaml(DEFAULTS_FILE)
-    for section in SECTIONS_OF_USE:
+    values, machine = with_legacy_defaults(read_yaml(path)), read_yaml(DEFAULTS_FILE)
+    for section in USE_SECTIONS:
         given = values.get(section, {})
         values[section] = machine[section] | given if isinstance(given, dict) else given
     values["limits"] = machine["limits"]
     if isinstance(values.get("image"), dict):
         values["image"]["max_megapixels"] = machine["image"]["max_megapixels"]
-    _lay_overrides(values, overrides)
+    _merge_overrides(values, overrides)
     return check_settings(values, origin=str(path))
 
 
-def with_settings_of_before(values: Mapping) -> dict:
+def with_legacy_defaults(values: Mapping) -> dict:
     """Return the sections of a stored file with what it left out because it wasn't there yet."""
     return {
-        section: BEFORE.get(section, {}) | pairs if isinstance(pairs, dict) else pairs
+        section: LEGACY_DEFAULTS.get(section, {}) | pairs if isinstance(pairs, dict) else pairs
         for section, pairs in values.items()
     }
 
 
 def check_settings(values: Mapping, origin: str) -> Settings:
-    """Turn plain values into `Settings`, or raise a `UserError` that names the first wrong key."""
+    """Turn plain values into `Settings`, or raise a `InputError` that names the first wrong key."""
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -144,20 +147,20 @@ def check_audio_settings(values: Mapping, origin: str) -> AudioSettings:
         raise _wrong_value(error, ("audio",), origin) from None
 
 
-def _wrong_value(error: ValidationError, section: tuple[str, ...], origin: str) -> UserError:
+def _wrong_value(error: ValidationError, section: tuple[str, ...], origin: str) -> InputError:
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in (*section, *first["loc"]))
     if first["type"] == "extra_forbidden":
-        return UserError(_unknown_key(key, origin))
+        return InputError(_unknown_key(key, origin))
     if first["type"] == "missing":
-        return UserError(
+        return InputError(
             f"Every setting needs a value. Received: no {key} in {origin}. Write it there, as in "
             "config.yaml; a run from before there was such a setting must be trained again."
         )
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        return UserError(f"{rule}.")
-    return UserError(
+        return InputError(f"{rule}.")
+    return InputError(
         f"{key}: {rule}. Received: {shortened(repr(first['input']))}."
         f"{_allowed(key, first['input'])} config.yaml says what it means."
     )
@@ -196,12 +199,12 @@ def _on_one_line(value: object) -> object:
     return value
 
 
-def _lay_over(values: dict, changes: Mapping, origin: str) -> None:
+def _merge(values: dict, changes: Mapping, origin: str) -> None:
     for section, pairs in changes.items():
         if section not in values:
-            raise UserError(_unknown_key(str(section), origin))
+            raise InputError(_unknown_key(str(section), origin))
         if not isinstance(pairs, dict):
-            raise UserError(
+            raise InputError(
                 f"{section} is a section of key: value lines. "
                 f"Received: {shortened(repr(pairs))} in {origin}."
             )
@@ -214,7 +217,7 @@ def _set_override(
 ) -> None:
     section, _, key = dotted_key.partition(".")
     if key not in values.get(section, {}):
-        raise UserError(_unknown_key(dotted_key, origin))
+        raise InputError(_unknown_key(dotted_key, origin))
     if isinstance(values[section][key], float) and type(value) is int and abs(value) < 2**63:
         value = float(value)
     values[section][key] = value

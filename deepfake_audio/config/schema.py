@@ -15,35 +15,35 @@ from pydantic import (
 
 from deepfake_audio.vocabulary import (
     CHANNELS,
-    COLUMNS,
+    HARMONIC_COLUMNS,
+    HARMONIC_ROWS,
     OTHERS,
-    ROWS,
     WITH_DELAY,
     highest_frame_rate_hz,
 )
 
 FLOAT_BYTES = 4
 MAX_EPOCHS = 100_000
-MAX_VIEWS = 64
+MAX_INPUTS = 64
 MAX_BATCH = 65_536
 MULTIPLICATIONS_A_VALUE = 10  # that take as long as reading or writing a value
 Share = Annotated[float, Field(ge=0, lt=1)]
-View = Literal[
+NetworkInput = Literal[
     "levels", "frequency_residual", "lower_frequency_residual", "time_residual",
     "group_delay", "lower_group_delay", "delay_residual", "lower_delay_residual",
     "frame_rates",
 ]  # fmt: skip
 CodecName = Literal["mp3", "aac", "opus", "telephone"]
-DISTORT_DELAYS_TOO = {
+DISTORTIONS_WITH_DELAY = {
     "time_roll_share", "noise_floor_db", "time_masks", "time_mask_share", "frequency_masks",
     "frequency_mask_hz",
 }  # fmt: skip
-MOVES = {  # of the augment section
+AFFINE_SETTINGS = {  # of the augment section
     "shear_range", "zoom_range", "vertical_flip", "rotation_range", "width_shift_range",
     "height_shift_range",
 }  # fmt: skip
-LEAST_FFT_SAMPLES = 64
-LEAST_SECONDS_FOR_RATES = 0.5  # a window of less sees no rate apart from its neighbours
+MIN_FFT_SAMPLES = 64
+MIN_SECONDS_FOR_RATES = 0.5  # a window of less sees no rate apart from its neighbours
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
 Cost = Annotated[float, Field(ge=1e-6, le=1e6)]
@@ -70,7 +70,7 @@ class AudioSettings(Section):
     window_seconds: float = Field(gt=0, le=60)
     window_overlap: float = Field(ge=0, le=0.95)
     trim_db: float = Field(ge=0, le=120)
-    fft_samples: int = Field(ge=LEAST_FFT_SAMPLES, le=65_536, multiple_of=2)
+    fft_samples: int = Field(ge=MIN_FFT_SAMPLES, le=65_536, multiple_of=2)
     frames: Pixels
     frequency_bins: Pixels
     frequency_scale: Literal["linear", "mel"]
@@ -87,9 +87,9 @@ class AudioSettings(Section):
     @field_validator("delay_fft_samples")
     @classmethod
     def _none_or_a_frame(cls, samples: int) -> int:
-        if 0 < samples < LEAST_FFT_SAMPLES:
+        if 0 < samples < MIN_FFT_SAMPLES:
             raise ValueError(
-                f"audio.delay_fft_samples is 0 or at least {LEAST_FFT_SAMPLES}. "
+                f"audio.delay_fft_samples is 0 or at least {MIN_FFT_SAMPLES}. "
                 f"Received: {samples}. 1024 is usual"
             )
         return samples
@@ -119,18 +119,18 @@ class AudioSettings(Section):
     def _frame_rates_fit_the_image(self) -> "AudioSettings":
         rates, highest_hz = self.frame_rates_hz, highest_frame_rate_hz(self.sample_rate_hz)
         if rates and (
-            self.frames != len(rates) * COLUMNS
-            or self.frequency_bins % ROWS
-            or self.frequency_bins == ROWS
-            or self.window_seconds < LEAST_SECONDS_FOR_RATES
+            self.frames != len(rates) * HARMONIC_COLUMNS
+            or self.frequency_bins % HARMONIC_ROWS
+            or self.frequency_bins == HARMONIC_ROWS
+            or self.window_seconds < MIN_SECONDS_FOR_RATES
             or max(rates) > highest_hz
         ):
             raise ValueError(
-                f"Each of audio.frame_rates_hz takes {COLUMNS} frames of the image, and is "
-                f"at most {highest_hz:g}; frequency_bins are {2 * ROWS} or another multiple of "
-                f"{ROWS}, and window_seconds at least {LEAST_SECONDS_FOR_RATES:g}. Received: "
-                f"{len(rates)} rates up to {max(rates):g} at sample_rate_hz={self.sample_rate_hz}, "
-                f"frames={self.frames} frequency_bins={self.frequency_bins} "
+                f"Each of audio.frame_rates_hz takes {HARMONIC_COLUMNS} frames of the image, and "
+                f"is at most {highest_hz:g}; frequency_bins are {2 * HARMONIC_ROWS} or another "
+                f"multiple of {HARMONIC_ROWS}, and window_seconds at least "
+                f"{MIN_SECONDS_FOR_RATES:g}. Received: {len(rates)} rates up to {max(rates):g} "
+                f"at sample_rate_hz={self.sample_rate_hz}, frames={self.frames} frequency_bins={self.frequency_bins} "
                 f"window_seconds={self.window_seconds:g}. Leave out rates that are too high, and "
                 "take as many frames as the others need; unseen.yaml's values fit from 16000 Hz on"
             )
@@ -206,7 +206,7 @@ class DistortSettings(Section):
 
 
 class ModelSettings(Section):
-    views: list[View] = Field(min_length=1, max_length=MAX_VIEWS)
+    views: list[NetworkInput] = Field(min_length=1, max_length=MAX_INPUTS)
     hidden_rows: int = Field(ge=0, le=1024)
     residual_rows: int = Field(ge=1, le=1025)
     residual_columns: int = Field(ge=1, le=1025)
@@ -283,8 +283,8 @@ class ModelSettings(Section):
         """Return how many weights a network has that looks at frame rates."""
         first, last = self.rate_filters
         return (
-            self._convolution_weights(COLUMNS, first)
-            + self._convolution_weights(ROWS * first, last)
+            self._convolution_weights(HARMONIC_COLUMNS, first)
+            + self._convolution_weights(HARMONIC_ROWS * first, last)
             + self._convolution_weights(last, last)
             + self._dense_weights(last)
             + 1  # what the score usually is where nothing is found
@@ -442,7 +442,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _delays_stay_true(self) -> "Settings":
         """Refuse what would change levels and leave delays that such a sound hasn't."""
-        changes = self.distort.model_dump(exclude=DISTORT_DELAYS_TOO) | self.augment.model_dump(
+        changes = self.distort.model_dump(exclude=DISTORTIONS_WITH_DELAY) | self.augment.model_dump(
             include={"channel_shift_range", "brightness_range"}
         )
         used = [name for name, amount in changes.items() if amount]
@@ -457,7 +457,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def _frame_rates_stay_true(self) -> "Settings":
         """Refuse what would move a column to another rate; noise and masks leave rates alone."""
-        moves = self.augment.model_dump(include=MOVES)
+        moves = self.augment.model_dump(include=AFFINE_SETTINGS)
         moves |= self.distort.model_dump(include={"time_roll_share"})
         used = [name for name, amount in moves.items() if amount]
         if (self.image.height, self.image.width) != (self.audio.frequency_bins, self.audio.frames):

@@ -17,7 +17,7 @@ from ruamel.yaml.tokens import (
     TagToken,
 )
 
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import open_regular
 
 MAX_FILE_BYTES = 100_000
@@ -38,25 +38,25 @@ def read_yaml(path: Path) -> dict:
     """Read a YAML 1.2 mapping (`1e-3` is a number, `no` is text, a repeated key is an error).
 
     Raises:
-        UserError: the file is missing, too large, no UTF-8, or no plain YAML mapping.
+        InputError: the file is missing, too large, no UTF-8, or no plain YAML mapping.
     """
     with open_regular(path, "A settings file") as file:
         encoded = file.read(MAX_FILE_BYTES + 1)
     if len(encoded) > MAX_FILE_BYTES:
-        raise UserError(f"A settings file has at most {MAX_FILE_BYTES:,} bytes. Received: {path}.")
+        raise InputError(f"A settings file has at most {MAX_FILE_BYTES:,} bytes. Received: {path}.")
     try:
         values = parse_yaml(encoded.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
-        raise UserError(
+        raise InputError(
             f"A settings file must be readable text. Received: {path} ({error})."
         ) from None
     if not isinstance(values, dict):
-        raise UserError(f"A settings file holds sections of key: value lines. Received: {path}.")
+        raise InputError(f"A settings file holds sections of key: value lines. Received: {path}.")
     return values
 
 
 def parse_yaml(text: str, origin: str) -> object:
-    """Parse plain YAML 1.2, or raise a `UserError` that says what is wrong and where.
+    """Parse plain YAML 1.2, or raise a `InputError` that says what is wrong and where.
 
     >>> parse_yaml("[1e-3, no, 010]", "an example")
     [0.001, 'no', 10]
@@ -66,20 +66,20 @@ def parse_yaml(text: str, origin: str) -> object:
         _check_plain(yaml, text, origin)
         return yaml.load(text)
     except (YAMLError, ValueError) as error:
-        raise UserError(f"Settings are YAML. Received: {origin}: {shortened(error)}") from None
+        raise InputError(f"Settings are YAML. Received: {origin}: {shortened(error)}") from None
 
 
 def _check_plain(yaml: YAML, text: str, origin: str) -> None:
     depth = 0
     for token in yaml.scan(text):
         if type(token) in REFUSED:
-            raise UserError(
+            raise InputError(
                 f"Settings use no YAML {REFUSED[type(token)]}. Received: one in {origin}. "
                 "Write the value itself."
             )
         depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
         if depth > MAX_DEPTH:
-            raise UserError(
+            raise InputError(
                 f"Settings nest at most {MAX_DEPTH} levels deep. Received: more in {origin}."
             )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.system import atomic_files
 from deepfake_audio.system.atomic_files import is_file, is_folder, open_text
 from deepfake_audio.system.csv_files import check_columns, read_cells
@@ -77,19 +77,19 @@ def index_tree(root: Path) -> Tree:
     """Index the audio files and tables below a folder.
 
     Raises:
-        UserError: no such folder, an unreadable one, or no audio in it.
+        InputError: no such folder, an unreadable one, or no audio in it.
     """
     if not is_folder(root):
-        raise UserError(f"A corpus is a folder that exists. Received: {root}. Check the path.")
+        raise InputError(f"A corpus is a folder that exists. Received: {root}. Check the path.")
     unreadable: list[str] = []
     names = sorted(_walk(root, unreadable))
     audio = [name for name in names if name.lower().endswith(AUDIO_SUFFIXES)]
     if not audio and unreadable:
-        raise UserError(
+        raise InputError(
             f"A corpus must be readable. Received: {min(unreadable)}. Check the permissions."
         )
     if not audio:
-        raise UserError(
+        raise InputError(
             f"A corpus holds audio ({' '.join(AUDIO_SUFFIXES)}). Received: none below {root}. "
             "Unpack the audio there."
         )
@@ -167,7 +167,7 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
     """Yield each line of a table with its number, counted from 1.
 
     Raises:
-        UserError: an unreadable file, or one that isn't UTF-8.
+        InputError: an unreadable file, or one that isn't UTF-8.
     """
     try:
         if is_file(table) and not table.stat().st_size:
@@ -175,7 +175,7 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
         with open_text(table, "A protocol", "utf-8-sig") as file:
             yield from enumerate(atomic_files.read_lines(file), start=1)
     except (OSError, ValueError) as error:
-        raise UserError(
+        raise InputError(
             f"A protocol must be readable text in UTF-8. Received: {table} ({error}). "
             "Save it as UTF-8, or download it again."
         ) from None
@@ -192,7 +192,7 @@ def read_rows(
         delimiter: stands between two cells.
 
     Raises:
-        UserError: an unreadable or malformed table, a required column that isn't there, two
+        InputError: an unreadable or malformed table, a required column that isn't there, two
             columns of one name, or a row that is wider or narrower than the first.
     """
     rows = read_cells((line for _, line in read_lines(table)), delimiter)
@@ -202,7 +202,7 @@ def read_rows(
         check_columns(columns)
         for column in required:
             if column not in columns:
-                raise UserError(
+                raise InputError(
                     f"A table of audio files has the columns {', '.join(required)}. "
                     f"Received: no column {column} in {table}. Add it to the first line."
                 )
@@ -212,24 +212,24 @@ def read_rows(
                 check_width(len(row), (len(columns),), origin)
                 yield origin, {k: v.strip() for k, v in zip(columns, row, strict=True)}
     except ValueError as error:
-        raise UserError(f"A table must be CSV. Received: {table} ({error}). Correct it.") from None
+        raise InputError(f"A table must be CSV. Received: {table} ({error}). Correct it.") from None
 
 
 def check_width(width: int, widths: Sequence[int], origin: str) -> None:
-    """Raise a `UserError` unless the line at `origin` has one of the numbers of columns."""
+    """Raise a `InputError` unless the line at `origin` has one of the numbers of columns."""
     if width not in widths:
-        raise UserError(
+        raise InputError(
             f"A line has {' or '.join(map(str, widths))} columns here. Received: {width} in "
             f"{origin}. Correct the line, or download the protocol again."
         )
 
 
 def inside(file: str, origin: str) -> str:
-    """Return a listed path with forward slashes, or raise a `UserError` if it leaves the root."""
+    """Return a listed path with forward slashes, or raise a `InputError` if it leaves the root."""
     path = file.replace("\\", "/")
     on_a_drive = path[1:2] == ":"
     if path.startswith("/") or on_a_drive or ".." in path.split("/") or not path.strip("./"):
-        raise UserError(
+        raise InputError(
             f"A file is listed by its path inside the corpus. Received: {file!r} in {origin}. "
             "Correct the line, or download the protocol again."
         )

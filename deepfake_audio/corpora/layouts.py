@@ -20,7 +20,7 @@ from deepfake_audio.corpora.index import (
     read_rows,
     stem,
 )
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 KEYS = {"bonafide": "real", "spoof": "fake"}
 LABEL_ALIASES = KEYS | {
@@ -126,11 +126,11 @@ def known_layouts(tree: Tree) -> set[str]:
     """Return the keys of `CORPORA` whose layout lies in a tree; several where it is ambiguous.
 
     Raises:
-        UserError: a table that can't be read.
+        InputError: a table that can't be read.
     """
     folders = {name.rpartition("/")[0] for name in tree.audio}
     parts = {part.lower() for folder in folders for part in (tree.root.name, *folder.split("/"))}
-    classes = {place(f"{folder}/")[1] for folder in folders} - {""}
+    classes = {infer_split_and_label(f"{folder}/")[1] for folder in folders} - {""}
     found = {_corpus_of_table(tree.root, table) for table in tree.tables} - {""}
     if parts & FOR_VERSIONS.keys():
         found.add("for")
@@ -167,7 +167,7 @@ def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Itera
     """Yield the files that an ASVspoof protocol lists.
 
     Raises:
-        UserError: a line that is wider or narrower than the layout, or has another key.
+        InputError: a line that is wider or narrower than the layout, or has another key.
     """
     for number, line in read_lines(table):
         columns = line.split()
@@ -176,7 +176,7 @@ def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Itera
             continue
         check_width(len(columns), layout.widths, origin)
         if columns[layout.key] not in KEYS:
-            raise UserError(
+            raise InputError(
                 f"The key of a file is bonafide or spoof, in column {layout.key + 1}. "
                 f"Received: {columns[layout.key]!r} in {origin}. Download the protocol again."
             )
@@ -221,7 +221,7 @@ def _list_wavefake(tree: Tree) -> Iterator[Listing]:
 
 def _list_for(tree: Tree) -> Iterator[Listing]:
     for name in tree.audio:
-        split, label = place(name)
+        split, label = infer_split_and_label(name)
         if split:
             *folders, file = f"{tree.root.name}/{name}".lower().split("/")
             versions = [FOR_VERSIONS[folder] for folder in folders if folder in FOR_VERSIONS]
@@ -270,12 +270,12 @@ def _list_folders(tree: Tree) -> Iterator[Listing]:
     if tables:
         return
     for name in tree.audio:
-        split, label = place(name)
+        split, label = infer_split_and_label(name)
         if label:
             yield Listing(name, label, split=split)
 
 
-def place(name: str) -> tuple[str, str]:
+def infer_split_and_label(name: str) -> tuple[str, str]:
     """Return the split and the label that the folders of a file stand for.
 
     The split's folder is one of those above the label's, else the one right below it.
@@ -303,11 +303,11 @@ def _labels_files(table: Path) -> bool:
 
 
 def check_label_table(tree: Tree) -> None:
-    """Raise a `UserError` for a labels.csv in the folder that can't be read as one."""
+    """Raise a `InputError` for a labels.csv in the folder that can't be read as one."""
     table = tree.root / LABEL_TABLE
     if LABEL_TABLE in tree.tables and not _labels_files(table):
         header = shortened(repr(first_line(table).rstrip()))
-        raise UserError(
+        raise InputError(
             "A table of labels begins with the names of its columns, file and label among them, "
             f"with commas between. Received: {header} in {table}. Correct that line."
         )
@@ -317,7 +317,7 @@ def list_table(table: Path) -> Iterator[Listing]:
     """Yield what each row of a CSV with the columns `file,label` says of its file.
 
     Raises:
-        UserError: an unreadable or malformed CSV.
+        InputError: an unreadable or malformed CSV.
     """
     speaker_of = _speakers_of_sentences(table)
     for origin, row in read_rows(table, ("file", "label")):
@@ -349,7 +349,7 @@ def _speakers_of_sentences(table: Path) -> dict[str, str]:
 
 def _one_of(aliases: Mapping[str, str], column: str, value: str, origin: str) -> str:
     if value.lower() not in aliases:
-        raise UserError(
+        raise InputError(
             f"A {column} is one of {', '.join(filter(None, aliases))}. "
             f"Received: {value!r} in {origin}. Correct the line."
         )

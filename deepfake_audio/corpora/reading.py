@@ -10,11 +10,11 @@ from deepfake_audio.corpora.layouts import (
     LOOKED_FOR,
     Listing,
     check_label_table,
+    infer_split_and_label,
     known_layouts,
     list_table,
-    place,
 )
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 __all__ = (
@@ -93,13 +93,13 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
         The clips with their labels, and what is missing, unlisted or listed twice.
 
     Raises:
-        UserError: no audio, no corpus that is known or several of them, a malformed protocol,
+        InputError: no audio, no corpus that is known or several of them, a malformed protocol,
             a subset too many or too few, or none of the listed audio on disk.
     """
     tree = index_tree(root)
     name = name or _detect(tree)
     if name not in CORPORA:
-        raise UserError(
+        raise InputError(
             f"A corpus is one of {', '.join(CORPORA)}. Received: {name!r}. Name one of them."
         )
     _check_subset(name, subset)
@@ -113,7 +113,7 @@ def detect_corpus(root: Path) -> str:
     """Return which corpus lies in a folder, as a key of `CORPORA`.
 
     Raises:
-        UserError: no audio, no layout that is known, or several of them.
+        InputError: no audio, no layout that is known, or several of them.
     """
     return _detect(index_tree(root))
 
@@ -130,7 +130,7 @@ def read_clip_list(path: Path, root: Path | None = None) -> Corpus:
         A corpus as `read_corpus` returns it.
 
     Raises:
-        UserError: an unreadable or malformed CSV, or none of the listed audio on disk.
+        InputError: an unreadable or malformed CSV, or none of the listed audio on disk.
     """
     tree = index_tree(root or path.parent)
     return _match("folders", tree, list_table(path), subset="")
@@ -141,13 +141,13 @@ def _detect(tree: Tree) -> str:
     if found <= {"folders"}:
         check_label_table(tree)
     if len(found) > 1:
-        raise UserError(
+        raise InputError(
             f"One corpus is read at a time. Received: {', '.join(sorted(found))} below "
             f"{tree.root}. Name one with --corpus, or give the folder of one."
         )
     if not found:
         known = "; ".join(f"{name}: {what}" for name, what in LOOKED_FOR.items())
-        raise UserError(
+        raise InputError(
             f"A corpus is known by what it holds ({known}). Received: none of it in {tree.root}. "
             "Sort the audio into real/ and fake/, or label it in a CSV."
         )
@@ -179,7 +179,11 @@ def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> C
 
 def _passed_over(tree: Tree) -> list[str]:
     """Return what may have been meant as audio: a text among the files of a class is no table."""
-    texts = [name for name in tree.tables if name.lower().endswith(".txt") and place(name)[1]]
+    texts = [
+        name
+        for name in tree.tables
+        if name.lower().endswith(".txt") and infer_split_and_label(name)[1]
+    ]
     return sorted([*tree.others, *texts])
 
 
@@ -192,7 +196,7 @@ def _clip(root: Path, name: str, listing: Listing) -> Clip:
 
 def _check_same_label(listing: Listing, label: str) -> None:
     if listing.label != label:
-        raise UserError(
+        raise InputError(
             f"A file has one label. Received: {listing.listed_as} as {listing.label} in "
             f"{listing.origin}, and as {label} before. Correct one of the two."
         )
@@ -201,7 +205,7 @@ def _check_same_label(listing: Listing, label: str) -> None:
 def _check_some_found(corpus: Corpus, root: Path) -> None:
     if not corpus.clips:
         first = f", such as {corpus.missing[0]}," if corpus.missing else ""
-        raise UserError(
+        raise InputError(
             f"Some of the listed audio must be on disk. Received: none of {len(corpus.missing):,} "
             f"files{first} below {root}. Unpack it there "
             f"({corpus.name}: {LOOKED_FOR[corpus.name]})."
@@ -211,11 +215,11 @@ def _check_some_found(corpus: Corpus, root: Path) -> None:
 def _check_subset(name: str, subset: str | None) -> None:
     has_subsets = name.startswith("asvspoof2021")
     if has_subsets and subset not in SUBSETS:
-        raise UserError(
+        raise InputError(
             f"ASVspoof 2021 is read with --subset {'|'.join(SUBSETS)}. Received: "
             f"{subset or 'none'}. Official figures use eval; the others give different ones."
         )
     if subset is not None and not has_subsets:
-        raise UserError(
+        raise InputError(
             f"Only ASVspoof 2021 has subsets. Received: {subset!r} for {name}. Leave --subset out."
         )

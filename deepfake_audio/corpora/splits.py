@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import open_regular, size_of
 from deepfake_audio.vocabulary import SPLITS
 
@@ -129,7 +129,7 @@ def _group_by(key, clips: Iterable[Clip]) -> list[list[Clip]]:
     for clip in clips:
         try:
             groups[key(clip.path)].append(clip)
-        except (OSError, UserError):
+        except (OSError, InputError):
             continue  # it is named with its reason when it is read
     return [group for group in groups.values() if len(group) > 1]
 
@@ -144,7 +144,7 @@ def mark_of(path: Path) -> str:
             size = size_of(file)
             file.seek(size // 2)
             return hashlib.sha256(b"%d " % size + file.read(TAIL_BYTES)).hexdigest()
-    except (OSError, UserError):
+    except (OSError, InputError):
         return ""
 
 

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from deepfake_audio.system.atomic_files import is_file, open_table, open_text, to_json, unwritable
+from deepfake_audio.system.atomic_files import is_file, open_table, open_text, to_json, write_error
 from deepfake_audio.vocabulary import JOURNAL
 
-LONGEST_ENTRY = 30_000_000  # characters of a journal's line: a million windows have 10 million
-LARGEST_MEASURE = 1e9  # in a journal: seconds, Hz and dB are below it
-NUISANCES = frozenset({
+MAX_ENTRY_CHARACTERS = (
+    30_000_000  # characters of a journal's line: a million windows have 10 million
+)
+MAX_MEASURE = 1e9  # in a journal: seconds, Hz and dB are below it
+QUALITY_MEASURES = frozenset({
     "duration", "level", "bandwidth", "leading silence", "trailing silence", "clipping",
     "sample rate",
 })  # fmt: skip
@@ -25,7 +27,7 @@ def read_journal(path: Path) -> dict[str, dict]:
     if not is_file(path) or not path.stat().st_size:  # below /proc, the empty may never end
         return entries
     with open_text(path, JOURNAL, errors="replace", newline=None) as file:
-        while piece := file.readline(LONGEST_ENTRY):
+        while piece := file.readline(MAX_ENTRY_CHARACTERS):
             line = piece
             try:
                 entry = json.loads(line)
@@ -38,7 +40,7 @@ def read_journal(path: Path) -> dict[str, dict]:
     return entries
 
 
-def note(journal: TextIO, entries: Iterable[Mapping]) -> None:
+def append_entries(journal: TextIO, entries: Iterable[Mapping]) -> None:
     """Write down what is done, as a whole: what a full disk cut off does not count.
 
     Raises:
@@ -48,17 +50,17 @@ def note(journal: TextIO, entries: Iterable[Mapping]) -> None:
         journal.write("".join(to_json(entry) + "\n" for entry in entries))
         journal.flush()
     except OSError as error:
-        raise unwritable(Path(journal.name), error) from None
+        raise write_error(Path(journal.name), error) from None
 
 
-def is_whole(entry: Mapping) -> bool:
+def is_complete(entry: Mapping) -> bool:
     """Return whether an entry has what a file has that was drawn without an error."""
     starts, nuisances = entry.get("starts"), entry.get("nuisances")
     return (
         isinstance(nuisances, dict)
-        and nuisances.keys() == NUISANCES | {"format"}
+        and nuisances.keys() == QUALITY_MEASURES | {"format"}
         and isinstance(nuisances["format"], str)
-        and all(_is_measure(nuisances[name]) for name in NUISANCES)
+        and all(_is_measure(nuisances[name]) for name in QUALITY_MEASURES)
         and isinstance(starts, list)
         and bool(starts)
         and all(map(_is_measure, starts))
@@ -66,4 +68,4 @@ def is_whole(entry: Mapping) -> bool:
 
 
 def _is_measure(value: object) -> bool:
-    return isinstance(value, float | int) and abs(value) < LARGEST_MEASURE
+    return isinstance(value, float | int) and abs(value) < MAX_MEASURE

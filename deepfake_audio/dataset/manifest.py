@@ -11,21 +11,21 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 
-from deepfake_audio.config.loading import check_audio_settings, with_settings_of_before
+from deepfake_audio.config.loading import check_audio_settings, with_legacy_defaults
 from deepfake_audio.config.schema import AudioSettings, ImageSettings, PrepareSettings
 from deepfake_audio.config.yaml_files import read_yaml, shortened
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import mark_of
-from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.atomic_files import (
+    atomic_write,
     find_files,
     is_file,
     is_folder,
     open_regular,
     open_text,
     read_lines,
-    replacing,
     write_json,
 )
 from deepfake_audio.system.csv_files import check_columns, escaped, read_cells
@@ -38,7 +38,7 @@ from deepfake_audio.vocabulary import (
     ImageRecord,
 )
 
-GIVE_DATA = "Give one with --data FOLDER"
+DATA_REMEDY = "Give one with --data FOLDER"
 FEW_FILES = 30  # of a class: figures and calibrations of fewer are warned of
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
@@ -127,20 +127,20 @@ def read_records(folder: Path, remedy: str = "Name one that does") -> list[Image
         One record an image, in a stable order.
 
     Raises:
-        UserError: no folder, no images, a malformed manifest, a recording in two splits.
+        InputError: no folder, no images, a malformed manifest, a recording in two splits.
     """
     if folder.suffix == ".csv" and is_file(folder):
         records = read_manifest(folder)
         check_recordings(records)
         return records
     if not is_folder(folder):
-        raise UserError(
+        raise InputError(
             f"A data folder must exist. Received: {folder}. {remedy}; "
             "it holds train/fake, train/real, val/fake, val/real and so on, with images in them."
         )
     manifest = folder / MANIFEST
     if is_file(folder / JOURNAL) and not is_file(manifest):
-        raise UserError(
+        raise InputError(
             f"A data folder must be finished. Received: {folder}, where prepare.py was stopped. "
             "Run prepare.py again with the same words; it goes on."
         )
@@ -148,7 +148,7 @@ def read_records(folder: Path, remedy: str = "Name one that does") -> list[Image
     if not records:
         audio = next(find_files(folder, set(AUDIO_SUFFIXES)), None)
         remedy = f" prepare.py makes images of audio, such as {audio}." if audio else ""
-        raise UserError(
+        raise InputError(
             "A data folder holds images in train/fake, train/real, val/fake and so on. "
             f"Received: none in {folder}.{remedy}"
         )
@@ -185,7 +185,7 @@ def read_manifest(path: Path) -> list[ImageRecord]:
     """Read `manifest.csv`.
 
     Raises:
-        UserError: a column is missing, a label or split is unknown, or an image lies elsewhere.
+        InputError: a column is missing, a label or split is unknown, or an image lies elsewhere.
     """
     try:
         with open_text(path, "A manifest", "utf-8-sig") as file:
@@ -194,19 +194,19 @@ def read_manifest(path: Path) -> list[ImageRecord]:
             check_columns(columns)
             missing = [name for name in ("image", "label", "split") if name not in columns]
             if missing:
-                raise UserError(
+                raise InputError(
                     "A manifest has at least the columns image, label and split. "
                     f"Received: no column {missing[0]} in {path}."
                 )
             cells = ((number, dict(zip(columns, row, strict=False))) for number, row in rows if row)
             records = [_read_row(row, path, number) for number, row in cells]
     except (OSError, ValueError) as error:
-        raise UserError(
+        raise InputError(
             f"A manifest must be readable CSV in UTF-8. Received: {path} ({error})."
         ) from None
     twice = [image for image, times in Counter(r.image for r in records).items() if times > 1]
     if twice:
-        raise UserError(
+        raise InputError(
             f"A manifest lists an image once. Received: {twice[0]!r} more often in {path}."
         )
     return records
@@ -216,13 +216,13 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
     fields = {name: (row.get(name) or "").strip() for name in MANIFEST_FIELDS}
     for name, allowed in (("label", LABELS), ("split", SPLITS)):
         if fields[name] not in allowed:
-            raise UserError(
+            raise InputError(
                 f"{name} must be one of {', '.join(allowed)}. "
                 f"Received: {fields[name]!r} in line {line} of {path}."
             )
     image = PurePosixPath(fields["image"])
     if not image.name or image.is_absolute() or ".." in image.parts:
-        raise UserError(
+        raise InputError(
             "An image is named by its path below the manifest's folder. "
             f"Received: {fields['image']!r} in line {line} of {path}."
         )
@@ -231,12 +231,12 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
 
 
 def check_recordings(records: Iterable[ImageRecord]) -> None:
-    """Raise a `UserError` if windows of one recording stand in two splits."""
+    """Raise a `InputError` if windows of one recording stand in two splits."""
     split_of = {}
     for record in records:
         other = split_of.setdefault(record.recording, record.split)
         if other != record.split:
-            raise UserError(
+            raise InputError(
                 "No recording may stand in two splits, or the error rates would be too good. "
                 f"Received: {record.audio!r} in {other} and {record.split}. "
                 "Move all of its images to one of them."
@@ -259,12 +259,12 @@ def speaker_warnings(records: Iterable[ImageRecord]) -> list[str]:
 
 
 def check_classes(records: Iterable[ImageRecord], splits: Sequence[str], folder: Path) -> None:
-    """Raise a `UserError` unless each of the splits holds images of both classes."""
+    """Raise a `InputError` unless each of the splits holds images of both classes."""
     found = {(record.split, record.label) for record in records}
     for split in splits:
         for label in LABELS:
             if (split, label) not in found:
-                raise UserError(
+                raise InputError(
                     "Each split needs images of both classes. "
                     f"Received: none in {folder / split / label}. "
                     f"Put {label} images there."
@@ -291,7 +291,7 @@ def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> Dat
     check = DataCheck([], [], [], "")
     fingerprint = hashlib.sha256()
     for record, digest in zip(records, digests, strict=True):
-        if isinstance(digest, UserError):
+        if isinstance(digest, InputError):
             check.unreadable.append(str(digest))
         elif split_of[digest] != record.split:
             check.repeated.append(record.image)
@@ -302,15 +302,15 @@ def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> Dat
     return DataCheck(check.records, check.unreadable, check.repeated, fingerprint.hexdigest())
 
 
-def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | UserError:
+def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | InputError:
     try:
         read_image(record.path, settings)
         with open_regular(record.path, "An image") as file:
             return hashlib.file_digest(file, "sha256").digest()
-    except UserError as error:
+    except InputError as error:
         return error
     except OSError as error:
-        return UserError(f"An image must stay there. Received: {record.path} ({error.strerror}).")
+        return InputError(f"An image must stay there. Received: {record.path} ({error.strerror}).")
 
 
 def image_stamps(records: Iterable[ImageRecord]) -> dict[str, tuple[int, int] | None]:
@@ -357,7 +357,7 @@ def prepared_codecs(records: Iterable[ImageRecord]) -> list[str]:
 
 def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
     """Write down how the folder's images were made from sound."""
-    with replacing(folder / AUDIO_SETTINGS) as partial_path, partial_path.open("w") as file:
+    with atomic_write(folder / AUDIO_SETTINGS) as partial_path, partial_path.open("w") as file:
         file.write("# How these images were made from sound; training and prediction go by it.\n")
         YAML(typ="safe", pure=True).dump(settings.model_dump(), file)
 
@@ -406,7 +406,7 @@ def read_origin(data: Path) -> Origin | None:
         data: the folder of the images, or a manifest in it.
 
     Raises:
-        UserError: the file is not as prepare.py wrote it.
+        InputError: the file is not as prepare.py wrote it.
     """
     path = (data.parent if is_file(data) else data) / ORIGIN
     if not is_file(path):
@@ -415,11 +415,11 @@ def read_origin(data: Path) -> Origin | None:
         with open_regular(path, ORIGIN) as file:
             encoded = file.read(MAX_ORIGIN_BYTES + 1)
         if len(encoded) > MAX_ORIGIN_BYTES:
-            raise UserError(f"{ORIGIN} has at most {MAX_ORIGIN_BYTES:,} bytes. Received: {path}.")
+            raise InputError(f"{ORIGIN} has at most {MAX_ORIGIN_BYTES:,} bytes. Received: {path}.")
         return Origin.model_validate_json(encoded)
     except (OSError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise UserError(
+        raise InputError(
             f"{ORIGIN} must be as prepare.py wrote it. Received: {path}: {shortened(reason)}. "
             "Remove it, and run prepare.py again with the same words."
         ) from None
@@ -443,5 +443,5 @@ def read_audio_settings(data: Path) -> AudioSettings | None:
     path = audio_settings_file(data)
     if not is_file(path):
         return None
-    values = with_settings_of_before({"audio": read_yaml(path)})["audio"]
+    values = with_legacy_defaults({"audio": read_yaml(path)})["audio"]
     return check_audio_settings(values, origin=str(path))

@@ -13,7 +13,7 @@ from joblib import delayed
 from tqdm import tqdm
 
 from deepfake_audio.audio.codecs import CODECS, write_coded
-from deepfake_audio.audio.quality import edge_silences, measure_nuisances
+from deepfake_audio.audio.quality import edge_silences, measure_quality
 from deepfake_audio.audio.windows import (
     frame_length,
     open_recording,
@@ -22,11 +22,16 @@ from deepfake_audio.audio.windows import (
 )
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.dataset.journal import is_whole, note, read_journal
-from deepfake_audio.errors import OutputError, UserError, speaking_of
+from deepfake_audio.dataset.journal import append_entries, is_complete, read_journal
+from deepfake_audio.errors import InputError, OutputError, renamed_in_errors
 from deepfake_audio.features.image_files import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
-from deepfake_audio.system.atomic_files import for_a_moment, open_table, replacing, unwritable
+from deepfake_audio.system.atomic_files import (
+    atomic_write,
+    open_table,
+    temporary_sibling,
+    write_error,
+)
 from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import JOURNAL
 
@@ -35,7 +40,7 @@ BATCH = 16  # files that a process takes at a time; handing over each alone cost
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Rendering:
     """How files are drawn, and where to.
 
     Attributes:
@@ -114,7 +119,7 @@ def image_name(stem: str, number: int) -> str:
     return f"{stem}_{number:04}.png"
 
 
-def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, dict]:
+def render_all(jobs: Sequence[Job], drawing: Rendering, workers: int) -> dict[str, dict]:
     """Draw what is not drawn yet, and keep a journal of what is done.
 
     Args:
@@ -128,24 +133,24 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
 
     Raises:
         OutputError: an image or the journal can't be written.
-        UserError: the system ended a process.
+        InputError: the system ended a process.
     """
     folder = drawing.folder
     done, images = read_journal(folder / JOURNAL), _list_images(jobs, folder)
     entries = {
         job.stem: done[job.stem]
         for job in jobs
-        if job.stem in done and _is_drawn(done[job.stem], job, drawing, images)
+        if job.stem in done and _is_rendered(done[job.stem], job, drawing, images)
     }
     waiting = [job for job in jobs if job.stem not in entries]
-    undone = [job.stem for job in waiting if job.stem in done and is_whole(done[job.stem])]
+    undone = [job.stem for job in waiting if job.stem in done and is_complete(done[job.stem])]
     try:
         for split_and_class in {(folder / job.stem).parent for job in waiting}:
             split_and_class.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(folder, error) from None
+        raise write_error(folder, error) from None
     batches = (
-        delayed(_draw_batch)(waiting[first : first + BATCH], drawing, Path.cwd())
+        delayed(_render_batch)(waiting[first : first + BATCH], drawing, Path.cwd())
         for first in range(0, len(waiting), BATCH)
     )
     with (
@@ -153,9 +158,9 @@ def draw_all(jobs: Sequence[Job], drawing: Drawing, workers: int) -> dict[str, d
         tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
     ):
         # Their images are about to be replaced one by one, and nobody knows how far a kill lets it.
-        note(journal, ({"stem": stem} for stem in undone))
+        append_entries(journal, ({"stem": stem} for stem in undone))
         for batch in in_processes(batches, workers, "draws", in_order=False):
-            note(journal, batch)
+            append_entries(journal, batch)
             entries |= {entry["stem"]: entry for entry in batch}
             progress.update(len(batch))
     return entries
@@ -173,47 +178,47 @@ def _list_images(jobs: Iterable[Job], folder: Path) -> set[str]:
     return names
 
 
-def _is_drawn(entry: Mapping, job: Job, drawing: Drawing, images: Collection[str]) -> bool:
+def _is_rendered(entry: Mapping, job: Job, drawing: Rendering, images: Collection[str]) -> bool:
     """Return whether a file was drawn without an error, and its images are there as they were."""
     return (
         entry.get("key") == job.key(drawing.max_windows)
-        and is_whole(entry)
+        and is_complete(entry)
         and all(image_name(job.stem, number) in images for number in range(len(entry["starts"])))
     )
 
 
-def _draw_batch(jobs: Sequence[Job], drawing: Drawing, cwd: Path) -> list[dict]:
+def _render_batch(jobs: Sequence[Job], drawing: Rendering, cwd: Path) -> list[dict]:
     os.chdir(cwd)  # a process that drew before may stand elsewhere
-    return [draw_clip(job, drawing) for job in jobs]
+    return [render_clip(job, drawing) for job in jobs]
 
 
-def draw_clip(job: Job, drawing: Drawing) -> dict:
+def render_clip(job: Job, drawing: Rendering) -> dict:
     """Draw every window of one file, or say why it can't be done; return the journal's entry."""
     entry = {"key": job.key(drawing.max_windows), "stem": job.stem}
     try:
         if job.codec:
-            return entry | _draw_coded(job, drawing)
-        return entry | _draw_file(job.clip.path, job.stem, drawing)
+            return entry | _render_coded(job, drawing)
+        return entry | _render_file(job.clip.path, job.stem, drawing)
     except OutputError:
         raise
-    except UserError as error:
+    except InputError as error:
         return entry | {"error": str(error)}
 
 
-def _draw_coded(job: Job, drawing: Drawing) -> dict:
+def _render_coded(job: Job, drawing: Rendering) -> dict:
     """Send a job's sound through its codec, and draw what is left, as `_draw_file` does."""
     codec, random, audio = CODECS[job.codec], _random_of(job.stem), drawing.audio
     original = open_recording(job.clip.path, audio, drawing.audio_hours)
     blocks = recording_blocks(original, audio)
     with (
-        for_a_moment(drawing.folder / f"coded{codec.suffix}") as path,
-        speaking_of(f"{job.clip.path} after {job.codec}", path),
+        temporary_sibling(drawing.folder / f"coded{codec.suffix}") as path,
+        renamed_in_errors(f"{job.clip.path} after {job.codec}", path),
     ):
         write_coded(path, blocks, audio.sample_rate_hz, codec, *codec.draw(random))
-        return _draw_file(path, job.stem, drawing)
+        return _render_file(path, job.stem, drawing)
 
 
-def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:
+def _render_file(path: Path, stem: str, drawing: Rendering) -> dict:
     """Draw every window of a file; return the `starts` of the windows and its nuisances.
 
     Of these level, bandwidth and clipping are of the first minute, the rest of the whole file.
@@ -221,15 +226,17 @@ def _draw_file(path: Path, stem: str, drawing: Drawing) -> dict:
     audio = drawing.audio
     recording = open_recording(path, audio, drawing.audio_hours)
     if recording.is_silent:
-        raise UserError(f"An audio file must hold sound. Received: {path}, silence.")
+        raise InputError(f"An audio file must hold sound. Received: {path}, silence.")
     starts = []
     for start, window in recording_windows(recording, audio, drawing.max_windows):
         image = drawing.folder / image_name(stem, len(starts))
         write_png(image, spectrogram_image(window, audio))
         starts.append(round(start, 3))
     if not starts:
-        raise UserError(f"A window must hold sound. Received: {path}, whose chosen ones are quiet.")
-    nuisances = measure_nuisances(recording.beginning, audio.sample_rate_hz)
+        raise InputError(
+            f"A window must hold sound. Received: {path}, whose chosen ones are quiet."
+        )
+    nuisances = measure_quality(recording.beginning, audio.sample_rate_hz)
     whole_frames = max(1, recording.samples // frame_length(audio.sample_rate_hz))
     nuisances |= edge_silences(recording.powers[:whole_frames])
     nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
@@ -254,8 +261,8 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
         with path.open("xb") as file:
             file.write(encoded)
     except FileExistsError:
-        with replacing(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_bytes(encoded)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None

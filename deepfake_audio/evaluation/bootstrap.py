@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from deepfake_audio.errors import UserError, counted
+from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.evaluation.metrics import (
     DetectionCosts,
     check_scores,
@@ -31,11 +31,11 @@ FILES_PER_CELL = 6  # of a draw, in the time that the number in one cell takes
 TAILS = (2.5, 97.5)  # percentiles: of 95% intervals
 SEED = 0  # of the drawn samples: the same scores always have the same intervals
 FEW_ERRORS = 3  # files of the rarer class that are wrong; with fewer, intervals are narrow
-FEWEST_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
+MIN_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
 
 
 @dataclass(frozen=True)
-class GroupedScores:
+class ScoreHistogram:
     """Scores with neighbours taken together.
 
     Attributes:
@@ -89,7 +89,7 @@ class GroupedScores:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class BootstrapUnits:
     """Whom a bootstrap draws.
 
     Attributes:
@@ -129,7 +129,7 @@ def count_units(is_real: np.ndarray, speakers: np.ndarray) -> list[int]:
     return [len(set(speakers[is_real == label].tolist()) - {""}) for label in (0, 1)]
 
 
-def choose_drawn(is_real: np.ndarray, speakers: np.ndarray) -> Drawn:
+def choose_units(is_real: np.ndarray, speakers: np.ndarray) -> BootstrapUnits:
     """Choose whom the bootstrap draws: speakers, or files where too few speakers are known.
 
     Args:
@@ -138,29 +138,29 @@ def choose_drawn(is_real: np.ndarray, speakers: np.ndarray) -> Drawn:
     """
     nobody = np.full(len(speakers), "")
     files = min(count_units(is_real, nobody))
-    if files < FEWEST_UNITS:
-        doubt = f"With {counted(files, 'file')} of one class no interval can be given."
-        return Drawn(nobody, files, doubt, enough=False)
+    if files < MIN_UNITS:
+        doubt = f"With {pluralize(files, 'file')} of one class no interval can be given."
+        return BootstrapUnits(nobody, files, doubt, enough=False)
     if (speakers == "").all():
-        return Drawn(nobody, files)
+        return BootstrapUnits(nobody, files)
     few = min(count_units(is_real, speakers))
-    if few < FEWEST_UNITS:
-        voices = counted(few, "speaker" if few else "known speaker")
-        return Drawn(nobody, files, doubt=(
+    if few < MIN_UNITS:
+        voices = pluralize(few, "speaker" if few else "known speaker")
+        return BootstrapUnits(nobody, files, doubt=(
             f"One class has {voices}: the intervals are drawn over files, and say "
             "nothing of other voices."
         ))  # fmt: skip
     doubt = f"One class has {few} speakers: the intervals are narrower than they should be."
-    return Drawn(speakers, few, doubt if few < FEW_UNITS else "")
+    return BootstrapUnits(speakers, few, doubt if few < FEW_UNITS else "")
 
 
-def group_scores(
+def score_histogram(
     is_real: np.ndarray,
     scores: np.ndarray,
     llr: np.ndarray,
     threshold: float,
     costs: DetectionCosts,
-) -> GroupedScores:
+) -> ScoreHistogram:
     """Take neighbouring scores together where there are more than `GROUPS` different ones.
 
     Args:
@@ -183,10 +183,10 @@ def group_scores(
     cells, losses = 2 * group + is_real, llr_losses(is_real, llr)
     counts, sums = (np.bincount(cells, weights, 2 * len(first)) for weights in (None, losses))
     loss = (sums / np.maximum(counts, 1)).reshape(-1, 2)
-    return GroupedScores(group, is_real, loss, accepted[first], called_real[first], costs)
+    return ScoreHistogram(group, is_real, loss, accepted[first], called_real[first], costs)
 
 
-def draw_counts(
+def sample_counts(
     sets: list[np.ndarray], cells: list[int], clusters: np.ndarray, strata: np.ndarray,
     repetitions: int, seed: int,
 ) -> Iterator[list[np.ndarray]]:  # fmt: skip
@@ -205,7 +205,7 @@ def draw_counts(
     """
     rng = np.random.default_rng(seed)
     if len(strata) == len(clusters) and len(sets) == 1:  # each file alone: only counts matter
-        yield from _draw_files(rng, sets[0], cells[0], strata[clusters], repetitions)
+        yield from _sample_files(rng, sets[0], cells[0], strata[clusters], repetitions)
         return
     ones = np.ones(len(clusters), np.int64)
     tables = [
@@ -221,7 +221,7 @@ def draw_counts(
         yield [table @ drawn for table in tables]
 
 
-def _draw_files(
+def _sample_files(
     rng: np.random.Generator, cells: np.ndarray, count: int, strata: np.ndarray, repetitions: int
 ) -> Iterator[list[np.ndarray]]:
     order = np.argsort(strata, kind="stable")
@@ -254,7 +254,7 @@ def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarr
 
 
 def bootstrap_intervals(
-    grouped: GroupedScores, speakers: np.ndarray, repetitions: int, seed: int
+    grouped: ScoreHistogram, speakers: np.ndarray, repetitions: int, seed: int
 ) -> dict[str, tuple[float, float]]:
     """Return the 95% interval of each figure, by percentiles; of the EER see `not_below`.
 
@@ -265,14 +265,14 @@ def bootstrap_intervals(
         seed: of the draws.
     """
     clusters, strata = number_clusters(speakers, grouped.is_real)
-    draws = draw_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
+    draws = sample_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
     found = _percentiles([grouped.figures(drawn) for (drawn,) in draws])
     eer = grouped.figures(grouped.counts)["eer"]
     units = min(count_units(grouped.is_real, speakers))
-    return found | {"eer": not_below(found["eer"], eer, grouped.is_real, units)}
+    return found | {"eer": apply_rule_of_three(found["eer"], eer, grouped.is_real, units)}
 
 
-def not_below(
+def apply_rule_of_three(
     interval: Sequence[float], eer: float, is_real: np.ndarray, units: int
 ) -> tuple[float, float]:
     """Return the interval of an EER; with few errors it ends no lower than `rule_of_three`.
@@ -287,14 +287,14 @@ def not_below(
 
 
 def bootstrap_differences(
-    ours: GroupedScores, theirs: GroupedScores, speakers: np.ndarray, repetitions: int, seed: int
+    ours: ScoreHistogram, theirs: ScoreHistogram, speakers: np.ndarray, repetitions: int, seed: int
 ) -> dict[str, tuple[float, float]]:
     """Return the 95% interval of `theirs` less `ours` in each figure, on the same drawn files."""
     if not np.array_equal(ours.is_real, theirs.is_real):
-        raise UserError("Two systems are compared on the same files. Received: other labels.")
+        raise InputError("Two systems are compared on the same files. Received: other labels.")
     clusters, strata = number_clusters(speakers, ours.is_real)
     sets, cells = [ours.cells, theirs.cells], [ours.loss.size, theirs.loss.size]
-    draws = draw_counts(sets, cells, clusters, strata, repetitions, seed)
+    draws = sample_counts(sets, cells, clusters, strata, repetitions, seed)
 
     def difference(drawn: list[np.ndarray]) -> dict[str, float]:
         first, second = ours.figures(drawn[0]), theirs.figures(drawn[1])

@@ -8,12 +8,12 @@ import numpy as np
 from deepfake_audio.evaluation.bootstrap import (
     SEED,
     TAILS,
-    GroupedScores,
-    choose_drawn,
-    draw_counts,
-    not_below,
+    ScoreHistogram,
+    apply_rule_of_three,
+    choose_units,
     number_clusters,
     rule_of_three,
+    sample_counts,
 )
 from deepfake_audio.evaluation.metrics import equal_error_rate, equal_error_rates
 from deepfake_audio.evaluation.score_formats import ScoreTable
@@ -21,7 +21,7 @@ from deepfake_audio.evaluation.score_formats import ScoreTable
 GROUPINGS = ("attack", "codec", "corpus", "speaker")
 OF_SEVERAL_SPEAKERS = ("attack", "codec", "corpus")  # so speakers can be drawn
 CELLS_AT_ONCE = 500_000  # groups times scores, of which error rates are counted; 4 MB each
-MOST_GROUPS = 500  # that have intervals: a thousand scores are told apart in each
+MAX_GROUPS = 500  # that have intervals: a thousand scores are told apart in each
 
 
 def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
@@ -82,7 +82,7 @@ def _judged(table: ScoreTable, grouping: str, members: np.ndarray) -> np.ndarray
 
 
 def add_intervals(
-    groups: Mapping[str, dict], table: ScoreTable, grouped: GroupedScores, repetitions: int
+    groups: Mapping[str, dict], table: ScoreTable, grouped: ScoreHistogram, repetitions: int
 ) -> None:
     """Add the 95% intervals of the groups' error rates, and of their means.
 
@@ -97,12 +97,12 @@ def add_intervals(
     """
     for grouping in groups.keys() & set(OF_SEVERAL_SPEAKERS):
         content = groups[grouping]
-        if content["rated"] and len(content["groups"]) <= MOST_GROUPS:
+        if content["rated"] and len(content["groups"]) <= MAX_GROUPS:
             _add_to_grouping(content, grouping, table, grouped, repetitions)
 
 
 def _add_to_grouping(
-    content: dict, grouping: str, table: ScoreTable, grouped: GroupedScores, repetitions: int
+    content: dict, grouping: str, table: ScoreTable, grouped: ScoreHistogram, repetitions: int
 ) -> None:
     names, parts = np.unique(getattr(table, grouping), return_inverse=True)
     nobody = np.full(len(table), "")
@@ -119,7 +119,7 @@ def _add_to_grouping(
         part = np.searchsorted(names, row["name"])
         judged = _judged(table, grouping, np.flatnonzero(parts == part))
         is_real = table.is_real[judged]
-        drawn = choose_drawn(is_real, table.speaker[judged])
+        drawn = choose_units(is_real, table.speaker[judged])
         row["few_speakers"] = bool(drawn.doubt or (someone and not drawn.by_speaker))
         rates_of_rows.append(rates(drawn.by_speaker)[:, part])
         units.append(drawn.units)
@@ -131,7 +131,7 @@ def _add_to_grouping(
 
 
 def bootstrap_eers(
-    grouped: GroupedScores,
+    grouped: ScoreHistogram,
     parts: np.ndarray,
     speakers: np.ndarray,
     repetitions: int,
@@ -165,7 +165,7 @@ def bootstrap_eers(
         strata = np.where(share_reals & (grouped.is_real == 1), -1, 2 * parts + grouped.is_real)
     else:
         clusters, strata = number_clusters(speakers, grouped.is_real)
-    draws = draw_counts(
+    draws = sample_counts(
         [2 * place + grouped.is_real], [2 * len(places)], clusters, strata, repetitions, seed
     )
     counts = np.zeros((2, count * ranks), np.int64)
@@ -197,7 +197,7 @@ def eer_interval(
     rates = rates[np.isfinite(rates)]
     if not len(rates):
         return None
-    return not_below(np.percentile(rates, TAILS).tolist(), eer, is_real, units)
+    return apply_rule_of_three(np.percentile(rates, TAILS).tolist(), eer, is_real, units)
 
 
 def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, float] | None:

@@ -12,12 +12,12 @@ from deepfake_audio.evaluation.result_folder import TITLES
 from deepfake_audio.evaluation.score_formats import ScoreTable
 from deepfake_audio.evaluation.text_report import NAMES
 from deepfake_audio.models.calibration import (
-    class_weights,
     decision_threshold,
+    prior_weights,
     probability,
     reliability,
 )
-from deepfake_audio.system.atomic_files import replacing
+from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.vocabulary import LABELS
 
 CURVE_POINTS = 2000
@@ -25,7 +25,7 @@ FIGURE_INCHES = 5.6, 6.1
 PICTURE_DPI = 150
 
 
-def draw_history(history: Sequence[Mapping[str, float]], best_epoch: int) -> plt.Figure:
+def save_history_figure(history: Sequence[Mapping[str, float]], best_epoch: int) -> plt.Figure:
     """Draw loss and accuracy over the epochs."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     epochs = [int(row["epoch"]) for row in history]
@@ -37,7 +37,7 @@ def draw_history(history: Sequence[Mapping[str, float]], best_epoch: int) -> plt
     return figure
 
 
-def draw_scores(
+def save_score_figures(
     tables: Mapping[str, ScoreTable], figures: Mapping[str, Mapping], prior_fake: float
 ) -> dict[str, plt.Figure]:
     """Draw ROC and DET of all splits, and confusion, scores and reliability of the last.
@@ -56,7 +56,7 @@ def draw_scores(
     last = list(tables)[-1]
     table, threshold = tables[last], decision_threshold(prior_fake)
     p_real = probability(table.llr, prior_fake)
-    bins = reliability(table.is_real, p_real, class_weights(table.is_real, prior_fake))
+    bins = reliability(table.is_real, p_real, prior_weights(table.is_real, prior_fake))
     drawn = {name: plt.subplots(figsize=FIGURE_INCHES, layout="constrained") for name in
              ("roc", "det", "confusion", "scores", "reliability")}  # fmt: skip
     axes = {name: ax for name, (_, ax) in drawn.items()}
@@ -81,7 +81,7 @@ def _some_points(points: int) -> np.ndarray:
 def save_picture(figure: plt.Figure, title: str, path: Path) -> Path:
     """Write a figure with a title to a file, and return the file."""
     figure.suptitle(f"{title}: {TITLES[path.stem]}", parse_math=False)
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, dpi=PICTURE_DPI)
     plt.close(figure)
     return path

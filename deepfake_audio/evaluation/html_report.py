@@ -26,7 +26,7 @@ from deepfake_audio.evaluation.text_report import (
 from deepfake_audio.features.image_files import encode_png, read_image
 from deepfake_audio.models.calibration import decision_threshold, probability
 from deepfake_audio.models.history import kept_epoch, read_history
-from deepfake_audio.system.atomic_files import replacing
+from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.vocabulary import LABELS, ImageRecord
 
 TEMPLATES = Path(__file__).resolve().parent
@@ -54,7 +54,7 @@ def write_report(path: Path, **content: object) -> None:
     filters = {"percent": percent, "number": number, "interval": interval}
     environment.filters |= filters | {"row_interval": row_interval}
     page = environment.get_template("report.html").render(**content)
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 

@@ -1,6 +1,6 @@
 """Error rates from scores. Arrays in, numbers and arrays out; a higher score is more real.
 
-`is_real` is 1 for real and 0 for fake throughout. Where a figure does not exist, a UserError says
+`is_real` is 1 for real and 0 for fake throughout. Where a figure does not exist, an InputError says
 why; no figure is ever made up. Costs and log-likelihood ratios follow the ASVspoof challenges.
 """
 
@@ -15,17 +15,17 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.models.calibration import (
     brier_score,
-    class_weights,
     decision_threshold,
     expected_calibration_error,
+    prior_weights,
     probability,
     reliability,
 )
 
-LARGEST_SCORE = 1e100  # sums of larger ones would overflow
+MAX_SCORE = 1e100  # sums of larger ones would overflow
 MIN_DISTINCT_SCORES = 3  # with fewer, scores are decisions, and no threshold is left to choose
 
 
@@ -103,20 +103,20 @@ class AsvErrorRates:
 
 
 def check_scores(is_real: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as arrays, or raise a `UserError` if no error rate exists for them."""
+    """Return both as arrays, or raise a `InputError` if no error rate exists for them."""
     is_real, scores = np.asarray(is_real).astype(int), np.asarray(scores, np.float64)
     if is_real.shape != scores.shape or is_real.ndim != 1:
-        raise UserError(
+        raise InputError(
             "Each score needs one label. "
             f"Received: {scores.shape} scores and {is_real.shape} labels."
         )
-    if not (np.abs(scores) <= LARGEST_SCORE).all():  # not a number is not below it
-        raise UserError(
-            f"Error rates need finite scores, up to {LARGEST_SCORE:g}. Received: "
-            f"{int((~(np.abs(scores) <= LARGEST_SCORE)).sum())} that are larger or not a number."
+    if not (np.abs(scores) <= MAX_SCORE).all():  # not a number is not below it
+        raise InputError(
+            f"Error rates need finite scores, up to {MAX_SCORE:g}. Received: "
+            f"{int((~(np.abs(scores) <= MAX_SCORE)).sum())} that are larger or not a number."
         )
     if len(set(is_real.tolist())) < 2:
-        raise UserError(
+        raise InputError(
             "Error rates need files of both classes. "
             f"Received: {int(is_real.sum())} real and {int((1 - is_real).sum())} fake."
         )
@@ -131,7 +131,7 @@ def error_curve(is_real: np.ndarray, scores: np.ndarray) -> ErrorCurve:
         scores: `(files,)`, higher is more real.
 
     Raises:
-        UserError: one class is missing, or a score is not finite.
+        InputError: one class is missing, or a score is not finite.
     """
     is_real, scores = check_scores(is_real, scores)
     distinct, place = np.unique(scores, return_inverse=True)
@@ -161,7 +161,7 @@ def equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> EqualErrorRate:
         scores: `(files,)`, higher is more real.
 
     Raises:
-        UserError: one class is missing, or a score is not finite.
+        InputError: one class is missing, or a score is not finite.
     """
     return eer_of(error_curve(is_real, scores))
 
@@ -317,7 +317,7 @@ def asv_error_rates(target: np.ndarray, nontarget: np.ndarray, fake: np.ndarray)
         fake: for fakes of true speakers.
     """
     if not len(fake) or not np.isfinite(fake).all():
-        raise UserError("t-DCF needs finite scores of fakes. Received: none, or others.")
+        raise InputError("t-DCF needs finite scores of fakes. Received: none, or others.")
     is_target = np.repeat([1, 0], [len(target), len(nontarget)])
     threshold = official_equal_error_rate(is_target, np.concatenate([target, nontarget])).threshold
     return AsvErrorRates(
@@ -340,10 +340,10 @@ def min_tdcf(
             form of 2021, whose least value is above 0.
 
     Raises:
-        UserError: the scores are decisions, or the verification makes the cost undefined.
+        InputError: the scores are decisions, or the verification makes the cost undefined.
     """
     if len(curve.thresholds) - 1 < MIN_DISTINCT_SCORES:
-        raise UserError(
+        raise InputError(
             "t-DCF needs scores between which a threshold can be chosen. "
             f"Received: {len(curve.thresholds) - 1} different ones. Give scores, not decisions."
         )
@@ -356,7 +356,7 @@ def min_tdcf(
     accepting = costs.prior_fake * costs.cost_false_accept * asv.false_accept_fake
     least = min(missing, accepting)
     if missing < 0 or (least if legacy else alone + least) <= 0:
-        raise UserError(
+        raise InputError(
             "This form of t-DCF needs a speaker verification that accepts true speakers and some "
             f"fakes. Received: {asv}. Give another verification."
         )
@@ -418,7 +418,7 @@ def score_figures(
     is_real, llr = check_scores(is_real, llr)
     eer = eer_of(curve)
     p_real = probability(llr, prior_fake)
-    weights = class_weights(is_real, prior_fake)
+    weights = prior_weights(is_real, prior_fake)
     return {
         "files": len(is_real),
         "real": int(is_real.sum()),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deepfake_audio.dataset.manifest import MANIFEST
-from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import is_a_link, is_file, is_folder, open_regular
 
 TITLES = {
@@ -49,7 +49,7 @@ def choose_output(
 
 
 def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
-    """Raise a `UserError` unless the results of our files can be written to a folder."""
+    """Raise a `InputError` unless the results of our files can be written to a folder."""
     theirs = read_metrics(folder)
     if folder.is_symlink():
         raise is_a_link(folder)
@@ -62,7 +62,7 @@ def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
         received = "which is no folder"
     else:
         return
-    raise UserError(
+    raise InputError(
         f"Results have a folder of their own. Received: --out {one_line(folder)}, {received}. "
         "Name another one, or remove it."
     )
@@ -93,17 +93,17 @@ def foreign_file(folder: Path) -> str:
 
 
 def check_results(folder: Path, inputs: Mapping[str, object]) -> None:
-    """Raise a `UserError` if a result would replace an input, or a file of somebody else."""
+    """Raise a `InputError` if a result would replace an input, or a file of somebody else."""
     foreign = foreign_file(folder)
     if foreign:
-        raise UserError(
+        raise InputError(
             f"cannot write results to {one_line(folder)}: no evaluation wrote its {foreign}. "
             "Move that file, or name another folder with --out."
         )
     for name, given in itertools.product(RESULTS, inputs.values()):
         path = folder / name
         if isinstance(given, str) and is_file(path) and place_of(given) == place_of(str(path)):
-            raise UserError(
+            raise InputError(
                 f"cannot write results to {one_line(folder)}: its {name} is read for them. "
                 "Name another folder with --out."
             )
@@ -129,6 +129,6 @@ def read_metrics(folder: Path) -> dict:
         with open_regular(path, METRICS) as file:
             encoded = file.read(MAX_METRICS_BYTES + 1)
         found = json.loads(encoded) if len(encoded) <= MAX_METRICS_BYTES else None
-    except (OSError, ValueError, RecursionError, UserError):
+    except (OSError, ValueError, RecursionError, InputError):
         found = None
     return found if isinstance(found, dict) and found else {"data": None}

@@ -26,8 +26,8 @@ from deepfake_audio.corpora.layouts import (
     list_table,
     read_protocol,
 )
-from deepfake_audio.errors import UserError, one_line
-from deepfake_audio.system.atomic_files import open_table, replacing
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.system.atomic_files import atomic_write, open_table
 from deepfake_audio.system.csv_files import to_number, write_rows
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, SPLITS, VERDICTS
 
@@ -135,7 +135,7 @@ def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable
         subset: of ASVspoof 2021's keys, or `all`.
 
     Raises:
-        UserError: a malformed line, a file without a score or with two, keys without a subset.
+        InputError: a malformed line, a file without a score or with two, keys without a subset.
     """
     return read_filled_scores(path, keys, subset, None)[0]
 
@@ -157,7 +157,7 @@ def read_filled_scores(
         (scores, verdicts), labels = _read_unlabelled(path), 0
     elif header[:1] == ["file"]:
         if keys or subset:
-            raise UserError(
+            raise InputError(
                 f"A table with the column file knows its labels. Received: {path}, and --keys or "
                 "--subset besides. Leave them out."
             )
@@ -165,10 +165,10 @@ def read_filled_scores(
     else:
         scores, labels = _read_official(path)
     if subset and keys is None:
-        raise UserError(f"--subset is of a key file. Received: {path} alone. Give --keys.")
+        raise InputError(f"--subset is of a key file. Received: {path} alone. Give --keys.")
     if keys is None:
         if labels < len(scores):
-            raise UserError(
+            raise InputError(
                 "Scores need to know what is real. "
                 f"Received: {path}, which has no labels. Give the key file with --keys."
             )
@@ -191,11 +191,11 @@ def _read_own(path: Path, missing: float | None) -> tuple[ScoreTable, list[str]]
 
     table = make_table(rows())
     if not len(table):
-        raise UserError(f"A table of scores holds files. Received: none in {path}.")
+        raise InputError(f"A table of scores holds files. Received: none in {path}.")
     for split in SPLITS:
         files = table.file[table.split == split]
         if twice := _repeated(files):
-            raise UserError(
+            raise InputError(
                 f"A file has one score in a split. Received: {twice[0]} "
                 f"{int((files == twice[0]).sum())} times, {split}."
             )
@@ -223,7 +223,7 @@ def _read_unlabelled(path: Path) -> tuple[dict[str, float], dict[str, str]]:
             verdicts[cells["file"]] = sys.intern(cells["verdict"])
         if cells["score"]:
             if cells["file"] in scores:
-                raise UserError(
+                raise InputError(
                     f"A file has one score. Received: {cells['file']} again in {origin}."
                 )
             scores[cells["file"]] = _number(cells.get("llr") or cells["score"], origin)
@@ -234,12 +234,12 @@ def _own_row(cells: Mapping[str, str], origin: str) -> dict:
     cells = {**cells, "label": cells["label"].lower()}
     for name, known in (("label", LABEL_ALIASES), ("split", (*SPLITS, ""))):
         if cells.get(name, "") not in known:
-            raise UserError(
+            raise InputError(
                 f"The column {name} has one of {', '.join(filter(None, known))}. "
                 f"Received: {cells[name]!r} in {origin}."
             )
     if not cells["file"]:
-        raise UserError(f"A file has a name. Received: an empty one in {origin}.")
+        raise InputError(f"A file has a name. Received: an empty one in {origin}.")
     score = _number(cells["score"], origin)
     llr = _number(cells["llr"], origin) if cells.get("llr") else score
     label, split = LABEL_ALIASES[cells["label"]], cells.get("split") or "test"
@@ -252,7 +252,7 @@ def _number(text: str, origin: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"A score is a finite number. Received: {text!r} in {origin}.")
+        raise InputError(f"A score is a finite number. Received: {text!r} in {origin}.")
     return number
 
 
@@ -263,7 +263,7 @@ def _official_lines(path: Path) -> Iterator[tuple[list[str], str]]:
         if not columns or (number == 1 and columns[0].lower() == "filename"):
             continue
         if len(columns) not in (2, 4):
-            raise UserError(
+            raise InputError(
                 "A line of scores has 2 columns (file score) or 4 (file attack key score). "
                 f"Received: {len(columns)} in {origin}."
             )
@@ -275,7 +275,7 @@ def _read_official(path: Path) -> tuple[dict[str, float], int]:
     scores, labels = {}, 0
     for columns, origin in _official_lines(path):
         if columns[0] in scores:
-            raise UserError(f"A file has one score. Received: {columns[0]} again in {origin}.")
+            raise InputError(f"A file has one score. Received: {columns[0]} again in {origin}.")
         scores[columns[0]] = _number(columns[-1], origin)
         labels += len(columns) == 4
     return scores, labels
@@ -290,7 +290,7 @@ def _read_labels(path: Path) -> Iterator[Listing]:
 
 def _label(key: str, origin: str) -> str:
     if key not in KEYS:
-        raise UserError(f"The key of a file is bonafide or spoof. Received: {key!r} in {origin}.")
+        raise InputError(f"The key of a file is bonafide or spoof. Received: {key!r} in {origin}.")
     return KEYS[key]
 
 
@@ -306,7 +306,7 @@ def _read_keys(path: Path) -> Iterable[Listing]:
         )
         return (Listing(row[0], _label(row[-1], origin)) for row, origin in rows)
     if len(columns) not in KEY_LAYOUTS:
-        raise UserError(
+        raise InputError(
             "A key file is a protocol of ASVspoof 2019, 2021 or 5, or has the header filename "
             f"cm-label, or file,label. Received: {len(columns)} columns in {path}."
         )
@@ -318,14 +318,14 @@ def choose_subset(keys: Path, subset: str | None) -> Iterator[Listing]:
     """Return the files of one subset of keys; keys without subsets are all of one."""
     known = sorted({listing.subset for listing in _read_keys(keys)} - {""})
     if subset is None and len(known) > 1:
-        raise UserError(
+        raise InputError(
             f"These keys hold several subsets. Received: {', '.join(known)} in {keys}. "
             "Choose one with --subset, or all of them; published figures use eval."
         )
     if subset is None or (subset == ALL_SUBSETS and known):
         return iter(_read_keys(keys))
     if subset not in known:
-        raise UserError(
+        raise InputError(
             f"--subset is one that the keys hold. Received: {subset!r}, and {keys} with "
             f"{', '.join(known) or 'none'}."
         )
@@ -342,7 +342,7 @@ def _join(
 ) -> tuple[ScoreTable, list[str]]:
     table = make_table(map(_key_row, listings))
     if twice := len(_repeated(table.file)):
-        raise UserError(f"A file has one key. Received: {twice:,} again in {keys}.")
+        raise InputError(f"A file has one key. Received: {twice:,} again in {keys}.")
     names = _find_names(scores, table.file, path, keys.parent)
     without = [file for file, name in zip(table.file, names, strict=True) if name is None]
     if len(without) == len(table) or (without and missing is None):
@@ -350,7 +350,7 @@ def _join(
         if len(without) == len(table):
             remedy = "give the keys of these files: they are looked up by path, then by name"
         such_as = f", such as {', '.join(without[:NAMED])}" if without else ""
-        raise UserError(
+        raise InputError(
             f"Every file of the keys needs a score. Received: none for {len(without):,} of "
             f"{len(table):,} in {path}{such_as}. Score them all, for figures of a part would "
             f"not be comparable, or {remedy}."
@@ -380,7 +380,7 @@ def _find_names(
     is listed has its stem.
 
     Raises:
-        UserError: several files of that stem have scores.
+        InputError: several files of that stem have scores.
     """
     if all(file in scores for file in listed):
         return list(listed)
@@ -398,7 +398,7 @@ def _find_names(
         if name is None and times[stem] == 1 and stem in by_stem:
             name = by_stem[stem]
             if stem in again:
-                raise UserError(
+                raise InputError(
                     f"A file has one score. Received: {stem} more than once in {path}: {name}, "
                     f"{again[stem]}. Call it by one of these paths in the keys, a CSV of "
                     "file,label."
@@ -419,14 +419,14 @@ def read_asv_scores(path: Path) -> dict[str, np.ndarray]:
         if not columns:
             continue
         if len(columns) != 3 or columns[1] not in scores:
-            raise UserError(
+            raise InputError(
                 "A line of speaker verification scores is: attack, target, nontarget or spoof, "
                 f"score. Received: {one_line(line.strip())!r} in {origin}."
             )
         scores[columns[1]].append(_number(columns[2], origin))
     absent = [key for key, values in scores.items() if not values]
     if absent:
-        raise UserError(f"t-DCF needs scores of each key. Received: no {absent[0]} in {path}.")
+        raise InputError(f"t-DCF needs scores of each key. Received: no {absent[0]} in {path}.")
     return {key: np.array(values) for key, values in scores.items()}
 
 
@@ -434,7 +434,7 @@ def write_scores(path: Path, table: ScoreTable, p_real: np.ndarray) -> None:
     """Write our own table: a row a file, with P(real) in the last column."""
     texts = [getattr(table, name) for name in COLUMNS[:-2]]
     numbers = [map("{:.9g}".format, values) for values in (table.score, table.llr, p_real)]
-    with replacing(path) as partial, open_table(partial) as file:
+    with atomic_write(path) as partial, open_table(partial) as file:
         header = (*COLUMNS, "p_real")
         write_rows(file, itertools.chain([header], zip(*texts, *numbers, strict=True)))
 
@@ -448,7 +448,7 @@ def write_trials(path: Path, table: ScoreTable) -> bool:
     trials = trial_names(table)
     if trials is None:
         return False
-    with replacing(path) as partial, open_table(partial) as file:
+    with atomic_write(path) as partial, open_table(partial) as file:
         file.writelines(f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
     return True
 

@@ -15,15 +15,15 @@ from deepfake_audio.dataset.manifest import (
     read_records,
     speaker_warnings,
 )
-from deepfake_audio.errors import UserError, counted, one_line
+from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.bootstrap import (
     SEED,
-    GroupedScores,
+    ScoreHistogram,
     bootstrap_differences,
     bootstrap_intervals,
-    choose_drawn,
-    group_scores,
+    choose_units,
     rule_of_three,
+    score_histogram,
 )
 from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
 from deepfake_audio.evaluation.metrics import (
@@ -95,7 +95,7 @@ def evaluate_scores(
         `verdicts` where the table has some.
 
     Raises:
-        UserError: one class is missing, or a score is not finite.
+        InputError: one class is missing, or a score is not finite.
     """
     costs = detection_costs(settings)
     figures = score_figures(table.is_real, table.score, table.llr, predict.prior_fake, costs)
@@ -107,7 +107,7 @@ def evaluate_scores(
         warnings += add_tandem_costs(figures, table, asv, costs)
     figures["intervals"] = {}
     if settings.bootstrap:
-        drawn = choose_drawn(table.is_real, table.speaker)
+        drawn = choose_units(table.is_real, table.speaker)
         warnings += [drawn.doubt] if drawn.doubt else []
         if drawn.enough:
             grouped = group_table(table, settings, predict)
@@ -152,7 +152,7 @@ def add_tandem_costs(
     for year in (2019, 2021):
         try:
             figures[f"min_tdcf_{year}"] = min_tdcf(curve, asv, costs, legacy=year == 2019)
-        except UserError as error:
+        except InputError as error:
             figures[f"min_tdcf_{year}"] = None
             reasons.append(f"min t-DCF ({year}): {error}")
     return reasons
@@ -160,11 +160,11 @@ def add_tandem_costs(
 
 def group_table(
     table: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
-) -> GroupedScores:
+) -> ScoreHistogram:
     """Prepare a table for the bootstrap."""
     threshold = decision_threshold(predict.prior_fake)
     costs = detection_costs(settings)
-    return group_scores(table.is_real, table.score, table.llr, threshold, costs)
+    return score_histogram(table.is_real, table.score, table.llr, threshold, costs)
 
 
 def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
@@ -181,8 +181,8 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
             f"{1 - figures['eer']:.1%} with the sign turned. A higher score must mean real."
         )
     if figures["eer"] == 0:
-        drawn = choose_drawn(table.is_real, table.speaker)
-        units = counted(drawn.units, "speaker" if drawn.by_speaker else "file")
+        drawn = choose_units(table.is_real, table.speaker)
+        units = pluralize(drawn.units, "speaker" if drawn.by_speaker else "file")
         warnings.append(
             f"Nothing is wrong here, which {units} of a class can't promise for others: up to "
             f"{rule_of_three(drawn.units):.1%} might be (rule of three)."
@@ -191,7 +191,7 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
         equal = len(table) - len(np.unique(table.score))
         have = "has" if equal == 1 else "have"
         warnings.append(
-            f"{counted(equal, 'file')} {have} another one's score. Taken together their EER is "
+            f"{pluralize(equal, 'file')} {have} another one's score. Taken together their EER is "
             f"{figures['eer']:.2%}; ASVspoof's package would give {figures['eer_official']:.2%}."
         )
     is_own_llr = np.array_equal(table.score, table.llr)
@@ -281,12 +281,12 @@ def compare_tables(
         none can be given; what is to be said of the intervals; and by what files were matched.
 
     Raises:
-        UserError: they did not score the same files.
+        InputError: they did not score the same files.
     """
     ours, theirs, matched = match_files(ours, theirs)
     grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
     first, second = (g.figures(g.counts) for g in grouped)
-    drawn = choose_drawn(ours.is_real, ours.speaker)
+    drawn = choose_units(ours.is_real, ours.speaker)
     intervals = {}
     if drawn.enough and settings.bootstrap:
         intervals = bootstrap_differences(*grouped, drawn.speakers, settings.bootstrap, SEED)
@@ -309,7 +309,7 @@ def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, Score
     """Return both tables in one order, and what they were matched by: names, else trials.
 
     Raises:
-        UserError: the files, or their labels, differ.
+        InputError: the files, or their labels, differ.
     """
     common = 0
     for matched, named in (
@@ -322,10 +322,10 @@ def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, Score
             ours, theirs = ours.where(np.argsort(first)), theirs.where(np.argsort(second))
             if np.array_equal(ours.label, theirs.label):
                 return ours, theirs, matched
-            raise UserError(
+            raise InputError(
                 "Systems are compared on the same files. Received: other labels for some."
             )
-    raise UserError(
+    raise InputError(
         "Systems are compared on the same files. "
         f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
         "Evaluate both on the same data."

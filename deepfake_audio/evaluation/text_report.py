@@ -30,7 +30,7 @@ COMPARED = (
     ("balanced_accuracy", "balanced", ".2%"),
 )  # fmt: skip
 GROUPS_SHOWN = 20
-FEWEST_SPEAKERS = 5  # with files of both classes, that a mean is printed of
+MIN_SPEAKERS = 5  # with files of both classes, that a mean is printed of
 BY_SCORE = "called fake or real, accuracy and the like go by the score alone"
 FEW_SPEAKERS = (
     "fewer than 10 known speakers: drawn over files or too narrow, no promise for other voices"
@@ -161,7 +161,7 @@ def one_class_groups(grouping: str, content: Mapping) -> str:
 
 def has_mean(grouping: str, content: Mapping) -> bool:
     """Return whether the mean error rate says something: of very few speakers it does not."""
-    return content["rated"] >= (FEWEST_SPEAKERS if grouping == "speaker" else 1)
+    return content["rated"] >= (MIN_SPEAKERS if grouping == "speaker" else 1)
 
 
 def row_interval(row: Mapping) -> str:

@@ -12,25 +12,25 @@ from functools import lru_cache
 
 import numpy as np
 
-from deepfake_audio.vocabulary import COLUMNS, ROWS, SURROUNDINGS_HZ
+from deepfake_audio.vocabulary import HARMONIC_COLUMNS, HARMONIC_ROWS, SURROUNDINGS_HZ
 
-MULTIPLES = ROWS * COLUMNS
+MULTIPLES = HARMONIC_ROWS * HARMONIC_COLUMNS
 LAGS = 64  # samples between what is multiplied: 4 ms at 16 kHz
 SAMPLES_AT_ONCE = 2**19  # of spectra, 4 MB; less or more is slower
 WHITE_FFT_SAMPLES = 128
 WHITE_BINS, WHITE_FRAMES = 5, 3  # over which powers are averaged before they are made equal
 LOUDNESS_SAMPLES = 256  # over which loudness is made equal
 GRID_SECONDS = 0.8  # of multiples of this are the spectra: 1.25 Hz and its multiples are bins then
-SHORTEST_SECONDS = 0.25  # of sound; in less a line is as wide as what is around it
-LEAST_AMPLITUDE = 1e-9  # of full scale; in less there is nothing but rounding
-LEAST_CHANGE = 1e-6  # of the largest level, likewise
-MOST_PERIODS = 1000  # that are looked at to find out whether a window repeats shorter sound
+MIN_SECONDS = 0.25  # of sound; in less a line is as wide as what is around it
+MIN_AMPLITUDE = 1e-9  # of full scale; in less there is nothing but rounding
+MIN_CHANGE = 1e-6  # of the largest level, likewise
+MAX_PERIODS = 1000  # that are looked at to find out whether a window repeats shorter sound
 PROBE_SAMPLES = 64  # compared before all are
 QUIET = np.float32(1e-9)  # of the largest power: below is rounding
 TINY = np.finfo(np.float32).tiny
 
 
-def frame_rate_lines_db(
+def harmonic_prominence_db(
     window: np.ndarray, rates_hz: tuple[float, ...], sample_rate_hz: int
 ) -> np.ndarray:
     """Compute how far the multiples of given rates stand out of the cyclic spectrum.
@@ -50,18 +50,18 @@ def frame_rate_lines_db(
         0 does not stand out, or is too high to be heard.
     """
     lines = np.zeros((len(rates_hz), MULTIPLES), np.float32)
-    window = _said_once(window)
-    least = max(LEAST_AMPLITUDE, LEAST_CHANGE * np.abs(window).max())
-    if len(window) >= SHORTEST_SECONDS * sample_rate_hz and np.ptp(window) >= least:
+    window = _unrepeated(window)
+    least = max(MIN_AMPLITUDE, MIN_CHANGE * np.abs(window).max())
+    if len(window) >= MIN_SECONDS * sample_rate_hz and np.ptp(window) >= least:
         spectrum_db, bin_hz = cyclic_spectrum_db(window, sample_rate_hz)
-        heard = heard_multiples(rates_hz, sample_rate_hz)
+        heard = audible_multiples(rates_hz, sample_rate_hz)
         multiples_hz = np.outer(rates_hz, np.arange(1, MULTIPLES + 1))[heard]
         bins_hz = np.arange(len(spectrum_db)) * bin_hz
         lines[heard] = np.interp(multiples_hz, bins_hz, spectrum_db)
-    return lines.reshape(len(rates_hz), ROWS, COLUMNS).transpose(1, 0, 2)
+    return lines.reshape(len(rates_hz), HARMONIC_ROWS, HARMONIC_COLUMNS).transpose(1, 0, 2)
 
 
-def rate_figures_db(
+def rate_prominence_db(
     lines_db: np.ndarray, rates_hz: tuple[float, ...], sample_rate_hz: int
 ) -> np.ndarray:
     """Return how far each rate stands out: the sum of its lines over the root of their number.
@@ -76,11 +76,11 @@ def rate_figures_db(
     Returns:
         float `(rates,)`.
     """
-    heard = heard_multiples(rates_hz, sample_rate_hz).sum(axis=1)
+    heard = audible_multiples(rates_hz, sample_rate_hz).sum(axis=1)
     return lines_db.sum(axis=(0, 2)) / np.sqrt(heard)
 
 
-def heard_multiples(rates_hz: tuple[float, ...], sample_rate_hz: int) -> np.ndarray:
+def audible_multiples(rates_hz: tuple[float, ...], sample_rate_hz: int) -> np.ndarray:
     """Return which multiples and their surroundings can be heard, bool `(rates, MULTIPLES)`."""
     highest_hz = sample_rate_hz / 2 - SURROUNDINGS_HZ
     return np.outer(rates_hz, np.arange(1, MULTIPLES + 1)) <= highest_hz
@@ -134,12 +134,12 @@ def _cyclic_powers(white: np.ndarray, points: int) -> np.ndarray:
     return powers[:half]
 
 
-def _said_once(window: np.ndarray) -> np.ndarray:
+def _unrepeated(window: np.ndarray) -> np.ndarray:
     """Return the sound that a window repeats; the window, where its loudest sample stands once."""
     at_peak = window == window.max()
     at_peak[1:] &= ~at_peak[:-1]  # clipped sound stays there for a while
     peaks = np.flatnonzero(at_peak)
-    for period in peaks[1:MOST_PERIODS] - peaks[0]:
+    for period in peaks[1:MAX_PERIODS] - peaks[0]:
         alike = np.array_equal(window[period:][:PROBE_SAMPLES], window[:-period][:PROBE_SAMPLES])
         if alike and np.array_equal(window[period:], window[:-period]):
             return window[:period]

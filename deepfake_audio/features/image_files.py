@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 from deepfake_audio.config.schema import ImageSettings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_headers import image_size
 from deepfake_audio.system.atomic_files import open_regular, size_of
-from deepfake_audio.system.stderr import libraries_quiet
-from deepfake_audio.vocabulary import NOT_OUT, ROWS, WITH_DELAY
+from deepfake_audio.system.stderr import suppress_native_stderr
+from deepfake_audio.vocabulary import HARMONIC_ROWS, WITH_DELAY, ZERO_PROMINENCE
 
 BYTES_A_PIXEL = 4  # as an uncompressed picture with transparency has
 LARGE_PIXELS = 4_000_000  # larger ones are decoded one at a time: each thread might have one
@@ -41,12 +41,12 @@ def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
         uint8 `(height, width, channels)`.
 
     Raises:
-        UserError: the file is missing, empty, too large, or no image that can be read.
+        InputError: the file is missing, empty, too large, or no image that can be read.
     """
     with open_regular(path, "An image") as file:
         size = size_of(file)
         if size > settings.max_megapixels * 1_000_000 * BYTES_A_PIXEL:
-            raise UserError(
+            raise InputError(
                 f"An image file has at most {BYTES_A_PIXEL} bytes for each of image.max_megapixels="
                 f"{settings.max_megapixels} million pixels. Received: {path}, which is larger."
             )
@@ -85,7 +85,7 @@ def _read_bytes(file: BinaryIO, size: int, path: Path) -> bytes:
     try:
         return file.read(size)
     except OSError as error:
-        raise UserError(
+        raise InputError(
             f"An image must be a readable file. Received: {path} ({error.strerror})."
         ) from None
 
@@ -97,21 +97,21 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
     if size:
         width, height = size
         if width * height > settings.max_megapixels * 1_000_000:
-            raise UserError(
+            raise InputError(
                 f"An image has at most image.max_megapixels={settings.max_megapixels} million "
                 f"pixels. Received: {origin}, which claims {width:,} x {height:,}. Make it smaller."
             )
         with ONE_LARGE_IMAGE if width * height > LARGE_PIXELS else nullcontext():
             pixels = _decode(encoded, settings.channels > 1)
     if pixels is None:
-        raise UserError(
+        raise InputError(
             "An image must be a PNG, JPEG, BMP, WebP or TIFF file that can be decoded. "
             f"Received: {origin}."
         )
     if settings.color in WITH_DELAY:
         pixels = _with_delay(pixels, settings, origin)
     elif _shows_delay(encoded):
-        raise UserError(
+        raise InputError(
             "An image with the group delay in green, as prepare.py draws it, is for runs with "
             f"image.color={' or '.join(WITH_DELAY)}. Received: {origin}. Use the sound itself, or "
             "such a run."
@@ -122,7 +122,7 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
 def _decode(encoded: bytes, in_colour: bool) -> np.ndarray | None:
     flag = cv2.IMREAD_COLOR_RGB if in_colour else cv2.IMREAD_GRAYSCALE
     try:
-        with libraries_quiet():
+        with suppress_native_stderr():
             return cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
     except cv2.error:
         return None
@@ -131,13 +131,13 @@ def _decode(encoded: bytes, in_colour: bool) -> np.ndarray | None:
 def _with_delay(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.ndarray:
     """Return the channels of a coloured picture that the settings name; it has to have them."""
     if np.array_equal(pixels[..., 0], pixels[..., 1]):
-        raise UserError(
+        raise InputError(
             f"Where image.color is {settings.color}, an image has the level in red and the group "
             f"delay in green, as prepare.py draws it. Received: {origin}, which is grey. "
             "Use the sound itself, or settings for grey images."
         )
-    if settings.channels > 2 and not _are_rates(pixels[..., 2]):
-        raise UserError(
+    if settings.channels > 2 and not _shows_harmonics(pixels[..., 2]):
+        raise InputError(
             f"Where image.color is {settings.color}, an image has the frame rates in blue, as "
             f"prepare.py draws them. Received: {origin}, which hasn't. Use the sound itself, or "
             "settings for such images."
@@ -145,14 +145,14 @@ def _with_delay(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.
     return np.ascontiguousarray(pixels[..., : settings.channels])
 
 
-def _are_rates(blue: np.ndarray) -> bool:
+def _shows_harmonics(blue: np.ndarray) -> bool:
     """Say whether a channel shows stripes of equal rows, as frame rates are drawn."""
     height, width = blue.shape
-    if height % ROWS or height == ROWS:
+    if height % HARMONIC_ROWS or height == HARMONIC_ROWS:
         return False
     if not np.ptp(blue):
-        return blue[0, 0] == NOT_OUT  # of sound in which nothing can stand out
-    stripes = blue.reshape(ROWS, height // ROWS, width)
+        return blue[0, 0] == ZERO_PROMINENCE  # of sound in which nothing can stand out
+    stripes = blue.reshape(HARMONIC_ROWS, height // HARMONIC_ROWS, width)
     return bool((stripes == stripes[:, :1]).all())
 
 
@@ -161,7 +161,7 @@ def _shows_delay(encoded: bytes) -> bool:
     if not encoded.startswith(PNG_SIGNATURE) or encoded[PNG_COLOR_AT] != PNG_RGB:
         return False
     red, green, blue = cv2.split(_decode(encoded, in_colour=True))
-    drawn = not blue.any() or _are_rates(blue)
+    drawn = not blue.any() or _shows_harmonics(blue)
     return drawn and np.ptp(red) > 0 and np.ptp(green) > 0
 
 

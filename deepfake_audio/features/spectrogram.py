@@ -9,8 +9,14 @@ from functools import lru_cache
 import numpy as np
 
 from deepfake_audio.config.schema import AudioSettings
-from deepfake_audio.features.cyclic_spectrum import frame_rate_lines_db, hann, rate_figures_db
-from deepfake_audio.vocabulary import COLUMNS, LEVELS_PER_DB, MIDDLE, NOT_OUT, ROWS
+from deepfake_audio.features.cyclic_spectrum import hann, harmonic_prominence_db, rate_prominence_db
+from deepfake_audio.vocabulary import (
+    HARMONIC_COLUMNS,
+    HARMONIC_ROWS,
+    LEVELS_PER_DB,
+    ZERO_DELAY,
+    ZERO_PROMINENCE,
+)
 
 CHUNK_BYTES = 65_536  # for larger arrays the C library fetches fresh pages, at thrice the time
 FILTERS_AT_ONCE = 64
@@ -96,7 +102,7 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
     if not settings.delay_fft_samples:
         return level
     eighths = group_delay_samples(window, settings) * np.float32(8 / settings.delay_fft_samples)
-    delay = np.arctan(eighths) * np.float32(DELAY_LEVELS) + np.float32(MIDDLE + 0.5)
+    delay = np.arctan(eighths) * np.float32(DELAY_LEVELS) + np.float32(ZERO_DELAY + 0.5)
     channels = [level, delay.astype(np.uint8)[::-1]]
     if settings.frame_rates_hz:
         channels.append(_rate_levels(window, settings))
@@ -105,22 +111,24 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
 
 def _rate_levels(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
     """Draw the lines at frame rates: uint8 `(frequency_bins, frames)`, each several rows high."""
-    lines = frame_rate_lines_db(window, settings.frame_rates_hz, settings.sample_rate_hz)
-    levels = np.clip(lines * LEVELS_PER_DB + (NOT_OUT + 0.5), 0, 255).astype(np.uint8)
-    stripes = levels.reshape(ROWS, settings.frames)[::-1]
-    return np.repeat(stripes, settings.frequency_bins // ROWS, axis=0)
+    lines = harmonic_prominence_db(window, settings.frame_rates_hz, settings.sample_rate_hz)
+    levels = np.clip(lines * LEVELS_PER_DB + (ZERO_PROMINENCE + 0.5), 0, 255).astype(np.uint8)
+    stripes = levels.reshape(HARMONIC_ROWS, settings.frames)[::-1]
+    return np.repeat(stripes, settings.frequency_bins // HARMONIC_ROWS, axis=0)
 
 
-def drawn_rate_figures_db(image: np.ndarray, settings: AudioSettings) -> np.ndarray:
+def image_rate_prominence_db(image: np.ndarray, settings: AudioSettings) -> np.ndarray:
     """Read from an image that was drawn with frame rates how far each stands out, `(rates,)`.
 
     Args:
         image: uint8 `(frequency_bins, frames, 3)`, of `spectrogram_image`.
         settings: as it was drawn.
     """
-    stripes = image[:: settings.frequency_bins // ROWS, :, 2][::-1].astype(np.float32)
-    lines_db = ((stripes - NOT_OUT) / LEVELS_PER_DB).reshape(ROWS, -1, COLUMNS)
-    return rate_figures_db(lines_db, settings.frame_rates_hz, settings.sample_rate_hz)
+    stripes = image[:: settings.frequency_bins // HARMONIC_ROWS, :, 2][::-1].astype(np.float32)
+    lines_db = ((stripes - ZERO_PROMINENCE) / LEVELS_PER_DB).reshape(
+        HARMONIC_ROWS, -1, HARMONIC_COLUMNS
+    )
+    return rate_prominence_db(lines_db, settings.frame_rates_hz, settings.sample_rate_hz)
 
 
 def row_frequencies_hz(settings: AudioSettings, height: int) -> np.ndarray:

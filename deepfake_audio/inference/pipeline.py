@@ -20,10 +20,10 @@ from deepfake_audio.audio.quality import (
 )
 from deepfake_audio.audio.windows import Recording, open_recording, recording_windows
 from deepfake_audio.config.schema import LimitSettings, Settings
-from deepfake_audio.errors import UserError, speaking_of
+from deepfake_audio.errors import InputError, renamed_in_errors
 from deepfake_audio.features.image_files import fit_image, read_image
-from deepfake_audio.features.spectrogram import drawn_rate_figures_db, spectrogram_image
-from deepfake_audio.inference.timelines import envelope
+from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
+from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
 from deepfake_audio.system.atomic_files import open_regular
 from deepfake_audio.system.workers import in_processes
@@ -169,11 +169,11 @@ def _render(
     name, path = file if isinstance(file, NamedFile) else (file, reading.folder / file)
     found = Input(name)
     try:
-        with speaking_of(name, path):
+        with renamed_in_errors(name, path):
             for window, image in _windows(path, found, reading):
                 found.windows.append(window)
                 yield (found, window), image
-    except UserError as error:
+    except InputError as error:
         yield (Failure(name, str(error)), None), None
     else:
         yield (found, None), None
@@ -187,7 +187,7 @@ def _windows(path: Path, found: Input, reading: Reading) -> Iterator[tuple[Windo
         yield Window(), read_image(path, settings.image)
         return
     if not reading.images_from_audio:
-        raise UserError(
+        raise InputError(
             "Audio is judged by a run whose images prepare.py made. "
             f"Received: {found.name}, and a run trained on other images. Give it images."
         )
@@ -244,8 +244,8 @@ def _measured(
         channel,
         bandwidth_hz=bandwidth_hz(samples, audio.sample_rate_hz) if needs_bandwidth else None,
         clipped_share=clipped_share(samples),
-        peaks=envelope(samples),
-        prominence_db=drawn_rate_figures_db(image, audio) if audio.frame_rates_hz else None,
+        peaks=peak_envelope(samples),
+        prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
     )
 
 
@@ -256,5 +256,5 @@ def is_image(path: Path) -> bool:
     try:
         with open_regular(path, "A file") as file:
             return file.read(4) in IMAGE_SIGNATURES
-    except (OSError, UserError):  # the audio reader reports what is wrong
+    except (OSError, InputError):  # the audio reader reports what is wrong
         return False

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deepfake_audio.errors import UserError, counted, one_line
+from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import (
+    atomic_write,
     is_file,
     lock,
     open_no_link,
     open_table,
     open_text,
-    replacing,
-    unwritable,
+    write_error,
 )
 from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, write_rows
 from deepfake_audio.vocabulary import VERDICTS
@@ -52,7 +52,7 @@ class Judged:
 
     def take(self, name: str) -> bool:
         """Return whether a file has a row that was not taken yet, and take it."""
-        return self.take_written(as_written(name))
+        return self.take_written(escaped_name(name))
 
     def take_written(self, cell: str) -> bool:
         """Do the same by a file's name as the table has it."""
@@ -64,14 +64,14 @@ class Judged:
 
 
 def check_table(path: Path) -> None:
-    """Raise a `UserError` if a table of verdicts would take the place of something else."""
+    """Raise a `InputError` if a table of verdicts would take the place of something else."""
     if not os.path.lexists(path):
         return
     with open_text(
         path, "--csv FILE, where it exists already,", "utf-8-sig", errors="replace"
     ) as file:
         if not file.readline(1000).startswith(FIRST_FIELDS):
-            raise UserError(
+            raise InputError(
                 "--csv names a new file, or a table of verdicts to replace. "
                 f"Received: {path}, which holds something else. Choose another name."
             )
@@ -95,7 +95,7 @@ def _files_in(path: Path) -> set[bytes]:
     """Return the digests of the files that a table has verdicts on."""
     files = set()
     with (
-        suppress(ValueError, UserError),
+        suppress(ValueError, InputError),
         open_text(path, "A table", "utf-8-sig", errors="replace") as table,
     ):
         rows = read_cells(table)
@@ -109,13 +109,15 @@ def _digest(name: str) -> bytes:
     return hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=16).digest()
 
 
-def unfinished(path: Path, identity: str) -> Path:
+def partial_path(path: Path, identity: str) -> Path:
     """Return where a table grows: what another run says, or with other settings, is another one."""
     return path.with_name(f"{path.name}.{identity}.partial")
 
 
 @contextmanager
-def growing_table(path: Path, identity: str) -> Iterator[tuple[Judged, Callable[[Mapping], None]]]:
+def resumable_table(
+    path: Path, identity: str
+) -> Iterator[tuple[Judged, Callable[[Mapping], None]]]:
     """Write a table row by row beside its place, and rename it when all rows are there.
 
     What an exception or a kill cuts off stays there, and what was at the place stays as well. If
@@ -131,32 +133,34 @@ def growing_table(path: Path, identity: str) -> Iterator[tuple[Judged, Callable[
         a mapping with some of `FIELDS`.
 
     Raises:
-        UserError: another process writes it.
+        InputError: another process writes it.
         OutputError: the disk is full, or the folder can't be written to.
     """
-    partial = unfinished(path, identity)
+    partial = partial_path(path, identity)
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open_table(partial, "a+")
 
     def add(row: Mapping) -> None:
         with _writing(path):
-            cells = {**row, "file": as_written(str(row["file"]))}
+            cells = {**row, "file": escaped_name(str(row["file"]))}
             write_rows(file, [[cells.get(field) for field in FIELDS]])
             file.flush()  # a kill takes away what is not in the file yet
 
     try:
         if not lock(file):
-            raise UserError(
+            raise InputError(
                 "A table of verdicts is written by one process at a time. Received: "
                 f"{path}, where another one is at work. Wait for it, or choose another name."
             )
-        whole_bytes = max((end for end, _ in _whole_rows(partial)), default=0)
+        whole_bytes = max((end for end, _ in _complete_rows(partial)), default=0)
         with _writing(path):
             file.truncate(whole_bytes)
         if not whole_bytes:
             add(dict(zip(FIELDS, FIELDS, strict=True)))
-        judged = Judged(lambda: (row for _, row in itertools.islice(_whole_rows(partial), 1, None)))
+        judged = Judged(
+            lambda: (row for _, row in itertools.islice(_complete_rows(partial), 1, None))
+        )
         yield judged, add
     finally:
         with suppress(OSError):  # it was told when the row was written
@@ -176,10 +180,10 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None
 
 
-def _whole_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _complete_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of a table that grows up to the first that is not whole, and where each ends.
 
     The first row is the header; without it there are none. A row that failed is not whole: such
@@ -207,9 +211,9 @@ def _leave_out(judged: Judged, partial: Path) -> None:
     """Write a table anew without the rows whose files were not taken: nobody asks for them now."""
     if not judged:
         return
-    told = f"Left out: {counted(len(judged), 'row')} of files that are not among those to judge."
+    told = f"Left out: {pluralize(len(judged), 'row')} of files that are not among those to judge."
     with (
-        replacing(partial) as new,
+        atomic_write(partial) as new,
         partial.open(newline="", encoding="utf-8") as before,
         open_table(new) as after,
     ):
@@ -219,7 +223,7 @@ def _leave_out(judged: Judged, partial: Path) -> None:
     print(told, file=sys.stderr)
 
 
-def as_written(name: str) -> str:
+def escaped_name(name: str) -> str:
     """Return a file's name as it stands in a table, such that no two names become one.
 
     What is no UTF-8 is escaped, and so are returns and blanks at the ends, which readers drop.

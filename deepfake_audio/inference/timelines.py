@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
-from deepfake_audio.errors import UserError, one_line
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.models.calibration import Calibration, verdict
-from deepfake_audio.system.atomic_files import is_file, open_regular, open_table, replacing
+from deepfake_audio.system.atomic_files import atomic_write, is_file, open_regular, open_table
 from deepfake_audio.system.csv_files import write_rows
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PEAKS_PER_WINDOW = 128
 PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
-MOST_TICKS = 12
+MAX_TICKS = 12
 MARK, MARK_BYTES = "Recording", 4096  # a text in a picture, and the bytes at its begin with it
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
 
@@ -75,7 +75,7 @@ class Timeline:
     passages: list[Passage]
 
 
-def envelope(window: np.ndarray) -> np.ndarray:
+def peak_envelope(window: np.ndarray) -> np.ndarray:
     """Return the peak of each of 128 equal parts of a window: float32 `(128,)`, 0 to 1."""
     firsts = np.arange(PEAKS_PER_WINDOW) * len(window) // PEAKS_PER_WINDOW
     return np.maximum.reduceat(np.abs(window), firsts)
@@ -139,7 +139,7 @@ def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.nd
         return (sums[after] - sums[first]) / (counts[after] - counts[first])
 
 
-def surely_fake_from(line: Timeline, min_confidence: float) -> float | None:
+def first_confident_fake(line: Timeline, min_confidence: float) -> float | None:
     """Return where the first passage begins that is somewhere FAKE with so much confidence.
 
     The mean over all windows, by which a recording is judged, hides a passage of a few seconds. And
@@ -164,7 +164,7 @@ def format_passages(passages: Sequence[Passage]) -> str:
     """Return the passages as a table."""
     lines = [f"{'start':>10}{'end':>10}  verdict  confidence"]
     for passage in passages:
-        times = f"{clock(passage.start_seconds):>10}{clock(passage.end_seconds):>10}"
+        times = f"{format_time(passage.start_seconds):>10}{format_time(passage.end_seconds):>10}"
         shown = "-" if passage.confidence is None else f"{passage.confidence:.1%}"
         leans = ""
         if passage.verdict == "UNCERTAIN" and passage.p_fake is not None:
@@ -173,7 +173,7 @@ def format_passages(passages: Sequence[Passage]) -> str:
     return "\n".join(lines)
 
 
-def clock(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Return a time as people read it.
 
     >>> clock(75.26), clock(3725.0)
@@ -211,8 +211,8 @@ def write_timeline(
     mark = hashlib.sha256(os.fsencode(recording)).hexdigest()[:32] if recording else ""
     places = (_table_and_picture(place) for place in itertools.chain([path], numbered))
     table, picture = next(place for place in places if _is_free_for(mark, *place))
-    draw_timeline(picture, title, timeline, envelopes, why_not_judged, mark)
-    with replacing(table) as partial, open_table(partial) as file:
+    save_timeline_figure(picture, title, timeline, envelopes, why_not_judged, mark)
+    with atomic_write(table) as partial, open_table(partial) as file:
         header = [field.name for field in fields(Passage)]
         write_rows(file, [header, *map(astuple, timeline.passages)])
     return f"{table}, {picture}"
@@ -229,11 +229,13 @@ def _is_free_for(mark: str, table: Path, picture: Path) -> bool:
     try:
         with open_regular(picture, "A timeline") as file:
             return bool(mark) and f"{MARK}\0{mark}".encode() in file.read(MARK_BYTES)
-    except UserError:
+    except InputError:
         return False
 
 
-def outline(timeline: Timeline, envelopes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def waveform_outline(
+    timeline: Timeline, envelopes: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the peaks of the sound, `(points,)`, and the edges in seconds between them.
 
     There are as many as a picture shows. What a window repeats past the end is left out; a pause
@@ -259,12 +261,12 @@ def time_ticks(end_seconds: float) -> dict[float, str]:
     >>> list(time_ticks(4000).values())[-2:]
     ['50:00', '1:00:00']
     """
-    step = next((s for s in TICK_SECONDS if end_seconds / s <= MOST_TICKS), TICK_SECONDS[-1])
+    step = next((s for s in TICK_SECONDS if end_seconds / s <= MAX_TICKS), TICK_SECONDS[-1])
     ticks = [step * number for number in range(int(end_seconds / step + 1e-9) + 1)]
-    return {tick: clock(tick).removesuffix(".0" if step >= 1 else "") for tick in ticks}
+    return {tick: format_time(tick).removesuffix(".0" if step >= 1 else "") for tick in ticks}
 
 
-def draw_timeline(
+def save_timeline_figure(
     path: Path,
     title: str,
     timeline: Timeline,
@@ -282,7 +284,7 @@ def draw_timeline(
     handles, labels = lower.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(one_line(title)[-100:], parse_math=False)
-    with replacing(path) as partial, warnings.catch_warnings():
+    with atomic_write(path) as partial, warnings.catch_warnings():
         # A letter that the font lacks is a box in the title: nothing that the user can mend.
         warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
         figure.savefig(partial, dpi=PICTURE_DPI, metadata={MARK: mark})
@@ -299,7 +301,7 @@ def plot_timeline(
     """Draw the waveform into the upper axes and P(fake) into the lower, shaded by verdict."""
     from deepfake_audio import plotting
 
-    plotting.plot_envelope(upper, *outline(timeline, envelopes))
+    plotting.plot_envelope(upper, *waveform_outline(timeline, envelopes))
     plotting.plot_p_fake(lower, timeline.p_fake, timeline.edges)
     end_seconds = float(timeline.edges[-1])
     plotting.set_times(lower, end_seconds, time_ticks(end_seconds))

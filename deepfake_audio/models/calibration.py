@@ -58,7 +58,7 @@ def probability(llr: np.ndarray, prior_fake: float) -> np.ndarray:
     return 0.5 * (1 + np.tanh((llr - decision_threshold(prior_fake)) / 2))
 
 
-def class_weights(is_real: np.ndarray, prior_fake: float) -> np.ndarray:
+def prior_weights(is_real: np.ndarray, prior_fake: float) -> np.ndarray:
     """Return weights, of mean 1, under which fakes make up `prior_fake` of the files."""
     shares = np.where(is_real == 1, np.mean(is_real == 1), np.mean(is_real == 0))
     return np.where(is_real == 1, 1 - prior_fake, prior_fake) / shares
@@ -129,7 +129,7 @@ def fit_calibration(is_real: np.ndarray, scores: np.ndarray) -> tuple[float, flo
     return (slope, intercept) if slope > 0 else (0.0, 0.0)
 
 
-def allow_reals(
+def limit_false_alarms(
     calibration: Calibration, real_scores: np.ndarray, false_alarms: float
 ) -> Calibration:
     """Move a calibration up until no more than a share of known real files is called fake.

@@ -7,7 +7,7 @@ from deepfake_audio.config.loading import (
     DEFAULTS_FILE,
     check_audio_settings,
     check_settings,
-    lay_settings,
+    merge_settings,
 )
 from deepfake_audio.config.schema import AudioSettings, Settings
 from deepfake_audio.config.yaml_files import read_yaml
@@ -16,7 +16,7 @@ from deepfake_audio.dataset.manifest import (
     prepared_codecs,
     read_audio_settings,
 )
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
 from deepfake_audio.vocabulary import WITH_DELAY, ImageRecord
 
@@ -38,7 +38,7 @@ def choose_settings(
         overrides: texts such as `"train.epochs=3"`, laid over that.
         before: sections that stand in the place of config.yaml's.
     """
-    values = lay_settings(config, overrides, before)
+    values = merge_settings(config, overrides, before)
     folder = values["data"]["folder"]
     audio = read_audio_settings(Path(folder)) if isinstance(folder, str) else None
     origin = config or DEFAULTS_FILE.name
@@ -55,14 +55,14 @@ def choose_settings(
 
 
 def check_colors(drawn: AudioSettings, color: str, folder: str) -> None:
-    """Raise a `UserError` if images were drawn without something that their colours show."""
+    """Raise a `InputError` if images were drawn without something that their colours show."""
     missing = ""
     if color == "level_delay_rates" and not drawn.frame_rates_hz:
         missing = "frame rates"
     if color in WITH_DELAY and not drawn.delay_fft_samples:
         missing = "group delay"
     if missing:
-        raise UserError(
+        raise InputError(
             f"Images are drawn with {missing} before a network can look at it. Received: "
             f"{folder}, drawn without. Prepare the sound again with these settings, under another "
             "--name, or train with other image.color and model.views."
@@ -72,7 +72,7 @@ def check_colors(drawn: AudioSettings, color: str, folder: str) -> None:
 def check_asked(
     keys: Iterable[str], asked: AudioSettings, drawn: AudioSettings, folder: str
 ) -> None:
-    """Raise a `UserError` if audio settings are asked for that the images were drawn without.
+    """Raise a `InputError` if audio settings are asked for that the images were drawn without.
 
     Args:
         keys: of settings that were asked for, such as `"audio.db_range"`; others are passed over.
@@ -84,7 +84,7 @@ def check_asked(
         section, _, name = key.partition(".")
         ours, theirs = getattr(asked, name, None), getattr(drawn, name, None)
         if section == "audio" and ours != theirs:
-            raise UserError(
+            raise InputError(
                 "The images' audio settings can't change after they are made. Received: "
                 f"{key}={ours}, and {audio_settings_file(Path(folder))} has {theirs}. Leave "
                 "it out, or prepare the sound again with it."
@@ -92,12 +92,12 @@ def check_asked(
 
 
 def check_start(start: run_folder.Run, of_start: Settings, settings: Settings) -> None:
-    """Raise a `UserError` if a run's weights don't fit the images and the network of settings."""
+    """Raise a `InputError` if a run's weights don't fit the images and the network of settings."""
     for section in ("audio", "image", "model"):
         theirs, ours = (getattr(s, section).model_dump() for s in (of_start, settings))
         for name in (n for n in ours if ours[n] != theirs[n] and n not in ANYTHING_GOES):
             received = f"{section}.{name}={ours[name]}, and {start.name} with {theirs[name]}"
-            raise UserError(
+            raise InputError(
                 "Weights fit the images and the network that they were learnt with. Received: "
                 f"{received}. Prepare the sound with --config {start.config}, and leave audio, "
                 "image and model settings out."
@@ -108,11 +108,11 @@ def with_codecs_of(records: Sequence[ImageRecord], settings: Settings) -> Settin
     """Return the settings with the codecs that the training files went through.
 
     Raises:
-        UserError: others were asked for, which only prepare.py could give.
+        InputError: others were asked for, which only prepare.py could give.
     """
     asked, drawn = settings.prepare.codecs, prepared_codecs(records)
     if asked and (not drawn or set(drawn) - set(asked)):
-        raise UserError(
+        raise InputError(
             "Sound goes through codecs before its images are drawn. Received: prepare.codecs="
             f"[{','.join(asked)}], and images of {settings.data.folder}, drawn with "
             f"{', '.join(drawn) or 'none'}. Prepare the sound again, or leave the setting out."
@@ -121,7 +121,7 @@ def with_codecs_of(records: Sequence[ImageRecord], settings: Settings) -> Settin
     return settings.model_copy(update={"prepare": prepare})
 
 
-def drawn_otherwise(origin: Path, settings: Settings, run: run_folder.Run) -> list[str]:
+def feature_mismatch(origin: Path, settings: Settings, run: run_folder.Run) -> list[str]:
     """Say in what images to be judged are drawn otherwise than those that a run learnt from.
 
     Args:
@@ -133,7 +133,7 @@ def drawn_otherwise(origin: Path, settings: Settings, run: run_folder.Run) -> li
         A line to warn with, or none.
 
     Raises:
-        UserError: they show delays or frame rates otherwise: other things altogether.
+        InputError: they show delays or frame rates otherwise: other things altogether.
     """
     drawn = read_audio_settings(origin)
     if drawn is None:
@@ -148,14 +148,14 @@ def drawn_otherwise(origin: Path, settings: Settings, run: run_folder.Run) -> li
     )
     remedy = f"Prepare the sound anew with --config {run.config}"
     if {"delay_fft_samples", "frame_rates_hz"} & set(other):
-        raise UserError(
+        raise InputError(
             "Images are drawn as those that the run was trained on. "
             f"Received: others, for {said}. {remedy}"
         )
     return [f"The images are drawn otherwise than those of its training: {said}. {remedy}"]
 
 
-def judged_all_the_same(origin: Path, settings: Settings) -> list[str]:
+def unfiltered_warnings(origin: Path, settings: Settings) -> list[str]:
     """Say what predict.py would leave out of sound that is judged here by its images.
 
     Args:

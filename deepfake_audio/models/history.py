@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from deepfake_audio.config.schema import MAX_EPOCHS
-from deepfake_audio.errors import UserError
-from deepfake_audio.models.run_folder import LARGEST_NUMBER, Run
-from deepfake_audio.system.atomic_files import open_table, open_text, read_lines, replacing
+from deepfake_audio.errors import InputError
+from deepfake_audio.models.run_folder import MAX_NUMBER, Run
+from deepfake_audio.system.atomic_files import atomic_write, open_table, open_text, read_lines
 from deepfake_audio.system.csv_files import check_columns, read_cells, to_number, write_rows
 
 MAX_COLUMNS = 20
@@ -47,7 +47,7 @@ def read_history(run: Run) -> list[dict[str, float]]:
             raise ValueError("its epochs count from 1")
         return rows
     except (OSError, ValueError) as error:
-        raise UserError(
+        raise InputError(
             f"A run keeps its history. Received: {run.history} ({error}). Train again."
         ) from None
 
@@ -57,12 +57,12 @@ def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:
         name: float(text) if text == NO_NUMBER else to_number(text) for name, text in row.items()
     }
     values["epoch"] = int(row["epoch"])
-    if any(abs(value) > LARGEST_NUMBER for value in values.values()):  # a loss may be no number
+    if any(abs(value) > MAX_NUMBER for value in values.values()):  # a loss may be no number
         raise ValueError("its numbers are at most 1e30")
     return values
 
 
 def write_history(run: Run, rows: Sequence[Mapping[str, float]]) -> None:
     """Write `history.csv` in one step."""
-    with replacing(run.history) as partial, open_table(partial) as file:
+    with atomic_write(run.history) as partial, open_table(partial) as file:
         write_rows(file, [rows[0], *(row.values() for row in rows)])

@@ -13,8 +13,8 @@ from google.protobuf.message import DecodeError, EncodeError, Message
 from onnx.shape_inference import InferenceError, infer_shapes
 
 from deepfake_audio.config.schema import MAX_BATCH, MULTIPLICATIONS_A_VALUE, LimitSettings
-from deepfake_audio.errors import UserError, one_line
-from deepfake_audio.system.memory import at_most_bytes, held_bytes
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.system.memory import bounded_memory, held_bytes
 
 OPERATORS = frozenset({
     "Add", "AveragePool", "BatchNormalization", "Cast", "Concat", "Conv", "Flatten", "Gather",
@@ -50,7 +50,7 @@ NAMED = {
 
 
 def check_graph(encoded: bytes, origin: str, limits: LimitSettings) -> bytes:
-    """Raise a `UserError` unless a model file holds nothing but the layers that we build.
+    """Raise a `InputError` unless a model file holds nothing but the layers that we build.
 
     Args:
         encoded: the bytes of an ONNX file.
@@ -63,7 +63,7 @@ def check_graph(encoded: bytes, origin: str, limits: LimitSettings) -> bytes:
     held = held_bytes()
     most = None if held is None else held + PARSED_SIZES * limits.model_megabytes * 1_000_000
     try:
-        with at_most_bytes(most):
+        with bounded_memory(most):
             model = onnx.load_model_from_string(encoded)
             model.DiscardUnknownFields()
             found = _foreign(model) or _too_long(model, limits)
@@ -71,7 +71,7 @@ def check_graph(encoded: bytes, origin: str, limits: LimitSettings) -> bytes:
     except (DecodeError, EncodeError, MemoryError, UnicodeDecodeError, ValueError):
         found = "bytes that are no ONNX"
     if found:
-        raise UserError(
+        raise InputError(
             f"cannot use {origin}: a model with {found}; use a run that you trained, or train again"
         )
     return known

@@ -14,7 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import ImageSettings, LimitSettings
 from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models.onnx_check import check_graph
 from deepfake_audio.system.atomic_files import open_regular, size_of
@@ -44,7 +44,7 @@ def load_model(
         limits: on the file's size and on the memory for scoring; None takes config.yaml's.
 
     Raises:
-        UserError: the file is missing, too large, or no such model.
+        InputError: the file is missing, too large, or no such model.
     """
     limits = limits or load_settings().limits
     encoded = read_checked(path, limits)
@@ -62,28 +62,28 @@ def load_model(
 
 
 def read_checked(path: Path, limits: LimitSettings) -> bytes:
-    """Read a model file, or raise a `UserError` unless it is a network within the limits."""
+    """Read a model file, or raise a `InputError` unless it is a network within the limits."""
     return check_graph(read_model(path, limits), str(path), limits)
 
 
 def read_model(path: Path, limits: LimitSettings) -> bytes:
-    """Read a model file's bytes, or raise a `UserError` that says why they are not taken."""
+    """Read a model file's bytes, or raise a `InputError` that says why they are not taken."""
     try:
         with open_regular(path, "A model") as file:
             size = size_of(file)
             encoded = file.read(size) if size <= limits.model_megabytes * 1_000_000 else None
-    except (OSError, UserError) as error:
+    except (OSError, InputError) as error:
         raise _no_model(path, error) from None
     if encoded is None:
-        raise UserError(
+        raise InputError(
             f"A model has at most limits.model_megabytes={limits.model_megabytes}. "
             f"Received: {path}, {size / 1e6:,.0f} megabytes. Raise the limit in config.yaml."
         )
     return encoded
 
 
-def _no_model(path: Path, error: Exception) -> UserError:
-    return UserError(
+def _no_model(path: Path, error: Exception) -> InputError:
+    return InputError(
         f"A run needs its exported model. Received: {path} ({shortened(error)}). "
         "Train again, or copy the whole run folder."
     )
@@ -114,12 +114,12 @@ def score_images(model: onnxruntime.InferenceSession, images: np.ndarray) -> np.
         name = _input_name(model, images.shape)
         (scores,) = model.run(None, {name: images.astype(np.float32)})
     except LOAD_ERRORS as error:
-        raise UserError(
+        raise InputError(
             f"A model must score {len(images)} images at a time within limits.scoring_megabytes. "
             f"Received: {shortened(error)}. Lower score.batch_size in the run's config.yaml."
         ) from None
     if scores.shape != (len(images), 1) or not np.isfinite(scores).all():
-        raise UserError(
+        raise InputError(
             "A model must give one finite score for each image. Received: other answers for "
             f"{len(images)} images. Train again."
         )
@@ -130,7 +130,7 @@ def _input_name(model: onnxruntime.InferenceSession, shape: tuple[int, ...]) -> 
     inputs, outputs = model.get_inputs(), model.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[1:]) != list(shape[1:]):
         taken = ", ".join(str(tuple(part.shape[1:])) for part in inputs)
-        raise UserError(
+        raise InputError(
             f"A model must take the run's images, {shape[1:]}. Received: one that takes {taken}. "
             "Copy the whole run folder, or train again."
         )

@@ -24,19 +24,25 @@ from pydantic import (
     model_validator,
 )
 
-from deepfake_audio.config.loading import BEFORE, ROOT, load_settings, read_settings, write_settings
-from deepfake_audio.config.schema import MAX_EPOCHS, MAX_VIEWS, LimitSettings, Settings
+from deepfake_audio.config.loading import (
+    LEGACY_DEFAULTS,
+    ROOT,
+    load_settings,
+    read_settings,
+    write_settings,
+)
+from deepfake_audio.config.schema import MAX_EPOCHS, MAX_INPUTS, LimitSettings, Settings
 from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.errors import OutputError, UserError, one_line
+from deepfake_audio.errors import InputError, OutputError, one_line
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.onnx_session import read_checked, read_model
 from deepfake_audio.system.atomic_files import (
+    atomic_folder,
     copy_file,
     is_file,
     is_folder,
-    new_folder,
     open_regular,
-    unwritable,
+    write_error,
     write_json,
 )
 from deepfake_audio.vocabulary import LABELS
@@ -45,7 +51,7 @@ RUNS = Path("runs")
 PRETRAINED = ROOT / "models" / "pretrained"
 MAX_LEARNT = 1000  # data folders
 MAX_RECORD_BYTES = 1_000_000
-LARGEST_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
+MAX_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
 NAMED = 10  # so many runs stand in a message
 REPORTED_PACKAGES = frozenset(
     {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}
@@ -88,7 +94,7 @@ class RunRecord(BaseModel):
     seed: int = Field(ge=0, lt=2**31)
     versions: dict[str, str]
     best_epoch: int | None = Field(default=None, ge=1, le=MAX_EPOCHS)
-    parts: list[Name] = Field(default=[], max_length=MAX_VIEWS)
+    parts: list[Name] = Field(default=[], max_length=MAX_INPUTS)
     start: Name | None = None
     calibration: Calibration | None = None
     calibrated_on: Name | None = None
@@ -100,7 +106,7 @@ class RunRecord(BaseModel):
     def _an_ended_run_is_complete(self) -> "RunRecord":
         if self.status != "training" and not (self.calibration and (self.best_epoch or self.parts)):
             raise ValueError("a run that has ended has a best_epoch and a calibration")
-        if self.calibration and not max(map(abs, astuple(self.calibration))) < LARGEST_NUMBER:
+        if self.calibration and not max(map(abs, astuple(self.calibration))) < MAX_NUMBER:
             raise ValueError("a calibration is of numbers that a score can be multiplied with")
         return self
 
@@ -179,7 +185,7 @@ def create_run(
         learnt: fingerprints of other data that its network has learnt from.
 
     Raises:
-        UserError: a run of that name exists, or the name is not one folder's.
+        InputError: a run of that name exists, or the name is not one folder's.
     """
     run = new_run(name, Path(settings.data.folder), resumable=not parts)
     with _made_whole(run, resumable=not parts) as unfinished:
@@ -213,7 +219,7 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
         record: of the new run.
 
     Raises:
-        UserError: a run of that name exists, or the name is not one folder's.
+        InputError: a run of that name exists, or the name is not one folder's.
     """
     run = new_run(name, data, "--name")
     with _made_whole(run, "--name") as unfinished:
@@ -234,11 +240,11 @@ def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool
         resumable: whether the script could go on with a run that is there.
 
     Raises:
-        UserError: a run of that name exists, or the name is not one folder's.
+        InputError: a run of that name exists, or the name is not one folder's.
     """
     run = Run(RUNS / name) if name else _next_free(data.resolve().name.lstrip(".") or "data")
     if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
-        raise UserError(
+        raise InputError(
             "A run's name is a folder's name without a slash, and begins with no dot. "
             f"Received: {name!r}."
         )
@@ -251,7 +257,7 @@ def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool
 def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Iterator[Run]:
     """Give a hidden folder to fill, and rename it to the run's: a run is there as a whole."""
     try:
-        with new_folder(run.folder) as unfinished:
+        with atomic_folder(run.folder) as unfinished:
             yield Run(unfinished)
     except OutputError:
         if os.path.lexists(run.folder):
@@ -259,9 +265,9 @@ def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Ite
         raise
 
 
-def _name_taken(run: Run, option: str, resumable: bool) -> UserError:
+def _name_taken(run: Run, option: str, resumable: bool) -> InputError:
     go_on = ", go on with it by --resume" if resumable else ""
-    return UserError(
+    return InputError(
         f"A run is made once. Received: {option} {run.name}, which exists in {run.folder}. "
         f"Choose another {option}{go_on}, or delete the folder."
     )
@@ -287,8 +293,8 @@ def fingerprint_settings(settings: Settings) -> str:
     """
     parts = settings.model_dump(include={"audio", "image", "model"})
     del parts["image"]["max_megapixels"]
-    for section in parts.keys() & BEFORE.keys():
-        for key, value in BEFORE[section].items():
+    for section in parts.keys() & LEGACY_DEFAULTS.keys():
+        for key, value in LEGACY_DEFAULTS[section].items():
             if parts[section][key] == value:
                 del parts[section][key]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -322,7 +328,7 @@ def open_run(
         or_pretrained: where runs/ has none that can be used, take the one that is shipped.
 
     Raises:
-        UserError: there is no such run, it can't be used that way, or its files are damaged.
+        InputError: there is no such run, it can't be used that way, or its files are damaged.
     """
     if name is not None:
         places = (RUNS / name, Path(name), ROOT / name)  # the last for the shipped one
@@ -330,7 +336,7 @@ def open_run(
     for run in _newest_first(resuming):
         try:
             opened = _open(run, resuming)
-        except UserError as error:
+        except InputError as error:
             _warn_of_damage(run, error)
         else:
             return (*opened[:2], read_settings(run.config, overrides)) if overrides else opened
@@ -344,19 +350,19 @@ def _open(
 ) -> tuple[Run, RunRecord, Settings]:
     """Read a run's record and settings, as `open_run`."""
     if not is_file(run.record):
-        raise UserError(f"A run folder holds run.json. Received: {run.folder}. {_known_runs()}")
+        raise InputError(f"A run folder holds run.json. Received: {run.folder}. {_known_runs()}")
     record = read_record(run)
     if resuming and record.status == "finished":
-        raise UserError(
+        raise InputError(
             f"Only a training that has not ended can be resumed. Received: {run.name}, finished."
         )
     if record.parts and record.status == "training":
-        raise UserError(
+        raise InputError(
             f"Combining is begun anew where it was cut off. Received: {run.folder}, half made. "
             "Remove it, and combine again."
         )
     if not resuming and record.status == "training":
-        raise UserError(
+        raise InputError(
             f"A run must have ended once. Received: {run.name}, which was cut off or is training. "
             f"Go on with: python train.py --resume --run {run.name}"
         )
@@ -366,7 +372,7 @@ def _open(
 
 
 def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bool) -> None:
-    """Raise a `UserError` if the files of a run folder come from different runs."""
+    """Raise a `InputError` if the files of a run folder come from different runs."""
     if with_model and not record.model_fingerprint:
         read_checked(run.onnx_model, settings.limits)
     if record.settings_fingerprint not in (None, fingerprint_settings(settings)):
@@ -379,7 +385,7 @@ def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bo
         other = "model.onnx is not the one that its calibration was fitted for"
     else:
         return
-    raise UserError(
+    raise InputError(
         f"The parts of a run belong together. Received: {run.folder}, whose {other}. "
         "Copy the whole run folder, or train again."
     )
@@ -399,7 +405,7 @@ def fingerprint_verdicts(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
-def put_in_force(run: Run, record: RunRecord, settings: Settings) -> None:
+def commit_model(run: Run, record: RunRecord, settings: Settings) -> None:
     """Make `next_model` the run's model and `record` its record.
 
     Two files can't be renamed at once. Should a kill come between, `read_record` finds the record
@@ -412,7 +418,7 @@ def put_in_force(run: Run, record: RunRecord, settings: Settings) -> None:
         run.next_model.replace(run.onnx_model)
         run.next_record.replace(run.record)
     except OSError as error:
-        raise unwritable(run.onnx_model, error) from None
+        raise write_error(run.onnx_model, error) from None
 
 
 def _newest_first(resuming: bool) -> list[Run]:
@@ -422,7 +428,7 @@ def _newest_first(resuming: bool) -> list[Run]:
     for run in (Run(RUNS / name) for name in _names()):
         try:
             record = read_record(run)
-        except UserError as error:
+        except InputError as error:
             _warn_of_damage(run, error)
             continue
         if record.status in wanted and not (resuming and record.parts):
@@ -430,17 +436,17 @@ def _newest_first(resuming: bool) -> list[Run]:
     return [run for *_, run in sorted(dated, reverse=True)]
 
 
-def _warn_of_damage(run: Run, error: UserError) -> None:
+def _warn_of_damage(run: Run, error: InputError) -> None:
     warning = f"Warning: skipped the run {run.folder}: {error} Repair it, or delete the folder."
     print(one_line(warning), file=sys.stderr)
 
 
-def _none_usable(resuming: bool) -> UserError:
+def _none_usable(resuming: bool) -> InputError:
     if resuming:
-        return UserError(
+        return InputError(
             "Only a training that was cut off can be resumed. Received: none in runs/."
         )
-    return UserError(
+    return InputError(
         "A trained run is needed. Received: none in runs/. Make one with: python train.py"
     )
 
@@ -457,11 +463,11 @@ def _names() -> list[str]:
         runs = (f for f in folders if os.path.lexists(f / "run.json") or not os.access(f, os.X_OK))
         return sorted(run.name for run in runs)
     except OSError as error:
-        raise UserError(f"runs/ must be readable. Received: {error.strerror}.") from None
+        raise InputError(f"runs/ must be readable. Received: {error.strerror}.") from None
 
 
 def read_record(run: Run) -> RunRecord:
-    """Read `run.json`, or raise a `UserError` that says what is wrong with it."""
+    """Read `run.json`, or raise a `InputError` that says what is wrong with it."""
     if is_file(run.next_record) and is_file(run.onnx_model):
         waiting = _read_record(run.next_record)
         limits = load_settings().limits
@@ -475,15 +481,15 @@ def _read_record(path: Path) -> RunRecord:
         with open_regular(path, "run.json") as file:
             encoded = file.read(MAX_RECORD_BYTES + 1)
         if len(encoded) > MAX_RECORD_BYTES:
-            raise UserError(f"run.json has at most {MAX_RECORD_BYTES:,} bytes. Received: {path}.")
+            raise InputError(f"run.json has at most {MAX_RECORD_BYTES:,} bytes. Received: {path}.")
         return RunRecord.model_validate_json(encoded)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         reason = f"{key}: {first['msg']}" if key else first["msg"]
-    except (OSError, UserError) as error:
+    except (OSError, InputError) as error:
         reason = str(error)
-    raise UserError(
+    raise InputError(
         f"run.json must be as train.py wrote it. Received: {path}: {shortened(reason)}. "
         "Train again, or name another run with --run."
     )

@@ -15,9 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, TextIO
 
-from deepfake_audio.errors import OutputError, UserError
+from deepfake_audio.errors import InputError, OutputError
 
-LONGEST_LINE = 65_536
+MAX_LINE_CHARACTERS = 65_536
 PARTIAL = ".partial-"  # and 8 characters by chance: a folder of unfinished work
 IS_PARTIAL = re.compile(re.escape(PARTIAL) + r"\w{8}", re.ASCII)
 LOCK = "lock"  # in a partial folder, held by the process that fills it
@@ -28,7 +28,7 @@ FOLDER_MARK = "\0"  # behind a folder's name; it sorts a before a.wav, as paths 
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path of the same name, and rename what was written there into place.
 
     Args:
@@ -46,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
             yield work / path.name
             (work / path.name).replace(path)
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _partial_folder(parent: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def for_a_moment(path: Path) -> Iterator[Path]:
+def temporary_sibling(path: Path) -> Iterator[Path]:
     """Give a temporary path of the same name, and remove what was written there.
 
     Raises:
@@ -67,11 +67,11 @@ def for_a_moment(path: Path) -> Iterator[Path]:
         with _partial_folder(path.parent) as work:
             yield work / path.name
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder of the same name and rename it into place once all is written.
 
     What killed processes left beside it is removed first: it may be gigabytes.
@@ -96,7 +96,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             yield work / path.name
             (work / path.name).rename(path)
     except OSError as error:
-        raise unwritable(path, error) from None
+        raise write_error(path, error) from None
 
 
 def _remove_left_folders(parent: Path) -> None:
@@ -105,13 +105,13 @@ def _remove_left_folders(parent: Path) -> None:
         if not IS_PARTIAL.fullmatch(left.name) or left.is_symlink():
             continue
         has_ended = False
-        with suppress(UserError), open_regular(left / LOCK, "A lock") as file:
+        with suppress(InputError), open_regular(left / LOCK, "A lock") as file:
             has_ended = lock(file)
         if has_ended:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def unwritable(path: Path, error: OSError) -> OutputError:
+def write_error(path: Path, error: OSError) -> OutputError:
     """Return the error that says why a result could not be written."""
     return OutputError(
         f"A result must be written. Received: {path}: {error.strerror or error}. "
@@ -120,7 +120,7 @@ def unwritable(path: Path, error: OSError) -> OutputError:
 
 
 @contextmanager
-def only_one(held: Path, work: str) -> Iterator[None]:
+def folder_lock(held: Path, work: str) -> Iterator[None]:
     """Hold a folder that is written to, and remove what a killed process left half-written.
 
     Args:
@@ -128,23 +128,23 @@ def only_one(held: Path, work: str) -> Iterator[None]:
         work: what must not be done there twice at a time.
 
     Raises:
-        UserError: another process holds it. The system lets go of what a killed one held.
+        InputError: another process holds it. The system lets go of what a killed one held.
         OutputError: the folder can't be written to, or contains a link.
     """
     try:
         file = os.fdopen(open_no_link(held, os.O_RDONLY), "rb")
     except OSError as error:
-        raise unwritable(held, error) from None
+        raise write_error(held, error) from None
     with file:
         if not lock(file):
-            raise UserError(
+            raise InputError(
                 f"{work} is done by one process at a time. Received: {held.parent}, where another "
                 "one is at work. Wait for it, or choose another name."
             )
         try:
             _tidy(held.parent)
         except OSError as error:
-            raise unwritable(held.parent, error) from None
+            raise write_error(held.parent, error) from None
         yield
 
 
@@ -211,7 +211,7 @@ def lock(file: BinaryIO | TextIO) -> bool:
 
 def write_json(path: Path, content: object) -> None:
     """Write `content` as indented JSON, in one step."""
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(to_json(content, indent=2) + "\n", encoding="utf-8")
 
 
@@ -259,9 +259,9 @@ def read_lines(file: TextIO) -> Iterator[str]:
     Raises:
         ValueError: a line has more than 65,536 characters, or a NUL.
     """
-    while line := file.readline(LONGEST_LINE + 1):
-        if len(line) > LONGEST_LINE:
-            raise ValueError(f"a line of more than {LONGEST_LINE:,} characters")
+    while line := file.readline(MAX_LINE_CHARACTERS + 1):
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise ValueError(f"a line of more than {MAX_LINE_CHARACTERS:,} characters")
         if "\0" in line:
             raise ValueError("a NUL character in a line")
         yield line
@@ -294,21 +294,21 @@ def open_regular(path: Path, what: str) -> BinaryIO:
         what: the file is to be, such as "An image".
 
     Raises:
-        UserError: reading the file would fail, or might never end.
+        InputError: reading the file would fail, or might never end.
     """
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | NO_WAITING
     try:
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{what} must be a readable file. Received: {path} ({reason}).") from None
+        raise InputError(f"{what} must be a readable file. Received: {path} ({reason}).") from None
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and status.st_size:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise UserError(f"{what} must be a file. Received: {path}, a {_kind(status.st_mode)}.")
-    raise UserError(f"{what} must hold something. Received: {path}, which is empty.")
+        raise InputError(f"{what} must be a file. Received: {path}, a {_kind(status.st_mode)}.")
+    raise InputError(f"{what} must hold something. Received: {path}, which is empty.")
 
 
 def size_of(file: BinaryIO) -> int:
@@ -327,12 +327,12 @@ def copy_file(source: Path, target: Path, what: str, most_bytes: float = math.in
     """Copy a regular file to a new one; see `open_regular`, which also raises for a larger one."""
     with open_regular(source, what) as file, target.open("xb") as copy:
         if size_of(file) > most_bytes:
-            raise UserError(f"{what} has at most {most_bytes:,} bytes. Received: {source}.")
+            raise InputError(f"{what} has at most {most_bytes:,} bytes. Received: {source}.")
         shutil.copyfileobj(file, copy)
 
 
 def check_replaceable(path: Path, beginning: bytes, at: int = 0) -> None:
-    """Raise a `UserError` unless a file that is about to be replaced is one of this project's.
+    """Raise a `InputError` unless a file that is about to be replaced is one of this project's.
 
     Args:
         path: of the file; nothing, or an empty one, may be there too.
@@ -344,7 +344,7 @@ def check_replaceable(path: Path, beginning: bytes, at: int = 0) -> None:
     with open_regular(path, "A file to replace") as file:
         if file.read(at + len(beginning))[at:] == beginning:
             return
-    raise UserError(
+    raise InputError(
         f"cannot replace {path}: another program wrote it. Move it, or choose another folder."
     )
 

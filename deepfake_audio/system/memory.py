@@ -21,7 +21,7 @@ def held_bytes() -> int | None:
 
 
 @contextmanager
-def at_most_bytes(most: int | None) -> Iterator[None]:
+def bounded_memory(most: int | None) -> Iterator[None]:
     """Let what asks for more memory than this fail, in the whole process; None bounds nothing.
 
     Nothing else should be at work in the process meanwhile.

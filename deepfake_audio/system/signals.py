@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 AGAIN_SECONDS = 0.1
-ASKED_TO_END = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-ENDING = {signal.SIGINT, *ASKED_TO_END}
+TERMINATION_SIGNALS = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+ENDING_SIGNALS = {signal.SIGINT, *TERMINATION_SIGNALS}
 
 
 @contextmanager
-def interrupts_heard() -> Iterator[threading.Event]:
+def interrupts_raised() -> Iterator[threading.Event]:
     """Yield what is set once Ctrl-C was pressed, and raise it again if a finaliser lost it.
 
     `KeyboardInterrupt` can't leave a `__del__` or a callback of C code: Python reports it as
@@ -27,7 +29,7 @@ def interrupts_heard() -> Iterator[threading.Event]:
     pressed = threading.Event()
     outer_handler = signal.getsignal(signal.SIGINT)
     outer_hook, outer_thread_hook = sys.unraisablehook, threading.excepthook
-    heard = [number for number in ASKED_TO_END if signal.getsignal(number) == signal.SIG_DFL]
+    heard = [number for number in TERMINATION_SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
     if outer_handler is signal.default_int_handler:  # in a shell's background it is ignored
         heard.append(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not heard:

@@ -13,7 +13,7 @@ _kept_alive: list = []
 
 
 @contextmanager
-def libraries_quiet() -> Iterator[None]:
+def suppress_native_stderr() -> Iterator[None]:
     """Send what C code writes to standard error nowhere; any number of threads may be inside.
 
     The error that a decoder returns becomes one line of ours. `keep_python_heard` lets Python's own
@@ -44,7 +44,7 @@ def _silence() -> int:
     return kept
 
 
-def keep_python_heard() -> None:
+def keep_python_stderr() -> None:
     """Let `sys.stderr` write to where standard error leads now, whatever becomes of its number.
 
     Of a script that was started without standard output or error, each is opened on nothing:

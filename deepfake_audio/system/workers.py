@@ -14,8 +14,8 @@ import psutil
 from joblib import Parallel
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from deepfake_audio.errors import UserError
-from deepfake_audio.system.signals import ENDING
+from deepfake_audio.errors import InputError
+from deepfake_audio.system.signals import ENDING_SIGNALS
 
 GONE = "ignore:resource_tracker"  # what joblib's own process says of a folder that it has removed
 WATCH_SECONDS = 0.5
@@ -34,7 +34,7 @@ def in_processes(
         in_order: yield in the order of the calls.
 
     Raises:
-        UserError: the system ended a process.
+        InputError: the system ended a process.
     """
     warnings.filterwarnings("ignore", UNUSED, UserWarning)  # as whoever ends this knows
     kind = "generator" if in_order else "generator_unordered"
@@ -46,7 +46,7 @@ def in_processes(
     try:
         yield from results
     except TerminatedWorkerError:
-        raise UserError(
+        raise InputError(
             f"A process that {work} must be left alone. Received: the system ended one, as it does "
             "where memory runs out. Run this again, with fewer workers."
         ) from None
@@ -83,7 +83,7 @@ def _undisturbed() -> Iterator[None]:
     warned = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = f"{warned},{GONE}" if warned else GONE
     resource_tracker.ensure_running()  # Python 3.11 unblocks signals where it starts this
-    outer = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    outer = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from deepfake_audio.vocabulary import MIDDLE
+from deepfake_audio.vocabulary import ZERO_DELAY
 
 BORDERS = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 INTERPOLATIONS = {0: cv2.INTER_NEAREST, 1: cv2.INTER_LINEAR}
@@ -108,7 +108,7 @@ def mirror_delays(delays: np.ndarray, flipped: np.ndarray) -> None:
         flipped: whether, bool or 0 and 1 `(images,)`.
     """
     flipped = np.asarray(flipped, bool)
-    delays[flipped] = 2 * MIDDLE - delays[flipped]
+    delays[flipped] = 2 * ZERO_DELAY - delays[flipped]
 
 
 def shift_levels(image: np.ndarray, intensity: float) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from deepfake_audio.config.schema import AudioSettings, DistortSettings, ImageSettings
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import fit_image
 from deepfake_audio.features.spectrogram import spectrogram_image
 
@@ -41,10 +41,10 @@ def make_distortion(
         A function of an image and a generator, or None where all is off.
 
     Raises:
-        UserError: the band limit lies above all frequencies of the images.
+        InputError: the band limit lies above all frequencies of the images.
     """
     if settings.band_limit_hz >= row_hz[0]:
-        raise UserError(
+        raise InputError(
             "distort.band_limit_hz must be below the highest frequency of the images. "
             f"Received: {settings.band_limit_hz:g}, but they end at {row_hz[0]:g}. "
             "Lower it, or 0 for none."
@@ -102,7 +102,7 @@ def color_channel(
     np.clip(image, 0, WHITE, out=image)
 
 
-def draw_noise(audio: AudioSettings, image: ImageSettings) -> np.ndarray:
+def make_noise(audio: AudioSettings, image: ImageSettings) -> np.ndarray:
     """Draw white noise as images with group delay show it: within `audio.db_range`.
 
     Returns:

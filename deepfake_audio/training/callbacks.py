@@ -17,10 +17,10 @@ import numpy as np
 
 from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.errors import DISK_FULL, UserError
+from deepfake_audio.errors import DISK_FULL, InputError
 from deepfake_audio.models.history import kept_epoch, read_history, write_history
 from deepfake_audio.models.run_folder import Run
-from deepfake_audio.system.atomic_files import open_regular, replacing, size_of
+from deepfake_audio.system.atomic_files import atomic_write, open_regular, size_of
 from deepfake_audio.training.generator import ImageFeed
 
 BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
@@ -75,7 +75,7 @@ class EpochRecorder(keras.callbacks.Callback):
         )
         self.rows[-1].setdefault("learning_rate", float(self.model.optimizer.learning_rate))
         if kept_epoch(self.rows, self.schedule) == epoch + 1:
-            with self._averaged(), replacing(self.run.keras_model) as partial:
+            with self._averaged(), atomic_write(self.run.keras_model) as partial:
                 self.model.save(partial)
         write_history(self.run, self.rows)
 
@@ -194,7 +194,7 @@ class Backup(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         before = _backups(self.run)
-        with replacing(self.run.backup / f"{epoch + 1:06}.keras") as partial:
+        with atomic_write(self.run.backup / f"{epoch + 1:06}.keras") as partial:
             self.model.save(partial)
         for path in before.values():
             path.unlink(missing_ok=True)
@@ -220,7 +220,7 @@ def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
     """Give a model the weights of a `.keras` file; what the file says of layers is never read.
 
     Raises:
-        UserError: no such file, members of another name or too large, or weights of another model.
+        InputError: no such file, members of another name or too large, or weights of another model.
     """
     try:
         with (
@@ -293,8 +293,8 @@ def _too_large(limits: LimitSettings) -> ValueError:
     return ValueError(f"more than limits.model_megabytes={limits.model_megabytes}")
 
 
-def _no_weights(path: Path, error: Exception) -> UserError:
-    return UserError(
+def _no_weights(path: Path, error: Exception) -> InputError:
+    return InputError(
         "Weights must be those of the run's own settings, as Keras saved them. "
         f"Received: {path}: {shortened(error) or type(error).__name__}. Train again."
     )

@@ -23,7 +23,7 @@ from deepfake_audio.training.affine import (
     shift_levels,
     warp,
 )
-from deepfake_audio.training.sampling import draw_epoch, group_images
+from deepfake_audio.training.sampling import class_groups, sample_epoch
 from deepfake_audio.training.seeds import image_seeds, uniform_draws
 from deepfake_audio.vocabulary import CHANNELS, WITH_DELAY, ImageRecord
 
@@ -238,7 +238,7 @@ class ImageFeed(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.generator = generator
         self.seed = seed
-        self.classes = group_images(records, balance)
+        self.classes = class_groups(records, balance)
         self.epoch_images = min(epoch_images or len(records), len(records))
         self.epoch = 0
         self._drawn: tuple[int, np.ndarray, np.ndarray] | None = None
@@ -261,6 +261,6 @@ class ImageFeed(keras.utils.PyDataset):
         if drawn is None or drawn[0] != epoch:  # two threads may both draw, and draw the same
             order, passes = np.arange(len(self.paths)), epoch
             if self.generator is not None:
-                order, passes = draw_epoch(self.classes, self.epoch_images, self.seed, epoch)
+                order, passes = sample_epoch(self.classes, self.epoch_images, self.seed, epoch)
             drawn = self._drawn = (epoch, order, image_seeds(self.seed, passes, order))
         return drawn[1:]

@@ -16,7 +16,7 @@ GOLDEN_RATIO = (5**0.5 - 1) / 2
 CHUNK_TURNS = 262_144  # are counted at a time, in some megabytes
 
 
-def group_images(records: Sequence[ImageRecord], balance: str) -> list[list[np.ndarray]]:
+def class_groups(records: Sequence[ImageRecord], balance: str) -> list[list[np.ndarray]]:
     """Return the positions of the records for each class and group that has a share of its own.
 
     Args:
@@ -36,7 +36,7 @@ def group_images(records: Sequence[ImageRecord], balance: str) -> list[list[np.n
     return [[np.array(group) for group in groups.values()] for groups in classes.values()]
 
 
-def draw_epoch(
+def sample_epoch(
     classes: Sequence[Sequence[np.ndarray]], images: int, seed: int, epoch: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the images of an epoch: the next so many of a round that never ends.
@@ -65,7 +65,7 @@ def draw_epoch(
         before = _count_turns(bounds, int(of_class[0]) if len(of_class) else 0)
         after = before + _count(bounds, of_class)
         for group, *span in zip(groups, before.tolist(), after.tolist(), strict=True):
-            drawn.append(_draw_group(group, np.arange(*span), seed, number))
+            drawn.append(_sample_group(group, np.arange(*span), seed, number))
             number += 1
     positions, passes = np.concatenate(drawn, axis=1)
     if number == 1:
@@ -107,7 +107,7 @@ def _count(bounds: tuple[float, ...], turns: np.ndarray) -> np.ndarray:
     return np.bincount(whose, minlength=len(bounds) + 1)
 
 
-def _draw_group(group: np.ndarray, turns: np.ndarray, seed: int, number: int) -> np.ndarray:
+def _sample_group(group: np.ndarray, turns: np.ndarray, seed: int, number: int) -> np.ndarray:
     """Return what a group shows in consecutive turns: `(2, turns)`, positions and passes before."""
     if not len(turns):
         return np.empty((2, 0), int)

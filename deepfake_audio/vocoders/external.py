@@ -14,26 +14,28 @@ from typing import BinaryIO, NamedTuple
 
 from deepfake_audio.corpora.index import Tree
 from deepfake_audio.corpora.layouts import known_layouts
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import find_files
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 PLACES = ("{input}", "{output}")
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}")
 TAIL_BYTES = 4096  # of what a program said
-LONGEST_SAYING = 200  # characters
+MAX_MESSAGE_CHARACTERS = 200  # characters
 # Standard input ends when the process that started this has ended, even if it was killed.
 WATCH = "import os, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), 9)"
 
 
-class Program(NamedTuple):
+class ExternalVocoder(NamedTuple):
     """A vocoder to start: the name of its copies, and its command's words with `PLACES`."""
 
     name: str
     words: list[str]
 
 
-def read_programs(commands: Sequence[str], taken: Collection[str]) -> list[Program]:
+def read_external_vocoders(
+    commands: Sequence[str], taken: Collection[str]
+) -> list[ExternalVocoder]:
     """Read commands as they stand on a command line.
 
     Args:
@@ -41,15 +43,15 @@ def read_programs(commands: Sequence[str], taken: Collection[str]) -> list[Progr
         taken: names that they can't have.
 
     Raises:
-        UserError: a name that can't be a folder of a corpus or isn't its own, or a command that
+        InputError: a name that can't be a folder of a corpus or isn't its own, or a command that
             can't be split into words or lacks one of `PLACES`.
     """
     programs = []
     for command in commands:
-        program = _read_program(command)
+        program = _read_external_vocoder(command)
         others = [*taken, *(other.name for other in programs)]
         if program.name.lower() in map(str.lower, others):  # some disks know no case
-            raise UserError(
+            raise InputError(
                 "Every kind of copy has a name of its own. Received: --command "
                 f"{program.name}=..., but {', '.join(others)} are taken. Choose another name."
             )
@@ -57,36 +59,36 @@ def read_programs(commands: Sequence[str], taken: Collection[str]) -> list[Progr
     return programs
 
 
-def _read_program(command: str) -> Program:
+def _read_external_vocoder(command: str) -> ExternalVocoder:
     name, _, line = command.partition("=")
     if not NAME.fullmatch(name):
-        raise UserError(
+        raise InputError(
             "A command begins with NAME=, of at most 60 letters, digits, '.', '_' and '-', and no "
             f"'.' in front. Received: --command {command!r}. Write "
             "--command NAME='program {input} {output}'."
         )
     if known_layouts(Tree(Path(), [f"fake/{name}/a.wav"], [])) != {"folders"}:
-        raise UserError(
+        raise InputError(
             "A kind of copy must not have the name of a public corpus's folder. "
             f"Received: --command {name}=... Choose another name."
         )
     try:
         words = shlex.split(line)
     except ValueError as error:
-        raise UserError(
+        raise InputError(
             f"A command must be quoted as in a shell. Received: --command {command!r} ({error}). "
             "Close what is open."
         ) from None
     lacking = [place for place in PLACES if not any(place in word for word in words)]
     if lacking:
-        raise UserError(
+        raise InputError(
             f"A command names both {' and '.join(PLACES)}. Received: --command {command!r}, "
             f"without {' and '.join(lacking)}. Write --command NAME='program {{input}} {{output}}'."
         )
-    return Program(name, words)
+    return ExternalVocoder(name, words)
 
 
-def run_program(program: Program, work: Path) -> dict[str, list[Path]]:
+def run_external_vocoder(program: ExternalVocoder, work: Path) -> dict[str, list[Path]]:
     """Let a program make its copies of all files at once; without a shell.
 
     Args:
@@ -96,7 +98,7 @@ def run_program(program: Program, work: Path) -> dict[str, list[Path]]:
         The audio files that it made, by the stem of the original.
 
     Raises:
-        UserError: it can't be started, ends with another status than 0, or makes no such file.
+        InputError: it can't be started, ends with another status than 0, or makes no such file.
     """
     originals, copies = work / "input", work / "output"
     stems = {path.stem for path in originals.iterdir()}
@@ -106,7 +108,7 @@ def run_program(program: Program, work: Path) -> dict[str, list[Path]]:
         status = _status(program, words, said)
         last = _last_line(said)
     if status:
-        raise UserError(
+        raise InputError(
             f"A program must end with status 0. Received: {status} from {program.name}{last}. "
             "Try it on a folder of WAV files."
         )
@@ -118,7 +120,7 @@ def run_program(program: Program, work: Path) -> dict[str, list[Path]]:
             others.append(path.name)
     if not made:
         instead = f", but {others[0]}" if others else ""
-        raise UserError(
+        raise InputError(
             "A program fills {output} with audio files that are named as those in {input}. "
             f"Received: none from {program.name}{instead}{last}. Try it on a folder of WAV files."
         )
@@ -130,14 +132,14 @@ def _with_folders(word: str, originals: Path, copies: Path) -> str:
     return re.sub("|".join(PLACES), lambda place: paths[place[0]], word)
 
 
-def _status(program: Program, words: Sequence[str], said: BinaryIO) -> int:
+def _status(program: ExternalVocoder, words: Sequence[str], said: BinaryIO) -> int:
     try:
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
             start_new_session=True,
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        raise UserError(
+        raise InputError(
             f"A program must be one that can be started. Received: {words[0]} as {program.name} "
             f"({getattr(error, 'strerror', None) or error}). Check its path and its permissions."
         ) from None
@@ -177,4 +179,4 @@ def _last_line(said: BinaryIO) -> str:
     said.seek(max(0, said.seek(0, os.SEEK_END) - TAIL_BYTES))
     lines = said.read().decode("utf-8", errors="replace").splitlines()
     line = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f", which said {line[:LONGEST_SAYING]!r}" if line else ""
+    return f", which said {line[:MAX_MESSAGE_CHARACTERS]!r}" if line else ""

@@ -17,7 +17,7 @@ import tensorflow as tf
 from keras import layers
 from tqdm import tqdm
 
-from deepfake_audio.errors import UserError
+from deepfake_audio.errors import InputError
 
 SAMPLE_RATE_HZ = 16_000
 FFT_SAMPLES = 1024
@@ -25,12 +25,12 @@ HOP_SAMPLES = 256
 MEL_BANDS = 80
 MEL_LOWEST_HZ, MEL_HIGHEST_HZ = 20.0, 7990.0
 MEL_FLOOR = 1e-4
-LARGEST_LOG_MAGNITUDE = 5.0  # what is beyond would be noise far above full scale
+MAX_LOG_MAGNITUDE = 5.0  # what is beyond would be noise far above full scale
 UPSAMPLING_STRIDES = (8, 8, 4)  # their product is the hop
 CODEC_STRIDES = (8, 5, 4)
 CODEC_NUMBERS = 32  # that stand for 160 samples
 CODEC_NOISE = 0.05
-FEWEST_CHANNELS = 8, 12  # of upsampling, codec
+MIN_CHANNELS = 8, 12  # of upsampling, codec
 WHOLE_SAMPLES = 1280  # a multiple of each kind's hop; sound is filled up to one
 
 RESOLUTIONS = ((512, 128), (1024, 256), (256, 64))  # samples: FFT, hop
@@ -103,7 +103,7 @@ class InverseSpectrum(layers.Layer):
 
     def call(self, frames):
         log_magnitude, phase = tf.split(frames, 2, axis=-1)  # each (batch, frames, fft / 2 + 1)
-        magnitude = tf.exp(tf.minimum(log_magnitude, LARGEST_LOG_MAGNITUDE))
+        magnitude = tf.exp(tf.minimum(log_magnitude, MAX_LOG_MAGNITUDE))
         spectrum = tf.complex(magnitude * tf.cos(phase), magnitude * tf.sin(phase))
         window = tf.signal.inverse_stft_window_fn(HOP_SAMPLES)
         sound = tf.signal.inverse_stft(spectrum, FFT_SAMPLES, HOP_SAMPLES, window_fn=window)
@@ -136,7 +136,7 @@ def upsampling_network(channels: int) -> keras.Model:
     """
     sound = keras.Input((None,))
     x = layers.Conv1D(channels, 7, padding="same")(LogMel()(sound))  # (batch, frames, channels)
-    return keras.Model(sound, _upsample(x, channels, UPSAMPLING_STRIDES, FEWEST_CHANNELS[0]))
+    return keras.Model(sound, _upsample(x, channels, UPSAMPLING_STRIDES, MIN_CHANNELS[0]))
 
 
 def codec_network(channels: int) -> keras.Model:
@@ -146,7 +146,7 @@ def codec_network(channels: int) -> keras.Model:
     quantisation.
     """
     sound = keras.Input((None,))
-    width = FEWEST_CHANNELS[1]
+    width = MIN_CHANNELS[1]
     x = layers.Reshape((-1, 1))(sound)
     x = layers.Conv1D(width, 7, padding="same")(x)
     for stride in reversed(CODEC_STRIDES):
@@ -156,7 +156,7 @@ def codec_network(channels: int) -> keras.Model:
     x = layers.Conv1D(CODEC_NUMBERS, 3, padding="same", activation="tanh")(_leaky(x))
     x = layers.GaussianNoise(CODEC_NOISE)(x)  # (batch, samples / 160, 32)
     x = layers.Conv1D(width, 3, padding="same")(x)
-    return keras.Model(sound, _upsample(x, width, CODEC_STRIDES, FEWEST_CHANNELS[1]))
+    return keras.Model(sound, _upsample(x, width, CODEC_STRIDES, MIN_CHANNELS[1]))
 
 
 def _convnext(x, channels: int):
@@ -259,7 +259,7 @@ def train_vocoder(
         The vocoder, and the spectral loss of each step, `(steps,)`.
 
     Raises:
-        UserError: the loss is no longer finite.
+        InputError: the loss is no longer finite.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
@@ -269,11 +269,11 @@ def train_vocoder(
     losses = np.empty(steps)
     with tqdm(range(steps), desc=kind, unit=" steps") as progress:
         for step in progress:
-            sound = _draw_segments(voices, recipe.segment_samples, rng)
+            sound = _sample_segments(voices, recipe.segment_samples, rng)
             weight = recipe.adversarial_weight if step > JUDGED_FROM * steps else 0.0
             losses[step] = learn(tf.constant(sound), tf.constant(weight))
             if not np.isfinite(losses[step]):
-                raise UserError(
+                raise InputError(
                     f"A vocoder's loss must stay finite. Received: {losses[step]} in step "
                     f"{step + 1:,} of {kind}. Try another --seed, or leave that kind out."
                 )
@@ -282,7 +282,7 @@ def train_vocoder(
     return vocoder, losses
 
 
-def _draw_segments(voices: Sequence[np.ndarray], samples: int, rng) -> np.ndarray:
+def _sample_segments(voices: Sequence[np.ndarray], samples: int, rng) -> np.ndarray:
     """Cut segments at random places of random voices: float32 `(8, samples)`."""
     segments = np.empty((BATCH, samples), np.float32)
     for segment in segments:
@@ -340,7 +340,7 @@ def _make_judging_step(discriminators: Sequence[keras.Model]) -> Callable:
     return step
 
 
-def say_again(vocoder: keras.Model, sound: np.ndarray) -> np.ndarray:
+def resynthesize(vocoder: keras.Model, sound: np.ndarray) -> np.ndarray:
     """Return what a vocoder makes of a sound: float32 `(samples,)`, as long as it was.
 
     Args:
@@ -348,12 +348,12 @@ def say_again(vocoder: keras.Model, sound: np.ndarray) -> np.ndarray:
         sound: float32 `(samples,)` at 16 kHz, at least 513.
 
     Raises:
-        UserError: it makes samples that are infinite or not a number.
+        InputError: it makes samples that are infinite or not a number.
     """
     filled = np.pad(sound, (0, -len(sound) % WHOLE_SAMPLES))
     copied = np.asarray(vocoder(filled[None], training=False))[0, : len(sound)]
     if not np.isfinite(copied).all():
-        raise UserError(
+        raise InputError(
             "A vocoder must make finite samples. Received: others. Try another --seed, or train "
             "it for fewer --steps."
         )
