@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.messages import report_all, say
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import (
@@ -37,7 +38,7 @@ from deepfake_audio.dataset.manifest import (
     data_folder,
     read_records,
 )
-from deepfake_audio.errors import InputError, one_line, report_all, say
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.metrics import equal_error_rate, score_figures
 from deepfake_audio.evaluation.summary import detection_costs
 from deepfake_audio.models import onnx_session, run_folder

@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.messages import report_all, say
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import USE_SECTIONS, load_settings
 from deepfake_audio.config.schema import Settings
@@ -43,7 +44,7 @@ from deepfake_audio.dataset.manifest import (
     read_origin,
     read_records,
 )
-from deepfake_audio.errors import InputError, one_line, pluralize, report_all, say
+from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.evaluation.html_report import report_content, write_report
 from deepfake_audio.evaluation.result_folder import (

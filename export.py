@@ -24,10 +24,11 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.messages import report_all, say
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import DATA_REMEDY, check_classes, check_images, read_records
-from deepfake_audio.errors import one_line, report_all, say
+from deepfake_audio.errors import one_line
 from deepfake_audio.evaluation.metrics import equal_error_rate
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models import onnx_session, run_folder

@@ -42,11 +42,12 @@ from tqdm import tqdm
 from deepfake_audio.audio.decoding import read_blocks
 from deepfake_audio.audio.windows import SILENCE_POWER
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.messages import print_error, report_all, say
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.corpora.layouts import known_layouts
 from deepfake_audio.corpora.reading import CORPORA, Clip, detect_corpus, read_corpus
-from deepfake_audio.errors import InputError, one_line, print_error, report_all, say
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import atomic_folder, open_table, write_error
 from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.system.stderr import suppress_native_stderr

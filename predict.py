@@ -35,10 +35,11 @@ from typing import BinaryIO, TextIO
 from tqdm import tqdm
 
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.messages import print_error, say
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import Detector, Result, in_time
-from deepfake_audio.errors import InputError, OutputError, one_line, pluralize, print_error, say
+from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure, NamedFile

@@ -25,6 +25,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.messages import say
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import PrepareSettings, Settings
@@ -58,7 +59,7 @@ from deepfake_audio.dataset.rendering import (
     make_jobs,
     render_all,
 )
-from deepfake_audio.errors import InputError, one_line, pluralize, say
+from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import (
     atomic_write,
     check_replaceable,

@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.messages import print_error, report_all, say
 from deepfake_audio.cli.script import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings, TrainSettings
 from deepfake_audio.config.yaml_files import shortened
@@ -43,7 +44,7 @@ from deepfake_audio.dataset.manifest import (
     speaker_warnings,
     summarise,
 )
-from deepfake_audio.errors import InputError, one_line, print_error, report_all, say
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.features.image_files import ImageCache, read_image
 from deepfake_audio.features.spectrogram import row_frequencies_hz

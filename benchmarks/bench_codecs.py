@@ -30,10 +30,11 @@ import predict
 from deepfake_audio.audio.codecs import CODECS, write_coded
 from deepfake_audio.audio.windows import read_audio
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.messages import print_error
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import Clip, read_corpus
-from deepfake_audio.errors import InputError, OutputError, print_error, renamed_in_errors
+from deepfake_audio.errors import InputError, OutputError, renamed_in_errors
 from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import in_brackets

@@ -21,8 +21,9 @@ import soundfile
 from tqdm import tqdm
 
 from deepfake_audio.audio.windows import open_recording, read_audio, trim_edges
+from deepfake_audio.cli.messages import print_error
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.errors import InputError, print_error
+from deepfake_audio.errors import InputError
 
 SUFFIXES = {".g722", ".ogg", ".opus", ".wav"}
 LOUDNESS = 0.08  # root mean square

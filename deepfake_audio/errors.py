@@ -1,14 +1,9 @@
 """The one error that is the user's to mend, and the wrapper that prints it on one line."""
 
 import errno
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
-
-MOST_REPORTED = 20  # errors of a list
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -56,28 +51,3 @@ def pluralize(count: int, thing: str) -> str:
     ('1 file', '1,200 files')
     """
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def print_error(error: object) -> None:
-    """Print `error` on one line of standard error."""
-    print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
-
-
-def say(text: object, file: TextIO | None = None) -> None:
-    """Print lines of text; what would move a terminal's cursor or turn its text is escaped."""
-    lines = "\n".join(map(one_line, str(text).split("\n")))
-    print(lines, file=file or sys.stdout, flush=True)
-
-
-def report_all(messages: Sequence[object]) -> None:
-    """Report the first errors of a list; a longer one goes into a temporary file as a whole."""
-    for message in messages[:MOST_REPORTED]:
-        print_error(message)
-    more = len(messages) - MOST_REPORTED
-    if more <= 0:
-        return
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="errors-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as whole:
-        whole.writelines(f"{one_line(message)}\n" for message in messages)
-    print_error(f"{pluralize(more, 'more error')}; {whole.name} has all of them.")

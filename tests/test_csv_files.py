@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 import prepare
 from conftest import ROOT
+from deepfake_audio.cli.messages import MOST_REPORTED, report_all, say
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.rendering import make_job
-from deepfake_audio.errors import MOST_REPORTED, InputError, report_all, say
+from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_formats import (
     make_table,
     read_asv_scores,

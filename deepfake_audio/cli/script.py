@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError, print_error
+from deepfake_audio.cli.messages import print_error
+from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError
 from deepfake_audio.system.signals import interrupts_raised
 from deepfake_audio.system.stderr import keep_python_stderr
 
