@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.messages import report_all, say
+from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import (
@@ -66,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A wrong name is reported before the work begins.
     run_folder.new_run(args.name, data_folder(folder), "--name")
     for warning in feature_mismatch(folder, settings, run):
-        say(f"Warning: {one_line(warning)}", file=sys.stderr)
+        print_lines(f"Warning: {one_line(warning)}", file=sys.stderr)
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
-    report_all(data.unreadable)
+    print_errors(data.unreadable)
     own = data_folder(Path(settings.data.folder)) == data_folder(folder)
     trained_on = own or data.fingerprint == record.data_fingerprint
     splits = ("val",) if trained_on else ("train", "val")
@@ -90,10 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     new = run_folder.copy_run(
         run, args.name, data_folder(folder), record.model_copy(update=changes)
     )
-    say(f"{len(files.scores):,} files of {one_line(folder)}\n")
-    say(format_figures(files, {run.name: record.calibration, new.name: calibration}, settings))
-    say("")
-    say(
+    print_lines(f"{len(files.scores):,} files of {one_line(folder)}\n")
+    print_lines(
+        format_figures(files, {run.name: record.calibration, new.name: calibration}, settings)
+    )
+    print_lines("")
+    print_lines(
         one_line(f"Kept in {new.folder}. Next: python evaluate.py --run {new.name} --data {folder}")
     )
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
@@ -149,7 +151,7 @@ def score_known(
                 f"for training and validation in {folder}. Add some; those for test stay out."
             )
         if count < FEW_FILES:
-            say(
+            print_lines(
                 f"Warning: {count} {label} files are few: what they say may be chance. "
                 f"From {FEW_FILES} on it holds better.",
                 file=sys.stderr,
@@ -168,7 +170,7 @@ def allowing(record: run_folder.RunRecord, scores: np.ndarray, share: float) -> 
         )
     calibration = limit_false_alarms(record.calibration, scores, share)
     if calibration == record.calibration:
-        say(
+        print_lines(
             f"Warning: at even odds no more than {share:.0%} of these files are called fake as it "
             "is: nothing moves.",
             file=sys.stderr,
@@ -186,7 +188,7 @@ def fit(files: onnx_session.FileScores, folder: Path) -> Calibration:
             f"{eer:.0%} on {folder}. Train on it: python train.py --from RUN data.folder={folder}"
         )
     if eer < EASY_EER:
-        say(
+        print_lines(
             f"Warning: these fakes are easily told (EER {eer:.1%}): better ones may pass. --reals "
             "goes by the real files alone.",
             file=sys.stderr,

@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.messages import report_all, say
+from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import USE_SECTIONS, load_settings
 from deepfake_audio.config.schema import Settings
@@ -164,7 +164,7 @@ def evaluate_run(args: argparse.Namespace) -> int:
         output, stays = choose_output(args.out, usual, origin, inputs)
     check_results(output, inputs | {"data": str(origin)})
     data = check_images(read_records(origin, DATA_REMEDY), settings.image)
-    report_all(data.unreadable)
+    print_errors(data.unreadable)
     if not data.records:
         raise InputError(f"At least one image must be readable. Received: none in {origin}.")
     files = score_splits(run, settings, data.records)
@@ -294,9 +294,9 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
         split: evaluate_scores(table, settings.evaluate, settings.predict, subject.asv)
         for split, table in both.items()
     }
-    say(one_line(f"{subject.title}{made_of(subject.record)}, on {subject.origin}"))
+    print_lines(one_line(f"{subject.title}{made_of(subject.record)}, on {subject.origin}"))
     if figures:
-        say(f"\n{format_results(figures)}")
+        print_lines(f"\n{format_results(figures)}")
     single = [
         one_class_line(table, NAMES[split], settings.predict.prior_fake)
         for split, table in tables.items()
@@ -304,11 +304,11 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> None:
     ]
     subject = replace(subject, warnings=[*subject.warnings, *single])
     for warning in subject.warnings:
-        say(f"\nWarning: {one_line(warning)}")
+        print_lines(f"\nWarning: {one_line(warning)}")
     written = write_results(subject, tables, figures)
     if subject.stays:
-        say(f"\n{one_line(subject.stays)}")
-    say(f"\nWritten to {one_line(subject.output)}: {', '.join(written)}")
+        print_lines(f"\n{one_line(subject.stays)}")
+    print_lines(f"\nWritten to {one_line(subject.output)}: {', '.join(written)}")
 
 
 def made_of(record: run_folder.RunRecord | None) -> str:
@@ -369,10 +369,10 @@ def compare(ours: str, theirs: str, overrides: Sequence[str]) -> int:
         )
     result, doubt, matched = compare_tables(*tables, settings[0].evaluate, settings[0].predict)
     split = ALL if len(set(tables[0].split.tolist())) > 1 else tables[0].split[0]
-    say(f"{files_of(len(tables[0]), NAMES[split])}, matched by {matched}\n")
-    say(format_comparison(result))
+    print_lines(f"{files_of(len(tables[0]), NAMES[split])}, matched by {matched}\n")
+    print_lines(format_comparison(result))
     if doubt:
-        say(f"\nWarning: {doubt}")
+        print_lines(f"\nWarning: {doubt}")
     return EXIT_OK
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.messages import report_all, say
+from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import DATA_REMEDY, check_classes, check_images, read_records
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_replaceable(path, b"TFL3", at=4)
     folder = Path(args.data or settings.data.folder)
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
-    report_all(data.unreadable)
+    print_errors(data.unreadable)
     records = data.records
     check_classes(records, ("train", "val"), folder)
     model = network_with(run.keras_model, settings)
@@ -76,9 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     scores = score_parts(scorers, image_parts(validation, settings, PART_IMAGES))
     sizes = {"Keras": run.keras_model, "ONNX": run.onnx_model, **paths}
     is_real = np.array([r.class_index for r in validation])
-    say(f"Run {run.name}, {len(validation):,} validation images of {one_line(folder)}\n")
-    say(format_table(scores, sizes, is_real, record.calibration, settings.predict.prior_fake))
-    say(f"\nWritten to {one_line(run.folder)}: {', '.join(path.name for path in paths.values())}")
+    print_lines(f"Run {run.name}, {len(validation):,} validation images of {one_line(folder)}\n")
+    print_lines(
+        format_table(scores, sizes, is_real, record.calibration, settings.predict.prior_fake)
+    )
+    print_lines(
+        f"\nWritten to {one_line(run.folder)}: {', '.join(path.name for path in paths.values())}"
+    )
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
 
 

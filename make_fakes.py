@@ -42,7 +42,7 @@ from tqdm import tqdm
 from deepfake_audio.audio.decoding import read_blocks
 from deepfake_audio.audio.windows import SILENCE_POWER
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.messages import print_error, report_all, say
+from deepfake_audio.cli.messages import print_error, print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.corpora.layouts import known_layouts
@@ -117,9 +117,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("copies", len(copies), len(reals) * (len(args.programs) + len(args.kinds))),
     )
     if left_out:
-        say(f"Left out: {left_out}, named above")
+        print_lines(f"Left out: {left_out}, named above")
     name = shlex.quote(f"{out.name}-images")
-    say(one_line(f"Next: python prepare.py {shlex.quote(str(out))} --name {name}"))
+    print_lines(one_line(f"Next: python prepare.py {shlex.quote(str(out))} --name {name}"))
     return EXIT_SOME_FAILED if left_out else EXIT_OK
 
 
@@ -177,7 +177,7 @@ def read_clips(root: Path, corpus_name: str | None, whole: bool) -> list[Clip]:
     corpus = read_corpus(root, name, "all" if name.startswith("asvspoof2021") else None)
     if corpus.missing:
         first = one_line(corpus.missing[0])
-        say(f"{len(corpus.missing):,} files are listed but not there: {first}, ...")
+        print_lines(f"{len(corpus.missing):,} files are listed but not there: {first}, ...")
     for name in corpus.unreadable:
         print_error(f"A folder must be readable. Received: {name}. What it holds is left out.")
     return corpus.clips
@@ -223,7 +223,7 @@ def write_originals(clips: Sequence[Clip], folder: Path, place: str) -> list[Sai
         else:
             write_sound(folder / name, even_level(sound))
             written.append(Said(name, clip, name if clip.speaker else clip.group or name))
-    report_all(errors)
+    print_errors(errors)
     return written
 
 
@@ -291,7 +291,9 @@ def write_copies(
         sound = resynthesize(vocoder, read_sound(folder / real.name))
         write_sound(folder / name, even_level(sound))
         copies.append(copy_of(real, name, kind))
-    say(f"{kind:18} spectral loss {losses[0]:.2f} at first, {losses[-50:].mean():.2f} at last")
+    print_lines(
+        f"{kind:18} spectral loss {losses[0]:.2f} at first, {losses[-50:].mean():.2f} at last"
+    )
     return copies
 
 
@@ -309,7 +311,7 @@ def write_copies_by(program: ExternalVocoder, reals: Sequence[Said], folder: Pat
         for real in reals:
             original = Path(work, "input", Path(real.name).name).with_suffix(".wav")
             write_sound(original, read_sound(folder / real.name, "int16"))
-        say(f"{one_line(program.name)} is at work")
+        print_lines(f"{one_line(program.name)} is at work")
         made = run_external_vocoder(program, Path(work))
         for real in tqdm(reals, desc=f"Copies by {one_line(program.name)}", unit=" files"):
             name = f"fake/{program.name}/{Path(real.name).name}"
@@ -320,7 +322,7 @@ def write_copies_by(program: ExternalVocoder, reals: Sequence[Said], folder: Pat
             else:
                 write_sound(folder / name, sound)
                 copies.append(copy_of(real, name, program.name))
-    report_all(errors)
+    print_errors(errors)
     if not copies:
         raise InputError(
             f"At least one copy must be usable. Received: none of {len(reals):,} by "
@@ -371,7 +373,7 @@ def write_table(files: Iterable[Said], corpus: str, path: Path) -> None:
 
 def print_made(reals: int, copies: int, others: int, out: Path) -> None:
     rest = f" and {others:,} others" if others else ""
-    say(f"Made: {reals:,} real files and {copies:,} copies{rest} in {one_line(out)}")
+    print_lines(f"Made: {reals:,} real files and {copies:,} copies{rest} in {one_line(out)}")
 
 
 def count_left_out(*counts: tuple[str, int, int]) -> str:

@@ -35,7 +35,7 @@ from typing import BinaryIO, TextIO
 from tqdm import tqdm
 
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.messages import print_error, say
+from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import Detector, Result, in_time
@@ -80,10 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         is_known = args.run or args.json
         for result in progress(results):
             if not is_known:
-                say(describe_run(detector), file=sys.stderr)
+                print_lines(describe_run(detector), file=sys.stderr)
                 is_known = True
             row = as_row(result)
-            say(to_json(row) if args.json else format_verdict(result))
+            print_lines(to_json(row) if args.json else format_verdict(result))
             if args.timeline and result.timeline():
                 write_timeline(result, args.channel, quiet=args.json)
             keep(row)
@@ -166,14 +166,14 @@ def kept_table(
     try:
         with resumable_table(path, identity) as (done, add):
             if done:
-                say(f"Judged already: {pluralize(len(done), 'file')}.", file=sys.stderr)
+                print_lines(f"Judged already: {pluralize(len(done), 'file')}.", file=sys.stderr)
             yield done, add
     except BaseException as error:
         kept = partial_path(path, identity)
         ended = isinstance(error, OutputError) or not isinstance(error, InputError)
         if ended and is_file(kept):
             told = f"What was judged is in {one_line(kept)}; the same command goes on."
-            say(told, file=sys.stderr)
+            print_lines(told, file=sys.stderr)
         raise
 
 
@@ -257,11 +257,11 @@ def print_summary(files: FileList, failures: Sequence[Failure], counts: Counter[
     """Print on standard error how many files had which verdict, were skipped, or failed."""
     if counts.total() > 1:
         verdicts = ", ".join(f"{counts[name]:,} {name}" for name in VERDICTS if counts[name])
-        say(f"{pluralize(counts.total(), 'file')}: {verdicts}.", file=sys.stderr)
+        print_lines(f"{pluralize(counts.total(), 'file')}: {verdicts}.", file=sys.stderr)
     if files.skipped:
-        say(skipped_line(files.skipped), file=sys.stderr)
+        print_lines(skipped_line(files.skipped), file=sys.stderr)
     if failures:
-        say(f"{pluralize(len(failures), 'file')} could not be judged.", file=sys.stderr)
+        print_lines(f"{pluralize(len(failures), 'file')} could not be judged.", file=sys.stderr)
 
 
 def describe_run(detector: Detector) -> str:
@@ -339,8 +339,8 @@ def write_timeline(result: Result, channel: int | None, quiet: bool) -> None:
         timelines.TIMELINES / stem, result.name, line, peaks, why, known
     )
     if not quiet:
-        say(timelines.format_passages(line.passages))
-        say(f"Written: {one_line(paths)}")
+        print_lines(timelines.format_passages(line.passages))
+        print_lines(f"Written: {one_line(paths)}")
 
 
 def plain_name(name: str) -> str:

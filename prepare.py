@@ -25,7 +25,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.messages import say
+from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import PrepareSettings, Settings
@@ -134,9 +134,9 @@ def fill(
     with atomic_write(folder / "report.txt") as partial:
         whole = "\n".join([text, *whole_lists(lists)]) + "\n"
         partial.write_text(whole, encoding="utf-8", errors="backslashreplace")
-    say(text)
+    print_lines(text)
     drawn = {(job.split, job.clip.label) for job in jobs if "error" not in entries[job.stem]}
-    say(one_line(f"Next: {next_command(folder, settings, config, drawn)}"))
+    print_lines(one_line(f"Next: {next_command(folder, settings, config, drawn)}"))
     incomplete = failed or contradictory or corpus.missing or corpus.unreadable
     return EXIT_SOME_FAILED if incomplete else EXIT_OK
 

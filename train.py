@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.messages import print_error, report_all, say
+from deepfake_audio.cli.messages import print_error, print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings, TrainSettings
 from deepfake_audio.config.yaml_files import shortened
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if changed:
         print_error(f"Images must stay as they are. Received: {min(changed)} changed. Train again.")
     if not ended:
-        say(f"Go on with: python train.py --resume --run {run.name}")
+        print_lines(f"Go on with: python train.py --resume --run {run.name}")
         return EXIT_INTERRUPTED
     return EXIT_SOME_FAILED if data.unreadable or changed else EXIT_OK
 
@@ -169,15 +169,15 @@ def load_data(settings: Settings, remedy: str = "Put it back") -> DataCheck:
     records = read_records(folder, remedy)
     check_classes(records, ("train", "val"), folder)
     data = check_images(records, settings.image)
-    report_all(data.unreadable)
+    print_errors(data.unreadable)
     check_classes(data.records, ("train", "val"), folder)
-    say(f"Data: {one_line(folder)}\n{summarise(data.records)}")
+    print_lines(f"Data: {one_line(folder)}\n{summarise(data.records)}")
     for warning in speaker_warnings(data.records):
-        say(f"Warning: {one_line(warning)}", file=sys.stderr)
+        print_lines(f"Warning: {one_line(warning)}", file=sys.stderr)
     if data.unreadable:
-        say(f"Left out: {len(data.unreadable)} images that can't be read")
+        print_lines(f"Left out: {len(data.unreadable)} images that can't be read")
     if data.repeated:
-        say(
+        print_lines(
             f"Left out: {len(data.repeated)} images whose bytes stand in a later split too, "
             f"such as {one_line(data.repeated[0])}"
         )
@@ -202,7 +202,7 @@ def warn_of_leaks(run: run_folder.Run, settings: Settings, records: Sequence[Ima
     seen = {(r.audio, r.label) for r in read_records(folder) if r.split == "train" and r.audio}
     both = sorted(kept & seen)
     if both:
-        say(
+        print_lines(
             f"Warning: {run.name} was trained on {len(both):,} files that are kept for validation "
             f"or test here, such as {one_line(both[0][0])}: error rates on them are too good.",
             file=sys.stderr,
@@ -419,16 +419,22 @@ def put_to_use(
     calibration = Calibration(*fit_calibration(results["val"].is_real, results["val"].scores))
     ended = dict(ended, calibration=calibration)
     run_folder.commit_model(run, run_folder.read_record(run).model_copy(update=ended), settings)
-    say(f"\n{heading}")
+    print_lines(f"\n{heading}")
     prior_fake = settings.predict.prior_fake
     for split, result in results.items():
         called_real = calibration.llr(result.scores) > decision_threshold(prior_fake)
         right = np.mean(called_real == result.is_real)
         eer = metrics.equal_error_rate(result.is_real, result.scores).rate
-        say(f"  {split:6} accuracy {right:6.1%}   EER {eer:6.1%}   files {len(called_real):,}")
+        print_lines(
+            f"  {split:6} accuracy {right:6.1%}   EER {eer:6.1%}   files {len(called_real):,}"
+        )
     if calibration.says_nothing:
-        say(f"Warning: {NOTHING_LEARNT}. predict.py will answer UNCERTAIN.", file=sys.stderr)
-    say(f"Kept in {one_line(run.folder)}{os.sep}. Next: python evaluate.py --run {run.name}")
+        print_lines(
+            f"Warning: {NOTHING_LEARNT}. predict.py will answer UNCERTAIN.", file=sys.stderr
+        )
+    print_lines(
+        f"Kept in {one_line(run.folder)}{os.sep}. Next: python evaluate.py --run {run.name}"
+    )
 
 
 def network_with(weights: Path, settings: Settings):

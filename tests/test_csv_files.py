@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import prepare
 from conftest import ROOT
-from deepfake_audio.cli.messages import MOST_REPORTED, report_all, say
+from deepfake_audio.cli.messages import MAX_PRINTED_ERRORS, print_errors, print_lines
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.rendering import make_job
@@ -224,18 +224,18 @@ def test_a_full_disk_is_told_with_the_table_and_what_to_do(tmp_path):
 
 
 def test_a_terminal_gets_no_escapes_and_no_turned_text(capsys):
-    say("a\x1b[2Jb\u202ec\nd")
+    print_lines("a\x1b[2Jb\u202ec\nd")
     assert capsys.readouterr().out == "a\\x1b[2Jb\\u202ec\nd\n"
 
 
 def test_a_long_list_of_errors_is_summarised_and_kept_in_a_file(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    report_all([f"image {number}" for number in range(MOST_REPORTED + 5)])
+    print_errors([f"image {number}" for number in range(MAX_PRINTED_ERRORS + 5)])
     lines = capsys.readouterr().err.splitlines()
     (whole,) = tmp_path.iterdir()
-    assert len(lines) == MOST_REPORTED + 1
+    assert len(lines) == MAX_PRINTED_ERRORS + 1
     assert lines[-1] == f"error: 5 more errors; {whole} has all of them."
-    assert len(whole.read_text().splitlines()) == MOST_REPORTED + 5
+    assert len(whole.read_text().splitlines()) == MAX_PRINTED_ERRORS + 5
 
 
 def test_files_are_listed_by_path_as_they_are_found(tmp_path):

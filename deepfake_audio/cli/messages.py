@@ -7,7 +7,7 @@ from typing import TextIO
 
 from deepfake_audio.errors import one_line, pluralize
 
-MOST_REPORTED = 20  # errors of a list
+MAX_PRINTED_ERRORS = 20  # errors of a list
 
 
 def print_error(error: object) -> None:
@@ -15,17 +15,17 @@ def print_error(error: object) -> None:
     print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
 
 
-def say(text: object, file: TextIO | None = None) -> None:
+def print_lines(text: object, file: TextIO | None = None) -> None:
     """Print lines of text; what would move a terminal's cursor or turn its text is escaped."""
     lines = "\n".join(map(one_line, str(text).split("\n")))
     print(lines, file=file or sys.stdout, flush=True)
 
 
-def report_all(messages: Sequence[object]) -> None:
+def print_errors(messages: Sequence[object]) -> None:
     """Report the first errors of a list; a longer one goes into a temporary file as a whole."""
-    for message in messages[:MOST_REPORTED]:
+    for message in messages[:MAX_PRINTED_ERRORS]:
         print_error(message)
-    more = len(messages) - MOST_REPORTED
+    more = len(messages) - MAX_PRINTED_ERRORS
     if more <= 0:
         return
     with tempfile.NamedTemporaryFile(
