@@ -130,7 +130,8 @@ class AudioSettings(Section):
                 f"is at most {highest_hz:g}; frequency_bins are {2 * HARMONIC_ROWS} or another "
                 f"multiple of {HARMONIC_ROWS}, and window_seconds at least "
                 f"{MIN_SECONDS_FOR_RATES:g}. Received: {len(rates)} rates up to {max(rates):g} "
-                f"at sample_rate_hz={self.sample_rate_hz}, frames={self.frames} frequency_bins={self.frequency_bins} "
+                f"at sample_rate_hz={self.sample_rate_hz}, frames={self.frames} "
+                f"frequency_bins={self.frequency_bins} "
                 f"window_seconds={self.window_seconds:g}. Leave out rates that are too high, and "
                 "take as many frames as the others need; unseen.yaml's values fit from 16000 Hz on"
             )
