@@ -24,7 +24,7 @@ def test_both_ways_to_draw_give_what_librosa_gives_as_many(tmp_path):
 
 
 def test_one_process_is_timed_against_two_with_all_files_but_those_that_start_them(monkeypatch):
-    drawn, really_draw_all = [], bench_prepare.draw_all
+    drawn, really_draw_all = [], bench_prepare.render_all
 
     def draw_all(jobs, drawing, workers):
         entries = really_draw_all(jobs, drawing, workers)
