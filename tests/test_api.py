@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,6 +46,14 @@ def test_a_result_has_what_the_command_line_prints(detector, tmp_path, monkeypat
     assert result.p_fake == result.confidence > 0.9
     assert result.quality.sample_rate_hz > 0
     assert result.timeline().passages[0].verdict == "FAKE"
+
+
+def test_the_example_of_the_readme_runs(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.+?)```", readme, re.DOTALL)[1]
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("FAKE 0.97")
 
 
 def test_reasons_have_stable_codes(detector):
