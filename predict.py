@@ -42,7 +42,7 @@ from deepfake_audio.detector import Detector, Result, in_time
 from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.pipeline import Failure, NamedFile
+from deepfake_audio.inference.pipeline import Failure, NamedInput
 from deepfake_audio.inference.results_table import (
     Judged,
     check_table,
@@ -61,7 +61,7 @@ NOTES_IN_TABLE = {"channels_differ", "echo_present", "fake_passage"}  # others h
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    detector = Detector.load(args.run, args.settings)
+    detector = Detector.load(args.run, args.settings, bound_memory=True)
     asked = [str(Path.cwd()), str(args.channel), *args.files]
     identity = run_folder.fingerprint_verdicts(
         detector.run, detector.record, detector.settings, asked
@@ -182,7 +182,7 @@ def with_standard_input(
     opened: ExitStack,
     detector: Detector,
     fail: Callable[[Failure], object],
-) -> Iterator[str | NamedFile]:
+) -> Iterator[str | NamedInput]:
     """Yield the files, and in place of `-` a copy of standard input.
 
     Args:
@@ -198,7 +198,7 @@ def with_standard_input(
         try:
             copy, path = opened.enter_context(temporary_file())
             copy_standard_input(copy, detector.settings.limits.stdin_megabytes)
-            yield NamedFile(name, path)
+            yield NamedInput(name, path)
         except InputError as error:
             fail(Failure(name, str(error)))
 

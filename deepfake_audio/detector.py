@@ -1,16 +1,19 @@
 """One recording to one result: every rule that makes a verdict."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from deepfake_audio.audio.quality import Echo
+from deepfake_audio.audio.sounds import name_of, read_file_object, to_samples
 from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import pipeline, timelines
-from deepfake_audio.inference.pipeline import Failure, Input, NamedFile, Reading, Window
+from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Reading, Window
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, verdict
 from deepfake_audio.vocabulary import Verdict
@@ -18,6 +21,8 @@ from deepfake_audio.vocabulary import Verdict
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
 MENTION_CONFIDENCE = 0.9  # a fake passage is mentioned from this confidence on
 MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
+
+AnyRecording = str | os.PathLike | bytes | BinaryIO | tuple[np.ndarray, int]
 
 
 @dataclass(frozen=True)
@@ -112,49 +117,69 @@ class Detector:
     Attributes:
         run: the run folder.
         settings: of the run, with the caller's overrides.
-        record: what `run.json` says.
+        record: content of `run.json`.
     """
 
-    def __init__(self, run: run_folder.Run, record: run_folder.RunRecord, settings: Settings):
+    def __init__(
+        self,
+        run: run_folder.Run,
+        record: run_folder.RunRecord,
+        settings: Settings,
+        bound_memory: bool = False,
+    ):
+        """Load the model of an opened run; see `load`."""
         self.run, self.record, self.settings = run, record, settings
+        self._bound_memory = bound_memory
         self._model = onnx_session.load_model(
-            run.onnx_model, settings.score.threads, settings.limits
+            run.onnx_model, settings.score.threads, settings.limits, bound_memory
         )
 
     @classmethod
-    def load(cls, run: str | Path | None = None, overrides: Sequence[str] = ()) -> "Detector":
+    def load(
+        cls,
+        run: str | Path | None = None,
+        overrides: Sequence[str] = (),
+        bound_memory: bool = False,
+    ) -> "Detector":
         """Load a run.
 
         Args:
             run: a folder, or a name below `runs/`; None for the newest run, or the pretrained one.
             overrides: settings such as `"predict.prior_fake=0.1"`.
+            bound_memory: keep FFmpeg within `limits.decoder_megabytes` by setting RLIMIT_DATA of
+                this process while a file is decoded; other threads may then run out of memory.
 
         Raises:
             InputError: there is no such run, or its files are damaged.
         """
         name = None if run is None else str(run)
-        return cls(*run_folder.open_run(name, overrides=overrides, or_pretrained=True))
+        opened = run_folder.open_run(name, overrides=overrides, or_pretrained=True)
+        return cls(*opened, bound_memory)
 
     @classmethod
     def pretrained(cls, overrides: Sequence[str] = ()) -> "Detector":
         """Load the model that ships with the package."""
         return cls.load(run_folder.PRETRAINED, overrides)
 
-    def predict(self, path: str | Path, channel: int | None = None) -> Result:
+    def predict(self, recording: AnyRecording, channel: int | None = None) -> Result:
         """Judge one recording or spectrogram image.
 
         Args:
-            path: any audio file that FFmpeg or libsndfile reads, or an image.
+            recording: any audio file that FFmpeg or libsndfile reads, or an image: a path, its
+                bytes, or a binary file object; or `(samples, sample_rate_hz)` with samples of
+                shape `(samples,)` or `(samples, channels)`: floats with a full scale of 1, or
+                int16, int32 or uint8.
             channel: the only channel to judge, from 1; None for all.
 
         Raises:
-            InputError: the file can't be read.
+            InputError: the recording can't be read.
         """
-        return next(self.predict_many([path], channel=channel))
+        source = to_input(recording, self.settings.limits.stdin_megabytes)
+        return next(self.predict_many([source], channel=channel))
 
     def predict_many(
         self,
-        paths: Iterable[str | Path | NamedFile],
+        paths: Iterable[str | Path | NamedInput],
         workers: int = 1,
         channel: int | None = None,
         on_error: Callable[[Failure], object] | None = None,
@@ -173,8 +198,11 @@ class Detector:
         Raises:
             InputError: a file can't be read and `on_error` is None.
         """
-        reading = Reading(self.settings, self.record.images_from_audio, channel)
-        names = (path if isinstance(path, NamedFile) else str(path) for path in paths)
+        megabytes = self.settings.limits.decoder_megabytes if self._bound_memory else 0
+        reading = Reading(
+            self.settings, self.record.images_from_audio, channel, decoder_megabytes=megabytes
+        )
+        names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
         if workers == 1:
             scored = pipeline.score_inputs(self._model, reading, names)
         else:
@@ -186,6 +214,34 @@ class Detector:
                 raise InputError(found.error)
             else:
                 on_error(found)
+
+
+def to_input(recording: AnyRecording, max_megabytes: int) -> str | NamedInput:
+    """Return a recording in the form that the pipeline takes.
+
+    Args:
+        recording: see `Detector.predict`.
+        max_megabytes: bound on what a file object gives.
+
+    Raises:
+        InputError: a file object can't be read or gives too much, or samples are malformed.
+        TypeError: the recording is none of the known kinds.
+    """
+    match recording:
+        case str() | os.PathLike():
+            return os.fspath(recording)
+        case bytes() | bytearray() | memoryview():
+            source = bytes(recording)
+        case (values, sample_rate_hz):
+            source = to_samples(values, sample_rate_hz)
+        case _ if hasattr(recording, "read"):
+            source = read_file_object(recording, max_megabytes)
+        case _:
+            raise TypeError(
+                f"cannot judge a {type(recording).__name__}; give a path, bytes, a binary file "
+                "object, or (samples, sample_rate_hz)"
+            )
+    return NamedInput(name_of(source), source)
 
 
 def judge(found: Input, calibration: Calibration, settings: Settings, run: str) -> Result:

@@ -323,7 +323,7 @@ def test_training_and_evaluation_leave_bad_images_out(tmp_path, monkeypatch, cap
     errors = whole.read_text(encoding="utf-8").splitlines()
     assert f"Left out: {len(errors)} images that can't be read" in captured.out
     assert any("pipe.png, a pipe." in error for error in errors)
-    assert any("million pixels. Received: " in error for error in errors)
+    assert any("million; make it smaller" in error for error in errors)
     assert not [line for line in captured.err.splitlines() if "png" in line and "error" not in line]
     assert evaluate.main(["--run", "r"]) == 1
 

@@ -649,7 +649,7 @@ def test_files_that_fail_stand_in_the_table_too(in_audio_workspace, tmp_path, ca
     good, bad = read_rows(table)
     assert (good["file"], good["error"]) == ("mine/fake/00.wav", "")
     assert (bad["file"], bad["verdict"], bad["score"]) == (str(tmp_path / "bad.wav"), "", "")
-    assert bad["error"].startswith("An audio file must")
+    assert bad["error"].startswith("cannot read ")
 
 
 def test_a_table_that_cannot_be_written_is_told_before_any_verdict(
@@ -812,7 +812,7 @@ def test_a_timeline_finds_the_fake_passage(in_audio_workspace, tmp_path, monkeyp
 def test_a_run_trained_on_other_images_does_not_judge_audio(in_workspace, tmp_path, capsys):
     soundfile.write(tmp_path / "a.wav", make_voice("real", 1), 16000)
     assert predict.main(["--run", "first", str(tmp_path / "a.wav")]) == 1
-    assert "Audio is judged by a run whose images prepare.py made." in capsys.readouterr().err
+    assert "images only; choose a run that was trained on images by" in capsys.readouterr().err
 
 
 # all

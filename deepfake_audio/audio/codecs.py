@@ -10,7 +10,6 @@ from av.codec.codec import UnknownCodecError
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import write_error
-from deepfake_audio.system.stderr import suppress_native_stderr
 
 KBIT = 1000
 ANY_SAMPLES = 4096  # in a frame, where the codec doesn't mind
@@ -65,7 +64,7 @@ def write_coded(
         InputError: the codec doesn't take the sound.
     """
     try:
-        with suppress_native_stderr(), av.open(str(path), "w", format=codec.container) as container:
+        with av.open(str(path), "w", format=codec.container) as container:
             stream = container.add_stream(codec.encoder, rate=rate_hz, layout="mono")
             stream.bit_rate = kbits * KBIT
             for frame in _frames(blocks, from_hz, stream):

@@ -12,12 +12,18 @@ from deepfake_audio.config.schema import ImageSettings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_headers import image_size
 from deepfake_audio.system.atomic_files import open_regular, size_of
-from deepfake_audio.system.stderr import suppress_native_stderr
-from deepfake_audio.vocabulary import HARMONIC_ROWS, WITH_DELAY, ZERO_PROMINENCE
+from deepfake_audio.vocabulary import (
+    HARMONIC_ROWS,
+    IMAGE_SUFFIXES,
+    WITH_DELAY,
+    ZERO_PROMINENCE,
+)
 
 BYTES_A_PIXEL = 4  # as an uncompressed picture with transparency has
 LARGE_PIXELS = 4_000_000  # larger ones are decoded one at a time: each thread might have one
 ONE_LARGE_IMAGE = threading.RLock()
+SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")  # and WebP's
+SIGNATURE_BYTES = 12
 PNG_SIGNATURE, PNG_COLOR_AT, PNG_RGB = b"\x89PNG\r\n\x1a\n", 25, 2
 # Spectrograms have grain, but no repetitions: searching for these saves no bytes and takes time.
 PNG_PARAMETERS = (
@@ -30,11 +36,28 @@ PNG_PARAMETERS = (
 )
 
 
-def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
-    """Read an image file as the network is shown it.
+def is_image(source: Path | bytes) -> bool:
+    """Return whether a file is an image: by its suffix, or without one by its first bytes."""
+    if isinstance(source, bytes):
+        return _begins_like_an_image(source)
+    if source.suffix:
+        return source.suffix.lower() in IMAGE_SUFFIXES
+    try:
+        with open_regular(source, "A file") as file:
+            return _begins_like_an_image(file.read(SIGNATURE_BYTES))
+    except (OSError, InputError):  # the audio reader reports what is wrong
+        return False
+
+
+def _begins_like_an_image(content: bytes) -> bool:
+    return content.startswith(SIGNATURES) or (content[:4], content[8:12]) == (b"RIFF", b"WEBP")
+
+
+def read_image(source: Path | bytes, settings: ImageSettings) -> np.ndarray:
+    """Read an image file in the size and colour of the network's input.
 
     Args:
-        path: a file in any format of `IMAGE_SUFFIXES`.
+        source: a file in any format of `IMAGE_SUFFIXES`, or the bytes of one.
         settings: size and colour to convert to, and how large an image may be.
 
     Returns:
@@ -43,15 +66,22 @@ def read_image(path: Path, settings: ImageSettings) -> np.ndarray:
     Raises:
         InputError: the file is missing, empty, too large, or no image that can be read.
     """
-    with open_regular(path, "An image") as file:
+    if isinstance(source, bytes):
+        _check_size(len(source), settings, "the given bytes")
+        return decode_image(source, settings, "the given bytes")
+    with open_regular(source, "An image") as file:
         size = size_of(file)
-        if size > settings.max_megapixels * 1_000_000 * BYTES_A_PIXEL:
-            raise InputError(
-                f"An image file has at most {BYTES_A_PIXEL} bytes for each of image.max_megapixels="
-                f"{settings.max_megapixels} million pixels. Received: {path}, which is larger."
-            )
+        _check_size(size, settings, str(source))
         with ONE_LARGE_IMAGE if size > LARGE_PIXELS else nullcontext():
-            return decode_image(_read_bytes(file, size, path), settings, origin=str(path))
+            return decode_image(_read_bytes(file, size, source), settings, str(source))
+
+
+def _check_size(size: int, settings: ImageSettings, origin: str) -> None:
+    if size > settings.max_megapixels * 1_000_000 * BYTES_A_PIXEL:
+        raise InputError(
+            f"cannot read {origin}: it has more than {BYTES_A_PIXEL} bytes for each of "
+            f"image.max_megapixels={settings.max_megapixels} million pixels; make it smaller"
+        )
 
 
 class ImageCache:
@@ -85,9 +115,7 @@ def _read_bytes(file: BinaryIO, size: int, path: Path) -> bytes:
     try:
         return file.read(size)
     except OSError as error:
-        raise InputError(
-            f"An image must be a readable file. Received: {path} ({error.strerror})."
-        ) from None
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.ndarray:
@@ -98,15 +126,14 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
         width, height = size
         if width * height > settings.max_megapixels * 1_000_000:
             raise InputError(
-                f"An image has at most image.max_megapixels={settings.max_megapixels} million "
-                f"pixels. Received: {origin}, which claims {width:,} x {height:,}. Make it smaller."
+                f"cannot read {origin}: its {width:,} x {height:,} pixels are more than "
+                f"image.max_megapixels={settings.max_megapixels} million; make it smaller"
             )
         with ONE_LARGE_IMAGE if width * height > LARGE_PIXELS else nullcontext():
             pixels = _decode(encoded, settings.channels > 1)
     if pixels is None:
         raise InputError(
-            "An image must be a PNG, JPEG, BMP, WebP or TIFF file that can be decoded. "
-            f"Received: {origin}."
+            f"cannot read {origin}: it is damaged, or no PNG, JPEG, BMP, WebP or TIFF file"
         )
     if settings.color in WITH_DELAY:
         pixels = _with_delay(pixels, settings, origin)
@@ -122,8 +149,7 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
 def _decode(encoded: bytes, in_colour: bool) -> np.ndarray | None:
     flag = cv2.IMREAD_COLOR_RGB if in_colour else cv2.IMREAD_GRAYSCALE
     try:
-        with suppress_native_stderr():
-            return cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
+        return cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
     except cv2.error:
         return None
 
