@@ -22,7 +22,7 @@ from conftest import ROOT
 from deepfake_audio.audio.codecs import CODECS, write_coded
 from deepfake_audio.audio.sounds import read_file_object
 from deepfake_audio.audio.windows import open_recording, recording_windows
-from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*.flac"))

@@ -15,8 +15,9 @@ from deepfake_audio.config.yaml_files import parse_yaml
 from deepfake_audio.corpora.index import inside
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation import metrics
-from deepfake_audio.features.image_files import decode_image, encode_png
+from deepfake_audio.features.image_files import decode_image
 from deepfake_audio.features.image_headers import image_size
+from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.onnx_check import check_graph

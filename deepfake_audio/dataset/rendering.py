@@ -24,7 +24,7 @@ from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.journal import append_entries, is_complete, read_journal
 from deepfake_audio.errors import InputError, OutputError, renamed_in_errors
-from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.system.atomic_files import (
     atomic_write,
