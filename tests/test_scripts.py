@@ -683,7 +683,7 @@ def test_channels_of_two_voices_are_judged_each_and_told(in_audio_workspace, tmp
     assert both["score"] == pytest.approx(np.average(scores, weights=windows), abs=1e-5)
     assert judged(capsys, str(one))[0]["note"] == ""
     assert predict.main(["--channel", "3", str(path)]) == 1
-    assert "Received: --channel 3, and " in capsys.readouterr().err
+    assert "cannot judge channel 3 of " in capsys.readouterr().err
 
 
 def test_channels_of_one_kind_of_voice_have_its_verdict_and_a_timeline(
