@@ -27,7 +27,7 @@ AnyRecording = str | os.PathLike | bytes | BinaryIO | tuple[np.ndarray, int]
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a verdict is UNCERTAIN, or what else to know about it.
+    """A reason for the verdict UNCERTAIN, or a note about a verdict.
 
     Attributes:
         code: stable, for programs: `silent`, `too_short`, `clipped`, `untrained`, `bandwidth`,
@@ -42,7 +42,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Quality:
-    """What a recording leaves of the sound that the network looks at.
+    """The quality of a recording, as far as it affects the network.
 
     Attributes:
         sound_seconds: duration between the quiet edges.
@@ -73,7 +73,7 @@ class Result:
         llr: calibrated natural log-likelihood ratio of real against fake; None without windows.
         score: mean log-odds of real before calibration; None without windows.
         doubt: why no confidence can be given; None if one can.
-        notes: what else to know.
+        notes: remarks about the recording.
         quality: of the recording; None for an image.
         windows: of all channels.
         usable: which windows the score is the mean of, bool `(windows,)`.
@@ -103,7 +103,7 @@ class Result:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Return why the verdict is UNCERTAIN, and what else to know."""
+        """Return the doubt, if there is one, and the notes."""
         return (self.doubt, *self.notes) if self.doubt else self.notes
 
     def timeline(self) -> timelines.Timeline | None:
@@ -221,7 +221,7 @@ def to_input(recording: AnyRecording, max_megabytes: int) -> str | NamedInput:
 
     Args:
         recording: see `Detector.predict`.
-        max_megabytes: bound on what a file object gives.
+        max_megabytes: bound on the size of a file object.
 
     Raises:
         InputError: a file object can't be read or gives too much, or samples are malformed.
@@ -340,7 +340,7 @@ def find_notes(
     line: timelines.Timeline | None,
     settings: PredictSettings,
 ) -> Iterator[Reason]:
-    """Yield what else to know about a verdict."""
+    """Yield remarks about a recording and its verdict."""
     if answer == Verdict.UNCERTAIN and p_real is not None:
         yield Reason("low_confidence", f"rather {'real' if p_real >= 0.5 else 'fake'}")
     ignored = int((~usable).sum()) if usable.any() else 0
@@ -359,7 +359,7 @@ def find_notes(
 
 
 def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reason | None:
-    """Return where a passage looks fake if the whole recording does not."""
+    """Return the first fake passage if the whole recording is not judged fake."""
     if line is None or answer == Verdict.FAKE:
         return None
     start = timelines.first_confident_fake(line, MENTION_CONFIDENCE)
@@ -406,7 +406,7 @@ def mean_clipped_share(windows: Sequence[Window]) -> float:
 
 
 def quality_of(found: Input) -> Quality:
-    """Summarise what was measured of a recording."""
+    """Summarise the measured quality of a recording."""
     measured = [w.bandwidth_hz for w in found.windows if w.bandwidth_hz is not None]
     return Quality(
         sound_seconds=found.sound_seconds,

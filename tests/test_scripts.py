@@ -638,7 +638,7 @@ def test_bad_audio_does_not_stop_the_others_nor_change_their_order(
     files = [Path(json.loads(line)["file"]).name for line in captured.out.splitlines()]
     assert files == ["a.wav", "c.wav"]
     assert captured.err.count("error: ") == 1
-    assert "Passed over for their names: 1 .png. What is named is judged." in captured.err
+    assert "Passed over for their names: 1 .png. Name a file to judge it." in captured.err
     assert predict.main(["--json", str(tmp_path / "d.png")]) == 0
 
 
@@ -767,7 +767,7 @@ def test_a_run_that_knows_the_sample_alone_says_so(
     clip = str(Path("mine/fake/00.wav").resolve())
     monkeypatch.chdir(tmp_path)
     assert predict.main([clip]) == 0
-    assert "learnt nothing but data/sample" in capsys.readouterr().err
+    assert "trained on data/sample only" in capsys.readouterr().err
 
 
 def test_a_setting_without_its_flag_is_told(in_audio_workspace, capsys):

@@ -220,7 +220,7 @@ def _read_block(file: soundfile.SoundFile, samples: int) -> np.ndarray:
 def _packets_seconds(sound: Path | bytes, container_format: str, megabytes: int) -> float:
     """Return the duration of a file's packets without decoding them; 0 if it is unknown.
 
-    libsndfile stops at the end of the first of concatenated files: more packets tell of others.
+    libsndfile stops at the end of the first of concatenated files; FFmpeg finds the packets of all.
     """
     if container_format not in CONCATENABLE_FORMATS:
         return 0
@@ -241,7 +241,7 @@ def _packets_seconds(sound: Path | bytes, container_format: str, megabytes: int)
 def _opened(
     sound: Path | bytes, megabytes: int, container_format: str | None = None
 ) -> Iterator[tuple[av.container.InputContainer, int | None]]:
-    """Open a file with FFmpeg; give the container, and the bound in bytes for what follows."""
+    """Open a file with FFmpeg; give the container, and the memory bound in bytes for decoding."""
     held = held_bytes() if megabytes else None
     most = None if held is None else held + megabytes * 1_000_000
     with open_lenient(sound) as file:

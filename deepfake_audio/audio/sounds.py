@@ -81,7 +81,7 @@ def to_samples(values: object, sample_rate_hz: object) -> Samples:
 
 
 def read_file_object(file: BinaryIO, max_megabytes: int) -> bytes:
-    """Read a binary file object from where it stands to its end.
+    """Read a binary file object from its current position to its end.
 
     Raises:
         InputError: it can't be read, is no binary file, or gives more than `max_megabytes`.

@@ -174,7 +174,7 @@ def frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
 def _loud_span(
     powers: np.ndarray, frame_samples: int, samples: int, trim_db: float
 ) -> tuple[int, int]:
-    """Return where the first loud frame begins and the last one ends, in samples."""
+    """Return the start of the first loud frame and the end of the last one, in samples."""
     if not trim_db:
         return 0, samples
     loud = np.flatnonzero(powers >= powers.max() * 10 ** (-trim_db / 10))

@@ -39,7 +39,7 @@ def say(text: str) -> None:
 def kept_table(
     name: str | None, identity: str
 ) -> Iterator[tuple[Judged, Callable[[Mapping], object]]]:
-    """Open the table of results, which an interrupted command may have begun.
+    """Open the table of results, or continue that of an interrupted command.
 
     Args:
         name: of the table; None keeps nothing.
@@ -122,25 +122,25 @@ def print_summary(files: FileList, failures: Sequence[Failure], counts: Counter[
 
 
 def describe_run(detector: Detector) -> str:
-    """Return which run judges, for a user who did not choose one."""
+    """Describe the run that judges, for a user who did not choose one."""
     line = f"Judged by {one_line(detector.run.folder)}; --run names another."
     folder = detector.settings.data.folder
     if folder == load_settings().data.folder:
         line += (
-            f" It has learnt nothing but {folder}: for voices from elsewhere, "
+            f" It was trained on {folder} only; for other voices, "
             "--run models/pretrained is better."
         )
     return line
 
 
 def skipped_line(skipped: Counter[str]) -> str:
-    """Return how many files of folders were no sound, by their suffix.
+    """Describe the files of folders that were skipped, by their suffix.
 
     >>> skipped_line(Counter({".txt": 2, "": 1}))
-    'Passed over for their names: 2 .txt, 1 without a suffix. What is named is judged.'
+    'Passed over for their names: 2 .txt, 1 without a suffix. Name a file to judge it.'
     """
     kinds = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in skipped.most_common()]
-    return f"Passed over for their names: {one_line(', '.join(kinds))}. What is named is judged."
+    return f"Passed over for their names: {one_line(', '.join(kinds))}. Name a file to judge it."
 
 
 def write_timeline(result: Result, channel: int | None, quiet: bool) -> None:

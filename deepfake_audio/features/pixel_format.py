@@ -1,4 +1,4 @@
-"""The pixels of a spectrogram image: what their levels mean, how to recognise and encode them.
+"""The pixel format of spectrogram images: the meaning of levels, recognition, encoding.
 
 Channel 0 (red) is the level, channel 1 (green) the group delay, channel 2 (blue) the prominence of
 vocoder frame rates. `vocabulary.py` has the constants that settings and network need too.

@@ -63,7 +63,7 @@ def group_delay_samples(window: np.ndarray, settings: AudioSettings) -> np.ndarr
 
     Returns:
         float32 `(frequency_bins, frames)` in samples, lowest frequency first, later is positive;
-        0 where there is no sound.
+        0 without sound.
     """
     length = settings.delay_fft_samples
     powers = np.empty((settings.frames, settings.frequency_bins), np.float32)

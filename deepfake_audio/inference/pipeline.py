@@ -64,7 +64,7 @@ class Input:
         is_image: the file is a spectrogram image; the fields below are then unknown.
         windows: with their scores, channel by channel.
         sound_seconds: duration between the quiet edges.
-        end_seconds: where the sound ends.
+        end_seconds: end of the sound.
         sample_rate_hz: of the file.
         channels: of the file.
         channels_differ: the channels carry different sounds and are judged one by one.

@@ -120,7 +120,7 @@ def resumable_table(
 
     If an exception or a kill interrupts this, the rows stay there, and `path` stays as it is.
     If that file has verdicts on other files, it is renamed with a number at the end. Rows of an
-    interrupted run are left out if nobody takes their files.
+    interrupted run are left out if they are not taken.
 
     Args:
         path: of the whole table; its folder is made if it is missing.
