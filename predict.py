@@ -1,67 +1,62 @@
-"""Say of a recording, or of its spectrogram image, whether the voice is real or fake.
+"""Classify recordings or spectrogram images as real or fake speech.
 
     python predict.py clip.wav                      one line: verdict, confidence, file
     python predict.py a.mp3 b.png folder/           several files, and all in a folder
     cat clip.ogg | python predict.py -              standard input
     python predict.py --timeline call.wav           which passages are fake, with a picture
     python predict.py --run first clip.wav          with runs/first instead of the newest run
-    python predict.py --run models/pretrained clip.wav      the shipped model, whatever you trained
+    python predict.py --run models/pretrained clip.wav      the shipped model
     python predict.py --json folder/                one JSON object a line, for machines
-    python predict.py --csv verdicts.csv folder/    and a table in a file; cut off, it goes on
+    python predict.py --csv verdicts.csv folder/    also a table; if interrupted, it continues
     python predict.py --workers 0 folder/           many files, a process for each core
     python predict.py --channel 1 call.wav          one channel of a recording; the other is 2
-    python predict.py --set predict.prior_fake=0.1 clip.wav    where one in ten files is fake
+    python predict.py --set predict.prior_fake=0.1 clip.wav    if one in ten files is fake
 
-The confidence is the probability of the verdict, calibrated on the run's validation files: it means
-something for voices recorded like those. UNCERTAIN is the answer to sound that is too short, silent
-or clipped, or has no frequency above predict.min_bandwidth_hz, as over a telephone, or an echo
-above predict.max_echo (the shipped model asks for both), and to a verdict less sure than
-predict.min_confidence, of which "rather fake" says where it leans. "repeats at 93.75 Hz" is said of
-a recording that repeats as what vocoders make does, at that rate; a hum of mains may, at 50 or 100.
-A file that can't be read is named and skipped; the exit code is then 1.
+The confidence is the probability of the verdict, calibrated on the run's validation files: it holds
+for voices recorded like those. The verdict is UNCERTAIN for sound that is too short, silent or
+clipped, for sound without frequencies above predict.min_bandwidth_hz (such as telephone audio), and
+for a likely fake with an echo above predict.max_echo (the shipped model sets both). It is also
+UNCERTAIN below predict.min_confidence; "rather fake" then names the likelier class. "repeats at
+93.75 Hz" means that the sound has the periodic traces of a vocoder at that rate; mains hum
+may cause it at 50 or 100 Hz. A file that can't be read is reported and skipped; the exit code is
+then 1.
 """
 
 import argparse
 import os
 import re
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, TextIO
-
-from tqdm import tqdm
 
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.config.loading import load_settings
-from deepfake_audio.detector import Detector, Result, in_time
-from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
-from deepfake_audio.inference import timelines
-from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.pipeline import Failure, NamedFile
-from deepfake_audio.inference.results_table import (
-    Judged,
-    check_table,
-    partial_path,
-    resumable_table,
+from deepfake_audio.cli.standard_input import STANDARD_INPUT, with_standard_input
+from deepfake_audio.cli.verdicts import (
+    as_row,
+    describe_run,
+    format_verdict,
+    kept_table,
+    print_summary,
+    progress,
+    say,
+    write_timeline,
 )
+from deepfake_audio.detector import Detector
+from deepfake_audio.errors import InputError
+from deepfake_audio.inference.listing import FileList
+from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.models import run_folder
-from deepfake_audio.system.atomic_files import is_file, to_json
-from deepfake_audio.vocabulary import VERDICTS
-
-STANDARD_INPUT = "-"
-MAX_SHOWN_CONFIDENCE = 0.999
-NOTES_IN_TABLE = {"channels_differ", "echo_present", "fake_passage"}  # others have a column
+from deepfake_audio.system.atomic_files import to_json
 
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    detector = Detector.load(args.run, args.settings)
+    detector = Detector.load(args.run, args.settings, bound_memory=True)
     asked = [str(Path.cwd()), str(args.channel), *args.files]
     identity = run_folder.fingerprint_verdicts(
         detector.run, detector.record, detector.settings, asked
@@ -80,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         is_known = args.run or args.json
         for result in progress(results):
             if not is_known:
-                print_lines(describe_run(detector), file=sys.stderr)
+                say(describe_run(detector))
                 is_known = True
             row = as_row(result)
             print_lines(to_json(row) if args.json else format_verdict(result))
@@ -131,225 +126,16 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def check_arguments(args: argparse.Namespace) -> None:
-    """Raise a `InputError` if arguments make no sense together."""
+    """Raise an `InputError` if arguments contradict each other."""
     for option, least in (("workers", 0), ("channel", 1)):
         given = getattr(args, option)
         if given is not None and given < least:
-            raise InputError(f"--{option} is {least} or more. Received: {given}.")
+            raise InputError(f"--{option} {given} is too small; give {least} or more")
     if STANDARD_INPUT in args.files and args.workers != 1:
-        raise InputError("One process reads standard input. Received: - and --workers.")
+        raise InputError("--workers can't share standard input; leave out --workers, or give files")
     for name in args.files:
         if re.fullmatch(r"[a-z]+\.[a-z_]+=.*", name) and not os.path.lexists(name):
-            raise InputError(
-                f"A setting stands behind --set. Received: {name}. Write --set {name}."
-            )
-
-
-@contextmanager
-def kept_table(
-    name: str | None, identity: str
-) -> Iterator[tuple[Judged, Callable[[Mapping], object]]]:
-    """Open the table of results, which an interrupted command may have begun.
-
-    Args:
-        name: of the table; None keeps nothing.
-        identity: of the question and of the run that answers it.
-
-    Yields:
-        The files that have a verdict, and a function that keeps one more row.
-    """
-    if name is None:
-        yield Judged(), lambda row: None
-        return
-    path = Path(name)
-    check_table(path)
-    try:
-        with resumable_table(path, identity) as (done, add):
-            if done:
-                print_lines(f"Judged already: {pluralize(len(done), 'file')}.", file=sys.stderr)
-            yield done, add
-    except BaseException as error:
-        kept = partial_path(path, identity)
-        ended = isinstance(error, OutputError) or not isinstance(error, InputError)
-        if ended and is_file(kept):
-            told = f"What was judged is in {one_line(kept)}; the same command goes on."
-            print_lines(told, file=sys.stderr)
-        raise
-
-
-def with_standard_input(
-    names: Iterator[str],
-    opened: ExitStack,
-    detector: Detector,
-    fail: Callable[[Failure], object],
-) -> Iterator[str | NamedFile]:
-    """Yield the files, and in place of `-` a copy of standard input.
-
-    Args:
-        names: of the files.
-        opened: keeps the copy until all files are judged.
-        detector: with the limit on standard input.
-        fail: receives the error if standard input can't be read.
-    """
-    for name in names:
-        if name != STANDARD_INPUT:
-            yield name
-            continue
-        try:
-            copy, path = opened.enter_context(temporary_file())
-            copy_standard_input(copy, detector.settings.limits.stdin_megabytes)
-            yield NamedFile(name, path)
-        except InputError as error:
-            fail(Failure(name, str(error)))
-
-
-@contextmanager
-def temporary_file() -> Iterator[tuple[BinaryIO, Path]]:
-    """Give a file that is removed when it is closed; in memory if there is no temporary folder."""
-    if has_temporary_folder():
-        with tempfile.NamedTemporaryFile() as file:
-            yield file, Path(file.name)
-    elif hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("standard-input"), "w+b") as memory:
-            yield memory, Path(f"/proc/self/fd/{memory.fileno()}")
-    else:
-        raise InputError(
-            "cannot copy standard input: no temporary folder can be written to; set TMPDIR to one"
-        )
-
-
-def has_temporary_folder() -> bool:
-    try:
-        return bool(tempfile.gettempdir())
-    except FileNotFoundError:
-        return False
-
-
-def copy_standard_input(copy: BinaryIO, max_megabytes: int) -> None:
-    """Copy standard input to a file, or raise a `InputError` if it is too large or unreadable."""
-    try:
-        for _ in range(max_megabytes):
-            piece = sys.stdin.buffer.read(1_000_000) if sys.stdin else b""
-            copy.write(piece)
-            if not piece:
-                break
-        else:
-            raise InputError(
-                f"Standard input holds less than limits.stdin_megabytes={max_megabytes}. "
-                "Received: more. Give a file."
-            )
-        copy.flush()
-    except OSError as error:
-        raise InputError(f"Standard input must be readable. Received: {error}.") from None
-
-
-def progress(results: Iterator[Result]) -> Iterator[Result]:
-    """Show a count of files on a terminal if the verdicts go elsewhere."""
-    shown = is_terminal(sys.stderr) and not is_terminal(sys.stdout)
-    return tqdm(results, desc="Judging", unit=" files", disable=not shown)
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()
-
-
-def print_summary(files: FileList, failures: Sequence[Failure], counts: Counter[str]) -> None:
-    """Print on standard error how many files had which verdict, were skipped, or failed."""
-    if counts.total() > 1:
-        verdicts = ", ".join(f"{counts[name]:,} {name}" for name in VERDICTS if counts[name])
-        print_lines(f"{pluralize(counts.total(), 'file')}: {verdicts}.", file=sys.stderr)
-    if files.skipped:
-        print_lines(skipped_line(files.skipped), file=sys.stderr)
-    if failures:
-        print_lines(f"{pluralize(len(failures), 'file')} could not be judged.", file=sys.stderr)
-
-
-def describe_run(detector: Detector) -> str:
-    """Return which run judges, for a user who did not choose one."""
-    line = f"Judged by {one_line(detector.run.folder)}; --run names another."
-    folder = detector.settings.data.folder
-    if folder == load_settings().data.folder:
-        line += (
-            f" It has learnt nothing but {folder}: for voices from elsewhere, "
-            "--run models/pretrained is better."
-        )
-    return line
-
-
-def skipped_line(skipped: Counter[str]) -> str:
-    """Return how many files of folders were no sound, by their suffix.
-
-    >>> skipped_line(Counter({".txt": 2, "": 1}))
-    'Passed over for their names: 2 .txt, 1 without a suffix. What is named is judged.'
-    """
-    kinds = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in skipped.most_common()]
-    return f"Passed over for their names: {one_line(', '.join(kinds))}. What is named is judged."
-
-
-def as_row(result: Result) -> dict:
-    """Return a result as a JSON object or a row of the table."""
-    windows = len(result.windows)
-    usable = int(result.usable.sum())
-    row = {
-        "verdict": str(result.verdict),
-        "confidence": rounded(result.confidence),
-        "p_real": rounded(result.p_real),
-        "score": rounded(result.score),
-        "llr": rounded(result.llr),
-        "windows": usable,
-        "windows_left_out": windows - usable,
-        "frame_rate_hz": result.frame_rate_hz,
-        "warning": result.doubt.text if result.doubt else "",
-        "note": "; ".join(note.text for note in result.notes if note.code in NOTES_IN_TABLE),
-        "run": result.run,
-        "file": result.name,
-    }
-    return row
-
-
-def rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
-
-
-def format_verdict(result: Result) -> str:
-    """Return one line for people; no confidence is shown as more than 99.9%."""
-    shown = "-"
-    if result.confidence is not None:
-        shown = f"{min(result.confidence, MAX_SHOWN_CONFIDENCE):.1%}"
-    reasons = "; ".join(reason.text for reason in result.reasons)
-    line = f"{result.verdict:9} {shown:>7}  {one_line(result.name)}"
-    return f"{line}  ({reasons})" if reasons else line
-
-
-def write_timeline(result: Result, channel: int | None, quiet: bool) -> None:
-    """Write a recording's passages and their picture to timelines/, and print the passages.
-
-    Args:
-        result: of the recording.
-        channel: the only channel that was judged; None for all.
-        quiet: print nothing.
-    """
-    is_stdin = result.name == STANDARD_INPUT
-    stem = "standard-input" if is_stdin else plain_name(result.name)
-    known = "" if is_stdin else f"{channel}|{Path(result.name).resolve()}"
-    line = result.timeline()
-    why = result.doubt.text if result.doubt else "as over a telephone"
-    peaks = [window.peaks for window in in_time(result.windows)]
-    paths = timelines.write_timeline(
-        timelines.TIMELINES / stem, result.name, line, peaks, why, known
-    )
-    if not quiet:
-        print_lines(timelines.format_passages(line.passages))
-        print_lines(f"Written: {one_line(paths)}")
-
-
-def plain_name(name: str) -> str:
-    """Return a file's name as one that leaves room for a suffix, and prints.
-
-    >>> plain_name("calls/a\\nb.wav")
-    'a_b.wav'
-    """
-    return "".join(c if c.isprintable() else "_" for c in Path(name).name)[-60:] or "unnamed"
+            raise InputError(f"{name} is no file but a setting; write --set {name}")
 
 
 if __name__ == "__main__":

@@ -113,7 +113,11 @@ def fill(
     renamed = remove_short_names(jobs, folder)
     coded = coded_jobs(jobs, settings.prepare.codecs)
     drawing = Rendering(
-        folder, settings.audio, settings.prepare.max_windows, settings.limits.audio_hours
+        folder,
+        settings.audio,
+        settings.prepare.max_windows,
+        settings.limits.audio_hours,
+        settings.limits.decoder_megabytes,
     )
     entries = render_all([*jobs, *coded], drawing, settings.prepare.workers)
     failed = write_errors([*jobs, *coded], entries, folder)

@@ -1,16 +1,19 @@
 """One recording to one result: every rule that makes a verdict."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from deepfake_audio.audio.quality import Echo
+from deepfake_audio.audio.sounds import name_of, read_file_object, to_samples
 from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import pipeline, timelines
-from deepfake_audio.inference.pipeline import Failure, Input, NamedFile, Reading, Window
+from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Reading, Window
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, verdict
 from deepfake_audio.vocabulary import Verdict
@@ -19,10 +22,12 @@ PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most w
 MENTION_CONFIDENCE = 0.9  # a fake passage is mentioned from this confidence on
 MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
 
+AnyRecording = str | os.PathLike | bytes | BinaryIO | tuple[np.ndarray, int]
+
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a verdict is UNCERTAIN, or what else to know about it.
+    """A reason for the verdict UNCERTAIN, or a note about a verdict.
 
     Attributes:
         code: stable, for programs: `silent`, `too_short`, `clipped`, `untrained`, `bandwidth`,
@@ -37,7 +42,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Quality:
-    """What a recording leaves of the sound that the network looks at.
+    """The quality of a recording, as far as it affects the network.
 
     Attributes:
         sound_seconds: duration between the quiet edges.
@@ -68,7 +73,7 @@ class Result:
         llr: calibrated natural log-likelihood ratio of real against fake; None without windows.
         score: mean log-odds of real before calibration; None without windows.
         doubt: why no confidence can be given; None if one can.
-        notes: what else to know.
+        notes: remarks about the recording.
         quality: of the recording; None for an image.
         windows: of all channels.
         usable: which windows the score is the mean of, bool `(windows,)`.
@@ -98,7 +103,7 @@ class Result:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Return why the verdict is UNCERTAIN, and what else to know."""
+        """Return the doubt, if there is one, and the notes."""
         return (self.doubt, *self.notes) if self.doubt else self.notes
 
     def timeline(self) -> timelines.Timeline | None:
@@ -112,49 +117,69 @@ class Detector:
     Attributes:
         run: the run folder.
         settings: of the run, with the caller's overrides.
-        record: what `run.json` says.
+        record: content of `run.json`.
     """
 
-    def __init__(self, run: run_folder.Run, record: run_folder.RunRecord, settings: Settings):
+    def __init__(
+        self,
+        run: run_folder.Run,
+        record: run_folder.RunRecord,
+        settings: Settings,
+        bound_memory: bool = False,
+    ):
+        """Load the model of an opened run; see `load`."""
         self.run, self.record, self.settings = run, record, settings
+        self._bound_memory = bound_memory
         self._model = onnx_session.load_model(
-            run.onnx_model, settings.score.threads, settings.limits
+            run.onnx_model, settings.score.threads, settings.limits, bound_memory
         )
 
     @classmethod
-    def load(cls, run: str | Path | None = None, overrides: Sequence[str] = ()) -> "Detector":
+    def load(
+        cls,
+        run: str | Path | None = None,
+        overrides: Sequence[str] = (),
+        bound_memory: bool = False,
+    ) -> "Detector":
         """Load a run.
 
         Args:
             run: a folder, or a name below `runs/`; None for the newest run, or the pretrained one.
             overrides: settings such as `"predict.prior_fake=0.1"`.
+            bound_memory: keep FFmpeg within `limits.decoder_megabytes` by setting RLIMIT_DATA of
+                this process while a file is decoded; other threads may then run out of memory.
 
         Raises:
             InputError: there is no such run, or its files are damaged.
         """
         name = None if run is None else str(run)
-        return cls(*run_folder.open_run(name, overrides=overrides, or_pretrained=True))
+        opened = run_folder.open_run(name, overrides=overrides, or_pretrained=True)
+        return cls(*opened, bound_memory)
 
     @classmethod
     def pretrained(cls, overrides: Sequence[str] = ()) -> "Detector":
         """Load the model that ships with the package."""
         return cls.load(run_folder.PRETRAINED, overrides)
 
-    def predict(self, path: str | Path, channel: int | None = None) -> Result:
+    def predict(self, recording: AnyRecording, channel: int | None = None) -> Result:
         """Judge one recording or spectrogram image.
 
         Args:
-            path: any audio file that FFmpeg or libsndfile reads, or an image.
+            recording: any audio file that FFmpeg or libsndfile reads, or an image: a path, its
+                bytes, or a binary file object; or `(samples, sample_rate_hz)` with samples of
+                shape `(samples,)` or `(samples, channels)`: floats with a full scale of 1, or
+                int16, int32 or uint8.
             channel: the only channel to judge, from 1; None for all.
 
         Raises:
-            InputError: the file can't be read.
+            InputError: the recording can't be read.
         """
-        return next(self.predict_many([path], channel=channel))
+        source = to_input(recording, self.settings.limits.stdin_megabytes)
+        return next(self.predict_many([source], channel=channel))
 
     def predict_many(
         self,
-        paths: Iterable[str | Path | NamedFile],
+        paths: Iterable[str | Path | NamedInput],
         workers: int = 1,
         channel: int | None = None,
         on_error: Callable[[Failure], object] | None = None,
@@ -173,8 +198,11 @@ class Detector:
         Raises:
             InputError: a file can't be read and `on_error` is None.
         """
-        reading = Reading(self.settings, self.record.images_from_audio, channel)
-        names = (path if isinstance(path, NamedFile) else str(path) for path in paths)
+        megabytes = self.settings.limits.decoder_megabytes if self._bound_memory else 0
+        reading = Reading(
+            self.settings, self.record.images_from_audio, channel, decoder_megabytes=megabytes
+        )
+        names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
         if workers == 1:
             scored = pipeline.score_inputs(self._model, reading, names)
         else:
@@ -186,6 +214,34 @@ class Detector:
                 raise InputError(found.error)
             else:
                 on_error(found)
+
+
+def to_input(recording: AnyRecording, max_megabytes: int) -> str | NamedInput:
+    """Return a recording in the form that the pipeline takes.
+
+    Args:
+        recording: see `Detector.predict`.
+        max_megabytes: bound on the size of a file object.
+
+    Raises:
+        InputError: a file object can't be read or gives too much, or samples are malformed.
+        TypeError: the recording is none of the known kinds.
+    """
+    match recording:
+        case str() | os.PathLike():
+            return os.fspath(recording)
+        case bytes() | bytearray() | memoryview():
+            source = bytes(recording)
+        case (values, sample_rate_hz):
+            source = to_samples(values, sample_rate_hz)
+        case _ if hasattr(recording, "read"):
+            source = read_file_object(recording, max_megabytes)
+        case _:
+            raise TypeError(
+                f"cannot judge a {type(recording).__name__}; give a path, bytes, a binary file "
+                "object, or (samples, sample_rate_hz)"
+            )
+    return NamedInput(name_of(source), source)
 
 
 def judge(found: Input, calibration: Calibration, settings: Settings, run: str) -> Result:
@@ -284,7 +340,7 @@ def find_notes(
     line: timelines.Timeline | None,
     settings: PredictSettings,
 ) -> Iterator[Reason]:
-    """Yield what else to know about a verdict."""
+    """Yield remarks about a recording and its verdict."""
     if answer == Verdict.UNCERTAIN and p_real is not None:
         yield Reason("low_confidence", f"rather {'real' if p_real >= 0.5 else 'fake'}")
     ignored = int((~usable).sum()) if usable.any() else 0
@@ -303,7 +359,7 @@ def find_notes(
 
 
 def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reason | None:
-    """Return where a passage looks fake if the whole recording does not."""
+    """Return the first fake passage if the whole recording is not judged fake."""
     if line is None or answer == Verdict.FAKE:
         return None
     start = timelines.first_confident_fake(line, MENTION_CONFIDENCE)
@@ -350,7 +406,7 @@ def mean_clipped_share(windows: Sequence[Window]) -> float:
 
 
 def quality_of(found: Input) -> Quality:
-    """Summarise what was measured of a recording."""
+    """Summarise the measured quality of a recording."""
     measured = [w.bandwidth_hz for w in found.windows if w.bandwidth_hz is not None]
     return Quality(
         sound_seconds=found.sound_seconds,

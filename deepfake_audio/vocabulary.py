@@ -27,7 +27,7 @@ AUDIO_SUFFIXES = (
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 JOURNAL = "prepared.jsonl"  # a data folder with this file has a manifest once it is complete
 
-# The pixel format of a spectrogram image: which channels it has, and what their levels mean.
+# The pixel format of a spectrogram image; features/pixel_format.py encodes and decodes it.
 CHANNELS = {"grayscale": 1, "level_delay": 2, "level_delay_rates": 3, "rgb": 3}
 WITH_DELAY, OTHERS = ("level_delay", "level_delay_rates"), ("grayscale", "rgb")
 ZERO_DELAY = 128  # the level of a group delay of 0
@@ -38,7 +38,7 @@ SURROUNDINGS_HZ = 15  # the band around a multiple that it is compared with
 
 
 def highest_frame_rate_hz(sample_rate_hz: int) -> float:
-    """Return the highest frame rate whose first COLUMNS multiples, with surroundings, are heard."""
+    """Return the highest frame rate whose first COLUMNS multiples lie within the spectrum."""
     return (sample_rate_hz / 2 - SURROUNDINGS_HZ) / HARMONIC_COLUMNS
 
 
@@ -63,10 +63,10 @@ class ImageRecord:
 
     @property
     def recording(self) -> tuple[str, ...]:
-        """Return what all images of one recording share, whatever codec it went through."""
+        """Return the key that all images of one recording share, with any codec."""
         return (self.attack, self.audio) if self.audio else (self.image,)
 
     @property
     def source(self) -> tuple[str, ...]:
-        """Return what the windows of one file share; their scores are averaged."""
+        """Return the key that all windows of one file share; their scores are averaged."""
         return (*self.recording, self.label, self.codec)

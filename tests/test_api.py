@@ -1,20 +1,30 @@
 """The package as a library: three lines judge a recording, and the process stays as it was."""
 
+import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+import scipy.io.wavfile
+import soundfile
 
 import deepfake_audio
 import predict
 from conftest import ROOT
+from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.sounds import read_file_object
+from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.features.pixel_format import encode_png
+from deepfake_audio.features.spectrogram import spectrogram_image
 
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*.flac"))
 FAKE_CLIP = next(clip for clip in CLIPS if "espeak" in clip.name)
@@ -75,6 +85,105 @@ def test_bad_files_of_many_are_handed_over(detector):
     assert [failure.name for failure in failures] == ["gone.wav"]
 
 
+@pytest.fixture(scope="module")
+def fake_bytes() -> bytes:
+    return FAKE_CLIP.read_bytes()
+
+
+def answer(result: deepfake_audio.Result) -> tuple:
+    return result.verdict, result.confidence, result.score, result.llr, result.quality
+
+
+def test_a_path_its_bytes_and_a_file_object_get_the_same_answer(detector, fake_bytes):
+    known = answer(detector.predict(FAKE_CLIP))
+    with FAKE_CLIP.open("rb") as file:
+        given = [fake_bytes, bytearray(fake_bytes), io.BytesIO(fake_bytes), file, str(FAKE_CLIP)]
+        assert [answer(detector.predict(recording)) for recording in given] == [known] * 5
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 22_050, 44_100])
+@pytest.mark.parametrize(
+    ("subtype", "dtype"),
+    [("PCM_16", "int16"), ("PCM_32", "int32"), ("PCM_U8", "uint8"), ("FLOAT", "float32"),
+     ("DOUBLE", "float64")],
+)  # fmt: skip
+def test_samples_get_the_score_of_a_wav_file_with_them(detector, tmp_path, rate_hz, subtype, dtype):
+    samples, _ = soundfile.read(FAKE_CLIP, dtype="int16")
+    both = np.stack([samples, samples // 2], axis=1)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, both, rate_hz, subtype)
+    if dtype == "uint8":
+        _, values = scipy.io.wavfile.read(path)
+    else:
+        values, _ = soundfile.read(path, dtype=dtype)
+    assert values.dtype == dtype
+    expected = detector.predict(path)
+    from_bytes = detector.predict(path.read_bytes())
+    from_samples = detector.predict((values, rate_hz))
+    assert answer(from_bytes) == answer(expected)
+    assert from_samples.score == pytest.approx(expected.score, abs=1e-6)
+    assert from_samples.quality.sample_rate_hz == rate_hz
+
+
+def test_an_image_is_judged_from_its_bytes(detector, tmp_path):
+    audio = detector.settings.audio
+    _, window = next(recording_windows(open_recording(FAKE_CLIP, audio), audio))
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_png(spectrogram_image(window, audio)))
+    assert detector.predict(path).score == detector.predict(path.read_bytes()).score
+
+
+NOISE = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("recording", "message"),
+    [
+        (b"", "cannot read the given bytes as sound: "),
+        (b"no sound at all" * 99, "cannot read the given bytes as sound: "),
+        (b"\x89PNG\r\n\x1a\n broken", "cannot read the given bytes: it is damaged, or no PNG"),
+        (io.StringIO("text"), "cannot read the given file: open it in binary mode"),
+        ((NOISE * np.nan, 16_000), "cannot read the given samples: a sample is infinite, not a"),
+        ((NOISE.astype(np.float64) * 1e300, 16_000), "a sample is infinite, not a number"),
+        ((NOISE.astype(np.int64), 16_000), "they are int64; give one of float16, float32"),
+        ((NOISE > 0, 16_000), "they are bool; give"),
+        ((["a"], 16_000), "cannot read the given samples: they are "),
+        (([NOISE, NOISE], 16_000), r"their shape is \(2, 32000\); give \(samples,\)"),
+        ((np.float32(0.5), 16_000), r"their shape is \(\);"),
+        ((NOISE[:0], 16_000), "cannot read the given samples: it has no sound"),
+        ((NOISE, 0), "its sample rate is 0 Hz"),
+        ((NOISE, 16_000.5), "16000.5 is no sample rate"),
+        ((NOISE, None), "None is no sample rate"),
+        ((NOISE, float("nan")), "nan is no sample rate"),
+        ((NOISE, "16000"), "'16000' is no sample rate"),
+    ],
+)
+def test_what_can_not_be_read_is_an_input_error(detector, recording, message):
+    with pytest.raises(deepfake_audio.InputError, match=message):
+        detector.predict(recording)
+
+
+def test_a_file_object_without_an_end_is_cut_off():
+    with pytest.raises(deepfake_audio.InputError, match="megabytes=1; give its path"):
+        read_file_object(io.BytesIO(bytes(9_000_000)), 1)
+
+
+def test_a_channel_that_samples_lack_is_an_input_error(detector):
+    with pytest.raises(deepfake_audio.InputError, match="channel 2 of the given samples: it has 1"):
+        detector.predict((NOISE, 16_000), channel=2)
+
+
+def test_another_kind_of_thing_is_a_type_error(detector):
+    with pytest.raises(TypeError, match="cannot judge a int; give a path"):
+        detector.predict(3)
+
+
+def test_silence_in_memory_has_no_verdict(detector):
+    result = detector.predict((np.zeros(32_000, np.int16), 16_000))
+    assert (result.verdict, result.reasons[0].code) == ("UNCERTAIN", "silent")
+    assert result.name == "the given samples"
+
+
 def process_state() -> dict:
     state = {
         "folder": Path.cwd(),
@@ -96,6 +205,31 @@ def test_judging_prints_nothing_and_leaves_the_process_as_it_was(detector, capfd
     assert list(detector.predict_many(CLIPS[:2]))
     assert process_state() == before
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_process_stays_as_it_is_while_a_file_is_judged(tmp_path):
+    """FFmpeg reads the MP3, libsndfile the FLAC, and OpenCV the damaged image."""
+    image, coded = tmp_path / "a.png", tmp_path / "a.m4a"
+    image.write_bytes(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes()[:-30])
+    samples, rate_hz = soundfile.read(FAKE_CLIP, dtype="float32")
+    write_coded(coded, [samples], rate_hz, CODECS["aac"], 16_000, 64)
+    before, states, ended = process_state(), [], threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            states.append(process_state())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        detector = deepfake_audio.Detector.pretrained()
+        results = list(detector.predict_many([coded, FAKE_CLIP, image], on_error=lambda _: None))
+    finally:
+        ended.set()
+        watcher.join()
+    assert len(results) == 2
+    assert len(states) > 10
+    assert [state for state in states if state != before] == []
 
 
 def test_two_threads_get_the_answers_that_one_gets(detector):

@@ -156,7 +156,7 @@ def test_files_of_any_rate_and_channel_count_become_mono_at_ours(tmp_path: Path,
 
 def test_a_file_that_is_no_audio_is_told(tmp_path: Path):
     (tmp_path / "not.wav").write_bytes(b"no audio in here")
-    with pytest.raises(InputError, match=r"^An audio file must be readable\. Received: .*not\.wav"):
+    with pytest.raises(InputError, match=r"^cannot read .*not\.wav as sound: "):
         read_audio(tmp_path / "not.wav", RATE_HZ)
 
 
@@ -276,7 +276,7 @@ def test_a_flac_that_claims_less_is_read_to_the_end(tmp_path: Path):
 
 def test_a_file_without_samples_is_told(tmp_path: Path):
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE_HZ)
-    with pytest.raises(InputError, match=r"must hold sound.*empty\.wav"):
+    with pytest.raises(InputError, match=r"empty\.wav: it has no sound"):
         read_audio(tmp_path / "empty.wav", RATE_HZ)
 
 
@@ -373,7 +373,7 @@ def test_a_damaged_end_is_told_and_no_traceback(tmp_path: Path):
     try:
         samples = read_audio(path, RATE_HZ)
     except InputError as error:
-        assert "must be whole" in str(error)
+        assert "it is damaged or cut off" in str(error)
     else:
         assert len(samples) < 90 * RATE_HZ
 
@@ -393,21 +393,21 @@ def test_names_and_playlists_open_nothing_else(tmp_path: Path, name):
     soundfile.write(tmp_path / "secret.wav", sine(440, 1.0), RATE_HZ)
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{tmp_path}/secret.wav\n"
     (tmp_path / name).write_text(f"{playlist}#EXT-X-ENDLIST\n")
-    with pytest.raises(InputError, match=r"^An audio file must"):
+    with pytest.raises(InputError, match=r"^cannot read "):
         read_audio(tmp_path / name, RATE_HZ)
 
 
 def test_pipes_and_folders_do_not_hang(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "pipe.wav", tmp_path, tmp_path / "none.wav"):
-        with pytest.raises(InputError, match=r"^An audio file must be a (readable )?file\."):
+        with pytest.raises(InputError, match=r"^cannot read |^An audio file must be a"):
             read_audio(path, RATE_HZ)
 
 
 def test_numbers_that_are_no_sound_are_told(tmp_path: Path):
     for number in (1e30, np.inf, np.nan):
         soundfile.write(tmp_path / "huge.wav", np.full(1600, number), RATE_HZ, "FLOAT")
-        with pytest.raises(InputError, match="finite samples"):
+        with pytest.raises(InputError, match="a sample is infinite"):
             read_audio(tmp_path / "huge.wav", RATE_HZ)
 
 
@@ -427,7 +427,7 @@ def test_frames_of_next_to_no_samples_are_refused(samples, is_read, tmp_path, mo
         read = read_audio(path, 16_000) * 2**15
         np.testing.assert_allclose(read, np.arange(450 * samples), atol=1e-3)
     else:
-        with pytest.raises(InputError, match="at most 2,000 frames a second"):
+        with pytest.raises(InputError, match="more than 2,000 frames a second"):
             read_audio(path, 16_000)
 
 

@@ -13,7 +13,7 @@ import evaluate
 import predict
 from conftest import draw_image, make_data_folder
 from deepfake_audio.dataset.manifest import check_images, read_records
-from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.models import onnx_session, run_folder
 
 

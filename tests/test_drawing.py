@@ -99,7 +99,7 @@ def test_a_file_without_samples_is_told_and_the_others_are_drawn(drawing, tmp_pa
     empty = job_of(write_noise(tmp_path / "empty.wav", 0), stem="train/real/e")
     full = job_of(write_noise(tmp_path / "full.wav", 44_100), stem="train/real/f")
     entries = render_all([empty, full], drawing, workers=1)
-    assert "must hold sound" in entries["train/real/e"]["error"]
+    assert "it has no sound" in entries["train/real/e"]["error"]
     assert is_complete(entries["train/real/f"])
     assert read_journal(drawing.folder / JOURNAL) == entries
 

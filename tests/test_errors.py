@@ -126,7 +126,8 @@ def test_a_reader_that_goes_away_ends_the_script_quietly():
 def test_no_error_gets_into_results_whatever_was_closed_at_the_start(closed):
     code = """
 import os, sys
-from deepfake_audio.errors import InputError, script
+from deepfake_audio.cli.script import script
+from deepfake_audio.errors import InputError
 @script
 def main(argv=None):
     print("result")
@@ -140,7 +141,7 @@ sys.exit(main())
     )  # fmt: skip
     assert result.returncode == 2
     assert result.stdout == (b"" if 1 in closed else b"result\n")
-    assert result.stderr == (b"" if 2 in closed else b"of C codeerror: wrong\n")
+    assert result.stderr == (b"" if 2 in closed else b"error: wrong\n")
 
 
 @pytest.mark.parametrize(

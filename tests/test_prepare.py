@@ -19,7 +19,7 @@ from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.dataset.manifest import read_audio_settings, read_records
 from deepfake_audio.errors import InputError
-from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 
 RATE_HZ = 16000
@@ -106,7 +106,7 @@ def test_a_bad_file_is_listed_with_its_reason_and_the_others_are_done(workplace,
         errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
     assert errors.keys() == {"real/broken.wav", "fake/silent.wav", "fake/nan.wav"}
     assert errors["fake/silent.wav"].endswith("silent.wav, silence.")
-    assert "finite samples" in errors["fake/nan.wav"]
+    assert "a sample is infinite" in errors["fake/nan.wav"]
     assert len({row["audio"] for row in manifest()}) == 16
     assert "3 files could not be used" in capsys.readouterr().out
 

@@ -114,7 +114,7 @@ names[6].write_bytes(files[6].read_bytes())
         lines,
         range(7),
         (
-            "Received: none of", "An audio file must be readable.", "A voice must hold sound.",
+            "Received: none of", "cannot read ", "A voice must hold sound.",
             "A voice must last 0.5 s.", "Received: 2 of", "a device.",
             "A copy must differ from its original.",
         ),

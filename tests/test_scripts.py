@@ -638,7 +638,7 @@ def test_bad_audio_does_not_stop_the_others_nor_change_their_order(
     files = [Path(json.loads(line)["file"]).name for line in captured.out.splitlines()]
     assert files == ["a.wav", "c.wav"]
     assert captured.err.count("error: ") == 1
-    assert "Passed over for their names: 1 .png. What is named is judged." in captured.err
+    assert "Passed over for their names: 1 .png. Name a file to judge it." in captured.err
     assert predict.main(["--json", str(tmp_path / "d.png")]) == 0
 
 
@@ -649,7 +649,7 @@ def test_files_that_fail_stand_in_the_table_too(in_audio_workspace, tmp_path, ca
     good, bad = read_rows(table)
     assert (good["file"], good["error"]) == ("mine/fake/00.wav", "")
     assert (bad["file"], bad["verdict"], bad["score"]) == (str(tmp_path / "bad.wav"), "", "")
-    assert bad["error"].startswith("An audio file must")
+    assert bad["error"].startswith("cannot read ")
 
 
 def test_a_table_that_cannot_be_written_is_told_before_any_verdict(
@@ -683,7 +683,7 @@ def test_channels_of_two_voices_are_judged_each_and_told(in_audio_workspace, tmp
     assert both["score"] == pytest.approx(np.average(scores, weights=windows), abs=1e-5)
     assert judged(capsys, str(one))[0]["note"] == ""
     assert predict.main(["--channel", "3", str(path)]) == 1
-    assert "Received: --channel 3, and " in capsys.readouterr().err
+    assert "cannot judge channel 3 of " in capsys.readouterr().err
 
 
 def test_channels_of_one_kind_of_voice_have_its_verdict_and_a_timeline(
@@ -767,7 +767,7 @@ def test_a_run_that_knows_the_sample_alone_says_so(
     clip = str(Path("mine/fake/00.wav").resolve())
     monkeypatch.chdir(tmp_path)
     assert predict.main([clip]) == 0
-    assert "learnt nothing but data/sample" in capsys.readouterr().err
+    assert "trained on data/sample only" in capsys.readouterr().err
 
 
 def test_a_setting_without_its_flag_is_told(in_audio_workspace, capsys):
@@ -812,7 +812,7 @@ def test_a_timeline_finds_the_fake_passage(in_audio_workspace, tmp_path, monkeyp
 def test_a_run_trained_on_other_images_does_not_judge_audio(in_workspace, tmp_path, capsys):
     soundfile.write(tmp_path / "a.wav", make_voice("real", 1), 16000)
     assert predict.main(["--run", "first", str(tmp_path / "a.wav")]) == 1
-    assert "Audio is judged by a run whose images prepare.py made." in capsys.readouterr().err
+    assert "images only; choose a run that was trained on images by" in capsys.readouterr().err
 
 
 # all

@@ -120,7 +120,7 @@ def test_two_processes_do_not_write_one_table(tmp_path):
     table = tmp_path / "v.csv"
     with (
         resumable_table(table, "abc"),
-        pytest.raises(InputError, match="one process at a time"),
+        pytest.raises(InputError, match="another process writes it"),
         resumable_table(table, "abc"),
     ):
         pass
@@ -148,7 +148,7 @@ def test_a_prediction_that_is_ended_goes_on_where_it_was(audio_workspace, tmp_pa
     process.send_signal(getattr(signal, name))
     told = process.communicate()[1]
     assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130)
-    assert name == "SIGKILL" or "the same command goes on." in told
+    assert name == "SIGKILL" or "the same command continues." in told
     kept = read_rows(partial[0])
     assert 3 <= len(kept) < 6000
     for number in range(len(kept) + 40, 6000):  # enough is left to go on with

@@ -40,7 +40,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.corpora.shortcut_audit import audit_shortcuts, format_audit
 from deepfake_audio.dataset.manifest import MANIFEST_FIELDS, write_audio_settings
-from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 
 SOUNDS = Path("/usr/share/asterisk/sounds")

@@ -1,4 +1,4 @@
-"""Sound through the codecs that recordings have been through: messages, web pages, telephones."""
+"""Encode sound with the codecs of messengers, web pages and telephones."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,19 +10,18 @@ from av.codec.codec import UnknownCodecError
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import write_error
-from deepfake_audio.system.stderr import suppress_native_stderr
 
 KBIT = 1000
-ANY_SAMPLES = 4096  # in a frame, where the codec doesn't mind
+ANY_SAMPLES = 4096  # in a frame, for codecs that take any number
 
 
 @dataclass(frozen=True)
 class Codec:
-    """A codec, and what is chosen from when a recording goes through it.
+    """A codec, with the sample rates and bit rates to sample from.
 
     Attributes:
-        encoder: its name in FFmpeg.
-        container: of its files, also in FFmpeg.
+        encoder: FFmpeg's name.
+        container: of its files, FFmpeg's name.
         suffix: of its files.
         rates_hz: sample rates that it is used at.
         kbits: thousands of bits a second.
@@ -35,7 +34,7 @@ class Codec:
     kbits: tuple[int, ...]
 
     def draw(self, random: np.random.Generator) -> tuple[int, int]:
-        """Draw a sample rate in Hz, and thousands of bits a second."""
+        """Sample a sample rate in Hz, and thousands of bits a second."""
         return int(random.choice(self.rates_hz)), int(random.choice(self.kbits))
 
 
@@ -50,10 +49,10 @@ CODECS = {
 def write_coded(
     path: Path, blocks: Iterable[np.ndarray], from_hz: int, codec: Codec, rate_hz: int, kbits: int
 ) -> None:
-    """Write sound as a codec does: what it leaves out is gone.
+    """Encode sound into a file, with the losses of the codec.
 
     Args:
-        path: the new file; a folder for it must be there.
+        path: the new file, in a folder that exists.
         blocks: mono samples, float32 `(any,)`, full scale 1.
         from_hz: their sample rate.
         codec: one of `CODECS`.
@@ -62,10 +61,10 @@ def write_coded(
 
     Raises:
         OutputError: the file can't be written, as on a full disk.
-        InputError: the codec doesn't take the sound.
+        InputError: the codec can't encode the sound.
     """
     try:
-        with suppress_native_stderr(), av.open(str(path), "w", format=codec.container) as container:
+        with av.open(str(path), "w", format=codec.container) as container:
             stream = container.add_stream(codec.encoder, rate=rate_hz, layout="mono")
             stream.bit_rate = kbits * KBIT
             for frame in _frames(blocks, from_hz, stream):
@@ -75,20 +74,20 @@ def write_coded(
         raise write_error(path, error) from None
     except (av.FFmpegError, UnknownCodecError) as error:
         raise InputError(
-            f"A codec must take the sound. Received: {path} for {codec.encoder}, {kbits} kbit/s, "
-            f"{rate_hz} Hz ({error}). Choose other codecs."
+            f"cannot encode {path} with {codec.encoder} at {kbits} kbit/s and {rate_hz} Hz: "
+            f"{error}; choose other codecs"
         ) from None
 
 
 def _frames(
     blocks: Iterable[np.ndarray], from_hz: int, stream: av.AudioStream
 ) -> Iterator[av.AudioFrame]:
-    """Yield the sound in the encoder's rate and format, in frames of the length that it takes.
+    """Yield the sound in the encoder's rate, format and frame length.
 
-    Only the last one may be shorter: an encoder fills up every frame that is.
+    Only the last frame may be shorter, because an encoder pads a short frame.
     """
     encoder = stream.codec_context
-    encoder.open(strict=False)  # else its frame size is not known yet
+    encoder.open(strict=False)  # sets its frame size
     frame_samples = encoder.frame_size or ANY_SAMPLES
     resampler = av.AudioResampler(encoder.format, encoder.layout, encoder.rate)
     waiting = av.AudioFifo()

@@ -1,52 +1,52 @@
-"""Any sound file to blocks of mono samples at one rate; what its header claims is not believed."""
+"""Decode any recording into blocks of mono samples at one rate, whatever its header claims."""
 
-import io
-import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
 import soundfile
 import soxr
 
-from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import open_regular
+from deepfake_audio.audio.sounds import (
+    Samples,
+    Sound,
+    check_rate,
+    name_of,
+    open_file,
+    open_lenient,
+)
+from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.system.memory import bounded_memory, held_bytes
-from deepfake_audio.system.stderr import suppress_native_stderr
 
 BLOCK_SECONDS = 30
-BLOCK_VALUES = (
-    50_000_000  # at most, over all channels: 30 s of 8 channels at 192 kHz are 46 million
-)
-MAX_DECODER_MEGABYTES = 600  # for FFmpeg, which believes what headers claim
-MAX_FRAMES_PER_SECOND = 2000  # codecs have 1200 at most; of frames of one sample each costs as much
+MAX_BLOCK_VALUES = 50_000_000  # over all channels: 30 s of 8 channels at 192 kHz are 46 million
+MAX_FRAMES_PER_SECOND = 2000  # codecs have up to 1200; frames of one sample would take as long each
 BLOCK_FRAMES = 10_000
-MIN_RATE_HZ, MAX_RATE_HZ = 1000, 1_000_000  # no voice is stored outside of these
-MAX_SAMPLE = 1e4  # in float files full scale may be passed, but not by 80 dB
-NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist must not open what it names
-# libsndfile stops where the header says, or the first of joined files ends; players go on.
-CONCATENABLE_FORMATS = {"FLAC": "flac", "MP3": "mp3", "OGG": "ogg"}  # in FFmpeg's words
-# What libsndfile takes a file without a header for, by its suffix; a descriptor has none.
+MAX_SAMPLE = 1e4  # float files may pass full scale, but not by 80 dB
+NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist can't open the files that it names
+# Players read concatenated files of these formats to the end, libsndfile only the first one. The
+# values are FFmpeg's names.
+CONCATENABLE_FORMATS = {"FLAC": "flac", "MP3": "mp3", "OGG": "ogg"}
+# How libsndfile decodes files without a header; it knows them by their suffix only.
 HEADERLESS = {".au": "ULAW", ".snd": "ULAW", ".vox": "VOX_ADPCM", ".gsm": "GSM610"}
-CANCELLED_POWER = 0.001  # of the loudest channel, as where one is the other turned around
-MIN_CHANNEL_POWER = 0.01  # a channel's power, of the loudest one's, that is more than crosstalk
-MIN_CHANNEL_DIFFERENCE = (
-    0.5  # what the mean of the channels loses, of what it keeps: for two voices it is 1
-)
-PADDING_SECONDS = 0.5  # that an encoder may add
+CANCELLED_POWER = 0.001  # of the loudest channel: the mean of channels of opposite sign has less
+MIN_CHANNEL_POWER = 0.01  # of the loudest channel: crosstalk has less
+MIN_CHANNEL_DIFFERENCE = 0.5  # power lost in the mean over power kept: 1 for two voices
+PADDING_SECONDS = 0.5  # an encoder may add up to this
 
 
 class _MoreSoundError(Exception):
-    """A file holds more sound than libsndfile would read."""
+    """A file contains more sound than libsndfile reads."""
 
 
 @dataclass
 class ChannelStats:
-    """How far the channels of a file are apart, summed up over its blocks.
+    """How far the channels of a recording differ, summed over its blocks.
 
     Attributes:
         powers: sums of squares of each channel, `(channels,)`; empty before the first block.
@@ -57,7 +57,7 @@ class ChannelStats:
     mixed: float = 0.0
 
     def add(self, channels: np.ndarray) -> None:
-        """Count a block, `(samples, channels)`."""
+        """Add a block, `(samples, channels)`."""
         if channels.shape[1] == 1:
             self.powers = np.zeros(1)
             return
@@ -67,7 +67,7 @@ class ChannelStats:
 
     @property
     def is_wide(self) -> bool:
-        """Return whether two loud channels are of different sounds, and not of one place's."""
+        """Return whether two loud channels carry different sounds, not one sound in stereo."""
         if len(self.powers) < 2:
             return False
         second, loudest = np.sort(self.powers)[-2:]
@@ -78,68 +78,91 @@ class ChannelStats:
 
 
 def read_blocks(
-    path: Path, sample_rate_hz: int, channel: int | None = None, spread: ChannelStats | None = None
+    sound: Sound,
+    sample_rate_hz: int,
+    channel: int | None = None,
+    stats: ChannelStats | None = None,
+    decoder_megabytes: int = 0,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode an audio file block by block; never trust the length that its header tells.
+    """Decode a recording block by block, whatever length its header claims.
 
     Args:
-        path: anything that libsndfile reads, or else the FFmpeg libraries that PyAV carries.
+        sound: any file that libsndfile or FFmpeg reads, its bytes, or samples.
         sample_rate_hz: the rate to resample to.
-        channel: which to take, from 1; None takes the mean of all.
-        spread: takes down how far the channels are apart.
+        channel: the channel to take, from 1; None takes the mean of all.
+        stats: receives how far the channels differ.
+        decoder_megabytes: memory that FFmpeg may take; see `bounded_memory`. 0 sets no bound.
 
     Yields:
-        The file's own rate, and mono samples at ours, float32 `(samples,)`, full scale 1; never
-        none.
+        The recording's own rate, and mono samples at the given rate: float32 `(samples,)`, full
+        scale 1, never empty.
 
     Raises:
-        InputError: the file is missing, holds no sound that can be read, or samples that are
-            infinite or not a number.
+        InputError: the file is missing or can't be decoded, or a sample is infinite or not a
+            number.
     """
-    try:
-        blocks = _soundfile_blocks(path)
-        head = next(blocks, None)
-    except (OSError, TypeError, soundfile.LibsndfileError, _MoreSoundError):
-        blocks = None
-    if blocks is None:
-        blocks = _av_blocks(path)
-        head = next(blocks, None)
-    if head is None:
-        return
-    rate_hz = head[0]
     resampler = None
-    if rate_hz != sample_rate_hz:
-        resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
-    for _, channels in itertools.chain([head], blocks):  # (samples, channels)
-        with np.errstate(invalid="ignore", over="ignore"):  # looked at in the next line
-            mono = _one_channel(path, channels, channel, spread)
-        if len(mono) and not np.abs(mono).max() < MAX_SAMPLE:  # not a number is not below it
-            raise InputError(f"An audio file must hold finite samples. Received: {path}.")
+    for rate_hz, channels in _native_blocks(sound, decoder_megabytes):  # (samples, channels)
+        if resampler is None and rate_hz != sample_rate_hz:
+            resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
+        with np.errstate(invalid="ignore", over="ignore"):  # the next line checks the result
+            mono = _one_channel(sound, channels, channel, stats)
+        if len(mono) and not np.abs(mono).max() < MAX_SAMPLE:  # also false for not a number
+            raise InputError(
+                f"cannot read {name_of(sound)}: a sample is infinite, not a number, or above "
+                f"{MAX_SAMPLE:,g} times full scale"
+            )
         block = resampler.resample_chunk(mono) if resampler else mono
-        if len(block):  # of a few samples the resampler may not give any yet
+        if len(block):  # the resampler holds the first few samples back
             yield rate_hz, block
     if resampler and len(block := resampler.resample_chunk(np.empty(0, np.float32), last=True)):
         yield rate_hz, block
 
 
+def _native_blocks(sound: Sound, megabytes: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the rate and the samples `(samples, channels)` of a recording at its own rate."""
+    if isinstance(sound, Samples):
+        yield from _blocks_in_memory(sound)
+        return
+    try:
+        blocks = _soundfile_blocks(sound, megabytes)
+        first = next(blocks, None)
+    except (OSError, TypeError, soundfile.LibsndfileError, _MoreSoundError):
+        yield from _ffmpeg_blocks(sound, megabytes)
+        return
+    if first is not None:
+        yield first
+        yield from blocks
+
+
+def _blocks_in_memory(sound: Samples) -> Iterator[tuple[int, np.ndarray]]:
+    block_samples = _block_samples(sound.rate_hz, sound.values.shape[1])
+    for first in range(0, len(sound.values), block_samples):
+        yield sound.rate_hz, sound.as_float(first, first + block_samples)
+
+
+def _block_samples(rate_hz: int, channels: int) -> int:
+    return max(1, min(BLOCK_SECONDS * rate_hz, MAX_BLOCK_VALUES // channels))
+
+
 def _one_channel(
-    path: Path, channels: np.ndarray, channel: int | None, spread: ChannelStats | None
+    sound: Sound, channels: np.ndarray, channel: int | None, stats: ChannelStats | None
 ) -> np.ndarray:
     count = channels.shape[1]
-    if spread is not None:
-        spread.add(channels)
+    if stats is not None:
+        stats.add(channels)
     if channel is None:
         return channels[:, 0] if count == 1 else _downmix(channels)
     if channel > count:
         raise InputError(
-            f"A file must have the channel. Received: --channel {channel}, and {path} with "
-            f"{count}. Judge it without --channel."
+            f"cannot judge channel {channel} of {name_of(sound)}: it has "
+            f"{pluralize(count, 'channel')}; leave out --channel"
         )
     return channels[:, channel - 1]
 
 
 def _downmix(channels: np.ndarray) -> np.ndarray:
-    """Return the mean of channels `(samples, channels)`, or the loudest one where they cancel."""
+    """Return the mean of channels `(samples, channels)`, or the loudest one if they cancel out."""
     mono = channels.mean(axis=1)
     powers = np.square(channels).mean(axis=0)
     if np.square(mono).mean() < powers.max() * CANCELLED_POWER:
@@ -147,72 +170,62 @@ def _downmix(channels: np.ndarray) -> np.ndarray:
     return mono
 
 
-def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    with open_regular(path, "An audio file") as opened:
+def _soundfile_blocks(sound: Path | bytes, megabytes: int) -> Iterator[tuple[int, np.ndarray]]:
+    if isinstance(sound, bytes):
+        with open_lenient(sound) as memory:
+            yield from _blocks_of(_open_sound(memory), sound, megabytes)
+        return
+    with open_file(sound) as opened:
         # libsndfile for Windows has descriptors of its own; there no pipe is a file.
-        source = os.fsencode(path) if os.name == "nt" else opened.fileno()
-        yield from _blocks_of(_open_sound(source, path.suffix.lower()), path)
+        source = os.fsencode(sound) if os.name == "nt" else opened.fileno()
+        yield from _blocks_of(_open_sound(source, sound.suffix.lower()), sound, megabytes)
 
 
-def _open_sound(source: int | bytes, suffix: str) -> soundfile.SoundFile:
-    with suppress_native_stderr():
-        try:
-            return soundfile.SoundFile(source, closefd=False)
-        except soundfile.LibsndfileError:
-            if suffix not in HEADERLESS or isinstance(source, bytes):
-                raise
-            os.lseek(source, 0, os.SEEK_SET)
-            kind = {"format": "RAW", "subtype": HEADERLESS[suffix]}
-            return soundfile.SoundFile(source, samplerate=8000, channels=1, closefd=False, **kind)
+def _open_sound(source: int | bytes | BinaryIO, suffix: str = "") -> soundfile.SoundFile:
+    try:
+        return soundfile.SoundFile(source, closefd=False)
+    except soundfile.LibsndfileError:
+        if suffix not in HEADERLESS or isinstance(source, bytes):
+            raise
+        os.lseek(source, 0, os.SEEK_SET)
+        kind = {"format": "RAW", "subtype": HEADERLESS[suffix]}
+        return soundfile.SoundFile(source, samplerate=8000, channels=1, closefd=False, **kind)
 
 
-def _blocks_of(file: soundfile.SoundFile, path: Path) -> Iterator[tuple[int, np.ndarray]]:
+def _blocks_of(
+    file: soundfile.SoundFile, sound: Path | bytes, megabytes: int
+) -> Iterator[tuple[int, np.ndarray]]:
     with file:
-        _check_rate(path, file.samplerate)
-        if _packets_seconds(path, file.format) > file.frames / file.samplerate + PADDING_SECONDS:
+        check_rate(name_of(sound), file.samplerate)
+        packets_seconds = _packets_seconds(sound, file.format, megabytes)
+        if packets_seconds > file.frames / file.samplerate + PADDING_SECONDS:
             raise _MoreSoundError
-        block_samples = min(BLOCK_SECONDS * file.samplerate, BLOCK_VALUES // file.channels)
-        block = _read_block(file, block_samples)  # if this fails, the other decoder may know better
+        block_samples = _block_samples(file.samplerate, file.channels)
+        block = _read_block(file, block_samples)  # if this fails, FFmpeg may read the file
         while len(block):
             yield file.samplerate, block
             try:
                 block = _read_block(file, block_samples)
             except soundfile.LibsndfileError as error:
                 raise InputError(
-                    f"An audio file must be whole. Received: {path} ({error})."
+                    f"cannot read {name_of(sound)} to its end: it is damaged or cut off ({error})"
                 ) from None
 
 
 def _read_block(file: soundfile.SoundFile, samples: int) -> np.ndarray:
     """Return the next samples `(samples, channels)`, fewer at the end."""
-    with suppress_native_stderr():
-        return file.read(samples, "float32", always_2d=True)
+    return file.read(samples, "float32", always_2d=True)
 
 
-def _check_rate(path: Path, rate_hz: int) -> None:
-    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-        raise InputError(
-            f"An audio file has {MIN_RATE_HZ:,} to {MAX_RATE_HZ:,} samples a second. "
-            f"Received: {path}, which claims {rate_hz:,}."
-        )
+def _packets_seconds(sound: Path | bytes, container_format: str, megabytes: int) -> float:
+    """Return the duration of a file's packets without decoding them; 0 if it is unknown.
 
-
-class _Bytes(io.FileIO):
-    """A file whose reader may seek where there is nothing, as FFmpeg does to look for tags."""
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return super().seek(offset, whence)
-        except OSError:
-            return -1
-
-
-def _packets_seconds(path: Path, container_format: str) -> float:
-    """Return how long the packets of a file last, without decoding them; 0 where nobody knows."""
+    libsndfile stops at the end of the first of concatenated files; FFmpeg finds the packets of all.
+    """
     if container_format not in CONCATENABLE_FORMATS:
         return 0
     try:
-        with _opened(path, CONCATENABLE_FORMATS[container_format]) as (container, most):
+        with _opened(sound, megabytes, CONCATENABLE_FORMATS[container_format]) as (container, most):
             stream = container.streams.audio[0]
             with bounded_memory(most):
                 return sum(
@@ -221,21 +234,17 @@ def _packets_seconds(path: Path, container_format: str) -> float:
                     if packet.duration
                 )
     except (OSError, ValueError, IndexError, MemoryError, av.FFmpegError):
-        return 0  # libsndfile could open it, and says what is wrong
+        return 0  # libsndfile has opened the file, and reports what is wrong
 
 
 @contextmanager
 def _opened(
-    path: Path, container_format: str | None = None
+    sound: Path | bytes, megabytes: int, container_format: str | None = None
 ) -> Iterator[tuple[av.container.InputContainer, int | None]]:
-    """Open a file with FFmpeg; give the container, and the bytes that it may go on with."""
-    held = held_bytes()
-    most = None if held is None else held + MAX_DECODER_MEGABYTES * 1_000_000
-    with (
-        open_regular(path, "An audio file") as opened,
-        _Bytes(opened.fileno(), closefd=False) as file,
-    ):
-        file.name = str(path)  # whose suffix FFmpeg goes by in doubt
+    """Open a file with FFmpeg; give the container, and the memory bound in bytes for decoding."""
+    held = held_bytes() if megabytes else None
+    most = None if held is None else held + megabytes * 1_000_000
+    with open_lenient(sound) as file:
         with bounded_memory(most):
             container = av.open(
                 file, format=container_format, options=NO_OTHER_FILES, metadata_errors="replace"
@@ -244,22 +253,21 @@ def _opened(
             yield container, most
 
 
-def _av_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+def _ffmpeg_blocks(sound: Path | bytes, megabytes: int) -> Iterator[tuple[int, np.ndarray]]:
+    name = name_of(sound)
     try:
-        with _opened(path) as (container, most):
+        with _opened(sound, megabytes) as (container, most):
             if not container.streams.audio:
-                raise InputError(f"An audio file must hold sound. Received: {path}, without any.")
-            blocks = _joined(path, container)
+                raise InputError(f"cannot read {name}: it has no sound")
+            blocks = _joined(name, container)
             while block := _next_within(most, blocks):
                 yield block
     except MemoryError:
-        raise InputError(
-            f"An audio file must be read with {MAX_DECODER_MEGABYTES:,} megabytes of memory. "
-            f"Received: {path}, which asks for more."
-        ) from None
+        bound = f"limits.decoder_megabytes={megabytes:,}" if megabytes else "the system's memory"
+        raise InputError(f"cannot read {name}: decoding takes more than {bound}") from None
     except (OSError, ValueError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"An audio file must be readable. Received: {path} ({reason}).") from None
+        raise InputError(f"cannot read {name} as sound: {reason}") from None
 
 
 def _next_within(
@@ -275,18 +283,18 @@ def _decoded(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
         try:
             yield from packet.decode()
         except av.InvalidDataError:
-            if container.format.name != "mp3":  # where files are joined, tags stand between
+            if container.format.name != "mp3":  # concatenated MP3 files have tags in between
                 raise
 
 
-def _joined(path: Path, container: av.container.InputContainer) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode the first audio stream, and join its short frames to blocks of its first rate."""
+def _joined(name: str, container: av.container.InputContainer) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode the first audio stream; join its short frames into blocks at its first rate."""
     frames: list[np.ndarray] = []
     rate_hz, heard, held, values = 0, None, 0, 0
     for decoded in _decoded(container):
         if not rate_hz:
             rate_hz, layout = decoded.sample_rate, decoded.layout
-            _check_rate(path, rate_hz)
+            check_rate(name, rate_hz)
         if (decoded.sample_rate, decoded.layout.name, decoded.format.name) != heard:
             heard = decoded.sample_rate, decoded.layout.name, decoded.format.name
             # Not planar: to_ndarray reads past the end of PyAV's own list of planes from 8
@@ -298,10 +306,10 @@ def _joined(path: Path, container: av.container.InputContainer) -> Iterator[tupl
             values += frames[-1].size
         if len(frames) >= BLOCK_FRAMES and held * MAX_FRAMES_PER_SECOND < len(frames) * rate_hz:
             raise InputError(
-                f"An audio file has at most {MAX_FRAMES_PER_SECOND:,} frames a second. "
-                f"Received: {path}, which has more."
+                f"cannot read {name}: it has more than {MAX_FRAMES_PER_SECOND:,} frames a second, "
+                "as no recording of a voice has"
             )
-        if held >= BLOCK_SECONDS * rate_hz or values >= BLOCK_VALUES:
+        if held >= BLOCK_SECONDS * rate_hz or values >= MAX_BLOCK_VALUES:
             yield rate_hz, np.concatenate(frames)
             frames, held, values = [], 0, 0
     if frames:

@@ -1,4 +1,4 @@
-"""What says nothing of the voice: level, bandwidth, silence, clipping, echo."""
+"""Measure the quality of a recording: level, bandwidth, silence, clipping, echo."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,29 +10,29 @@ from deepfake_audio.audio.windows import FRAME_SECONDS, frame_length, frame_powe
 SILENCE_DB = 40
 BANDWIDTH_DB = 60
 SPECTRUM_FRAMES = 64
-EDGE_BINS = 2  # what lies at half the sample rate leaks into the one below
-VOICE_HZ = 150  # a voice is louder somewhere above; the lowest is well above what offsets leak to
+EDGE_BINS = 2  # power at half the sample rate leaks into the bin below
+VOICE_HZ = 150  # every voice is louder somewhere above; an offset leaks to below this
 FULL_SCALE = 0.999
 ECHO_SECONDS = (0.01, 0.5)
-PITCH_SECONDS = 0.03  # a steady pitch looks like an echo that comes sooner, of at most
-PITCH_GAIN = 2  # times what is taken for an echo later: of 120 real clips 99% show 0.11, later 0.06
-LAGS_PER_SAMPLE = 2  # an echo that comes between two samples would look weaker than it is
+PITCH_SECONDS = 0.03  # a steady pitch looks like an echo with a shorter delay, and so stronger:
+PITCH_GAIN = 2  # 99% of 120 real clips show gains up to 0.11 there, and up to 0.06 later
+LAGS_PER_SAMPLE = 2  # with 1, an echo between two samples would look too weak
 LOG_FLOOR = 1e-9  # of the loudest frequency's power
 
 
 class Echo(NamedTuple):
-    """The strongest echo of a recording: its amplitude, the voice's being 1, and how late it is."""
+    """The strongest echo of a recording: amplitude relative to the voice, and delay."""
 
     gain: float
     seconds: float
 
 
 def measure_quality(samples: np.ndarray, sample_rate_hz: int) -> dict[str, float]:
-    """Measure what says nothing about the voice.
+    """Measure the properties of a recording that are not those of a voice.
 
     Args:
-        samples: float `(samples,)`, full scale 1. Of a long recording the first minute will do for
-            level, bandwidth and clipping; its `edge_silences` need all.
+        samples: float `(samples,)`, full scale 1. The first minute of a recording is enough for
+            level, bandwidth and clipping; `edge_silences` needs all.
         sample_rate_hz: their rate.
 
     Returns:
@@ -52,7 +52,7 @@ def measure_quality(samples: np.ndarray, sample_rate_hz: int) -> dict[str, float
 
 
 def edge_silences(powers: np.ndarray) -> dict[str, float]:
-    """Return the seconds at either edge that are 40 dB below the loudest 10 ms.
+    """Return the seconds of silence at either edge: 40 dB below the loudest 10 ms.
 
     Args:
         powers: mean square of each 10 ms, `(frames,)`.
@@ -68,8 +68,8 @@ def edge_silences(powers: np.ndarray) -> dict[str, float]:
 def bandwidth_hz(samples: np.ndarray, sample_rate_hz: int) -> float:
     """Return the highest frequency that is within 60 dB of the loudest one on average, in Hz.
 
-    What lies below 150 Hz is not the loudest: an offset or a hum may be louder than the voice. What
-    lies at half the sample rate counts as nothing: resampling leaves a trace there.
+    The loudest frequency is sought above 150 Hz, because an offset or hum may be louder than the
+    voice. The last bins are ignored, because resampling leaves a trace at half the sample rate.
     """
     spectrum = average_spectrum(samples)
     hz_per_bin = sample_rate_hz / 2 / (len(spectrum) - 1)
@@ -85,21 +85,21 @@ def clipped_share(samples: np.ndarray) -> float:
 
 
 def echo_cepstrum(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    """Compute the cepstrum in which an echo is a peak as high as its amplitude, at its delay.
+    """Compute a cepstrum with a peak for each echo, at its delay and as high as its amplitude.
 
     A voice and its echo, `x[t] + g * x[t - d]`, have `2 * g * cos(2 * pi * f * d)` added to their
     log power spectrum, for small g (Bogert, Healy and Tukey: "The Quefrency Alanysis of Time Series
     for Echoes", 1963). A taper keeps the spectrum's shape from leaking. Cepstra of several windows
-    of a recording may be averaged: what the voice leaves is elsewhere in each, the echo is not.
+    of a recording may be averaged: the peaks of the voice move, those of the echo stay.
 
     Args:
         samples: float32 `(samples,)` of one window.
         sample_rate_hz: their rate.
 
     Returns:
-        float32 `(lags,)`, two a sample, up to half a second.
+        float32 `(lags,)`, two for each sample, up to half a second.
     """
-    from scipy import fft  # slow to import, and not everyone needs a spectrum
+    from scipy import fft  # slow to import
 
     longest = round(ECHO_SECONDS[1] * sample_rate_hz)
     length = fft.next_fast_len(len(samples) + longest, real=True)
@@ -117,14 +117,14 @@ def _taper(bins: int) -> np.ndarray:
 
 
 def strongest_echo(cepstrum: np.ndarray, sample_rate_hz: int) -> Echo:
-    """Return the strongest echo that a cepstrum shows.
+    """Return the strongest echo in a cepstrum.
 
     Args:
         cepstrum: `(lags,)` of `echo_cepstrum`, or the mean of several.
-        sample_rate_hz: of the samples that it was computed from.
+        sample_rate_hz: of the samples behind the cepstrum.
 
     Returns:
-        Of what comes within 30 ms, half the gain: the pitch of a steady voice may look like that.
+        The echo; within 30 ms its gain is halved, because a steady pitch may look like an echo.
     """
     gains, lags_per_second = np.abs(cepstrum), LAGS_PER_SAMPLE * sample_rate_hz
     gains[: round(PITCH_SECONDS * lags_per_second)] /= PITCH_GAIN
@@ -136,9 +136,9 @@ def strongest_echo(cepstrum: np.ndarray, sample_rate_hz: int) -> Echo:
 def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarray:
     """Return the mean power of each FFT bin over evenly spread frames: `(frame_samples // 2 + 1,)`.
 
-    So many frames tell a band limit as well as all would, at a fixed cost for files of any length.
+    64 frames find a band limit as well as all frames do, at the same cost for files of any length.
     """
-    from scipy import fft  # slow to import, and not everyone needs a spectrum
+    from scipy import fft  # slow to import
 
     padded = np.pad(samples, (0, max(0, frame_samples - len(samples))))
     starts = np.linspace(0, len(padded) - frame_samples, SPECTRUM_FRAMES).astype(int)

@@ -1,18 +1,18 @@
-"""Recordings: their length, edges and windows, read in blocks so that hours need no more memory."""
+"""Cut recordings into windows, block by block: hours take no more memory than minutes."""
 
 import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from deepfake_audio.audio.decoding import ChannelStats, read_blocks
+from deepfake_audio.audio.sounds import Sound, name_of
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.errors import InputError
 
-WHOLE_SECONDS = 60  # what is shorter is decoded once and held; what is longer is decoded twice
+WHOLE_SECONDS = 60  # shorter recordings are kept in memory, longer ones are decoded twice
 FRAME_SECONDS = 0.01
 SILENCE_POWER = 1e-8  # -80 dBFS: the last bit of 16-bit audio, dithered, has less
 USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
@@ -21,23 +21,24 @@ MAX_WINDOWS = 1_000_000  # of one file; hours of speech have thousands
 
 @dataclass(frozen=True)
 class Recording:
-    """What is known of an audio file before its windows are looked at.
+    """A recording that was decoded once: its length, edges and channels.
 
     Attributes:
-        path: the file.
-        beginning: its first minute, mono at our rate, float32 `(samples,)`.
-        samples: the number of all samples at our rate.
-        first: the first sample that is kept after trimming.
-        end: the sample after the last one that is kept.
+        sound: the file, its bytes, or samples.
+        beginning: its first minute, mono at the rate of the settings, float32 `(samples,)`.
+        samples: number of all samples at that rate.
+        first: first sample after trimming.
+        end: index after the last sample that trimming keeps.
         powers: mean square of each 10 ms, `(frames,)`; the last may be shorter.
         loudest_power: the highest of these.
-        file_rate_hz: the rate that the file was stored at.
-        channels: how many the file has.
-        channels_differ: they are of different sounds, as of two people on a line.
-        channel: the one that was taken, from 1; None for their mean.
+        file_rate_hz: sample rate of the file.
+        channels: number of channels of the file.
+        channels_differ: the channels carry different sounds, such as two people on a line.
+        channel: the one that was decoded, from 1; None for the mean of all.
+        decoder_megabytes: see `read_blocks`.
     """
 
-    path: Path
+    sound: Sound
     beginning: np.ndarray
     samples: int
     first: int
@@ -48,61 +49,69 @@ class Recording:
     channels: int = 1
     channels_differ: bool = False
     channel: int | None = None
+    decoder_megabytes: int = 0
 
     @property
     def is_silent(self) -> bool:
-        """Return whether nothing in it is louder than the last bit of 16-bit audio."""
+        """Return whether no 10 ms are louder than the last bit of 16-bit audio."""
         return self.loudest_power < SILENCE_POWER
 
 
 def open_recording(
-    path: Path, settings: AudioSettings, max_hours: float = math.inf, channel: int | None = None
+    sound: Sound,
+    settings: AudioSettings,
+    max_hours: float = math.inf,
+    channel: int | None = None,
+    decoder_megabytes: int = 0,
 ) -> Recording:
-    """Decode a file far enough to know how long it is and where its quiet edges end.
+    """Decode a recording to find its length and its quiet edges.
 
     Args:
-        path: wav, flac, mp3, ogg, opus, m4a, aac, amr, webm, the sound of an mp4, and others.
-        settings: the rate to resample to, and `trim_db`: both edges that are quieter than the
-            loudest 10 ms by more than this are cut off; 0 keeps everything.
-        max_hours: of sound that are decoded; above 48 kHz an hour counts as longer.
-        channel: the one to take, from 1; None takes the mean of all.
+        sound: a file (wav, flac, mp3, ogg, opus, m4a, aac, amr, webm, the sound of an mp4, and
+            others), its bytes, or samples.
+        settings: the rate to resample to, and `trim_db`: an edge that is quieter than the loudest
+            10 ms by more than this is cut off; 0 keeps everything.
+        max_hours: longest recording to decode; above 48 kHz an hour counts as longer.
+        channel: the channel to take, from 1; None takes the mean of all.
+        decoder_megabytes: see `read_blocks`.
 
     Raises:
-        InputError: the file is missing, too long, lacks the channel, or holds no sound that can be
-            read.
+        InputError: the file is missing, too long, lacks the channel, or can't be decoded.
     """
     frame_samples = frame_length(settings.sample_rate_hz)
     beginning, powers, rest, total, rate_hz = [], [], np.empty(0, np.float32), 0, 0
-    spread = ChannelStats()
-    for rate_hz, block in read_blocks(path, settings.sample_rate_hz, channel, spread):
+    stats = ChannelStats()
+    for rate_hz, block in read_blocks(
+        sound, settings.sample_rate_hz, channel, stats, decoder_megabytes
+    ):
         if total < WHOLE_SECONDS * settings.sample_rate_hz:
             beginning.append(block)
         total += len(block)
-        _check_length(path, total / settings.sample_rate_hz, rate_hz, max_hours)
+        _check_length(sound, total / settings.sample_rate_hz, rate_hz, max_hours)
         rest = np.concatenate([rest, block])
         frames = len(rest) // frame_samples
         powers.append(frame_powers(rest[: frames * frame_samples], frame_samples))
         rest = rest[frames * frame_samples :]
     if not total:
-        raise _no_sound(path)
+        raise _no_sound(sound)
     if len(rest):
         powers.append(np.square(rest).mean(keepdims=True))
     power = np.concatenate(powers)
     first, end = _loud_span(power, frame_samples, total, settings.trim_db)
     loudest = float(power.max())
-    wide = channel is None and spread.is_wide
+    channels_differ = channel is None and stats.is_wide
     return Recording(
-        path, np.concatenate(beginning), total, first, end, power, loudest, rate_hz,
-        len(spread.powers), wide, channel,
+        sound, np.concatenate(beginning), total, first, end, power, loudest, rate_hz,
+        len(stats.powers), channels_differ, channel, decoder_megabytes,
     )  # fmt: skip
 
 
-def _check_length(path: Path, seconds: float, rate_hz: int, max_hours: float) -> None:
+def _check_length(sound: Sound, seconds: float, rate_hz: int, max_hours: float) -> None:
     if seconds * max(1, rate_hz / USUAL_RATE_HZ) > 3600 * max_hours:
         raise InputError(
-            f"A recording lasts at most limits.audio_hours={max_hours:g} hours, and above "
-            f"{USUAL_RATE_HZ:,} Hz less in proportion. Received: {path}, which goes on longer. "
-            "Cut it, or raise the limit in config.yaml."
+            f"cannot read {name_of(sound)}: it is longer than limits.audio_hours={max_hours:g} "
+            f"(less in proportion above {USUAL_RATE_HZ:,} Hz); cut it, or raise the limit in "
+            "config.yaml"
         )
 
 
@@ -111,8 +120,7 @@ def recording_windows(
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Cut a recording into windows; see `cut_windows`. Starts count from the file's beginning.
 
-    A window that is quieter throughout than what trimming cuts off is left out: in a pause there
-    is no voice to look at.
+    A window without a frame above the trimming threshold is left out: it is a pause.
     """
     frame_samples = frame_length(settings.sample_rate_hz)
     too_quiet = recording.loudest_power * 10 ** (-(settings.trim_db or np.inf) / 10)
@@ -124,37 +132,41 @@ def recording_windows(
 
 
 def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[np.ndarray]:
-    """Yield all samples at our rate, float32 `(any,)`; a long recording is decoded once more."""
+    """Yield all samples, float32 `(any,)`; a long recording is decoded once more."""
     if len(recording.beginning) == recording.samples:
         yield recording.beginning
         return
-    for _, block in read_blocks(recording.path, settings.sample_rate_hz, recording.channel):
+    blocks = read_blocks(
+        recording.sound, settings.sample_rate_hz, recording.channel, None,
+        recording.decoder_megabytes,
+    )  # fmt: skip
+    for _, block in blocks:
         yield block
 
 
-def read_audio(path: Path, sample_rate_hz: int) -> np.ndarray:
-    """Decode a whole audio file to mono at the given rate: float32 `(samples,)`, full scale 1.
+def read_audio(sound: Sound, sample_rate_hz: int) -> np.ndarray:
+    """Decode a whole recording to mono at the given rate: float32 `(samples,)`, full scale 1.
 
     Raises:
         InputError: as `open_recording` does.
     """
-    blocks = [block for _, block in read_blocks(path, sample_rate_hz)]
+    blocks = [block for _, block in read_blocks(sound, sample_rate_hz)]
     if not blocks:
-        raise _no_sound(path)
+        raise _no_sound(sound)
     return np.concatenate(blocks)
 
 
-def _no_sound(path: Path) -> InputError:
-    return InputError(f"An audio file must hold sound. Received: {path}, which holds none.")
+def _no_sound(sound: Sound) -> InputError:
+    return InputError(f"cannot read {name_of(sound)}: it has no sound")
 
 
 def frame_length(sample_rate_hz: int) -> int:
-    """Return the samples of 10 ms, the frame by which loud and quiet are told."""
+    """Return the number of samples in 10 ms, the frame in which loudness is measured."""
     return max(1, round(FRAME_SECONDS * sample_rate_hz))
 
 
 def frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
-    """Return the mean square of each frame; the samples are a whole number of frames."""
+    """Return the mean square of each frame; `samples` is a whole number of frames."""
     frames = samples.reshape(-1, frame_samples)
     return np.einsum("ij,ij->i", frames, frames) / frame_samples
 
@@ -162,7 +174,7 @@ def frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
 def _loud_span(
     powers: np.ndarray, frame_samples: int, samples: int, trim_db: float
 ) -> tuple[int, int]:
-    """Return the first sample of the first loud frame, and the one after the last loud frame."""
+    """Return the start of the first loud frame and the end of the last one, in samples."""
     if not trim_db:
         return 0, samples
     loud = np.flatnonzero(powers >= powers.max() * 10 ** (-trim_db / 10))
@@ -170,7 +182,7 @@ def _loud_span(
 
 
 def trim_edges(samples: np.ndarray, settings: AudioSettings) -> np.ndarray:
-    """Cut off both quiet edges of samples that are in memory; see `open_recording`."""
+    """Cut off both quiet edges of samples; see `open_recording`."""
     frame_samples = frame_length(settings.sample_rate_hz)
     padded = np.pad(samples, (0, -len(samples) % frame_samples))
     powers = frame_powers(padded, frame_samples)
@@ -190,13 +202,15 @@ def _slice_blocks(blocks: Iterable[np.ndarray], first: int, end: int) -> Iterato
 def cut_windows(
     blocks: Iterable[np.ndarray], samples: int, settings: AudioSettings, max_windows: int = 0
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Cut audio into windows; what is shorter is repeated to fill one, the last ends at the end.
+    """Cut audio into windows; the last one ends with the audio.
+
+    Audio shorter than a window is repeated to fill one.
 
     Args:
-        blocks: float `(any,)` pieces that follow each other.
-        samples: how many there are in all, at least one.
+        blocks: float `(any,)`, one after the other.
+        samples: number of samples in all blocks, at least 1.
         settings: `window_seconds`, `window_overlap`.
-        max_windows: take only so many, evenly spread; 0 takes all.
+        max_windows: most windows to take, evenly spread; 0 takes all.
 
     Yields:
         The window's start in seconds and its samples `(window_samples,)`.
@@ -209,9 +223,9 @@ def cut_windows(
     last = samples - length
     if not max_windows and last > step * MAX_WINDOWS:
         raise InputError(
-            f"A recording is cut into at most {MAX_WINDOWS:,} windows. Received: "
-            f"{samples / settings.sample_rate_hz:,.0f} s of sound, a window each "
-            f"{step / settings.sample_rate_hz:g} s. Overlap them less, or make them longer."
+            f"{samples / settings.sample_rate_hz:,.0f} s of sound with a window every "
+            f"{step / settings.sample_rate_hz:g} s are more than {MAX_WINDOWS:,} windows; lower "
+            "audio.window_overlap, or raise audio.window_seconds"
         )
     if max_windows and last > step * (max_windows - 1):
         starts = iter(np.linspace(0, last, max_windows).astype(int).tolist())

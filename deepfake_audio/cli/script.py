@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from deepfake_audio.cli.messages import print_error
 from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError
 from deepfake_audio.system.signals import interrupts_raised
-from deepfake_audio.system.stderr import keep_python_stderr
+from deepfake_audio.system.stderr import suppress_native_stderr
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -63,11 +63,10 @@ def script(main: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
-        keep_python_stderr()
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # file names may hold any bytes
-                stream.reconfigure(errors="backslashreplace")
-        with interrupts_raised() as interrupted:
+        with suppress_native_stderr(), interrupts_raised() as interrupted:
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):  # file names may hold any bytes
+                    stream.reconfigure(errors="backslashreplace")
             try:
                 exit_code = main(argv)
                 if sys.stdout is not None:

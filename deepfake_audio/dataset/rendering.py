@@ -24,7 +24,7 @@ from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.journal import append_entries, is_complete, read_journal
 from deepfake_audio.errors import InputError, OutputError, renamed_in_errors
-from deepfake_audio.features.image_files import encode_png
+from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.system.atomic_files import (
     atomic_write,
@@ -48,12 +48,14 @@ class Rendering:
         audio: how a window becomes an image.
         max_windows: of a file, spread over it; 0 for all.
         audio_hours: longer files are refused.
+        decoder_megabytes: memory that FFmpeg may take; 0 sets no bound.
     """
 
     folder: Path
     audio: AudioSettings
     max_windows: int
     audio_hours: float
+    decoder_megabytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,9 @@ def render_clip(job: Job, drawing: Rendering) -> dict:
 def _render_coded(job: Job, drawing: Rendering) -> dict:
     """Send a job's sound through its codec, and draw what is left, as `_draw_file` does."""
     codec, random, audio = CODECS[job.codec], _random_of(job.stem), drawing.audio
-    original = open_recording(job.clip.path, audio, drawing.audio_hours)
+    original = open_recording(
+        job.clip.path, audio, drawing.audio_hours, None, drawing.decoder_megabytes
+    )
     blocks = recording_blocks(original, audio)
     with (
         temporary_sibling(drawing.folder / f"coded{codec.suffix}") as path,
@@ -224,7 +228,7 @@ def _render_file(path: Path, stem: str, drawing: Rendering) -> dict:
     Of these level, bandwidth and clipping are of the first minute, the rest of the whole file.
     """
     audio = drawing.audio
-    recording = open_recording(path, audio, drawing.audio_hours)
+    recording = open_recording(path, audio, drawing.audio_hours, None, drawing.decoder_megabytes)
     if recording.is_silent:
         raise InputError(f"An audio file must hold sound. Received: {path}, silence.")
     starts = []

@@ -23,7 +23,8 @@ from deepfake_audio.evaluation.text_report import (
     rows_to_show,
     with_interval,
 )
-from deepfake_audio.features.image_files import encode_png, read_image
+from deepfake_audio.features.image_files import read_image
+from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.models.calibration import decision_threshold, probability
 from deepfake_audio.models.history import kept_epoch, read_history
 from deepfake_audio.system.atomic_files import atomic_write

@@ -1,11 +1,11 @@
-"""What repeats in sound at the rates at which vocoders make it.
+"""Find the frame rates of vocoders in the cyclic spectrum of sound.
 
-A vocoder makes speech frame by frame: of each frame of a spectrogram one network makes the same
-number of samples, 256 or 300 of them at 22.05 or 24 kHz, and treats each place within a frame a
+A vocoder makes speech frame by frame: a network turns each frame of a spectrogram into the same
+number of samples, such as 256 or 300 at 22.05 or 24 kHz, and treats each position within a frame a
 little differently. So the sound's statistics repeat at the frame rate and its multiples (such sound
 is cyclostationary: Gardner, "Exploitation of Spectral Redundancy in Cyclostationary Signals",
-1991). Voices and rooms know nothing of that rate, and no equaliser takes it away; mains that hum
-have lines of their own, at 50 or 60 Hz and multiples.
+1991). Voices and rooms do not have that rate, and no equaliser removes it; mains hum has
+lines of its own, at 50 or 60 Hz and multiples.
 """
 
 from functools import lru_cache
@@ -15,16 +15,16 @@ import numpy as np
 from deepfake_audio.vocabulary import HARMONIC_COLUMNS, HARMONIC_ROWS, SURROUNDINGS_HZ
 
 MULTIPLES = HARMONIC_ROWS * HARMONIC_COLUMNS
-LAGS = 64  # samples between what is multiplied: 4 ms at 16 kHz
+LAGS = 64  # samples between the two factors of a product: 4 ms at 16 kHz
 SAMPLES_AT_ONCE = 2**19  # of spectra, 4 MB; less or more is slower
 WHITE_FFT_SAMPLES = 128
-WHITE_BINS, WHITE_FRAMES = 5, 3  # over which powers are averaged before they are made equal
-LOUDNESS_SAMPLES = 256  # over which loudness is made equal
+WHITE_BINS, WHITE_FRAMES = 5, 3  # over which powers are averaged before whitening
+LOUDNESS_SAMPLES = 256  # over which loudness is equalised
 GRID_SECONDS = 0.8  # of multiples of this are the spectra: 1.25 Hz and its multiples are bins then
-MIN_SECONDS = 0.25  # of sound; in less a line is as wide as what is around it
-MIN_AMPLITUDE = 1e-9  # of full scale; in less there is nothing but rounding
-MIN_CHANGE = 1e-6  # of the largest level, likewise
-MAX_PERIODS = 1000  # that are looked at to find out whether a window repeats shorter sound
+MIN_SECONDS = 0.25  # of sound; in less a line is as wide as its surroundings
+MIN_AMPLITUDE = 1e-9  # of full scale; below there is only rounding
+MIN_CHANGE = 1e-6  # of the largest level; below there is only rounding
+MAX_PERIODS = 1000  # to try when searching for repetitions of shorter sound
 PROBE_SAMPLES = 64  # compared before all are
 QUIET = np.float32(1e-9)  # of the largest power: below is rounding
 TINY = np.finfo(np.float32).tiny
@@ -33,12 +33,12 @@ TINY = np.finfo(np.float32).tiny
 def harmonic_prominence_db(
     window: np.ndarray, rates_hz: tuple[float, ...], sample_rate_hz: int
 ) -> np.ndarray:
-    """Compute how far the multiples of given rates stand out of the cyclic spectrum.
+    """Compute the prominence of the multiples of given rates in the cyclic spectrum.
 
-    Of sound that is made alike frame by frame, every multiple stands out a little: it is their mean
-    that tells. Of less than 0.25 s nothing can be said. A window that repeats shorter sound is
-    looked at as that sound: repeating it makes lines too (a sound of more than half a window may go
-    unnoticed, and makes none that matter).
+    In sound from a vocoder every multiple has a small prominence; only their mean is significant.
+    Less than 0.25 s of sound gives 0. If a window repeats shorter sound, only that sound is
+    analysed, because repetition makes lines too (a repeated sound of more than half a window may go
+    unnoticed, but its lines are negligible).
 
     Args:
         window: float `(window_samples,)`, at least half a second.
@@ -47,7 +47,7 @@ def harmonic_prominence_db(
 
     Returns:
         float32 `(ROWS, rates, COLUMNS)` in dB; multiple `row * COLUMNS + column + 1` of each rate.
-        0 does not stand out, or is too high to be heard.
+        0 is no prominence, or a multiple above the spectrum.
     """
     lines = np.zeros((len(rates_hz), MULTIPLES), np.float32)
     window = _unrepeated(window)
@@ -64,12 +64,12 @@ def harmonic_prominence_db(
 def rate_prominence_db(
     lines_db: np.ndarray, rates_hz: tuple[float, ...], sample_rate_hz: int
 ) -> np.ndarray:
-    """Return how far each rate stands out: the sum of its lines over the root of their number.
+    """Return the prominence of each rate: the sum of its lines over the root of their number.
 
-    So chance is alike at all rates: of 1.5 s of white noise a figure scatters by 0.5 dB.
+    This makes the deviation by chance equal for all rates: 0.5 dB for 1.5 s of white noise.
 
     Args:
-        lines_db: `(ROWS, rates, COLUMNS)`, of `frame_rate_lines_db`.
+        lines_db: `(ROWS, rates, COLUMNS)`, of `harmonic_prominence_db`.
         rates_hz: of these.
         sample_rate_hz: of the sound.
 
@@ -81,17 +81,17 @@ def rate_prominence_db(
 
 
 def audible_multiples(rates_hz: tuple[float, ...], sample_rate_hz: int) -> np.ndarray:
-    """Return which multiples and their surroundings can be heard, bool `(rates, MULTIPLES)`."""
+    """Return which multiples lie within the spectrum: bool `(rates, MULTIPLES)`."""
     highest_hz = sample_rate_hz / 2 - SURROUNDINGS_HZ
     return np.outer(rates_hz, np.arange(1, MULTIPLES + 1)) <= highest_hz
 
 
 def cyclic_spectrum_db(window: np.ndarray, sample_rate_hz: int) -> tuple[np.ndarray, float]:
-    """Compute how much of a window repeats at each rate, over what lies 15 Hz around.
+    """Compute the cyclic spectrum of a window relative to its surroundings of 15 Hz.
 
-    The sound is made white and equally loud, so that neither what is said nor how it is recorded
-    matters. The spectrum of its product with itself, 0 to 63 samples later, is its cyclic
-    correlation at that lag (Gardner, as above); their powers are averaged over the lags.
+    The sound is made white and equally loud, to remove the influence of words and recording. The
+    spectrum of its product with itself, 0 to 63 samples later, is its cyclic correlation at that
+    lag (Gardner, as above); their powers are averaged over the lags.
 
     Args:
         window: float `(window_samples,)`, at least 0.25 s, not constant.
@@ -135,9 +135,9 @@ def _cyclic_powers(white: np.ndarray, points: int) -> np.ndarray:
 
 
 def _unrepeated(window: np.ndarray) -> np.ndarray:
-    """Return the sound that a window repeats; the window, where its loudest sample stands once."""
+    """Return the sound that a window repeats, or the window itself if it repeats nothing."""
     at_peak = window == window.max()
-    at_peak[1:] &= ~at_peak[:-1]  # clipped sound stays there for a while
+    at_peak[1:] &= ~at_peak[:-1]  # clipped sound has several such samples in a row
     peaks = np.flatnonzero(at_peak)
     for period in peaks[1:MAX_PERIODS] - peaks[0]:
         alike = np.array_equal(window[period:][:PROBE_SAMPLES], window[:-period][:PROBE_SAMPLES])
@@ -147,10 +147,10 @@ def _unrepeated(window: np.ndarray) -> np.ndarray:
 
 
 def _whitened(window: np.ndarray) -> np.ndarray:
-    """Return the sound with equal power at all frequencies and times, but for the finest detail.
+    """Return the sound with equal power at all frequencies and times, except in the finest detail.
 
-    Frames are looked at without their means: what is left of a constant would be the same in each,
-    and stand out at their rate.
+    The mean of each frame is removed: the rest of a constant would be the same in every frame, and
+    make a line at the frame rate.
     """
     from scipy import fft, ndimage
 

@@ -1,7 +1,7 @@
-"""What an image file says of itself, read before it is decoded: a decoder would believe it.
+"""Read the claimed size of an image file before OpenCV allocates memory for it.
 
-Only the five formats that the project takes are known here, so no other decoder of OpenCV is ever
-reached. A size is read where that format's own library reads it; in doubt the file is refused.
+Only the five formats of the project are known here, so that no other decoder of OpenCV is reached.
+The size is read from the same field as by the format's library; an ambiguous file is refused.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""Sound to picture: decode to mono, cut windows, make the spectrogram image. Numpy in and out.
-
-Files are read in blocks: a recording of hours takes no more memory than one of a minute.
-"""
+"""Render a window of sound as a spectrogram image: arrays in, arrays out."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -10,23 +7,21 @@ import numpy as np
 
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.features.cyclic_spectrum import hann, harmonic_prominence_db, rate_prominence_db
-from deepfake_audio.vocabulary import (
-    HARMONIC_COLUMNS,
-    HARMONIC_ROWS,
-    LEVELS_PER_DB,
-    ZERO_DELAY,
-    ZERO_PROMINENCE,
+from deepfake_audio.features.pixel_format import (
+    delay_pixels,
+    level_pixels,
+    prominence_pixels,
+    read_prominence_db,
 )
 
-CHUNK_BYTES = 65_536  # for larger arrays the C library fetches fresh pages, at thrice the time
+CHUNK_BYTES = 65_536  # larger arrays take three times as long: fresh pages for each
 FILTERS_AT_ONCE = 64
-DELAY_LEVELS = 80  # of a picture, times the arctangent of the delay in eighths of a frame
 
 
 def spectrogram_db(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
     """Compute the level of each frequency bin and frame, in dB below the window's loudest one.
 
-    Frames of `fft_samples` lie wholly inside the window, evenly spaced, Hann-windowed (periodic).
+    Frames of `fft_samples` lie inside the window, evenly spaced, with a periodic Hann window.
     The linear scale averages the power of neighbouring FFT bins, without the one at 0 Hz; the mel
     scale is Slaney's (Auditory Toolbox, 1998) with triangles of unit height.
 
@@ -54,13 +49,13 @@ def _in_db(powers: np.ndarray) -> np.ndarray:
 
 
 def group_delay_samples(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
-    """Compute when, around the middle of each frame, each frequency bin sounds.
+    """Compute the group delay of each frequency bin, relative to the middle of each frame.
 
-    Frames are as in `spectrogram_db`, but of `delay_fft_samples`. The time is that which Auger and
-    Flandrin move a point of the spectrogram to ("Improving the Readability of Time-Frequency and
+    Frames are as in `spectrogram_db`, but of `delay_fft_samples`. The delay is that of the
+    reassignment method by Auger and Flandrin ("Improving the Readability of Time-Frequency and
     Time-Scale Representations by the Reassignment Method", 1995): `Re(T * conj(X)) / abs(X)**2`,
-    with T the spectrum of the frame whose samples are weighed by their time as well. Bins that are
-    averaged count by their power.
+    with T the spectrum of the frame with its samples weighted by their time. Averaged bins are
+    weighted by their power.
 
     Args:
         window: float `(window_samples,)`.
@@ -68,7 +63,7 @@ def group_delay_samples(window: np.ndarray, settings: AudioSettings) -> np.ndarr
 
     Returns:
         float32 `(frequency_bins, frames)` in samples, lowest frequency first, later is positive;
-        0 where there is no sound.
+        0 without sound.
     """
     length = settings.delay_fft_samples
     powers = np.empty((settings.frames, settings.frequency_bins), np.float32)
@@ -81,7 +76,7 @@ def group_delay_samples(window: np.ndarray, settings: AudioSettings) -> np.ndarr
 
 
 def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
-    """Draw one window: the same samples always give the same pixels.
+    """Render one window; the same samples always give the same pixels.
 
     Args:
         window: float `(window_samples,)`.
@@ -89,54 +84,45 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
 
     Returns:
         uint8 `(frequency_bins, frames)`, lowest frequency at the bottom; 255 is the loudest point,
-        0 is `db_range` below it or less. With group delay, `(frequency_bins, frames, 2)`: the same,
-        and 128 for what sounds in the middle of a frame, more for later: by 63 at an eighth of a
-        frame, at most by 126. With frame rates, `(frequency_bins, frames, 3)`: these two, and of
-        each rate the lines of `frame_rate_lines_db`, the first eight at the bottom, 128 for what
-        does not stand out and 20 more for each dB.
+        0 is `db_range` below it or less. With group delay, `(frequency_bins, frames, 2)`: also 128
+        for sound in the middle of a frame and more for later sound: 63 more at an eighth of a
+        frame, at most 126 more. With frame rates, `(frequency_bins, frames, 3)`: also the
+        prominence of each rate's harmonics, the first eight at the bottom: 128 for none and 20 more
+        for each dB.
     """
-    grey = spectrogram_db(window, settings) * np.float32(255 / settings.db_range)
-    grey += np.float32(255.5)  # half a step, so that cutting off rounds
-    np.maximum(grey, 0, out=grey)
-    level = np.ascontiguousarray(grey.astype(np.uint8)[::-1])
+    level = level_pixels(spectrogram_db(window, settings), settings.db_range)
     if not settings.delay_fft_samples:
         return level
     eighths = group_delay_samples(window, settings) * np.float32(8 / settings.delay_fft_samples)
-    delay = np.arctan(eighths) * np.float32(DELAY_LEVELS) + np.float32(ZERO_DELAY + 0.5)
-    channels = [level, delay.astype(np.uint8)[::-1]]
+    channels = [level, delay_pixels(eighths)]
     if settings.frame_rates_hz:
-        channels.append(_rate_levels(window, settings))
+        prominence_db = harmonic_prominence_db(
+            window, settings.frame_rates_hz, settings.sample_rate_hz
+        )
+        channels.append(prominence_pixels(prominence_db, settings.frequency_bins))
     return np.stack(channels, axis=-1)
 
 
-def _rate_levels(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
-    """Draw the lines at frame rates: uint8 `(frequency_bins, frames)`, each several rows high."""
-    lines = harmonic_prominence_db(window, settings.frame_rates_hz, settings.sample_rate_hz)
-    levels = np.clip(lines * LEVELS_PER_DB + (ZERO_PROMINENCE + 0.5), 0, 255).astype(np.uint8)
-    stripes = levels.reshape(HARMONIC_ROWS, settings.frames)[::-1]
-    return np.repeat(stripes, settings.frequency_bins // HARMONIC_ROWS, axis=0)
-
-
 def image_rate_prominence_db(image: np.ndarray, settings: AudioSettings) -> np.ndarray:
-    """Read from an image that was drawn with frame rates how far each stands out, `(rates,)`.
+    """Read the prominence of each frame rate from an image that was rendered with frame rates.
 
     Args:
         image: uint8 `(frequency_bins, frames, 3)`, of `spectrogram_image`.
-        settings: as it was drawn.
+        settings: those that it was rendered with.
+
+    Returns:
+        float `(rates,)` in dB.
     """
-    stripes = image[:: settings.frequency_bins // HARMONIC_ROWS, :, 2][::-1].astype(np.float32)
-    lines_db = ((stripes - ZERO_PROMINENCE) / LEVELS_PER_DB).reshape(
-        HARMONIC_ROWS, -1, HARMONIC_COLUMNS
-    )
-    return rate_prominence_db(lines_db, settings.frame_rates_hz, settings.sample_rate_hz)
+    prominence_db = read_prominence_db(image[..., 2])
+    return rate_prominence_db(prominence_db, settings.frame_rates_hz, settings.sample_rate_hz)
 
 
 def row_frequencies_hz(settings: AudioSettings, height: int) -> np.ndarray:
     """Return the centre frequency of each row of an image.
 
     Args:
-        settings: FFT, frequency scale and number of bins that the image was drawn with.
-        height: of the image in pixels; other than `frequency_bins` if it was resized.
+        settings: FFT, frequency scale and number of bins of the rendering.
+        height: of the image in pixels; differs from `frequency_bins` if it was resized.
 
     Returns:
         float64 `(height,)` in Hz, highest first as in the image.
@@ -161,7 +147,7 @@ def _band_powers(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
 def _frames(
     window: np.ndarray, length: int, settings: AudioSettings
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield frames wholly inside the window, `(some, length)`, a few at a time."""
+    """Yield the frames of a window a few at a time, `(some, length)`, with their rows."""
     frames = np.lib.stride_tricks.sliding_window_view(window, length)
     starts = _frame_starts(len(window) - length, settings.frames)
     some = max(1, CHUNK_BYTES // (length * np.dtype(np.float32).itemsize))
@@ -171,7 +157,7 @@ def _frames(
 
 
 def _spectrum(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return spectra, real and imaginary parts in turn: `(frames, fft_samples + 2)`."""
+    """Return spectra as alternating real and imaginary parts: `(frames, fft_samples + 2)`."""
     from scipy import fft  # takes longer to import than an image takes to judge
 
     spectrum = fft.rfft(frames * weights, axis=1)
@@ -179,7 +165,7 @@ def _spectrum(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _in_bands(parts: np.ndarray, settings: AudioSettings) -> np.ndarray:
-    """Add up what stands for each band: `(frames, fft_samples + 2)` to `(.., frequency_bins)`."""
+    """Sum the parts of each band: `(frames, fft_samples + 2)` to `(frames, frequency_bins)`."""
     if settings.frequency_scale == "mel":
         return (parts[:, ::2] + parts[:, 1::2]) @ _mel_filters(parts.shape[1] - 2, settings)
     step = (parts.shape[1] - 2) // settings.frequency_bins
@@ -196,7 +182,7 @@ def _frame_starts(last: int, frames: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _timed_hann(length: int) -> np.ndarray:
-    """Return the Hann window weighed by the samples' time, 0 in its middle."""
+    """Return the Hann window weighted by the time of its samples, 0 in its middle."""
     return hann(length) * (np.arange(length) - length / 2).astype(np.float32)
 
 
@@ -204,7 +190,7 @@ def _timed_hann(length: int) -> np.ndarray:
 def _mel_filters(fft_samples: int, settings: AudioSettings):
     """Return triangles evenly spaced in mel, height 1: sparse `(fft bins, frequency_bins)`.
 
-    Sparse, since a dense product's rounding depends on the number of threads.
+    A sparse product rounds alike with any number of threads; a dense one does not.
     """
     from scipy import sparse  # slow to import, and only mel images need it
 
@@ -225,7 +211,7 @@ def _mel_filters(fft_samples: int, settings: AudioSettings):
 
 
 def _hz_to_mel(hz: float | np.ndarray) -> np.ndarray:
-    """Slaney's scale: 3 mel per 200 Hz below 1 kHz, 27 mel per factor 6.4 above."""
+    """Convert to Slaney's mel scale: 3 mel per 200 Hz below 1 kHz, 27 mel per factor 6.4 above."""
     linear = np.asarray(hz, float) * 3 / 200
     return np.where(
         linear < 15, linear, 15 + 27 * np.log(np.maximum(hz, 1e-9) / 1000) / np.log(6.4)

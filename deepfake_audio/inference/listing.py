@@ -1,4 +1,4 @@
-"""The files that a command line names, and those in its folders."""
+"""List the files that a command line names, and those in its folders."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +45,9 @@ class FileList:
         """Yield the files without a verdict, and in place of a folder the files in it."""
         for name in names:
             if not name:
-                self.on_error(Failure(name, "A file has a name. Received: an empty one."))
+                self.on_error(
+                    Failure(name, "cannot judge a file with an empty name; name a file or folder")
+                )
             elif is_folder(Path(name)):
                 yield from filter(self._has_no_verdict, self._in_folder(name))
             elif self._has_no_verdict(name):
@@ -71,5 +73,5 @@ class FileList:
             yield str(path)
         self.skipped += Counter({s: n for s, n in others.items() if s not in TEXT_SUFFIXES})
         if is_empty:
-            error = f"A folder must hold audio or images. Received: {name}."
+            error = f"cannot judge {name}: the folder has no audio or images"
             self.on_error(Failure(name, error))

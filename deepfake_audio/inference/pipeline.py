@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,19 +19,17 @@ from deepfake_audio.audio.quality import (
     echo_cepstrum,
     strongest_echo,
 )
+from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import Recording, open_recording, recording_windows
 from deepfake_audio.config.schema import LimitSettings, Settings
 from deepfake_audio.errors import InputError, renamed_in_errors
-from deepfake_audio.features.image_files import fit_image, read_image
+from deepfake_audio.features.image_files import fit_image, is_image, read_image
 from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
-from deepfake_audio.system.atomic_files import open_regular
 from deepfake_audio.system.workers import in_processes
-from deepfake_audio.vocabulary import IMAGE_SUFFIXES
 
 FILES_PER_BATCH = 32  # files that a worker process receives at a time
-IMAGE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1")
 
 
 @dataclass(eq=False)
@@ -65,7 +64,7 @@ class Input:
         is_image: the file is a spectrogram image; the fields below are then unknown.
         windows: with their scores, channel by channel.
         sound_seconds: duration between the quiet edges.
-        end_seconds: where the sound ends.
+        end_seconds: end of the sound.
         sample_rate_hz: of the file.
         channels: of the file.
         channels_differ: the channels carry different sounds and are judged one by one.
@@ -85,11 +84,11 @@ class Input:
     echo: Echo | None = None
 
 
-class NamedFile(NamedTuple):
-    """A file that is reported under another name than its path, such as standard input."""
+class NamedInput(NamedTuple):
+    """A recording or image that is reported under a given name, such as standard input."""
 
     name: str
-    path: Path
+    source: Sound
 
 
 @dataclass(frozen=True)
@@ -109,16 +108,18 @@ class Reading:
         images_from_audio: the run's images were rendered from audio, so that it can judge audio.
         channel: the only channel to judge, from 1; None for all.
         folder: that names are relative to.
+        decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
     """
 
     settings: Settings
     images_from_audio: bool
     channel: int | None = None
     folder: Path = Path()
+    decoder_megabytes: int = 0
 
 
 def score_inputs(
-    model: onnxruntime.InferenceSession, reading: Reading, names: Iterable[str | NamedFile]
+    model: onnxruntime.InferenceSession, reading: Reading, names: Iterable[str | NamedInput]
 ) -> Iterator[Input | Failure]:
     """Yield each file with the scores of its windows, in order; bad files become a `Failure`."""
     rendered = itertools.chain.from_iterable(_render(name, reading) for name in names)
@@ -133,7 +134,9 @@ def score_inputs(
 def score_in_processes(
     model_path: Path, reading: Reading, names: Iterable[str], workers: int
 ) -> Iterator[Input | Failure]:
-    """Do as `score_inputs` in several processes, each with one processor thread.
+    """Yield what `score_inputs` yields from several processes, each with one processor thread.
+
+    The processes bound the memory of FFmpeg to `limits.decoder_megabytes`.
 
     Args:
         model_path: `model.onnx`.
@@ -141,19 +144,19 @@ def score_in_processes(
         names: of files.
         workers: number of processes; 0 for one per core.
     """
-    names, model_path, folder = iter(names), model_path.resolve(), Path.cwd()
+    names, model_path = iter(names), model_path.resolve()
+    limits = reading.settings.limits
+    reading = replace(reading, folder=Path.cwd(), decoder_megabytes=limits.decoder_megabytes)
     batches = iter(lambda: list(itertools.islice(names, FILES_PER_BATCH)), [])
-    calls = (delayed(_score_batch)(model_path, folder, reading, batch) for batch in batches)
+    calls = (delayed(_score_batch)(model_path, reading, batch) for batch in batches)
     for scored in in_processes(calls, workers, "judges"):
         yield from scored
 
 
-def _score_batch(
-    model_path: Path, folder: Path, reading: Reading, names: Sequence[str]
-) -> list[Input | Failure]:
-    """Score files whose names are relative to `folder`."""
+def _score_batch(model_path: Path, reading: Reading, names: Sequence[str]) -> list[Input | Failure]:
+    """Score files in a worker process."""
     model = _worker_model(model_path, reading.settings.limits.model_dump_json())
-    return list(score_inputs(model, replace(reading, folder=folder), names))
+    return list(score_inputs(model, reading, names))
 
 
 @lru_cache(maxsize=1)
@@ -163,14 +166,14 @@ def _worker_model(path: Path, limits: str) -> onnxruntime.InferenceSession:
 
 
 def _render(
-    file: str | NamedFile, reading: Reading
+    file: str | NamedInput, reading: Reading
 ) -> Iterator[tuple[tuple[Input | Failure, Window | None], np.ndarray | None]]:
-    """Yield the image of each window; in the end the whole input without window and image."""
-    name, path = file if isinstance(file, NamedFile) else (file, reading.folder / file)
+    """Yield the image of each window; at last the whole input without window and image."""
+    name, source = file if isinstance(file, NamedInput) else (file, reading.folder / file)
     found = Input(name)
     try:
-        with renamed_in_errors(name, path):
-            for window, image in _windows(path, found, reading):
+        with renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext():
+            for window, image in _windows(source, found, reading):
                 found.windows.append(window)
                 yield (found, window), image
     except InputError as error:
@@ -179,23 +182,23 @@ def _render(
         yield (found, None), None
 
 
-def _windows(path: Path, found: Input, reading: Reading) -> Iterator[tuple[Window, np.ndarray]]:
-    """Yield the windows of one file with their images, and fill in what is known of the file."""
+def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Window, np.ndarray]]:
+    """Yield the windows of one file with their images, and describe the file in `found`."""
     settings = reading.settings
-    if is_image(path):
+    if not isinstance(source, Samples) and is_image(source):
         found.is_image = True
-        yield Window(), read_image(path, settings.image)
+        yield Window(), read_image(source, settings.image)
         return
     if not reading.images_from_audio:
         raise InputError(
-            "Audio is judged by a run whose images prepare.py made. "
-            f"Received: {found.name}, and a run trained on other images. Give it images."
+            f"cannot judge {found.name}: the run was trained on images from elsewhere and judges "
+            "images only; choose a run that was trained on images by prepare.py"
         )
     audio = settings.audio
-    recording = open_recording(path, audio, settings.limits.audio_hours, reading.channel)
+    recording = _open(source, reading, reading.channel)
     _describe(found, recording, audio.sample_rate_hz)
     cepstrum, count = 0.0, 0  # the sum over all windows
-    for part in _parts(recording, settings):
+    for part in _parts(recording, reading):
         for start, samples in () if part.is_silent else recording_windows(part, audio):
             count += 1
             if settings.predict.max_echo < 1:
@@ -219,7 +222,13 @@ def _describe(found: Input, recording: Recording, sample_rate_hz: int) -> None:
     found.is_silent = recording.is_silent
 
 
-def _parts(recording: Recording, settings: Settings) -> Iterator[Recording]:
+def _open(sound: Sound, reading: Reading, channel: int | None) -> Recording:
+    settings = reading.settings
+    hours = settings.limits.audio_hours
+    return open_recording(sound, settings.audio, hours, channel, reading.decoder_megabytes)
+
+
+def _parts(recording: Recording, reading: Reading) -> Iterator[Recording]:
     """Yield the recording, or each channel if the channels differ.
 
     The mean of two voices hides one of them, and the mean of a voice and its echo has the notches
@@ -229,8 +238,7 @@ def _parts(recording: Recording, settings: Settings) -> Iterator[Recording]:
         yield recording
         return
     for channel in range(1, recording.channels + 1):
-        hours = settings.limits.audio_hours
-        yield open_recording(recording.path, settings.audio, hours, channel)
+        yield _open(recording.sound, reading, channel)
 
 
 def _measured(
@@ -247,14 +255,3 @@ def _measured(
         peaks=peak_envelope(samples),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
     )
-
-
-def is_image(path: Path) -> bool:
-    """Return whether a file is an image: by its suffix, or without one by its first bytes."""
-    if path.suffix:
-        return path.suffix.lower() in IMAGE_SUFFIXES
-    try:
-        with open_regular(path, "A file") as file:
-            return file.read(4) in IMAGE_SIGNATURES
-    except (OSError, InputError):  # the audio reader reports what is wrong
-        return False

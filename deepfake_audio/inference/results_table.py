@@ -1,10 +1,9 @@
-"""The table of verdicts, kept while it grows: a run that is cut off goes on where it was."""
+"""The table of verdicts: rows are kept as they come, so that an interrupted run continues."""
 
 import hashlib
 import itertools
 import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -32,7 +31,7 @@ UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
 
 
 class Judged:
-    """The files that have rows in a table from a try that was cut off, each as often as it does.
+    """The files of the rows of an interrupted run, each as often as it has a row.
 
     A file takes about 100 bytes of memory, however long its name is.
     """
@@ -47,15 +46,15 @@ class Judged:
         return self._times.total()
 
     def names(self) -> Iterator[str]:
-        """Yield the files of all rows as the table has them."""
+        """Yield the file of each row as the table spells it."""
         return (row[FIELDS.index("file")] for row in self._rows())
 
     def take(self, name: str) -> bool:
-        """Return whether a file has a row that was not taken yet, and take it."""
+        """Take a row of a file; return False if none is left."""
         return self.take_written(escaped_name(name))
 
     def take_written(self, cell: str) -> bool:
-        """Do the same by a file's name as the table has it."""
+        """Take a row by the file's name as the table spells it."""
         digest = _digest(cell)
         if not self._times[digest]:  # asking a `Counter` adds nothing
             return False
@@ -64,7 +63,7 @@ class Judged:
 
 
 def check_table(path: Path) -> None:
-    """Raise a `InputError` if a table of verdicts would take the place of something else."""
+    """Raise an `InputError` if a file that is no table of verdicts would be replaced."""
     if not os.path.lexists(path):
         return
     with open_text(
@@ -72,16 +71,15 @@ def check_table(path: Path) -> None:
     ) as file:
         if not file.readline(1000).startswith(FIRST_FIELDS):
             raise InputError(
-                "--csv names a new file, or a table of verdicts to replace. "
-                f"Received: {path}, which holds something else. Choose another name."
+                f"cannot write --csv {path}: another kind of file is there; choose another name"
             )
 
 
 def set_aside(path: Path, new: Path) -> Path | None:
-    """Give a table another name if it has files that the new one, which takes its place, has not.
+    """Rename a table with verdicts on files that its replacement lacks.
 
     Returns:
-        The name with a number; None where nothing would be lost.
+        The new name, with a number; None if the table need not be kept.
     """
     if not is_file(path) or _files_in(path) <= _files_in(new):
         return None
@@ -92,7 +90,7 @@ def set_aside(path: Path, new: Path) -> Path | None:
 
 
 def _files_in(path: Path) -> set[bytes]:
-    """Return the digests of the files that a table has verdicts on."""
+    """Return the digest of each file with a verdict in a table."""
     files = set()
     with (
         suppress(ValueError, InputError),
@@ -110,26 +108,27 @@ def _digest(name: str) -> bytes:
 
 
 def partial_path(path: Path, identity: str) -> Path:
-    """Return where a table grows: what another run says, or with other settings, is another one."""
+    """Return the path of an unfinished table; each identity has its own."""
     return path.with_name(f"{path.name}.{identity}.partial")
 
 
 @contextmanager
 def resumable_table(
-    path: Path, identity: str
+    path: Path, identity: str, say: Callable[[str], object] = lambda text: None
 ) -> Iterator[tuple[Judged, Callable[[Mapping], None]]]:
     """Write a table row by row beside its place, and rename it when all rows are there.
 
-    What an exception or a kill cuts off stays there, and what was at the place stays as well. If
-    that has other files, it gets a name with a number in the end, and a line says so. Rows from a
-    try that was cut off whose files are not taken again are left out in the end.
+    If an exception or a kill interrupts this, the rows stay there, and `path` stays as it is.
+    If that file has verdicts on other files, it is renamed with a number at the end. Rows of an
+    interrupted run are left out if they are not taken.
 
     Args:
         path: of the whole table; its folder is made if it is missing.
-        identity: of what the rows depend on besides their files.
+        identity: of the question and the run; rows of another identity are not continued.
+        say: receives remarks for the user.
 
     Yields:
-        The files whose rows are there from a try that was cut off, and a function that adds a row:
+        The files that have rows from an interrupted run, and a function that adds a row:
         a mapping with some of `FIELDS`.
 
     Raises:
@@ -150,8 +149,7 @@ def resumable_table(
     try:
         if not lock(file):
             raise InputError(
-                "A table of verdicts is written by one process at a time. Received: "
-                f"{path}, where another one is at work. Wait for it, or choose another name."
+                f"cannot write {path}: another process writes it; wait, or choose another name"
             )
         whole_bytes = max((end for end, _ in _complete_rows(partial)), default=0)
         with _writing(path):
@@ -163,16 +161,17 @@ def resumable_table(
         )
         yield judged, add
     finally:
-        with suppress(OSError):  # it was told when the row was written
+        with suppress(OSError):  # the error was raised when the row was written
             file.close()
     with _writing(path):
         check_table(path)  # something else may have come there since
-        _leave_out(judged, partial)
+        left_out = _leave_out(judged, partial)
         aside = set_aside(path, partial)
         partial.replace(path)
+    if left_out:
+        say(f"Left out: {pluralize(left_out, 'row')} of files that are not among those to judge.")
     if aside:
-        told = f"{one_line(path)} had verdicts on other files, which are in {one_line(aside)} now."
-        print(told, file=sys.stderr)
+        say(f"{one_line(path)} had verdicts on other files, which are in {one_line(aside)} now.")
 
 
 @contextmanager
@@ -184,10 +183,10 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _complete_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a table that grows up to the first that is not whole, and where each ends.
+    """Yield the complete rows of an unfinished table with the position where each ends.
 
-    The first row is the header; without it there are none. A row that failed is not whole: such
-    rows come at the end, and their files are tried again.
+    The first row is the header; without it there are none. Rows with an error end the table: their
+    files are tried again.
     """
     read_bytes = 0
 
@@ -207,11 +206,11 @@ def _complete_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield read_bytes, row
 
 
-def _leave_out(judged: Judged, partial: Path) -> None:
-    """Write a table anew without the rows whose files were not taken: nobody asks for them now."""
-    if not judged:
-        return
-    told = f"Left out: {pluralize(len(judged), 'row')} of files that are not among those to judge."
+def _leave_out(judged: Judged, partial: Path) -> int:
+    """Rewrite a table without the rows that were not taken, and return their number."""
+    left_out = len(judged)
+    if not left_out:
+        return 0
     with (
         atomic_write(partial) as new,
         partial.open(newline="", encoding="utf-8") as before,
@@ -220,13 +219,13 @@ def _leave_out(judged: Judged, partial: Path) -> None:
         rows, place = (row for _, row in read_cells(before)), FIELDS.index("file")
         write_rows(after, [next(rows)])
         write_rows(after, (row for row in rows if not judged.take_written(row[place])))
-    print(told, file=sys.stderr)
+    return left_out
 
 
 def escaped_name(name: str) -> str:
-    """Return a file's name as it stands in a table, such that no two names become one.
+    """Escape a file's name for a table, so that no two names become one.
 
-    What is no UTF-8 is escaped, and so are returns and blanks at the ends, which readers drop.
+    Bytes that are no UTF-8 are escaped, and returns and blanks at the ends, which readers drop.
     """
     if os.sep != "\\":  # there a backslash is between folders, and no name has a return
         name = MISTAKABLE.sub(r"\\x5c", name)

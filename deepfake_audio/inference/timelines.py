@@ -35,13 +35,13 @@ TIMELINES = Path("timelines")
 
 @dataclass(frozen=True)
 class Passage:
-    """A stretch with one verdict and one leaning.
+    """A part of a recording with one verdict, leaning to one class.
 
     Attributes:
-        start_seconds, end_seconds: of it.
-        verdict: on it.
-        confidence: from 0.5 to 1; None where it can't be judged.
-        p_fake: mean probability of fake; None likewise.
+        start_seconds, end_seconds: from the beginning of the recording.
+        verdict: REAL, FAKE or UNCERTAIN.
+        confidence: 0.5 to 1; None if the passage can't be judged.
+        p_fake: mean probability of fake, 0 to 1; None if the passage can't be judged.
     """
 
     start_seconds: float
@@ -52,7 +52,7 @@ class Passage:
 
     @property
     def shade(self) -> str:
-        """Return what it is drawn as: its verdict, or `not judged` where it has no confidence."""
+        """Return the verdict, or `not judged` for a passage without confidence."""
         return "not judged" if self.confidence is None else self.verdict
 
 
@@ -62,9 +62,9 @@ class Timeline:
 
     Attributes:
         starts: of the windows in seconds, `(windows,)`.
-        edges: of the moments that each window speaks for, in seconds from where the sound begins to
-            where it ends, `(windows + 1,)`.
-        p_fake: smoothed over neighbouring windows, `(windows,)`; not a number where none counts.
+        edges: between the parts that the windows represent, in seconds from the beginning to the
+            end of the sound, `(windows + 1,)`.
+        p_fake: smoothed over neighbouring windows, `(windows,)`; NaN if none of these counts.
         window_seconds: length of a window.
     """
 
@@ -89,21 +89,21 @@ def make_timeline(
     settings: PredictSettings,
     end_seconds: float = math.inf,
 ) -> Timeline:
-    """Judge each moment by the windows around it, and join moments of one verdict to passages.
+    """Smooth the scores of windows, and join windows that lean to one class to passages.
 
     Args:
         starts: of the windows in seconds, rising, `(windows,)`.
-        scores: of the windows, log-odds of real before calibration, `(windows,)`; not a number for
-            what can't be judged. Where no window around a moment can, it is UNCERTAIN.
+        scores: of the windows, log-odds of real before calibration, `(windows,)`; NaN for
+            windows that can't be judged. A passage of only such windows is UNCERTAIN.
         calibration: of the run.
         window_seconds: length of a window.
-        settings: `timeline_seconds`, the windows whose middles lie within half of which are
-            averaged; `prior_fake` and `min_confidence`.
-        end_seconds: of the recording, which a window may pass where it was repeated to be filled.
+        settings: `timeline_seconds`, the span over which scores are averaged; `prior_fake` and
+            `min_confidence`.
+        end_seconds: of the recording; a window of repeated sound may end later.
     """
     smoothed = smooth(starts, scores, settings.timeline_seconds)
     p_fake = 1 - calibration.probability_real(smoothed, settings.prior_fake)
-    sides = np.select([p_fake > 0.5, p_fake <= 0.5], [1, -1])  # 0 where it is not a number
+    sides = np.select([p_fake > 0.5, p_fake <= 0.5], [1, -1])  # 0 for NaN
     turns = np.flatnonzero(np.diff(sides)) + 1
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
@@ -123,7 +123,7 @@ def make_timeline(
 def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.ndarray:
     """Average each window's score with those that start within half the span of it.
 
-    What is not a number is left out; where nothing else is within the span, neither is the mean.
+    NaN is left out; the mean of NaN only is NaN.
 
     >>> smooth(np.array([0.0, 1.0, 2.0, 9.0]), np.array([3.0, 0.0, 3.0, 5.0]), 2.0).tolist()
     [1.5, 2.0, 1.5, 5.0]
@@ -140,19 +140,19 @@ def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.nd
 
 
 def first_confident_fake(line: Timeline, min_confidence: float) -> float | None:
-    """Return where the first passage begins that is somewhere FAKE with so much confidence.
+    """Return the start of the first FAKE passage with a window above a confidence.
 
-    The mean over all windows, by which a recording is judged, hides a passage of a few seconds. And
-    the mean over a passage has its slopes in it, which smoothing makes.
+    The mean over all windows, by which a recording is judged, hides a passage of a few seconds. The
+    mean over a passage includes the slopes at its edges, which smoothing makes.
 
     Args:
         line: of a recording.
         min_confidence: from 0.5 to 1.
 
     Returns:
-        Seconds; None where there is no such passage.
+        Seconds; None if there is no such passage.
     """
-    sure = line.p_fake >= min_confidence  # what is not a number is not above it
+    sure = line.p_fake >= min_confidence  # false for NaN
     for passage in line.passages:
         within = (line.edges[:-1] < passage.end_seconds) & (line.edges[1:] > passage.start_seconds)
         if passage.verdict == "FAKE" and sure[within].any():
@@ -174,9 +174,9 @@ def format_passages(passages: Sequence[Passage]) -> str:
 
 
 def format_time(seconds: float) -> str:
-    """Return a time as people read it.
+    """Format a time for people.
 
-    >>> clock(75.26), clock(3725.0)
+    >>> format_time(75.26), format_time(3725.0)
     ('1:15.3', '1:02:05.0')
     """
     tenths = round(seconds * 10)
@@ -203,9 +203,9 @@ def write_timeline(
         path: of both, without the suffix; gets a number if another recording's are there.
         title: of the picture.
         timeline: what to write.
-        envelopes: the peaks of the sound in each window; see `envelope`.
-        why_not_judged: what the legend says of the windows whose scores are not numbers.
-        recording: what tells it from others; empty for one that is not known again.
+        envelopes: the peaks of the sound in each window; see `peak_envelope`.
+        why_not_judged: reason that the legend gives for windows without a score.
+        recording: identifies the recording, so that its files are replaced; empty never matches.
     """
     numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
     mark = hashlib.sha256(os.fsencode(recording)).hexdigest()[:32] if recording else ""
@@ -223,7 +223,7 @@ def _table_and_picture(path: Path) -> tuple[Path, Path]:
 
 
 def _is_free_for(mark: str, table: Path, picture: Path) -> bool:
-    """Return whether a timeline replaces nothing, or one of the same recording."""
+    """Return whether nothing is there, or a timeline of the same recording."""
     if not any(map(os.path.lexists, (table, picture))):
         return True
     try:
@@ -238,8 +238,8 @@ def waveform_outline(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the peaks of the sound, `(points,)`, and the edges in seconds between them.
 
-    There are as many as a picture shows. What a window repeats past the end is left out; a pause
-    that no window covers is 0.
+    The number of points fits the picture. Repeated sound after the end is left out; a pause
+    without a window is 0.
     """
     first, end = timeline.edges[[0, -1]]
     part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
@@ -254,7 +254,7 @@ def waveform_outline(
 
 
 def time_ticks(end_seconds: float) -> dict[float, str]:
-    """Return round times from 0 up to the end, with what to write there.
+    """Return round times from 0 up to the end, with their labels.
 
     >>> list(time_ticks(0.3).values()), list(time_ticks(50).values())[-1]
     (['0:00.0', '0:00.1', '0:00.2', '0:00.3'], '0:50')
@@ -274,7 +274,7 @@ def save_timeline_figure(
     why_not_judged: str = "",
     mark: str = "",
 ) -> None:
-    """Draw the waveform above P(fake), each passage shaded by its verdict, with a legend."""
+    """Plot the waveform above P(fake), each passage shaded by its verdict, with a legend."""
     import matplotlib.pyplot as plt  # a second to import, which plain predictions save
 
     figure, (upper, lower) = plt.subplots(
@@ -285,7 +285,7 @@ def save_timeline_figure(
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(one_line(title)[-100:], parse_math=False)
     with atomic_write(path) as partial, warnings.catch_warnings():
-        # A letter that the font lacks is a box in the title: nothing that the user can mend.
+        # A letter that the font lacks becomes a box in the title; the user can't change that.
         warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
         figure.savefig(partial, dpi=PICTURE_DPI, metadata={MARK: mark})
     plt.close(figure)
@@ -298,7 +298,7 @@ def plot_timeline(
     envelopes: Sequence[np.ndarray],
     why_not_judged: str = "",
 ) -> None:
-    """Draw the waveform into the upper axes and P(fake) into the lower, shaded by verdict."""
+    """Plot the waveform into the upper axes and P(fake) into the lower, shaded by verdict."""
     from deepfake_audio import plotting
 
     plotting.plot_envelope(upper, *waveform_outline(timeline, envelopes))
@@ -313,6 +313,6 @@ def plot_timeline(
 
 
 def is_timeline(path: Path) -> bool:
-    """Return whether an image is the picture of a timeline: its table lies beside it."""
+    """Return whether an image is the picture of a timeline: its table is beside it."""
     beside = path.with_suffix(".csv")
     return path.parent.name == TIMELINES.name and path.suffix == ".png" and is_file(beside)

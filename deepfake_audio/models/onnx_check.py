@@ -49,18 +49,21 @@ NAMED = {
 }
 
 
-def check_graph(encoded: bytes, origin: str, limits: LimitSettings) -> bytes:
+def check_graph(
+    encoded: bytes, origin: str, limits: LimitSettings, bound_memory: bool = True
+) -> bytes:
     """Raise a `InputError` unless a model file holds nothing but the layers that we build.
 
     Args:
         encoded: the bytes of an ONNX file.
         origin: where it comes from, for the message.
         limits: on the file's size and on what an image may take.
+        bound_memory: bound the memory of this process while the file is parsed.
 
     Returns:
         The bytes of the same network, and of nothing else.
     """
-    held = held_bytes()
+    held = held_bytes() if bound_memory else None
     most = None if held is None else held + PARSED_SIZES * limits.model_megabytes * 1_000_000
     try:
         with bounded_memory(most):

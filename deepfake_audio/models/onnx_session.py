@@ -34,7 +34,7 @@ LOAD_ERRORS = (
 
 
 def load_model(
-    path: Path, threads: int, limits: LimitSettings | None = None
+    path: Path, threads: int, limits: LimitSettings | None = None, bound_memory: bool = True
 ) -> onnxruntime.InferenceSession:
     """Load an exported model; whoever made it, it can only compute, and within bounds.
 
@@ -42,12 +42,13 @@ def load_model(
         path: `model.onnx`.
         threads: processor threads; 0 takes all.
         limits: on the file's size and on the memory for scoring; None takes config.yaml's.
+        bound_memory: bound the memory of this process while the file is parsed.
 
     Raises:
         InputError: the file is missing, too large, or no such model.
     """
     limits = limits or load_settings().limits
-    encoded = read_checked(path, limits)
+    encoded = check_graph(read_model(path, limits), str(path), limits, bound_memory)
     _bound_memory(limits.scoring_megabytes)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = min(threads, os.cpu_count() or 1)

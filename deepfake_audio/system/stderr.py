@@ -1,69 +1,55 @@
-"""Silence for the C libraries that decode: what they print says nothing to a user."""
+"""Discard what C libraries print: the errors that decoders return become messages of our own."""
 
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 STDERR = 2
-_lock = threading.Lock()
-_silenced = {"by": 0, "kept": -1, "nowhere": -1}
-_kept_alive: list = []
 
 
 @contextmanager
 def suppress_native_stderr() -> Iterator[None]:
-    """Send what C code writes to standard error nowhere; any number of threads may be inside.
+    """Discard what C code prints to standard error; `sys.stderr` still reaches the user.
 
-    The error that a decoder returns becomes one line of ours. `keep_python_heard` lets Python's own
-    messages through meanwhile.
+    This redirects file descriptor 2 of the whole process: a script does it, the package does not.
     """
-    with _lock:
-        if not _silenced["by"]:
-            _silenced["kept"] = _silence()
-        _silenced["by"] += 1
+    _open_missing_streams()
+    outer, kept = sys.stderr, os.dup(STDERR)
+    if _descriptor_of(outer) == STDERR:
+        sys.stderr = os.fdopen(
+            os.dup(STDERR), "w", buffering=1, encoding=outer.encoding, errors="backslashreplace"
+        )
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDERR)
+    os.close(nowhere)
     try:
         yield
     finally:
-        with _lock:
-            _silenced["by"] -= 1
-            if not _silenced["by"] and _silenced["kept"] >= 0:
-                os.dup2(_silenced["kept"], STDERR)
-                os.close(_silenced["kept"])
+        sys.stderr.flush()
+        os.dup2(kept, STDERR)
+        os.close(kept)
+        sys.stderr = outer
 
 
-def _silence() -> int:
-    try:
-        kept = os.dup(STDERR)
-    except OSError:  # the script was started without a standard error
-        return -1
-    if _silenced["nowhere"] < 0:
-        _silenced["nowhere"] = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(_silenced["nowhere"], STDERR)
-    return kept
+def _open_missing_streams() -> None:
+    """Open standard streams on nothing if the script was started without them.
 
-
-def keep_python_stderr() -> None:
-    """Let `sys.stderr` write to where standard error leads now, whatever becomes of its number.
-
-    Of a script that was started without standard output or error, each is opened on nothing:
-    `print` takes standard output if `sys.stderr` is None.
+    Without this, the next file that is opened would take the number of a missing stream, and
+    `print` would write errors to standard output.
     """
     for number in range(STDERR + 1):
         try:
             os.fstat(number)
-        except OSError:  # else the next file opened would have its number, and be silenced
+        except OSError:
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def _descriptor_of(stream: object) -> int | None:
     try:
-        if sys.stderr.fileno() != STDERR:
-            return
-    except OSError:  # no file behind it, as in a test
-        return
-    _kept_alive.append(sys.stderr)  # when it goes it closes its number
-    sys.stderr = os.fdopen(
-        os.dup(STDERR), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
-    )
+        return stream.fileno()
+    except OSError:  # a test captures the stream
+        return None
