@@ -128,10 +128,11 @@ def joint_settings(parts: Sequence[Part]) -> Settings:
 
 def join_networks(run: run_folder.Run, settings: Settings, weights: Sequence[list]) -> None:
     """Write `model.keras` with the weights of each network, in the order of the views."""
-    from model import build_model, members
+    from deepfake_audio.training.score_model import member_networks
+    from model import build_model
 
     network = build_model(settings.model, settings.image)
-    for member, learnt in zip(members(network), weights, strict=True):
+    for member, learnt in zip(member_networks(network), weights, strict=True):
         member.set_weights(learnt)
     with atomic_write(run.keras_model) as partial:
         network.save(partial)
@@ -149,10 +150,10 @@ def compress(archive: Path) -> None:
 
 def member_weights(part: Part) -> list[list]:
     """Return the weights of each network of a run."""
-    from model import members
+    from deepfake_audio.training.score_model import member_networks
 
     network = network_with(part.run.keras_model, part.settings)
-    return [member.get_weights() for member in members(network)]
+    return [member.get_weights() for member in member_networks(network)]
 
 
 if __name__ == "__main__":

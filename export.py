@@ -45,7 +45,7 @@ PART_IMAGES = 32
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
-    from model import score_model
+    from deepfake_audio.training.score_model import score_model
 
     args = parse_arguments(argv)
     run, record, settings = run_folder.open_run(args.run)

@@ -440,7 +440,7 @@ def put_to_use(
 def network_with(weights: Path, settings: Settings):
     """Build the network of the settings, and give it the weights of a `.keras` file."""
     with suppress_native_stderr():  # TensorFlow tells which processor it was built for
-        from deepfake_audio.training.callbacks import load_weights
+        from deepfake_audio.training.weights import load_weights
 
     network = build_network(settings)
     load_weights(network, weights, settings.limits)
@@ -449,7 +449,7 @@ def network_with(weights: Path, settings: Settings):
 
 def export_onnx(run: run_folder.Run, records: Sequence[ImageRecord], settings: Settings) -> None:
     """Write the kept network up to its score as ONNX, and check that it gives the same scores."""
-    from model import score_model
+    from deepfake_audio.training.score_model import score_model
 
     model = network_with(run.keras_model, settings)
     scores = score_model(model)

@@ -17,7 +17,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.models import history, run_folder
 from deepfake_audio.training.callbacks import AveragedWeights, EpochRecorder, measure_batches
-from model import NothingFound
+from deepfake_audio.training.layers import OneSidedEvidence
 
 EVERYTHING = (
     "train.batch_size=10", "train.optimizer=adamw", "train.schedule=cosine",
@@ -177,11 +177,11 @@ def test_batch_normalisation_is_measured_for_the_weights_that_it_is_used_with():
 
 
 def test_what_is_usual_where_nothing_is_found_is_measured_for_the_averages_too():
-    layer = NothingFound()
+    layer = OneSidedEvidence()
     model = keras.Sequential([keras.Input((1,)), layer])
     scores = np.float32([[[4], [6], [-9]], [[1], [-1], [-2]], [[-3], [-4], [-5]]])
     measure_batches(model, [(batch, None) for batch in scores])
-    assert float(layer.usual) == pytest.approx((5 + 1) / 2)
+    assert float(layer.running_mean) == pytest.approx((5 + 1) / 2)
     assert layer.momentum == 0.9
 
 

@@ -17,8 +17,9 @@ from conftest import TINY_SETTINGS
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import onnx_session, run_folder
-from deepfake_audio.training.callbacks import load_weights
-from model import build_model, score_model
+from deepfake_audio.training.score_model import score_model
+from deepfake_audio.training.weights import load_weights
+from model import build_model
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ import predict
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import onnx_session, run_folder
-from deepfake_audio.training.callbacks import load_weights
+from deepfake_audio.training.weights import load_weights
 from model import build_model
 
 LIMITS = load_settings().limits

@@ -10,8 +10,9 @@ import export
 import predict
 from conftest import ROOT
 from deepfake_audio.models import onnx_session, run_folder
-from deepfake_audio.training.callbacks import load_weights
-from model import build_model, score_model
+from deepfake_audio.training.score_model import score_model
+from deepfake_audio.training.weights import load_weights
+from model import build_model
 
 CLIPS = ROOT / "data" / "sample" / "audio"
 
