@@ -14,9 +14,12 @@ import evaluate
 import predict
 import train
 from conftest import TINY_SETTINGS
+from deepfake_audio.cli.training import warn_of_leaks
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models.compatibility import Member
+from deepfake_audio.training import export
 from deepfake_audio.training.score_model import score_model
 from deepfake_audio.training.weights import load_weights
 from model import build_model
@@ -140,7 +143,7 @@ def test_a_failure_on_the_way_leaves_no_run(in_copy, monkeypatch):
     def cut_off(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(combine, "put_to_use", cut_off)
+    monkeypatch.setattr(export, "export_and_calibrate", cut_off)
     assert combine.main(["first", "second", "--run", "broken"]) == 130
     assert not Path("runs/broken").exists()
 
@@ -200,14 +203,14 @@ def test_a_part_that_saw_the_validation_files_is_warned_of(in_copy, capsys):
         row | {"audio": row["audio"].replace(row["split"], others[row["split"]])} for row in rows
     ]
     write_table(Path("data/leaky/manifest.csv"), seen)
-    second = combine.Part(*run_folder.open_run("second"))
+    second = Member(*run_folder.open_run("second"))
     leaky = "data/leaky"
     for folder, told in (
         ("data/tiny", False), ("data/gone", False), (leaky, True), (f"{leaky}/manifest.csv", True),
     ):  # fmt: skip
         data = second.settings.data.model_copy(update={"folder": folder})
         part = second._replace(settings=second.settings.model_copy(update={"data": data}))
-        combine.warn_of_leaks(part.run, part.settings, read_records(Path("data/tiny")))
+        warn_of_leaks(part.run, part.settings, read_records(Path("data/tiny")))
         error = capsys.readouterr().err
         assert ("Warning: second was trained on 24 files that are kept for" in error) == told
 

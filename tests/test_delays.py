@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import train
 from conftest import FRAME_RATES, ROOT, TINY_SETTINGS
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.training import trainer
 from deepfake_audio.vocabulary import ZERO_DELAY
 
 DRAWN = (
@@ -58,11 +60,12 @@ def test_a_recording_is_scored_as_its_pictures_are(delay_workspace, audio_worksp
 
 def test_noise_in_training_brings_delays_and_leaves_frame_rates(delay_workspace, monkeypatch):
     monkeypatch.chdir(delay_workspace)
-    records = read_records(Path("data/delays"))
+    records = [replace(r, split="train") for r in read_records(Path("data/delays"))]
+    validation = [replace(r, split="val") for r in records]
     plain, noisy = (
-        train.make_feeds(
+        trainer.make_feeds(
             load_settings(None, [*DRAWN, *AS_DRAWN, "augment.horizontal_flip=false", noise]),
-            {"train": records, "val": records},
+            [*records, *validation],
         )[0][0][0]
         for noise in ("distort.noise_floor_db=0", "distort.noise_floor_db=60")
     )

@@ -10,6 +10,7 @@ import export
 from deepfake_audio.config.loading import read_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.training import litert
 
 
 def test_exports_give_kerass_scores(in_workspace, capsys):
@@ -20,12 +21,12 @@ def test_exports_give_kerass_scores(in_workspace, capsys):
     run = run_folder.Run(in_workspace / "runs" / "first")
     settings = read_settings(run.config)
     records = [r for r in read_records(in_workspace / "data" / "tiny") if r.split == "test"]
-    images = np.concatenate(list(export.image_parts(records, settings, 5)))
+    images = np.concatenate(list(litert.image_batches(records, settings, 5)))
     assert len(images) == len(records)
     expected = onnx_session.score_images(onnx_session.load_model(run.onnx_model, 1), images)
-    exact = export.score_litert(export.load_litert(run.folder / "model.tflite"), images)
+    exact = litert.score_litert(litert.load_litert(run.folder / "model.tflite"), images)
     np.testing.assert_allclose(exact, expected, atol=1e-3)
-    rounded = export.score_litert(export.load_litert(run.folder / "model-int8.tflite"), images)
+    rounded = litert.score_litert(litert.load_litert(run.folder / "model-int8.tflite"), images)
     assert np.corrcoef(rounded, expected)[0, 1] > 0.99
 
 

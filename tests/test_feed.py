@@ -12,7 +12,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import ImageCache
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.training.generator import UNCHANGED, ImageFeed, SpectrogramGenerator
-from train import make_feeds
+from deepfake_audio.training.trainer import make_feeds
 
 SETTINGS = load_settings(None, ["image.height=32", "image.width=32"])
 EVERYTHING = {
@@ -284,18 +284,15 @@ def test_every_setting_of_a_distortion_changes_training_and_not_validation(data_
         load_settings(None, ["image.height=32", "image.width=32", *overrides])
         for overrides in ([], [override])
     )
-    by_split = {split: [] for split in ("train", "val", "test")}
-    for record in read_records(data_folder):
-        by_split[record.split].append(record)
-    (training, validation), (changed, same) = (make_feeds(s, by_split) for s in (default, other))
+    records = read_records(data_folder)
+    (training, validation), (changed, same) = (make_feeds(s, records) for s in (default, other))
     assert (changed[0][0] != training[0][0]).any()
     np.testing.assert_array_equal(same[0][0], validation[0][0])
 
 
 def test_training_and_validation_share_the_memory_for_images(data_folder):
     settings = load_settings(None, ["feed.cache_mb=7", "feed.workers=3"])
-    records = read_records(data_folder)
-    training, validation = make_feeds(settings, {"train": records, "val": records})
+    training, validation = make_feeds(settings, read_records(data_folder))
     assert training.cache is validation.cache
     assert (training.workers, validation.workers) == (3, 3)
 

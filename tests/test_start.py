@@ -10,7 +10,9 @@ import evaluate
 import train
 from conftest import TINY_SETTINGS, make_data_folder
 from deepfake_audio.models import run_folder
-from train import network_with
+from deepfake_audio.training import trainer
+from deepfake_audio.training.weights import load_network
+from model import build_model
 
 MORE = ("data.folder=data/more", "train.epochs=1", "train.learning_rate=1e-9")
 
@@ -36,7 +38,10 @@ def in_copy(taught, tmp_path, monkeypatch) -> Path:
 
 def weights_of(name: str) -> list[np.ndarray]:
     run, _, settings = run_folder.open_run(name)
-    return [values.numpy() for values in network_with(run.keras_model, settings).trainable_weights]
+    return [
+        values.numpy()
+        for values in load_network(build_model, run.keras_model, settings).trainable_weights
+    ]
 
 
 def test_it_begins_with_the_weights_and_the_settings_of_the_run(in_copy, capsys):
@@ -67,7 +72,7 @@ def test_cut_off_in_its_first_epoch_it_still_begins_with_them(in_copy, monkeypat
         raise CutOffError
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "make_callbacks", cut_off)
+        patch.setattr(trainer, "make_callbacks", cut_off)
         with pytest.raises(CutOffError):
             train.main(["--run", "third", "--from", "first", *MORE])
     shutil.rmtree("runs/first")  # its own folder has all that it needs

@@ -11,6 +11,8 @@ from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError
 from deepfake_audio.system.signals import interrupts_raised
 from deepfake_audio.system.stderr import keep_python_stderr
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
+
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 

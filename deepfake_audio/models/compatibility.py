@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from deepfake_audio.config.loading import (
     DEFAULTS_FILE,
@@ -9,12 +10,14 @@ from deepfake_audio.config.loading import (
     check_settings,
     merge_settings,
 )
-from deepfake_audio.config.schema import AudioSettings, Settings
+from deepfake_audio.config.schema import MAX_INPUTS, AudioSettings, Settings
 from deepfake_audio.config.yaml_files import read_yaml
 from deepfake_audio.dataset.manifest import (
     audio_settings_file,
+    is_data,
     prepared_codecs,
     read_audio_settings,
+    read_records,
 )
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
@@ -52,6 +55,41 @@ def choose_settings(
     check_asked(keys, asked, audio, folder)
     origin = str(audio_settings_file(Path(folder)))
     return check_settings(values | {"audio": audio.model_dump()}, origin), True
+
+
+class Member(NamedTuple):
+    """A run of an ensemble."""
+
+    run: run_folder.Run
+    record: run_folder.RunRecord
+    settings: Settings
+
+
+def joint_settings(members: Sequence[Member]) -> Settings:
+    """Return the first run's settings with the `model.views` of all runs.
+
+    Raises:
+        InputError: the settings of audio, image or network differ, or the networks are too many.
+    """
+    first = members[0].settings
+    views = [view for member in members for view in member.settings.model.views]
+    for member in members[1:]:
+        for name in ("audio", "image", "model"):
+            ours, theirs = (getattr(s, name).model_dump() for s in (first, member.settings))
+            other = [key for key in ours if ours[key] != theirs[key] and key != "views"]
+            if other:
+                raise InputError(
+                    "Networks that vote have the same audio, image and model settings, but for "
+                    f"model.views. Received: {member.run.name} with another {name}.{other[0]} than "
+                    f"{members[0].run.name}. Train one of them with the other's."
+                )
+    if len(views) > MAX_INPUTS:
+        raise InputError(
+            f"At most {MAX_INPUTS} networks vote. Received: {len(views)}. Name fewer runs."
+        )
+    values = first.model_dump()
+    values["model"]["views"] = views
+    return check_settings(values, origin="the runs together")
 
 
 def check_colors(drawn: AudioSettings, color: str, folder: str) -> None:
@@ -102,6 +140,24 @@ def check_start(start: run_folder.Run, of_start: Settings, settings: Settings) -
                 f"{received}. Prepare the sound with --config {start.config}, and leave audio, "
                 "image and model settings out."
             )
+
+
+def leaked_files(settings: Settings, records: Sequence[ImageRecord]) -> list[str]:
+    """List files kept for validation or test that a run was trained on.
+
+    Files are compared by their names in the manifests. Different names, as after `make_fakes.py`,
+    or a missing data folder hide a leak.
+
+    Args:
+        settings: of the run.
+        records: of the data with the files kept for validation and test.
+    """
+    folder = Path(settings.data.folder)
+    if not is_data(folder):
+        return []
+    kept = {(each.audio, each.label) for each in records if each.split != "train"}
+    trained = {(each.audio, each.label) for each in read_records(folder) if each.split == "train"}
+    return [audio for audio, _ in sorted(kept & trained) if audio]
 
 
 def with_codecs_of(records: Sequence[ImageRecord], settings: Settings) -> Settings:

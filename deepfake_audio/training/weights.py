@@ -1,4 +1,4 @@
-"""Weights of `.keras` files, read without reading what the files say of layers."""
+"""Networks from settings and `.keras` files; only the weights of a file are read."""
 
 import re
 import shutil
@@ -6,13 +6,14 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import h5py
 import keras
 
-from deepfake_audio.config.schema import LimitSettings
+from deepfake_audio.config.schema import LimitSettings, Settings
 from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import DISK_FULL, InputError
 from deepfake_audio.system.atomic_files import open_regular, size_of
@@ -32,6 +33,28 @@ RENAMED = {
     "committee": "ensemble",
 }
 RENAMED_LAYER = re.compile(rf"({'|'.join(RENAMED)})((?:_\d+)?)")
+
+
+def build_network(build_model: Callable[..., keras.Sequential], settings: Settings):
+    """Build the network of the settings, or raise an `InputError` if it does not fit the image."""
+    try:
+        return build_model(settings.model, settings.image)
+    except ValueError as error:
+        raise InputError(
+            "The network must fit the image. "
+            f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
+            f"{settings.image.width} pixels. Use fewer model.conv_filters, smaller "
+            f"model.pool_sizes or fewer model.hidden_rows. ({shortened(error)})"
+        ) from None
+
+
+def load_network(
+    build_model: Callable[..., keras.Sequential], weights: Path, settings: Settings
+) -> keras.Sequential:
+    """Build the network of the settings, and load the weights of a `.keras` file."""
+    network = build_network(build_model, settings)
+    load_weights(network, weights, settings.limits)
+    return network
 
 
 def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
