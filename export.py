@@ -25,7 +25,6 @@ from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import DATA_REMEDY, check_classes, check_images, read_records
 from deepfake_audio.errors import one_line
-from deepfake_audio.evaluation.metrics import equal_error_rate
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, decision_threshold, probability
 from deepfake_audio.system.atomic_files import check_replaceable
@@ -118,6 +117,8 @@ def format_table(
     prior_fake: float,
 ) -> str:
     """Return sizes, error rates, and the largest differences to Keras as a table."""
+    from deepfake_audio.evaluation.metrics import equal_error_rate  # loads scikit-learn
+
     lines = [f"{'':14}{'KB':>8}{'EER':>8}{'accuracy':>10}{'largest difference in P(real)':>32}"]
     threshold = decision_threshold(prior_fake)
     p_real = {

@@ -3,6 +3,7 @@
 Meanings, units and quirks are those of `keras.src.legacy.preprocessing.image`.
 """
 
+import math
 from collections.abc import Mapping
 
 import cv2
@@ -27,19 +28,20 @@ def affine_matrix(parameters: Mapping[str, float], height: int, width: int) -> n
     Returns:
         float64 `(3, 3)` on `(column, row, 1)`, as OpenCV takes it.
     """
-    theta, shear = np.deg2rad(parameters["theta"]), np.deg2rad(parameters["shear"])
-    rotation = [[np.cos(theta), -np.sin(theta), 0], [np.sin(theta), np.cos(theta), 0], [0, 0, 1]]
-    shift = [[1, 0, parameters["tx"]], [0, 1, parameters["ty"]], [0, 0, 1]]
-    shearing = [[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]]
-    zoom = np.diag([parameters["zx"], parameters["zy"], 1])
+    theta, shear = math.radians(parameters["theta"]), math.radians(parameters["shear"])
+    sine, cosine = math.sin(theta), math.cos(theta)
+    rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+    shift = np.array([[1, 0, parameters["tx"]], [0, 1, parameters["ty"]], [0, 0, 1]])
+    shearing = np.array([[1, -math.sin(shear), 0], [0, math.cos(shear), 0], [0, 0, 1]])
+    zoom = np.array([[parameters["zx"], 0, 0], [0, parameters["zy"], 0], [0, 0, 1]])
+    centre = np.array([[1, 0, height / 2 - 0.5], [0, 1, width / 2 - 0.5], [0, 0, 1]])
+    back = np.array([[1, 0, 0.5 - height / 2], [0, 1, 0.5 - width / 2], [0, 0, 1]])
     flip = np.eye(3)
     if parameters["flip_horizontal"]:
         flip[0] = -1, 0, width - 1
     if parameters["flip_vertical"]:
         flip[1] = 0, -1, height - 1
-    centre = [[1, 0, height / 2 - 0.5], [0, 1, width / 2 - 0.5], [0, 0, 1]]
-    back = [[1, 0, 0.5 - height / 2], [0, 1, 0.5 - width / 2], [0, 0, 1]]
-    return np.linalg.multi_dot([centre, rotation, shift, shearing, zoom, back, flip])
+    return centre @ rotation @ shift @ shearing @ zoom @ back @ flip
 
 
 def warp(
