@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = load_data(settings)
     if data.fingerprint != members[0].record.data_fingerprint:
         raise InputError(
-            "A calibration is fitted on the images that the first run was trained with. "
-            f"Received: {settings.data.folder}, changed since. Name another run first."
+            f"cannot calibrate: images in {settings.data.folder} changed since "
+            f"{members[0].run.name} was trained on them; name another run first"
         )
     for member in members[1:]:
         warn_of_leaks(member.run, member.settings, data.records)
@@ -87,9 +87,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     if len(args.runs) < 2:
-        raise InputError(
-            f"At least two runs vote. Received: {args.runs[0]} alone. Name others too."
-        )
+        raise InputError(f"an ensemble of one run, {args.runs[0]}; name at least two runs")
     return args
 
 
@@ -99,7 +97,7 @@ def open_members(names: Sequence[str]) -> list[Member]:
     folders = [member.run.folder.resolve() for member in members]
     twice = next((folder for folder in folders if folders.count(folder) > 1), None)
     if twice:
-        raise InputError(f"A run votes once. Received: {twice.name} twice. Name it once.")
+        raise InputError(f"{twice.name} is named twice; name each run once")
     return members
 
 

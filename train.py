@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         save(run, settings, data.records, "finished" if ended else "interrupted")
     changed = {name for name, stamp in image_stamps(data.records).items() if stamp != before[name]}
     if changed:
-        print_error(f"Images must stay as they are. Received: {min(changed)} changed. Train again.")
+        print_error(f"{min(changed)} changed while training; train again")
     if not ended:
         print_lines(f"Go on with: python train.py --resume --run {run.name}")
         return EXIT_INTERRUPTED
@@ -98,8 +98,8 @@ def open_unfinished(name: str | None) -> tuple[run_folder.Run, Settings, DataChe
     data = load_data(settings)
     if data.fingerprint != record.data_fingerprint:
         raise InputError(
-            "A training goes on with the images that it began with. "
-            f"Received: {settings.data.folder}, changed since. Begin anew: python train.py"
+            f"cannot resume {run.name}: images in {settings.data.folder} changed since it started; "
+            "start a new run: python train.py"
         )
     return run, settings, data
 
@@ -163,9 +163,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     args = parser.parse_intermixed_args(argv)
     if args.resume and (args.settings or args.config or args.start):
-        raise InputError(
-            "--resume goes on with the run's own settings. Received: others too. Leave them out."
-        )
+        raise InputError("--resume takes no other settings: the run has its own; leave them out")
     return args
 
 

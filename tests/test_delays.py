@@ -143,7 +143,7 @@ def test_frame_rates_are_not_looked_for_in_images_drawn_without(
     color = "image.color=level_delay"
     assert prepare.main([voices, "--name", "ratesless", "prepare.workers=1", *drawn, color]) == 0
     assert train.main(["data.folder=data/ratesless", *TRAINED]) == 2
-    assert "drawn with frame rates before a network can look at it. Received: data/ratesless" in (
+    assert "the images in data/ratesless have no frame rates; prepare the sound again" in (
         capsys.readouterr().err
     )
     assert evaluate.main(["--run", "delays", "--data", "data/ratesless"]) == 2
@@ -159,7 +159,7 @@ def test_delays_are_not_looked_for_in_images_drawn_without(audio_workspace, monk
     monkeypatch.chdir(audio_workspace)
     config = ["--config", str(ROOT / "unseen.yaml")]
     assert train.main([*config, "data.folder=data/mine"]) == 2
-    assert "Received: data/mine, drawn without. Prepare" in capsys.readouterr().err
+    assert "the images in data/mine have no" in capsys.readouterr().err
 
 
 def test_prepare_names_the_command_that_trains(

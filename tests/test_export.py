@@ -33,7 +33,7 @@ def test_exports_give_kerass_scores(in_workspace, capsys):
 def test_without_a_run_there_is_nothing_to_export(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert export.main([]) == 2
-    assert "A trained run is needed." in capsys.readouterr().err
+    assert "runs/ has no trained run" in capsys.readouterr().err
 
 
 def test_other_images_need_both_classes(in_workspace, tmp_path, capsys):
@@ -71,5 +71,5 @@ def test_a_stranger_s_run_whose_network_does_not_fit_its_image_is_told(
     shutil.copytree("data/tiny", tmp_path / "data" / "tiny")
     monkeypatch.chdir(tmp_path)
     assert script.main(["--run", "one"] if script is export else ["one", "two"]) == 2
-    assert "error: The network must fit the image. Received: 8 blocks" in capsys.readouterr().err
+    assert "error: the network does not fit the image: 8 blocks" in capsys.readouterr().err
     assert {path.name for path in Path("runs").iterdir()} == {"one", "two"}

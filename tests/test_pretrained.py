@@ -61,7 +61,7 @@ def test_what_it_was_trained_on_is_not_shipped_and_evaluating_it_needs_data(
 ):
     monkeypatch.chdir(tmp_path)
     assert evaluate.main([]) == 2
-    assert "A trained run is needed" in capsys.readouterr().err
+    assert "runs/ has no trained run" in capsys.readouterr().err
     for script in (evaluate, export):
         assert script.main(["--run", "models/pretrained"]) == 2
         assert capsys.readouterr().err.startswith(

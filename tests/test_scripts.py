@@ -159,10 +159,10 @@ def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
             "error: A data folder must exist. Received: none. Give one with data.folder=PATH; it",
         ),
         (["train.epoch=3"], "Did you mean train.epochs?"),
-        (["--resume"], "Only a training that was cut off can be resumed. Received: none in runs/."),
-        (["--resume", "train.epochs=3"], "--resume goes on with the run's own settings."),
-        (["model.conv_filters=[4, 4, 4, 4, 4, 4, 4]"], "Use fewer model.conv_filters, smaller"),
-        (["audio.db_range=10"], "The images' audio settings can't change"),
+        (["--resume"], "runs/ has no training that was cut off"),
+        (["--resume", "train.epochs=3"], "--resume takes no other settings"),
+        (["model.conv_filters=[4, 4, 4, 4, 4, 4, 4]"], "use fewer model.conv_filters, smaller"),
+        (["audio.db_range=10"], "with which the images were made"),
     ],
 )
 def test_wrong_use_of_train_is_told_in_one_line(args, message, tmp_path, monkeypatch, capsys):
@@ -375,7 +375,7 @@ def test_evaluating_without_a_run_names_the_remedy(tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     assert evaluate.main([]) == 2
     assert capsys.readouterr().err == (
-        "error: A trained run is needed. Received: none in runs/. Make one with: python train.py\n"
+        "error: runs/ has no trained run; make one with: python train.py\n"
     )
 
 

@@ -47,9 +47,7 @@ def read_history(run: Run) -> list[dict[str, float]]:
             raise ValueError("its epochs count from 1")
         return rows
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"A run keeps its history. Received: {run.history} ({error}). Train again."
-        ) from None
+        raise InputError(f"cannot read {run.history}: {error}; train again") from None
 
 
 def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:

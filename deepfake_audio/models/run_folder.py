@@ -4,9 +4,9 @@ import hashlib
 import importlib.metadata
 import itertools
 import json
+import logging
 import os
 import platform
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -47,6 +47,7 @@ from deepfake_audio.system.atomic_files import (
 )
 from deepfake_audio.vocabulary import LABELS
 
+LOGGER = logging.getLogger(__name__)
 RUNS = Path("runs")
 PRETRAINED = ROOT / "models" / "pretrained"
 MAX_LEARNT = 1000  # data folders
@@ -245,8 +246,8 @@ def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool
     run = Run(RUNS / name) if name else _next_free(data.resolve().name.lstrip(".") or "data")
     if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
         raise InputError(
-            "A run's name is a folder's name without a slash, and begins with no dot. "
-            f"Received: {name!r}."
+            f"{name!r} is not a name for a run; use one without a slash, and without a dot at the "
+            "start"
         )
     if os.path.lexists(run.folder):
         raise _name_taken(run, option, resumable)
@@ -266,10 +267,10 @@ def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Ite
 
 
 def _name_taken(run: Run, option: str, resumable: bool) -> InputError:
-    go_on = ", go on with it by --resume" if resumable else ""
+    resume = ", resume it with --resume" if resumable else ""
     return InputError(
-        f"A run is made once. Received: {option} {run.name}, which exists in {run.folder}. "
-        f"Choose another {option}{go_on}, or delete the folder."
+        f"{option} {run.name}: {run.folder} exists already; choose another {option}{resume}, or "
+        "delete the folder"
     )
 
 
@@ -350,21 +351,18 @@ def _open(
 ) -> tuple[Run, RunRecord, Settings]:
     """Read a run's record and settings, as `open_run`."""
     if not is_file(run.record):
-        raise InputError(f"A run folder holds run.json. Received: {run.folder}. {_known_runs()}")
+        raise InputError(f"no run in {run.folder}: run.json is missing; {_known_runs()}")
     record = read_record(run)
     if resuming and record.status == "finished":
-        raise InputError(
-            f"Only a training that has not ended can be resumed. Received: {run.name}, finished."
-        )
+        raise InputError(f"cannot resume {run.name}: its training is finished; start a new run")
     if record.parts and record.status == "training":
         raise InputError(
-            f"Combining is begun anew where it was cut off. Received: {run.folder}, half made. "
-            "Remove it, and combine again."
+            f"{run.folder} is incomplete: combine.py was cut off; remove it, and combine again"
         )
     if not resuming and record.status == "training":
         raise InputError(
-            f"A run must have ended once. Received: {run.name}, which was cut off or is training. "
-            f"Go on with: python train.py --resume --run {run.name}"
+            f"{run.name} has no model yet: it is training or was cut off; go on with: python "
+            f"train.py --resume --run {run.name}"
         )
     settings = read_settings(run.config, overrides)
     _check_parts(run, record, settings, with_model=not resuming)
@@ -386,8 +384,8 @@ def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bo
     else:
         return
     raise InputError(
-        f"The parts of a run belong together. Received: {run.folder}, whose {other}. "
-        "Copy the whole run folder, or train again."
+        f"files of different runs in {run.folder}: {other}; copy the whole run folder, or train "
+        "again"
     )
 
 
@@ -437,24 +435,19 @@ def _newest_first(resuming: bool) -> list[Run]:
 
 
 def _warn_of_damage(run: Run, error: InputError) -> None:
-    warning = f"Warning: skipped the run {run.folder}: {error} Repair it, or delete the folder."
-    print(one_line(warning), file=sys.stderr)
+    LOGGER.warning("skipped the run %s: %s, or delete the folder", run.folder, error)
 
 
 def _none_usable(resuming: bool) -> InputError:
     if resuming:
-        return InputError(
-            "Only a training that was cut off can be resumed. Received: none in runs/."
-        )
-    return InputError(
-        "A trained run is needed. Received: none in runs/. Make one with: python train.py"
-    )
+        return InputError("runs/ has no training that was cut off; start one with: python train.py")
+    return InputError("runs/ has no trained run; make one with: python train.py")
 
 
 def _known_runs() -> str:
     names = _names()
     shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-    return f"There are: {shown}." if names else "Make one with: python train.py"
+    return f"runs are: {shown}" if names else "make one with: python train.py"
 
 
 def _names() -> list[str]:
@@ -463,7 +456,7 @@ def _names() -> list[str]:
         runs = (f for f in folders if os.path.lexists(f / "run.json") or not os.access(f, os.X_OK))
         return sorted(run.name for run in runs)
     except OSError as error:
-        raise InputError(f"runs/ must be readable. Received: {error.strerror}.") from None
+        raise InputError(f"cannot read runs/: {error.strerror}; check its permissions") from None
 
 
 def read_record(run: Run) -> RunRecord:
@@ -481,7 +474,7 @@ def _read_record(path: Path) -> RunRecord:
         with open_regular(path, "run.json") as file:
             encoded = file.read(MAX_RECORD_BYTES + 1)
         if len(encoded) > MAX_RECORD_BYTES:
-            raise InputError(f"run.json has at most {MAX_RECORD_BYTES:,} bytes. Received: {path}.")
+            raise InputError(f"{path} has more than {MAX_RECORD_BYTES:,} bytes")
         return RunRecord.model_validate_json(encoded)
     except ValidationError as error:
         first = error.errors()[0]
@@ -490,8 +483,7 @@ def _read_record(path: Path) -> RunRecord:
     except (OSError, InputError) as error:
         reason = str(error)
     raise InputError(
-        f"run.json must be as train.py wrote it. Received: {path}: {shortened(reason)}. "
-        "Train again, or name another run with --run."
+        f"cannot read {path}: {shortened(reason)}; train again, or name another run with --run"
     )
 
 

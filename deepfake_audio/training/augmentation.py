@@ -45,9 +45,8 @@ def make_distortion(
     """
     if settings.band_limit_hz >= row_hz[0]:
         raise InputError(
-            "distort.band_limit_hz must be below the highest frequency of the images. "
-            f"Received: {settings.band_limit_hz:g}, but they end at {row_hz[0]:g}. "
-            "Lower it, or 0 for none."
+            f"distort.band_limit_hz={settings.band_limit_hz:g} is not below {row_hz[0]:g}, the "
+            "highest frequency of the images; lower it, or set 0 for no limit"
         )
     s, in_db = settings, {"levels_per_db": levels_per_db}
     steps = [

@@ -41,10 +41,9 @@ def build_network(build_model: Callable[..., keras.Sequential], settings: Settin
         return build_model(settings.model, settings.image)
     except ValueError as error:
         raise InputError(
-            "The network must fit the image. "
-            f"Received: {len(settings.model.conv_filters)} blocks for {settings.image.height}x"
-            f"{settings.image.width} pixels. Use fewer model.conv_filters, smaller "
-            f"model.pool_sizes or fewer model.hidden_rows. ({shortened(error)})"
+            f"the network does not fit the image: {len(settings.model.conv_filters)} blocks for "
+            f"{settings.image.height}x{settings.image.width} pixels; use fewer model.conv_filters, "
+            f"smaller model.pool_sizes or fewer model.hidden_rows ({shortened(error)})"
         ) from None
 
 
@@ -148,6 +147,6 @@ def _too_large(limits: LimitSettings) -> ValueError:
 
 def _no_weights(path: Path, error: Exception) -> InputError:
     return InputError(
-        "Weights must be those of the run's own settings, as Keras saved them. "
-        f"Received: {path}: {shortened(error) or type(error).__name__}. Train again."
+        f"cannot load the weights in {path}: {shortened(error) or type(error).__name__}; "
+        "train again"
     )
