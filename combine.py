@@ -1,12 +1,12 @@
-"""Let the networks of several trained runs vote as one: the mean of their log-odds is the score.
+"""Combine the networks of several runs into an ensemble: the score is the mean of their log-odds.
 
     python combine.py runs/a runs/b                two runs, or more
     python combine.py runs/a runs/b --run both     as runs/both
 
-Runs that differ in their seed, in model.views or in the fakes that they were trained on err in
-different places, and their mean errs less. They have the same settings of audio, image and network
-otherwise. The new run keeps the other settings of the first, and its calibration is fitted on the
-first's validation images: predict.py, evaluate.py and export.py take it like any run.
+Runs with different seeds, model.views or training fakes make different errors, and their mean makes
+fewer. All other settings of audio, image and network are the same. The new run takes the remaining
+settings of the first run, and is calibrated on the first run's validation images. predict.py,
+evaluate.py and export.py use it like any other run.
 """
 
 import argparse

@@ -8,13 +8,13 @@
     python train.py --resume                           go on after a kill or Ctrl-C
 
 A data folder holds train/fake, train/real, val/fake and val/real with images (PNG, JPEG, BMP, WebP
-or TIFF), and test/ for evaluate.py. Training ends when the validation loss has stopped falling, and
-the best epoch on validation is kept; with train.schedule=cosine after train.epochs, and the last
-is. Test images stay untouched. Everything lands in runs/<name>/.
+or TIFF), and test/ for evaluate.py. Training ends when the validation loss stops falling, and
+keeps the best epoch on validation; with train.schedule=cosine it ends after train.epochs, and keeps
+the last. Test images are not used. All results are in runs/<name>/.
 
---from teaches a trained network what your data has beside what it knows: images, network and all
-other settings of training are the run's, but for those that you name. Prepare the sound with
---config RUN/config.yaml, and train for few epochs at a low train.learning_rate.
+--from trains a network further on your data: images, network and all other settings of training are
+the run's, except those that you name. Prepare the sound with --config RUN/config.yaml, and train
+for few epochs at a low train.learning_rate.
 """
 
 import argparse
@@ -115,21 +115,15 @@ def create_run(args: argparse.Namespace) -> tuple[run_folder.Run, Settings, Data
     settings = with_codecs_of(data.records, settings)
     if start:
         warn_of_leaks(start[0], start[2], data.records)
-        check_weights(start[0], settings)  # before the run is created
+        with suppress_native_stderr():
+            from deepfake_audio.training.weights import load_network
+            from model import build_model
+        load_network(build_model, start[0].keras_model, settings)  # damaged weights create no run
     learnt = run_folder.known_data(start[1]) if start else ()
     run = run_folder.create_run(
         args.run, settings, data.fingerprint, images_from_audio, (), start and start[0], learnt
     )
     return run, settings, data
-
-
-def check_weights(run: run_folder.Run, settings: Settings) -> None:
-    """Raise an `InputError` if the weights of a run are damaged."""
-    with suppress_native_stderr():
-        from deepfake_audio.training.weights import load_network
-        from model import build_model
-
-    load_network(build_model, run.keras_model, settings)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

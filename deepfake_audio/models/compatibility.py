@@ -33,13 +33,13 @@ def choose_settings(
 ) -> tuple[Settings, bool]:
     """Return the settings in effect, and whether the images are known to come from audio.
 
-    Images made by this project say how they were made; those audio settings go with the run, so
-    that sound given to predict.py later becomes the same kind of image.
+    Images made by this project have a file with their audio settings. The run takes these, so that
+    predict.py later makes the same kind of image.
 
     Args:
-        config: a settings file, laid over config.yaml; or None.
-        overrides: texts such as `"train.epochs=3"`, laid over that.
-        before: sections that stand in the place of config.yaml's.
+        config: a settings file, over config.yaml; or None.
+        overrides: texts such as `"train.epochs=3"`, over that.
+        before: sections that replace those of config.yaml.
     """
     values = merge_settings(config, overrides, before)
     folder = values["data"]["folder"]

@@ -1,4 +1,4 @@
-"""The run folder: what its files are called, how a run starts, is found and read back."""
+"""The run folder: names of its files, creating, finding and reading runs."""
 
 import hashlib
 import importlib.metadata
@@ -53,7 +53,7 @@ PRETRAINED = ROOT / "models" / "pretrained"
 MAX_LEARNT = 1000  # data folders
 MAX_RECORD_BYTES = 1_000_000
 MAX_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
-NAMED = 10  # so many runs stand in a message
+MAX_NAMED_RUNS = 10  # in a message
 REPORTED_PACKAGES = frozenset(
     {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}
 )
@@ -69,7 +69,7 @@ Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_print
 
 
 class RunRecord(BaseModel):
-    """What `run.json` says of a run.
+    """The contents of `run.json`.
 
     Attributes:
         status: `training` until it ends or is killed; an interrupted run can be used and resumed.
@@ -80,7 +80,7 @@ class RunRecord(BaseModel):
         start: name of the run whose weights the training began with.
         calibration: fitted on the scores of the validation files.
         calibrated_on: the data folder of other files that it was fitted on instead.
-        learnt: fingerprints of all other data that its parts, its start or its calibration knew.
+        learnt: fingerprints of the other data that its parts, its start or its calibration used.
         settings_fingerprint: of the audio, image and model settings that the weights were made for.
         model_fingerprint: of `model.onnx`, for which the calibration holds.
     """
@@ -140,7 +140,7 @@ class Run:
 
     @property
     def next_record(self) -> Path:
-        """Return where the record waits that comes into force with `next_model`."""
+        """Return the path of the record that belongs to `next_model`."""
         return self.folder / "run.next.json"
 
     @property
@@ -153,7 +153,7 @@ class Run:
 
     @property
     def start_weights(self) -> Path:
-        """Return where the weights wait that another run's training left."""
+        """Return the path of the weights of another run that the training starts from."""
         return self.folder / "start.keras"
 
     @property
@@ -174,7 +174,7 @@ def create_run(
     start: Run | None = None,
     learnt: Sequence[str] = (),
 ) -> Run:
-    """Make a new run folder with its settings and its record.
+    """Create a run folder with its settings and its record.
 
     Args:
         name: of the folder below runs/; None takes the data folder's name and the next free number.
@@ -211,7 +211,7 @@ def known_data(record: RunRecord) -> list[str]:
 
 
 def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Run:
-    """Make a new run folder with another run's network and settings.
+    """Create a run folder with another run's network and settings.
 
     Args:
         source: which has ended.
@@ -232,13 +232,13 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
 
 
 def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool = False) -> Run:
-    """Return a run that isn't there yet; nothing is made.
+    """Return a run that does not exist yet, without creating it.
 
     Args:
         name: of the folder below runs/; None takes the data folder's name and the next free number.
         data: a data folder.
-        option: that the script takes the name by.
-        resumable: whether the script could go on with a run that is there.
+        option: of the script, for the message.
+        resumable: whether the script can resume an existing run.
 
     Raises:
         InputError: a run of that name exists, or the name is not one folder's.
@@ -256,7 +256,7 @@ def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool
 
 @contextmanager
 def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Iterator[Run]:
-    """Give a hidden folder to fill, and rename it to the run's: a run is there as a whole."""
+    """Yield a hidden folder to fill, and rename it: a run folder is always complete."""
     try:
         with atomic_folder(run.folder) as unfinished:
             yield Run(unfinished)
@@ -288,9 +288,10 @@ def new_record(settings: Settings, data_fingerprint: str, images_from_audio: boo
 
 
 def fingerprint_settings(settings: Settings) -> str:
-    """Return what changes when the weights would no longer fit: audio, image and model settings.
+    """Return a hash of the settings that the weights depend on: audio, image and model.
 
-    A setting that came later counts once it differs from what there was before.
+    A setting that an earlier version did not have counts only if it differs from the behaviour of
+    that version.
     """
     parts = settings.model_dump(include={"audio", "image", "model"})
     del parts["image"]["max_megapixels"]
@@ -324,12 +325,12 @@ def open_run(
 
     Args:
         name: a folder below runs/, or a path; None takes the newest, and warns of damaged ones.
-        resuming: ask for one whose training has not ended, instead of one with a model.
+        resuming: look for a run whose training has not ended, instead of one with a model.
         overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
-        or_pretrained: where runs/ has none that can be used, take the one that is shipped.
+        or_pretrained: use the shipped run if runs/ has none that can be used.
 
     Raises:
-        InputError: there is no such run, it can't be used that way, or its files are damaged.
+        InputError: no such run, a run that cannot be used in this way, or damaged files.
     """
     if name is not None:
         places = (RUNS / name, Path(name), ROOT / name)  # the last for the shipped one
@@ -370,7 +371,7 @@ def _open(
 
 
 def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bool) -> None:
-    """Raise a `InputError` if the files of a run folder come from different runs."""
+    """Raise an `InputError` if the files of a run folder come from different runs."""
     if with_model and not record.model_fingerprint:
         read_checked(run.onnx_model, settings.limits)
     if record.settings_fingerprint not in (None, fingerprint_settings(settings)):
@@ -397,7 +398,7 @@ def fingerprint_model(path: Path, limits: LimitSettings) -> str:
 def fingerprint_verdicts(
     run: Run, record: RunRecord, settings: Settings, asked: Sequence[str]
 ) -> str:
-    """Return 8 hexadecimal digits of what a run is asked, and of all that its answer rests on."""
+    """Return 8 hexadecimal digits that identify a run's model, settings and inputs."""
     parts = [run.name, record.model_fingerprint, astuple(record.calibration)]
     parts += [record.settings_fingerprint, settings.predict.model_dump(), list(asked)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
@@ -406,8 +407,8 @@ def fingerprint_verdicts(
 def commit_model(run: Run, record: RunRecord, settings: Settings) -> None:
     """Make `next_model` the run's model and `record` its record.
 
-    Two files can't be renamed at once. Should a kill come between, `read_record` finds the record
-    that belongs to the model.
+    Two files cannot be renamed at once. After a kill between the two, `read_record` finds the
+    record that belongs to the model.
     """
     fingerprint = fingerprint_model(run.next_model, settings.limits)
     record = record.model_copy(update={"model_fingerprint": fingerprint})
@@ -446,7 +447,7 @@ def _none_usable(resuming: bool) -> InputError:
 
 def _known_runs() -> str:
     names = _names()
-    shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+    shown = ", ".join(names[:MAX_NAMED_RUNS]) + (", ..." if len(names) > MAX_NAMED_RUNS else "")
     return f"runs are: {shown}" if names else "make one with: python train.py"
 
 

@@ -22,17 +22,17 @@ MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
 
 
 class TrainingEndedError(Exception):
-    """The epochs that are done had ended the training: nothing is left to train."""
+    """The training had ended already: no epoch is left."""
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """After each epoch write `history.csv`, and `model.keras` if the epoch is one to keep.
+    """After each epoch write `history.csv`, and `model.keras` if it is the one to keep.
 
     Attributes:
-        schedule: of the settings, which says what epoch that is.
-        averages: swaps the weights with their moving averages, which are then what is validated
-            and written; None if there are none.
-        rows: one mapping an epoch, from 1.
+        schedule: of the settings, which decides the epoch to keep.
+        averages: replaces the weights by their moving averages for validation and for
+            `model.keras`; None if there are none.
+        rows: one mapping for each epoch, from 1.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ def seed_dropout(model: keras.Model, epoch: int) -> None:
 
 
 class AveragedWeights(keras.callbacks.SwapEMAWeights):
-    """Put the moving averages of the weights in their place while the network is validated.
+    """Validate the network with the moving averages of its weights.
 
-    What batch normalisation and other layers keep running means of comes from the weights in
-    training, and would not fit: for the averages it is measured anew, on images of the epoch.
+    The running means of batch normalisation and other layers belong to the weights in training, and
+    do not fit the averages. They are measured again for the averages, on images of the epoch.
     """
 
     def __init__(self, feed: ImageFeed):
@@ -134,7 +134,7 @@ def measure_batches(model: keras.Model, feed: ImageFeed) -> None:
 
 
 def _with_running_means(network: keras.Model) -> Iterator[keras.Layer]:
-    """Yield a network's layers with a momentum, and those of a committee's members."""
+    """Yield a network's layers with a momentum, and those of an ensemble's members."""
     for layer in network.layers:
         if hasattr(layer, "momentum"):
             yield layer
@@ -143,7 +143,7 @@ def _with_running_means(network: keras.Model) -> Iterator[keras.Layer]:
 
 
 class HistoryReplay(keras.callbacks.Callback):
-    """When a training goes on, show the epochs that are done to the callbacks that count them."""
+    """When a training is resumed, show the earlier epochs to the callbacks that count epochs."""
 
     def __init__(self, recorder: EpochRecorder, counting: Sequence[keras.callbacks.Callback]):
         super().__init__()
@@ -167,9 +167,9 @@ class HistoryReplay(keras.callbacks.Callback):
 class Backup(keras.callbacks.Callback):
     """After each epoch write the weights and the optimizer's state under the epoch's number.
 
-    Keras's BackupAndRestore writes the number to a second file: killed between the two, or within
-    one, it goes on with the wrong epoch or not at all. And where the disk is full, writing HDF5
-    straight to it brings the process down.
+    Keras's BackupAndRestore writes the number to a second file: after a kill between or within the
+    two, it resumes at the wrong epoch or not at all. If the disk is full, writing HDF5 directly to
+    it crashes the process.
     """
 
     def __init__(self, run: Run):
@@ -185,7 +185,7 @@ class Backup(keras.callbacks.Callback):
 
 
 def restore_backup(run: Run, model: keras.Model, limits: LimitSettings) -> int:
-    """Give a compiled model the state of the newest backup; return how many epochs are done."""
+    """Load the newest backup into a compiled model; return the number of epochs done."""
     backups = _backups(run)
     if not backups:
         return 0

@@ -58,7 +58,7 @@ class SpectrogramGenerator(ImageDataGenerator):
 
         Args:
             img_shape: `(height, width, channels)`.
-            random: what the numbers are taken from; Keras takes NumPy's global generator.
+            random: source of the numbers; Keras uses NumPy's global generator.
         """
 
         def around_zero(reach: float) -> float:

@@ -57,7 +57,7 @@ def load_network(
 
 
 def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
-    """Give a model the weights of a `.keras` file; what the file says of layers is never read.
+    """Load the weights of a `.keras` file into a model; the file's layers are never read.
 
     Raises:
         InputError: no such file, members of another name or too large, or weights of another model.
