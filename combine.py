@@ -1,76 +1,80 @@
-"""Let the networks of several trained runs vote as one: the mean of their log-odds is the score.
+"""Combine the networks of several runs into an ensemble: the score is the mean of their log-odds.
 
     python combine.py runs/a runs/b                two runs, or more
     python combine.py runs/a runs/b --run both     as runs/both
 
-Runs that differ in their seed, in model.views or in the fakes that they were trained on err in
-different places, and their mean errs less. They have the same settings of audio, image and network
-otherwise. The new run keeps the other settings of the first, and its calibration is fitted on the
-first's validation images: predict.py, evaluate.py and export.py take it like any run.
+Runs with different seeds, model.views or training fakes make different errors, and their mean makes
+fewer. All other settings of audio, image and network are the same. The new run takes the remaining
+settings of the first run, and is calibrated on the first run's validation images. predict.py,
+evaluate.py and export.py use it like any other run.
 """
 
 import argparse
-import os
 import shutil
 import sys
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.config.loading import check_settings
-from deepfake_audio.config.schema import MAX_INPUTS, Settings
+from deepfake_audio.cli.training import load_data, print_results, warn_of_leaks
+from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.models import run_folder
-from deepfake_audio.system.atomic_files import atomic_write, folder_lock
-from train import load_data, network_with, put_to_use, warn_of_leaks
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-class Part(NamedTuple):
-    """A run that takes part."""
-
-    run: run_folder.Run
-    record: run_folder.RunRecord
-    settings: Settings
+from deepfake_audio.models.compatibility import Member, joint_settings
+from deepfake_audio.system.atomic_files import folder_lock
+from deepfake_audio.system.stderr import suppress_native_stderr
+from deepfake_audio.vocabulary import ImageRecord
 
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    parts = open_parts(args.runs)
-    first = parts[0]
-    settings = joint_settings(parts)
+    members = open_members(args.runs)
+    settings = joint_settings(members)
     data = load_data(settings)
-    if data.fingerprint != first.record.data_fingerprint:
+    if data.fingerprint != members[0].record.data_fingerprint:
         raise InputError(
-            "A calibration is fitted on the images that the first run was trained with. "
-            f"Received: {settings.data.folder}, changed since. Name another run first."
+            f"cannot calibrate: images in {settings.data.folder} changed since "
+            f"{members[0].run.name} was trained on them; name another run first"
         )
-    for part in parts[1:]:
-        warn_of_leaks(part.run, part.settings, data.records)
-    weights = [weights for part in parts for weights in member_weights(part)]
+    for member in members[1:]:
+        warn_of_leaks(member.run, member.settings, data.records)
+    join(args.run, members, settings, data.records, data.fingerprint)
+    return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
+
+
+def join(
+    name: str | None,
+    members: Sequence[Member],
+    settings: Settings,
+    records: Sequence[ImageRecord],
+    fingerprint: str,
+) -> None:
+    """Create the run of the ensemble, calibrate it, and print its results."""
+    with suppress_native_stderr():  # TensorFlow takes seconds, and reports its processor
+        from deepfake_audio.training.ensemble import member_weights, save_ensemble
+        from deepfake_audio.training.export import export_and_calibrate
+        from model import build_model
+
+    weights = [each for member in members for each in member_weights(build_model, member)]
+    names = [one_line(member.run.name) for member in members]
     run = run_folder.create_run(
-        args.run,
+        name,
         settings,
-        data.fingerprint,
-        all(part.record.images_from_audio for part in parts),
-        [one_line(part.run.name) for part in parts],
-        learnt=[each for part in parts for each in run_folder.known_data(part.record)],
+        fingerprint,
+        all(member.record.images_from_audio for member in members),
+        names,
+        learnt=[each for member in members for each in run_folder.known_data(member.record)],
     )
     try:
         with folder_lock(run.config, "Combining"):
-            join_networks(run, settings, weights)
-            parts_named = run_folder.read_record(run).parts
-            heading = f"Together, {' and '.join(parts_named)} have"
-            put_to_use(run, settings, data.records, {"status": "finished"}, heading)
+            save_ensemble(build_model, run, settings, weights)
+            ended = {"status": "finished"}
+            results = export_and_calibrate(run, settings, records, ended, build_model)
+            print_results(run, f"Together, {' and '.join(names)} have", *results)
     except BaseException:
         shutil.rmtree(run.folder, ignore_errors=True)
         raise
-    return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -83,76 +87,18 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     if len(args.runs) < 2:
-        raise InputError(
-            f"At least two runs vote. Received: {args.runs[0]} alone. Name others too."
-        )
+        raise InputError(f"an ensemble of one run, {args.runs[0]}; name at least two runs")
     return args
 
 
-def open_parts(names: Sequence[str]) -> list[Part]:
-    """Open the runs, or raise a `InputError` if one is named twice."""
-    parts = [Part(*run_folder.open_run(name)) for name in names]
-    folders = [part.run.folder.resolve() for part in parts]
+def open_members(names: Sequence[str]) -> list[Member]:
+    """Open the runs, or raise an `InputError` if one is named twice."""
+    members = [Member(*run_folder.open_run(name)) for name in names]
+    folders = [member.run.folder.resolve() for member in members]
     twice = next((folder for folder in folders if folders.count(folder) > 1), None)
     if twice:
-        raise InputError(f"A run votes once. Received: {twice.name} twice. Name it once.")
-    return parts
-
-
-def joint_settings(parts: Sequence[Part]) -> Settings:
-    """Return the first run's settings, with the views of all.
-
-    Raises:
-        InputError: the runs' networks can't look at the same images, or are too many.
-    """
-    first = parts[0].settings
-    views = [view for part in parts for view in part.settings.model.views]
-    for part in parts[1:]:
-        for name in ("audio", "image", "model"):
-            ours, theirs = (getattr(s, name).model_dump() for s in (first, part.settings))
-            other = [key for key in ours if ours[key] != theirs[key] and key != "views"]
-            if other:
-                raise InputError(
-                    "Networks that vote have the same audio, image and model settings, but for "
-                    f"model.views. Received: {part.run.name} with another {name}.{other[0]} than "
-                    f"{parts[0].run.name}. Train one of them with the other's."
-                )
-    if len(views) > MAX_INPUTS:
-        raise InputError(
-            f"At most {MAX_INPUTS} networks vote. Received: {len(views)}. Name fewer runs."
-        )
-    values = first.model_dump()
-    values["model"]["views"] = views
-    return check_settings(values, origin="the runs together")
-
-
-def join_networks(run: run_folder.Run, settings: Settings, weights: Sequence[list]) -> None:
-    """Write `model.keras` with the weights of each network, in the order of the views."""
-    from model import build_model, members
-
-    network = build_model(settings.model, settings.image)
-    for member, learnt in zip(members(network), weights, strict=True):
-        member.set_weights(learnt)
-    with atomic_write(run.keras_model) as partial:
-        network.save(partial)
-        compress(partial)
-
-
-def compress(archive: Path) -> None:
-    """Write a zip archive anew with its members compressed: Keras stores them, padding and all."""
-    with zipfile.ZipFile(archive) as stored:
-        members = {info: stored.read(info) for info in stored.infolist()}
-    with zipfile.ZipFile(archive, "w") as compressed:
-        for info, content in members.items():
-            compressed.writestr(info, content, zipfile.ZIP_DEFLATED)
-
-
-def member_weights(part: Part) -> list[list]:
-    """Return the weights of each network of a run."""
-    from model import members
-
-    network = network_with(part.run.keras_model, part.settings)
-    return [member.get_weights() for member in members(network)]
+        raise InputError(f"{twice.name} is named twice; name each run once")
+    return members
 
 
 if __name__ == "__main__":

@@ -1,16 +1,25 @@
-"""The network: a Sequential of convolution, pooling, dense and dropout, or several that vote.
+"""The network: convolutions from a spectrogram image to P(real), or an ensemble of such networks.
 
-    from deepfake_audio.config import load_settings
+    from deepfake_audio.config.loading import load_settings
     settings = load_settings()
     build_model(settings.model, settings.image).summary()
 
-Pixels from 0 to 255 go in, P(real) comes out. `python train.py` prints the table of layers.
+Shapes in the margin are those of config.yaml: images of 128 x 96 pixels, one network.
 """
 
 import keras
 from keras import layers
 
 from deepfake_audio.config.schema import ImageSettings, ModelSettings
+from deepfake_audio.training.layers import (
+    LOGIT,
+    MOMENTUM,
+    Channel,
+    Ensemble,
+    LocalContrast,
+    OneSidedEvidence,
+    StatisticsPooling2D,
+)
 from deepfake_audio.vocabulary import (
     HARMONIC_COLUMNS,
     HARMONIC_ROWS,
@@ -19,308 +28,119 @@ from deepfake_audio.vocabulary import (
     ZERO_PROMINENCE,
 )
 
-MOMENTUM = 0.9  # small data has few steps an epoch; 0.99 would lag behind the weights
-RESIDUAL_SCALE = 1 / 48  # grey levels to about unit variance, once the smooth part is subtracted
-DELAY_SCALE = 1 / 64  # of the image's second channel, to about unit variance
-RATES_SCALE = 1 / 32  # of its third
-LOGIT = "logit"  # the layer whose output is the score: the log-odds of real
 
-
-@keras.saving.register_keras_serializable("deepfake_audio")
-class StatisticsPooling2D(layers.Layer):
-    """Describe each channel by its average over the image and its standard deviation.
-
-    `(batch, height, width, channels)` to `(batch, 2 * channels)`. Snyder et al., "Deep Neural
-    Network Embeddings for Text-Independent Speaker Verification", 2017, over time and frequency.
-    In 32-bit floats always: the root's slope near 0 is too steep for 16.
-    """
-
-    def call(self, inputs):
-        exact = keras.ops.cast(inputs, "float32")
-        mean, variance = keras.ops.moments(exact, axes=(1, 2))
-        deviation = keras.ops.sqrt(variance + keras.config.epsilon())
-        described = keras.ops.concatenate([mean, deviation], axis=-1)
-        return keras.ops.cast(described, self.compute_dtype)
-
-
-@keras.saving.register_keras_serializable("deepfake_audio")
-class Channel(layers.Layer):
-    """Take one channel of an image, so that `zero` becomes 0.
-
-    Args:
-        index: which channel.
-        zero: the level that is subtracted.
-    """
-
-    def __init__(self, index: int, zero: float = 0, **named_keras_parameters):
-        super().__init__(**named_keras_parameters)
-        self.index, self.zero = index, zero
-
-    def call(self, inputs):
-        channel = inputs[..., self.index : self.index + 1]
-        return channel - self.zero if self.zero else channel
-
-    def get_config(self) -> dict:
-        return super().get_config() | {"index": self.index, "zero": self.zero}
-
-
-@keras.saving.register_keras_serializable("deepfake_audio")
-class Residual(layers.Layer):
-    """Leave of each level what stands out of the levels around it.
-
-    Subtracts the mean over a window around each pixel, then the mean of each row over time: what a
-    voice says, and what a room or a microphone colours, goes; the grain that a generator leaves
-    stays. Linear, so a factor before it may as well stand behind it.
-
-    Args:
-        rows: of the window, odd, in pixels.
-        columns: likewise.
-    """
-
-    def __init__(self, rows: int, columns: int, **named_keras_parameters):
-        super().__init__(**named_keras_parameters)
-        self.rows, self.columns = rows, columns
-
-    def call(self, inputs):
-        window = (self.rows, self.columns)
-        residual = inputs - keras.ops.average_pool(inputs, window, strides=1, padding="same")
-        return residual - keras.ops.mean(residual, axis=2, keepdims=True)
-
-    def get_config(self) -> dict:
-        return super().get_config() | {"rows": self.rows, "columns": self.columns}
-
-
-@keras.saving.register_keras_serializable("deepfake_audio")
-class NothingFound(layers.Layer):
-    """Let a network learn from what it finds, not from fakes in which there is nothing to find.
-
-    In training the log-odds of real `z` count as `log(sigmoid(z))`, at most 0: where nothing is
-    found a label changes no weight, so the many fakes without a trace don't teach chance patterns.
-    That is a mixture in which a fake may look like a voice (as in Larsen et al., "Design of robust
-    neural network classifiers", 1998). Afterwards `z` counts, less what it usually is where nothing
-    is found: more or less than usual still says something. Alone, such a network calls no image
-    real in training, and its training and validation figures can't be compared.
-
-    Attributes:
-        momentum: of the running mean of `z` where it is above 0.
-    """
-
-    momentum = MOMENTUM
-
-    def build(self, input_shape):
-        self.usual = self.add_weight(name="usual", shape=(), trainable=False, initializer="zeros")
-        super().build(input_shape)
-
-    def call(self, inputs, training=None):
-        if not training:
-            return inputs - self.usual
-        count = keras.ops.sum(keras.ops.cast(inputs > 0, inputs.dtype))
-        excess = keras.ops.sum(keras.ops.relu(inputs)) - count * self.usual
-        step = (1 - self.momentum) / keras.ops.maximum(count, 1)
-        self.usual.assign(self.usual + step * excess)
-        return keras.ops.log_sigmoid(inputs)
-
-
-@keras.saving.register_keras_serializable("deepfake_audio")
-class Committee(layers.Layer):
-    """Average the log-odds of networks that look at the same image: `(batch, 1)`.
-
-    Each member learns as if it were alone (Lakshminarayanan et al., "Simple and Scalable Predictive
-    Uncertainty Estimation using Deep Ensembles", 2017): to the cross-entropy of the average, which
-    is `softplus(average) - label * average`, training adds what is missing to the members' mean
-    cross-entropy, and that difference doesn't depend on the label. Class weights reach only the
-    first of the two.
-
-    Args:
-        members: networks from the layer's input to a float32 `(batch, 1)`.
-    """
-
-    def __init__(self, members: list[keras.Sequential], **named_keras_parameters):
-        super().__init__(**named_keras_parameters)
-        self.members = members
-
-    def call(self, inputs, training=None):
-        votes = keras.ops.concatenate([m(inputs, training=training) for m in self.members], axis=-1)
-        average = keras.ops.mean(votes, axis=-1, keepdims=True)
-        if training:
-            apart = keras.ops.softplus(votes)
-            self.add_loss(keras.ops.mean(apart - keras.ops.softplus(average)))
-        return average
-
-    def get_config(self) -> dict:
-        members = [keras.saving.serialize_keras_object(member) for member in self.members]
-        return super().get_config() | {"members": members}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "Committee":
-        members = [keras.saving.deserialize_keras_object(each) for each in config.pop("members")]
-        return cls(members, **config)
+# fmt: off
+def convolutional_layers(s: ModelSettings, image: ImageSettings, view: str) -> list[keras.Layer]:
+    """Return the layers from the image to the log-odds of real; `view` names the input."""
+    weights = {"use_bias": not s.batch_norm, "kernel_initializer": "he_normal"}
+    network = input_layers(s, image, view)                                  # (128, 96, 1)
+    pool_sizes = s.pool_sizes or [[2, 2]] * len(s.conv_filters)
+    for filters, pool_size in zip(s.conv_filters, pool_sizes, strict=True):
+        for number in range(1, s.convs_per_block + 1):
+            last = number == s.convs_per_block
+            network += [                                                    # first of five blocks:
+                layers.Conv2D(filters, s.kernel_size, padding=s.padding, **weights),  # (128, 96, 8)
+                layers.MaxPooling2D(pool_size) if last else None,           # (64, 48, 8)
+                layers.BatchNormalization(momentum=MOMENTUM) if s.batch_norm else None,
+                layers.ReLU(),                                              # the fifth: (4, 3, 128)
+            ]
+    network += [
+        POOLING[s.pooling](name="pool"),                                    # (128,)
+        layers.Dense(s.dense_units, activation="relu", name="dense"),       # (64,)
+        layers.Dropout(s.dropout, name="dropout"),                          # (64,)
+        layers.Dense(1, name=LOGIT, dtype="float32"),                       # (1,) log-odds of real
+    ]
+    return [layer for layer in network if layer]
 
 
 def build_model(settings: ModelSettings, image: ImageSettings) -> keras.Sequential:
     """Build the network, not compiled.
 
     Args:
-        settings: number of filters of each block, what stands between and after the blocks, and
-            what each of the networks that vote looks at.
-        image: its size, and what its channels show.
+        settings: filters of each block, the layers between and after them, the input of each
+            network.
+        image: its size and channels.
 
     Returns:
         A model from float `(batch, height, width, channels)` in 0...255 to P(real) `(batch, 1)`.
 
     Raises:
-        ValueError: the image is too small for that many blocks.
+        ValueError: the image is too small for the number of blocks.
     """
-    members = [_member(view, settings, image) for view in settings.views]
-    if len(members) > 1:
-        networks = [keras.Sequential(each, name=f"member_{n}") for n, each in enumerate(members, 1)]
-        members = [[Committee(networks, name=LOGIT, dtype="float32")]]
-    p_real = layers.Activation("sigmoid", name="p_real", dtype="float32")
-    return keras.Sequential([keras.Input(image.shape), *members[0], p_real])
+    networks = []
+    for view in settings.views:
+        build_layers = frame_rate_layers if view == "frame_rates" else convolutional_layers
+        networks.append(build_layers(settings, image, view))
+    if len(networks) > 1:
+        members = [keras.Sequential(each, name=f"member_{n}") for n, each in enumerate(networks, 1)]
+        networks = [[Ensemble(members, name=LOGIT, dtype="float32")]]
+    return keras.Sequential([
+        keras.Input(image.shape),                                           # (128, 96, 1), 0...255
+        *networks[0],                                                       # (1,) log-odds of real
+        layers.Activation("sigmoid", name="p_real", dtype="float32"),       # (1,) P(real)
+    ])
+# fmt: on
 
 
-def score_model(model: keras.Sequential) -> keras.Sequential:
-    """Return the part of the network that ends before the sigmoid: its output is the score.
-
-    Log-odds taken back from a float32 probability saturate at about 17; the logit does not.
-    Rescaling goes into the weights of the first convolution, and everything is float32: the same
-    scores, a fifth sooner.
-    """
-    upto = model.layers.index(model.get_layer(LOGIT)) + 1
-    return keras.Sequential([keras.Input(model.input_shape[1:]), *_plain(model.layers[:upto])])
-
-
-def members(model: keras.Sequential) -> list[keras.Model]:
-    """Return the networks that vote; the model itself, where there is one."""
-    whole = model.get_layer(LOGIT)
-    return whole.members if isinstance(whole, Committee) else [model]
+POOLING = {
+    "average": layers.GlobalAveragePooling2D,
+    "max": layers.GlobalMaxPooling2D,
+    "statistics": StatisticsPooling2D,
+    "flatten": layers.Flatten,
+}
+CONTRAST_SCALE = 1 / 48  # grey levels to about unit variance, after the local mean is subtracted
+DELAY_SCALE = 1 / 64  # of the image's second channel, to about unit variance
+RATES_SCALE = 1 / 32  # of its third
 
 
-def _plain(stack: list[keras.Layer]) -> list[keras.Layer]:
-    """Return new layers in float32 that do the same, the first convolution with the rescaling."""
-    if isinstance(stack[0], Committee):
-        members = [keras.Sequential(_plain(member.layers)) for member in stack[0].members]
-        return [Committee(members, name=stack[0].name)]
-    rescale = next(layer for layer in stack if isinstance(layer, layers.Rescaling))
-    trained = [layer for layer in stack if layer is not rescale]
-    plain = [layer.__class__.from_config(_in_float32(layer)) for layer in trained]
-    for layer, original in zip(plain, trained, strict=True):
-        layer.build(original.input.shape)
-        layer.set_weights(original.get_weights())
-    first = next(layer for layer in plain if isinstance(layer, layers.Conv2D))
-    kernel, *bias = first.get_weights()
-    first.set_weights([kernel * rescale.scale, *bias])
-    return plain
-
-
-def _in_float32(layer: keras.Layer) -> dict:
-    return layer.get_config() | {"dtype": "float32"}
-
-
-def _member(view: str, settings: ModelSettings, image: ImageSettings) -> list[keras.Layer]:
-    """Return the layers from the image to the log-odds, of a network that looks at one view."""
-    of_rates = view == "frame_rates"
-    return [
-        *_seen(view, settings, image),
-        *(_each_rate(settings, image) if of_rates else _blocks(settings)),
-        layers.Dense(settings.dense_units, activation="relu", name="dense"),
-        layers.Dropout(settings.dropout, name="dropout"),
-        layers.Dense(1, name="lines" if of_rates else LOGIT, dtype="float32"),
-        *([NothingFound(name=LOGIT, dtype="float32")] if of_rates else []),
-    ]
-
-
-def _seen(view: str, settings: ModelSettings, image: ImageSettings) -> list[keras.Layer]:
-    """Return the layers from the image to what a network sees of it, of about unit variance."""
+def input_layers(s: ModelSettings, image: ImageSettings, view: str) -> list[keras.Layer]:
+    """Return the layers from the image to a network's input, of about unit variance."""
     windows = {
-        "frequency_residual": (settings.residual_rows, 1),
-        "delay_residual": (settings.residual_rows, 1),
-        "time_residual": (1, settings.residual_columns),
+        "frequency_residual": (s.residual_rows, 1),
+        "delay_residual": (s.residual_rows, 1),
+        "time_residual": (1, s.residual_columns),
     }
-    part = view.removeprefix("lower_")
-    hidden = ((settings.hidden_rows, 0), (0, 0))
-    if view == "frame_rates":
-        taken, scale = [Channel(2, zero=ZERO_PROMINENCE, name="rates")], RATES_SCALE
-    elif "delay" in part:
-        taken, scale = [Channel(1, zero=ZERO_DELAY, name="delay")], DELAY_SCALE
+    whole_view = view.removeprefix("lower_")
+    if "delay" in view:
+        channel, scale = Channel(1, zero=ZERO_DELAY, name="delay"), DELAY_SCALE
     else:
-        taken = [Channel(0, name="level")] if image.color in WITH_DELAY else []
-        scale = 1 / 255 if part == "levels" else RESIDUAL_SCALE
-    return [
-        *taken,
-        layers.Rescaling(scale, name="rescale"),
-        *([layers.Cropping2D(hidden, name="lower")] if part != view else []),
-        *([Residual(*windows[part], name="residual")] if part in windows else []),
-    ]
+        channel = Channel(0, name="level") if image.color in WITH_DELAY else None
+        scale = 1 / 255 if whole_view == "levels" else CONTRAST_SCALE
+    lower = contrast = None
+    if view != whole_view:
+        lower = layers.Cropping2D(((s.hidden_rows, 0), (0, 0)), name="lower")
+    if whole_view in windows:
+        contrast = LocalContrast(*windows[whole_view], name="residual")
+    return [channel, layers.Rescaling(scale, name="rescale"), lower, contrast]
 
 
-def _blocks(settings: ModelSettings) -> list[keras.Layer]:
-    """Return the blocks of convolution, and what describes the whole image by their numbers."""
-    pool_sizes = settings.pool_sizes or [[2, 2]] * len(settings.conv_filters)
-    blocks = zip(settings.conv_filters, pool_sizes, strict=True)
-    described = [layer for filters, size in blocks for layer in _block(filters, size, settings)]
-    return [*described, _pooling(settings.pooling)]
+def frame_rate_layers(s: ModelSettings, image: ImageSettings, view: str) -> list[keras.Layer]:
+    """Return the layers of a network that takes the strength of each frame rate.
 
-
-def _each_rate(settings: ModelSettings, image: ImageSettings) -> list[keras.Layer]:
-    """Describe what stands out at each frame rate by the same filters: one place a rate.
-
-    Whichever rate it is, it is looked at in the same way, so that a vocoder is found at a rate that
-    no fake of the training had.
+    The same filters apply to every rate, so that the network finds a vocoder also at a rate that no
+    training file has.
     """
-    first, last = settings.rate_filters
-    return [
-        layers.AveragePooling2D((image.height // HARMONIC_ROWS, 1)),
-        *_convolution(first, (1, HARMONIC_COLUMNS), settings, strides=(1, HARMONIC_COLUMNS)),
-        *_convolution(last, (HARMONIC_ROWS, 1), settings),
-        *_convolution(last, (1, 1), settings),
-        _pooling("max"),
+    first, last = s.rate_filters
+    columns = (1, HARMONIC_COLUMNS)
+    weights = {"use_bias": not s.batch_norm, "kernel_initializer": "he_normal"}
+
+    def convolution(filters: int, size: tuple[int, int], **strides) -> list[keras.Layer]:
+        norm = layers.BatchNormalization(momentum=MOMENTUM) if s.batch_norm else None
+        return [layers.Conv2D(filters, size, **weights, **strides), norm, layers.ReLU()]
+
+    # fmt: off
+    network = [                                                             # as in unseen.yaml:
+        Channel(2, zero=ZERO_PROMINENCE, name="rates"),                     # (256, 96, 1)
+        layers.Rescaling(RATES_SCALE, name="rescale"),                      # (256, 96, 1)
+        layers.AveragePooling2D((image.height // HARMONIC_ROWS, 1)),        # (16, 96, 1)
+        *convolution(first, columns, strides=columns),                      # (16, 12, 16), 12 rates
+        *convolution(last, (HARMONIC_ROWS, 1)),                             # (1, 12, 32)
+        *convolution(last, (1, 1)),                                         # (1, 12, 32)
+        POOLING["max"](name="pool"),                                        # (32,)
+        layers.Dense(s.dense_units, activation="relu", name="dense"),       # (64,)
+        layers.Dropout(s.dropout, name="dropout"),                          # (64,)
+        layers.Dense(1, name="lines", dtype="float32"),                     # (1,)
+        OneSidedEvidence(name=LOGIT, dtype="float32"),                      # (1,) log-odds of real
     ]
-
-
-def _block(filters: int, pool_size: list[int], settings: ModelSettings) -> list[keras.Layer]:
-    """Divide the image's sides by `pool_size` and describe each place by `filters` numbers.
-
-    Pooling comes before normalisation and ReLU, which then have fewer places to do.
-    """
-    stack = []
-    for number in range(1, settings.convs_per_block + 1):
-        last = number == settings.convs_per_block
-        pooled = (layers.MaxPooling2D(pool_size),) if last else ()
-        stack += _convolution(
-            filters, settings.kernel_size, settings, pooled, padding=settings.padding
-        )
-    return stack
-
-
-def _convolution(
-    filters: int,
-    size: int | tuple[int, int],
-    settings: ModelSettings,
-    pooled: tuple[keras.Layer, ...] = (),
-    **named_keras_parameters,
-) -> list[keras.Layer]:
-    """Return a convolution, what pools it, normalisation and ReLU."""
-    convolution = layers.Conv2D(
-        filters,
-        size,
-        use_bias=not settings.batch_norm,
-        kernel_initializer="he_normal",
-        **named_keras_parameters,
-    )
-    return [
-        convolution,
-        *pooled,
-        *([layers.BatchNormalization(momentum=MOMENTUM)] if settings.batch_norm else []),
-        layers.ReLU(),
-    ]
-
-
-def _pooling(name: str) -> keras.Layer:
-    kinds = {
-        "average": layers.GlobalAveragePooling2D,
-        "max": layers.GlobalMaxPooling2D,
-        "statistics": StatisticsPooling2D,
-        "flatten": layers.Flatten,
-    }
-    return kinds[name](name="pool")
+    # fmt: on
+    return [layer for layer in network if layer]

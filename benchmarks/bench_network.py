@@ -50,10 +50,11 @@ def least_seconds(work: Callable[[], object], rounds: int = 3) -> float:
 def images_per_second(config) -> tuple[float, int]:
     """Return how many images a second a network learns from, and its multiplications."""
     from deepfake_audio.config.loading import load_settings
-    from train import compiled_model
+    from deepfake_audio.training.trainer import compile_model
+    from model import build_model
 
     settings = load_settings(config)
-    model = compiled_model(settings, STEPS)
+    model = compile_model(build_model, settings, STEPS)
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (settings.train.batch_size, *settings.image.shape))
     images, labels = images.astype(np.float32), rng.integers(0, 2, (len(images), 1))

@@ -125,7 +125,7 @@ def fuzz_audio_settings(path: Path) -> object:
 
 def fuzz_weights(path: Path) -> object:
     with suppress_native_stderr():  # TensorFlow, imported by this target's processes alone
-        from deepfake_audio.training.callbacks import load_weights
+        from deepfake_audio.training.weights import load_weights
 
         network = small_network()
         load_weights(network, path, SETTINGS.limits)

@@ -181,6 +181,6 @@ def test_a_name_is_taken_once(elsewhere, capsys):
     (elsewhere / "val/real/00.png").write_bytes(b"broken")  # would be told once it is read
     assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "first"]) == 2
     assert capsys.readouterr().err == (
-        "error: A run is made once. Received: --name first, which exists in runs/first. Choose "
-        "another --name, or delete the folder.\n"
+        "error: --name first: runs/first exists already; choose "
+        "another --name, or delete the folder\n"
     )

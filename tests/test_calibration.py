@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from sklearn.metrics import brier_score_loss
 
 from deepfake_audio.models.calibration import (
     Calibration,
-    brier_score,
     expected_calibration_error,
     fit_calibration,
     prior_weights,
@@ -70,9 +70,11 @@ def test_probabilities_of_calibrated_scores_come_true_whatever_the_share_of_fake
     assert expected_calibration_error(wrong) > 0.05
 
 
-def test_brier_score_of_a_coin_and_of_certainty():
-    is_real = np.array([1, 0, 0, 0])
-    weights = prior_weights(is_real, prior_fake=0.5)
-    assert brier_score(is_real, np.full(4, 0.5), weights) == 0.25
-    assert brier_score(is_real, is_real.astype(float), weights) == 0
-    assert brier_score(is_real, np.array([0.0, 0, 0, 0]), weights) == pytest.approx(0.5)
+def test_brier_score_is_the_weighted_mean_squared_error():
+    """scikit-learn computes it; 0 is perfect, and 0.25 a coin."""
+    is_real, scores = calibrated_scores()
+    p_real = Calibration(1.0, 0.0).probability_real(scores, 0.5)
+    weights = prior_weights(is_real, prior_fake=0.1)
+    expected = np.average((p_real - is_real) ** 2, weights=weights)
+    loss = brier_score_loss(is_real, p_real, sample_weight=weights, pos_label=1)
+    assert loss == pytest.approx(expected, abs=1e-12)

@@ -16,8 +16,10 @@ from conftest import TINY_SETTINGS, make_data_folder
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.models import history, run_folder
+from deepfake_audio.training import trainer
 from deepfake_audio.training.callbacks import AveragedWeights, EpochRecorder, measure_batches
-from model import NothingFound
+from deepfake_audio.training.layers import OneSidedEvidence
+from model import build_model
 
 EVERYTHING = (
     "train.batch_size=10", "train.optimizer=adamw", "train.schedule=cosine",
@@ -45,7 +47,7 @@ def trained(name, *overrides, code=0):
 
 def interrupt_in(monkeypatch, epoch, method):
     """Press Ctrl-C in an epoch, counted from 0, when Keras calls a callback's method."""
-    make_callbacks = train.make_callbacks
+    make_callbacks = trainer.make_callbacks
     now = []
 
     def stop(number, logs):
@@ -58,7 +60,7 @@ def interrupt_in(monkeypatch, epoch, method):
         )
         return [*make_callbacks(*args), watch]
 
-    monkeypatch.setattr(train, "make_callbacks", with_a_stop)
+    monkeypatch.setattr(trainer, "make_callbacks", with_a_stop)
 
 
 def weights_of(run: run_folder.Run) -> dict[str, bytes]:
@@ -88,7 +90,7 @@ def fitted(name: str, *overrides: str) -> tuple[run_folder.Run, bool]:
     settings = load_settings(None, ["data.folder=data/tiny", *TINY_SETTINGS, *overrides])
     if not run.folder.exists():
         run_folder.create_run(name, settings, "data-fingerprint", images_from_audio=False)
-    return run, train.fit(run, settings, read_records(Path("data/tiny")))
+    return run, train.train(run, settings, read_records(Path("data/tiny")))
 
 
 @pytest.mark.slow
@@ -109,7 +111,7 @@ def test_a_training_that_is_stopped_twice_goes_on_as_if_it_had_not_been(settings
         rates = [row["learning_rate"] for row in rows]
         np.testing.assert_allclose(rates, falling, rtol=1e-5, atol=1e-9)
         used = load_settings(stopped.config)
-        train.finish(stopped, used, read_records(Path("data/tiny")), "finished")
+        train.save(stopped, used, read_records(Path("data/tiny")), "finished")
         assert predict.main(["--run", "stopped", "data/tiny/test"]) == 0
         assert export.main(["--run", "stopped"]) == 0
 
@@ -129,11 +131,9 @@ def test_where_the_rate_falls_to_0_all_epochs_are_trained_and_the_last_is_kept(c
 
 def feed_and_model(*overrides):
     settings = load_settings(None, [*TINY_SETTINGS, "train.average_weights=0.8", *overrides])
-    by_split = {split: [] for split in ("train", "val", "test")}
-    for record in read_records(Path("data/tiny")):
-        by_split[record.split].append(record)
-    training, validation = train.make_feeds(settings, by_split)
-    return training, validation, train.compiled_model(settings, len(training))
+    training, validation = trainer.make_feeds(settings, read_records(Path("data/tiny")))
+    model = trainer.compile_model(build_model, settings, len(training))
+    return training, validation, model
 
 
 def test_what_is_validated_and_kept_is_the_average_of_the_weights_of_each_step(tmp_path):
@@ -177,11 +177,11 @@ def test_batch_normalisation_is_measured_for_the_weights_that_it_is_used_with():
 
 
 def test_what_is_usual_where_nothing_is_found_is_measured_for_the_averages_too():
-    layer = NothingFound()
+    layer = OneSidedEvidence()
     model = keras.Sequential([keras.Input((1,)), layer])
     scores = np.float32([[[4], [6], [-9]], [[1], [-1], [-2]], [[-3], [-4], [-5]]])
     measure_batches(model, [(batch, None) for batch in scores])
-    assert float(layer.usual) == pytest.approx((5 + 1) / 2)
+    assert float(layer.running_mean) == pytest.approx((5 + 1) / 2)
     assert layer.momentum == 0.9
 
 

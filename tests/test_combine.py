@@ -14,11 +14,15 @@ import evaluate
 import predict
 import train
 from conftest import TINY_SETTINGS
+from deepfake_audio.cli.training import warn_of_leaks
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import onnx_session, run_folder
-from deepfake_audio.training.callbacks import load_weights
-from model import build_model, score_model
+from deepfake_audio.models.compatibility import Member
+from deepfake_audio.training import export
+from deepfake_audio.training.score_model import score_model
+from deepfake_audio.training.weights import load_weights
+from model import build_model
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +88,7 @@ def test_damaged_weights_are_refused_without_a_traceback(in_copy):
         try:
             load_weights(network, path, settings.limits)
         except InputError as error:
-            refused += str(error).startswith("Weights must be those of the run's own settings")
+            refused += str(error).startswith("cannot load the weights in")
     assert refused > 40
 
 
@@ -110,17 +114,17 @@ def test_networks_of_other_settings_are_refused_in_one_line(in_copy, capsys):
     capsys.readouterr()
     assert combine.main(["first", "other", "--run", "mixed"]) == 2
     message = capsys.readouterr().err.splitlines()[-1]
-    assert "Received: other with another model.dense_units than first" in message
+    assert "cannot combine other and first: they differ in model.dense_units" in message
     assert not Path("runs/mixed").exists()
 
 
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (["first"], "At least two runs vote. Received: first alone"),
-        (["first", "none"], "Received: none"),
-        (["first", "runs/first"], "A run votes once. Received: first twice"),
-        (["first", "second", "--run", "both"], "Received: --run both, which exists"),
+        (["first"], "an ensemble of one run, first; name at least two"),
+        (["first", "none"], "no run in none"),
+        (["first", "runs/first"], "first is named twice"),
+        (["first", "second", "--run", "both"], "--run both: runs/both exists already"),
     ],
 )
 def test_what_can_not_be_combined_is_told_in_one_line(in_copy, args, told, capsys):
@@ -131,7 +135,7 @@ def test_what_can_not_be_combined_is_told_in_one_line(in_copy, args, told, capsy
 def test_a_part_without_weights_leaves_no_run(in_copy, capsys):
     Path("runs/second/model.keras").write_bytes(b"none")
     assert combine.main(["first", "second", "--run", "broken"]) == 2
-    assert "Weights must be those of the run's own settings" in capsys.readouterr().err
+    assert "cannot load the weights in" in capsys.readouterr().err
     assert not Path("runs/broken").exists()
 
 
@@ -139,7 +143,7 @@ def test_a_failure_on_the_way_leaves_no_run(in_copy, monkeypatch):
     def cut_off(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(combine, "put_to_use", cut_off)
+    monkeypatch.setattr(export, "export_and_calibrate", cut_off)
     assert combine.main(["first", "second", "--run", "broken"]) == 130
     assert not Path("runs/broken").exists()
 
@@ -149,10 +153,10 @@ def test_what_a_kill_leaves_is_neither_trained_nor_used(in_copy, capsys):
     values = json.loads(record.read_text(encoding="utf-8"))
     record.write_text(json.dumps(values | {"status": "training"}), encoding="utf-8")
     assert predict.main(["--run", "both", "data/tiny/test/fake"]) == 2
-    assert "Remove it, and combine again" in capsys.readouterr().err
+    assert "remove it, and combine again" in capsys.readouterr().err
     assert train.main(["--resume", "--run", "both"]) == 2
     assert train.main(["--resume"]) == 2
-    assert "Received: none in runs/" in capsys.readouterr().err
+    assert "runs/ has no training that was cut off" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -172,12 +176,12 @@ def test_images_that_changed_are_refused(in_copy, capsys):
     next(Path("data/tiny/val/fake").glob("*.png")).unlink()
     Path("data/tiny/manifest.csv").unlink(missing_ok=True)
     assert combine.main(["first", "second"]) == 2
-    assert "Received: data/tiny, changed since" in capsys.readouterr().err
+    assert "images in data/tiny changed since first was trained" in capsys.readouterr().err
 
 
 def test_a_name_is_taken_once(in_copy, capsys):
     assert combine.main(["first", "second", "--run", "both"]) == 2
-    assert "Choose another --run, or delete the folder." in capsys.readouterr().err
+    assert "choose another --run, or delete the folder" in capsys.readouterr().err
 
 
 def test_images_that_are_gone_are_to_be_put_back(in_copy, capsys):
@@ -199,14 +203,14 @@ def test_a_part_that_saw_the_validation_files_is_warned_of(in_copy, capsys):
         row | {"audio": row["audio"].replace(row["split"], others[row["split"]])} for row in rows
     ]
     write_table(Path("data/leaky/manifest.csv"), seen)
-    second = combine.Part(*run_folder.open_run("second"))
+    second = Member(*run_folder.open_run("second"))
     leaky = "data/leaky"
     for folder, told in (
         ("data/tiny", False), ("data/gone", False), (leaky, True), (f"{leaky}/manifest.csv", True),
     ):  # fmt: skip
         data = second.settings.data.model_copy(update={"folder": folder})
         part = second._replace(settings=second.settings.model_copy(update={"data": data}))
-        combine.warn_of_leaks(part.run, part.settings, read_records(Path("data/tiny")))
+        warn_of_leaks(part.run, part.settings, read_records(Path("data/tiny")))
         error = capsys.readouterr().err
         assert ("Warning: second was trained on 24 files that are kept for" in error) == told
 

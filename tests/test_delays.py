@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import train
 from conftest import FRAME_RATES, ROOT, TINY_SETTINGS
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.training import trainer
 from deepfake_audio.vocabulary import ZERO_DELAY
 
 DRAWN = (
@@ -58,11 +60,12 @@ def test_a_recording_is_scored_as_its_pictures_are(delay_workspace, audio_worksp
 
 def test_noise_in_training_brings_delays_and_leaves_frame_rates(delay_workspace, monkeypatch):
     monkeypatch.chdir(delay_workspace)
-    records = read_records(Path("data/delays"))
+    records = [replace(r, split="train") for r in read_records(Path("data/delays"))]
+    validation = [replace(r, split="val") for r in records]
     plain, noisy = (
-        train.make_feeds(
+        trainer.make_feeds(
             load_settings(None, [*DRAWN, *AS_DRAWN, "augment.horizontal_flip=false", noise]),
-            {"train": records, "val": records},
+            [*records, *validation],
         )[0][0][0]
         for noise in ("distort.noise_floor_db=0", "distort.noise_floor_db=60")
     )
@@ -140,7 +143,7 @@ def test_frame_rates_are_not_looked_for_in_images_drawn_without(
     color = "image.color=level_delay"
     assert prepare.main([voices, "--name", "ratesless", "prepare.workers=1", *drawn, color]) == 0
     assert train.main(["data.folder=data/ratesless", *TRAINED]) == 2
-    assert "drawn with frame rates before a network can look at it. Received: data/ratesless" in (
+    assert "the images in data/ratesless have no frame rates; prepare the sound again" in (
         capsys.readouterr().err
     )
     assert evaluate.main(["--run", "delays", "--data", "data/ratesless"]) == 2
@@ -156,7 +159,7 @@ def test_delays_are_not_looked_for_in_images_drawn_without(audio_workspace, monk
     monkeypatch.chdir(audio_workspace)
     config = ["--config", str(ROOT / "unseen.yaml")]
     assert train.main([*config, "data.folder=data/mine"]) == 2
-    assert "Received: data/mine, drawn without. Prepare" in capsys.readouterr().err
+    assert "the images in data/mine have no" in capsys.readouterr().err
 
 
 def test_prepare_names_the_command_that_trains(

@@ -221,5 +221,5 @@ def test_all_together_stay_within_the_image_and_depend_on_the_generator_alone():
 
 
 def test_band_limit_above_the_image_is_told():
-    with pytest.raises(InputError, match=r"Received: 9000, but they end at 7950"):
+    with pytest.raises(InputError, match=r"band_limit_hz=9000 is not below 7950"):
         augmentation.make_distortion(settings("band_limit_hz=9000"), ROW_HZ, LEVELS_PER_DB)

@@ -10,6 +10,7 @@ import export
 from deepfake_audio.config.loading import read_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.training import litert
 
 
 def test_exports_give_kerass_scores(in_workspace, capsys):
@@ -20,19 +21,19 @@ def test_exports_give_kerass_scores(in_workspace, capsys):
     run = run_folder.Run(in_workspace / "runs" / "first")
     settings = read_settings(run.config)
     records = [r for r in read_records(in_workspace / "data" / "tiny") if r.split == "test"]
-    images = np.concatenate(list(export.image_parts(records, settings, 5)))
+    images = np.concatenate(list(litert.image_batches(records, settings, 5)))
     assert len(images) == len(records)
     expected = onnx_session.score_images(onnx_session.load_model(run.onnx_model, 1), images)
-    exact = export.score_litert(export.load_litert(run.folder / "model.tflite"), images)
+    exact = litert.score_litert(litert.load_litert(run.folder / "model.tflite"), images)
     np.testing.assert_allclose(exact, expected, atol=1e-3)
-    rounded = export.score_litert(export.load_litert(run.folder / "model-int8.tflite"), images)
+    rounded = litert.score_litert(litert.load_litert(run.folder / "model-int8.tflite"), images)
     assert np.corrcoef(rounded, expected)[0, 1] > 0.99
 
 
 def test_without_a_run_there_is_nothing_to_export(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert export.main([]) == 2
-    assert "A trained run is needed." in capsys.readouterr().err
+    assert "runs/ has no trained run" in capsys.readouterr().err
 
 
 def test_other_images_need_both_classes(in_workspace, tmp_path, capsys):
@@ -70,5 +71,5 @@ def test_a_stranger_s_run_whose_network_does_not_fit_its_image_is_told(
     shutil.copytree("data/tiny", tmp_path / "data" / "tiny")
     monkeypatch.chdir(tmp_path)
     assert script.main(["--run", "one"] if script is export else ["one", "two"]) == 2
-    assert "error: The network must fit the image. Received: 8 blocks" in capsys.readouterr().err
+    assert "error: the network does not fit the image: 8 blocks" in capsys.readouterr().err
     assert {path.name for path in Path("runs").iterdir()} == {"one", "two"}

@@ -24,6 +24,7 @@ from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio.dataset.journal import read_journal
 from deepfake_audio.features.image_headers import image_size
 from deepfake_audio.models import run_folder
+from deepfake_audio.training import trainer
 
 GOOD_WAV, GOOD_PNG = hostile.sound(hostile.noise()), hostile.picture(".png")
 RATES_HZ = (1, 2, 999, 1000, 8000, 11025, 44100, 96000, 192_000, 1_000_000, 10_000_000, 2**31 - 1)
@@ -330,9 +331,9 @@ def test_training_and_evaluation_leave_bad_images_out(tmp_path, monkeypatch, cap
 
 def test_images_that_vanish_while_training_are_told_in_one_line():
     inner = "x\ndeepfake_audio.errors.InputError: An image must be there. Received: a.png.\n\n\t["
-    message = str(train.image_error(RuntimeError(inner)))
+    message = str(trainer.image_error(RuntimeError(inner)))
     assert message.startswith("An image must be there. Received: a.png. The images changed")
-    assert train.image_error(RuntimeError("something else")) is None
+    assert trainer.image_error(RuntimeError("something else")) is None
 
 
 @pytest.mark.parametrize(

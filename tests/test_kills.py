@@ -165,7 +165,7 @@ def test_a_running_training_is_left_alone_and_ends_in_one_line_if_an_image_break
     assert train.main(args) == 2
     assert train.main(["--resume", "--run", "one"]) == 2
     taken, held = capsys.readouterr().err.splitlines()
-    assert taken.startswith("error: A run is made once. Received: --run one")
+    assert taken.startswith("error: --run one: runs/one exists already")
     assert held.startswith("error: Training is done by one process at a time. Received: runs/one")
     (folder / "train" / "fake" / "00.png").write_bytes(b"broken")
     _, stderr = first.communicate(timeout=HANG_SECONDS)

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
-TRAINS = {"train", "model", "export"}
+TRAINS = {"model"}
 MODULES = sorted((ROOT / "deepfake_audio").rglob("*.py"))
 SOURCES = [*MODULES, *(ROOT / f"{name}.py" for name in SCRIPTS)]
 
@@ -42,6 +42,31 @@ def test_packages_import_downwards():
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_module_imports_a_script(path):
     assert not imported(path) & set(SCRIPTS)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=name_of)
+def test_no_script_imports_another(path):
+    """model.py is no script: it defines the network."""
+    assert not imported(path) & (set(SCRIPTS) - {"model"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["train", "combine", "export"])
+def test_help_is_printed_without_loading_tensorflow(name):
+    code = (
+        f"import sys, {name}\n"
+        "try:\n"
+        f"    {name}.main(['--help'])\n"
+        "except SystemExit:\n"
+        "    print(*{module.split('.')[0] for module in sys.modules}, file=sys.stderr)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}
+    )
+    assert result.stdout.startswith("usage: ")
+    loaded = set(result.stderr.split())
+    assert "numpy" in loaded
+    assert not loaded & {"tensorflow", "keras", "sklearn"}
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=name_of)

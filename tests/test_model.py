@@ -1,11 +1,22 @@
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from conftest import FRAME_RATES, ROOT
 from deepfake_audio.config.loading import load_settings
+from deepfake_audio.training.layers import (
+    LOGIT,
+    LocalContrast,
+    OneSidedEvidence,
+    StatisticsPooling2D,
+)
+from deepfake_audio.training.score_model import score_model
+from deepfake_audio.training.weights import load_weights
 from deepfake_audio.vocabulary import ZERO_PROMINENCE
-from model import LOGIT, NothingFound, Residual, StatisticsPooling2D, build_model, score_model
+from model import build_model
 
 ON_THREE_CHANNELS = (
     "audio.delay_fft_samples=512", FRAME_RATES, "image.color=level_delay_rates",
@@ -147,8 +158,8 @@ def test_residual_has_neither_envelope_nor_channel_but_the_grain():
     rows, columns = np.mgrid[:128, :96][..., None].astype(np.float32)
     envelope = rows * (1 + columns / 96)  # a slope over frequency that moves with time
     channel = 20 * np.sin(rows / 3)  # stays through time
-    plain = Residual(31, 1)(grain).numpy()
-    changed = Residual(31, 1)(grain + envelope + channel).numpy()
+    plain = LocalContrast(31, 1)(grain).numpy()
+    changed = LocalContrast(31, 1)(grain + envelope + channel).numpy()
     inside = slice(15, -15)
     np.testing.assert_allclose(changed[:, inside], plain[:, inside], atol=1e-3)
     assert np.corrcoef(plain.ravel(), grain.ravel())[0, 1] > 0.95
@@ -160,7 +171,7 @@ def test_each_view_shows_its_own_residual():
     model = build(f"model.views=[{', '.join(views)}]", *settings)
     members = model.get_layer("logit").members
     windows = [
-        [(layer.rows, layer.columns) for layer in member.layers if isinstance(layer, Residual)]
+        [(layer.rows, layer.columns) for layer in member.layers if isinstance(layer, LocalContrast)]
         for member in members
     ]
     assert windows == [[], [(5, 1)], [(1, 9)], [(5, 1)]]
@@ -295,7 +306,7 @@ def test_a_line_of_one_frame_rate_alone_changes_the_score():
 
 
 def test_where_nothing_is_found_a_label_teaches_nothing():
-    layer = NothingFound()
+    layer = OneSidedEvidence()
     scores = keras.ops.convert_to_tensor([[9.0], [12.0], [-3.0]])
     in_training = keras.ops.convert_to_numpy(layer(scores, training=True))
     np.testing.assert_allclose(in_training[:2], 0, atol=1e-3)
@@ -303,16 +314,16 @@ def test_where_nothing_is_found_a_label_teaches_nothing():
     for _ in range(60):
         layer(scores, training=True)
     np.testing.assert_allclose(layer(scores), [[-1.5], [1.5], [-13.5]], atol=0.1)
-    before = float(layer.usual)
+    before = float(layer.running_mean)
     layer(scores[2:], training=True)  # nothing in it that counts
-    assert float(layer.usual) == before
+    assert float(layer.running_mean) == before
 
 
 def test_what_is_usual_where_nothing_is_found_is_kept_with_the_weights(tmp_path):
     model = build_on_three_channels("frame_rates")
     model.compile(optimizer="adam", loss="binary_crossentropy")
     model.fit(THREE_CHANNELS, LABELS[:4], epochs=2, verbose=0)
-    assert float(model.get_layer(LOGIT).usual) != 0
+    assert float(model.get_layer(LOGIT).running_mean) != 0
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(THREE_CHANNELS), model(THREE_CHANNELS))
@@ -334,3 +345,40 @@ def test_no_delay_is_zero_to_the_network():
     member = build_on_three_channels("group_delay")
     seen = keras.Model(member.inputs[0], member.get_layer("rescale").output)
     np.testing.assert_array_equal(seen(np.full((1, 128, 96, 3), 128, np.float32)), 0)
+
+
+OLD_LAYERS = {
+    "local_contrast": "residual", "one_sided_evidence": "nothing_found", "ensemble": "committee",
+}  # fmt: skip
+
+
+def test_weights_under_the_old_names_of_layers_are_loaded(tmp_path):
+    views = ("frequency_residual", "frame_rates", "frame_rates")
+    model = build_on_three_channels(*views)
+    for number, values in enumerate(model.weights):
+        values.assign(keras.ops.full(values.shape, number))
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    renamed = rename_layers(tmp_path / "unpacked" / "model.weights.h5")
+    assert {name.rpartition("/")[2] for name in renamed} == {*OLD_LAYERS.values()}
+    with zipfile.ZipFile(tmp_path / "old.keras", "w") as archive:
+        for path in (tmp_path / "unpacked").iterdir():
+            archive.write(path, path.name)
+    loaded = build_on_three_channels(*views)
+    load_weights(loaded, tmp_path / "old.keras", load_settings().limits)
+    for ours, theirs in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def rename_layers(weights):
+    """Give layers the names that their classes had in older runs; return the new names."""
+    names, renamed = [], []
+    with h5py.File(weights, "r+") as file:
+        file.visit(names.append)
+        for name in sorted(names, key=len, reverse=True):
+            parent, _, last = name.rpartition("/")
+            if last in OLD_LAYERS:
+                renamed.append(f"{parent}/{OLD_LAYERS[last]}")
+                file.move(name, renamed[-1])
+    return renamed

@@ -9,7 +9,8 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models.onnx_check import check_graph
-from model import build_model, score_model
+from deepfake_audio.training.score_model import score_model
+from model import build_model
 
 # Between them every choice that changes the layers, but for views of several channels.
 CHOICES = (

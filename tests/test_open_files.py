@@ -28,7 +28,7 @@ from deepfake_audio.models.history import read_history
 from deepfake_audio.models.onnx_session import read_model
 from deepfake_audio.models.run_folder import read_record
 from deepfake_audio.system.atomic_files import open_regular
-from deepfake_audio.training.callbacks import load_weights
+from deepfake_audio.training.weights import load_weights
 from model import build_model
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have no names here")

@@ -431,7 +431,7 @@ def test_a_run_knows_the_codecs_of_its_images_and_can_t_ask_for_others(workplace
     for asked, folder in (("[mp3]", "plain"), ("[telephone]", "coded")):
         ask = [f"data.folder=data/{folder}", f"prepare.codecs={asked}"]
         assert (train.main([*ask, *short]), len(drawn) > 1) == (2, True)
-        assert "Sound goes through codecs before" in capsys.readouterr().err
+        assert "prepare the sound again, or leave the setting out" in capsys.readouterr().err
     assert [path.name for path in Path("runs").iterdir()] == ["coded"]
 
 

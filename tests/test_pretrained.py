@@ -10,8 +10,9 @@ import export
 import predict
 from conftest import ROOT
 from deepfake_audio.models import onnx_session, run_folder
-from deepfake_audio.training.callbacks import load_weights
-from model import build_model, score_model
+from deepfake_audio.training.score_model import score_model
+from deepfake_audio.training.weights import load_weights
+from model import build_model
 
 CLIPS = ROOT / "data" / "sample" / "audio"
 
@@ -60,7 +61,7 @@ def test_what_it_was_trained_on_is_not_shipped_and_evaluating_it_needs_data(
 ):
     monkeypatch.chdir(tmp_path)
     assert evaluate.main([]) == 2
-    assert "A trained run is needed" in capsys.readouterr().err
+    assert "runs/ has no trained run" in capsys.readouterr().err
     for script in (evaluate, export):
         assert script.main(["--run", "models/pretrained"]) == 2
         assert capsys.readouterr().err.startswith(

@@ -141,7 +141,7 @@ def test_without_a_name_damaged_runs_are_skipped_with_one_line_each(damage, caps
 def test_where_every_run_is_damaged_the_shipped_one_or_the_remedy_is_left(capsys):
     for name in ("one", "two"):
         cut_off(make_run(name))
-    assert error_of(run_folder.open_run, None).startswith("A trained run is needed.")
+    assert error_of(run_folder.open_run, None).startswith("runs/ has no trained run")
     assert len(capsys.readouterr().err.splitlines()) == 2
     assert run_folder.open_run(None, or_pretrained=True)[0].folder == run_folder.PRETRAINED
 
@@ -157,24 +157,26 @@ def test_a_wrong_override_is_not_taken_for_a_damaged_run(capsys):
 def test_a_name_is_taken_once():
     make_run("first")
     assert error_of(make_run, "first") == (
-        "A run is made once. Received: --run first, which exists in runs/first. Choose another "
-        "--run, go on with it by --resume, or delete the folder."
+        "--run first: runs/first exists already; choose another --run, resume it with --resume, or "
+        "delete the folder"
     )
 
 
 @pytest.mark.parametrize("name", ["../outside", "a/b", "..", "/tmp/x"])
 def test_a_run_stays_below_its_folder(name):
-    assert "a folder's name without a slash" in error_of(make_run, name)
+    assert "is not a name for a run; use one without a slash" in error_of(make_run, name)
 
 
 def test_without_a_run_the_remedy_is_named():
-    message = "A trained run is needed. Received: none in runs/. Make one with: python train.py"
+    message = "runs/ has no trained run; make one with: python train.py"
     assert error_of(run_folder.open_run, None) == message
 
 
 def test_an_unknown_name_lists_the_known_ones():
     make_run("first")
-    assert error_of(run_folder.open_run, "second").endswith("Received: second. There are: first.")
+    assert error_of(run_folder.open_run, "second").endswith(
+        "second: run.json is missing; runs are: first"
+    )
 
 
 def test_a_run_that_was_cut_off_is_resumed_and_not_used():
@@ -185,7 +187,9 @@ def test_a_run_that_was_cut_off_is_resumed_and_not_used():
 
 def test_a_finished_run_is_not_resumed():
     make_run("first")
-    assert "Received: first, finished" in error_of(run_folder.open_run, "first", resuming=True)
+    assert "cannot resume first: its training is finished" in error_of(
+        run_folder.open_run, "first", resuming=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -194,9 +198,7 @@ def test_a_finished_run_is_not_resumed():
 def test_a_damaged_record_is_told(content):
     run = make_run("first")
     run.record.write_text(content)
-    assert error_of(run_folder.open_run, "first").startswith(
-        "run.json must be as train.py wrote it."
-    )
+    assert error_of(run_folder.open_run, "first").startswith("cannot read ")
 
 
 def test_history_reads_back_and_names_the_epoch_to_keep():
@@ -237,7 +239,7 @@ COLUMNS = "epoch,loss,accuracy,val_loss,val_accuracy"
 def test_a_history_that_can_not_be_drawn_is_told(text):
     run = make_run("first")
     run.history.write_text(text)
-    assert error_of(history.read_history, run).startswith("A run keeps its history.")
+    assert error_of(history.read_history, run).startswith("cannot read ")
 
 
 @pytest.mark.parametrize(
@@ -249,4 +251,4 @@ def test_records_whose_numbers_and_times_can_not_be_compared_are_told(changes):
     other = make_run("other")
     other.record.write_text(json.dumps(json.loads(other.record.read_text()) | changes))
     error = error_of(run_folder.open_run, "other", resuming=True)
-    assert error.startswith("run.json must be as train.py wrote it. Received: runs/other")
+    assert error.startswith("cannot read runs/other")

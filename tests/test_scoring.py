@@ -53,7 +53,7 @@ def test_missing_and_broken_models_are_told(tmp_path, workspace):
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(InputError, match=r"^cannot use .*: a model with "):
         load_model(tmp_path / "model.onnx", 1)
-    with pytest.raises(InputError, match=r"^A run needs its exported model\. Received: "):
+    with pytest.raises(InputError, match=r"^cannot load "):
         load_model(tmp_path / "none.onnx", 1)
 
 

@@ -26,6 +26,9 @@ from conftest import ROOT, TINY_SETTINGS, make_data_folder, make_voice
 from deepfake_audio.dataset.manifest import read_audio_settings, read_records
 from deepfake_audio.evaluation.metrics import llr_cost
 from deepfake_audio.models import calibration
+from deepfake_audio.models.compatibility import choose_settings
+from deepfake_audio.training import export as training_export
+from deepfake_audio.training.trainer import class_weights
 
 
 def run_script(name: str, *args: str, folder: Path) -> subprocess.CompletedProcess:
@@ -110,7 +113,9 @@ def test_a_training_killed_while_it_exports_is_finished_by_resuming(tmp_path, mo
     make_data_folder(tmp_path / "data" / "tiny")
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as killed:
-        killed.setattr(train, "export_onnx", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        killed.setattr(
+            training_export, "export_onnx", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         args = ["--run", "first", "data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=2"]
         assert train.main(args) == 130
     before = Path("runs/first/history.csv").read_text()
@@ -154,10 +159,10 @@ def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
             "error: A data folder must exist. Received: none. Give one with data.folder=PATH; it",
         ),
         (["train.epoch=3"], "Did you mean train.epochs?"),
-        (["--resume"], "Only a training that was cut off can be resumed. Received: none in runs/."),
-        (["--resume", "train.epochs=3"], "--resume goes on with the run's own settings."),
-        (["model.conv_filters=[4, 4, 4, 4, 4, 4, 4]"], "Use fewer model.conv_filters, smaller"),
-        (["audio.db_range=10"], "The images' audio settings can't change"),
+        (["--resume"], "runs/ has no training that was cut off"),
+        (["--resume", "train.epochs=3"], "--resume takes no other settings"),
+        (["model.conv_filters=[4, 4, 4, 4, 4, 4, 4]"], "use fewer model.conv_filters, smaller"),
+        (["audio.db_range=10"], "with which the images were made"),
     ],
 )
 def test_wrong_use_of_train_is_told_in_one_line(args, message, tmp_path, monkeypatch, capsys):
@@ -172,16 +177,17 @@ def test_wrong_use_of_train_is_told_in_one_line(args, message, tmp_path, monkeyp
 def test_settings_that_came_with_the_images_go_with_the_run(tmp_path):
     sample = ROOT / "data" / "sample"
     for data in (sample, sample / "manifest.csv"):
-        settings, known = train.choose_settings(None, [f"data.folder={data}"])
+        settings, known = choose_settings(None, [f"data.folder={data}"])
         assert (settings.audio, known) == (read_audio_settings(sample), True)
-    _, known = train.choose_settings(None, [f"data.folder={tmp_path}"])
+    _, known = choose_settings(None, [f"data.folder={tmp_path}"])
     assert not known
 
 
 def test_class_weights_make_both_classes_count_the_same(data_folder):
     records = [r for r in read_records(data_folder) if r.split == "train"]
     unequal = [r for r in records if r.label == "fake"] + records[-4:]
-    assert train.class_weights(unequal) == {0: 16 / 24, 1: 2.0}
+    labels = [record.class_index for record in unequal]
+    assert class_weights(labels) == {0: 16 / 24, 1: 2.0}
 
 
 # evaluate
@@ -369,7 +375,7 @@ def test_evaluating_without_a_run_names_the_remedy(tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     assert evaluate.main([]) == 2
     assert capsys.readouterr().err == (
-        "error: A trained run is needed. Received: none in runs/. Make one with: python train.py\n"
+        "error: runs/ has no trained run; make one with: python train.py\n"
     )
 
 

@@ -10,7 +10,9 @@ import evaluate
 import train
 from conftest import TINY_SETTINGS, make_data_folder
 from deepfake_audio.models import run_folder
-from train import network_with
+from deepfake_audio.training import trainer
+from deepfake_audio.training.weights import load_network
+from model import build_model
 
 MORE = ("data.folder=data/more", "train.epochs=1", "train.learning_rate=1e-9")
 
@@ -36,7 +38,10 @@ def in_copy(taught, tmp_path, monkeypatch) -> Path:
 
 def weights_of(name: str) -> list[np.ndarray]:
     run, _, settings = run_folder.open_run(name)
-    return [values.numpy() for values in network_with(run.keras_model, settings).trainable_weights]
+    return [
+        values.numpy()
+        for values in load_network(build_model, run.keras_model, settings).trainable_weights
+    ]
 
 
 def test_it_begins_with_the_weights_and_the_settings_of_the_run(in_copy, capsys):
@@ -67,7 +72,7 @@ def test_cut_off_in_its_first_epoch_it_still_begins_with_them(in_copy, monkeypat
         raise CutOffError
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "make_callbacks", cut_off)
+        patch.setattr(trainer, "make_callbacks", cut_off)
         with pytest.raises(CutOffError):
             train.main(["--run", "third", "--from", "first", *MORE])
     shutil.rmtree("runs/first")  # its own folder has all that it needs
@@ -79,9 +84,9 @@ def test_cut_off_in_its_first_epoch_it_still_begins_with_them(in_copy, monkeypat
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (("model.dropout=0.1",), "Received: model.dropout=0.1, and first with 0.3."),
-        (("image.height=64",), "Received: image.height=64, and first with 32."),
-        (("--resume",), "--resume goes on with the run's own settings."),
+        (("model.dropout=0.1",), "model.dropout=0.1 differs from 0.3 in first"),
+        (("image.height=64",), "image.height=64 differs from 32 in first"),
+        (("--resume",), "--resume takes no other settings"),
     ],
 )
 def test_what_does_not_fit_the_weights_is_told(in_copy, args, told, capsys):
@@ -94,7 +99,7 @@ def test_what_does_not_fit_the_weights_is_told(in_copy, args, told, capsys):
 def test_damaged_weights_leave_no_run(in_copy, capsys):
     Path("runs/first/model.keras").write_bytes(b"no weights")
     assert train.main(["--run", "third", "--from", "first", *MORE]) == 2
-    assert "Weights must be those of the run's own settings" in capsys.readouterr().err
+    assert "cannot load the weights in" in capsys.readouterr().err
     assert not Path("runs/third").exists()
 
 

@@ -2,16 +2,29 @@
 
 import functools
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 from deepfake_audio.cli.messages import print_error
-from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError
+from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError, one_line
 from deepfake_audio.system.signals import interrupts_raised
 from deepfake_audio.system.stderr import suppress_native_stderr
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
+
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+class _WarningPrinter(logging.Handler):
+    """Print what the package logs on one line of standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(one_line(f"Warning: {record.getMessage()}"), file=sys.stderr)
+
+
+logging.getLogger("deepfake_audio").addHandler(_WarningPrinter(logging.WARNING))
 
 
 def _write_no_more() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import isotonic_regression
 from sklearn.metrics import (
+    brier_score_loss,
     confusion_matrix,
     f1_score,
     matthews_corrcoef,
@@ -17,7 +18,6 @@ from sklearn.metrics import (
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.models.calibration import (
-    brier_score,
     decision_threshold,
     expected_calibration_error,
     prior_weights,
@@ -432,7 +432,7 @@ def score_figures(
         "act_dcf": actual_dcf(is_real, llr, costs),
         "cllr": llr_cost(is_real, llr),
         "min_cllr": min_llr_cost(curve),
-        "brier": brier_score(is_real, p_real, weights),
+        "brier": float(brier_score_loss(is_real, p_real, sample_weight=weights, pos_label=1)),
         "ece": expected_calibration_error(reliability(is_real, p_real, weights)),
         **classification_figures(is_real, llr > decision_threshold(prior_fake)),
     }

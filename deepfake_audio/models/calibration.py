@@ -1,7 +1,7 @@
-"""Scores to probabilities that mean something, and how far they can be trusted.
+"""Convert scores to calibrated probabilities, and measure their calibration.
 
-Probabilities are of real, under an explicit prior: the share of fakes to be expected where the
-verdicts are used. A log-likelihood ratio (LLR) holds for any prior.
+Probabilities are P(real) under an explicit prior: the expected share of fakes among the files to be
+judged. A log-likelihood ratio (LLR) holds for any prior.
 """
 
 import math
@@ -25,7 +25,7 @@ class Calibration:
 
     @property
     def says_nothing(self) -> bool:
-        """Return whether the scores it was fitted on did not tell real from fake."""
+        """Return whether the fitted scores did not separate real from fake."""
         return self.slope == 0
 
     def llr(self, scores: np.ndarray) -> np.ndarray:
@@ -33,7 +33,7 @@ class Calibration:
         return self.slope * np.asarray(scores, np.float64) + self.intercept
 
     def probability_real(self, scores: np.ndarray, prior_fake: float) -> np.ndarray:
-        """Return P(real), 0 to 1, where a share `prior_fake` of all files is fake."""
+        """Return P(real), 0 to 1, if a share `prior_fake` of all files is fake."""
         return probability(self.llr(scores), prior_fake)
 
 
@@ -64,20 +64,15 @@ def prior_weights(is_real: np.ndarray, prior_fake: float) -> np.ndarray:
     return np.where(is_real == 1, 1 - prior_fake, prior_fake) / shares
 
 
-def brier_score(is_real: np.ndarray, p_real: np.ndarray, weights: np.ndarray) -> float:
-    """Compute the mean squared error of probabilities (Brier, 1950): 0 is perfect, 0.25 a coin."""
-    return float(np.average((p_real - is_real) ** 2, weights=weights))
-
-
 def reliability(
     is_real: np.ndarray, p_real: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Compare probabilities with what came true, in bins of equal width.
+    """Compare probabilities with the share of real files, in bins of equal width.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.
         p_real: `(files,)`, probability of real, 0 to 1.
-        weights: `(files,)`, see `class_weights`.
+        weights: `(files,)`, see `prior_weights`.
 
     Returns:
         For each bin that is not empty: mean `p_real`, `share_real`, and `share` of all files.
@@ -98,14 +93,14 @@ def expected_calibration_error(bins: dict[str, np.ndarray]) -> float:
 
 
 def fit_calibration(is_real: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
-    """Fit slope and intercept of calibrated log-odds, both classes weighing the same.
+    """Fit slope and intercept of calibrated log-odds, with equal weight for both classes.
 
-    Logistic regression on the scores with the targets of Platt (1999): of n files of a class one is
-    taken for wrong and one for unseen, (n + 1) / (n + 2), so that separable scores do not give
-    certainty. Scores that point the wrong way give slope 0: they say nothing.
+    Logistic regression on the scores with the targets of Platt (1999), (n + 1) / (n + 2) for a
+    class of n files, so that separable scores do not give certainty. Scores that are higher for
+    fakes carry no information and give slope 0.
 
     Args:
-        is_real: `(files,)`, 1 real, 0 fake; both are there.
+        is_real: `(files,)`, 1 real, 0 fake; both occur.
         scores: `(files,)`, finite.
 
     Returns:
@@ -117,7 +112,7 @@ def fit_calibration(is_real: np.ndarray, scores: np.ndarray) -> tuple[float, flo
 
     is_real, scores = np.asarray(is_real), np.asarray(scores, np.float64)
     count = np.where(is_real == 1, np.sum(is_real == 1), np.sum(is_real == 0))
-    target = (count + 1) / (count + 2)  # of being what it is
+    target = (count + 1) / (count + 2)  # probability of the file's own class
     scale = float(np.std(scores)) or 1.0
     model = LogisticRegression(C=WEAK_REGULARISATION)
     model.fit(
@@ -134,11 +129,11 @@ def limit_false_alarms(
 ) -> Calibration:
     """Move a calibration up until no more than a share of known real files is called fake.
 
-    Where fakes of the kind to be expected are not at hand, real files say at least how much lower
-    everything scores that is recorded as they are.
+    If no fakes of the expected kind are available, real files show at least how much lower all
+    files of the same recording conditions score.
 
     Args:
-        calibration: which calls too many of them fake, or few enough: then it stays.
+        calibration: is returned unchanged if it calls few enough of them fake.
         real_scores: `(files,)`, finite.
         false_alarms: the share, 0 to 1, at even odds.
     """

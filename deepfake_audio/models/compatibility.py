@@ -1,7 +1,8 @@
-"""Do settings, images and weights fit one another?"""
+"""Check that settings, images and weights fit each other."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from deepfake_audio.config.loading import (
     DEFAULTS_FILE,
@@ -9,12 +10,14 @@ from deepfake_audio.config.loading import (
     check_settings,
     merge_settings,
 )
-from deepfake_audio.config.schema import AudioSettings, Settings
+from deepfake_audio.config.schema import MAX_INPUTS, AudioSettings, Settings
 from deepfake_audio.config.yaml_files import read_yaml
 from deepfake_audio.dataset.manifest import (
     audio_settings_file,
+    is_data,
     prepared_codecs,
     read_audio_settings,
+    read_records,
 )
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
@@ -30,13 +33,13 @@ def choose_settings(
 ) -> tuple[Settings, bool]:
     """Return the settings in effect, and whether the images are known to come from audio.
 
-    Images made by this project say how they were made; those audio settings go with the run, so
-    that sound given to predict.py later becomes the same kind of image.
+    Images made by this project have a file with their audio settings. The run takes these, so that
+    predict.py later makes the same kind of image.
 
     Args:
-        config: a settings file, laid over config.yaml; or None.
-        overrides: texts such as `"train.epochs=3"`, laid over that.
-        before: sections that stand in the place of config.yaml's.
+        config: a settings file, over config.yaml; or None.
+        overrides: texts such as `"train.epochs=3"`, over that.
+        before: sections that replace those of config.yaml.
     """
     values = merge_settings(config, overrides, before)
     folder = values["data"]["folder"]
@@ -54,8 +57,41 @@ def choose_settings(
     return check_settings(values | {"audio": audio.model_dump()}, origin), True
 
 
+class Member(NamedTuple):
+    """A run of an ensemble."""
+
+    run: run_folder.Run
+    record: run_folder.RunRecord
+    settings: Settings
+
+
+def joint_settings(members: Sequence[Member]) -> Settings:
+    """Return the first run's settings with the `model.views` of all runs.
+
+    Raises:
+        InputError: the settings of audio, image or network differ, or the networks are too many.
+    """
+    first = members[0].settings
+    views = [view for member in members for view in member.settings.model.views]
+    for member in members[1:]:
+        for name in ("audio", "image", "model"):
+            ours, theirs = (getattr(s, name).model_dump() for s in (first, member.settings))
+            other = [key for key in ours if ours[key] != theirs[key] and key != "views"]
+            if other:
+                raise InputError(
+                    f"cannot combine {member.run.name} and {members[0].run.name}: they differ in "
+                    f"{name}.{other[0]}; train one of them with the other's setting (only "
+                    "model.views, train and data may differ)"
+                )
+    if len(views) > MAX_INPUTS:
+        raise InputError(f"{len(views)} networks are more than {MAX_INPUTS}; name fewer runs")
+    values = first.model_dump()
+    values["model"]["views"] = views
+    return check_settings(values, origin="the runs together")
+
+
 def check_colors(drawn: AudioSettings, color: str, folder: str) -> None:
-    """Raise a `InputError` if images were drawn without something that their colours show."""
+    """Raise an `InputError` if `image.color` needs channels that the images lack."""
     missing = ""
     if color == "level_delay_rates" and not drawn.frame_rates_hz:
         missing = "frame rates"
@@ -63,21 +99,20 @@ def check_colors(drawn: AudioSettings, color: str, folder: str) -> None:
         missing = "group delay"
     if missing:
         raise InputError(
-            f"Images are drawn with {missing} before a network can look at it. Received: "
-            f"{folder}, drawn without. Prepare the sound again with these settings, under another "
-            "--name, or train with other image.color and model.views."
+            f"the images in {folder} have no {missing}; prepare the sound again with these "
+            "settings under another --name, or change image.color and model.views"
         )
 
 
 def check_asked(
     keys: Iterable[str], asked: AudioSettings, drawn: AudioSettings, folder: str
 ) -> None:
-    """Raise a `InputError` if audio settings are asked for that the images were drawn without.
+    """Raise an `InputError` if given audio settings differ from those of the images.
 
     Args:
-        keys: of settings that were asked for, such as `"audio.db_range"`; others are passed over.
+        keys: of settings that the user gave, such as `"audio.db_range"`; only audio counts.
         asked: the audio settings with them.
-        drawn: what the images were drawn with.
+        drawn: the audio settings of the images.
         folder: of the images.
     """
     for key in keys:
@@ -85,44 +120,60 @@ def check_asked(
         ours, theirs = getattr(asked, name, None), getattr(drawn, name, None)
         if section == "audio" and ours != theirs:
             raise InputError(
-                "The images' audio settings can't change after they are made. Received: "
-                f"{key}={ours}, and {audio_settings_file(Path(folder))} has {theirs}. Leave "
-                "it out, or prepare the sound again with it."
+                f"{key}={ours} differs from {theirs} in {audio_settings_file(Path(folder))}, with "
+                "which the images were made; leave it out, or prepare the sound again"
             )
 
 
 def check_start(start: run_folder.Run, of_start: Settings, settings: Settings) -> None:
-    """Raise a `InputError` if a run's weights don't fit the images and the network of settings."""
+    """Raise an `InputError` if a run's weights do not fit the image and network settings."""
     for section in ("audio", "image", "model"):
         theirs, ours = (getattr(s, section).model_dump() for s in (of_start, settings))
         for name in (n for n in ours if ours[n] != theirs[n] and n not in ANYTHING_GOES):
-            received = f"{section}.{name}={ours[name]}, and {start.name} with {theirs[name]}"
             raise InputError(
-                "Weights fit the images and the network that they were learnt with. Received: "
-                f"{received}. Prepare the sound with --config {start.config}, and leave audio, "
-                "image and model settings out."
+                f"{section}.{name}={ours[name]} differs from {theirs[name]} in {start.name}, whose "
+                f"weights it starts from; prepare the sound with --config {start.config}, and "
+                "leave out audio, image and model settings"
             )
 
 
+def leaked_files(settings: Settings, records: Sequence[ImageRecord]) -> list[str]:
+    """List files kept for validation or test that a run was trained on.
+
+    Files are compared by their names in the manifests. Different names, as after `make_fakes.py`,
+    or a missing data folder hide a leak.
+
+    Args:
+        settings: of the run.
+        records: of the data with the files kept for validation and test.
+    """
+    folder = Path(settings.data.folder)
+    if not is_data(folder):
+        return []
+    kept = {(each.audio, each.label) for each in records if each.split != "train"}
+    trained = {(each.audio, each.label) for each in read_records(folder) if each.split == "train"}
+    return [audio for audio, _ in sorted(kept & trained) if audio]
+
+
 def with_codecs_of(records: Sequence[ImageRecord], settings: Settings) -> Settings:
-    """Return the settings with the codecs that the training files went through.
+    """Return the settings with the codecs of the training files.
 
     Raises:
-        InputError: others were asked for, which only prepare.py could give.
+        InputError: the settings name other codecs.
     """
-    asked, drawn = settings.prepare.codecs, prepared_codecs(records)
-    if asked and (not drawn or set(drawn) - set(asked)):
+    asked, rendered = settings.prepare.codecs, prepared_codecs(records)
+    if asked and (not rendered or set(rendered) - set(asked)):
         raise InputError(
-            "Sound goes through codecs before its images are drawn. Received: prepare.codecs="
-            f"[{','.join(asked)}], and images of {settings.data.folder}, drawn with "
-            f"{', '.join(drawn) or 'none'}. Prepare the sound again, or leave the setting out."
+            f"prepare.codecs=[{','.join(asked)}], but the images in {settings.data.folder} were "
+            f"made with {', '.join(rendered) or 'no codec'}; prepare the sound again, or leave the "
+            "setting out"
         )
-    prepare = settings.prepare.model_copy(update={"codecs": asked or drawn})
+    prepare = settings.prepare.model_copy(update={"codecs": asked or rendered})
     return settings.model_copy(update={"prepare": prepare})
 
 
 def feature_mismatch(origin: Path, settings: Settings, run: run_folder.Run) -> list[str]:
-    """Say in what images to be judged are drawn otherwise than those that a run learnt from.
+    """Compare the audio settings of images with those that a run was trained on.
 
     Args:
         origin: of the images.
@@ -130,10 +181,10 @@ def feature_mismatch(origin: Path, settings: Settings, run: run_folder.Run) -> l
         run: which will judge them.
 
     Returns:
-        A line to warn with, or none.
+        A warning in a list, or an empty list.
 
     Raises:
-        InputError: they show delays or frame rates otherwise: other things altogether.
+        InputError: group delays or frame rates were computed with other settings.
     """
     drawn = read_audio_settings(origin)
     if drawn is None:
@@ -142,28 +193,28 @@ def feature_mismatch(origin: Path, settings: Settings, run: run_folder.Run) -> l
     other = [name for name in ours if theirs[name] != ours[name] and name not in ANYTHING_GOES]
     if not other:
         return []
-    said = "; ".join(
+    differences = "; ".join(
         f"audio.{name} is {theirs[name]} in {origin}, and {ours[name]} in {run.name}"
         for name in other
     )
-    remedy = f"Prepare the sound anew with --config {run.config}"
+    remedy = f"prepare the sound again with --config {run.config}"
     if {"delay_fft_samples", "frame_rates_hz"} & set(other):
         raise InputError(
-            "Images are drawn as those that the run was trained on. "
-            f"Received: others, for {said}. {remedy}"
+            f"images made otherwise than those that {run.name} was trained on: {differences}; "
+            f"{remedy}"
         )
-    return [f"The images are drawn otherwise than those of its training: {said}. {remedy}"]
+    return [f"The images are made otherwise than those of its training: {differences}; {remedy}"]
 
 
 def unfiltered_warnings(origin: Path, settings: Settings) -> list[str]:
-    """Say what predict.py would leave out of sound that is judged here by its images.
+    """Warn that predict.py leaves out windows that an evaluation of images includes.
 
     Args:
         origin: of the images.
         settings: of the run that judges them.
 
     Returns:
-        A line to warn with, or none.
+        A warning in a list, or an empty list.
     """
     least_hz = settings.predict.min_bandwidth_hz
     if not least_hz or read_audio_settings(origin) is None:

@@ -18,9 +18,9 @@ HISTORY_COLUMNS = frozenset({"epoch", "loss", "accuracy", "val_loss", "val_accur
 def kept_epoch(rows: Sequence[Mapping[str, float]], schedule: str) -> int:
     """Return the epoch, counted from 1, whose network is kept.
 
-    Where `train.schedule` lets the learning rate fall to 0 it is the last, for nothing changes any
-    more, and log-odds that are calibrated afterwards may have a high loss until then. Else it is
-    the first with the lowest validation loss. Epochs without a loss come after all that have one.
+    With `train.schedule: cosine` it is the last: the learning rate has fallen to 0, and a high loss
+    does not matter, because the log-odds are calibrated afterwards. Otherwise it is the first with
+    the lowest validation loss. An epoch with a loss precedes epochs without one.
     """
     known = [row for row in rows if not math.isnan(row["val_loss"])] or rows
     if schedule == "cosine":
@@ -47,9 +47,7 @@ def read_history(run: Run) -> list[dict[str, float]]:
             raise ValueError("its epochs count from 1")
         return rows
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"A run keeps its history. Received: {run.history} ({error}). Train again."
-        ) from None
+        raise InputError(f"cannot read {run.history}: {error}; train again") from None
 
 
 def _read_epoch(row: Mapping[str, str]) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""Whether a model file is a network such as train.py exports, found out before it is loaded.
+"""Check, before loading it, that a model file is a network as train.py exports it.
 
-ONNX can name other files to read, nest programs, and ask for operators that fill any memory or take
-hours. Only fields and operators that an export contains are taken, and what is not known here, as a
-newer ONNX Runtime may know it, is left out of the bytes that are loaded.
+ONNX files can read other files, nest programs, and contain operators that fill any memory or take
+hours. Only fields and operators that an export contains are accepted. Fields that this version of
+ONNX does not know are removed from the bytes, since a newer ONNX Runtime may act on them.
 """
 
 import math
@@ -26,7 +26,7 @@ STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 MAX_PARTS = 1_000_000  # nodes with their inputs, outputs and attributes, and weights
 MAX_RANK = 64  # numbers of a shape
 VALUES_A_NODE = 1000  # a node that does nothing takes as long
-PARSED_SIZES = 4  # a file takes at most so many times its largest size while it is looked at
+PARSED_SIZES = 4  # memory to parse a file, as a multiple of the largest size
 # The fields of onnx.proto that an export contains.
 MODEL = {
     "ir_version", "opset_import", "producer_name", "producer_version", "domain", "model_version",
@@ -52,16 +52,16 @@ NAMED = {
 def check_graph(
     encoded: bytes, origin: str, limits: LimitSettings, bound_memory: bool = True
 ) -> bytes:
-    """Raise a `InputError` unless a model file holds nothing but the layers that we build.
+    """Raise an `InputError` unless a model file contains only layers that model.py builds.
 
     Args:
         encoded: the bytes of an ONNX file.
-        origin: where it comes from, for the message.
-        limits: on the file's size and on what an image may take.
+        origin: name of the file, for the message.
+        limits: on the file's size and on the work for one image.
         bound_memory: bound the memory of this process while the file is parsed.
 
     Returns:
-        The bytes of the same network, and of nothing else.
+        The bytes of the same network, without unknown fields.
     """
     held = held_bytes() if bound_memory else None
     most = None if held is None else held + PARSED_SIZES * limits.model_megabytes * 1_000_000
@@ -81,7 +81,7 @@ def check_graph(
 
 
 def _foreign(model: onnx.ModelProto) -> str:
-    """Return what is in a model that train.py would not have put there; empty if nothing is."""
+    """Name the first part of a model that no export contains; empty if there is none."""
     graph = model.graph
     if found := _unknown(model, MODEL) or _unknown(graph, GRAPH):
         return found
@@ -108,16 +108,16 @@ def _foreign(model: onnx.ModelProto) -> str:
 
 
 def _unknown(message: Message, known: Collection[str]) -> str:
-    """Return which field of a message no export contains; empty if all are known."""
+    """Name the first field of a message that no export contains; empty if there is none."""
     others = [field.name for field, _ in message.ListFields() if field.name not in known]
     return NAMED.get(others[0], f"the field {others[0]}") if others else ""
 
 
 def _too_long(model: onnx.ModelProto, limits: LimitSettings) -> str:
-    """Return why scoring an image may take too long, or would not be known to end.
+    """Return why scoring an image may take too long; empty if it does not.
 
-    Costs are looked at for one image and for the largest batch: each can only be in proportion to
-    the number of images.
+    Costs are computed for one image and for the largest batch, as they are proportional to the
+    number of images.
     """
     most = limits.model_gigamultiplications
     for batch in (1, MAX_BATCH):
@@ -135,9 +135,9 @@ def _too_long(model: onnx.ModelProto, limits: LimitSettings) -> str:
 
 
 def _shapes(model: onnx.ModelProto, batch: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all values by their names, when so many images are given.
+    """Infer the shapes of all values, by their names, for a batch of images.
 
-    What the file says of shapes is passed over, except the shapes of weights and of the image.
+    Shapes in the file are ignored, except those of weights and of the image.
     """
     plain = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     graph, weights = plain.graph, {}
@@ -168,7 +168,7 @@ def _shapes(model: onnx.ModelProto, batch: int) -> dict[str, tuple[int, ...]]:
 
 
 def _multiplications(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Return at most how many multiplications a node does; touching a value counts as some."""
+    """Return an upper bound of a node's multiplications; reading a value counts as several."""
     given, made = ([shapes[name] for name in names if name] for names in (node.input, node.output))
     attributes = {attribute.name: attribute for attribute in node.attribute}
     each = 0

@@ -77,16 +77,15 @@ def read_model(path: Path, limits: LimitSettings) -> bytes:
         raise _no_model(path, error) from None
     if encoded is None:
         raise InputError(
-            f"A model has at most limits.model_megabytes={limits.model_megabytes}. "
-            f"Received: {path}, {size / 1e6:,.0f} megabytes. Raise the limit in config.yaml."
+            f"{path} has {size / 1e6:,.0f} megabytes, more than limits.model_megabytes="
+            f"{limits.model_megabytes}; raise the limit in config.yaml"
         )
     return encoded
 
 
 def _no_model(path: Path, error: Exception) -> InputError:
     return InputError(
-        f"A run needs its exported model. Received: {path} ({shortened(error)}). "
-        "Train again, or copy the whole run folder."
+        f"cannot load {path}: {shortened(error)}; train again, or copy the whole run folder"
     )
 
 
@@ -116,13 +115,13 @@ def score_images(model: onnxruntime.InferenceSession, images: np.ndarray) -> np.
         (scores,) = model.run(None, {name: images.astype(np.float32)})
     except LOAD_ERRORS as error:
         raise InputError(
-            f"A model must score {len(images)} images at a time within limits.scoring_megabytes. "
-            f"Received: {shortened(error)}. Lower score.batch_size in the run's config.yaml."
+            f"scoring {len(images)} images at a time failed: {shortened(error)}; lower "
+            "score.batch_size in the run's config.yaml, or raise limits.scoring_megabytes"
         ) from None
     if scores.shape != (len(images), 1) or not np.isfinite(scores).all():
         raise InputError(
-            "A model must give one finite score for each image. Received: other answers for "
-            f"{len(images)} images. Train again."
+            f"the model does not give one finite score for each of {len(images)} images; train "
+            "again"
         )
     return scores[:, 0].astype(np.float64)
 
@@ -132,8 +131,8 @@ def _input_name(model: onnxruntime.InferenceSession, shape: tuple[int, ...]) -> 
     if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[1:]) != list(shape[1:]):
         taken = ", ".join(str(tuple(part.shape[1:])) for part in inputs)
         raise InputError(
-            f"A model must take the run's images, {shape[1:]}. Received: one that takes {taken}. "
-            "Copy the whole run folder, or train again."
+            f"the model takes images of {taken}, but the run's images are {shape[1:]}; copy the "
+            "whole run folder, or train again"
         )
     return inputs[0].name
 

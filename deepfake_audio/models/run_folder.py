@@ -1,12 +1,12 @@
-"""The run folder: what its files are called, how a run starts, is found and read back."""
+"""The run folder: names of its files, creating, finding and reading runs."""
 
 import hashlib
 import importlib.metadata
 import itertools
 import json
+import logging
 import os
 import platform
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -47,12 +47,13 @@ from deepfake_audio.system.atomic_files import (
 )
 from deepfake_audio.vocabulary import LABELS
 
+LOGGER = logging.getLogger(__name__)
 RUNS = Path("runs")
 PRETRAINED = ROOT / "models" / "pretrained"
 MAX_LEARNT = 1000  # data folders
 MAX_RECORD_BYTES = 1_000_000
 MAX_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
-NAMED = 10  # so many runs stand in a message
+MAX_NAMED_RUNS = 10  # in a message
 REPORTED_PACKAGES = frozenset(
     {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}
 )
@@ -68,7 +69,7 @@ Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_print
 
 
 class RunRecord(BaseModel):
-    """What `run.json` says of a run.
+    """The contents of `run.json`.
 
     Attributes:
         status: `training` until it ends or is killed; an interrupted run can be used and resumed.
@@ -79,7 +80,7 @@ class RunRecord(BaseModel):
         start: name of the run whose weights the training began with.
         calibration: fitted on the scores of the validation files.
         calibrated_on: the data folder of other files that it was fitted on instead.
-        learnt: fingerprints of all other data that its parts, its start or its calibration knew.
+        learnt: fingerprints of the other data that its parts, its start or its calibration used.
         settings_fingerprint: of the audio, image and model settings that the weights were made for.
         model_fingerprint: of `model.onnx`, for which the calibration holds.
     """
@@ -139,7 +140,7 @@ class Run:
 
     @property
     def next_record(self) -> Path:
-        """Return where the record waits that comes into force with `next_model`."""
+        """Return the path of the record that belongs to `next_model`."""
         return self.folder / "run.next.json"
 
     @property
@@ -152,7 +153,7 @@ class Run:
 
     @property
     def start_weights(self) -> Path:
-        """Return where the weights wait that another run's training left."""
+        """Return the path of the weights of another run that the training starts from."""
         return self.folder / "start.keras"
 
     @property
@@ -173,7 +174,7 @@ def create_run(
     start: Run | None = None,
     learnt: Sequence[str] = (),
 ) -> Run:
-    """Make a new run folder with its settings and its record.
+    """Create a run folder with its settings and its record.
 
     Args:
         name: of the folder below runs/; None takes the data folder's name and the next free number.
@@ -210,7 +211,7 @@ def known_data(record: RunRecord) -> list[str]:
 
 
 def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Run:
-    """Make a new run folder with another run's network and settings.
+    """Create a run folder with another run's network and settings.
 
     Args:
         source: which has ended.
@@ -231,13 +232,13 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
 
 
 def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool = False) -> Run:
-    """Return a run that isn't there yet; nothing is made.
+    """Return a run that does not exist yet, without creating it.
 
     Args:
         name: of the folder below runs/; None takes the data folder's name and the next free number.
         data: a data folder.
-        option: that the script takes the name by.
-        resumable: whether the script could go on with a run that is there.
+        option: of the script, for the message.
+        resumable: whether the script can resume an existing run.
 
     Raises:
         InputError: a run of that name exists, or the name is not one folder's.
@@ -245,8 +246,8 @@ def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool
     run = Run(RUNS / name) if name else _next_free(data.resolve().name.lstrip(".") or "data")
     if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
         raise InputError(
-            "A run's name is a folder's name without a slash, and begins with no dot. "
-            f"Received: {name!r}."
+            f"{name!r} is not a name for a run; use one without a slash, and without a dot at the "
+            "start"
         )
     if os.path.lexists(run.folder):
         raise _name_taken(run, option, resumable)
@@ -255,7 +256,7 @@ def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool
 
 @contextmanager
 def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Iterator[Run]:
-    """Give a hidden folder to fill, and rename it to the run's: a run is there as a whole."""
+    """Yield a hidden folder to fill, and rename it: a run folder is always complete."""
     try:
         with atomic_folder(run.folder) as unfinished:
             yield Run(unfinished)
@@ -266,10 +267,10 @@ def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Ite
 
 
 def _name_taken(run: Run, option: str, resumable: bool) -> InputError:
-    go_on = ", go on with it by --resume" if resumable else ""
+    resume = ", resume it with --resume" if resumable else ""
     return InputError(
-        f"A run is made once. Received: {option} {run.name}, which exists in {run.folder}. "
-        f"Choose another {option}{go_on}, or delete the folder."
+        f"{option} {run.name}: {run.folder} exists already; choose another {option}{resume}, or "
+        "delete the folder"
     )
 
 
@@ -287,9 +288,10 @@ def new_record(settings: Settings, data_fingerprint: str, images_from_audio: boo
 
 
 def fingerprint_settings(settings: Settings) -> str:
-    """Return what changes when the weights would no longer fit: audio, image and model settings.
+    """Return a hash of the settings that the weights depend on: audio, image and model.
 
-    A setting that came later counts once it differs from what there was before.
+    A setting that an earlier version did not have counts only if it differs from the behaviour of
+    that version.
     """
     parts = settings.model_dump(include={"audio", "image", "model"})
     del parts["image"]["max_megapixels"]
@@ -323,12 +325,12 @@ def open_run(
 
     Args:
         name: a folder below runs/, or a path; None takes the newest, and warns of damaged ones.
-        resuming: ask for one whose training has not ended, instead of one with a model.
+        resuming: look for a run whose training has not ended, instead of one with a model.
         overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
-        or_pretrained: where runs/ has none that can be used, take the one that is shipped.
+        or_pretrained: use the shipped run if runs/ has none that can be used.
 
     Raises:
-        InputError: there is no such run, it can't be used that way, or its files are damaged.
+        InputError: no such run, a run that cannot be used in this way, or damaged files.
     """
     if name is not None:
         places = (RUNS / name, Path(name), ROOT / name)  # the last for the shipped one
@@ -350,21 +352,18 @@ def _open(
 ) -> tuple[Run, RunRecord, Settings]:
     """Read a run's record and settings, as `open_run`."""
     if not is_file(run.record):
-        raise InputError(f"A run folder holds run.json. Received: {run.folder}. {_known_runs()}")
+        raise InputError(f"no run in {run.folder}: run.json is missing; {_known_runs()}")
     record = read_record(run)
     if resuming and record.status == "finished":
-        raise InputError(
-            f"Only a training that has not ended can be resumed. Received: {run.name}, finished."
-        )
+        raise InputError(f"cannot resume {run.name}: its training is finished; start a new run")
     if record.parts and record.status == "training":
         raise InputError(
-            f"Combining is begun anew where it was cut off. Received: {run.folder}, half made. "
-            "Remove it, and combine again."
+            f"{run.folder} is incomplete: combine.py was cut off; remove it, and combine again"
         )
     if not resuming and record.status == "training":
         raise InputError(
-            f"A run must have ended once. Received: {run.name}, which was cut off or is training. "
-            f"Go on with: python train.py --resume --run {run.name}"
+            f"{run.name} has no model yet: it is training or was cut off; go on with: python "
+            f"train.py --resume --run {run.name}"
         )
     settings = read_settings(run.config, overrides)
     _check_parts(run, record, settings, with_model=not resuming)
@@ -372,7 +371,7 @@ def _open(
 
 
 def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bool) -> None:
-    """Raise a `InputError` if the files of a run folder come from different runs."""
+    """Raise an `InputError` if the files of a run folder come from different runs."""
     if with_model and not record.model_fingerprint:
         read_checked(run.onnx_model, settings.limits)
     if record.settings_fingerprint not in (None, fingerprint_settings(settings)):
@@ -386,8 +385,8 @@ def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bo
     else:
         return
     raise InputError(
-        f"The parts of a run belong together. Received: {run.folder}, whose {other}. "
-        "Copy the whole run folder, or train again."
+        f"files of different runs in {run.folder}: {other}; copy the whole run folder, or train "
+        "again"
     )
 
 
@@ -399,7 +398,7 @@ def fingerprint_model(path: Path, limits: LimitSettings) -> str:
 def fingerprint_verdicts(
     run: Run, record: RunRecord, settings: Settings, asked: Sequence[str]
 ) -> str:
-    """Return 8 hexadecimal digits of what a run is asked, and of all that its answer rests on."""
+    """Return 8 hexadecimal digits that identify a run's model, settings and inputs."""
     parts = [run.name, record.model_fingerprint, astuple(record.calibration)]
     parts += [record.settings_fingerprint, settings.predict.model_dump(), list(asked)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
@@ -408,8 +407,8 @@ def fingerprint_verdicts(
 def commit_model(run: Run, record: RunRecord, settings: Settings) -> None:
     """Make `next_model` the run's model and `record` its record.
 
-    Two files can't be renamed at once. Should a kill come between, `read_record` finds the record
-    that belongs to the model.
+    Two files cannot be renamed at once. After a kill between the two, `read_record` finds the
+    record that belongs to the model.
     """
     fingerprint = fingerprint_model(run.next_model, settings.limits)
     record = record.model_copy(update={"model_fingerprint": fingerprint})
@@ -437,24 +436,19 @@ def _newest_first(resuming: bool) -> list[Run]:
 
 
 def _warn_of_damage(run: Run, error: InputError) -> None:
-    warning = f"Warning: skipped the run {run.folder}: {error} Repair it, or delete the folder."
-    print(one_line(warning), file=sys.stderr)
+    LOGGER.warning("skipped the run %s: %s, or delete the folder", run.folder, error)
 
 
 def _none_usable(resuming: bool) -> InputError:
     if resuming:
-        return InputError(
-            "Only a training that was cut off can be resumed. Received: none in runs/."
-        )
-    return InputError(
-        "A trained run is needed. Received: none in runs/. Make one with: python train.py"
-    )
+        return InputError("runs/ has no training that was cut off; start one with: python train.py")
+    return InputError("runs/ has no trained run; make one with: python train.py")
 
 
 def _known_runs() -> str:
     names = _names()
-    shown = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-    return f"There are: {shown}." if names else "Make one with: python train.py"
+    shown = ", ".join(names[:MAX_NAMED_RUNS]) + (", ..." if len(names) > MAX_NAMED_RUNS else "")
+    return f"runs are: {shown}" if names else "make one with: python train.py"
 
 
 def _names() -> list[str]:
@@ -463,7 +457,7 @@ def _names() -> list[str]:
         runs = (f for f in folders if os.path.lexists(f / "run.json") or not os.access(f, os.X_OK))
         return sorted(run.name for run in runs)
     except OSError as error:
-        raise InputError(f"runs/ must be readable. Received: {error.strerror}.") from None
+        raise InputError(f"cannot read runs/: {error.strerror}; check its permissions") from None
 
 
 def read_record(run: Run) -> RunRecord:
@@ -481,7 +475,7 @@ def _read_record(path: Path) -> RunRecord:
         with open_regular(path, "run.json") as file:
             encoded = file.read(MAX_RECORD_BYTES + 1)
         if len(encoded) > MAX_RECORD_BYTES:
-            raise InputError(f"run.json has at most {MAX_RECORD_BYTES:,} bytes. Received: {path}.")
+            raise InputError(f"{path} has more than {MAX_RECORD_BYTES:,} bytes")
         return RunRecord.model_validate_json(encoded)
     except ValidationError as error:
         first = error.errors()[0]
@@ -490,8 +484,7 @@ def _read_record(path: Path) -> RunRecord:
     except (OSError, InputError) as error:
         reason = str(error)
     raise InputError(
-        f"run.json must be as train.py wrote it. Received: {path}: {shortened(reason)}. "
-        "Train again, or name another run with --run."
+        f"cannot read {path}: {shortened(reason)}; train again, or name another run with --run"
     )
 
 

@@ -1,63 +1,61 @@
-"""Keras's transform parameters as OpenCV's work: one affine map an image, and changes of level.
+"""Apply Keras's transform parameters by OpenCV: one affine map, and changes of level.
 
 Meanings, units and quirks are those of `keras.src.legacy.preprocessing.image`.
 """
 
+import math
 from collections.abc import Mapping
 
 import cv2
 import numpy as np
 
-from deepfake_audio.vocabulary import ZERO_DELAY
-
 BORDERS = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 INTERPOLATIONS = {0: cv2.INTER_NEAREST, 1: cv2.INTER_LINEAR}
 
 
-def affine_matrices(parameters: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
-    """Return the maps from output to input pixels for Keras's transform parameters.
+def affine_matrix(parameters: Mapping[str, float], height: int, width: int) -> np.ndarray:
+    """Return the map from output to input pixels for Keras's transform parameters.
 
     Keras composes rotation, shift, shear and zoom, in this order, and flips afterwards. It takes
     `(height / 2, width / 2)` for the centre's (column, row); in images that are not square this is
     off the middle, and is kept, so that the same parameters mean the same.
 
     Args:
-        parameters: theta and shear in degrees, tx and ty in pixels, zx, zy and flips; each
-            `(images,)`.
-        height: of the images, in pixels.
-        width: of the images, in pixels.
+        parameters: theta and shear in degrees, tx and ty in pixels, zx, zy and flips.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
 
     Returns:
-        float64 `(images, 3, 3)` on `(column, row, 1)`, as OpenCV takes it.
+        float64 `(3, 3)` on `(column, row, 1)`, as OpenCV takes it.
     """
-    theta, shear = np.deg2rad(parameters["theta"]), np.deg2rad(parameters["shear"])
-    identity = np.tile(np.eye(3), (len(theta), 1, 1))
-    rotation, shift, shearing, zoom, flip = (identity.copy() for _ in range(5))
-    rotation[:, 0, 0] = rotation[:, 1, 1] = np.cos(theta)
-    rotation[:, 1, 0] = np.sin(theta)
-    rotation[:, 0, 1] = -rotation[:, 1, 0]
-    shift[:, 0, 2], shift[:, 1, 2] = parameters["tx"], parameters["ty"]
-    shearing[:, 0, 1], shearing[:, 1, 1] = -np.sin(shear), np.cos(shear)
-    zoom[:, 0, 0], zoom[:, 1, 1] = parameters["zx"], parameters["zy"]
-    flip[np.asarray(parameters["flip_horizontal"], bool), 0] = -1, 0, width - 1
-    flip[np.asarray(parameters["flip_vertical"], bool), 1] = 0, -1, height - 1
+    theta, shear = math.radians(parameters["theta"]), math.radians(parameters["shear"])
+    sine, cosine = math.sin(theta), math.cos(theta)
+    rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+    shift = np.array([[1, 0, parameters["tx"]], [0, 1, parameters["ty"]], [0, 0, 1]])
+    shearing = np.array([[1, -math.sin(shear), 0], [0, math.cos(shear), 0], [0, 0, 1]])
+    zoom = np.array([[parameters["zx"], 0, 0], [0, parameters["zy"], 0], [0, 0, 1]])
     centre = np.array([[1, 0, height / 2 - 0.5], [0, 1, width / 2 - 0.5], [0, 0, 1]])
     back = np.array([[1, 0, 0.5 - height / 2], [0, 1, 0.5 - width / 2], [0, 0, 1]])
-    return centre @ (rotation @ (shift @ (shearing @ (zoom @ (back @ flip)))))
+    flip = np.eye(3)
+    if parameters["flip_horizontal"]:
+        flip[0] = -1, 0, width - 1
+    if parameters["flip_vertical"]:
+        flip[1] = 0, -1, height - 1
+    return centre @ rotation @ shift @ shearing @ zoom @ back @ flip
 
 
 def warp(
     image: np.ndarray, matrix: np.ndarray, order: int, fill_mode: str, cval: float, out: np.ndarray
 ) -> None:
-    """Draw an image through an affine map, as SciPy's `affine_transform` does.
+    """Warp an image by an affine map, as SciPy's `affine_transform` does.
 
     Args:
         image: uint8 or float32 `(height, width, channels)`.
-        matrix: float64 `(3, 3)` of `affine_matrices`.
+        matrix: float64 `(3, 3)` of `affine_matrix`.
         order: 0 takes the nearest pixel, 1 blends its neighbours.
         fill_mode: nearest, reflect, wrap or constant, in SciPy's sense.
-        cval: level of what lies outside, with constant.
-        out: what is written to, of the image's shape and type.
+        cval: level outside the image, with constant.
+        out: is filled; of the image's shape and type.
     """
     height, width = image.shape[:2]
     if fill_mode == "wrap":
@@ -75,7 +73,7 @@ def warp(
     border = BORDERS.get(fill_mode, cv2.BORDER_REPLICATE)
     flags = INTERPOLATIONS[order] | cv2.WARP_INVERSE_MAP
     cv2.warpAffine(image, matrix[:2], (width, height), out, flags, border)
-    if fill_mode == "constant":  # OpenCV would blend the edge with what lies outside, SciPy doesn't
+    if fill_mode == "constant":  # OpenCV would blend the edge with the outside; SciPy does not
         rows, columns = source_coordinates(matrix, height, width)
         inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
         out[~inside] = cval
@@ -84,7 +82,7 @@ def warp(
 def source_coordinates(
     matrix: np.ndarray, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each output pixel comes from: rows and columns, float64 `(height, width)`."""
+    """Return the source of each output pixel: rows and columns, float64 `(height, width)`."""
     rows, columns = np.arange(height)[:, None], np.arange(width)
     return (
         matrix[1, 2] + matrix[1, 1] * rows + matrix[1, 0] * columns,
@@ -100,19 +98,8 @@ def _wrap(coordinates: np.ndarray, size: int) -> np.ndarray:
     return np.where(coordinates < 0, below, np.where(coordinates > period, above, coordinates))
 
 
-def mirror_delays(delays: np.ndarray, flipped: np.ndarray) -> None:
-    """Let what sounds late in a frame sound early, where time was turned round, in place.
-
-    Args:
-        delays: float32 `(images, height, width)`, 2 to 254, 128 for the middle of a frame.
-        flipped: whether, bool or 0 and 1 `(images,)`.
-    """
-    flipped = np.asarray(flipped, bool)
-    delays[flipped] = 2 * ZERO_DELAY - delays[flipped]
-
-
 def shift_levels(image: np.ndarray, intensity: float) -> None:
-    """Add to all levels of an image within its own darkest and brightest: Keras's channel shift."""
+    """Add to all levels of an image, within its own minimum and maximum: Keras's channel shift."""
     np.clip(image + np.float32(intensity), image.min(), image.max(), out=image)
 
 

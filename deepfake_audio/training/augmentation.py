@@ -1,10 +1,9 @@
-"""What sound may go through, done to its picture: masks, gain, colour, noise, a band limit, a roll.
+"""Distort spectrogram images as sound is distorted: masks, gain, colour, noise, band limit, roll.
 
 Each function changes a float32 image `(height, width, channels)` in place, 0 black to 255, lowest
-frequency at the bottom, and draws from the generator that it is given and from nothing else. Levels
-are in dB, which a spectrogram image holds linearly: `levels_per_db` is 255 / `audio.db_range`. All
-channels are levels; or the first is the level and the second the group delay, which only a roll,
-noise and masks may meet.
+frequency at the bottom, and takes all random numbers from the given generator. Levels are linear in
+dB: `levels_per_db` is 255 / `audio.db_range`. All channels are levels; or the first is the level
+and the second the group delay, which allows only a roll, noise and masks.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,25 +28,24 @@ def make_distortion(
     levels_per_db: float,
     noise: np.ndarray | None = None,
 ) -> Callable[[np.ndarray, np.random.Generator], None] | None:
-    """Return what does all that the settings ask for, in the order in which sound meets it.
+    """Return one function for all distortions of the settings, in their order for real sound.
 
     Args:
-        settings: how far each goes.
+        settings: the strength of each.
         row_hz: frequency of each row of the images, highest first, float `(height,)`.
         levels_per_db: levels of 255 in one dB.
-        noise: of `draw_noise`, for images with group delay; None for those of levels alone.
+        noise: of `make_noise`, for images with group delay; None for images of levels only.
 
     Returns:
-        A function of an image and a generator, or None where all is off.
+        A function of an image and a generator, or None if all are off.
 
     Raises:
         InputError: the band limit lies above all frequencies of the images.
     """
     if settings.band_limit_hz >= row_hz[0]:
         raise InputError(
-            "distort.band_limit_hz must be below the highest frequency of the images. "
-            f"Received: {settings.band_limit_hz:g}, but they end at {row_hz[0]:g}. "
-            "Lower it, or 0 for none."
+            f"distort.band_limit_hz={settings.band_limit_hz:g} is not below {row_hz[0]:g}, the "
+            "highest frequency of the images; lower it, or set 0 for no limit"
         )
     s, in_db = settings, {"levels_per_db": levels_per_db}
     steps = [
@@ -77,7 +75,7 @@ def _do_all(image: np.ndarray, random: np.random.Generator, steps: Sequence[Call
 
 
 def roll_time(image: np.ndarray, random: np.random.Generator, share: float) -> None:
-    """Let the sound begin up to `share` of the width earlier or later; its end comes round."""
+    """Shift the sound in time, cyclically, by up to `share` of the width."""
     reach = int(share * image.shape[1])
     image[:] = np.roll(image, random.integers(-reach, reach + 1), axis=1)
 
@@ -85,7 +83,7 @@ def roll_time(image: np.ndarray, random: np.random.Generator, share: float) -> N
 def change_gain(
     image: np.ndarray, random: np.random.Generator, reach_db: float, levels_per_db: float
 ) -> None:
-    """Make all levels higher or lower by one amount, up to `reach_db`."""
+    """Add one random gain of up to `reach_db` to all levels."""
     image += np.float32(random.uniform(-reach_db, reach_db) * levels_per_db)
     np.clip(image, 0, WHITE, out=image)
 
@@ -93,7 +91,7 @@ def change_gain(
 def color_channel(
     image: np.ndarray, random: np.random.Generator, reach_db: float, levels_per_db: float
 ) -> None:
-    """Send the sound through a smooth equaliser: a few cosines over the rows, up to `reach_db`."""
+    """Apply a random smooth equaliser: a few cosines over the rows, up to `reach_db`."""
     rows = np.linspace(0, np.pi, len(image))
     weights = random.normal(size=COLOR_WAVES)
     curve = weights @ np.cos(np.outer(np.arange(1, COLOR_WAVES + 1), rows))
@@ -103,7 +101,7 @@ def color_channel(
 
 
 def make_noise(audio: AudioSettings, image: ImageSettings) -> np.ndarray:
-    """Draw white noise as images with group delay show it: within `audio.db_range`.
+    """Make images of white noise with group delay, within `audio.db_range`.
 
     Returns:
         float32 `(height, columns, 2)`: its power, 1 on average, and its delay as in the images.
@@ -131,14 +129,14 @@ def add_noise(
     """Add white noise whose mean power lies up to `reach_db` above black.
 
     Powers add up, and the power of white noise in one frame and bin is exponentially distributed.
-    Where the noise is stronger than the sound, the delay that is heard is the noise's.
+    If the noise is stronger than the sound, the delay becomes that of the noise.
 
     Args:
         image: of levels, or of level and delay.
-        random: draws the noise and its power.
+        random: source of the noise and its power.
         reach_db: above black.
         levels_per_db: levels of 255 in one dB.
-        noise: of `draw_noise`, where the image has a delay.
+        noise: of `make_noise`, if the image has a delay.
     """
     if noise is None:
         power = random.standard_exponential((*image.shape[:2], 1), np.float32)
@@ -162,7 +160,7 @@ def add_noise(
 def limit_band(
     image: np.ndarray, random: np.random.Generator, lowest_hz: float, row_hz: np.ndarray
 ) -> None:
-    """Blacken all above a frequency between `lowest_hz` and the highest of the image."""
+    """Set all levels to 0 above a random frequency of at least `lowest_hz`."""
     image[row_hz > random.uniform(lowest_hz, row_hz[0])] = 0
 
 

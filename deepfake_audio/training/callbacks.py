@@ -1,54 +1,38 @@
 """Keras callbacks that keep one epoch, the history and a backup: a killed run goes on."""
 
 import re
-import shutil
-import struct
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
-import h5py
 import keras
 import numpy as np
 
 from deepfake_audio.config.schema import LimitSettings
-from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.errors import DISK_FULL, InputError
 from deepfake_audio.models.history import kept_epoch, read_history, write_history
 from deepfake_audio.models.run_folder import Run
-from deepfake_audio.system.atomic_files import atomic_write, open_regular, size_of
+from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.training.generator import ImageFeed
+from deepfake_audio.training.weights import load_weights
 
 BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
-WEIGHTS = "model.weights.h5"
-ARCHIVE = {"metadata.json", "config.json", WEIGHTS}
-COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-# What zipfile, h5py and Keras raise at archives and HDF5 that are damaged or forged.
-UNREADABLE = (
-    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError,
-    OverflowError, MemoryError, struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 DROPOUT_STATE = "seed_generator_state"  # Keras's name of a layer's two numbers: seed and count
 EPOCH_COUNTS = 2**32  # more than an epoch draws
 MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
 
 
 class TrainingEndedError(Exception):
-    """The epochs that are done had ended the training: nothing is left to train."""
+    """The training had ended already: no epoch is left."""
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """After each epoch write `history.csv`, and `model.keras` if the epoch is one to keep.
+    """After each epoch write `history.csv`, and `model.keras` if it is the one to keep.
 
     Attributes:
-        schedule: of the settings, which says what epoch that is.
-        averages: swaps the weights with their moving averages, which are then what is validated
-            and written; None if there are none.
-        rows: one mapping an epoch, from 1.
+        schedule: of the settings, which decides the epoch to keep.
+        averages: replaces the weights by their moving averages for validation and for
+            `model.keras`; None if there are none.
+        rows: one mapping for each epoch, from 1.
     """
 
     def __init__(
@@ -103,10 +87,10 @@ def seed_dropout(model: keras.Model, epoch: int) -> None:
 
 
 class AveragedWeights(keras.callbacks.SwapEMAWeights):
-    """Put the moving averages of the weights in their place while the network is validated.
+    """Validate the network with the moving averages of its weights.
 
-    What batch normalisation and other layers keep running means of comes from the weights in
-    training, and would not fit: for the averages it is measured anew, on images of the epoch.
+    The running means of batch normalisation and other layers belong to the weights in training, and
+    do not fit the averages. They are measured again for the averages, on images of the epoch.
     """
 
     def __init__(self, feed: ImageFeed):
@@ -150,7 +134,7 @@ def measure_batches(model: keras.Model, feed: ImageFeed) -> None:
 
 
 def _with_running_means(network: keras.Model) -> Iterator[keras.Layer]:
-    """Yield a network's layers with a momentum, and those of a committee's members."""
+    """Yield a network's layers with a momentum, and those of an ensemble's members."""
     for layer in network.layers:
         if hasattr(layer, "momentum"):
             yield layer
@@ -159,7 +143,7 @@ def _with_running_means(network: keras.Model) -> Iterator[keras.Layer]:
 
 
 class HistoryReplay(keras.callbacks.Callback):
-    """When a training goes on, show the epochs that are done to the callbacks that count them."""
+    """When a training is resumed, show the earlier epochs to the callbacks that count epochs."""
 
     def __init__(self, recorder: EpochRecorder, counting: Sequence[keras.callbacks.Callback]):
         super().__init__()
@@ -183,9 +167,9 @@ class HistoryReplay(keras.callbacks.Callback):
 class Backup(keras.callbacks.Callback):
     """After each epoch write the weights and the optimizer's state under the epoch's number.
 
-    Keras's BackupAndRestore writes the number to a second file: killed between the two, or within
-    one, it goes on with the wrong epoch or not at all. And where the disk is full, writing HDF5
-    straight to it brings the process down.
+    Keras's BackupAndRestore writes the number to a second file: after a kill between or within the
+    two, it resumes at the wrong epoch or not at all. If the disk is full, writing HDF5 directly to
+    it crashes the process.
     """
 
     def __init__(self, run: Run):
@@ -201,7 +185,7 @@ class Backup(keras.callbacks.Callback):
 
 
 def restore_backup(run: Run, model: keras.Model, limits: LimitSettings) -> int:
-    """Give a compiled model the state of the newest backup; return how many epochs are done."""
+    """Load the newest backup into a compiled model; return the number of epochs done."""
     backups = _backups(run)
     if not backups:
         return 0
@@ -214,87 +198,3 @@ def restore_backup(run: Run, model: keras.Model, limits: LimitSettings) -> int:
 def _backups(run: Run) -> dict[int, Path]:
     named = ((BACKUP.fullmatch(path.name), path) for path in run.backup.glob("*.keras"))
     return {int(match[1]): path for match, path in named if match}
-
-
-def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
-    """Give a model the weights of a `.keras` file; what the file says of layers is never read.
-
-    Raises:
-        InputError: no such file, members of another name or too large, or weights of another model.
-    """
-    try:
-        with (
-            open_regular(path, "A file of weights") as file,
-            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        ):
-            if size_of(file) > limits.model_megabytes * 1_000_000:
-                raise _too_large(limits)
-            weights = Path(folder, WEIGHTS)
-            _unpack_weights(file, weights, limits)
-            _check_arrays(weights, limits)
-            model.load_weights(weights)
-    except UNREADABLE as error:
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            raise
-        raise _no_weights(path, error) from None
-
-
-def _unpack_weights(file: BinaryIO, weights: Path, limits: LimitSettings) -> None:
-    """Write the weights of a `.keras` file to a file of their own, in one pass.
-
-    HDF5 reads back and forth; within a compressed archive each step back starts from the beginning.
-
-    Raises:
-        ValueError: other members than Keras writes, or too large ones.
-        OSError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error: the archive
-            is damaged, or encrypted.
-    """
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
-        if {member.filename for member in members} != ARCHIVE or len(members) != len(ARCHIVE):
-            raise ValueError("other members than Keras writes")
-        if any(member.compress_type not in COMPRESSIONS for member in members):
-            raise ValueError("a compression that Keras does not use")
-        if sum(member.file_size for member in members) > limits.model_megabytes * 1_000_000:
-            raise _too_large(limits)
-        with archive.open(WEIGHTS) as packed, weights.open("wb") as unpacked:
-            shutil.copyfileobj(packed, unpacked)
-            if unpacked.tell() != archive.getinfo(WEIGHTS).file_size:
-                raise ValueError("weights that end early")
-
-
-def _check_arrays(weights: Path, limits: LimitSettings) -> None:
-    """Check that an HDF5 file contains plain arrays of numbers that fit the limits.
-
-    Arrays that were never written take no room in the file, and all of it in memory. So does a
-    piece of an array that is stored in pieces, which Keras never does.
-
-    Raises:
-        ValueError: other contents.
-        OSError, RuntimeError, KeyError, TypeError: it is no HDF5, or a damaged one.
-    """
-    total = 0
-
-    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        nonlocal total
-        if isinstance(item, h5py.Dataset):
-            plain = item.dtype.kind in "fiu" and item.chunks is None
-            if not plain or item.is_virtual or item.external:
-                raise ValueError(f"{name} is no plain array of numbers")
-            total += item.size * item.dtype.itemsize
-
-    with h5py.File(weights, "r") as file:
-        file.visititems(add)
-    if total > limits.model_megabytes * 1_000_000:
-        raise _too_large(limits)
-
-
-def _too_large(limits: LimitSettings) -> ValueError:
-    return ValueError(f"more than limits.model_megabytes={limits.model_megabytes}")
-
-
-def _no_weights(path: Path, error: Exception) -> InputError:
-    return InputError(
-        "Weights must be those of the run's own settings, as Keras saved them. "
-        f"Received: {path}: {shortened(error) or type(error).__name__}. Train again."
-    )

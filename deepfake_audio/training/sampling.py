@@ -1,7 +1,7 @@
-"""Which images each epoch of training shows, and in which order.
+"""Choose the images of each epoch of training, and their order.
 
-Every draw follows from the seed and the epoch's number alone, so a training that goes on after a
-kill, and any number of workers, are shown the same.
+The choice depends only on the seed and the epoch's number: a resumed training, with any number of
+workers, gets the same images.
 """
 
 from collections import defaultdict
@@ -13,17 +13,17 @@ import numpy as np
 from deepfake_audio.vocabulary import ImageRecord
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
-CHUNK_TURNS = 262_144  # are counted at a time, in some megabytes
+CHUNK_TURNS = 262_144  # counted at a time, in some megabytes
 
 
 def class_groups(records: Sequence[ImageRecord], balance: str) -> list[list[np.ndarray]]:
-    """Return the positions of the records for each class and group that has a share of its own.
+    """Group the positions of records by class, generator and corpus.
 
     Args:
         records: of the training images.
-        balance: `none` puts all into one; `groups` makes one of each generator (`attack`), and of
-            each corpus where no generator is named, as for real voices. A generator's share is one
-            however many corpora it has said again: copies of many would crowd out other fakes.
+        balance: `none` makes one group; `groups` makes one for each generator (`attack`), and one
+            for each corpus of records without a generator, such as real voices. A generator is one
+            group in all corpora together: otherwise one with many corpora would crowd out others.
 
     Returns:
         For each class its groups, each integers `(images,)`.
@@ -39,16 +39,16 @@ def class_groups(records: Sequence[ImageRecord], balance: str) -> list[list[np.n
 def sample_epoch(
     classes: Sequence[Sequence[np.ndarray]], images: int, seed: int, epoch: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the images of an epoch: the next so many of a round that never ends.
+    """Sample the images of an epoch: the next ones of an endless sequence.
 
-    In it the classes take turns; a group's share of its class is as the square root of its size,
-    so that a few images are seen without being learnt by heart; and each group shows its images in
-    an order that is drawn anew whenever all have been shown. Over any stretch of epochs two classes
-    or two images of a group differ by one showing at most, and a group is within a few of its
-    share, whether it is shown several times an epoch or takes several epochs to be shown.
+    In the sequence the classes alternate. A group's share of its class is proportional to the
+    square root of its size, so that small groups are shown often but not memorised. Each group
+    shows its images in a random order, and takes a new order after all were shown. Over any number
+    of epochs, two classes or two images of a group differ by at most one showing, and a group is
+    within a few showings of its share.
 
     Args:
-        classes: as `group_images` returns them, none empty.
+        classes: as `class_groups` returns them, none empty.
         images: of one epoch.
         seed: of the training.
         epoch: from 0.
@@ -75,16 +75,16 @@ def sample_epoch(
 
 
 def _bounds(groups: Sequence[np.ndarray]) -> tuple[float, ...]:
-    """Return where the share of each of a class's groups ends, 0 to 1, but the last one's."""
+    """Return the cumulative shares of a class's groups, 0 to 1, without the last."""
     ends = np.sqrt([len(group) for group in groups]).cumsum()
     return tuple((ends[:-1] / ends[-1]).tolist())
 
 
 def _count_turns(bounds: tuple[float, ...], turns: int) -> np.ndarray:
-    """Return how many of so many turns from the first on each group has, integers `(groups,)`.
+    """Count each group's turns among the first turns: integers `(groups,)`.
 
-    What was counted is remembered: a late epoch follows on earlier ones, or is the first after a
-    kill, and all turns of all epochs at once would fill the memory.
+    Counts of whole chunks are cached, since each epoch needs those of the earlier ones; all turns
+    of all epochs at once would fill the memory.
     """
     if not bounds:
         return np.array([turns])
@@ -99,7 +99,7 @@ def _count_chunk(bounds: tuple[float, ...], number: int) -> np.ndarray:
 
 
 def _count(bounds: tuple[float, ...], turns: np.ndarray) -> np.ndarray:
-    """Return how many of some turns each of a class's groups has; they are evenly mixed.
+    """Count how many of the given turns each group of a class has; turns are evenly mixed.
 
     Multiples of the golden ratio fill an interval evenly at any time (Weyl's equidistribution).
     """
@@ -108,7 +108,7 @@ def _count(bounds: tuple[float, ...], turns: np.ndarray) -> np.ndarray:
 
 
 def _sample_group(group: np.ndarray, turns: np.ndarray, seed: int, number: int) -> np.ndarray:
-    """Return what a group shows in consecutive turns: `(2, turns)`, positions and passes before."""
+    """Return a group's images in consecutive turns: `(2, turns)`, positions and times shown."""
     if not len(turns):
         return np.empty((2, 0), int)
     passes = turns // len(group)

@@ -1,0 +1,91 @@
+"""Messages that train.py and combine.py print: data, leaks between splits, results."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepfake_audio.cli.messages import print_errors, print_lines
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.dataset.manifest import (
+    DataCheck,
+    check_classes,
+    check_images,
+    read_records,
+    speaker_warnings,
+    summarise,
+)
+from deepfake_audio.errors import one_line
+from deepfake_audio.models.compatibility import leaked_files
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.vocabulary import ImageRecord
+
+if TYPE_CHECKING:
+    from deepfake_audio.models.calibration import Calibration
+    from deepfake_audio.training.export import SplitResult
+
+NOTHING_LEARNT = "the validation files were not told apart; train longer, or on more files"
+
+
+def load_data(settings: Settings, remedy: str = "Put it back") -> DataCheck:
+    """Read the list of images, check every image, and print a summary.
+
+    Args:
+        settings: with the folder.
+        remedy: for a missing folder.
+    """
+    folder = Path(settings.data.folder)
+    records = read_records(folder, remedy)
+    check_classes(records, ("train", "val"), folder)
+    data = check_images(records, settings.image)
+    print_errors(data.unreadable)
+    check_classes(data.records, ("train", "val"), folder)
+    print_lines(f"Data: {one_line(folder)}\n{summarise(data.records)}")
+    for warning in speaker_warnings(data.records):
+        print_lines(f"Warning: {one_line(warning)}", file=sys.stderr)
+    if data.unreadable:
+        print_lines(f"Left out: {len(data.unreadable)} images that can't be read")
+    if data.repeated:
+        print_lines(
+            f"Left out: {len(data.repeated)} images whose bytes stand in a later split too, "
+            f"such as {one_line(data.repeated[0])}"
+        )
+    return data
+
+
+def warn_of_leaks(run: Run, settings: Settings, records: Sequence[ImageRecord]) -> None:
+    """Print a warning if a run was trained on files kept for validation or test.
+
+    Args:
+        run: whose weights are taken over.
+        settings: of that run.
+        records: of the data that the new run is validated on.
+    """
+    leaked = leaked_files(settings, records)
+    if leaked:
+        print_lines(
+            f"Warning: {run.name} was trained on {len(leaked):,} files that are kept for "
+            f"validation or test here, such as {one_line(leaked[0])}: error rates on them are "
+            "too good.",
+            file=sys.stderr,
+        )
+
+
+def print_results(
+    run: Run, heading: str, calibration: "Calibration", results: Sequence["SplitResult"]
+) -> None:
+    """Print accuracy and error rate of a finished run, and the next command."""
+    print_lines(f"\n{heading}")
+    for each in results:
+        print_lines(
+            f"  {each.split:6} accuracy {each.accuracy:6.1%}   EER {each.equal_error_rate:6.1%}"
+            f"   files {each.files:,}"
+        )
+    if calibration.says_nothing:
+        print_lines(
+            f"Warning: {NOTHING_LEARNT}. predict.py will answer UNCERTAIN.", file=sys.stderr
+        )
+    print_lines(
+        f"Kept in {one_line(run.folder)}{os.sep}. Next: python evaluate.py --run {run.name}"
+    )

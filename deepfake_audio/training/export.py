@@ -1,0 +1,114 @@
+"""Export a trained network as ONNX, and calibrate its scores on validation."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.evaluation.metrics import equal_error_rate
+from deepfake_audio.features.image_files import read_image
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models.calibration import (
+    Calibration,
+    decision_threshold,
+    fit_calibration,
+    probability,
+)
+from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.training.score_model import score_model
+from deepfake_audio.training.weights import load_network
+from deepfake_audio.vocabulary import ImageRecord
+
+TOLERANCE = 1e-5  # largest difference of ONNX to Keras, in P(real)
+CHECKED_IMAGES = 32
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """Results of the exported, calibrated network on the files of a split.
+
+    Attributes:
+        files: their number.
+        accuracy: share of right verdicts, 0 to 1.
+        equal_error_rate: 0 to 1.
+    """
+
+    split: str
+    files: int
+    accuracy: float
+    equal_error_rate: float
+
+
+def export_and_calibrate(
+    run: run_folder.Run,
+    settings: Settings,
+    records: Sequence[ImageRecord],
+    ended: Mapping[str, object],
+    build_model: Callable[..., keras.Sequential],
+) -> tuple[Calibration, list[SplitResult]]:
+    """Export a run's network, calibrate it on validation, and measure it on both splits.
+
+    Args:
+        run: whose `model.keras` holds the weights.
+        settings: of the run.
+        records: of training and validation.
+        ended: fields of the run's record that change.
+        build_model: returns the network for settings of model and image.
+    """
+    validation = [record for record in records if record.split == "val"]
+    export_onnx(run, validation, settings, build_model)
+    model = onnx_session.load_model(run.next_model, settings.score.threads, settings.limits)
+    scores = {
+        split: onnx_session.score_files(
+            model,
+            [record for record in records if record.split == split],
+            settings.image,
+            settings.score.batch_size,
+        )
+        for split in ("train", "val")
+    }
+    calibration = Calibration(*fit_calibration(scores["val"].is_real, scores["val"].scores))
+    ended = dict(ended, calibration=calibration)
+    run_folder.commit_model(run, run_folder.read_record(run).model_copy(update=ended), settings)
+    threshold = decision_threshold(settings.predict.prior_fake)
+    return calibration, [
+        _measure(split, each, calibration, threshold) for split, each in scores.items()
+    ]
+
+
+def _measure(
+    split: str, scored: onnx_session.FileScores, calibration: Calibration, threshold: float
+) -> SplitResult:
+    called_real = calibration.llr(scored.scores) > threshold
+    return SplitResult(
+        split,
+        files=len(called_real),
+        accuracy=float(np.mean(called_real == scored.is_real)),
+        equal_error_rate=equal_error_rate(scored.is_real, scored.scores).rate,
+    )
+
+
+def export_onnx(
+    run: run_folder.Run,
+    records: Sequence[ImageRecord],
+    settings: Settings,
+    build_model: Callable[..., keras.Sequential],
+) -> None:
+    """Write the network up to its score as ONNX, and check its scores against Keras's."""
+    model = load_network(build_model, run.keras_model, settings)
+    scores = score_model(model)
+    images = [read_image(record.path, settings.image) for record in records[:CHECKED_IMAGES]]
+    images = np.stack(images).astype(np.float32)
+    expected = model.predict(images, verbose=0)[:, 0]
+    scores.predict(images, verbose=0)  # Keras exports only a model that was called
+    with atomic_write(run.next_model) as partial, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of the converter itself
+        scores.export(partial, format="onnx", verbose=False)
+    session = onnx_session.load_model(run.next_model, settings.score.threads, settings.limits)
+    exported = probability(onnx_session.score_images(session, images), prior_fake=0.5)
+    difference = np.abs(exported - expected).max()
+    if difference > TOLERANCE:
+        raise RuntimeError(f"model.onnx differs from model.keras by {difference:.1e} in P(real)")
