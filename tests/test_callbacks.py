@@ -1,10 +1,7 @@
 """Schedules, averages and draws through a whole training, and through one that was stopped."""
 
-import io
-import zipfile
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -17,6 +14,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.models import history, run_folder
 from deepfake_audio.training.callbacks import AveragedWeights, EpochRecorder, measure_batches
+from helpers import check_same
 from model import NothingFound
 
 EVERYTHING = (
@@ -59,27 +57,6 @@ def interrupt_in(monkeypatch, epoch, method):
         return [*make_callbacks(*args), watch]
 
     monkeypatch.setattr(train, "make_callbacks", with_a_stop)
-
-
-def weights_of(run: run_folder.Run) -> dict[str, bytes]:
-    """Return the bytes of each array of the kept weights and of the optimizer's state."""
-    arrays = {}
-    with zipfile.ZipFile(run.keras_model) as archive:
-        content = io.BytesIO(archive.read("model.weights.h5"))
-    with h5py.File(content) as file:
-        file.visititems(
-            lambda name, item: (
-                arrays.update({name: item[()].tobytes()})
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
-        )
-    return arrays
-
-
-def check_same(run: run_folder.Run, other: run_folder.Run) -> None:
-    assert run.history.read_text() == other.history.read_text()
-    assert weights_of(run) == weights_of(other)
 
 
 def fitted(name: str, *overrides: str) -> tuple[run_folder.Run, bool]:

@@ -205,12 +205,12 @@ def test_rows_of_files_that_are_not_asked_for_are_left_out(tmp_path, capsys):
 def test_a_full_disk_is_told_with_the_table_and_what_to_do(tmp_path):
     code = (
         "import resource, sys\n"
-        "from deepfake_audio.errors import script\n"
-        "from deepfake_audio.verdict_table import growing_table\n"
+        "from deepfake_audio.cli.script import script\n"
+        "from deepfake_audio.inference.results_table import resumable_table\n"
         "from pathlib import Path\n"
         "def main(argv):\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
-        "    with growing_table(Path('v.csv'), 'abc') as (_, add):\n"
+        "    with resumable_table(Path('v.csv'), 'abc') as (_, add):\n"
         "        for number in range(1000):\n"
         "            add({'verdict': 'REAL', 'file': 'x' * 50})\n"
         "sys.exit(script(main)())\n"

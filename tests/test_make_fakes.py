@@ -1,11 +1,9 @@
 """Real voices to a corpus of them and their copies, and on to images."""
 
-import csv
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,7 @@ from conftest import ROOT, make_voice
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.vocoders import networks
-from test_vocoders import make_tiny
+from helpers import make_tiny, read_table, wait_until, write_voices
 
 TWO = ["--kinds", "istft", "codec", "--steps", "2"]
 
@@ -30,17 +28,6 @@ def workplace(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_voices(tmp_path / "voices", [f"{person}/{n}.wav" for person in "ab" for n in range(4)])
     return tmp_path
-
-
-def write_voices(folder: Path, names: list[str], seconds: float = 1.0) -> None:
-    for number, name in enumerate(names):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(folder / name, make_voice("real", number, seconds), 22_050)
-
-
-def read_table(folder: Path) -> list[dict[str, str]]:
-    with (folder / "labels.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -231,11 +218,9 @@ def test_ctrl_c_leaves_no_half_corpus(workplace):
         [sys.executable, str(ROOT / "make_fakes.py"), "voices", "--out", "out"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list(Path().glob(".*out/real/*.flac")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: any(Path().glob(".*/out/real/*.flac")), making)
     making.send_signal(signal.SIGINT)
-    _, stderr = making.communicate(timeout=120)
+    _, stderr = making.communicate()
     assert (making.returncode, "Traceback" in stderr) == (130, False), stderr
     assert {path.name for path in Path().iterdir()} == {"voices"}
 

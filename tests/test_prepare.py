@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,36 +20,7 @@ from deepfake_audio.dataset.manifest import read_audio_settings, read_records
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
-
-RATE_HZ = 16000
-ONE_PROCESS = ["prepare.workers=1"]
-
-
-def sound(seconds: float, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    pitch = np.sin(2 * np.pi * (100 + 20 * seed) * np.arange(round(seconds * RATE_HZ)) / RATE_HZ)
-    return (0.2 * pitch + 0.05 * rng.normal(size=len(pitch))).astype(np.float32)
-
-
-def make_audio(folder: Path, files: int = 8, seconds: float = 2.0) -> Path:
-    for number, label in enumerate(("fake", "real")):
-        (folder / label).mkdir(parents=True)
-        for file in range(files):
-            samples = sound(seconds, 100 * number + file)
-            soundfile.write(folder / label / f"{file:02}.wav", samples, RATE_HZ)
-    return folder
-
-
-@pytest.fixture
-def workplace(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    make_audio(tmp_path / "mine")
-    return tmp_path
-
-
-def manifest(folder: Path = Path("data/mine")) -> list[dict]:
-    with (folder / "manifest.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, wait_until
 
 
 def test_folders_become_a_data_folder_that_training_reads(workplace, capsys):
@@ -168,11 +138,7 @@ def test_a_killed_preparation_goes_on(workplace):
     command = [sys.executable, str(ROOT / "prepare.py"), "many", "--name", "many", *ONE_PROCESS]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     journal = workplace / "data/many/prepared.jsonl"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (
-        journal.is_file() and len(journal.read_bytes().splitlines()) > 10
-    ):
-        time.sleep(0.01)
+    wait_until(lambda: journal.is_file() and len(journal.read_bytes().splitlines()) > 10, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     with pytest.raises(InputError, match=r"where prepare\.py was stopped"):

@@ -9,10 +9,7 @@ import soundfile
 import prepare
 from deepfake_audio.dataset.manifest import read_origin, read_records
 from deepfake_audio.errors import InputError
-from test_corpora import put_text
-from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace
-
-__all__ = ["workplace"]
+from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, put_text, sound
 
 
 def of_other_voices(folder: Path) -> Path:

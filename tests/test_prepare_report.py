@@ -11,9 +11,7 @@ import soundfile
 
 import prepare
 from deepfake_audio.dataset.manifest import FileCounts, read_origin
-from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace
-
-__all__ = ["workplace"]
+from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound
 
 
 def test_files_passed_over_are_counted_by_suffix(workplace, capsys):

@@ -14,9 +14,7 @@ import soundfile
 
 import make_fakes
 from conftest import ROOT
-from test_make_fakes import read_table, write_voices
-from test_processes import runs_on, wait_until
-from test_vocoders import make_tiny
+from helpers import is_running, make_tiny, read_table, wait_until, write_voices
 
 BEGINNING = """
 import sys, time
@@ -197,11 +195,11 @@ def test_ending_or_killing_the_script_ends_the_program_and_what_it_started(numbe
          *command("own", ENDLESS)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    wait_until(Path("tick").exists, "the program was not started")
+    wait_until(Path("tick").exists, making)
     started = psutil.Process(making.pid).children(recursive=True)
     making.send_signal(number)
-    _, stderr = making.communicate(timeout=120)
-    wait_until(lambda: not any(map(runs_on, started)), f"{started} are left")
+    _, stderr = making.communicate()
+    wait_until(lambda: not any(map(is_running, started)))
     if number == signal.SIGINT:
         assert (making.returncode, "Traceback" in stderr) == (130, False), stderr
         assert seen() == {"voices", "tick"}

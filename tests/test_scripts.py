@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
@@ -26,12 +25,13 @@ from conftest import ROOT, TINY_SETTINGS, make_data_folder, make_voice
 from deepfake_audio.dataset.manifest import read_audio_settings, read_records
 from deepfake_audio.evaluation.metrics import llr_cost
 from deepfake_audio.models import calibration
+from helpers import wait_until
 
 
 def run_script(name: str, *args: str, folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, str(ROOT / name), *args],
-        cwd=folder, capture_output=True, text=True, timeout=300,
+        cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
 
 
@@ -42,14 +42,11 @@ def start_training(folder: Path, *args: str) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def wait_for_epochs(run: Path, epochs: int) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        history = run / "history.csv"
-        if history.is_file() and len(history.read_text().splitlines()) > epochs:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{run} did not get to epoch {epochs}")
+def wait_for_epochs(training: subprocess.Popen, run: Path, epochs: int) -> None:
+    history = run / "history.csv"
+    wait_until(
+        lambda: history.is_file() and len(history.read_text().splitlines()) > epochs, training
+    )
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -93,7 +90,7 @@ def test_the_same_seed_gives_the_same_history_whatever_the_workers(in_workspace)
 def test_a_killed_training_goes_on_where_it_was(tmp_path):
     make_data_folder(tmp_path / "data" / "tiny")
     training = start_training(tmp_path, "--run", "first", "train.epochs=8")
-    wait_for_epochs(tmp_path / "runs" / "first", 3)
+    wait_for_epochs(training, tmp_path / "runs" / "first", 3)
     training.kill()
     training.communicate()
     before = (tmp_path / "runs/first/history.csv").read_text().splitlines()
@@ -125,9 +122,9 @@ def test_ctrl_c_keeps_the_best_model_so_far(tmp_path):
     training = start_training(
         tmp_path, "--run", "first", "train.epochs=100000", "train.early_stopping_patience=100000"
     )
-    wait_for_epochs(tmp_path / "runs" / "first", 2)
+    wait_for_epochs(training, tmp_path / "runs" / "first", 2)
     training.send_signal(signal.SIGINT)
-    _, stderr = training.communicate(timeout=120)
+    _, stderr = training.communicate()
     assert training.returncode == 130, stderr
     assert "Traceback" not in stderr
     result = run_script("predict.py", "data/tiny/test/fake/00.png", folder=tmp_path)
@@ -749,7 +746,7 @@ def test_files_are_counted_on_a_terminal_that_verdicts_do_not_go_to(
     termios.tcsetwinsize(terminal, (24, 80))
     command = [sys.executable, str(ROOT / "predict.py"), "--run", "heard", "mine/fake"]
     out = terminal if verdicts_on_it else subprocess.DEVNULL
-    ended = subprocess.run(command, cwd=audio_workspace, stdout=out, stderr=terminal, timeout=60)
+    ended = subprocess.run(command, cwd=audio_workspace, stdout=out, stderr=terminal)
     assert ended.returncode == 0
     os.close(terminal)
     told = os.read(ours, 100_000).decode()
