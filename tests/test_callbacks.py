@@ -91,6 +91,7 @@ def test_a_training_that_is_stopped_twice_goes_on_as_if_it_had_not_been(settings
         assert export.main(["--run", "stopped"]) == 0
 
 
+@pytest.mark.slow
 def test_where_the_rate_falls_to_0_all_epochs_are_trained_and_the_last_is_kept(capsys):
     overfitting = ("train.epochs=5", "train.early_stopping_patience=1", "train.learning_rate=0.3")
     run = trained("falling", "train.schedule=cosine", *overfitting)
@@ -113,6 +114,7 @@ def feed_and_model(*overrides):
     return training, validation, train.compiled_model(settings, len(training))
 
 
+@pytest.mark.slow
 def test_what_is_validated_and_kept_is_the_average_of_the_weights_of_each_step(tmp_path):
     training, validation, model = feed_and_model("train.batch_size=4")
     run = run_folder.Run(tmp_path)
@@ -162,6 +164,7 @@ def test_what_is_usual_where_nothing_is_found_is_measured_for_the_averages_too()
     assert layer.momentum == 0.9
 
 
+@pytest.mark.slow
 def test_balanced_classes_are_not_weighed_again():
     Path("data/tiny/manifest.csv").unlink()
     for number in range(9):

@@ -99,6 +99,7 @@ def test_undecodable_file_names_can_be_printed():
     assert one_line(name).encode("utf-8") == rb"clip\udcff\n.wav"
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_ends_the_script_quietly():
     code = (
         "import sys\n"

@@ -391,6 +391,7 @@ def test_damaged_archives_of_weights_are_refused_on_one_line(compression, change
         load_weights(model, Path("damaged.keras"), LIMITS)
 
 
+@pytest.mark.slow
 def test_settings_of_a_run_can_not_ask_for_a_huge_network(stranger, capsys):
     settings = read_settings(stranger.config)
     model = settings.model.model_copy(update={"conv_filters": [4096, 4096, 4096]})

@@ -38,6 +38,7 @@ def images_of(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_a_preparation_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(prepare, "audit", lambda *_: [])  # takes the longest, and draws nothing
@@ -58,6 +59,7 @@ def test_a_preparation_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_p
     assert (killed / "manifest.csv").read_bytes() == (whole / "manifest.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(
     tmp_path, monkeypatch, workspace
 ):
@@ -80,6 +82,7 @@ def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(
     assert run_folder.open_run("killed")[1].status == "finished"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "files"),
     [
@@ -126,6 +129,7 @@ def check_whole(path: Path) -> None:
     assert path.name not in lines or content.count(b"\n") == lines[path.name]
 
 
+@pytest.mark.slow
 def test_a_running_training_is_left_alone_and_ends_in_one_line_if_an_image_breaks(
     tmp_path, monkeypatch, capsys
 ):

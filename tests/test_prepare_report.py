@@ -49,6 +49,7 @@ def test_splits_of_files_enough_are_not_warned_of(workplace, capsys):
     assert "a matter of luck" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_splits_of_some_files_alone_are_warned_of(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     for label in ("fake", "real"):
@@ -71,6 +72,7 @@ def test_splits_of_some_files_alone_are_warned_of(workplace, capsys):
     assert Counter(split for split, _ in files) == {"train": 12, "val": 4}
 
 
+@pytest.mark.slow
 def test_missing_files_are_counted_and_change_the_exit_code(workplace, capsys):
     Path("mine/fake/01.wav").write_bytes(b"no audio")
     shutil.copy("mine/fake/02.wav", "mine/fake/03.wav")

@@ -57,6 +57,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 # train
 
 
+@pytest.mark.slow
 def test_training_leaves_a_run_folder_and_tells_the_next_command(tmp_path):
     make_data_folder(tmp_path / "data" / "tiny")
     result = run_script(
@@ -76,6 +77,7 @@ def test_training_leaves_a_run_folder_and_tells_the_next_command(tmp_path):
     assert list((tmp_path / "runs/tiny-1/tensorboard").rglob("events.*"))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_history_whatever_the_workers(in_workspace):
     args = ["data.folder=data/tiny", *TINY_SETTINGS, "feed.workers=2"]
     assert train.main(["--run", "again", *args]) == 0
@@ -87,6 +89,7 @@ def test_the_same_seed_gives_the_same_history_whatever_the_workers(in_workspace)
     assert other != first
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_where_it_was(tmp_path):
     make_data_folder(tmp_path / "data" / "tiny")
     training = start_training(tmp_path, "--run", "first", "train.epochs=8")
@@ -103,6 +106,7 @@ def test_a_killed_training_goes_on_where_it_was(tmp_path):
     assert run_script("train.py", "--resume", folder=tmp_path).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_training_killed_while_it_exports_is_finished_by_resuming(tmp_path, monkeypatch):
     make_data_folder(tmp_path / "data" / "tiny")
     monkeypatch.chdir(tmp_path)
@@ -117,6 +121,7 @@ def test_a_training_killed_while_it_exports_is_finished_by_resuming(tmp_path, mo
     assert not Path("runs/first/backup").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_best_model_so_far(tmp_path):
     make_data_folder(tmp_path / "data" / "tiny")
     training = start_training(
@@ -131,6 +136,7 @@ def test_ctrl_c_keeps_the_best_model_so_far(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
     tmp_path, monkeypatch, capsys
 ):
@@ -143,6 +149,7 @@ def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
     assert captured.err.count("error: An image must be") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -487,6 +494,7 @@ def test_unheard_voices_are_told_apart(in_audio_workspace, tmp_path, capsys):
     assert [verdict["verdict"] for verdict in verdicts] == ["FAKE", "REAL"]
 
 
+@pytest.mark.slow
 def test_standard_input_is_judged_like_a_file(in_audio_workspace, capsys):
     (verdict,) = judged(capsys, "mine/fake/00.wav")
     with Path("mine/fake/00.wav").open("rb") as sound:
@@ -736,6 +744,7 @@ def test_verdicts_are_counted_where_there_are_several(in_audio_workspace, capsys
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verdicts_on_it", [False, True])
 def test_files_are_counted_on_a_terminal_that_verdicts_do_not_go_to(
     audio_workspace, verdicts_on_it
@@ -815,6 +824,7 @@ def test_a_run_trained_on_other_images_does_not_judge_audio(in_workspace, tmp_pa
 # all
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["prepare.py", "train.py", "evaluate.py", "predict.py"])
 def test_help_shows_the_commands_at_once(name, tmp_path):
     started = os.times()

@@ -26,6 +26,7 @@ def test_the_script_offers_every_kind():
     assert set(make_fakes.KINDS) == set(networks.RECIPES) == set(tiny_networks())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", make_fakes.KINDS)
 def test_a_kind_learns_with_every_weight_and_says_again_what_is_as_long(kind, tiny, monkeypatch):
     keras.utils.set_random_seed(1)
@@ -85,6 +86,7 @@ def test_the_learning_rate_is_held_and_then_falls():
     np.testing.assert_allclose(rates, [1.01e-3, 1.01e-3, 5.1e-4, 3e-5], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_the_training(tiny, monkeypatch):
     monkeypatch.setattr(networks, "spectral_loss", lambda sound, copied: 0 / (sound[0, 0] * 0))
     with pytest.raises(InputError, match=r"finite. Received: nan in step 1 of codec. Try another"):
