@@ -45,9 +45,10 @@ PART_IMAGES = 32
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_arguments(argv)
+
     from model import score_model
 
-    args = parse_arguments(argv)
     run, record, settings = run_folder.open_run(args.run)
     paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
     for path in paths.values():

@@ -255,7 +255,7 @@ def test_lists_are_written_beside_their_keys_and_each_section_below_its_comment(
     )
     comments = [line for line in (ROOT / "config.yaml").read_text().splitlines() if line[:1] == "#"]
     assert [line for line in written if line[:1] == "#"] == comments
-    assert written[written.index("image:") - 1].startswith("# What the network is shown.")
+    assert written[written.index("image:") - 1].startswith("# The network's input.")
     assert read_settings(tmp_path / "config.yaml") == settings
 
 

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from deepfake_audio.cli.messages import print_error
 from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError
@@ -13,10 +14,21 @@ from deepfake_audio.system.stderr import keep_python_stderr
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
+OWN_MODULES = {"deepfake_audio", "model"}
+PACKAGES = {"sklearn": "scikit-learn"}  # if the import has another name
+
 
 def _write_no_more() -> None:
     """Send standard output nowhere, or Python would try once more when it ends, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _missing_package(error: ModuleNotFoundError) -> InputError:
+    """Return the error that says how to install the package that an import lacks."""
+    name = Path(sys.argv[0]).name or "this script"
+    package = PACKAGES.get(error.name.split(".")[0], error.name.split(".")[0])
+    file = "requirements-predict.txt" if name == "predict.py" else "requirements.txt"
+    return InputError(f"{name} needs the package {package}; install it with: pip install -r {file}")
 
 
 def _end(error: BaseException, interrupted: bool) -> int:
@@ -24,6 +36,9 @@ def _end(error: BaseException, interrupted: bool) -> int:
     match error:
         case InputError():
             print_error(error)
+            return EXIT_USER_ERROR
+        case ModuleNotFoundError(name=str(name)) if name.split(".")[0] not in OWN_MODULES:
+            print_error(_missing_package(error))
             return EXIT_USER_ERROR
         case BrokenPipeError():
             _write_no_more()
