@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, add_name_option
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.training import load_data, print_results, warn_of_leaks
 from deepfake_audio.config.schema import Settings
@@ -80,10 +80,11 @@ def join(
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="combine.py", description=__doc__)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a folder below runs/, or a path")
-    parser.add_argument(
-        "--run",
-        metavar="NAME",
-        help="folder below runs/ to make (default: the data folder's name and a number)",
+    add_name_option(
+        parser,
+        "of the new run below runs/ (default: the data folder's name and a number)",
+        dest="run",
+        old="--run",
     )
     args = parser.parse_args(argv)
     if len(args.runs) < 2:

@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, add_settings_arguments
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import USE_SECTIONS, load_settings
@@ -108,9 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="evaluate.py", description=__doc__)
-    parser.add_argument(
-        "settings", nargs="*", metavar="section.key=value", help="of predict, evaluate and score"
-    )
+    add_settings_arguments(parser, help="settings of predict, evaluate and score")
     parser.add_argument(
         "--run",
         metavar="NAME",

@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, add_name_option, add_settings_arguments
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
@@ -182,10 +182,8 @@ def next_command(
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="prepare.py", description=__doc__)
     parser.add_argument("audio", metavar="FOLDER", help="the folder of audio, or of a corpus")
-    parser.add_argument(
-        "settings", nargs="*", metavar="section.key=value", help="settings; config.yaml lists all"
-    )
-    parser.add_argument("--name", help="of the folder below data/ (default: that of the corpus)")
+    add_settings_arguments(parser)
+    add_name_option(parser, "of the folder below data/ (default: that of the corpus)")
     parser.add_argument(
         "--corpus", choices=sorted(CORPORA), help="its layout (default: recognised by itself)"
     )

@@ -22,7 +22,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, add_name_option, add_settings_arguments
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.training import load_data, print_results, warn_of_leaks
@@ -128,21 +128,17 @@ def create_run(args: argparse.Namespace) -> tuple[run_folder.Run, Settings, Data
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="train.py", description=__doc__)
-    parser.add_argument(
-        "settings",
-        nargs="*",
-        metavar="section.key=value",
-        help="settings for this run; config.yaml lists all",
-    )
+    add_settings_arguments(parser, help="settings for this run; config.yaml lists all")
     parser.add_argument(
         "--config",
         metavar="FILE",
         help="a YAML file with the settings that differ from config.yaml",
     )
+    add_name_option(
+        parser, "of the run below runs/ (default: the data folder's name and a number)", dest="run"
+    )
     parser.add_argument(
-        "--run",
-        metavar="NAME",
-        help="folder below runs/ (default: the data folder's name and a number)",
+        "--run", metavar="NAME", help="the run that --resume continues (default: the newest)"
     )
     parser.add_argument(
         "--from",

@@ -142,6 +142,16 @@ def audio_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with recordings in mine/fake and mine/real."""
+    from helpers import make_audio
+
+    monkeypatch.chdir(tmp_path)
+    make_audio(tmp_path / "mine")
+    return tmp_path
+
+
+@pytest.fixture
 def in_audio_workspace(audio_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(audio_workspace)
     return audio_workspace

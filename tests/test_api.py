@@ -35,6 +35,7 @@ def detector() -> deepfake_audio.Detector:
     return deepfake_audio.Detector.pretrained()
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_nothing_else():
     code = (
         "import sys, deepfake_audio\n"

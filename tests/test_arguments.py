@@ -1,10 +1,13 @@
 import pytest
 
+import combine
+import evaluate
 import prepare
+import train
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.errors import InputError
 
-DASHES = "; -- stands before names that begin with a dash"
+DASHES = "; write -- before names that begin with a dash"
 
 
 def error_of(*args: str) -> str:
@@ -13,15 +16,12 @@ def error_of(*args: str) -> str:
     return str(caught.value)
 
 
-def test_only_what_is_required_is_asked_for():
-    assert error_of() == (
-        "A command line must be understood. Received: the following arguments are required: "
-        "FOLDER. python prepare.py --help shows it."
-    )
+def test_only_a_missing_argument_is_reported():
+    assert error_of() == "missing argument FOLDER (see prepare.py --help)"
     assert prepare.parse_arguments(["mine"]).settings == []
 
 
-def test_words_may_stand_before_and_behind_options():
+def test_settings_can_come_before_and_after_options():
     args = prepare.parse_arguments(["mine", "--name", "a", "audio.trim_db=0"])
     assert (args.audio, args.settings) == ("mine", ["audio.trim_db=0"])
 
@@ -37,11 +37,33 @@ def test_words_may_stand_before_and_behind_options():
         (("mine", "--name", "-a"), True),
     ],
 )
-def test_what_two_dashes_do_is_said_where_a_word_begins_with_one(args, told):
+def test_two_dashes_are_recommended_if_a_word_begins_with_a_dash(args, told):
     assert (DASHES in error_of(*args)) == told
 
 
-def test_the_command_line_of_the_process_is_taken_where_none_is_given(monkeypatch):
+def test_the_arguments_of_the_process_are_the_default(monkeypatch):
     monkeypatch.setattr("sys.argv", ["prepare.py", "--wrong"])
     with pytest.raises(InputError, match=DASHES):
         Parser("prepare.py", "").parse_args()
+
+
+@pytest.mark.parametrize("parse", [train.parse_arguments, evaluate.parse_arguments])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["predict.prior_fake=0.1", "score.threads=1"],
+        ["--set", "predict.prior_fake=0.1", "--set", "score.threads=1"],
+        ["--set", "predict.prior_fake=0.1", "--config", "a.yaml", "score.threads=1"],
+    ],
+)
+def test_settings_are_words_or_follow_set(parse, args):
+    if parse is evaluate.parse_arguments:
+        args = ["first" if arg == "a.yaml" else arg.replace("--config", "--run") for arg in args]
+    assert parse(args).settings == ["predict.prior_fake=0.1", "score.threads=1"]
+
+
+@pytest.mark.parametrize("script", [train, combine])
+@pytest.mark.parametrize("option", ["--name", "--run"])
+def test_name_is_the_new_run_and_its_old_spelling_is_accepted(script, option):
+    args = ["first", "second"] if script is combine else []
+    assert script.parse_arguments([*args, option, "mine"]).run == "mine"

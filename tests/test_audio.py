@@ -55,6 +55,7 @@ def librosa_db(window: np.ndarray, settings, filters: np.ndarray) -> np.ndarray:
     return librosa.power_to_db(bands, ref=np.max, top_db=None, amin=1e-30)
 
 
+@pytest.mark.slow
 def test_linear_spectrogram_equals_librosa():
     window = speech_like(AUDIO.window_seconds)
     pairs = np.kron(np.eye(AUDIO.frequency_bins), [0.5, 0.5])
@@ -316,6 +317,7 @@ def test_pauses_have_no_window(tmp_path: Path):
     assert starts[-1] + AUDIO.window_seconds == pytest.approx(18, abs=0.1)
 
 
+@pytest.mark.slow
 def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path):
     code = (
         "import resource, sys\n"

@@ -30,6 +30,7 @@ def audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "clips"
 
 
+@pytest.mark.slow
 def test_a_generator_that_is_left_out_is_met_in_the_test_alone(audio, capfd):
     assert main(["clips", "--leave-out", "hum", *TINY_SETTINGS, "train.epochs=1"]) == 0
     printed = capfd.readouterr().out

@@ -47,6 +47,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+@pytest.mark.slow
 def test_probabilities_fit_and_the_order_stays(elsewhere, capsys):
     before = figures_of_test("first", elsewhere)
     assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "dark"]) == 0

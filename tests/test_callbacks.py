@@ -1,10 +1,7 @@
 """Schedules, averages and draws through a whole training, and through one that was stopped."""
 
-import io
-import zipfile
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -19,6 +16,7 @@ from deepfake_audio.models import history, run_folder
 from deepfake_audio.training import trainer
 from deepfake_audio.training.callbacks import AveragedWeights, EpochRecorder, measure_batches
 from deepfake_audio.training.layers import OneSidedEvidence
+from helpers import check_same
 from model import build_model
 
 EVERYTHING = (
@@ -63,27 +61,6 @@ def interrupt_in(monkeypatch, epoch, method):
     monkeypatch.setattr(trainer, "make_callbacks", with_a_stop)
 
 
-def weights_of(run: run_folder.Run) -> dict[str, bytes]:
-    """Return the bytes of each array of the kept weights and of the optimizer's state."""
-    arrays = {}
-    with zipfile.ZipFile(run.keras_model) as archive:
-        content = io.BytesIO(archive.read("model.weights.h5"))
-    with h5py.File(content) as file:
-        file.visititems(
-            lambda name, item: (
-                arrays.update({name: item[()].tobytes()})
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
-        )
-    return arrays
-
-
-def check_same(run: run_folder.Run, other: run_folder.Run) -> None:
-    assert run.history.read_text() == other.history.read_text()
-    assert weights_of(run) == weights_of(other)
-
-
 def fitted(name: str, *overrides: str) -> tuple[run_folder.Run, bool]:
     """Train a run, or go on with it; return it, and whether the training came to its end."""
     run = run_folder.Run(Path("runs", name))
@@ -116,6 +93,7 @@ def test_a_training_that_is_stopped_twice_goes_on_as_if_it_had_not_been(settings
         assert export.main(["--run", "stopped"]) == 0
 
 
+@pytest.mark.slow
 def test_where_the_rate_falls_to_0_all_epochs_are_trained_and_the_last_is_kept(capsys):
     overfitting = ("train.epochs=5", "train.early_stopping_patience=1", "train.learning_rate=0.3")
     run = trained("falling", "train.schedule=cosine", *overfitting)
@@ -136,6 +114,7 @@ def feed_and_model(*overrides):
     return training, validation, model
 
 
+@pytest.mark.slow
 def test_what_is_validated_and_kept_is_the_average_of_the_weights_of_each_step(tmp_path):
     training, validation, model = feed_and_model("train.batch_size=4")
     run = run_folder.Run(tmp_path)
@@ -185,6 +164,7 @@ def test_what_is_usual_where_nothing_is_found_is_measured_for_the_averages_too()
     assert layer.momentum == 0.9
 
 
+@pytest.mark.slow
 def test_balanced_classes_are_not_weighed_again():
     Path("data/tiny/manifest.csv").unlink()
     for number in range(9):

@@ -54,6 +54,7 @@ def network_scores(name: str) -> np.ndarray:
     return onnx_session.score_files(model, records, settings.image, 8).scores
 
 
+@pytest.mark.slow
 def test_score_is_the_mean_of_all_networks(combined, monkeypatch):
     monkeypatch.chdir(combined)
     first, second, both = (network_scores(name) for name in ("first", "second", "both"))
@@ -65,6 +66,7 @@ def test_score_is_the_mean_of_all_networks(combined, monkeypatch):
     assert settings.model.views == ["levels", "time_residual", "levels"]
 
 
+@pytest.mark.slow
 def test_weights_are_kept_compressed_and_read_back(in_copy):
     path = Path("runs/both/model.keras")
     with zipfile.ZipFile(path) as archive:
@@ -78,6 +80,7 @@ def test_weights_are_kept_compressed_and_read_back(in_copy):
     np.testing.assert_allclose(onnx_session.score_images(exported, images), scores, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_damaged_weights_are_refused_without_a_traceback(in_copy):
     path = Path("runs/both/model.keras")
     settings = run_folder.open_run("both")[2]
@@ -92,6 +95,7 @@ def test_damaged_weights_are_refused_without_a_traceback(in_copy):
     assert refused > 40
 
 
+@pytest.mark.slow
 def test_combined_run_is_used_like_any(in_copy, capsys):
     assert predict.main(["--run", "both", "data/tiny/test/fake"]) == 0
     assert evaluate.main(["--run", "both"]) == 0
@@ -102,12 +106,14 @@ def test_combined_run_is_used_like_any(in_copy, capsys):
     assert "Loss and accuracy over the epochs" not in report
 
 
+@pytest.mark.slow
 def test_combined_runs_can_be_combined(in_copy):
     assert combine.main(["both", "first", "--run", "more"]) == 0
     expected = (network_scores("both") * 3 + network_scores("first")) / 4
     np.testing.assert_allclose(network_scores("more"), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_networks_of_other_settings_are_refused_in_one_line(in_copy, capsys):
     other = [*TINY_SETTINGS, "model.dense_units=5", "train.epochs=1", "data.folder=data/tiny"]
     assert train.main(["--run", "other", *other]) == 0
@@ -118,6 +124,7 @@ def test_networks_of_other_settings_are_refused_in_one_line(in_copy, capsys):
     assert not Path("runs/mixed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "told"),
     [
@@ -132,6 +139,7 @@ def test_what_can_not_be_combined_is_told_in_one_line(in_copy, args, told, capsy
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_part_without_weights_leaves_no_run(in_copy, capsys):
     Path("runs/second/model.keras").write_bytes(b"none")
     assert combine.main(["first", "second", "--run", "broken"]) == 2
@@ -139,6 +147,7 @@ def test_a_part_without_weights_leaves_no_run(in_copy, capsys):
     assert not Path("runs/broken").exists()
 
 
+@pytest.mark.slow
 def test_a_failure_on_the_way_leaves_no_run(in_copy, monkeypatch):
     def cut_off(*args):
         raise KeyboardInterrupt
@@ -148,6 +157,7 @@ def test_a_failure_on_the_way_leaves_no_run(in_copy, monkeypatch):
     assert not Path("runs/broken").exists()
 
 
+@pytest.mark.slow
 def test_what_a_kill_leaves_is_neither_trained_nor_used(in_copy, capsys):
     record = Path("runs/both/run.json")
     values = json.loads(record.read_text(encoding="utf-8"))
@@ -159,6 +169,7 @@ def test_what_a_kill_leaves_is_neither_trained_nor_used(in_copy, capsys):
     assert "runs/ has no training that was cut off" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names", [{"parts": ["\x1b[31mred"]}, {"start": "\x1b[31mred"}, {"calibrated_on": "a\nb"}]
 )
@@ -172,6 +183,7 @@ def test_names_in_a_record_can_be_shown(in_copy, names, capsys):
     assert "\x1b" not in captured.out + captured.err
 
 
+@pytest.mark.slow
 def test_images_that_changed_are_refused(in_copy, capsys):
     next(Path("data/tiny/val/fake").glob("*.png")).unlink()
     Path("data/tiny/manifest.csv").unlink(missing_ok=True)
@@ -179,17 +191,20 @@ def test_images_that_changed_are_refused(in_copy, capsys):
     assert "images in data/tiny changed since first was trained" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_name_is_taken_once(in_copy, capsys):
     assert combine.main(["first", "second", "--run", "both"]) == 2
     assert "choose another --run, or delete the folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_images_that_are_gone_are_to_be_put_back(in_copy, capsys):
     shutil.rmtree("data/tiny")
     assert combine.main(["first", "second"]) == 2
     assert "Received: data/tiny. Put it back; it holds" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_part_that_saw_the_validation_files_is_warned_of(in_copy, capsys):
     table = Path("data/tiny/manifest.csv")
     with table.open(newline="") as file:

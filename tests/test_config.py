@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from conftest import FRAME_RATES, ROOT
+from deepfake_audio.config import loading
 from deepfake_audio.config.loading import load_settings, read_settings, write_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError
@@ -255,7 +256,7 @@ def test_lists_are_written_beside_their_keys_and_each_section_below_its_comment(
     )
     comments = [line for line in (ROOT / "config.yaml").read_text().splitlines() if line[:1] == "#"]
     assert [line for line in written if line[:1] == "#"] == comments
-    assert written[written.index("image:") - 1].startswith("# What the network is shown.")
+    assert written[written.index("image:") - 1].startswith("# The network's input.")
     assert read_settings(tmp_path / "config.yaml") == settings
 
 
@@ -268,3 +269,15 @@ def test_a_stored_file_from_before_a_setting_means_what_it_meant(tmp_path):
     assert len(kept) == len(lines) - 2
     path.write_text("\n".join(kept))
     assert read_settings(path) == load_settings()
+
+
+def test_a_renamed_setting_keeps_its_old_name(tmp_path, monkeypatch):
+    monkeypatch.setitem(loading.RENAMED_KEYS, "train.passes", "train.epochs")
+    monkeypatch.setitem(loading.RENAMED_KEYS, "predict.surely", "predict.min_confidence")
+    assert load_settings(None, ["train.passes=3"]).train.epochs == 3
+    (tmp_path / "mine.yaml").write_text("train:\n  passes: 4\n")
+    assert load_settings(tmp_path / "mine.yaml").train.epochs == 4
+    stored = (ROOT / "config.yaml").read_text().replace("  epochs: 60", "  passes: 5", 1)
+    (tmp_path / "run.yaml").write_text(stored)
+    settings = read_settings(tmp_path / "run.yaml", ["predict.surely=0.8"])
+    assert (settings.train.epochs, settings.predict.min_confidence) == (5, 0.8)

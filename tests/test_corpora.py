@@ -15,6 +15,7 @@ from deepfake_audio.corpora.reading import (
 )
 from deepfake_audio.errors import InputError
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
+from helpers import put_audio, put_text
 
 FULL_CORPUS_NAMES = [
     "asvspoof2019", "asvspoof2021-la", "asvspoof2021-df", "asvspoof5",
@@ -29,20 +30,6 @@ MLAAD_HEADER = (
 MARY = "en_US/by_book/female/mary_ann/northandsouth/wavs/northandsouth_01_f000001.wav"
 ELLIOT = "en_US/by_book/male/elliot_miller/poisoned_pen/wavs/poisoned_pen_01_f000007.wav"
 QUIXOTE = "es_ES/by_book/mix/don_quijote/wavs/quijote_vol1_05_cervantes_f000035.wav"
-
-
-def put_audio(root: Path, *names: str) -> None:
-    """Make empty audio files: the readers never open them."""
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-
-
-def put_text(root: Path, name: str, *lines: str) -> Path:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return path
 
 
 def names(corpus: Corpus) -> list[str]:

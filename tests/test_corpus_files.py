@@ -9,7 +9,7 @@ import pytest
 from deepfake_audio.audio.decoding import read_blocks
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
-from test_corpora import put_audio, put_text
+from helpers import put_audio, put_text
 
 TONE_HZ, RATE_HZ = 437.5, 16000
 # The suffix, and what makes such a file with the libraries that PyAV carries.

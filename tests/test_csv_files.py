@@ -201,6 +201,7 @@ def test_rows_of_files_that_are_not_asked_for_are_left_out(tmp_path, capsys):
     assert "Left out: 2 rows" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size")
 def test_a_full_disk_is_told_with_the_table_and_what_to_do(tmp_path):
     code = (

@@ -46,6 +46,7 @@ def scores_of(*inputs: str) -> dict[str, float]:
         return {Path(row["file"]).stem: float(row["score"]) for row in csv.DictReader(file)}
 
 
+@pytest.mark.slow
 def test_a_recording_is_scored_as_its_pictures_are(delay_workspace, audio_workspace, monkeypatch):
     monkeypatch.chdir(delay_workspace)
     with Path("data/delays/manifest.csv").open(newline="") as file:
@@ -58,6 +59,7 @@ def test_a_recording_is_scored_as_its_pictures_are(delay_workspace, audio_worksp
         np.testing.assert_allclose(np.mean(list(seen.values())), *heard.values(), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_noise_in_training_brings_delays_and_leaves_frame_rates(delay_workspace, monkeypatch):
     monkeypatch.chdir(delay_workspace)
     records = [replace(r, split="train") for r in read_records(Path("data/delays"))]
@@ -76,6 +78,7 @@ def test_noise_in_training_brings_delays_and_leaves_frame_rates(delay_workspace,
     assert not rates.any()
 
 
+@pytest.mark.slow
 def test_the_rate_at_which_a_recording_repeats_is_said(delay_workspace, monkeypatch, capsys):
     monkeypatch.chdir(delay_workspace)
     rng, times = np.random.default_rng(1), np.arange(3 * 16000) / 16000
@@ -92,12 +95,14 @@ def test_the_rate_at_which_a_recording_repeats_is_said(delay_workspace, monkeypa
     assert said == [80, None]
 
 
+@pytest.mark.slow
 def test_delays_are_evaluated_and_pictured(delay_workspace, monkeypatch):
     monkeypatch.chdir(delay_workspace)
     assert evaluate.main(["--run", "delays", "evaluate.bootstrap=0"]) == 0
     assert "data:image/png" in Path("runs/delays/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_grey_picture_is_not_judged_by_delays(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
@@ -107,6 +112,7 @@ def test_a_grey_picture_is_not_judged_by_delays(
     assert "which is grey. Use the sound itself" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_picture_with_delays_is_not_judged_by_a_grey_run(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
@@ -118,12 +124,14 @@ def test_a_picture_with_delays_is_not_judged_by_a_grey_run(
     )
 
 
+@pytest.mark.slow
 def test_images_with_delays_are_not_trained_on_as_grey_ones(delay_workspace, monkeypatch, capsys):
     monkeypatch.chdir(delay_workspace)
     assert train.main(["data.folder=data/delays", *TINY_SETTINGS]) == 2
     assert "Set image.color=level_delay_rates and views" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_images_with_delays_are_not_evaluated_by_a_grey_run(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
@@ -135,6 +143,7 @@ def test_images_with_delays_are_not_evaluated_by_a_grey_run(
     )
 
 
+@pytest.mark.slow
 def test_frame_rates_are_not_looked_for_in_images_drawn_without(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
@@ -155,6 +164,7 @@ def test_frame_rates_are_not_looked_for_in_images_drawn_without(
     assert "has the frame rates in blue" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_delays_are_not_looked_for_in_images_drawn_without(audio_workspace, monkeypatch, capsys):
     monkeypatch.chdir(audio_workspace)
     config = ["--config", str(ROOT / "unseen.yaml")]
@@ -162,6 +172,7 @@ def test_delays_are_not_looked_for_in_images_drawn_without(audio_workspace, monk
     assert "the images in data/mine have no" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_prepare_names_the_command_that_trains(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):

@@ -47,10 +47,7 @@ def test_an_interrupt_that_a_finaliser_loses_ends_the_script(capsys):
         time.sleep(20)
         return 0
 
-    began = time.monotonic()
-
     assert main([]) == 130
-    assert time.monotonic() - began < 10
     assert capsys.readouterr().err == "error: Interrupted.\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -102,6 +99,7 @@ def test_undecodable_file_names_can_be_printed():
     assert one_line(name).encode("utf-8") == rb"clip\udcff\n.wav"
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_ends_the_script_quietly():
     code = (
         "import sys\n"

@@ -49,6 +49,7 @@ def metrics_in(folder: Path) -> dict:
 # where results go
 
 
+@pytest.mark.slow
 def test_results_of_other_images_of_the_same_name_stay(run, capsys):
     for place in ("a", "b"):
         make_data_folder(Path(place, "x"), images_per_class=2)
@@ -97,6 +98,7 @@ def test_results_that_are_not_understood_stay(tmp_path, monkeypatch, left):
     assert metrics_in(Path("evaluations/s-2"))["data"] == "s.csv"
 
 
+@pytest.mark.slow
 def test_results_go_where_they_are_wanted(run, capsys):
     make_data_folder(Path("x"), images_per_class=2)
     others = ["--run", "first", "--data", "x", "--out", "results/others", QUICK]
@@ -190,6 +192,7 @@ def forget_speakers(data: str) -> None:
     manifest.write_text(re.sub(r",(ann|bob|cem|dee),", ",,", manifest.read_text()))
 
 
+@pytest.mark.slow
 def test_few_files_are_warned_of(run):
     of_calibration = (
         "The run was calibrated on 12 fake and 12 real validation files: of so few, its "
@@ -204,6 +207,7 @@ def test_few_files_are_warned_of(run):
     assert not any("are few" in line for line in warnings_of("--data", "wild"))
 
 
+@pytest.mark.slow
 def test_files_that_a_corpus_lists_and_nobody_could_prepare_are_told(run):
     told = [
         "Missing: 3 of 54 listed test files; broken or silent: 1. Nobody knows how they would be "
@@ -225,6 +229,7 @@ def test_files_that_a_corpus_lists_and_nobody_could_prepare_are_told(run):
     assert set(told) < set(warnings_of("--data", "data/tiny/manifest.csv"))
 
 
+@pytest.mark.slow
 def test_what_predict_would_leave_out_of_sound_is_told(run):
     told = (
         "predict.py would leave out what has nothing above 4,200 Hz, as over a telephone; these "
@@ -238,6 +243,7 @@ def test_what_predict_would_leave_out_of_sound_is_told(run):
     assert not any("leave out" in line for line in warnings_of())
 
 
+@pytest.mark.slow
 def test_unknown_speakers_are_warned_of(run):
     wild = make_data_folder(Path("wild"), images_per_class=4)
     assert not any("No speaker is known" in line for line in warnings_of("--data", str(wild)))

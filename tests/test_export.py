@@ -13,6 +13,7 @@ from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.training import litert
 
 
+@pytest.mark.slow
 def test_exports_give_kerass_scores(in_workspace, capsys):
     assert export.main(["--run", "first"]) == 0
     printed = capsys.readouterr().out
@@ -30,18 +31,21 @@ def test_exports_give_kerass_scores(in_workspace, capsys):
     assert np.corrcoef(rounded, expected)[0, 1] > 0.99
 
 
+@pytest.mark.slow
 def test_without_a_run_there_is_nothing_to_export(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert export.main([]) == 2
     assert "runs/ has no trained run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_other_images_need_both_classes(in_workspace, tmp_path, capsys):
     (tmp_path / "train" / "fake").mkdir(parents=True)
     assert export.main(["--run", "first", "--data", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("error: A data folder holds images")
 
 
+@pytest.mark.slow
 def test_images_that_can_not_be_read_are_named_and_change_the_exit_code(
     in_workspace, tmp_path, capsys
 ):

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import fuzz
 from deepfake_audio.errors import InputError
+from fuzz import __main__ as fuzz
 
 LARGE = bytes(5000)  # a batch of such files is more than a pipe holds
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import atomic_folder, atomic_write, folder_lock
-from test_callbacks import check_same
-from test_prepare import make_audio
-
-HANG_SECONDS = 120
+from helpers import check_same, make_audio, wait_until
 
 
 def start(script: str, *args: str) -> subprocess.Popen:
@@ -30,22 +26,6 @@ def start(script: str, *args: str) -> subprocess.Popen:
         [sys.executable, str(ROOT / script), *args],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-
-
-def wait_for(path: Path) -> None:
-    """Wait until there is a file of that name."""
-    wait_until(path.exists, f"{path} did not come")
-
-
-def wait_for_another_image(folder: Path, before: dict[Path, int]) -> None:
-    wait_until(lambda: times_of_images(folder) != before, f"no image came into {folder}")
-
-
-def wait_until(happened: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + HANG_SECONDS
-    while not happened():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.002)
 
 
 def times_of_images(folder: Path) -> dict[Path, int]:
@@ -58,6 +38,7 @@ def images_of(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_a_preparation_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(prepare, "audit", lambda *_: [])  # takes the longest, and draws nothing
@@ -69,7 +50,7 @@ def test_a_preparation_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_p
     for _ in range(2):
         before = times_of_images(killed)
         process = start("prepare.py", *args)
-        wait_for_another_image(killed, before)
+        wait_until(lambda before=before: times_of_images(killed) != before, process)
         time.sleep(moments.uniform(0, 0.3))
         process.kill()
         process.communicate()
@@ -78,6 +59,7 @@ def test_a_preparation_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_p
     assert (killed / "manifest.csv").read_bytes() == (whole / "manifest.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(
     tmp_path, monkeypatch, workspace
 ):
@@ -87,7 +69,7 @@ def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(
     moments = random.Random(2)
     for first_file in ("run.json", "history.csv"):  # before the first epoch, and in a later one
         process = start("train.py", *args)
-        wait_for(Path("runs/killed", first_file))
+        wait_until(Path("runs/killed", first_file).exists, process)
         time.sleep(moments.uniform(0, 1))
         process.kill()
         process.communicate()
@@ -100,6 +82,7 @@ def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(
     assert run_folder.open_run("killed")[1].status == "finished"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "files"),
     [
@@ -121,11 +104,11 @@ def test_results_are_whole_whenever_a_script_is_killed(script, files, in_workspa
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         process = start(script, "--run", "first", *args[script])
-        wait_until(lambda pattern=file: any(folder.glob(pattern)), f"{file} did not come")
+        wait_until(lambda pattern=file: any(folder.glob(pattern)), process)
         time.sleep(moments.uniform(0, seconds))
         process.kill()
         process.communicate()
-        for path in folder.glob("[!.]*"):
+        for path in set(folder.glob("[!.]*")) - set(folder.glob("*.partial")):
             check_whole(path)
             whole.add(path.name)
     assert whole >= (
@@ -146,6 +129,7 @@ def check_whole(path: Path) -> None:
     assert path.name not in lines or content.count(b"\n") == lines[path.name]
 
 
+@pytest.mark.slow
 def test_a_running_training_is_left_alone_and_ends_in_one_line_if_an_image_breaks(
     tmp_path, monkeypatch, capsys
 ):
@@ -161,14 +145,14 @@ def test_a_running_training_is_left_alone_and_ends_in_one_line_if_an_image_break
         "feed.cache_mb=0",  # or it may hold what it has read
     ]
     first = start("train.py", *args)
-    wait_for(Path("runs/one/history.csv"))
+    wait_until(Path("runs/one/history.csv").exists, first)
     assert train.main(args) == 2
     assert train.main(["--resume", "--run", "one"]) == 2
     taken, held = capsys.readouterr().err.splitlines()
     assert taken.startswith("error: --run one: runs/one exists already")
     assert held.startswith("error: Training is done by one process at a time. Received: runs/one")
     (folder / "train" / "fake" / "00.png").write_bytes(b"broken")
-    _, stderr = first.communicate(timeout=HANG_SECONDS)
+    _, stderr = first.communicate()
     assert first.returncode == 2
     assert "Traceback" not in stderr
     assert len(stderr.splitlines()) == 1
@@ -194,8 +178,8 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
 FILLING = """
 import os, sys
 from pathlib import Path
-from deepfake_audio.files import new_folder
-with new_folder(Path("runs", sys.argv[1])) as partial:
+from deepfake_audio.system.atomic_files import atomic_folder
+with atomic_folder(Path("runs", sys.argv[1])) as partial:
     (partial / "big").write_bytes(b"half")
     print(flush=True)
     sys.stdin.read()

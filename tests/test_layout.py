@@ -29,6 +29,7 @@ def imported(path) -> set[str]:
     return names
 
 
+@pytest.mark.slow
 def test_packages_import_downwards():
     """The layers and the packages without TensorFlow are in pyproject.toml."""
     result = subprocess.run(
@@ -80,6 +81,7 @@ def test_model_imports_only_keras_and_its_settings():
     assert roots == {"keras", "deepfake_audio"}
 
 
+@pytest.mark.slow
 def test_predicting_loads_no_tensorflow(in_workspace):
     code = (
         "import sys, predict\n"
@@ -95,6 +97,7 @@ def test_predicting_loads_no_tensorflow(in_workspace):
     assert who_judges.startswith("Judged by ")
 
 
+@pytest.mark.slow
 def test_judging_needs_nothing_but_its_own_requirements(audio_workspace, tmp_path):
     """Its list is a part of requirements.txt; what only the rest names must not be loaded."""
     code = (

@@ -1,11 +1,9 @@
 """Real voices to a corpus of them and their copies, and on to images."""
 
-import csv
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,7 @@ from conftest import ROOT, make_voice
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.vocoders import networks
-from test_vocoders import make_tiny
+from helpers import make_tiny, read_table, wait_until, write_voices
 
 TWO = ["--kinds", "istft", "codec", "--steps", "2"]
 
@@ -32,22 +30,12 @@ def workplace(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def write_voices(folder: Path, names: list[str], seconds: float = 1.0) -> None:
-    for number, name in enumerate(names):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(folder / name, make_voice("real", number, seconds), 22_050)
-
-
-def read_table(folder: Path) -> list[dict[str, str]]:
-    with (folder / "labels.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
+@pytest.mark.slow
 def test_voices_become_a_corpus_that_prepare_and_training_read(workplace, capsys):
     assert make_fakes.main(["voices", *TWO]) == 0
     out = Path("data/voices-copies")
@@ -71,6 +59,7 @@ def test_voices_become_a_corpus_that_prepare_and_training_read(workplace, capsys
     assert len(read_corpus(out).clips) == len(read_table(out)) == 24
 
 
+@pytest.mark.slow
 def test_real_and_fake_differ_in_nothing_but_the_vocoder(workplace):
     assert make_fakes.main(["voices", "--out", "out", "--kinds", "codec", "--steps", "1"]) == 0
     for row in read_table(Path("out")):
@@ -83,6 +72,7 @@ def test_real_and_fake_differ_in_nothing_but_the_vocoder(workplace):
         assert peaked or np.sqrt(np.mean(sound**2)) == pytest.approx(0.08, rel=0.01)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(workplace):
     for out, seed in (("one", "1"), ("again", "1"), ("other", "2")):
         args = ["--kinds", "upsampling", "--steps", "2", "--files", "3", "--seed", seed]
@@ -92,6 +82,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(workplace):
     assert len(contents(Path("one"))) == 1 + 3 * 2
 
 
+@pytest.mark.slow
 def test_of_a_table_the_real_training_files_are_taken_with_their_speakers(workplace):
     write_voices(workplace / "mine", ["a.wav", "b.wav", "c.wav", "d.wav"])
     (workplace / "mine" / "list.csv").write_text(
@@ -129,6 +120,7 @@ def copies_in(folder: str) -> list[tuple[str, ...]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_whole_corpus_is_itself_and_copies_of_some_training_reals(workplace, capsys):
     write_voices(workplace / "mine", [f"{name}.wav" for name in "abcdefghi"])
     (workplace / "mine" / "labels.csv").write_text(
@@ -151,6 +143,7 @@ def test_a_whole_corpus_is_itself_and_copies_of_some_training_reals(workplace, c
         assert (split, attack, corpus) == ("train", "istft", "page")
 
 
+@pytest.mark.slow
 def test_a_whole_corpus_without_splits_is_split_as_before(workplace):
     names = [f"{label}{sentence}.wav" for label in ("real", "fake") for sentence in range(9)]
     write_voices(workplace / "said", names)
@@ -165,6 +158,7 @@ def test_a_whole_corpus_without_splits_is_split_as_before(workplace):
     assert all(original[stem][1] == split for stem, split, *_ in copies)
 
 
+@pytest.mark.slow
 def test_bad_files_are_named_counted_and_change_the_exit_code(workplace, capsys):
     Path("voices/broken.wav").write_bytes(b"no sound")
     write_voices(workplace / "voices", ["short.wav"], seconds=0.2)
@@ -188,6 +182,7 @@ def test_of_a_long_recording_the_first_minute_is_used(workplace):
     assert len(make_fakes.decode(Path("long.wav"))) == 60 * 16_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -215,6 +210,7 @@ def test_wrong_use_is_told_in_one_line_and_leaves_nothing(args, message, workpla
     assert set(Path().rglob("*")) - before <= {Path("data")}
 
 
+@pytest.mark.slow
 def test_what_a_training_that_fails_had_written_is_removed(workplace, monkeypatch, capsys):
     def interrupted(*args):
         raise KeyboardInterrupt
@@ -225,21 +221,21 @@ def test_what_a_training_that_fails_had_written_is_removed(workplace, monkeypatc
     assert {path.name for path in Path().iterdir()} == {"voices"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such signal")
 def test_ctrl_c_leaves_no_half_corpus(workplace):
     making = subprocess.Popen(
         [sys.executable, str(ROOT / "make_fakes.py"), "voices", "--out", "out"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list(Path().glob(".*out/real/*.flac")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: any(Path().glob(".*/out/real/*.flac")), making)
     making.send_signal(signal.SIGINT)
-    _, stderr = making.communicate(timeout=120)
+    _, stderr = making.communicate()
     assert (making.returncode, "Traceback" in stderr) == (130, False), stderr
     assert {path.name for path in Path().iterdir()} == {"voices"}
 
 
+@pytest.mark.slow
 def test_help_and_wrong_use_need_no_tensorflow(tmp_path):
     code = "import sys, make_fakes; make_fakes.main(['x']); sys.exit('tensorflow' in sys.modules)"
     result = subprocess.run(

@@ -98,6 +98,7 @@ def test_settings_know_how_many_weights_the_configured_networks_have():
     check_estimate(1.2, config=ROOT / "benchmarks" / "tutorial.yaml")  # flattens what isn't padded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -121,6 +122,7 @@ def test_every_weight_learns(overrides):
         assert (old != new.numpy()).any(), new.path
 
 
+@pytest.mark.slow
 def test_every_weight_of_a_view_of_frame_rates_learns():
     model = build_on_three_channels("frame_rates")
     model.compile(optimizer=keras.optimizers.SGD(0.1), loss="binary_crossentropy")
@@ -187,6 +189,7 @@ def test_lower_view_does_not_see_the_highest_frequencies():
     assert np.abs(whole(changed) - whole(IMAGES)).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_each_member_of_a_committee_learns_as_if_it_were_alone(smoothing):
     settings = ("model.views=[levels, levels]", "model.dropout=0", "model.conv_filters=[4, 4]")
@@ -319,6 +322,7 @@ def test_where_nothing_is_found_a_label_teaches_nothing():
     assert float(layer.running_mean) == before
 
 
+@pytest.mark.slow
 def test_what_is_usual_where_nothing_is_found_is_kept_with_the_weights(tmp_path):
     model = build_on_three_channels("frame_rates")
     model.compile(optimizer="adam", loss="binary_crossentropy")

@@ -103,6 +103,7 @@ def test_a_preparation_replaces_no_report_of_others(audio_workspace, folder, cap
     assert Path("data", "mine", "report.txt").read_text() == "my own"
 
 
+@pytest.mark.slow
 def test_an_export_replaces_no_model_of_others(workspace, folder, capsys):
     shutil.copytree(workspace / "data", "data")
     shutil.copytree(workspace / "runs" / "first", "runs/first")

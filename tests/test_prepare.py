@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,36 +20,7 @@ from deepfake_audio.dataset.manifest import read_audio_settings, read_records
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
-
-RATE_HZ = 16000
-ONE_PROCESS = ["prepare.workers=1"]
-
-
-def sound(seconds: float, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    pitch = np.sin(2 * np.pi * (100 + 20 * seed) * np.arange(round(seconds * RATE_HZ)) / RATE_HZ)
-    return (0.2 * pitch + 0.05 * rng.normal(size=len(pitch))).astype(np.float32)
-
-
-def make_audio(folder: Path, files: int = 8, seconds: float = 2.0) -> Path:
-    for number, label in enumerate(("fake", "real")):
-        (folder / label).mkdir(parents=True)
-        for file in range(files):
-            samples = sound(seconds, 100 * number + file)
-            soundfile.write(folder / label / f"{file:02}.wav", samples, RATE_HZ)
-    return folder
-
-
-@pytest.fixture
-def workplace(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    make_audio(tmp_path / "mine")
-    return tmp_path
-
-
-def manifest(folder: Path = Path("data/mine")) -> list[dict]:
-    with (folder / "manifest.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, wait_until
 
 
 def test_folders_become_a_data_folder_that_training_reads(workplace, capsys):
@@ -80,6 +50,7 @@ def test_images_are_byte_for_byte_what_prediction_draws(workplace):
         assert Path("data/mine", row["image"]).read_bytes() == expected
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_changes_nothing(workplace):
     prepare.main(["mine", "--name", "one", *ONE_PROCESS])
     prepare.main(["mine", "--name", "two", "prepare.workers=2"])
@@ -89,6 +60,7 @@ def test_the_number_of_processes_changes_nothing(workplace):
         assert (one / row["image"]).read_bytes() == (two / row["image"]).read_bytes()
 
 
+@pytest.mark.slow
 def test_processes_that_drew_elsewhere_follow_to_another_folder(workplace, monkeypatch):
     assert prepare.main(["mine", "--name", "here", "prepare.workers=2"]) == 0
     (workplace / "there").mkdir()
@@ -126,6 +98,7 @@ def test_a_link_to_nothing_and_what_is_no_file_are_listed_with_their_reason(work
     assert len({row["audio"] for row in manifest()}) == 16
 
 
+@pytest.mark.slow
 def test_running_again_redoes_nothing_and_takes_new_and_changed_files(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     before = {
@@ -143,6 +116,7 @@ def test_running_again_redoes_nothing_and_takes_new_and_changed_files(workplace)
     assert all(splits.get(row["audio"], row["split"]) == row["split"] for row in manifest())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -163,16 +137,13 @@ def test_entries_of_the_journal_that_say_nothing_are_done_again(change, workplac
     assert Path("data/mine/manifest.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_killed_preparation_goes_on(workplace):
     make_audio(workplace / "many", files=60, seconds=20)
     command = [sys.executable, str(ROOT / "prepare.py"), "many", "--name", "many", *ONE_PROCESS]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     journal = workplace / "data/many/prepared.jsonl"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (
-        journal.is_file() and len(journal.read_bytes().splitlines()) > 10
-    ):
-        time.sleep(0.01)
+    wait_until(lambda: journal.is_file() and len(journal.read_bytes().splitlines()) > 10, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     with pytest.raises(InputError, match=r"where prepare\.py was stopped"):
@@ -189,6 +160,7 @@ def test_a_killed_preparation_goes_on(workplace):
     }
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_ends_the_run_and_it_goes_on_when_there_is_space(workplace):
     command = [sys.executable, str(ROOT / "prepare.py"), "mine", "--name", "mine", *ONE_PROCESS]
     full = ["bash", "-c", 'ulimit -f 4; exec "$@"', "bash", *command]  # files of at most 4 KB
@@ -202,6 +174,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_it_goes_on_when_there_is_space(wo
     assert all((Path("data/mine") / row["image"]).stat().st_size > 4096 for row in manifest())
 
 
+@pytest.mark.slow
 def test_other_windows_are_drawn_anew_and_lost_images_again(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     rows = manifest()
@@ -213,6 +186,7 @@ def test_other_windows_are_drawn_anew_and_lost_images_again(workplace):
     assert lost.is_file()
 
 
+@pytest.mark.slow
 def test_a_file_that_was_mended_is_taken(workplace):
     path = Path("mine/real/00.wav")
     good = path.read_bytes()
@@ -222,6 +196,7 @@ def test_a_file_that_was_mended_is_taken(workplace):
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
 
 
+@pytest.mark.slow
 def test_files_of_another_folder_are_never_taken_for_these(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     before = Path("data/mine", manifest()[0]["image"]).read_bytes()
@@ -242,6 +217,7 @@ def test_a_data_folder_of_other_origin_is_left_alone(workplace, capsys):
     assert Path("data/sample/manifest.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_odd_names_are_taken(workplace, capsys):
     for name in (b"caf\xe9.wav", b"line\nand\rmore.wav", b"-x $5.wav"):
         shutil.copy("mine/real/00.wav", os.fsencode("mine/real/") + name)
@@ -254,6 +230,7 @@ def test_odd_names_are_taken(workplace, capsys):
     assert "in this folder before" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_folder_of_ones_own_gives_the_data_its_name(workplace):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     assert manifest(Path("data/mine"))
@@ -385,6 +362,7 @@ def test_the_journal_holds_no_more_than_it_needs(workplace):
 CODED = "prepare.codecs=[mp3,aac,opus,telephone]"
 
 
+@pytest.mark.slow
 def test_each_training_file_is_drawn_once_more_after_a_codec(workplace, capsys):
     assert prepare.main(["mine", "--name", "plain", *ONE_PROCESS]) == 0
     assert prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS]) == 0
@@ -400,6 +378,7 @@ def test_each_training_file_is_drawn_once_more_after_a_codec(workplace, capsys):
     assert capsys.readouterr().out.count("Corpus: folders: 16 files") == 2  # a copy is no new file
 
 
+@pytest.mark.slow
 def test_a_file_goes_through_the_same_codec_whatever_stands_beside_it(workplace):
     prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
     before = {row["image"]: row["audio"] for row in manifest() if row["codec"]}
@@ -414,12 +393,14 @@ def test_a_file_goes_through_the_same_codec_whatever_stands_beside_it(workplace)
     assert all(Path("data/mine", image).read_bytes() == drawn[image] for image in shared)
 
 
+@pytest.mark.slow
 def test_codecs_that_are_left_out_again_leave_the_manifest(workplace):
     prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     assert not [row for row in manifest() if row["codec"]]
 
 
+@pytest.mark.slow
 def test_a_run_knows_the_codecs_of_its_images_and_can_t_ask_for_others(workplace, capsys):
     prepare.main(["mine", "--name", "coded", CODED, *ONE_PROCESS])
     prepare.main(["mine", "--name", "plain", *ONE_PROCESS])

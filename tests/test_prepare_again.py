@@ -9,10 +9,7 @@ import soundfile
 import prepare
 from deepfake_audio.dataset.manifest import read_origin, read_records
 from deepfake_audio.errors import InputError
-from test_corpora import put_text
-from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace
-
-__all__ = ["workplace"]
+from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, put_text, sound
 
 
 def of_other_voices(folder: Path) -> Path:
@@ -38,6 +35,7 @@ def test_another_corpus_never_replaces_the_one_that_a_folder_was_made_of(workpla
     assert Path("data/mine/manifest.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_folder_from_before_origins_were_kept_goes_on_with_its_own_files(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     before = manifest()
@@ -51,6 +49,7 @@ def test_a_folder_from_before_origins_were_kept_goes_on_with_its_own_files(workp
     assert "which was made of files of other names. Choose another" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_corpus_that_was_moved_or_changed_goes_on(workplace):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     before = {row["audio"]: row["split"] for row in manifest()}
@@ -65,6 +64,7 @@ def test_a_corpus_that_was_moved_or_changed_goes_on(workplace):
     assert read_origin(Path("data/mine")).folder == str(workplace / "moved")
 
 
+@pytest.mark.slow
 def test_a_copy_never_moves_a_sound_to_another_split(workplace):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     before = manifest()
@@ -74,6 +74,7 @@ def test_a_copy_never_moves_a_sound_to_another_split(workplace):
     assert manifest() == before
 
 
+@pytest.mark.slow
 def test_a_file_of_an_odd_name_stays_in_its_split(workplace):
     odd = Path("mine/real/line\nbreak.wav")
     soundfile.write("mine/real/odd.wav", sound(2.0, 60), RATE_HZ)
@@ -100,6 +101,7 @@ def test_a_folder_that_nothing_was_made_in_takes_another_corpus(workplace):
     assert prepare.main(["other", "--name", "mine", *ONE_PROCESS]) == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_can_use_no_file_leaves_what_was_made_before(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     written = ("manifest.csv", "corpus.json", "audio.yaml", "report.txt")
@@ -122,6 +124,7 @@ def test_a_run_that_can_use_no_file_leaves_what_was_made_before(workplace, capsy
     assert Path("data/mine/manifest.csv").read_bytes() == before["manifest.csv"]
 
 
+@pytest.mark.slow
 def test_a_corpus_that_one_stands_in_does_not_hold_what_is_made_of_it(
     workplace, monkeypatch, capsys
 ):
@@ -170,6 +173,7 @@ def test_what_a_folder_was_made_of_must_be_readable(workplace, capsys):
         read_origin(Path("data/mine"))
 
 
+@pytest.mark.slow
 def test_other_shares_are_told_to_place_new_files_alone(workplace, capsys):
     warning = (
         "Warning: prepare.val_share=0.3 and prepare.test_share=0.2 place new files alone; those "

@@ -11,9 +11,7 @@ import soundfile
 
 import prepare
 from deepfake_audio.dataset.manifest import FileCounts, read_origin
-from test_prepare import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, workplace
-
-__all__ = ["workplace"]
+from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound
 
 
 def test_files_passed_over_are_counted_by_suffix(workplace, capsys):
@@ -51,6 +49,7 @@ def test_splits_of_files_enough_are_not_warned_of(workplace, capsys):
     assert "a matter of luck" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_splits_of_some_files_alone_are_warned_of(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     for label in ("fake", "real"):
@@ -73,6 +72,7 @@ def test_splits_of_some_files_alone_are_warned_of(workplace, capsys):
     assert Counter(split for split, _ in files) == {"train": 12, "val": 4}
 
 
+@pytest.mark.slow
 def test_missing_files_are_counted_and_change_the_exit_code(workplace, capsys):
     Path("mine/fake/01.wav").write_bytes(b"no audio")
     shutil.copy("mine/fake/02.wav", "mine/fake/03.wav")

@@ -41,6 +41,7 @@ def test_an_own_run_comes_first_and_the_shipped_one_can_be_named(in_audio_worksp
     assert verdict_of(capsys, "--run", str(run_folder.PRETRAINED), clip)["run"] == "pretrained"
 
 
+@pytest.mark.slow
 def test_its_weights_its_network_and_its_export_are_one(tmp_path):
     run, record, settings = run_folder.open_run(str(run_folder.PRETRAINED))
     assert record.status == "finished"

@@ -14,6 +14,7 @@ from conftest import ROOT
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.signals import interrupts_raised
 from deepfake_audio.system.workers import in_processes
+from helpers import is_running, wait_until
 
 pytestmark = pytest.mark.usefixtures("own_signals")
 
@@ -63,31 +64,17 @@ def test_results_come_in_the_order_of_the_calls_unless_any_will_do(workers):
 ENDLESS = """
 import time
 from joblib import delayed
-from deepfake_audio.processes import in_processes
+from deepfake_audio.system.workers import in_processes
 list(in_processes([delayed(time.sleep)(3600)] * 4, 2, "sleeps"))
 """
-
-
-def wait_until(happened, otherwise: str) -> None:
-    deadline = time.monotonic() + 120
-    while not happened():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.02)
-
-
-def runs_on(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.mark.slow
 def test_no_process_is_left_when_the_first_one_is_killed():
     first = subprocess.Popen([sys.executable, "-c", ENDLESS], cwd=ROOT)
     watched = psutil.Process(first.pid)
-    wait_until(lambda: len(watched.children()) >= 4, "no workers were started")
+    wait_until(lambda: len(watched.children()) >= 4, first)
     started = watched.children(recursive=True)
     first.kill()  # it is no more than a zombie until it is waited for, and has to count as ended
-    wait_until(lambda: not any(map(runs_on, started)), f"{started} are left")
+    wait_until(lambda: not any(map(is_running, started)))
     first.wait()

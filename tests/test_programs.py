@@ -14,9 +14,7 @@ import soundfile
 
 import make_fakes
 from conftest import ROOT
-from test_make_fakes import read_table, write_voices
-from test_processes import runs_on, wait_until
-from test_vocoders import make_tiny
+from helpers import is_running, make_tiny, read_table, wait_until, write_voices
 
 BEGINNING = """
 import sys, time
@@ -54,6 +52,7 @@ def seen() -> set[str]:
     return {path.name for path in Path().iterdir() if not path.name.startswith("a program of")}
 
 
+@pytest.mark.slow
 def test_a_program_makes_copies_of_any_rate_as_long_as_their_originals(workplace, capsys):
     louder = """
 for file in files:
@@ -82,6 +81,7 @@ for file in files:
     assert seen() == {"voices", "out"}
 
 
+@pytest.mark.slow
 def test_each_program_is_started_once_and_our_kinds_are_made_when_asked_for(workplace):
     counted = SAY_AGAIN + "open('started', 'a').write('once ')\n"
     both = [*command("one", counted), *command("two", counted)]
@@ -92,6 +92,7 @@ def test_each_program_is_started_once_and_our_kinds_are_made_when_asked_for(work
     assert attacks == [""] * 8 + ["one"] * 8 + ["two"] * 8 + ["codec"] * 8
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no links without asking")
 def test_bad_copies_are_named_counted_and_change_the_exit_code(workplace, capsys):
     harmed = """
@@ -125,6 +126,7 @@ names[6].write_bytes(files[6].read_bytes())
     assert seen() == {"voices", "out"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -148,6 +150,7 @@ def test_a_program_that_fails_ends_the_run_and_leaves_nothing(body, message, wor
     assert seen() <= {"voices", "gone"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "message"),
     [
@@ -175,6 +178,7 @@ def test_a_wrong_command_is_told_in_one_line_and_leaves_nothing(option, message,
     assert seen() == {"voices"}
 
 
+@pytest.mark.slow
 def test_two_programs_of_one_name_are_refused(workplace, capsys):
     twice = [*command("own", SAY_AGAIN), *command("own", SAY_AGAIN)]
     assert make_fakes.main(["voices", "--out", "out", *twice]) == 2
@@ -197,11 +201,11 @@ def test_ending_or_killing_the_script_ends_the_program_and_what_it_started(numbe
          *command("own", ENDLESS)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    wait_until(Path("tick").exists, "the program was not started")
+    wait_until(Path("tick").exists, making)
     started = psutil.Process(making.pid).children(recursive=True)
     making.send_signal(number)
-    _, stderr = making.communicate(timeout=120)
-    wait_until(lambda: not any(map(runs_on, started)), f"{started} are left")
+    _, stderr = making.communicate()
+    wait_until(lambda: not any(map(is_running, started)))
     if number == signal.SIGINT:
         assert (making.returncode, "Traceback" in stderr) == (130, False), stderr
         assert seen() == {"voices", "tick"}

@@ -44,6 +44,7 @@ def weights_of(name: str) -> list[np.ndarray]:
     ]
 
 
+@pytest.mark.slow
 def test_it_begins_with_the_weights_and_the_settings_of_the_run(in_copy, capsys):
     for ours, theirs in zip(weights_of("second"), weights_of("first"), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -58,12 +59,14 @@ def test_it_begins_with_the_weights_and_the_settings_of_the_run(in_copy, capsys)
     assert "Run second, epoch 1, begun from first, on data/more" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_it_nothing_is_taken_over(in_copy):
     assert train.main(["--run", "anew", *TINY_SETTINGS, *MORE]) == 0
     pairs = zip(weights_of("anew"), weights_of("first"), strict=True)
     assert max(np.abs(ours - theirs).max() for ours, theirs in pairs) > 0.01
 
 
+@pytest.mark.slow
 def test_cut_off_in_its_first_epoch_it_still_begins_with_them(in_copy, monkeypatch):
     class CutOffError(Exception):
         pass
@@ -81,6 +84,7 @@ def test_cut_off_in_its_first_epoch_it_still_begins_with_them(in_copy, monkeypat
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "told"),
     [
@@ -96,6 +100,7 @@ def test_what_does_not_fit_the_weights_is_told(in_copy, args, told, capsys):
     assert not Path("runs/third").exists()
 
 
+@pytest.mark.slow
 def test_damaged_weights_leave_no_run(in_copy, capsys):
     Path("runs/first/model.keras").write_bytes(b"no weights")
     assert train.main(["--run", "third", "--from", "first", *MORE]) == 2
@@ -103,6 +108,7 @@ def test_damaged_weights_leave_no_run(in_copy, capsys):
     assert not Path("runs/third").exists()
 
 
+@pytest.mark.slow
 def test_files_that_the_run_has_seen_are_warned_of(in_copy, capsys):
     for split, folder in (("train", "tiny"), ("val", "more")):
         manifest = Path("data", folder, "manifest.csv")

@@ -127,6 +127,7 @@ def test_the_outline_is_the_peak_of_each_part():
     assert (peaks[1], peaks[-1], peaks[2:-1].max()) == (0.5, 0.25, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", ["录音.wav", "تسجيل 한국 🎤.wav"])
 def test_a_title_whose_letters_the_font_lacks_is_drawn_without_a_word(title, tmp_path):
     call = (

@@ -1,7 +1,5 @@
 """Vocoders learn, say the same thing again at the same length, and are the same for one seed."""
 
-from functools import partial
-
 import keras
 import numpy as np
 import pytest
@@ -9,13 +7,7 @@ import pytest
 import make_fakes
 from deepfake_audio.errors import InputError
 from deepfake_audio.vocoders import networks
-
-TINY_NETWORKS = {
-    "istft": partial(networks.istft_network, 16, blocks=1),
-    "istft_adversarial": partial(networks.istft_network, 16, blocks=1),
-    "upsampling": partial(networks.upsampling_network, 16),
-    "codec": partial(networks.codec_network, 24),
-}
+from helpers import make_tiny, tiny_networks
 
 
 def tone(seconds: float = 1.0, pitch_hz: float = 200.0) -> np.ndarray:
@@ -30,23 +22,15 @@ def tiny(monkeypatch):
     make_tiny(monkeypatch)
 
 
-def make_tiny(monkeypatch) -> None:
-    """Let every kind be a network that a test has time for."""
-    monkeypatch.setattr(networks, "BATCH", 2)
-    for kind, build in TINY_NETWORKS.items():
-        recipe = networks.RECIPES[kind]
-        small = {"build": build, "segment_samples": 2560}
-        monkeypatch.setitem(networks.RECIPES, kind, networks.Recipe(**vars(recipe) | small))
-
-
 def test_the_script_offers_every_kind():
-    assert set(make_fakes.KINDS) == set(networks.RECIPES) == set(TINY_NETWORKS)
+    assert set(make_fakes.KINDS) == set(networks.RECIPES) == set(tiny_networks())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", make_fakes.KINDS)
 def test_a_kind_learns_with_every_weight_and_says_again_what_is_as_long(kind, tiny, monkeypatch):
     keras.utils.set_random_seed(1)
-    network = TINY_NETWORKS[kind]()
+    network = tiny_networks()[kind]()
     recipe = vars(networks.RECIPES[kind]) | {"build": lambda: network}
     monkeypatch.setitem(networks.RECIPES, kind, networks.Recipe(**recipe))
     before = [weight.numpy() for weight in network.trainable_variables]
@@ -102,6 +86,7 @@ def test_the_learning_rate_is_held_and_then_falls():
     np.testing.assert_allclose(rates, [1.01e-3, 1.01e-3, 5.1e-4, 3e-5], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_the_training(tiny, monkeypatch):
     monkeypatch.setattr(networks, "spectral_loss", lambda sound, copied: 0 / (sound[0, 0] * 0))
     with pytest.raises(InputError, match=r"finite. Received: nan in step 1 of codec. Try another"):

@@ -1,4 +1,4 @@
-"""A script's command line: its help is the script's own first words, its errors are one line."""
+"""Parse command lines: errors on one line, and options that several scripts share."""
 
 import argparse
 import difflib
@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from deepfake_audio import __version__
 from deepfake_audio.errors import InputError
 
+REQUIRED = "the following arguments are required: "
+
 
 class Parser(argparse.ArgumentParser):
-    """`ArgumentParser` whose errors are `InputError`s with the near match."""
+    """`ArgumentParser` that raises an `InputError` with a similar option for a wrong one."""
 
     def __init__(self, prog: str, description: str):
         super().__init__(
@@ -21,13 +23,13 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"{prog} {__version__}")
 
     def add_argument(self, *names: str, **options) -> argparse.Action:
-        """Add an argument; argparse would ask for one that may stand there any number of times."""
+        """Add an argument; one with `nargs="*"` is never required, unlike in argparse."""
         action = super().add_argument(*names, **options)
         action.required &= action.nargs != argparse.ZERO_OR_MORE
         return action
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace=None) -> tuple:
-        """Parse as argparse does, and note whether some word is like an option, but isn't one."""
+        """Parse as argparse does, and note whether an unknown word begins with a dash."""
         words = sys.argv[1:] if args is None else args
         self.unknown_dashes |= any(
             word.startswith("-") and word.partition("=")[0] not in self._option_string_actions
@@ -36,13 +38,39 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> None:
-        """Raise what is wrong with the command line; argparse would print the usage before it."""
+        """Raise the error of a command line; argparse would print the usage first."""
         known = re.findall(r"--[\w-]+", self.format_usage())
         options = [word for word in re.findall(r"-{1,2}[\w-]+", message) if word not in known]
         near = difflib.get_close_matches(options[0], known, n=1) if options else []
-        remedy = f"Did you mean {near[0]}? " if near else ""
-        dashes = "; -- stands before names that begin with a dash" if self.unknown_dashes else ""
-        raise InputError(
-            f"A command line must be understood. Received: {message}. {remedy}"
-            f"python {self.prog} --help shows it{dashes}."
-        )
+        if message.startswith(REQUIRED):
+            message = f"missing argument {message.removeprefix(REQUIRED)}"
+        remedy = f"; did you mean {near[0]}?" if near else ""
+        dashes = "; write -- before names that begin with a dash" if self.unknown_dashes else ""
+        raise InputError(f"{message}{remedy}{dashes} (see {self.prog} --help)")
+
+
+def add_settings_arguments(parser: Parser, help: str = "settings; config.yaml lists all") -> None:
+    """Add the words `section.key=value`, and `--set section.key=value` with the same meaning.
+
+    Parse with `parse_intermixed_args`, so that the words can follow options.
+    """
+    word = "section.key=value"
+    parser.add_argument("settings", nargs="*", action="extend", default=[], metavar=word, help=help)
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=argparse.SUPPRESS, metavar=word,
+        help="the same as the words; may be repeated",
+    )  # fmt: skip
+
+
+def add_name_option(parser: Parser, help: str, dest: str = "name", old: str = "") -> None:
+    """Add `--name NAME` for the new run or folder.
+
+    Args:
+        parser: of the script.
+        help: what gets the name, and its default.
+        dest: attribute of the parsed arguments.
+        old: an earlier spelling of the option, still accepted but not shown in the help.
+    """
+    parser.add_argument("--name", dest=dest, metavar="NAME", help=help)
+    if old:
+        parser.add_argument(old, dest=dest, help=argparse.SUPPRESS)

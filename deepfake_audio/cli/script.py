@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from deepfake_audio.cli.messages import print_error
 from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError, one_line
@@ -15,6 +16,9 @@ from deepfake_audio.system.stderr import suppress_native_stderr
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is imported
 
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+OWN_MODULES = {"deepfake_audio", "model"}
+PACKAGES = {"sklearn": "scikit-learn"}  # if the import has another name
 
 
 class _WarningPrinter(logging.Handler):
@@ -32,11 +36,22 @@ def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def _missing_package(error: ModuleNotFoundError) -> InputError:
+    """Return the error that says how to install the package that an import lacks."""
+    name = Path(sys.argv[0]).name or "this script"
+    package = PACKAGES.get(error.name.split(".")[0], error.name.split(".")[0])
+    file = "requirements-predict.txt" if name == "predict.py" else "requirements.txt"
+    return InputError(f"{name} needs the package {package}; install it with: pip install -r {file}")
+
+
 def _end(error: BaseException, interrupted: bool) -> int:
     """Report what ended a script and return its exit code; raise again what is a bug."""
     match error:
         case InputError():
             print_error(error)
+            return EXIT_USER_ERROR
+        case ModuleNotFoundError(name=str(name)) if name.split(".")[0] not in OWN_MODULES:
+            print_error(_missing_package(error))
             return EXIT_USER_ERROR
         case BrokenPipeError():
             _write_no_more()

@@ -29,6 +29,9 @@ LEGACY_DEFAULTS = {
     "prepare": {"codecs": []},
 }
 
+# The present name of each setting that had another one: old files and commands still work.
+RENAMED_KEYS: dict[str, str] = {}
+
 BOUNDS = {
     "minimum": "at least", "exclusiveMinimum": "above",
     "maximum": "at most", "exclusiveMaximum": "below",
@@ -105,7 +108,8 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
         InputError: as `load_settings`, and for a setting that was fixed in training.
     """
     for override in overrides:
-        section, dot, _ = override.partition("=")[0].partition(".")
+        key = override.partition("=")[0]
+        section, dot, _ = RENAMED_KEYS.get(key, key).partition(".")
         if dot and section not in USE_SECTIONS:  # without, it is told below what is meant
             raise InputError(
                 "A trained run's settings can change in the sections "
@@ -123,11 +127,24 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     return check_settings(values, origin=str(path))
 
 
+def _renamed(values: Mapping) -> dict:
+    """Return the sections of a stored file with the present names of its settings."""
+    renamed = {
+        section: dict(pairs) if isinstance(pairs, dict) else pairs
+        for section, pairs in values.items()
+    }
+    for old, new in RENAMED_KEYS.items():
+        (section, key), (new_section, new_key) = old.split("."), new.split(".")
+        if isinstance(renamed.get(section), dict) and key in renamed[section]:
+            renamed.setdefault(new_section, {}).setdefault(new_key, renamed[section].pop(key))
+    return renamed
+
+
 def with_legacy_defaults(values: Mapping) -> dict:
-    """Return the sections of a stored file with what it left out because it wasn't there yet."""
+    """Return the sections of a stored file with present names, and with settings added since."""
     return {
         section: LEGACY_DEFAULTS.get(section, {}) | pairs if isinstance(pairs, dict) else pairs
-        for section, pairs in values.items()
+        for section, pairs in _renamed(values).items()
     }
 
 
@@ -215,7 +232,7 @@ def _merge(values: dict, changes: Mapping, origin: str) -> None:
 def _set_override(
     values: dict, dotted_key: str, value: object, origin: str = "the command line"
 ) -> None:
-    section, _, key = dotted_key.partition(".")
+    section, _, key = RENAMED_KEYS.get(dotted_key, dotted_key).partition(".")
     if key not in values.get(section, {}):
         raise InputError(_unknown_key(dotted_key, origin))
     if isinstance(values[section][key], float) and type(value) is int and abs(value) < 2**63:

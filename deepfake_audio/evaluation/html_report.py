@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.evaluation.score_formats import ScoreTable
@@ -48,6 +47,8 @@ def write_report(path: Path, **content: object) -> None:
         path: of the HTML file.
         content: what `report.html` names; every text is escaped there.
     """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # predict.py lacks it
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,

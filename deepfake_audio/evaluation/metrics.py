@@ -8,13 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import isotonic_regression
-from sklearn.metrics import (
-    brier_score_loss,
-    confusion_matrix,
-    f1_score,
-    matthews_corrcoef,
-    precision_recall_fscore_support,
-)
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.models.calibration import (
@@ -378,6 +371,13 @@ def classification_figures(is_real: np.ndarray, called_real: np.ndarray) -> dict
         fake, real (truth) by columns fake, real (verdict). Precision, recall and F1 are of finding
         fakes; the macro F1 is the mean of both classes'.
     """
+    from sklearn.metrics import (  # here, so that --help does not wait for it
+        confusion_matrix,
+        f1_score,
+        matthews_corrcoef,
+        precision_recall_fscore_support,
+    )
+
     is_real, called_real = np.asarray(is_real).astype(int), np.asarray(called_real).astype(int)
     confusion = confusion_matrix(is_real, called_real, labels=[0, 1])
     precision, recall, f1, _ = precision_recall_fscore_support(
@@ -414,6 +414,8 @@ def score_figures(
     Returns:
         A flat mapping that JSON can hold; see each figure's own function.
     """
+    from sklearn.metrics import brier_score_loss  # here, so that --help does not wait for it
+
     curve = error_curve(is_real, scores)
     is_real, llr = check_scores(is_real, llr)
     eer = eer_of(curve)

@@ -1,7 +1,7 @@
 """Feed changed files to the readers until the time is up, and print what they could not stand.
 
-    python -m benchmarks.fuzz                    one minute
-    python -m benchmarks.fuzz 600 --seed 2       ten minutes, other changes
+    python -m tests.fuzz                    one minute
+    python -m tests.fuzz 600 --seed 2       ten minutes, other changes
 
 Images, sound, protocols, tables of scores, settings, models, weights and the records of runs and
 data folders take turns. A reader may return something finite, the same each time, or raise a
@@ -32,7 +32,7 @@ import h5py
 import numpy as np
 import soundfile
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import read_corpus
@@ -53,7 +53,7 @@ from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.vocabulary import JOURNAL
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = load_settings()
 BATCH, SECONDS_A_FILE = 200, 20
 SECONDS_WITHOUT_ANY = 300  # a file that waits for something takes no time of the processor

@@ -1,0 +1,150 @@
+"""Small corpora, processes and comparisons that several test files share."""
+
+import csv
+import io
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+import psutil
+import soundfile
+
+from conftest import make_voice
+from deepfake_audio.models.run_folder import Run
+
+RATE_HZ = 16000
+ONE_PROCESS = ["prepare.workers=1"]
+
+
+# processes
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen | None = None) -> None:
+    """Wait until a condition holds; fail only if the process that brings it about has ended."""
+    while not condition():
+        ended = process is not None and process.poll() is not None
+        if ended and not condition():  # it may have ended right after the last look
+            error = process.stderr.read() if process.stderr else ""
+            raise AssertionError(f"the process ended with {process.returncode}: {error}")
+        time.sleep(0.005)
+
+
+def is_running(process: psutil.Process) -> bool:
+    """Return whether a process runs; a zombie does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+# corpora
+
+
+def put_audio(root: Path, *names: str) -> None:
+    """Make empty audio files: the corpus readers never open them."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def put_text(root: Path, name: str, *lines: str) -> Path:
+    """Write lines to a file below a folder and return its path."""
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def sound(seconds: float, seed: int) -> np.ndarray:
+    """Make a sine and noise; the seed sets the pitch: float32 at 16 kHz."""
+    rng = np.random.default_rng(seed)
+    pitch = np.sin(2 * np.pi * (100 + 20 * seed) * np.arange(round(seconds * RATE_HZ)) / RATE_HZ)
+    return (0.2 * pitch + 0.05 * rng.normal(size=len(pitch))).astype(np.float32)
+
+
+def make_audio(folder: Path, files: int = 8, seconds: float = 2.0) -> Path:
+    """Write `fake/` and `real/` with recordings of different pitches."""
+    for number, label in enumerate(("fake", "real")):
+        (folder / label).mkdir(parents=True)
+        for file in range(files):
+            samples = sound(seconds, 100 * number + file)
+            soundfile.write(folder / label / f"{file:02}.wav", samples, RATE_HZ)
+    return folder
+
+
+def write_voices(folder: Path, names: list[str], seconds: float = 1.0) -> None:
+    """Write voice-like recordings at 22,050 Hz."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, make_voice("real", number, seconds), 22_050)
+
+
+# results
+
+
+def manifest(folder: Path = Path("data/mine")) -> list[dict[str, str]]:
+    """Read the manifest of a data folder."""
+    return _read_rows(folder / "manifest.csv")
+
+
+def read_table(folder: Path) -> list[dict[str, str]]:
+    """Read the labels of a corpus that make_fakes.py made."""
+    return _read_rows(folder / "labels.csv")
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights_of(run: Run) -> dict[str, bytes]:
+    """Return the bytes of each array of the kept weights and of the optimizer's state."""
+    arrays = {}
+    with zipfile.ZipFile(run.keras_model) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content) as file:
+        file.visititems(
+            lambda name, item: (
+                arrays.update({name: item[()].tobytes()})
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
+        )
+    return arrays
+
+
+def check_same(run: Run, other: Run) -> None:
+    """Fail unless two runs have the same history and the same weights."""
+    assert run.history.read_text() == other.history.read_text()
+    assert weights_of(run) == weights_of(other)
+
+
+# vocoders
+
+
+def make_tiny(monkeypatch) -> None:
+    """Replace each kind of vocoder by a network that a test has time to train."""
+    from deepfake_audio.vocoders import networks
+
+    monkeypatch.setattr(networks, "BATCH", 2)
+    for kind, build in tiny_networks().items():
+        recipe = networks.RECIPES[kind]
+        small = {"build": build, "segment_samples": 2560}
+        monkeypatch.setitem(networks.RECIPES, kind, networks.Recipe(**vars(recipe) | small))
+
+
+def tiny_networks() -> dict[str, Callable]:
+    """Return a function that builds a small network, for each kind of vocoder."""
+    from deepfake_audio.vocoders import networks
+
+    return {
+        "istft": partial(networks.istft_network, 16, blocks=1),
+        "istft_adversarial": partial(networks.istft_network, 16, blocks=1),
+        "upsampling": partial(networks.upsampling_network, 16),
+        "codec": partial(networks.codec_network, 24),
+    }
