@@ -10,8 +10,8 @@ import soundfile
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # what is learnt here is small
 
-from benchmarks.trained_vocoders import adversarial_step, drawer, main, plain_step  # noqa: E402
-from benchmarks.vocoder_networks import (  # noqa: E402
+from tools.fakes.trained_vocoders import adversarial_step, drawer, main, plain_step  # noqa: E402
+from tools.fakes.vocoder_networks import (  # noqa: E402
     KINDS,
     RATE_HZ,
     FlowMatching,

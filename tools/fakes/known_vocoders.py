@@ -1,7 +1,7 @@
 """Say a folder of recordings again by neural vocoders that others have trained and published.
 
-    python -m benchmarks.known_vocoders fargan WHERE INPUT OUTPUT
-    python -m benchmarks.known_vocoders melgan WHERE INPUT OUTPUT
+    python -m tools.fakes.known_vocoders fargan WHERE INPUT OUTPUT
+    python -m tools.fakes.known_vocoders melgan WHERE INPUT OUTPUT
     ...
 
 For `make_fakes.py --command`, with {input} and {output} in place of INPUT and OUTPUT. WHERE holds

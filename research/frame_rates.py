@@ -1,7 +1,7 @@
 """How well nothing but a vocoder's frame rate tells its fakes from real voices, with no training.
 
     python prepare.py FOLDER --name mine --config unseen.yaml
-    python -m benchmarks.frame_rates data/mine
+    python -m research.frame_rates data/mine
 
 A file's figure at a rate is the dB by which the multiples of it stand out, their sum over the root
 of their number, so that chance is alike at all rates, and the mean over its images. Each generator
@@ -64,7 +64,7 @@ def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(prog="-m benchmarks.frame_rates", description=__doc__)
+    parser = Parser(prog="-m research.frame_rates", description=__doc__)
     parser.add_argument("folder", type=Path, help="of images made with audio.frame_rates_hz")
     folder = parser.parse_args(argv).folder
     audio = read_audio_settings(folder)

@@ -2,7 +2,7 @@
 
     for P in asterisk-core-sounds-{en,es,fr,it,ru}-g722 tuxpaint-stamps-default ktuberling-data \\
             klettres-data; do apt-get download $P && dpkg-deb -x $P*.deb packages; done
-    python -m benchmarks.free_voices packages data/free-voices
+    python -m tools.fakes.free_voices packages data/free-voices
     python predict.py data/free-voices --run models/pretrained --csv verdicts.csv
 
 Voices of five languages of Asterisk's prompts, and of volunteers who recorded words for Tux Paint,

@@ -1,8 +1,8 @@
 """Train neural vocoders of several families, and say a folder of recordings again by them.
 
-    python -m benchmarks.trained_vocoders train VOICES WEIGHTS --minutes 16
-    python -m benchmarks.trained_vocoders train VOICES WEIGHTS vocos wavernn --seed 2
-    python -m benchmarks.trained_vocoders say vocos WEIGHTS INPUT OUTPUT
+    python -m tools.fakes.trained_vocoders train VOICES WEIGHTS --minutes 16
+    python -m tools.fakes.trained_vocoders train VOICES WEIGHTS vocos wavernn --seed 2
+    python -m tools.fakes.trained_vocoders say vocos WEIGHTS INPUT OUTPUT
 
 VOICES holds FLAC or WAV files of real speech, mono of 16 kHz, in folders of any depth. The vocoders
 named, or all, learn side by side; each leaves WEIGHTS/KIND.pt. The last line is for `make_fakes.py
@@ -15,7 +15,7 @@ wavernn want a GPU. Training ends by the clock: give a smaller card than an H200
     wavernn           one sample after the other
     neural_codec      residual vector quantisation, 4 kbit/s, frames of 20 ms
 
-`benchmarks/vocoder_networks.py` has them.
+`tools/fakes/vocoder_networks.py` has them.
 """
 
 import argparse
@@ -32,7 +32,10 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
-from benchmarks.vocoder_networks import (
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, script
+from deepfake_audio.errors import InputError
+from tools.fakes.vocoder_networks import (
     FFT_SAMPLES,
     KINDS,
     LEARNING_RATE,
@@ -42,9 +45,6 @@ from benchmarks.vocoder_networks import (
     OfSpectrum,
     say,
 )
-from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.script import EXIT_OK, script
-from deepfake_audio.errors import InputError
 
 JUDGED_FROM = 0.1  # share of the time after which the discriminators are listened to
 MEL_WEIGHT, MATCHING_WEIGHT = 15.0, 2.0
@@ -241,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="-m benchmarks.trained_vocoders", description=__doc__)
+    parser = Parser(prog="-m tools.fakes.trained_vocoders", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     of_training = commands.add_parser("train", description="Train vocoders on real speech.")
     of_training.add_argument("voices", type=Path, help="folder of FLAC or WAV files")

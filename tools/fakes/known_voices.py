@@ -1,9 +1,9 @@
 """Say a sentence for each recording of a folder, by synthesizers that others have trained.
 
-    python -m benchmarks.known_voices kokoro WHERE INPUT OUTPUT
+    python -m tools.fakes.known_voices kokoro WHERE INPUT OUTPUT
     ...
 
-For `make_fakes.py --command`, as `benchmarks.known_vocoders`: fakes of other voices that say other
+For `make_fakes.py --command`, as `tools.fakes.known_vocoders`: fakes of other voices that say other
 words, the sentences of sentences.txt (IEEE, 1969). A recording only lends its name and its length.
 WHERE holds what is not ours: unpacked wheels, all in one folder.
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.known_vocoders import RATE_HZ, Vocoder, resampled, run
+from tools.fakes.known_vocoders import RATE_HZ, Vocoder, resampled, run
 
 SENTENCES = Path(__file__).with_name("sentences.txt")
 SILENCE = 0.02  # of the loudest sample
