@@ -44,9 +44,9 @@ from deepfake_audio.audio.windows import SILENCE_POWER
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_error, print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.corpora.index import index_tree
+from deepfake_audio.corpora.index import Tree, index_tree
 from deepfake_audio.corpora.layouts import known_layouts
-from deepfake_audio.corpora.reading import CORPORA, Clip, detect_corpus, read_corpus
+from deepfake_audio.corpora.reading import CORPORA, Clip, Corpus, detect_corpus, read_corpus
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import atomic_folder, open_table, write_error
 from deepfake_audio.system.csv_files import write_rows
@@ -172,15 +172,23 @@ def read_clips(root: Path, corpus_name: str | None, whole: bool) -> list[Clip]:
                     "--whole takes a corpus that says which file is real. Received: "
                     f"{root}, which does not. Leave --whole out, or label its files in a CSV."
                 )
+            print_left_out(tree)
             return [Clip(tree.root / name, name, "real") for name in tree.audio]
     name = corpus_name or detect_corpus(root)
     corpus = read_corpus(root, name, "all" if name.startswith("asvspoof2021") else None)
     if corpus.missing:
         first = one_line(corpus.missing[0])
         print_lines(f"{len(corpus.missing):,} files are listed but not there: {first}, ...")
-    for name in corpus.unreadable:
-        print_error(f"A folder must be readable. Received: {name}. What it holds is left out.")
+    print_left_out(corpus)
     return corpus.clips
+
+
+def print_left_out(found: Tree | Corpus) -> None:
+    """Print the folders that were not entered."""
+    for name in found.unreadable:
+        print_error(f"cannot open the folder {name}: its files are left out")
+    for name in found.not_entered:
+        print_lines(f"{name} is not entered: it links to a parent folder, or to one read already")
 
 
 def find_voices(clips: Sequence[Clip], root: Path, whole: bool) -> list[Clip]:

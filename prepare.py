@@ -75,6 +75,7 @@ from deepfake_audio.vocabulary import JOURNAL, LABELS, SPLITS, UNKNOWN_SPLIT
 NAMED = 3  # so many examples stand in the report for a long list
 OWN_BEGINNINGS = {"report.txt": b"\nCorpus: ", "errors.csv": b"audio,", MANIFEST: b"image,label,"}
 UNREADABLE = "not to be entered, and whatever is there left out"
+LINKED = "not entered, since the link leads to a parent folder or to one that was read already"
 PASSED_OVER = "passed over for their names"
 
 
@@ -329,6 +330,7 @@ def unused_files(
         "listed more than once": corpus.repeated,
         PASSED_OVER: corpus.passed_over,
         UNREADABLE: corpus.unreadable,
+        LINKED: corpus.not_entered,
     }
 
 
@@ -366,7 +368,7 @@ def make_report(
 
 def kind(what: str) -> str:
     """Return what it is that a list of the report names."""
-    return "folder" if what == UNREADABLE else "file"
+    return {UNREADABLE: "folder", LINKED: "linked folder"}.get(what, "file")
 
 
 def examples(names: Sequence[str]) -> Iterator[str]:

@@ -812,6 +812,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     corpus = read_corpus(tmp_path / "corpus")
     assert names(corpus) == ["fake/b.wav", "fake/c.wav", "fake/gone.wav", "real/a.wav"]
     assert corpus.passed_over == ["fake/self"]
+    assert corpus.not_entered == ["bonafide", "fake/again"]
 
 
 @pytest.mark.parametrize("table", ["manifest.csv", "labels.csv"])

@@ -33,7 +33,6 @@ from deepfake_audio.inference.results_table import (
 )
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.run_folder import Run
-from deepfake_audio.system.atomic_files import find_files
 from deepfake_audio.system.csv_files import (
     escaped,
     guarded,
@@ -42,6 +41,7 @@ from deepfake_audio.system.csv_files import (
     unguarded,
     write_rows,
 )
+from deepfake_audio.system.folder_walk import find_files
 
 FORMULAS = ("=1+1", "+1+1", "-a", "@a", "\t=a", "\ra", " =a", '"=a', "'=a", "a;=1", "a\n@b", "＝1")
 NASTY = st.text(alphabet="'\"=+-@;\t\r\n ax1.,\\n＝")

@@ -98,7 +98,7 @@ def barred(monkeypatch) -> set[str]:
     scandir = os.scandir
 
     def scandir_of_a_user(path):
-        if Path(path).name in names:
+        if not isinstance(path, int) and Path(path).name in names:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return scandir(path)
 

@@ -1,9 +1,7 @@
 """The files below a corpus folder, as the layouts look them up."""
 
-import os
 import posixpath
 import re
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +11,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.system import atomic_files
 from deepfake_audio.system.atomic_files import is_file, is_folder, open_text
 from deepfake_audio.system.csv_files import check_columns, read_cells
+from deepfake_audio.system.folder_walk import LINKED_FOLDER, UNREADABLE_FOLDER, walk_folder
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, JOURNAL
 
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
@@ -30,6 +29,7 @@ class Tree:
         tables: files that may be protocols.
         others: all that is neither; what systems leave behind is left out.
         unreadable: folders that can't be entered, with the reason.
+        not_entered: links to folders that are not entered; see `walk_folder`.
     """
 
     root: Path
@@ -37,6 +37,7 @@ class Tree:
     tables: list[str]
     others: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    not_entered: list[str] = field(default_factory=list)
 
     @cached_property
     def audio_names(self) -> frozenset[str]:
@@ -76,13 +77,21 @@ class Tree:
 def index_tree(root: Path) -> Tree:
     """Index the audio files and tables below a folder.
 
+    A folder that prepare.py made is ignored: it makes data/ where it is started, perhaps inside
+    the corpus.
+
     Raises:
         InputError: no such folder, an unreadable one, or no audio in it.
     """
     if not is_folder(root):
         raise InputError(f"A corpus is a folder that exists. Received: {root}. Check the path.")
-    unreadable: list[str] = []
-    names = sorted(_walk(root, unreadable))
+    names, unreadable, not_entered = [], [], []
+    for name, kind, error in walk_folder(root, is_ignored=lambda names: JOURNAL in names):
+        if kind == UNREADABLE_FOLDER:
+            unreadable.append(f"{root / name} ({error.strerror})")
+        else:
+            (not_entered if kind == LINKED_FOLDER else names).append(name)
+    names.sort()
     audio = [name for name in names if name.lower().endswith(AUDIO_SUFFIXES)]
     if not audio and unreadable:
         raise InputError(
@@ -100,41 +109,7 @@ def index_tree(root: Path) -> Tree:
         if not name.lower().endswith((*AUDIO_SUFFIXES, *TABLE_SUFFIXES))
         and not DEBRIS.fullmatch(name.rpartition("/")[2])
     ]
-    return Tree(root.absolute(), audio, tables, others, sorted(unreadable))
-
-
-def _walk(root: Path, unreadable: list[str]) -> Iterator[str]:
-    """Yield every file that is not hidden, once, even where links lead in circles.
-
-    What is no file, such as a link to nothing, is yielded too: whoever reads it says what is wrong.
-    Folders that can't be entered go to `unreadable`, with the reason. What prepare.py made is left
-    out: it makes data/ where it is started, which may be in the corpus.
-    """
-    seen = set()
-    pending = deque([""])
-    while pending:
-        folder = pending.pop()
-        try:
-            status = (root / folder).stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(root / folder) as entries:
-                visible = [entry for entry in entries if not entry.name.startswith(".")]
-        except OSError as error:
-            unreadable.append(f"{root / folder} ({error.strerror})")
-            continue
-        if folder and any(entry.name == JOURNAL for entry in visible):
-            continue
-        for entry in visible:
-            name = folder + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(f"{name}/")
-            elif entry.is_symlink() and is_folder(Path(entry)):
-                # Last, so that what a folder and a link both lead to has the folder's name.
-                pending.appendleft(f"{name}/")
-            else:
-                yield name
+    return Tree(root.absolute(), audio, tables, others, sorted(unreadable), sorted(not_entered))
 
 
 def stem(file: str) -> str:

@@ -68,6 +68,7 @@ class Corpus:
         passed_over: on disk, but by their names neither audio nor tables.
         unreadable: folders that can't be entered, with the reason.
         missing_splits: of each of `missing`, empty where the corpus ships none.
+        not_entered: links to folders that are not entered.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Corpus:
     passed_over: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     missing_splits: list[str] = field(default_factory=list)
+    not_entered: list[str] = field(default_factory=list)
 
 
 def read_corpus(root: Path, name: str | None = None, subset: str | None = None) -> Corpus:
@@ -155,7 +157,10 @@ def _detect(tree: Tree) -> str:
 
 
 def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> Corpus:
-    corpus = Corpus(name, [], [], [], [], subset, _passed_over(tree), tree.unreadable)
+    corpus = Corpus(
+        name, [], [], [], [], subset, _passed_over(tree), tree.unreadable,
+        not_entered=tree.not_entered,
+    )  # fmt: skip
     label_of = {}
     for listing in listings:
         found = tree.find(listing.file, listing.near)

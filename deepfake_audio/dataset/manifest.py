@@ -20,7 +20,6 @@ from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.atomic_files import (
     atomic_write,
-    find_files,
     is_file,
     is_folder,
     open_regular,
@@ -29,6 +28,7 @@ from deepfake_audio.system.atomic_files import (
     write_json,
 )
 from deepfake_audio.system.csv_files import check_columns, escaped, read_cells
+from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
