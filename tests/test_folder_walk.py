@@ -73,8 +73,8 @@ def test_prepare_and_make_fakes_report_links_that_are_not_entered(tmp_path, monk
     Path("mine/up").symlink_to("..")
     assert prepare.main(["mine", "prepare.max_windows=1", *ONE_PROCESS]) == 0
     line = (
-        "1 linked folder not entered, since the link leads to a parent folder or to one that was "
-        "read already: up\n"
+        "1 linked folder not entered, since they lead to a parent folder or to one that was read "
+        "already: up\n"
     )
     assert line in capsys.readouterr().out
     assert len(make_fakes.read_clips(Path("mine"), None, whole=False)) == 16
