@@ -230,7 +230,7 @@ def write_originals(clips: Sequence[Clip], folder: Path, place: str) -> list[Sai
             errors.append(error)
         else:
             write_sound(folder / name, even_level(sound))
-            written.append(Said(name, clip, name if clip.speaker else clip.group or name))
+            written.append(Said(name, clip, name if clip.speaker else clip.split_key or name))
     print_errors(errors)
     return written
 

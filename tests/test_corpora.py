@@ -106,7 +106,7 @@ def test_asvspoof2019_gives_speaker_attack_and_its_own_splits(tmp_path):
             split="train",
             speaker="LA_0079",
             corpus="asvspoof2019",
-            group="LA_0079",
+            split_key="LA_0079",
         ),
         Clip(
             path=tmp_path / train / "LA_T_1271820.flac",
@@ -116,7 +116,7 @@ def test_asvspoof2019_gives_speaker_attack_and_its_own_splits(tmp_path):
             speaker="LA_0080",
             attack="A01",
             corpus="asvspoof2019",
-            group="LA_0080",
+            split_key="LA_0080",
         ),
         Clip(
             path=tmp_path / "LA/ASVspoof2019_LA_dev/flac/LA_D_1047731.flac",
@@ -125,7 +125,7 @@ def test_asvspoof2019_gives_speaker_attack_and_its_own_splits(tmp_path):
             split="val",
             speaker="LA_0069",
             corpus="asvspoof2019",
-            group="LA_0069",
+            split_key="LA_0069",
         ),
         Clip(
             path=tmp_path / "LA/ASVspoof2019_LA_eval/flac/LA_E_2834763.flac",
@@ -135,7 +135,7 @@ def test_asvspoof2019_gives_speaker_attack_and_its_own_splits(tmp_path):
             speaker="LA_0039",
             attack="A11",
             corpus="asvspoof2019",
-            group="LA_0039",
+            split_key="LA_0039",
         ),
     ]
     assert (corpus.missing, corpus.repeated, corpus.subset) == ([], [], "")
@@ -242,7 +242,7 @@ def test_a_dash_in_a_protocol_stands_for_nothing(tmp_path):
     name = "LA/ASVspoof2019_LA_eval/flac/LA_E_2834763.flac"
     clip = read_corpus(tmp_path).clips[-1]
     assert (clip.name, clip.label, clip.speaker, clip.attack) == (name, "fake", "", "")
-    assert clip.group == name
+    assert clip.split_key == name
 
 
 def test_a_protocol_that_is_no_text_is_refused(tmp_path):
@@ -315,7 +315,7 @@ def test_asvspoof2021_la_is_cut_to_the_subset(tmp_path, subset, used):
 def test_asvspoof2021_la_gives_codec_and_attack_and_is_all_test(tmp_path):
     put_asvspoof2021_la(tmp_path)
     corpus = read_corpus(tmp_path, subset="eval")
-    assert facts(corpus, "label", "split", "speaker", "group", "codec", "attack") == {
+    assert facts(corpus, "label", "split", "speaker", "split_key", "codec", "attack") == {
         "LA_E_1.flac": ("fake", "test", "LA_0009", "LA_0009", "alaw", "A07"),
         "LA_E_2.flac": ("real", "test", "LA_0010", "LA_0010", "none", ""),
     }
@@ -422,7 +422,7 @@ def test_asvspoof5_is_split_at_spaces_in_spite_of_its_suffix(tmp_path):
     put_asvspoof5(tmp_path)
     corpus = read_corpus(tmp_path)
     assert corpus.name == "asvspoof5"
-    assert facts(corpus, "label", "split", "speaker", "codec", "attack", "group") == {
+    assert facts(corpus, "label", "split", "speaker", "codec", "attack", "split_key") == {
         "T_0000000001.flac": ("fake", "train", "T_4850", "", "A05", "T_4850"),
         "D_0000000001.flac": ("fake", "val", "D_0062", "", "A11", "D_0062"),
         "D_0000000190.flac": ("real", "val", "D_0461", "", "", "D_0461"),
@@ -478,7 +478,7 @@ def test_in_the_wild_is_grouped_by_speaker_and_has_no_split(tmp_path, above):
             label="fake",
             speaker="Alec Guinness",
             corpus="in-the-wild",
-            group="Alec Guinness",
+            split_key="Alec Guinness",
         ),
         Clip(
             path=tmp_path / "release_in_the_wild/1.wav",
@@ -486,7 +486,7 @@ def test_in_the_wild_is_grouped_by_speaker_and_has_no_split(tmp_path, above):
             label="real",
             speaker="Guinness, Sir Alec",
             corpus="in-the-wild",
-            group="Guinness, Sir Alec",
+            split_key="Guinness, Sir Alec",
         ),
     ]
     assert (corpus.missing, corpus.unlisted) == ([f"{below}10.wav"], [f"{below}2.wav"])
@@ -516,7 +516,7 @@ def test_wavefake_takes_attacks_from_folders_and_groups_by_sentence(tmp_path):
     )
     corpus = read_corpus(tmp_path)
     assert corpus.name == "wavefake"
-    assert facts(corpus, "label", "attack", "group", "speaker", "split", "corpus") == {
+    assert facts(corpus, "label", "attack", "split_key", "speaker", "split", "corpus") == {
         "LJ001-0001_gen.wav": ("fake", "melgan", "LJ001-0001", "", "", "wavefake"),
         "LJ008-0217_generated.wav": ("fake", "hifiGAN", "LJ008-0217", "", "", "wavefake"),
         "LJ001-0002.wav": ("fake", "waveglow", "LJ001-0002", "", "", "wavefake"),
@@ -554,7 +554,7 @@ def test_wavefake_real_speech_shares_the_sentences_of_the_fake(tmp_path):
         "ljspeech_new_vocoder/LJ001-0001.wav",
     )
     corpus = read_corpus(tmp_path)
-    assert facts(corpus, "label", "group", "speaker", "attack") == {
+    assert facts(corpus, "label", "split_key", "speaker", "attack") == {
         "LJ001-0001_gen.wav": ("fake", "LJ001-0001", "", "melgan"),
         "LJ001-0001.wav": ("real", "LJ001-0001", "", ""),
         "BASIC5000_0001.wav": ("real", "BASIC5000_0001", "", ""),
@@ -576,12 +576,12 @@ def test_wavefake_files_that_lie_there_twice_count_once(tmp_path):
 def test_wavefake_sorted_into_class_folders_must_be_named(tmp_path):
     put_audio(tmp_path, "fake/ljspeech_melgan/LJ001-0001_gen.wav", "real/wavs/LJ001-0001.wav")
     assert "Received: folders, wavefake below" in error_of(tmp_path)
-    by_sentence = facts(read_corpus(tmp_path, "wavefake"), "label", "group")
+    by_sentence = facts(read_corpus(tmp_path, "wavefake"), "label", "split_key")
     assert by_sentence == {
         "LJ001-0001_gen.wav": ("fake", "LJ001-0001"),
         "LJ001-0001.wav": ("real", "LJ001-0001"),
     }
-    by_file = facts(read_corpus(tmp_path, "folders"), "label", "group")
+    by_file = facts(read_corpus(tmp_path, "folders"), "label", "split_key")
     assert by_file["LJ001-0001.wav"] == ("real", "real/wavs/LJ001-0001.wav")
 
 
@@ -623,13 +623,13 @@ def test_for_groups_what_was_made_from_one_recording(tmp_path):
         f"for-2sec/for-2seconds/training/fake/file1000.wav{steps}_2sec.wav",
     )
     corpus = read_corpus(tmp_path)
-    assert {clip.group for clip in corpus.clips} == {"train/fake/file1000"}
+    assert {clip.split_key for clip in corpus.clips} == {"train/fake/file1000"}
     assert [clip.corpus for clip in corpus.clips] == ["for-2sec", "for-norm", "for-original"]
 
 
 def test_for_numbers_its_files_anew_in_each_split_and_class(tmp_path):
     put_audio(tmp_path, "for-norm/training/fake/file1.wav", "for-norm/testing/real/file1.wav")
-    groups = [clip.group for clip in read_corpus(tmp_path).clips]
+    groups = [clip.split_key for clip in read_corpus(tmp_path).clips]
     assert groups == ["test/real/file1", "train/fake/file1"]
 
 
@@ -681,7 +681,7 @@ def test_mlaad_finds_its_files_in_spite_of_wrong_paths(tmp_path, root):
             label="fake",
             attack="tts_models/en/ljspeech/vits",
             corpus="mlaad",
-            group="mary_ann",
+            split_key="mary_ann",
         ),
         Clip(
             path=tmp_path / root / f"{above}zh-cn/bark/northandsouth_01_f000001.wav",
@@ -689,7 +689,7 @@ def test_mlaad_finds_its_files_in_spite_of_wrong_paths(tmp_path, root):
             label="fake",
             attack="suno/bark",
             corpus="mlaad",
-            group="mary_ann",
+            split_key="mary_ann",
         ),
         Clip(
             path=tmp_path / root / f"{above}zh-cn/bark/alone.wav",
@@ -697,7 +697,7 @@ def test_mlaad_finds_its_files_in_spite_of_wrong_paths(tmp_path, root):
             label="fake",
             attack="suno/bark",
             corpus="mlaad",
-            group=f"{above}zh-cn/bark/alone.wav",
+            split_key=f"{above}zh-cn/bark/alone.wav",
         ),
     ]
     assert corpus.missing == [f"{vits}/poisoned_pen_01_f000007.wav"]
@@ -709,7 +709,7 @@ def test_mlaad_is_paired_with_the_readers_of_mailabs(tmp_path):
     put_audio(tmp_path, f"M-AILABS/{MARY}", f"M-AILABS/{ELLIOT}", f"M-AILABS/{QUIXOTE}")
     corpus = read_corpus(tmp_path)
     real = [clip for clip in corpus.clips if clip.label == "real"]
-    assert [(clip.speaker, clip.group) for clip in real] == [
+    assert [(clip.speaker, clip.split_key) for clip in real] == [
         ("mary_ann", "mary_ann"),
         ("elliot_miller", "elliot_miller"),
         ("", "mix/don_quijote"),
@@ -755,7 +755,7 @@ def test_class_folders_have_many_names(tmp_path, folder, label):
             path=tmp_path / folder / "deep/down/a.wav",
             name=f"{folder}/deep/down/a.wav",
             label=label,
-            group=f"{folder}/deep/down/a.wav",
+            split_key=f"{folder}/deep/down/a.wav",
         )
     ]
 
@@ -827,7 +827,7 @@ def test_a_csv_beside_the_folders_says_more_of_each_file(tmp_path, table):
     )
     corpus = read_corpus(tmp_path)
     assert corpus.name == "folders"
-    assert facts(corpus, "label", "speaker", "split", "attack", "group") == {
+    assert facts(corpus, "label", "speaker", "split", "attack", "split_key") == {
         "a.wav": ("real", "Ann", "train", "", "Ann"),
         "b.wav": ("fake", "", "val", "melgan", "clips/b.wav"),
     }
@@ -841,7 +841,7 @@ def test_a_sentence_without_a_speaker_goes_with_the_only_one_who_speaks_it(tmp_p
         "a.wav,fake,,s1", "b.wav,real,Ann,s1", "c.wav,real,Ann,s2",
         "d.wav,real,Bob,s2", "e.wav,fake,,s2", "f.wav,fake,,s3", "g.wav,fake,,",
     )  # fmt: skip
-    assert facts(read_corpus(tmp_path), "speaker", "group") == {
+    assert facts(read_corpus(tmp_path), "speaker", "split_key") == {
         "a.wav": ("", "Ann"), "b.wav": ("Ann", "Ann"), "c.wav": ("Ann", "Ann"),
         "d.wav": ("Bob", "Bob"), "e.wav": ("", "s2"), "f.wav": ("", "s3"), "g.wav": ("", "g.wav"),
     }  # fmt: skip
@@ -887,7 +887,7 @@ def test_a_table_with_generators_names_them_as_attacks(tmp_path):
             speaker="LibriTTS:7176",
             attack="UnivNet-c32",
             corpus="mindslab-ai/univnet",
-            group="LibriTTS:7176",
+            split_key="LibriTTS:7176",
         ),
         Clip(
             path=tmp_path / "test/real/01.flac",
@@ -896,7 +896,7 @@ def test_a_table_with_generators_names_them_as_attacks(tmp_path):
             split="test",
             speaker="LibriTTS:7176",
             corpus="mindslab-ai/univnet",
-            group="LibriTTS:7176",
+            split_key="LibriTTS:7176",
         ),
     ]
     assert read_corpus(tmp_path) == corpus

@@ -101,7 +101,7 @@ class Listing(NamedTuple):
     """What a protocol, or the place in a folder tree, says of one file.
 
     Where the file isn't there, one of that stem below the folder `near` will do; with `near` None
-    none will. An empty `group` stands for the speaker, else the file.
+    none will. An empty `split_key` stands for the speaker, else the file.
     """
 
     file: str
@@ -113,7 +113,7 @@ class Listing(NamedTuple):
     attack: str = ""
     codec: str = ""
     corpus: str = ""
-    group: str = ""
+    split_key: str = ""
     subset: str = ""
 
     @property
@@ -210,7 +210,7 @@ def _list_wavefake(tree: Tree) -> Iterator[Listing]:
         folder = next(filter(None, map(WAVEFAKE_FOLDER.fullmatch, folders)), None)
         sentence = WAVEFAKE_SENTENCE.match(file)
         group = sentence[0] if sentence else stem(file)
-        listing = Listing(name, "real", corpus="wavefake", group=group)
+        listing = Listing(name, "real", corpus="wavefake", split_key=group)
         # Some copies hold a folder's files once more, one level deeper.
         if folder and (folder[0], file) not in seen:
             seen.add((folder[0], file))
@@ -229,7 +229,7 @@ def _list_for(tree: Tree) -> Iterator[Listing]:
             # The numbers of the recordings start anew in each split and class.
             group = f"{split}/{label}/{recording}"
             corpus = versions[-1] if versions else "for"
-            yield Listing(name, label, split=split, corpus=corpus, group=group)
+            yield Listing(name, label, split=split, corpus=corpus, split_key=group)
 
 
 def _list_mlaad(tree: Tree) -> Iterator[Listing]:
@@ -240,7 +240,7 @@ def _list_mlaad(tree: Tree) -> Iterator[Listing]:
         if "/by_book/" in f"/{name}":
             reader = MAILABS_READER.search(name)
             speaker = reader[1] if reader else ""
-            yield Listing(name, "real", speaker=speaker, corpus="mlaad", group=_read_by(name))
+            yield Listing(name, "real", speaker=speaker, corpus="mlaad", split_key=_read_by(name))
 
 
 def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
@@ -253,7 +253,7 @@ def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
             near=folder,
             attack=row["model_name"] or table.parent.name,
             corpus="mlaad",
-            group=_read_by(row.get("original_file", "")),
+            split_key=_read_by(row.get("original_file", "")),
         )
 
 
@@ -331,7 +331,7 @@ def list_table(table: Path) -> Iterator[Listing]:
             attack=row.get("attack") or row.get("generator", ""),
             codec=row.get("codec", ""),
             corpus=row.get("corpus", ""),
-            group=speaker or speaker_of.get(sentence, sentence),
+            split_key=speaker or speaker_of.get(sentence, sentence),
         )
 
 

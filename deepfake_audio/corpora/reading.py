@@ -38,9 +38,9 @@ class Clip:
         path: the existing audio file.
         name: its path below the corpus root, with forward slashes.
         label: "fake" or "real".
-        split: "train", "val" or "test" where the corpus ships a split.
-        group: what must never stand in two splits: the speaker, else the only one known to speak
-            the sentence, else the sentence, else the file.
+        split: "train", "val" or "test" if the corpus ships a split.
+        split_key: never in two splits: the speaker, else the only speaker known of the sentence,
+            else the sentence, else the file.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Clip:
     attack: str = ""
     codec: str = ""
     corpus: str = ""
-    group: str = ""
+    split_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _passed_over(tree: Tree) -> list[str]:
 
 def _clip(root: Path, name: str, listing: Listing) -> Clip:
     attack = listing.attack if listing.label == "fake" else ""
-    group = listing.group or listing.speaker or name
+    group = listing.split_key or listing.speaker or name
     facts = (listing.split, listing.speaker, attack, listing.codec, listing.corpus, group)
     return Clip(root / name, name, listing.label, *facts)
 

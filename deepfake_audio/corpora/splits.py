@@ -27,7 +27,7 @@ def assign_splits(
     hash is lowest moves there from the split that has most of that class.
 
     Args:
-        clips: with `group`, `label` and perhaps `split`.
+        clips: with `split_key`, `label` and perhaps `split`.
         val_share: share of the groups of each class for validation.
         test_share: share of the groups of each class for test.
         known: the splits that were assigned before, by the clip's name.
@@ -38,17 +38,17 @@ def assign_splits(
     free = [clip for clip in clips if not clip.split]
     labels_of = defaultdict(set)
     for clip in free:
-        labels_of[clip.group].add(clip.label)
-    before = {clip.group: known[clip.name] for clip in reversed(free) if clip.name in known}
+        labels_of[clip.split_key].add(clip.label)
+    before = {clip.split_key: known[clip.name] for clip in reversed(free) if clip.name in known}
     shipped = sorted((c for c in clips if c.split), key=lambda clip: SPLITS.index(clip.split))
-    before |= {clip.group: clip.split for clip in shipped if clip.group in labels_of}
+    before |= {clip.split_key: clip.split for clip in shipped if clip.split_key in labels_of}
     shares = {"test": test_share, "val": val_share}
     split_of = _place(shares, labels_of, before)
     wanted = [split for split in ("val", "test") if shares[split]] + ["train"]
     for label in ("fake", "real") if len(free) == len(clips) else ():
         for split in wanted:
             _fill_if_empty(split, label, split_of, labels_of, before.keys())
-    return [clip.split or split_of[clip.group] for clip in clips]
+    return [clip.split or split_of[clip.split_key] for clip in clips]
 
 
 def _place(

@@ -181,6 +181,6 @@ def audit(rendered: Sequence[Job], entries: Mapping[str, dict]) -> list[str]:
         [entries[job.stem]["nuisances"] for job in rendered],
         is_real=[job.clip.label == "real" for job in rendered],
         splits=[job.split for job in rendered],
-        groups=[job.clip.group for job in rendered],
+        groups=[job.clip.split_key for job in rendered],
     )
     return ["", format_audit(shortcuts), *format_warnings(shortcuts)]
