@@ -192,7 +192,7 @@ def test_of_a_long_recording_the_first_minute_is_used(workplace):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["none"], "error: A corpus is a folder that exists. Received: none."),
+        (["none"], "error: cannot open none: no such folder"),
         (["voices", "--out", "there"], "there exists already; choose another --out, or"),
         (["voices", "--kinds", "wavenet"], "invalid choice: 'wavenet'"),
         (["voices", "--steps", "0"], "--steps is 0; give at least 1"),

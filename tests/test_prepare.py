@@ -303,7 +303,7 @@ def test_a_table_of_labels_with_another_header_is_told(header, workplace, capsys
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 2
     message = capsys.readouterr().err
     assert "with commas between" in message
-    assert f"Received: '{header}' in " in message
+    assert f"is '{header}'; it needs the columns file and label" in message
 
 
 def test_equal_files_stand_once(workplace, capsys):
@@ -362,10 +362,10 @@ def test_other_settings_need_another_folder(workplace, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["none"], "Received: none"),
+        (["none"], "cannot open none: no such folder"),
         (["mine", "--name", "../x"], "--name '../x' is a path; give the name of a folder"),
         (["mine", "prepare.val_share=0.6", "prepare.test_share=0.6"], "must leave something"),
-        (["empty"], "Received: "),
+        (["empty"], "no audio below empty"),
     ],
 )
 def test_wrong_use_is_told_in_one_line(args, message, workplace, capsys):

@@ -132,7 +132,7 @@ def test_a_corpus_that_one_stands_in_does_not_hold_what_is_made_of_it(
     assert Path("data/mine/report.txt").read_text() == report
     assert "ignored" not in capsys.readouterr().out
     assert prepare.main(["data/mine", "--name", "of-images", *ONE_PROCESS]) == 2
-    assert "A corpus holds audio" in capsys.readouterr().err
+    assert "no audio below data/mine" in capsys.readouterr().err
 
 
 def test_subsets_have_folders_of_their_own(tmp_path, monkeypatch, capsys):

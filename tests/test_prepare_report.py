@@ -121,12 +121,11 @@ def test_a_corpus_that_can_t_be_entered_is_told(workplace, barred, capsys):
     barred.update(("real", "fake"))
     assert prepare.main(["mine", *ONE_PROCESS]) == 2
     assert capsys.readouterr().err == (
-        "error: A corpus must be readable. Received: mine/fake (Permission denied). "
-        "Check the permissions.\n"
+        "error: cannot open the folder mine/fake (Permission denied); check its permissions\n"
     )
     barred.add("mine")
     assert prepare.main(["mine", *ONE_PROCESS]) == 2
-    assert "Received: mine (Permission denied). Check" in capsys.readouterr().err
+    assert "cannot open the folder mine (Permission denied); check" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("there", "absent"), [("train", "val"), ("val", "train")])
