@@ -38,6 +38,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import MANIFEST_FIELDS, read_records
+from deepfake_audio.dataset.preparation import write_table
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
@@ -96,7 +97,7 @@ def without(data: Path, attacks: Sequence[str]) -> Path:
     digest = hashlib.sha256("\0".join(sorted(set(attacks))).encode()).hexdigest()[:10]
     path = data / f"without_{digest}.csv"
     rows = ([getattr(record, field) for field in MANIFEST_FIELDS] for record in moved)
-    prepare.write_table(path, MANIFEST_FIELDS, rows)
+    write_table(path, MANIFEST_FIELDS, rows)
     return path
 
 

@@ -58,7 +58,7 @@ def prepare_clip(path: Path, folder: Path) -> int:
 
 
 def job_of(path: Path, stem: str) -> Job:
-    return Job(Clip(path, path.name, "real", group=path.name), "train", stem)
+    return Job(Clip(path, path.name, "real", split_key=path.name), "train", stem)
 
 
 def drawing_to(folder: Path) -> Rendering:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import prepare
 from conftest import ROOT
 from deepfake_audio.cli.messages import MAX_PRINTED_ERRORS, print_errors, print_lines
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.manifest import read_manifest
+from deepfake_audio.dataset.preparation import manifest_rows
 from deepfake_audio.dataset.rendering import make_job
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_formats import (
@@ -33,7 +33,6 @@ from deepfake_audio.inference.results_table import (
 )
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.run_folder import Run
-from deepfake_audio.system.atomic_files import find_files
 from deepfake_audio.system.csv_files import (
     escaped,
     guarded,
@@ -42,6 +41,7 @@ from deepfake_audio.system.csv_files import (
     unguarded,
     write_rows,
 )
+from deepfake_audio.system.folder_walk import find_files
 
 FORMULAS = ("=1+1", "+1+1", "-a", "@a", "\t=a", "\ra", " =a", '"=a', "'=a", "a;=1", "a\n@b", "＝1")
 NASTY = st.text(alphabet="'\"=+-@;\t\r\n ax1.,\\n＝")
@@ -258,6 +258,6 @@ def test_a_line_feed_and_its_escape_are_two_names_in_a_manifest():
         make_job(Clip(Path(name), name, "real", speaker=name), "train")
         for name in ("real/a\nb.wav", r"real/a\nb.wav")
     ]
-    rows = list(prepare.manifest_rows(jobs, {job.stem: {"starts": [0.0]} for job in jobs}))
+    rows = list(manifest_rows(jobs, {job.stem: {"starts": [0.0]} for job in jobs}))
     assert [row[3] for row in rows] == [r"real/a\nb.wav", r"real/a\x5cnb.wav"]
     assert [row[5] for row in rows] == [row[3] for row in rows]

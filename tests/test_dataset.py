@@ -81,7 +81,7 @@ def test_speakers_in_two_splits_are_warned_of(data_folder):
     assert speaker_warnings(read_records(data_folder)) == []
     edit_manifest(data_folder, lambda rows: rows[-1].update(speaker="ann"))
     assert speaker_warnings(read_records(data_folder)) == [
-        "1 speakers stand in more than one split (ann): error rates on them are too good."
+        "1 speakers are in more than one split (ann): error rates on them are too good."
     ]
 
 

@@ -22,7 +22,7 @@ AUDIO = load_settings().audio
 
 
 def job_of(path: Path, codec: str = "", stem: str = "train/real/a") -> Job:
-    return Job(Clip(path, path.name, "real", group=path.name), "train", stem, codec)
+    return Job(Clip(path, path.name, "real", split_key=path.name), "train", stem, codec)
 
 
 def write_noise(path: Path, samples: int, rate_hz: int = 44_100) -> Path:

@@ -7,7 +7,6 @@ import pytest
 import soundfile
 
 import prepare
-from benchmarks.frame_rates import main as print_table
 from conftest import ROOT
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.features.cyclic_spectrum import (
@@ -17,6 +16,7 @@ from deepfake_audio.features.cyclic_spectrum import (
 )
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.vocabulary import HARMONIC_COLUMNS, HARMONIC_ROWS, highest_frame_rate_hz
+from research.frame_rates import main as print_table
 
 AUDIO = load_settings(ROOT / "unseen.yaml").audio
 RATES_HZ, RATE_HZ = AUDIO.frame_rates_hz, AUDIO.sample_rate_hz

@@ -15,6 +15,7 @@ import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset import preparation_report
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import atomic_folder, atomic_write, folder_lock
@@ -41,7 +42,9 @@ def images_of(folder: Path) -> dict[str, bytes]:
 @pytest.mark.slow
 def test_a_preparation_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(prepare, "audit", lambda *_: [])  # takes the longest, and draws nothing
+    monkeypatch.setattr(
+        preparation_report, "audit", lambda *_: []
+    )  # takes the longest, and draws nothing
     make_audio(tmp_path / "in", files=16, seconds=15)
     args = ["in", "--name", "killed", "prepare.workers=1"]
     assert prepare.main(["in", "--name", "whole", "prepare.workers=1"]) == 0

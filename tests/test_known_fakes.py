@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks.free_voices import find_voices
-from benchmarks.free_voices import main as make_free_voices
-from benchmarks.known_vocoders import resampled, run
-from benchmarks.known_voices import SENTENCES, reader
+from tools.fakes.free_voices import find_voices
+from tools.fakes.free_voices import main as make_free_voices
+from tools.fakes.known_vocoders import resampled, run
+from tools.fakes.known_voices import SENTENCES, reader
 
 RATE_HZ = 16_000
 SECOND = np.arange(RATE_HZ) / RATE_HZ

@@ -213,7 +213,7 @@ def test_a_data_folder_of_other_origin_is_left_alone(workplace, capsys):
     shutil.copytree(ROOT / "data" / "sample", "data/sample")
     before = Path("data/sample/manifest.csv").read_bytes()
     assert prepare.main(["mine", "--name", "sample", *ONE_PROCESS]) == 2
-    assert "Choose another --name." in capsys.readouterr().err
+    assert "choose another --name" in capsys.readouterr().err
     assert Path("data/sample/manifest.csv").read_bytes() == before
 
 
@@ -227,7 +227,7 @@ def test_odd_names_are_taken(workplace, capsys):
     assert len({row["audio"] for row in manifest()}) == 19
     assert len(read_records(Path("data/mine"))) == len(manifest())
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
-    assert "in this folder before" not in capsys.readouterr().out
+    assert "of an earlier preparation" not in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -241,11 +241,11 @@ def test_a_folder_of_ones_own_gives_the_data_its_name(workplace):
 
 def test_files_that_are_gone_are_told(workplace, capsys):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
-    assert "in this folder before" not in capsys.readouterr().out
+    assert "of an earlier preparation" not in capsys.readouterr().out
     for number in range(4):
         Path(f"mine/real/{number:02}.wav").unlink()
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
-    gone = "4 files in this folder before, and not in the corpus now: real/00.wav, "
+    gone = "4 files of an earlier preparation, no longer in the corpus: real/00.wav, "
     assert gone in capsys.readouterr().out
 
 
@@ -254,7 +254,7 @@ def test_the_report_names_every_file_that_is_left_out(workplace, capsys):
         soundfile.write(f"mine/unlisted{number}.wav", sound(1.0, number), RATE_HZ)
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
     printed, report = capsys.readouterr().out, Path("data/mine/report.txt").read_text()
-    assert "5 files there but not listed: unlisted0.wav" in printed
+    assert "5 files present but not listed: unlisted0.wav" in printed
     assert ("unlisted4.wav" in printed, "unlisted4.wav" in report) == (False, True)
 
 
@@ -280,13 +280,13 @@ def test_a_table_of_labels_with_another_header_is_told(header, workplace, capsys
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 2
     message = capsys.readouterr().err
     assert "with commas between" in message
-    assert f"Received: '{header}' in " in message
+    assert f"is '{header}'; it needs the columns file and label" in message
 
 
 def test_equal_files_stand_once(workplace, capsys):
     shutil.copy("mine/real/00.wav", "mine/real/copy.wav")
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
-    assert "1 file left out, with the same bytes as another one" in capsys.readouterr().out
+    assert "1 file left out, since another file has the same bytes" in capsys.readouterr().out
     assert "real/copy.wav" not in {row["audio"] for row in manifest()}
 
 
@@ -333,16 +333,16 @@ def test_other_settings_need_another_folder(workplace, capsys):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     capsys.readouterr()
     assert prepare.main(["mine", "--name", "mine", "audio.db_range=60", *ONE_PROCESS]) == 2
-    assert "Choose another --name." in capsys.readouterr().err
+    assert "choose another --name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["none"], "Received: none"),
-        (["mine", "--name", "../x"], "--name is a folder's name without a slash"),
+        (["none"], "cannot open none: no such folder"),
+        (["mine", "--name", "../x"], "--name '../x' is a path; give the name of a folder"),
         (["mine", "prepare.val_share=0.6", "prepare.test_share=0.6"], "must leave something"),
-        (["empty"], "Received: "),
+        (["empty"], "no audio below empty"),
     ],
 )
 def test_wrong_use_is_told_in_one_line(args, message, workplace, capsys):

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 import prepare
+from deepfake_audio.dataset import preparation_report
 from deepfake_audio.dataset.manifest import read_origin, read_records
 from deepfake_audio.errors import InputError
 from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, put_text, sound
@@ -29,8 +30,8 @@ def test_another_corpus_never_replaces_the_one_that_a_folder_was_made_of(workpla
     capsys.readouterr()
     assert prepare.main(["other", "--name", "mine", *ONE_PROCESS]) == 2
     assert capsys.readouterr().err == (
-        f"error: A data folder is made of one corpus. Received: folders in {workplace}/other for "
-        f"data/mine, which was made of folders in {workplace}/mine. Choose another --name.\n"
+        f"error: data/mine was made of folders in {workplace}/mine, not of folders in "
+        f"{workplace}/other; choose another --name\n"
     )
     assert Path("data/mine/manifest.csv").read_bytes() == before
 
@@ -46,7 +47,7 @@ def test_a_folder_from_before_origins_were_kept_goes_on_with_its_own_files(workp
     (workplace / "above").mkdir()
     shutil.move("mine", "above/mine")
     assert prepare.main(["above", "--name", "mine", *ONE_PROCESS]) == 2
-    assert "which was made of files of other names. Choose another" in capsys.readouterr().err
+    assert "was made of files with other names, not of folders in" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -113,8 +114,7 @@ def test_a_run_that_can_use_no_file_leaves_what_was_made_before(workplace, capsy
     capsys.readouterr()
     assert prepare.main(["mine", *ONE_PROCESS]) == 2
     assert capsys.readouterr().err.endswith(
-        "error: At least one file must be usable. Received: none of 16. data/mine/errors.csv gives "
-        "the reasons.\n"
+        "error: none of 16 files can be used; data/mine/errors.csv gives the reasons\n"
     )
     assert Path("data/mine/errors.csv").read_text().count("\n") == 17
     assert {name: Path("data/mine", name).read_bytes() for name in written} == before
@@ -133,9 +133,9 @@ def test_a_corpus_that_one_stands_in_does_not_hold_what_is_made_of_it(
     report = Path("data/mine/report.txt").read_text()
     assert prepare.main([".", *ONE_PROCESS]) == 0
     assert Path("data/mine/report.txt").read_text() == report
-    assert "passed over" not in capsys.readouterr().out
+    assert "ignored" not in capsys.readouterr().out
     assert prepare.main(["data/mine", "--name", "of-images", *ONE_PROCESS]) == 2
-    assert "A corpus holds audio" in capsys.readouterr().err
+    assert "no audio below data/mine" in capsys.readouterr().err
 
 
 def test_subsets_have_folders_of_their_own(tmp_path, monkeypatch, capsys):
@@ -156,7 +156,7 @@ def test_subsets_have_folders_of_their_own(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     for subset in ("progress", "all"):
         assert prepare.main(["LA", "--subset", subset, *named]) == 2
-        assert f"Received: asvspoof2021-la, subset {subset}, in " in capsys.readouterr().err
+        assert f", not of asvspoof2021-la, subset {subset}, in " in capsys.readouterr().err
 
 
 def test_what_a_folder_was_made_of_must_be_readable(workplace, capsys):
@@ -176,15 +176,16 @@ def test_what_a_folder_was_made_of_must_be_readable(workplace, capsys):
 @pytest.mark.slow
 def test_other_shares_are_told_to_place_new_files_alone(workplace, capsys):
     warning = (
-        "Warning: prepare.val_share=0.3 and prepare.test_share=0.2 place new files alone; those "
-        "of before stay where 0.1 and 0.1 put them. Choose another --name to place all.\n"
+        "Warning: prepare.val_share=0.3 and prepare.test_share=0.2 apply to new files only; "
+        "earlier files keep their splits, which were made with 0.1 and 0.1. Choose another --name "
+        "to split all files again.\n"
     )
     shares = ["prepare.val_share=0.3", "prepare.test_share=0.2"]
     assert prepare.main(["mine", "--name", "other", *shares, *ONE_PROCESS]) == 0
     assert prepare.main(["mine", "--name", "other", *shares, *ONE_PROCESS]) == 0
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     before = manifest()
-    assert "place new files alone" not in capsys.readouterr().out
+    assert "apply to new files only" not in capsys.readouterr().out
     for _ in range(2):  # it stays true when it is asked for again
         assert prepare.main(["mine", *shares, *ONE_PROCESS]) == 0
         assert warning in capsys.readouterr().out
@@ -202,13 +203,13 @@ def test_shares_say_nothing_of_splits_that_a_corpus_ships(workplace, capsys):
         shutil.move(split, f"shipped/{split}")
     for share in ("0.1", "0.2"):
         assert prepare.main(["shipped", f"prepare.val_share={share}", *ONE_PROCESS]) == 0
-    assert "place new files alone" not in capsys.readouterr().out
+    assert "apply to new files only" not in capsys.readouterr().out
 
 
 def test_files_whose_short_image_names_are_equal_get_long_ones(tmp_path, monkeypatch, capsys):
     """The names of these two have a SHA-256 with the same first 40 bits."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(prepare, "audit", lambda *_: [])
+    monkeypatch.setattr(preparation_report, "audit", lambda *_: [])
     make_audio(tmp_path / "mine")
     first, second = ("15681/x.wav", "1251787/x.wav")
     for number, name in enumerate((first, second)):

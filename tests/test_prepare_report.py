@@ -19,7 +19,7 @@ def test_files_passed_over_are_counted_by_suffix(workplace, capsys):
         Path("mine/real", name).touch()
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     printed, report = capsys.readouterr().out, Path("data/mine/report.txt").read_text()
-    line = "5 files passed over for their names: 3 .txt, 1 .ape, 1 without suffix\n"
+    line = "5 files ignored because of their suffix: 3 .txt, 1 .ape, 1 without suffix\n"
     assert line in printed
     assert ("real/d.ape" in printed, "real/d.ape" in report) == (False, True)
 
@@ -80,7 +80,7 @@ def test_missing_files_are_counted_and_change_the_exit_code(workplace, capsys):
     rows += ["real/gone.wav,real,test", "real/07.wav,real,", "fake/gone.wav,fake,"]
     Path("mine/labels.csv").write_text("\n".join(["file,label,split", *rows]))
     assert prepare.main(["mine", *ONE_PROCESS]) == 1
-    assert "2 files listed but not there: real/gone.wav, fake/" in capsys.readouterr().out
+    assert "2 files listed but missing: real/gone.wav, fake/" in capsys.readouterr().out
     counts = read_origin(Path("data/mine/manifest.csv")).counts
     assert counts["test"] == FileCounts(listed=15, used=12, missing=1, unusable=1, repeated=1)
     assert counts["unknown"] == FileCounts(listed=1, used=0, missing=1, unusable=0, repeated=0)
@@ -98,7 +98,7 @@ def barred(monkeypatch) -> set[str]:
     scandir = os.scandir
 
     def scandir_of_a_user(path):
-        if Path(path).name in names:
+        if not isinstance(path, int) and Path(path).name in names:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return scandir(path)
 
@@ -112,7 +112,7 @@ def test_a_folder_that_can_t_be_entered_costs_only_itself(workplace, barred, cap
     assert prepare.main(["mine", *ONE_PROCESS]) == 1
     assert len({row["audio"] for row in manifest()}) == 16
     assert (
-        "1 folder not to be entered, and whatever is there left out: "
+        "1 folder could not be opened, and their files are left out: "
         "mine/real/lost+found (Permission denied)\n"
     ) in capsys.readouterr().out
 
@@ -121,12 +121,11 @@ def test_a_corpus_that_can_t_be_entered_is_told(workplace, barred, capsys):
     barred.update(("real", "fake"))
     assert prepare.main(["mine", *ONE_PROCESS]) == 2
     assert capsys.readouterr().err == (
-        "error: A corpus must be readable. Received: mine/fake (Permission denied). "
-        "Check the permissions.\n"
+        "error: cannot open the folder mine/fake (Permission denied); check its permissions\n"
     )
     barred.add("mine")
     assert prepare.main(["mine", *ONE_PROCESS]) == 2
-    assert "Received: mine (Permission denied). Check" in capsys.readouterr().err
+    assert "cannot open the folder mine (Permission denied); check" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("there", "absent"), [("train", "val"), ("val", "train")])

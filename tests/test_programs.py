@@ -66,7 +66,7 @@ for file in files:
 """
     write_voices(workplace / "voices", ["what's {input}, é; $(no) ?.wav"])
     assert make_fakes.main(["voices", "--out", "out", *command("far-gan.2", louder)]) == 0
-    assert "Made: 9 real files and 9 copies in out" in capsys.readouterr().out
+    assert "Made: 9 real files and 9 fakes in out" in capsys.readouterr().out
     rows = read_table(Path("out"))
     assert [row["attack"] for row in rows] == [""] * 9 + ["far-gan.2"] * 9
     for row in rows[9:]:
@@ -108,16 +108,16 @@ names[6].write_bytes(files[6].read_bytes())
 """
     assert make_fakes.main(["voices", "--out", "out", *command("own", SAY_AGAIN + harmed)]) == 1
     captured = capsys.readouterr()
-    assert "Made: 8 real files and 1 copies in out" in captured.out
-    assert "Left out: 7 of 8 copies, named above" in captured.out
+    assert "Made: 8 real files and 1 fakes in out" in captured.out
+    assert "Left out: 7 of 8 fakes, for the reasons above" in captured.out
     lines = [line for line in captured.err.splitlines() if line.startswith("error: ")]
     for line, number, reason in zip(
         lines,
         range(7),
         (
-            "Received: none of", "cannot read ", "A voice must hold sound.",
-            "A voice must last 0.5 s.", "Received: 2 of", "a device.",
-            "A copy must differ from its original.",
+            "made no files of", "cannot read ", "it is silent",
+            "give a file of at least 0.5 s", "made 2 files of", "a device",
+            "it equals its original",
         ),
         strict=True,
     ):  # fmt: skip
@@ -132,15 +132,15 @@ names[6].write_bytes(files[6].read_bytes())
     [
         (
             "print('loading\\nno weights', file=sys.stderr)\nsys.exit(3)",
-            "Received: 3 from own, which said 'no weights'.",
+            "own failed with status 3, and wrote 'no weights'; try it",
         ),
-        ("", "Received: none from own. Try it on"),
-        ("(copies / 'else.wav').write_bytes(b'')", "Received: none from own, but else.wav."),
-        ("copies.rmdir()\ncopies.symlink_to(originals)", "Received: none from own. Try"),
-        ("originals.rename(copies / 'in')\ncopies.rename('gone')", "Received: none from own"),
+        ("", "own made no audio file in {output} with a name from {input}; try it on"),
+        ("(copies / 'else.wav').write_bytes(b'')", "with a name from {input}, but else.wav; try"),
+        ("copies.rmdir()\ncopies.symlink_to(originals)", "own made no audio file"),
+        ("originals.rename(copies / 'in')\ncopies.rename('gone')", "own made no audio file"),
         (
             "[soundfile.write(copies / file.name, np.zeros(9_999), 16_000) for file in files]",
-            "error: At least one copy must be usable. Received: none of 8 by own;",
+            "error: none of 8 files by own can be used, the first since: cannot use ",
         ),
     ],
 )
@@ -156,19 +156,22 @@ def test_a_program_that_fails_ends_the_run_and_leaves_nothing(body, message, wor
     [
         (
             "own=./none.sh {input} {output}",
-            "Received: ./none.sh as own (No such file or directory)",
+            "cannot start ./none.sh as own: No such file or directory; check",
         ),
-        ("own=voices {input} {output}", "Received: voices as own ("),
-        ("own", "names both {input} and {output}. Received: --command 'own', without {input} and"),
-        ("own=say {input}", "Received: --command 'own=say {input}', without {output}."),
-        ("own=say '{input} {output}", "(No closing quotation). Close what is open."),
-        ("../own=say {input} {output}", "A command begins with NAME=, of at most 60 letters"),
-        (".own=say {input} {output}", "and no '.' in front. Received: --command '.own=say"),
-        ("=say {input} {output}", "A command begins with NAME="),
-        ("é=say {input} {output}", "A command begins with NAME="),
-        ("Codec=say {input} {output}", "Received: --command Codec=..., but istft"),
-        ("for-norm=say {input} {output}", "the name of a public corpus's folder."),
-        ("ljspeech_hifigan=say {input} {output}", "the name of a public corpus's folder."),
+        ("own=voices {input} {output}", "cannot start voices as own: "),
+        ("own", "--command 'own' lacks {input} and {output}; write --command NAME="),
+        ("own=say {input}", "--command 'own=say {input}' lacks {output}; write"),
+        ("own=say '{input} {output}", ": No closing quotation; quote it as in a shell"),
+        ("../own=say {input} {output}", "with a NAME of at most 60 letters"),
+        (".own=say {input} {output}", "--command '.own=say {input} {output}' has no usable name"),
+        ("=say {input} {output}", "has no usable name; write --command NAME="),
+        ("é=say {input} {output}", "has no usable name; write --command NAME="),
+        (
+            "Codec=say {input} {output}",
+            "Codec=... has the name of another kind of fake; istft",
+        ),
+        ("for-norm=say {input} {output}", "the name of a public corpus's folder;"),
+        ("ljspeech_hifigan=say {input} {output}", "the name of a public corpus's folder;"),
     ],
 )
 def test_a_wrong_command_is_told_in_one_line_and_leaves_nothing(option, message, workplace, capsys):
@@ -182,7 +185,9 @@ def test_a_wrong_command_is_told_in_one_line_and_leaves_nothing(option, message,
 def test_two_programs_of_one_name_are_refused(workplace, capsys):
     twice = [*command("own", SAY_AGAIN), *command("own", SAY_AGAIN)]
     assert make_fakes.main(["voices", "--out", "out", *twice]) == 2
-    assert "Received: --command own=..., but istft" in capsys.readouterr().err
+    assert (
+        "--command own=... has the name of another kind of fake; istft" in capsys.readouterr().err
+    )
 
 
 ENDLESS = """

@@ -11,7 +11,7 @@ def clips(count: int, files_each: int = 3, **fields) -> list[Clip]:
     """Return files of `count` speakers for each class."""
     return [
         Clip(Path(f"{label}{speaker}_{number}.wav"), f"{label}{speaker}_{number}.wav", label,
-             group=f"{label} speaker {speaker}", **fields)
+             split_key=f"{label} speaker {speaker}", **fields)
         for label in ("fake", "real") for speaker in range(count) for number in range(files_each)
     ]  # fmt: skip
 
@@ -19,7 +19,7 @@ def clips(count: int, files_each: int = 3, **fields) -> list[Clip]:
 def by_group(some: list[Clip]) -> dict[str, set[str]]:
     groups: dict[str, set[str]] = {}
     for clip, split in zip(some, assign_splits(some, 0.1, 0.1, {}), strict=True):
-        groups.setdefault(clip.group, set()).add(split)
+        groups.setdefault(clip.split_key, set()).add(split)
     return groups
 
 
@@ -39,10 +39,10 @@ def test_shares_hold_within_each_class(count):
 
 
 def test_shares_hold_of_speakers_who_are_real_and_fake():
-    some = [replace(clip, group=clip.group.split()[-1]) for clip in clips(40)]
+    some = [replace(clip, split_key=clip.split_key.split()[-1]) for clip in clips(40)]
     some += clips(20)  # of others only one class is known
     splits = assign_splits(some, 0.1, 0.1, {})
-    groups = {(clip.group, clip.label): s for clip, s in zip(some, splits, strict=True)}
+    groups = {(clip.split_key, clip.label): s for clip, s in zip(some, splits, strict=True)}
     for label in ("fake", "real"):
         found = [split for (_, of_class), split in groups.items() if of_class == label]
         assert (found.count("val"), found.count("test")) == (6, 6)
@@ -91,7 +91,8 @@ def test_what_was_assigned_before_stays_however_few_there_were():
 def test_no_class_is_taken_out_of_a_split_to_fill_another():
     for count in range(3, 30):
         some = [
-            replace(clip, group=f"{clip.group} of {count}") for clip in clips(count, files_each=1)
+            replace(clip, split_key=f"{clip.split_key} of {count}")
+            for clip in clips(count, files_each=1)
         ]
         splits = assign_splits(some, 0.1, 0.1, {})
         found = {(clip.label, split) for clip, split in zip(some, splits, strict=True)}
@@ -125,7 +126,7 @@ def test_the_rest_of_a_group_follows_the_split_that_the_corpus_ships_for_some(sh
     for before in ({}, known):
         splits = assign_splits(some, 0.1, 0.1, before)
         for clip, split in zip(some, splits, strict=True):
-            follows = int(clip.group.split()[-1]) < 5
+            follows = int(clip.split_key.split()[-1]) < 5
             assert split == given.get(clip.name, shipped[0] if follows else split)
 
 
@@ -138,7 +139,7 @@ def test_files_with_the_same_bytes_are_found(tmp_path):
     }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-    some = [Clip(tmp_path / name, name, "real", group=name) for name in contents]
+    some = [Clip(tmp_path / name, name, "real", split_key=name) for name in contents]
     assert find_repeated(some) == (["c.wav"], [])
 
 
@@ -146,7 +147,7 @@ def test_bytes_that_stand_as_real_and_as_fake_are_left_out_altogether(tmp_path):
     some = []
     for label in ("fake", "real"):
         (tmp_path / f"{label}.wav").write_bytes(b"same")
-        some.append(Clip(tmp_path / f"{label}.wav", f"{label}.wav", label, group=label))
+        some.append(Clip(tmp_path / f"{label}.wav", f"{label}.wav", label, split_key=label))
     assert find_repeated(some) == ([], ["fake.wav", "real.wav"])
 
 
@@ -155,13 +156,13 @@ def test_of_equal_files_in_shipped_splits_the_latest_stays(tmp_path):
     for split in ("train", "test"):
         path = tmp_path / f"{split}.wav"
         path.write_bytes(b"same")
-        some.append(Clip(path, path.name, "real", split=split, group=path.name))
+        some.append(Clip(path, path.name, "real", split=split, split_key=path.name))
     assert find_repeated(some) == (["train.wav"], [])
 
 
 def test_a_file_that_vanished_is_no_repetition(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"x")
-    some = [Clip(tmp_path / name, name, "real", group=name) for name in ("a.wav", "gone.wav")]
+    some = [Clip(tmp_path / name, name, "real", split_key=name) for name in ("a.wav", "gone.wav")]
     assert find_repeated(some) == ([], [])
 
 
@@ -169,5 +170,5 @@ def test_of_equal_files_the_one_that_was_there_before_stays(tmp_path):
     some = []
     for name in ("a new copy.wav", "known.wav", "old.wav"):
         (tmp_path / name).write_bytes(b"same")
-        some.append(Clip(tmp_path / name, name, "real", group=name))
+        some.append(Clip(tmp_path / name, name, "real", split_key=name))
     assert find_repeated(some, {"known.wav": "test"}) == (["a new copy.wav", "old.wav"], [])

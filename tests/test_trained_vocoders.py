@@ -10,8 +10,8 @@ import soundfile
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # what is learnt here is small
 
-from benchmarks.trained_vocoders import adversarial_step, drawer, main, plain_step  # noqa: E402
-from benchmarks.vocoder_networks import (  # noqa: E402
+from tools.fakes.trained_vocoders import adversarial_step, drawer, main, plain_step  # noqa: E402
+from tools.fakes.vocoder_networks import (  # noqa: E402
     KINDS,
     RATE_HZ,
     FlowMatching,
@@ -115,11 +115,11 @@ def test_files_of_several_lengths_are_said_together(tmp_path):
 def test_what_is_no_speech_of_16_khz_is_refused(tmp_path, capsys):
     where = [str(tmp_path), str(tmp_path / "weights")]
     assert main(["train", *where, "vocos"]) == 2
-    assert "must hold FLAC or WAV files" in capsys.readouterr().err
+    assert "no FLAC or WAV files in" in capsys.readouterr().err
     sound_file(tmp_path / "in" / "a.wav", 8000, rate_hz=8000)
     assert main(["train", *where, "vocos"]) == 2
-    assert re.search(r"mono of 16,000 Hz.*8,000 Hz", capsys.readouterr().err)
+    assert re.search(r"has 8,000 Hz .*mono of 16,000 Hz", capsys.readouterr().err)
     assert main(["say", "vocos", *where, str(tmp_path)]) == 2
-    assert "must be trained" in capsys.readouterr().err
+    assert "train vocos first" in capsys.readouterr().err
     assert main(["train", *where, "vocos", "--minutes", "0"]) == 2
     assert "--minutes" in capsys.readouterr().err

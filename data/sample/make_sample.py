@@ -7,8 +7,8 @@
     pip install -r requirements.txt -r data/sample/requirements.txt
     python data/sample/make_sample.py
 
-Nothing needs this script: what it makes is part of the repository. README.md beside it tells the
-recipe, the licences and whose voices these are.
+Nothing needs this script: what it makes is part of the repository. README.md beside it gives the
+recipe, the licences and the speakers.
 """
 
 import csv
@@ -84,7 +84,7 @@ class Synth:
 
 
 WIDE, NARROW = 8000, 4000
-# One speaker recorded the English and the Spanish prompts, so both stand in one split.
+# One speaker recorded the English and the Spanish prompts, so both are in one split.
 VOICES = (
     Voice("allison-en", "Allison Smith", "en_US_f_Allison", "train", 0, 50, 15, 15, WIDE),
     Voice("allison-es", "Allison Smith", "es_MX_f_Allison", "train", 0, 50, 15, 15, NARROW),
@@ -263,7 +263,7 @@ def real_clips(voice: Voice, prompts: dict, settings: AudioSettings) -> Iterator
 
 
 def copied_clips(voice: Voice, prompts: dict, settings: AudioSettings) -> Iterator[Clip]:
-    """Vocode some prompts that also stand as real: WORLD the first, Griffin-Lim the next."""
+    """Vocode some prompts that are also real files: WORLD the first, Griffin-Lim the next."""
     vocoders = [("WORLD", world_copy)] * voice.world
     vocoders += [("Griffin-Lim", griffin_lim_copy)] * voice.griffin_lim
     for (generator, vocode), (source, samples) in zip(vocoders, prompts[voice.name], strict=False):

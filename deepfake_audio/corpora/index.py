@@ -1,9 +1,7 @@
-"""The files below a corpus folder, as the layouts look them up."""
+"""The index of the files below a corpus folder, and the reading of its tables."""
 
-import os
 import posixpath
 import re
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +11,11 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.system import atomic_files
 from deepfake_audio.system.atomic_files import is_file, is_folder, open_text
 from deepfake_audio.system.csv_files import check_columns, read_cells
+from deepfake_audio.system.folder_walk import LINKED_FOLDER, UNREADABLE_FOLDER, walk_folder
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, JOURNAL
 
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
-# Files that systems, archives and corpora leave beside the audio; nobody takes them for audio.
+# Files that systems, archives and corpora put beside the audio; they are not reported.
 DEBRIS = re.compile(r"(?:thumbs\.db|desktop\.ini|icon\r|(?:readme|licen[cs]e)[^/]*)", re.IGNORECASE)
 
 
@@ -28,8 +27,9 @@ class Tree:
         root: the folder.
         audio: files with an audio suffix.
         tables: files that may be protocols.
-        others: all that is neither; what systems leave behind is left out.
+        others: other files, without those of the system.
         unreadable: folders that can't be entered, with the reason.
+        not_entered: links to folders that are not entered; see `walk_folder`.
     """
 
     root: Path
@@ -37,6 +37,7 @@ class Tree:
     tables: list[str]
     others: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    not_entered: list[str] = field(default_factory=list)
 
     @cached_property
     def audio_names(self) -> frozenset[str]:
@@ -52,12 +53,12 @@ class Tree:
         return by_stem
 
     def find(self, file: str, near: str | None) -> str | None:
-        """Return the name of a listed audio file on disk; of several copies the one least deep.
+        """Return the name of a listed audio file on disk; the least deep of several.
 
         Args:
             file: its path below `near`, with any audio suffix or none.
-            near: the folder, "" or ending in a slash, below which any file of that stem will do;
-                None where only the exact name will.
+            near: a folder, "" or ending in a slash, below which any file with that stem is taken;
+                None takes only the exact name.
         """
         exact = f"{near or ''}{file}"
         if exact in self.audio_names:
@@ -76,22 +77,27 @@ class Tree:
 def index_tree(root: Path) -> Tree:
     """Index the audio files and tables below a folder.
 
+    A folder that prepare.py made is ignored: it makes data/ where it is started, perhaps inside
+    the corpus.
+
     Raises:
         InputError: no such folder, an unreadable one, or no audio in it.
     """
     if not is_folder(root):
-        raise InputError(f"A corpus is a folder that exists. Received: {root}. Check the path.")
-    unreadable: list[str] = []
-    names = sorted(_walk(root, unreadable))
+        raise InputError(f"cannot open {root}: no such folder")
+    names, unreadable, not_entered = [], [], []
+    for name, kind, error in walk_folder(root, is_ignored=lambda names: JOURNAL in names):
+        if kind == UNREADABLE_FOLDER:
+            unreadable.append(f"{root / name} ({error.strerror})")
+        else:
+            (not_entered if kind == LINKED_FOLDER else names).append(name)
+    names.sort()
     audio = [name for name in names if name.lower().endswith(AUDIO_SUFFIXES)]
     if not audio and unreadable:
-        raise InputError(
-            f"A corpus must be readable. Received: {min(unreadable)}. Check the permissions."
-        )
+        raise InputError(f"cannot open the folder {min(unreadable)}; check its permissions")
     if not audio:
         raise InputError(
-            f"A corpus holds audio ({' '.join(AUDIO_SUFFIXES)}). Received: none below {root}. "
-            "Unpack the audio there."
+            f"no audio below {root} ({' '.join(AUDIO_SUFFIXES)}); unpack the audio there"
         )
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     others = [
@@ -100,45 +106,11 @@ def index_tree(root: Path) -> Tree:
         if not name.lower().endswith((*AUDIO_SUFFIXES, *TABLE_SUFFIXES))
         and not DEBRIS.fullmatch(name.rpartition("/")[2])
     ]
-    return Tree(root.absolute(), audio, tables, others, sorted(unreadable))
-
-
-def _walk(root: Path, unreadable: list[str]) -> Iterator[str]:
-    """Yield every file that is not hidden, once, even where links lead in circles.
-
-    What is no file, such as a link to nothing, is yielded too: whoever reads it says what is wrong.
-    Folders that can't be entered go to `unreadable`, with the reason. What prepare.py made is left
-    out: it makes data/ where it is started, which may be in the corpus.
-    """
-    seen = set()
-    pending = deque([""])
-    while pending:
-        folder = pending.pop()
-        try:
-            status = (root / folder).stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(root / folder) as entries:
-                visible = [entry for entry in entries if not entry.name.startswith(".")]
-        except OSError as error:
-            unreadable.append(f"{root / folder} ({error.strerror})")
-            continue
-        if folder and any(entry.name == JOURNAL for entry in visible):
-            continue
-        for entry in visible:
-            name = folder + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(f"{name}/")
-            elif entry.is_symlink() and is_folder(Path(entry)):
-                # Last, so that what a folder and a link both lead to has the folder's name.
-                pending.appendleft(f"{name}/")
-            else:
-                yield name
+    return Tree(root.absolute(), audio, tables, others, sorted(unreadable), sorted(not_entered))
 
 
 def stem(file: str) -> str:
-    """Return the name of a file without its folders and its audio suffix, if it has one.
+    """Return the name of a file without its folders and without an audio suffix.
 
     >>> stem("flac/LA_E_1000001.flac"), stem("LA_E_1000001"), stem("v1.2")
     ('LA_E_1000001', 'LA_E_1000001', 'v1.2')
@@ -148,7 +120,7 @@ def stem(file: str) -> str:
 
 
 def depth(name: str) -> tuple[int, str]:
-    """Return what sorts names by the number of their folders, then by letters."""
+    """Return a key that sorts names by the number of their folders, then by letters."""
     return name.count("/"), name
 
 
@@ -176,20 +148,19 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
             yield from enumerate(atomic_files.read_lines(file), start=1)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"A protocol must be readable text in UTF-8. Received: {table} ({error}). "
-            "Save it as UTF-8, or download it again."
+            f"cannot read {table} as UTF-8: {error}; save it as UTF-8, or download it again"
         ) from None
 
 
 def read_rows(
     table: Path, required: Sequence[str], delimiter: str = ","
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield where each row of a table stands, and its cells by column.
+    """Yield the position of each row of a table, and its cells by column.
 
     Args:
-        table: has the names of its columns in the first line; their case is left aside.
-        required: the columns that must be there, in lower case.
-        delimiter: stands between two cells.
+        table: has the names of its columns in the first line, in any case.
+        required: columns that it needs, in lower case.
+        delimiter: between two cells.
 
     Raises:
         InputError: an unreadable or malformed table, a required column that isn't there, two
@@ -203,8 +174,7 @@ def read_rows(
         for column in required:
             if column not in columns:
                 raise InputError(
-                    f"A table of audio files has the columns {', '.join(required)}. "
-                    f"Received: no column {column} in {table}. Add it to the first line."
+                    f"{table} has no column {column}; its first line needs {', '.join(required)}"
                 )
         for line, row in rows:
             if row:
@@ -212,25 +182,25 @@ def read_rows(
                 check_width(len(row), (len(columns),), origin)
                 yield origin, {k: v.strip() for k, v in zip(columns, row, strict=True)}
     except ValueError as error:
-        raise InputError(f"A table must be CSV. Received: {table} ({error}). Correct it.") from None
+        raise InputError(f"cannot read {table} as CSV: {error}") from None
 
 
 def check_width(width: int, widths: Sequence[int], origin: str) -> None:
-    """Raise a `InputError` unless the line at `origin` has one of the numbers of columns."""
+    """Raise an `InputError` unless the line at `origin` has one of the numbers of columns."""
     if width not in widths:
         raise InputError(
-            f"A line has {' or '.join(map(str, widths))} columns here. Received: {width} in "
-            f"{origin}. Correct the line, or download the protocol again."
+            f"{width} columns in {origin} instead of {' or '.join(map(str, widths))}; "
+            "correct the line, or download the protocol again"
         )
 
 
 def inside(file: str, origin: str) -> str:
-    """Return a listed path with forward slashes, or raise a `InputError` if it leaves the root."""
+    """Return a listed path with forward slashes; raise an `InputError` if it leaves the root."""
     path = file.replace("\\", "/")
     on_a_drive = path[1:2] == ":"
     if path.startswith("/") or on_a_drive or ".." in path.split("/") or not path.strip("./"):
         raise InputError(
-            f"A file is listed by its path inside the corpus. Received: {file!r} in {origin}. "
-            "Correct the line, or download the protocol again."
+            f"{file!r} in {origin} is not a path inside the corpus; correct the line, or download "
+            "the protocol again"
         )
     return posixpath.normpath(path)

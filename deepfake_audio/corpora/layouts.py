@@ -1,4 +1,4 @@
-"""The layouts of the public corpora: what each says of every file that it lists."""
+"""The layouts of the public corpora: how each lists its files, labels and speakers."""
 
 import re
 from collections import defaultdict
@@ -56,7 +56,7 @@ LOOKED_FOR = {
     "mlaad": "fake/<language>/<model>/meta.csv",
     "folders": "{real,fake}/, {train,val,test}/{real,fake}/, or a CSV with the columns file,label",
 }
-# What tells the tables apart: the path and, after a blank, the first line.
+# Patterns that distinguish the tables, of the path and, after a blank, the first line.
 TABLE_PATTERNS = {
     "asvspoof2019": r"/ASVspoof2019\.LA\.cm\.",
     "asvspoof2021-la": r"/ASVspoof2021\.LA\.cm\.|(?<!/ASV)/trial_metadata\.txt \S+ LA_E_",
@@ -82,7 +82,7 @@ ASVSPOOF_2021_LA = Layout(widths=(8,), key=5, attack=4, codec=2, subset=7)
 ASVSPOOF_2021_DF = ASVSPOOF_2021_LA._replace(widths=(8, 13))
 ASVSPOOF_5 = Layout(widths=(10,), key=8, attack=7, codec=3)
 ASVSPOOF_5_CHALLENGE = Layout(widths=(6,), key=5, attack=4)
-# Corpus, split, file and its layout; where a split has two files, the first that is there counts.
+# Corpus, split, file and its layout; if a split has two files, the first that exists counts.
 PROTOCOLS = (
     ("asvspoof2019", "train", "ASVspoof2019.LA.cm.train.trn.txt", ASVSPOOF_2019),
     ("asvspoof2019", "val", "ASVspoof2019.LA.cm.dev.trl.txt", ASVSPOOF_2019),
@@ -98,10 +98,10 @@ PROTOCOLS = (
 
 
 class Listing(NamedTuple):
-    """What a protocol, or the place in a folder tree, says of one file.
+    """The facts about one file, from a protocol or from its folders.
 
-    Where the file isn't there, one of that stem below the folder `near` will do; with `near` None
-    none will. An empty `group` stands for the speaker, else the file.
+    If the file is missing, one with its stem below the folder `near` is taken, unless `near` is
+    None. An empty `split_key` means the speaker, else the file.
     """
 
     file: str
@@ -113,7 +113,7 @@ class Listing(NamedTuple):
     attack: str = ""
     codec: str = ""
     corpus: str = ""
-    group: str = ""
+    split_key: str = ""
     subset: str = ""
 
     @property
@@ -123,7 +123,7 @@ class Listing(NamedTuple):
 
 
 def known_layouts(tree: Tree) -> set[str]:
-    """Return the keys of `CORPORA` whose layout lies in a tree; several where it is ambiguous.
+    """Return the keys of `CORPORA` whose layouts a tree has; several if it is ambiguous.
 
     Raises:
         InputError: a table that can't be read.
@@ -135,7 +135,7 @@ def known_layouts(tree: Tree) -> set[str]:
     if parts & FOR_VERSIONS.keys():
         found.add("for")
     if any(map(WAVEFAKE_FOLDER.fullmatch, parts)):
-        # With both classes beside it, who sorted the folders may have put other speech there.
+        # With class folders above it, the user may have added other speech.
         found |= {"wavefake", "folders"} if len(classes) == 2 else {"wavefake"}
     if not found and (classes or _root_tables(tree)):
         return {"folders"}
@@ -143,9 +143,9 @@ def known_layouts(tree: Tree) -> set[str]:
 
 
 def _corpus_of_table(root: Path, table: str) -> str:
-    told_by_content = table.endswith(("meta.csv", "trial_metadata.txt"))
-    text = f"/{table} {first_line(root / table) if told_by_content else ''}"
-    return next((name for name, what in TABLE_PATTERNS.items() if re.search(what, text)), "")
+    has_known_header = table.endswith(("meta.csv", "trial_metadata.txt"))
+    text = f"/{table} {first_line(root / table) if has_known_header else ''}"
+    return next((name for name, pattern in TABLE_PATTERNS.items() if re.search(pattern, text)), "")
 
 
 def _list_protocols(tree: Tree, name: str) -> Iterator[Listing]:
@@ -158,7 +158,7 @@ def _list_protocols(tree: Tree, name: str) -> Iterator[Listing]:
         ]
         if tables and split not in done:
             done.add(split)
-            # Of the first release of the 2021 keys and the full one, the full one has more columns.
+            # The full release of the 2021 keys has more columns than the first one: take it.
             table = max(tables, key=lambda table: len(first_line(table).split()))
             yield from read_protocol(table, layout, split, name)
 
@@ -177,8 +177,8 @@ def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Itera
         check_width(len(columns), layout.widths, origin)
         if columns[layout.key] not in KEYS:
             raise InputError(
-                f"The key of a file is bonafide or spoof, in column {layout.key + 1}. "
-                f"Received: {columns[layout.key]!r} in {origin}. Download the protocol again."
+                f"{columns[layout.key]!r} in column {layout.key + 1} of {origin} is neither "
+                "bonafide nor spoof; download the protocol again"
             )
         yield Listing(
             file=inside(columns[1], origin),
@@ -210,8 +210,8 @@ def _list_wavefake(tree: Tree) -> Iterator[Listing]:
         folder = next(filter(None, map(WAVEFAKE_FOLDER.fullmatch, folders)), None)
         sentence = WAVEFAKE_SENTENCE.match(file)
         group = sentence[0] if sentence else stem(file)
-        listing = Listing(name, "real", corpus="wavefake", group=group)
-        # Some copies hold a folder's files once more, one level deeper.
+        listing = Listing(name, "real", corpus="wavefake", split_key=group)
+        # Some downloads contain a folder's files again, one level deeper.
         if folder and (folder[0], file) not in seen:
             seen.add((folder[0], file))
             yield listing._replace(label="fake", attack=folder[1] or folder[0])
@@ -229,7 +229,7 @@ def _list_for(tree: Tree) -> Iterator[Listing]:
             # The numbers of the recordings start anew in each split and class.
             group = f"{split}/{label}/{recording}"
             corpus = versions[-1] if versions else "for"
-            yield Listing(name, label, split=split, corpus=corpus, group=group)
+            yield Listing(name, label, split=split, corpus=corpus, split_key=group)
 
 
 def _list_mlaad(tree: Tree) -> Iterator[Listing]:
@@ -240,7 +240,7 @@ def _list_mlaad(tree: Tree) -> Iterator[Listing]:
         if "/by_book/" in f"/{name}":
             reader = MAILABS_READER.search(name)
             speaker = reader[1] if reader else ""
-            yield Listing(name, "real", speaker=speaker, corpus="mlaad", group=_read_by(name))
+            yield Listing(name, "real", speaker=speaker, corpus="mlaad", split_key=_read_by(name))
 
 
 def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
@@ -253,7 +253,7 @@ def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
             near=folder,
             attack=row["model_name"] or table.parent.name,
             corpus="mlaad",
-            group=_read_by(row.get("original_file", "")),
+            split_key=_read_by(row.get("original_file", "")),
         )
 
 
@@ -276,12 +276,12 @@ def _list_folders(tree: Tree) -> Iterator[Listing]:
 
 
 def infer_split_and_label(name: str) -> tuple[str, str]:
-    """Return the split and the label that the folders of a file stand for.
+    """Return the split and the label that the folders of a file name.
 
-    The split's folder is one of those above the label's, else the one right below it.
+    The split's folder is above the label's folder, or else directly below it.
 
-    >>> place("training/REAL/a.wav"), place("spoof/dev/a.wav"), place("real.wav")
-    (('train', 'real'), ('val', 'fake'), ('', ''))
+    >>> infer_split_and_label("training/REAL/a.wav"), infer_split_and_label("spoof/dev/a.wav")
+    (('train', 'real'), ('val', 'fake'))
     """
     split = ""
     *folders, _ = name.lower().split("/")
@@ -303,18 +303,18 @@ def _labels_files(table: Path) -> bool:
 
 
 def check_label_table(tree: Tree) -> None:
-    """Raise a `InputError` for a labels.csv in the folder that can't be read as one."""
+    """Raise an `InputError` for a labels.csv without the columns file and label."""
     table = tree.root / LABEL_TABLE
     if LABEL_TABLE in tree.tables and not _labels_files(table):
         header = shortened(repr(first_line(table).rstrip()))
         raise InputError(
-            "A table of labels begins with the names of its columns, file and label among them, "
-            f"with commas between. Received: {header} in {table}. Correct that line."
+            f"the first line of {table} is {header}; it needs the columns file and label, "
+            "with commas between"
         )
 
 
 def list_table(table: Path) -> Iterator[Listing]:
-    """Yield what each row of a CSV with the columns `file,label` says of its file.
+    """Yield the listings of a CSV with the columns `file,label`.
 
     Raises:
         InputError: an unreadable or malformed CSV.
@@ -331,14 +331,14 @@ def list_table(table: Path) -> Iterator[Listing]:
             attack=row.get("attack") or row.get("generator", ""),
             codec=row.get("codec", ""),
             corpus=row.get("corpus", ""),
-            group=speaker or speaker_of.get(sentence, sentence),
+            split_key=speaker or speaker_of.get(sentence, sentence),
         )
 
 
 def _speakers_of_sentences(table: Path) -> dict[str, str]:
-    """Return the speaker of each sentence for which a table names one, and no other one.
+    """Return the speaker of each sentence for which a table names exactly one.
 
-    Files of the sentence whose speaker isn't given, such as its copies, belong to the same group.
+    Files of the sentence without a speaker, such as its fakes, get the same split key.
     """
     speakers = defaultdict(set)
     for _, row in read_rows(table, ("file", "label")):
@@ -350,8 +350,8 @@ def _speakers_of_sentences(table: Path) -> dict[str, str]:
 def _one_of(aliases: Mapping[str, str], column: str, value: str, origin: str) -> str:
     if value.lower() not in aliases:
         raise InputError(
-            f"A {column} is one of {', '.join(filter(None, aliases))}. "
-            f"Received: {value!r} in {origin}. Correct the line."
+            f"{value!r} in {origin} is not a {column}; "
+            f"it is one of {', '.join(filter(None, aliases))}"
         )
     return aliases[value.lower()]
 

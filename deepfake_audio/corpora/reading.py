@@ -1,4 +1,4 @@
-"""The public corpora: which audio files each holds, real or fake, of whom and made by what."""
+"""Read a corpus: its audio files with labels, speakers, splits, generators and codecs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -32,15 +32,15 @@ AUDIO_OF_OTHERS = {
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One audio file of a corpus; what is not known is empty.
+    """One audio file of a corpus; unknown facts are empty.
 
     Attributes:
         path: the existing audio file.
         name: its path below the corpus root, with forward slashes.
         label: "fake" or "real".
-        split: "train", "val" or "test" where the corpus ships a split.
-        group: what must never stand in two splits: the speaker, else the only one known to speak
-            the sentence, else the sentence, else the file.
+        split: "train", "val" or "test" if the corpus ships a split.
+        split_key: never in two splits: the speaker, else the only speaker known of the sentence,
+            else the sentence, else the file.
     """
 
     path: Path
@@ -51,12 +51,12 @@ class Clip:
     attack: str = ""
     codec: str = ""
     corpus: str = ""
-    group: str = ""
+    split_key: str = ""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a reader found.
+    """The files of a corpus, and the files that are not used.
 
     Attributes:
         name: a key of `CORPORA`.
@@ -64,10 +64,11 @@ class Corpus:
         missing: listed, but not on disk.
         unlisted: audio on disk that is listed nowhere, such as enrolment files and second copies.
         repeated: listed again with the same label; the first listing counts.
-        subset: the part of ASVspoof 2021 that was asked for.
-        passed_over: on disk, but by their names neither audio nor tables.
+        subset: the chosen part of ASVspoof 2021.
+        passed_over: on disk, with suffixes of neither audio nor tables.
         unreadable: folders that can't be entered, with the reason.
-        missing_splits: of each of `missing`, empty where the corpus ships none.
+        missing_splits: the split of each of `missing`, empty if the corpus ships none.
+        not_entered: links to folders that are not entered.
     """
 
     name: str
@@ -79,29 +80,28 @@ class Corpus:
     passed_over: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     missing_splits: list[str] = field(default_factory=list)
+    not_entered: list[str] = field(default_factory=list)
 
 
 def read_corpus(root: Path, name: str | None = None, subset: str | None = None) -> Corpus:
-    """Read a corpus as it was unpacked: which audio it holds, and what its protocols say of it.
+    """Read a corpus as it was unpacked: its audio files and its protocols.
 
     Args:
-        root: the corpus folder, or one that holds it.
-        name: a key of `CORPORA`; None to go by what lies in the folder.
-        subset: for ASVspoof 2021 alone, and there always: one of `SUBSETS`.
+        root: the corpus folder, or a folder above it.
+        name: a key of `CORPORA`; None detects it.
+        subset: one of `SUBSETS` for ASVspoof 2021, else None.
 
     Returns:
-        The clips with their labels, and what is missing, unlisted or listed twice.
+        The clips with their labels, and the missing, unlisted and repeated files.
 
     Raises:
-        InputError: no audio, no corpus that is known or several of them, a malformed protocol,
-            a subset too many or too few, or none of the listed audio on disk.
+        InputError: no audio, no known corpus or several, a malformed protocol, a wrong subset, or
+            none of the listed audio on disk.
     """
     tree = index_tree(root)
     name = name or _detect(tree)
     if name not in CORPORA:
-        raise InputError(
-            f"A corpus is one of {', '.join(CORPORA)}. Received: {name!r}. Name one of them."
-        )
+        raise InputError(f"{name!r} is not a corpus; the corpora are {', '.join(CORPORA)}")
     _check_subset(name, subset)
     others = AUDIO_OF_OTHERS.get(name, ())
     audio = [file for file in tree.audio if not any(other in file for other in others)]
@@ -110,10 +110,10 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
 
 
 def detect_corpus(root: Path) -> str:
-    """Return which corpus lies in a folder, as a key of `CORPORA`.
+    """Return the key in `CORPORA` of the corpus in a folder.
 
     Raises:
-        InputError: no audio, no layout that is known, or several of them.
+        InputError: no audio, no known layout, or several.
     """
     return _detect(index_tree(root))
 
@@ -123,7 +123,7 @@ def read_clip_list(path: Path, root: Path | None = None) -> Corpus:
 
     Args:
         path: has the columns `file,label` and perhaps `speaker`, `sentence`, `split`, `attack` (or
-            `generator`), `codec` and `corpus`, in any order; other columns are left alone.
+            `generator`), `codec` and `corpus`, in any order; other columns are ignored.
         root: the folder that `file` is relative to; None for the CSV's own.
 
     Returns:
@@ -142,20 +142,23 @@ def _detect(tree: Tree) -> str:
         check_label_table(tree)
     if len(found) > 1:
         raise InputError(
-            f"One corpus is read at a time. Received: {', '.join(sorted(found))} below "
-            f"{tree.root}. Name one with --corpus, or give the folder of one."
+            f"{tree.root} contains several corpora: {', '.join(sorted(found))}; "
+            "name one with --corpus, or give the folder of one"
         )
     if not found:
-        known = "; ".join(f"{name}: {what}" for name, what in LOOKED_FOR.items())
+        known = "; ".join(f"{name}: {files}" for name, files in LOOKED_FOR.items())
         raise InputError(
-            f"A corpus is known by what it holds ({known}). Received: none of it in {tree.root}. "
-            "Sort the audio into real/ and fake/, or label it in a CSV."
+            f"no known corpus in {tree.root} ({known}); "
+            "sort the audio into real/ and fake/, or label it in a CSV"
         )
     return found.pop()
 
 
 def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> Corpus:
-    corpus = Corpus(name, [], [], [], [], subset, _passed_over(tree), tree.unreadable)
+    corpus = Corpus(
+        name, [], [], [], [], subset, _passed_over(tree), tree.unreadable,
+        not_entered=tree.not_entered,
+    )  # fmt: skip
     label_of = {}
     for listing in listings:
         found = tree.find(listing.file, listing.near)
@@ -178,7 +181,7 @@ def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> C
 
 
 def _passed_over(tree: Tree) -> list[str]:
-    """Return what may have been meant as audio: a text among the files of a class is no table."""
+    """Return files that may be meant as audio, such as a text among the files of a class."""
     texts = [
         name
         for name in tree.tables
@@ -189,7 +192,7 @@ def _passed_over(tree: Tree) -> list[str]:
 
 def _clip(root: Path, name: str, listing: Listing) -> Clip:
     attack = listing.attack if listing.label == "fake" else ""
-    group = listing.group or listing.speaker or name
+    group = listing.split_key or listing.speaker or name
     facts = (listing.split, listing.speaker, attack, listing.codec, listing.corpus, group)
     return Clip(root / name, name, listing.label, *facts)
 
@@ -197,8 +200,8 @@ def _clip(root: Path, name: str, listing: Listing) -> Clip:
 def _check_same_label(listing: Listing, label: str) -> None:
     if listing.label != label:
         raise InputError(
-            f"A file has one label. Received: {listing.listed_as} as {listing.label} in "
-            f"{listing.origin}, and as {label} before. Correct one of the two."
+            f"{listing.listed_as} is {listing.label} in {listing.origin}, and {label} before; "
+            "correct one of the two"
         )
 
 
@@ -206,9 +209,8 @@ def _check_some_found(corpus: Corpus, root: Path) -> None:
     if not corpus.clips:
         first = f", such as {corpus.missing[0]}," if corpus.missing else ""
         raise InputError(
-            f"Some of the listed audio must be on disk. Received: none of {len(corpus.missing):,} "
-            f"files{first} below {root}. Unpack it there "
-            f"({corpus.name}: {LOOKED_FOR[corpus.name]})."
+            f"none of {len(corpus.missing):,} listed files{first} is below {root}; "
+            f"unpack the audio there ({corpus.name}: {LOOKED_FOR[corpus.name]})"
         )
 
 
@@ -216,10 +218,10 @@ def _check_subset(name: str, subset: str | None) -> None:
     has_subsets = name.startswith("asvspoof2021")
     if has_subsets and subset not in SUBSETS:
         raise InputError(
-            f"ASVspoof 2021 is read with --subset {'|'.join(SUBSETS)}. Received: "
-            f"{subset or 'none'}. Official figures use eval; the others give different ones."
+            f"--subset is {subset or 'missing'}; ASVspoof 2021 needs {'|'.join(SUBSETS)}: "
+            "official figures use eval, the others give different ones"
         )
     if subset is not None and not has_subsets:
         raise InputError(
-            f"Only ASVspoof 2021 has subsets. Received: {subset!r} for {name}. Leave --subset out."
+            f"{name} has no subset {subset!r}; leave --subset out: only ASVspoof 2021 has subsets"
         )

@@ -1,6 +1,6 @@
-"""Shortcut audit: do nuisances such as level or bandwidth alone tell fake from real?
+"""Shortcut audit: do recording properties such as level or bandwidth separate fake from real?
 
-A detector trained on data where they do would learn the recording, not the voice.
+If they do, a detector learns the recording, not the voice.
 """
 
 import math
@@ -17,38 +17,40 @@ from deepfake_audio.vocabulary import SPLITS
 
 ALL_TOGETHER = "all together"
 WARN_AUC = 0.75
-WARN_DEVIATIONS = 3  # from 0.5: of eight nuisances in three splits, hardly one is so by chance
+WARN_DEVIATIONS = 3  # from 0.5: rare by chance among eight properties in three splits
 FOLDS = 5
-LEAF_FILES = 5  # what fewer files have is not learnt
-DOUBTED_FILES = 2  # so many of unknown class are added to those that have a text
+LEAF_FILES = 5  # a leaf of a tree has at least as many
+SMOOTHING_FILES = 2  # of the average class, added to the files that have a text
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """How well one nuisance tells real from fake in one split.
+    """How well one recording property separates real from fake in one split.
 
     Attributes:
-        auc: 0.5 is chance; a single nuisance's is never below it, since either direction counts;
-            not a number where there are too few files for it.
-        reals: real files of the split.
-        fakes: its fake ones.
+        auc: 0.5 is chance; a single property's is never below it, since either direction counts;
+            not a number if there are too few files for it.
+        real_files: in the split.
+        fake_files: in the split.
     """
 
     split: str
     nuisance: str
     auc: float
-    reals: int
-    fakes: int
+    real_files: int
+    fake_files: int
 
     @property
     def is_telling(self) -> bool:
-        """Return whether the AUC is high, and too high for chance with so few files of a class.
+        """Return whether the AUC is high, and too high for chance with this number of files.
 
-        Where a nuisance tells nothing, the AUC is 0.5 with a variance of (m + n + 1) / 12mn for
+        For an uninformative property the AUC is 0.5 with a variance of (m + n + 1) / 12mn for
         m and n files (Mann and Whitney, "On a test of whether one of two random variables is
         stochastically larger than the other", 1947, of U = mn AUC). Three of a class never suffice.
         """
-        variance = (self.reals + self.fakes + 1) / (12 * self.reals * self.fakes)
+        variance = (self.real_files + self.fake_files + 1) / (
+            12 * self.real_files * self.fake_files
+        )
         return self.auc >= max(WARN_AUC, 0.5 + WARN_DEVIATIONS * math.sqrt(variance))
 
 
@@ -58,20 +60,20 @@ def audit_shortcuts(
     splits: Sequence[str],
     groups: Sequence[str],
 ) -> list[Shortcut]:
-    """Measure how well nuisances alone tell real from fake in each split.
+    """Measure how well recording properties separate real from fake in each split.
 
     Args:
-        nuisances: one mapping a file, all with the same names; a text, such as the format, counts
-            as the share of real ones among the other files that have it: its own class would tell
-            on a file whose text is rare.
+        nuisances: the properties of each file, all with the same names; a text, such as the format,
+            becomes the share of real files among the other files with it: with the file itself, a
+            rare text would reveal its class.
         is_real: the classes.
         splits: the split of each file.
-        groups: the speaker of each file; no group is learnt from and tested on at once.
+        groups: the speaker of each file; no group is in training and test at once.
 
     Returns:
-        For each split with both classes, the AUC of each nuisance and of all together (extremely
-        randomised trees: learnt on train and tested on the others; cross-validated within train;
-        not a number where there are too few files for it).
+        For each split with both classes, the AUC of each property and of all together (extremely
+        randomised trees: trained on train and tested on the others; cross-validated within train;
+        not a number if there are too few files for it).
     """
     is_real, splits, groups = np.asarray(is_real), np.asarray(splits), np.asarray(groups, object)
     columns = {name: np.array([row[name] for row in nuisances]) for name in nuisances[0]}
@@ -81,18 +83,18 @@ def audit_shortcuts(
         here = splits == split
         if len(set(is_real[here])) < 2:
             continue
-        fakes, reals = np.bincount(is_real[here]).tolist()
+        fake_files, real_files = np.bincount(is_real[here]).tolist()
         shortcuts += [
-            Shortcut(split, name, _auc_of_one(column[here], is_real[here]), reals, fakes)
+            Shortcut(split, name, _auc_of_one(column[here], is_real[here]), real_files, fake_files)
             for name, column in columns.items()
         ]
         together = _auc_of_all(values, is_real, groups, splits == "train", here)
-        shortcuts.append(Shortcut(split, ALL_TOGETHER, together, reals, fakes))
+        shortcuts.append(Shortcut(split, ALL_TOGETHER, together, real_files, fake_files))
     return shortcuts
 
 
 def _as_numbers(column: np.ndarray) -> np.ndarray:
-    """Return a nuisance for trees: float `(files, columns)`, a column for each text of several."""
+    """Return a property for trees: float `(files, columns)`, a column for each frequent text."""
     if column.dtype.kind != "U":
         return column.astype(float)[:, None]
     return OneHotEncoder(min_frequency=LEAF_FILES, sparse_output=False).fit_transform(
@@ -101,10 +103,10 @@ def _as_numbers(column: np.ndarray) -> np.ndarray:
 
 
 def _auc_of_one(column: np.ndarray, is_real: np.ndarray) -> float:
-    """Return the AUC of a nuisance, 0.5 to 1; a text's is learnt on the files of other folds.
+    """Return the AUC of a property, 0.5 to 1; a text is encoded from the files of other folds.
 
-    Each fold has an AUC of its own: where the others have more real files it has fewer, so shares
-    of several folds together would tell the class by themselves.
+    Each fold has an AUC of its own: if the others have more real files it has fewer, so the shares
+    of several folds together would reveal the class.
     """
     if column.dtype.kind != "U":
         auc = roc_auc_score(is_real, column)
@@ -112,7 +114,7 @@ def _auc_of_one(column: np.ndarray, is_real: np.ndarray) -> float:
     folds = min(FOLDS, *np.bincount(is_real, minlength=2).tolist())
     if folds < 2:
         return float("nan")
-    encoder = TargetEncoder(target_type="binary", smooth=DOUBTED_FILES)
+    encoder = TargetEncoder(target_type="binary", smooth=SMOOTHING_FILES)
     texts = column[:, None]
     splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
     aucs = [
@@ -123,7 +125,7 @@ def _auc_of_one(column: np.ndarray, is_real: np.ndarray) -> float:
 
 
 def _auc_of_all(values, is_real, groups, learnt: np.ndarray, tested: np.ndarray) -> float:
-    """Return the AUC on `tested` of trees grown on `learnt`; if these overlap, by folds."""
+    """Return the AUC on `tested` of trees trained on `learnt`; by folds if these overlap."""
     trees = ExtraTreesClassifier(
         300, min_samples_leaf=LEAF_FILES, class_weight="balanced", random_state=0
     )
@@ -158,7 +160,7 @@ def format_audit(shortcuts: Sequence[Shortcut]) -> str:
 
 
 def format_warnings(shortcuts: Sequence[Shortcut]) -> list[str]:
-    """Return one plain warning for each split in which a nuisance gives the class away."""
+    """Return a warning for each split in which a property separates the classes."""
     warnings = []
     for split in dict.fromkeys(shortcut.split for shortcut in shortcuts):
         telling = [s for s in shortcuts if s.split == split and s.is_telling]

@@ -1,4 +1,4 @@
-"""Which split each audio file goes to: by speaker, by class, and the same when files are added."""
+"""Assign splits: no speaker in two, both classes in each, and stable when files are added."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -20,17 +20,17 @@ def assign_splits(
     """Assign a split to each clip; a split that the corpus ships is kept.
 
     Other files of a group (speaker, sentence, or single file) follow the one with a shipped split,
-    the latest of several. Else a group stays where it was before. New ones are taken by the
-    hash of their names: the lowest go to test until it has its share of each class, the next to
-    validation. So nearly all stand in the same split however many others there are, even in
-    another folder. Where a split would be left without one of the classes, the new group whose
-    hash is lowest moves there from the split that has most of that class.
+    the latest of several. Else a group keeps its earlier split. New groups are sorted by the
+    hash of their names: the first go to test until it has its share of each class, the next to
+    validation. So nearly all get the same split with any number of others, even in another folder.
+    If a split would lack one of the classes, the new group with the lowest hash moves there from
+    the split that has most of that class.
 
     Args:
-        clips: with `group`, `label` and perhaps `split`.
+        clips: with `split_key`, `label` and perhaps `split`.
         val_share: share of the groups of each class for validation.
         test_share: share of the groups of each class for test.
-        known: the splits that were assigned before, by the clip's name.
+        known: splits that were assigned before, by the clip's name.
 
     Returns:
         "train", "val" or "test" for each clip.
@@ -38,23 +38,23 @@ def assign_splits(
     free = [clip for clip in clips if not clip.split]
     labels_of = defaultdict(set)
     for clip in free:
-        labels_of[clip.group].add(clip.label)
-    before = {clip.group: known[clip.name] for clip in reversed(free) if clip.name in known}
+        labels_of[clip.split_key].add(clip.label)
+    before = {clip.split_key: known[clip.name] for clip in reversed(free) if clip.name in known}
     shipped = sorted((c for c in clips if c.split), key=lambda clip: SPLITS.index(clip.split))
-    before |= {clip.group: clip.split for clip in shipped if clip.group in labels_of}
+    before |= {clip.split_key: clip.split for clip in shipped if clip.split_key in labels_of}
     shares = {"test": test_share, "val": val_share}
-    split_of = _place(shares, labels_of, before)
+    split_of = _choose_splits(shares, labels_of, before)
     wanted = [split for split in ("val", "test") if shares[split]] + ["train"]
     for label in ("fake", "real") if len(free) == len(clips) else ():
         for split in wanted:
             _fill_if_empty(split, label, split_of, labels_of, before.keys())
-    return [clip.split or split_of[clip.group] for clip in clips]
+    return [clip.split or split_of[clip.split_key] for clip in clips]
 
 
-def _place(
+def _choose_splits(
     shares: Mapping[str, float], labels_of: Mapping[str, set[str]], before: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the split of each group: the first of `shares` that lacks some of all its classes."""
+    """Return the split of each group: the first in `shares` that still lacks all its classes."""
     split_of = dict(before)
     totals = Counter(label for labels in labels_of.values() for label in labels)
     counts = Counter((split, label) for g, split in before.items() for label in labels_of[g])
@@ -101,18 +101,18 @@ def find_repeated(
     Files are compared by size, then by their last bytes, then as a whole, so that few are read.
 
     Args:
-        clips: of which the first of each set of equal ones stays; of shipped splits the latest one.
-        known: names of the clips that were used before, which stay where a new one is equal: else
+        clips: the first of each set of equal ones is kept, the latest one of shipped splits.
+        known: names of the clips that were used before. They are kept, not a new equal one: else
             the same sound would move to the split of its new name.
 
     Returns:
-        The names of clips to leave out since an equal one stays, and of those whose bytes stand as
-        real and as fake, which are all to be left out.
+        The names of clips to leave out since an equal one is kept, and of those whose bytes are
+        both real and fake, which are all to be left out.
     """
-    to_stay_first = sorted(
+    kept_first = sorted(
         clips, key=lambda clip: (-SPLITS.index(clip.split or "train"), clip.name not in known)
     )
-    candidates = [to_stay_first]
+    candidates = [kept_first]
     for key in (_size, _tail, _digest):
         candidates = [alike for some in candidates for alike in _group_by(key, some)]
     repeated, contradictory = [], []
@@ -130,12 +130,12 @@ def _group_by(key, clips: Iterable[Clip]) -> list[list[Clip]]:
         try:
             groups[key(clip.path)].append(clip)
         except (OSError, InputError):
-            continue  # it is named with its reason when it is read
+            continue  # its reader reports the error
     return [group for group in groups.values() if len(group) > 1]
 
 
 def mark_of(path: Path) -> str:
-    """Return what tells a file from others of its name and size; empty where it can't be read.
+    """Return a digest that identifies a file of a name; empty if it is unreadable.
 
     The middle is read, since files often begin and end with the same silence.
     """

@@ -1,4 +1,4 @@
-"""The journal of a data folder: what was drawn, so that a preparation that was killed goes on."""
+"""The journal of a data folder: the files that are rendered, for a preparation to continue."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,9 +8,7 @@ from typing import TextIO
 from deepfake_audio.system.atomic_files import is_file, open_table, open_text, to_json, write_error
 from deepfake_audio.vocabulary import JOURNAL
 
-MAX_ENTRY_CHARACTERS = (
-    30_000_000  # characters of a journal's line: a million windows have 10 million
-)
+MAX_ENTRY_CHARACTERS = 30_000_000  # of a line: a million windows take 10 million
 MAX_MEASURE = 1e9  # in a journal: seconds, Hz and dB are below it
 QUALITY_MEASURES = frozenset({
     "duration", "level", "bandwidth", "leading silence", "trailing silence", "clipping",
@@ -21,7 +19,7 @@ QUALITY_MEASURES = frozenset({
 def read_journal(path: Path) -> dict[str, dict]:
     """Read the last entry of each stem; a line that a kill cut off does not count.
 
-    An entry says what its stem's images show, so one that a later drawing came after says nothing.
+    A later entry replaces an earlier one, since its images do.
     """
     entries, line = {}, "\n"
     if not is_file(path) or not path.stat().st_size:  # below /proc, the empty may never end
@@ -41,7 +39,7 @@ def read_journal(path: Path) -> dict[str, dict]:
 
 
 def append_entries(journal: TextIO, entries: Iterable[Mapping]) -> None:
-    """Write down what is done, as a whole: what a full disk cut off does not count.
+    """Append entries in one write; a line that a full disk cuts off does not count.
 
     Raises:
         OutputError: the journal can't be written.
@@ -54,7 +52,7 @@ def append_entries(journal: TextIO, entries: Iterable[Mapping]) -> None:
 
 
 def is_complete(entry: Mapping) -> bool:
-    """Return whether an entry has what a file has that was drawn without an error."""
+    """Return whether an entry is of a file that was rendered without an error."""
     starts, nuisances = entry.get("starts"), entry.get("nuisances")
     return (
         isinstance(nuisances, dict)

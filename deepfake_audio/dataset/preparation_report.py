@@ -1,0 +1,186 @@
+"""The report of a preparation: files, splits, ignored files, warnings and the shortcut audit."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from deepfake_audio.config.schema import PrepareSettings
+from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.manifest import FEW_FILES, read_records, speaker_warnings, summarise
+from deepfake_audio.dataset.preparation import ERRORS, REPORT, Prepared
+from deepfake_audio.dataset.rendering import Job
+from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.vocabulary import LABELS, SPLITS
+
+MAX_EXAMPLES = 3  # names of a longer list that the printed report has
+UNREADABLE = "could not be opened, and their files are left out"
+LINKED = "not entered, since they lead to a parent folder or to one that was read already"
+WRONG_SUFFIX = "ignored because of their suffix"
+
+
+def write_report(folder: Path, prepared: Prepared, settings: PrepareSettings) -> str:
+    """Write report.txt with all names; return the report with a few examples of each list.
+
+    Raises:
+        InputError: no file could be used.
+    """
+    if not prepared.rendered:
+        raise InputError(
+            f"none of {pluralize(len(prepared.jobs), 'file')} can be used; "
+            f"{folder / ERRORS} gives the reasons"
+        )
+    lists = _file_lists(prepared)
+    warnings = (
+        *_share_warnings(prepared, settings),
+        *_split_warnings(prepared.clips),
+        *_class_warnings(prepared.rendered),
+        *_few_files_warnings(prepared.rendered),
+    )
+    text = _format_report(folder, prepared, lists, warnings)
+    with atomic_write(folder / REPORT) as partial:
+        whole = "\n".join([text, *_whole_lists(lists)]) + "\n"
+        partial.write_text(whole, encoding="utf-8", errors="backslashreplace")
+    return text
+
+
+def _file_lists(prepared: Prepared) -> dict[str, list[str]]:
+    """Return the files that have no image or an unusual one, by the reason."""
+    corpus = prepared.corpus
+    failed = prepared.failed(prepared.jobs)
+    unreadable = set(failed)
+    coded = [name for name in prepared.failed(prepared.coded) if name not in unreadable]
+    return {
+        f"could not be used ({ERRORS} gives the reasons)": failed,
+        "could not be used after a codec": coded,
+        "listed but missing": corpus.missing,
+        "present but not listed": corpus.unlisted,
+        "listed more than once": corpus.repeated,
+        WRONG_SUFFIX: corpus.passed_over,
+        UNREADABLE: corpus.unreadable,
+        LINKED: corpus.not_entered,
+        "left out, since another file has the same bytes": prepared.repeated,
+        "left out, since the same bytes are real and fake": prepared.contradictory,
+        "named by a whole digest, since their short image names are equal": prepared.renamed,
+        "of an earlier preparation, no longer in the corpus": prepared.gone,
+    }
+
+
+def _format_report(
+    folder: Path,
+    prepared: Prepared,
+    lists: Mapping[str, Sequence[str]],
+    warnings: Iterable[str],
+) -> str:
+    """Return the report as text."""
+    corpus, rendered = prepared.corpus, prepared.rendered
+    subset = f", subset {corpus.subset}" if corpus.subset else ""
+    files = pluralize(len(rendered), "file")
+    lines = [f"\nCorpus: {corpus.name}{subset}: {files} in {one_line(folder)}", ""]
+    records = read_records(folder)
+    lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
+    if not any(job.clip.speaker for job in prepared.jobs):
+        lines.append("No speakers are known, so the same voice may be in several splits.")
+    lines += warnings
+    for reason, names in lists.items():
+        if names:
+            examples = _suffixes(names) if reason == WRONG_SUFFIX else ", ".join(_examples(names))
+            lines.append(f"{pluralize(len(names), _kind(reason))} {reason}: {examples}")
+    return "\n".join([*lines, *audit(rendered, prepared.entries)])
+
+
+def _kind(reason: str) -> str:
+    return {UNREADABLE: "folder", LINKED: "linked folder"}.get(reason, "file")
+
+
+def _examples(names: Sequence[str]) -> Iterator[str]:
+    """Yield the first names of a list, and a pointer to the others."""
+    yield from map(one_line, names[:MAX_EXAMPLES])
+    if len(names) > MAX_EXAMPLES:
+        yield f"... (all in {REPORT})"
+
+
+def _suffixes(names: Iterable[str]) -> str:
+    """Count files by suffix, the most frequent first.
+
+    >>> _suffixes(["a.pdf", "b.txt", "c.TXT", "d"])
+    '2 .txt, 1 .pdf, 1 without suffix'
+    """
+    counts = Counter(Path(name).suffix.lower() or "without suffix" for name in names)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {one_line(suffix)}" for suffix, count in ordered)
+
+
+def _whole_lists(lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield all names of the lists that the printed report shortens."""
+    for reason, names in lists.items():
+        if len(names) > MAX_EXAMPLES:
+            yield f"\n{pluralize(len(names), _kind(reason))} {reason}:"
+            yield from map(one_line, names)
+
+
+def _share_warnings(prepared: Prepared, settings: PrepareSettings) -> Iterator[str]:
+    """Warn if the shares changed, since files from before keep their splits."""
+    has_kept = any(clip.name in prepared.known and not clip.split for clip in prepared.clips)
+    val, test = prepared.origin.val_share, prepared.origin.test_share
+    if has_kept and (settings.val_share, settings.test_share) != (val, test):
+        yield (
+            f"Warning: prepare.val_share={settings.val_share:g} and "
+            f"prepare.test_share={settings.test_share:g} apply to new files only; earlier files "
+            f"keep their splits, which were made with {val:g} and {test:g}. "
+            "Choose another --name to split all files again."
+        )
+
+
+def _split_warnings(clips: Sequence[Clip]) -> Iterator[str]:
+    """Warn if the corpus ships a split for some of its files only."""
+    shipped = sum(bool(clip.split) for clip in clips)
+    if 0 < shipped < len(clips):
+        free = next(clip.name for clip in clips if not clip.split)
+        yield (
+            f"Warning: {shipped:,} of {len(clips):,} files come with a split; prepare.py chose the "
+            f"split of the others, such as {one_line(free)}. Give all files a split, or none."
+        )
+
+
+def _class_warnings(rendered: Sequence[Job]) -> Iterator[str]:
+    """Warn of splits with one class, and of an empty train or val split."""
+    classes = {
+        split: {job.clip.label for job in rendered if job.split == split} for split in SPLITS
+    }
+    if set.union(*classes.values()) == set(LABELS):  # else the audit reports it
+        for split, labels in classes.items():
+            if len(labels) == 1:
+                absent = (set(LABELS) - labels).pop()
+                yield f"Warning: {split} has no {absent} files; error rates need both."
+        for split, other in (("train", "val"), ("val", "train")):
+            if classes[other] and not classes[split]:  # without both, the data is for evaluation
+                yield f"Warning: {split} has no files; train.py needs some of each class there."
+
+
+def _few_files_warnings(rendered: Iterable[Job]) -> Iterator[str]:
+    """Warn if validation or test has few files of a class."""
+    counts = Counter((job.split, job.clip.label) for job in rendered)
+    for split, name, figures in (
+        ("val", "validation", "error rates and confidence fitted on them"),
+        ("test", "test", "error rates on them"),
+    ):
+        few = [f"{n} {label}" for label in LABELS if 0 < (n := counts[split, label]) < FEW_FILES]
+        if few:
+            yield f"Warning: {name} has {' and '.join(few)} files: {figures} are a matter of luck."
+
+
+def audit(rendered: Sequence[Job], entries: Mapping[str, dict]) -> list[str]:
+    """Return the lines of the shortcut audit."""
+    from deepfake_audio.corpora.shortcut_audit import audit_shortcuts, format_audit, format_warnings
+
+    absent = set(LABELS) - {job.clip.label for job in rendered}
+    if absent:
+        return [f"Warning: there are no {absent.pop()} files. Add some, and run this again."]
+    shortcuts = audit_shortcuts(
+        [entries[job.stem]["nuisances"] for job in rendered],
+        is_real=[job.clip.label == "real" for job in rendered],
+        splits=[job.split for job in rendered],
+        groups=[job.clip.split_key for job in rendered],
+    )
+    return ["", format_audit(shortcuts), *format_warnings(shortcuts)]

@@ -1,0 +1,1 @@
+"""Experiments, and the log of their results."""

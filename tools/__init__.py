@@ -1,0 +1,1 @@
+"""Programs beside the product, for those who make its data."""
