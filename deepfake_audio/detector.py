@@ -48,6 +48,7 @@ class Quality:
         sound_seconds: duration between the quiet edges.
         sample_rate_hz: of the file.
         channels: of the file.
+        channels_differ: the channels carry different sounds.
         bandwidth_hz: the highest frequency of the widest window; None if it was not measured.
         clipped_share: share of samples at full scale, 0 to 1.
         echo: gain and delay of the strongest echo; None if there is none or it was not measured.
@@ -56,6 +57,7 @@ class Quality:
     sound_seconds: float
     sample_rate_hz: int
     channels: int
+    channels_differ: bool
     bandwidth_hz: float | None
     clipped_share: float
     echo: Echo | None
@@ -412,6 +414,7 @@ def quality_of(found: Input) -> Quality:
         sound_seconds=found.sound_seconds,
         sample_rate_hz=found.sample_rate_hz,
         channels=found.channels,
+        channels_differ=found.channels_differ,
         bandwidth_hz=max(measured, default=None),
         clipped_share=mean_clipped_share(found.windows),
         echo=found.echo,

@@ -179,6 +179,12 @@ def test_another_kind_of_thing_is_a_type_error(detector):
         detector.predict(3)
 
 
+def test_the_quality_says_whether_channels_differ(detector):
+    both = np.stack([NOISE, NOISE[::-1]], axis=1)
+    known = [detector.predict((given, 16_000)).quality for given in (both, both[:, :1])]
+    assert [(q.channels, q.channels_differ) for q in known] == [(2, True), (1, False)]
+
+
 def test_silence_in_memory_has_no_verdict(detector):
     result = detector.predict((np.zeros(32_000, np.int16), 16_000))
     assert (result.verdict, result.reasons[0].code) == ("UNCERTAIN", "silent")
