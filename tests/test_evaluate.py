@@ -22,7 +22,7 @@ from deepfake_audio.dataset.manifest import (
     write_audio_settings,
     write_origin,
 )
-from deepfake_audio.evaluation.figures import save_score_figures
+from deepfake_audio.evaluation.figures import score_plots
 from deepfake_audio.evaluation.html_report import summary
 from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
@@ -317,7 +317,7 @@ def test_a_legend_covers_no_curve():
     ]
     table, settings = make_table(rows), load_settings(None, [QUICK])
     figures = {"test": evaluate_scores(table, settings.evaluate, settings.predict)}
-    drawn = save_score_figures({"test": table}, figures, 0.5)
+    drawn = score_plots({"test": table}, figures, 0.5)
     for name in ("roc", "det", "scores", "reliability"):
         drawn[name].canvas.draw()
         (ax,), (legend,) = drawn[name].axes, drawn[name].legends

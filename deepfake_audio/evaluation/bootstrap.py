@@ -95,13 +95,13 @@ class BootstrapUnits:
     Attributes:
         speakers: `(files,)`, text; empty where files are drawn.
         units: how many speakers, or files, the class with fewer of them has.
-        doubt: what is to be said of the intervals.
+        warning: about the intervals; empty if there is nothing to say.
         enough: whether there are so many that intervals can be given.
     """
 
     speakers: np.ndarray
     units: int
-    doubt: str = ""
+    warning: str = ""
     enough: bool = True
 
     @property
@@ -139,19 +139,19 @@ def choose_units(is_real: np.ndarray, speakers: np.ndarray) -> BootstrapUnits:
     nobody = np.full(len(speakers), "")
     files = min(count_units(is_real, nobody))
     if files < MIN_UNITS:
-        doubt = f"With {pluralize(files, 'file')} of one class no interval can be given."
-        return BootstrapUnits(nobody, files, doubt, enough=False)
+        warning = f"With {pluralize(files, 'file')} of one class no interval can be given."
+        return BootstrapUnits(nobody, files, warning, enough=False)
     if (speakers == "").all():
         return BootstrapUnits(nobody, files)
     few = min(count_units(is_real, speakers))
     if few < MIN_UNITS:
         voices = pluralize(few, "speaker" if few else "known speaker")
-        return BootstrapUnits(nobody, files, doubt=(
+        return BootstrapUnits(nobody, files, warning=(
             f"One class has {voices}: the intervals are drawn over files, and say "
             "nothing of other voices."
         ))  # fmt: skip
-    doubt = f"One class has {few} speakers: the intervals are narrower than they should be."
-    return BootstrapUnits(speakers, few, doubt if few < FEW_UNITS else "")
+    warning = f"One class has {few} speakers: the intervals are narrower than they should be."
+    return BootstrapUnits(speakers, few, warning if few < FEW_UNITS else "")
 
 
 def score_histogram(

@@ -120,7 +120,7 @@ def _add_to_grouping(
         judged = _judged(table, grouping, np.flatnonzero(parts == part))
         is_real = table.is_real[judged]
         drawn = choose_units(is_real, table.speaker[judged])
-        row["few_speakers"] = bool(drawn.doubt or (someone and not drawn.by_speaker))
+        row["few_speakers"] = bool(drawn.warning or (someone and not drawn.by_speaker))
         rates_of_rows.append(rates(drawn.by_speaker)[:, part])
         units.append(drawn.units)
         if drawn.enough:

@@ -10,7 +10,7 @@ from deepfake_audio import plotting
 from deepfake_audio.evaluation.metrics import error_curve
 from deepfake_audio.evaluation.result_folder import TITLES
 from deepfake_audio.evaluation.score_formats import ScoreTable
-from deepfake_audio.evaluation.text_report import NAMES
+from deepfake_audio.evaluation.summary import SPLIT_NAMES
 from deepfake_audio.models.calibration import (
     decision_threshold,
     prior_weights,
@@ -25,7 +25,7 @@ FIGURE_INCHES = 5.6, 6.1
 PICTURE_DPI = 150
 
 
-def save_history_figure(history: Sequence[Mapping[str, float]], best_epoch: int) -> plt.Figure:
+def history_plot(history: Sequence[Mapping[str, float]], best_epoch: int) -> plt.Figure:
     """Draw loss and accuracy over the epochs."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     epochs = [int(row["epoch"]) for row in history]
@@ -37,7 +37,7 @@ def save_history_figure(history: Sequence[Mapping[str, float]], best_epoch: int)
     return figure
 
 
-def save_score_figures(
+def score_plots(
     tables: Mapping[str, ScoreTable], figures: Mapping[str, Mapping], prior_fake: float
 ) -> dict[str, plt.Figure]:
     """Draw ROC and DET of all splits, and confusion, scores and reliability of the last.
@@ -51,7 +51,7 @@ def save_score_figures(
     for split, table in tables.items():
         curve = error_curve(table.is_real, table.score)
         few = _some_points(len(curve.thresholds))
-        name, eer = NAMES[split], figures[split]["eer"]
+        name, eer = SPLIT_NAMES[split], figures[split]["eer"]
         rates.append((name, curve.false_accept_rate[few], curve.miss_rate[few], eer))
     last = list(tables)[-1]
     table, threshold = tables[last], decision_threshold(prior_fake)
@@ -78,7 +78,7 @@ def _some_points(points: int) -> np.ndarray:
     return np.unique(np.linspace(0, points - 1, min(points, CURVE_POINTS)).astype(int))
 
 
-def save_picture(figure: plt.Figure, title: str, path: Path) -> Path:
+def write_plot(figure: plt.Figure, title: str, path: Path) -> Path:
     """Write a figure with a title to a file, and return the file."""
     figure.suptitle(f"{title}: {TITLES[path.stem]}", parse_math=False)
     with atomic_write(path) as partial:

@@ -9,12 +9,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.evaluation.score_formats import ScoreTable
-from deepfake_audio.evaluation.summary import Subject, mistakes, unsure_and_wrong
+from deepfake_audio.evaluation.summary import (
+    ALL_SPLITS,
+    SPLIT_NAMES,
+    Subject,
+    mistakes,
+    unsure_and_wrong,
+)
 from deepfake_audio.evaluation.text_report import (
-    ALL,
     BY_SCORE,
     FEW_SPEAKERS,
-    NAMES,
     SCORE_FIGURES,
     VERDICT_FIGURES,
     has_mean,
@@ -78,9 +82,9 @@ def report_content(
     return {
         "title": subject.title,
         "subtitle": f"on {subject.origin}",
-        "verdict": summary(tables[head_name], NAMES[head_name], settings.predict),
+        "verdict": summary(tables[head_name], SPLIT_NAMES[head_name], settings.predict),
         "head": head | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
-        "head_name": f"{NAMES[head_name]} files",
+        "head_name": f"{SPLIT_NAMES[head_name]} files",
         "repetitions": evaluate.bootstrap,
         "costs": f"with one fake in {1 / evaluate.dcf_prior_fake:.3g} files, a missed real voice "
         f"costing {evaluate.dcf_cost_miss:g} and an accepted fake "
@@ -89,9 +93,11 @@ def report_content(
         "prior_fake": settings.predict.prior_fake,
         "warnings": [
             *subject.warnings,
-            *(f"{NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]),
+            *(f"{SPLIT_NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]),
         ],
-        "splits": [NAMES[split] for split in reversed(figures)],  # test first: phones show that
+        "splits": [
+            SPLIT_NAMES[split] for split in reversed(figures)
+        ],  # test first: phones show that
         "figure_rows": figure_rows(dict(reversed(figures.items()))),
         "few_speakers": FEW_SPEAKERS,
         "verdicts": head.get("verdicts"),
@@ -132,7 +138,7 @@ def summary(table: ScoreTable, name: str, predict: PredictSettings) -> str:
     said, without = "predict.py would leave", "without UNCERTAIN"
     if table.has_verdicts:
         said, without = "the table's verdicts leave", "by the score alone, without UNCERTAIN"
-    kind = "" if name == NAMES[ALL] else f"{name} "
+    kind = "" if name == SPLIT_NAMES[ALL_SPLITS] else f"{name} "
     return (
         f"Of a hundred {kind}files, half of them fake, {said} about {uncertain:.0f} UNCERTAIN and "
         f"give about {called:.0f} the wrong verdict; {without}, {forced:.0f}. Voices, recordings "
@@ -205,7 +211,7 @@ def training_content(subject: Subject) -> dict | None:
         "data": [
             data_row(split, label, [r for r in records if r.label == label])
             for split, records in subject.records.items()
-            if split != ALL
+            if split != ALL_SPLITS
             for label in LABELS
         ],
         "settings": setting_rows(settings.model_dump()),
@@ -217,7 +223,7 @@ def data_row(split: str, label: str, records: Sequence[ImageRecord]) -> dict:
     """Return how many files, voices and generators a class of a split has."""
     attacks = sorted({record.attack for record in records} - {""})
     return {
-        "split": NAMES[split],
+        "split": SPLIT_NAMES[split],
         "label": label,
         "files": len(records),
         "speakers": len({record.speaker for record in records} - {""}) or "unknown",

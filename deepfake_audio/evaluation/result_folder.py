@@ -74,7 +74,7 @@ def may_replace(folder: Path, ours: Mapping[str, str | None]) -> bool:
     if foreign_file(folder):
         return False
     return not theirs or all(
-        place_of(theirs.get(name)) == place_of(ours.get(name))
+        canonical_path(theirs.get(name)) == canonical_path(ours.get(name))
         for name in ("data", "keys", "subset")
     )
 
@@ -102,14 +102,18 @@ def check_results(folder: Path, inputs: Mapping[str, object]) -> None:
         )
     for name, given in itertools.product(RESULTS, inputs.values()):
         path = folder / name
-        if isinstance(given, str) and is_file(path) and place_of(given) == place_of(str(path)):
+        if (
+            isinstance(given, str)
+            and is_file(path)
+            and canonical_path(given) == canonical_path(str(path))
+        ):
             raise InputError(
                 f"cannot write results to {one_line(folder)}: its {name} is read for them. "
                 "Name another folder with --out."
             )
 
 
-def place_of(name: object) -> str | None:
+def canonical_path(name: object) -> str | None:
     """Return a path without links; a folder stands for the manifest in it."""
     if not isinstance(name, str):
         return None

@@ -49,7 +49,7 @@ UNLABELLED_COLUMNS = ("file", "score")  # of a table of predict.py, which has ot
 KEY_COLUMNS = ("file", "label")
 ASV_KEYS = ("target", "nontarget", "spoof")
 ALL_SUBSETS = "all"
-NAMED = 3  # so many files stand in a message
+MAX_NAMED_FILES = 3  # in a message
 
 
 @dataclass(frozen=True)
@@ -349,7 +349,7 @@ def _join(
         remedy = "let them count with a score of your choice, such as 0: --missing 0"
         if len(without) == len(table):
             remedy = "give the keys of these files: they are looked up by path, then by name"
-        such_as = f", such as {', '.join(without[:NAMED])}" if without else ""
+        such_as = f", such as {', '.join(without[:MAX_NAMED_FILES])}" if without else ""
         raise InputError(
             f"Every file of the keys needs a score. Received: none for {len(without):,} of "
             f"{len(table):,} in {path}{such_as}. Score them all, for figures of a part would "

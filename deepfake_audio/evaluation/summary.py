@@ -19,7 +19,6 @@ from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.bootstrap import (
     SEED,
     ScoreHistogram,
-    bootstrap_differences,
     bootstrap_intervals,
     choose_units,
     rule_of_three,
@@ -33,10 +32,13 @@ from deepfake_audio.evaluation.metrics import (
     min_tdcf,
     score_figures,
 )
-from deepfake_audio.evaluation.score_formats import ScoreTable, trial_names
+from deepfake_audio.evaluation.score_formats import ScoreTable
 from deepfake_audio.models.calibration import decision_threshold
 from deepfake_audio.models.run_folder import Run, RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
+
+ALL_SPLITS = "all"  # the pooled splits of images that a run was not trained on
+SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test", ALL_SPLITS: "all"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Subject:
         title: of the report.
         origin: the data, or the score file.
         output: the folder for the results.
-        stays: what is to be said of other results, which stand where these would have gone.
+        notice: a sentence about results of other files, if these results go elsewhere.
         run: None for scores of another system.
         records: what the scores of each split belong to; empty for those.
         asv: the speaker verification behind the detector, for t-DCF.
@@ -59,7 +61,7 @@ class Subject:
     origin: str
     output: Path
     settings: Settings
-    stays: str = ""
+    notice: str = ""
     run: Run | None = None
     record: RunRecord | None = None
     records: Mapping[str, Sequence[ImageRecord]] | None = None
@@ -108,7 +110,7 @@ def evaluate_scores(
     figures["intervals"] = {}
     if settings.bootstrap:
         drawn = choose_units(table.is_real, table.speaker)
-        warnings += [drawn.doubt] if drawn.doubt else []
+        warnings += [drawn.warning] if drawn.warning else []
         if drawn.enough:
             grouped = group_table(table, settings, predict)
             figures["intervals"] = bootstrap_intervals(
@@ -269,67 +271,6 @@ def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) 
         f"The run was calibrated on {fake:,} fake and {real:,} real validation files: of so few, "
         "its confidence may be chance."
     ]
-
-
-def compare_tables(
-    ours: ScoreTable, theirs: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
-) -> tuple[dict[str, dict], str, str]:
-    """Compare two systems on the same files.
-
-    Returns:
-        For each figure: `ours`, `theirs`, their `difference`, and its 95% `interval`, None where
-        none can be given; what is to be said of the intervals; and by what files were matched.
-
-    Raises:
-        InputError: they did not score the same files.
-    """
-    ours, theirs, matched = match_files(ours, theirs)
-    grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
-    first, second = (g.figures(g.counts) for g in grouped)
-    drawn = choose_units(ours.is_real, ours.speaker)
-    intervals = {}
-    if drawn.enough and settings.bootstrap:
-        intervals = bootstrap_differences(*grouped, drawn.speakers, settings.bootstrap, SEED)
-    return (
-        {
-            name: {
-                "ours": float(first[name]),
-                "theirs": float(second[name]),
-                "difference": float(second[name] - first[name]),
-                "interval": intervals.get(name),
-            }
-            for name in first
-        },
-        drawn.doubt,
-        matched,
-    )
-
-
-def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable, str]:
-    """Return both tables in one order, and what they were matched by: names, else trials.
-
-    Raises:
-        InputError: the files, or their labels, differ.
-    """
-    common = 0
-    for matched, named in (
-        ("name", lambda table: table.file.tolist()),
-        ("name without folder and suffix", trial_names),
-    ):
-        first, second = named(ours) or [], named(theirs) or []
-        common = max(common, len(set(first) & set(second)))
-        if len(ours) == len(theirs) == len(set(first)) == common:
-            ours, theirs = ours.where(np.argsort(first)), theirs.where(np.argsort(second))
-            if np.array_equal(ours.label, theirs.label):
-                return ours, theirs, matched
-            raise InputError(
-                "Systems are compared on the same files. Received: other labels for some."
-            )
-    raise InputError(
-        "Systems are compared on the same files. "
-        f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
-        "Evaluate both on the same data."
-    )
 
 
 def mistakes(table: ScoreTable, threshold: float, most: int) -> Sequence[int]:

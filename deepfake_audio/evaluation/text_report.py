@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deepfake_audio.errors import one_line
+from deepfake_audio.evaluation.comparison import Comparison
 from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.summary import ALL_SPLITS, SPLIT_NAMES, Subject
 from deepfake_audio.models.calibration import decision_threshold
+from deepfake_audio.models.run_folder import RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS
 
-ALL = "all"  # the splits of images that a run was not trained on, together
-NAMES = {"train": "training", "val": "validation", "test": "test", ALL: "all"}
 SCORE_FIGURES = (
     ("files", "files", ",d"), ("eer", "EER", ".1%"), ("interval", "95% interval", ""),
     ("roc_auc", "ROC-AUC", ".3f"), ("min_dcf", "minDCF", ".3f"), ("act_dcf", "actDCF", ".3f"),
@@ -59,7 +60,24 @@ def files_of(count: int, name: str) -> str:
     >>> files_of(1200, "test"), files_of(3, "all")
     ('1,200 test files', '3 files')
     """
-    return f"{count:,} files" if name == NAMES[ALL] else f"{count:,} {name} files"
+    return f"{count:,} files" if name == SPLIT_NAMES[ALL_SPLITS] else f"{count:,} {name} files"
+
+
+def format_evaluation(subject: Subject, figures: Mapping[str, Mapping]) -> str:
+    """Return the text that is printed: title, tables, warnings."""
+    parts = [one_line(f"{subject.title}{describe_run(subject.record)}, on {subject.origin}")]
+    parts += [format_results(figures)] if figures else []
+    parts += [f"Warning: {one_line(warning)}" for warning in subject.warnings]
+    return "\n\n".join(parts)
+
+
+def describe_run(record: RunRecord | None) -> str:
+    """Return members or epoch, start and calibration of a run, to follow its name."""
+    if record is None:
+        return ""
+    text = f" of {', '.join(record.parts)}" if record.parts else f", epoch {record.best_epoch}"
+    text += f", begun from {record.start}" if record.start else ""
+    return text + (f", calibrated on {record.calibrated_on}" if record.calibrated_on else "")
 
 
 def format_results(figures: Mapping[str, Mapping]) -> str:
@@ -67,9 +85,9 @@ def format_results(figures: Mapping[str, Mapping]) -> str:
     last = list(figures)[-1]
     head = figures[last]
     parts = [format_figures(figures, SCORE_FIGURES), format_figures(figures, VERDICT_FIGURES)]
-    parts.append(format_confusion(head["confusion"], NAMES[last]))
+    parts.append(format_confusion(head["confusion"], SPLIT_NAMES[last]))
     if "verdicts" in head:
-        parts.append(format_verdicts(head["verdicts"], NAMES[last]))
+        parts.append(format_verdicts(head["verdicts"], SPLIT_NAMES[last]))
     if "min_tdcf_2021" in head:
         costs = ((year, head[f"min_tdcf_{year}"]) for year in (2019, 2021))
         shown = (f"{'-' if cost is None else f'{cost:.4f}'} ({year})" for year, cost in costs)
@@ -78,7 +96,9 @@ def format_results(figures: Mapping[str, Mapping]) -> str:
         format_groups(grouping, content, head["eer"])
         for grouping, content in head["groups"].items()
     ]
-    lines = [f"Warning: {NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]]
+    lines = [
+        f"Warning: {SPLIT_NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]
+    ]
     return "\n\n".join([*parts, *(["\n".join(lines)] if lines else [])])
 
 
@@ -93,7 +113,7 @@ def format_figures(figures: Mapping[str, Mapping], columns: Sequence[tuple]) -> 
             f"{format(values[key], form):>{w}}"
             for (key, _, form), w in zip(columns, widths, strict=True)
         )
-        lines.append("".join([f"{NAMES[split]:10}", *cells]))
+        lines.append("".join([f"{SPLIT_NAMES[split]:10}", *cells]))
     return "\n".join(lines)
 
 
@@ -189,18 +209,28 @@ def _interval(content: Mapping) -> str:
     return f"{low:.1%}-{high:.1%}{'*' if content['few_speakers'] else ''}"
 
 
-def format_comparison(result: Mapping[str, Mapping]) -> str:
-    """Return two systems side by side, and whether chance explains the difference."""
+def format_comparison(comparison: Comparison) -> str:
+    """Return two systems side by side, and whether chance explains their differences."""
+    compared = files_of(comparison.files, SPLIT_NAMES[comparison.split])
     lines = [
-        f"{'':12}{'first':>10}{'second':>10}{'difference':>12}  95% interval of the difference"
+        f"{compared}, matched by {comparison.matched}",
+        "",
+        f"{'':12}{'first':>10}{'second':>10}{'difference':>12}  95% interval of the difference",
     ]
-    for key, title, form in COMPARED:
-        row = result[key]
-        low, high = row["interval"] or (np.nan, np.nan)
-        values = (f"{format(row[name], form):>10}" for name in ("ours", "theirs"))
-        bounds = f"{low:+{form}} to {high:+{form}}" if row["interval"] else "-"
-        verdict = "could be chance" if low <= 0 <= high else "differs"
-        verdict = verdict if high > low or high == row["difference"] == 0 else "unknown"
-        difference = format(row["difference"], "+" + form)
-        lines.append(f"{title:12}{''.join(values)}{difference:>12}  {bounds:22} {verdict}")
+    lines += [
+        f"{title:12}{format_difference(comparison.figures[key], form)}"
+        for key, title, form in COMPARED
+    ]
+    lines += ["", f"Warning: {comparison.warning}"] if comparison.warning else []
     return "\n".join(lines)
+
+
+def format_difference(row: Mapping, form: str) -> str:
+    """Return one figure of two systems, its difference, and whether chance explains it."""
+    low, high = row["interval"] or (np.nan, np.nan)
+    values = (f"{format(row[name], form):>10}" for name in ("ours", "theirs"))
+    bounds = f"{low:+{form}} to {high:+{form}}" if row["interval"] else "-"
+    answer = "could be chance" if low <= 0 <= high else "differs"
+    answer = answer if high > low or high == row["difference"] == 0 else "unknown"
+    difference = format(row["difference"], "+" + form)
+    return f"{''.join(values)}{difference:>12}  {bounds:22} {answer}"
