@@ -21,7 +21,6 @@ SHADES = {
 }
 DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 DET_LIMITS = (0.0005, 0.9)
-MAX_HISTOGRAM_BINS = 80
 
 
 def plot_history(
@@ -97,21 +96,21 @@ def _deviate(rate: np.ndarray) -> np.ndarray:
     return ndtri(np.clip(rate, 1e-9, 1 - 1e-9))
 
 
-def plot_scores(ax: Axes, real: np.ndarray, fake: np.ndarray, threshold: float) -> Axes:
-    """Draw how the scores of both classes are spread.
+def plot_scores(
+    ax: Axes, real: np.ndarray, fake: np.ndarray, edges: np.ndarray, threshold: float
+) -> Axes:
+    """Plot a histogram of the scores of each class.
 
     Args:
-        ax: where to draw.
+        ax: where to plot.
         real: log-likelihood ratios of the real files, `(any,)`.
-        fake: of the fakes.
+        fake: of the fake files.
+        edges: of the bins, rising; scores outside count in the first or last bin.
         threshold: above which a file is called real.
     """
-    low, high = np.percentile(np.concatenate([real, fake, [threshold]]), [0.1, 99.9])
-    bins = min(MAX_HISTOGRAM_BINS, round(2 * np.sqrt(len(real) + len(fake))))
-    edges = np.linspace(low, high + 1e-9, bins + 1)
     for scores, name, color, style in ((fake, "fakes", ORANGE, "--"), (real, "reals", BLUE, "-")):
         weights = np.full(len(scores), 1 / len(scores))
-        shown = np.clip(scores, low, high)
+        shown = np.clip(scores, edges[0], edges[-1])
         ax.hist(shown, edges, weights=weights, color=color, alpha=0.35)
         ax.hist(shown, edges, weights=weights, color=color, histtype="step", linestyle=style,
                 linewidth=1.5, label=f"{len(scores):,} {name}")  # fmt: skip
