@@ -73,7 +73,7 @@ def score_plots(
     plotting.plot_reliability(axes["reliability"], **bins)
     for name, figure in plots.items():
         handles, labels = axes[name].get_legend_handles_labels()
-        if handles:  # outside the axes, where it covers no curve
+        if handles:  # a legend outside the axes covers no curve
             figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return plots
 

@@ -1,4 +1,4 @@
-"""The report of an evaluation: one HTML file that needs nothing else."""
+"""Write the report of an evaluation: one HTML file that needs no other file."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from deepfake_audio.evaluation.summary import (
     SPLIT_NAMES,
     Subject,
     mistakes,
-    unsure_and_wrong,
+    verdict_masks,
 )
 from deepfake_audio.evaluation.text_report import (
     BY_SCORE,
@@ -49,7 +49,7 @@ def write_report(path: Path, **content: object) -> None:
 
     Args:
         path: of the HTML file.
-        content: what `report.html` names; every text is escaped there.
+        content: the variables of `report.html`, which escapes every text.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
@@ -68,10 +68,10 @@ def report_content(
     figures: Mapping[str, Mapping],
     pictures: Mapping[str, Path],
 ) -> dict:
-    """Gather what the report shows.
+    """Gather the content of the report.
 
     Args:
-        subject: what was evaluated.
+        subject: the evaluated run or score file.
         tables: the scores of each split.
         figures: of each split that has both classes, at least one.
         pictures: PNG files by name.
@@ -110,7 +110,7 @@ def report_content(
 
 
 def grouping_content(name: str, content: Mapping) -> dict:
-    """Gather what the report shows of attacks, codecs, corpora or speakers."""
+    """Gather the report's table of attacks, codecs, corpora or speakers."""
     rows = rows_to_show(name, content)
     shown = rows[:GROUPS_SHOWN]
     return {
@@ -128,8 +128,8 @@ def grouping_content(name: str, content: Mapping) -> dict:
 
 
 def summary(table: ScoreTable, name: str, predict: PredictSettings) -> str:
-    """Say in a few sentences what the verdicts are worth, both classes weighing the same."""
-    unsure, wrong = unsure_and_wrong(table, predict)
+    """Describe how often verdicts are wrong if half of the files are fake."""
+    unsure, wrong = verdict_masks(table, predict)
     forced = (table.llr > decision_threshold(predict.prior_fake)) != (table.is_real == 1)
     uncertain, called, forced = (
         100 * np.mean([chosen[table.is_real == label].mean() for label in (0, 1)])
@@ -186,13 +186,13 @@ def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[di
 
 
 def thumbnail(record: ImageRecord, settings: Settings) -> str:
-    """Return an image as the network is shown it; OpenCV writes colours in reverse."""
+    """Return an image as the network receives it."""
     pixels = read_image(record.path, settings.image)
     return picture_url(encode_png(pixels))
 
 
 def training_content(subject: Subject) -> dict | None:
-    """Return what the report says of the training; None for scores of another system."""
+    """Gather the facts about the training; None for scores of another system."""
     if subject.run is None:
         return None
     record, settings = subject.record, subject.settings
@@ -232,12 +232,12 @@ def data_row(split: str, label: str, records: Sequence[ImageRecord]) -> dict:
 
 
 def picture_url(png: bytes) -> str:
-    """Return a PNG file's bytes as an address that holds them."""
+    """Return a PNG file's bytes as a data URL."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def percent(share: float | None) -> str:
-    """Return a share for people.
+    """Format a share; None is a dash.
 
     >>> percent(0.1234), percent(None)
     ('12.3%', '-')
@@ -246,7 +246,7 @@ def percent(share: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number for people.
+    """Format a number; None is a dash.
 
     >>> number(0.12345), number(1234), number(None)
     ('0.123', '1,234', '-')
@@ -257,7 +257,7 @@ def number(value: float | None) -> str:
 
 
 def interval(bounds: Sequence[float] | None, form: str = ".1%") -> str:
-    """Return an interval for people; empty where there is none.
+    """Format an interval; None is empty.
 
     >>> interval((0.1, 0.25)), interval(None)
     ('10.0% to 25.0%', '')

@@ -52,7 +52,7 @@ def recalibrate(
 ) -> Recalibration:
     """Fit a calibration to the training and validation files of a data folder.
 
-    Of a folder that the run was trained on, only validation files are used; test files never are.
+    If the run was trained on the folder, only its validation files are used. Test files never are.
 
     Args:
         run, record, settings: as `run_folder.open_run` returns them.
@@ -113,7 +113,7 @@ def fit_real_files(
     """Move a calibration so that few real files are called fake; return warnings too.
 
     Raises:
-        InputError: the calibration says nothing, so that moving it is no help.
+        InputError: the calibration is flat, so that moving it is no help.
     """
     if before.says_nothing:
         raise InputError(

@@ -49,7 +49,7 @@ class Evaluation:
     """An evaluated run or score file.
 
     Attributes:
-        subject: what was evaluated, with all warnings.
+        subject: the run or score file, with all warnings.
         tables: the scores of each split.
         figures: the figures of each split that has both classes; see `summary.evaluate_scores`.
     """

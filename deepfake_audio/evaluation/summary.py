@@ -1,4 +1,4 @@
-"""What `evaluate.py` says of a table of scores: figures, intervals, groups, warnings."""
+"""Compute figures, intervals, groups and warnings from a table of scores."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -43,18 +43,18 @@ SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test", ALL_SPL
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated, and where the results go.
+    """A run or a score file to evaluate, and the folder for its results.
 
     Attributes:
         title: of the report.
         origin: the data, or the score file.
         output: the folder for the results.
-        notice: a sentence about results of other files, if these results go elsewhere.
+        notice: a sentence about results of other files, if these results go other_data.
         run: None for scores of another system.
-        records: what the scores of each split belong to; empty for those.
-        asv: the speaker verification behind the detector, for t-DCF.
-        inputs: the key file, subset and others that the figures rest on.
-        warnings: reasons to doubt the figures that the scores alone don't show.
+        records: the images behind the scores of each split; None for another system.
+        asv: errors of the speaker verification that follows the detector, for t-DCF.
+        inputs: the run, or the key file, subset and the like.
+        warnings: reasons to doubt the figures, from the data rather than the scores.
     """
 
     title: str
@@ -71,7 +71,7 @@ class Subject:
 
 
 def detection_costs(settings: EvaluateSettings) -> DetectionCosts:
-    """Return the costs that the settings name."""
+    """Return the costs from the settings."""
     return DetectionCosts(
         settings.dcf_prior_fake, settings.dcf_cost_miss, settings.dcf_cost_false_accept
     )
@@ -83,25 +83,25 @@ def evaluate_scores(
     predict: PredictSettings,
     asv: AsvErrorRates | None = None,
 ) -> dict:
-    """Compute everything that is said of one split.
+    """Compute all figures and warnings of one split.
 
     Args:
         table: its files, of both classes.
-        settings: costs and the number of drawn samples.
+        settings: costs and the number of bootstrap samples.
         predict: the prior and the least confidence of a verdict.
-        asv: the speaker verification behind the detector, for t-DCF.
+        asv: errors of the speaker verification that follows the detector, for t-DCF.
 
     Returns:
         A mapping that JSON can hold: the figures of `metrics.score_figures`, and `intervals`,
-        `groups`, `uncertain`, `warnings`, `min_tdcf` of both forms where `asv` is given, and
-        `verdicts` where the table has some.
+        `groups`, `uncertain`, `warnings`, `min_tdcf` of both forms if `asv` is given, and
+        `verdicts` if the table has some.
 
     Raises:
         InputError: one class is missing, or a score is not finite.
     """
     costs = detection_costs(settings)
     figures = score_figures(table.is_real, table.score, table.llr, predict.prior_fake, costs)
-    figures["uncertain"] = float(np.mean(unsure_and_wrong(table, predict)[0]))
+    figures["uncertain"] = float(np.mean(verdict_masks(table, predict)[0]))
     if table.has_verdicts:
         figures["verdicts"] = count_verdicts(table)
     warnings = score_warnings(table, figures)
@@ -123,10 +123,10 @@ def evaluate_scores(
     return figures
 
 
-def unsure_and_wrong(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:
+def verdict_masks(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:
     """Return which files are UNCERTAIN and which get the wrong verdict: two masks `(files,)`.
 
-    Where the table has verdicts it goes by them: a file may be UNCERTAIN whatever its score.
+    Verdicts of the table take precedence over scores: predict.py has other reasons to be UNCERTAIN.
     """
     if table.has_verdicts:
         called = np.where(table.is_real == 1, "FAKE", "REAL")
@@ -137,7 +137,7 @@ def unsure_and_wrong(table: ScoreTable, predict: PredictSettings) -> tuple[np.nd
 
 
 def count_verdicts(table: ScoreTable) -> dict[str, dict[str, int]]:
-    """Count the verdicts of a table by truth; of files without one as `none`, if there are any."""
+    """Count the verdicts of each true label; files without a verdict count as `none`."""
     counts = {
         label: Counter(word or "none" for word in table.verdict[table.label == label])
         for label in LABELS
@@ -149,7 +149,7 @@ def count_verdicts(table: ScoreTable) -> dict[str, dict[str, int]]:
 def add_tandem_costs(
     figures: dict, table: ScoreTable, asv: AsvErrorRates, costs: DetectionCosts
 ) -> list[str]:
-    """Add t-DCF in both forms, None where it does not exist; return the reasons."""
+    """Add t-DCF in both forms, None if it does not exist; return the reasons."""
     curve, reasons = error_curve(table.is_real, table.score), []
     for year in (2019, 2021):
         try:
@@ -163,7 +163,7 @@ def add_tandem_costs(
 def group_table(
     table: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
 ) -> ScoreHistogram:
-    """Prepare a table for the bootstrap."""
+    """Return a table's scores in bins, for the bootstrap."""
     threshold = decision_threshold(predict.prior_fake)
     costs = detection_costs(settings)
     return score_histogram(table.is_real, table.score, table.llr, threshold, costs)
@@ -210,18 +210,16 @@ def data_warnings(
     record: RunRecord,
     settings: Settings,
     data: DataCheck,
-    elsewhere: bool,
+    other_data: bool,
     unseen: bool,
 ) -> list[str]:
     """Return a line for each reason to doubt figures on this data.
 
     Args:
-        run: which is evaluated.
-        record: its own.
-        settings: its own.
+        run, record, settings: the evaluated run.
         data: the images.
-        elsewhere: they were named, and are not what the run finds by itself.
-        unseen: the run was not trained on them, so its splits do not matter.
+        other_data: whether the user named the data; False for the run's own.
+        unseen: whether the run was not trained on them, so that splits do not matter.
     """
     warnings = [] if unseen else speaker_warnings(data.records)
     if data.repeated:
@@ -231,7 +229,7 @@ def data_warnings(
         )
     trained_on = Path(settings.data.folder)
     known = {r.speaker for r in data.records} - {""}
-    if not elsewhere:
+    if not other_data:
         if not known:
             warnings.append(
                 "No speaker is known: the same voice may stand in training and in test, and error "
@@ -260,7 +258,7 @@ def data_warnings(
 
 
 def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:
-    """Return a line if a run's calibration rests on few files of those that it learnt from."""
+    """Return a line if a run was calibrated on few validation files."""
     fake, real = (
         len({r.source for r in learnt_from if (r.split, r.label) == ("val", label)})
         for label in LABELS

@@ -1,4 +1,4 @@
-"""The tables that an evaluation prints."""
+"""Format the tables that an evaluation prints."""
 
 from collections.abc import Mapping, Sequence
 
@@ -39,7 +39,7 @@ FEW_SPEAKERS = (
 
 
 def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
-    """Say what can be said of files of one class: there is no error rate."""
+    """Describe the verdicts on files of one class, which have no error rate."""
     called_fake = int((table.llr <= decision_threshold(prior_fake)).sum())
     if table.has_verdicts:
         counts = ((word, int((table.verdict == word).sum())) for word in VERDICTS)
@@ -55,7 +55,7 @@ def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
 
 
 def files_of(count: int, name: str) -> str:
-    """Return how many files of a split there are, in words.
+    """Format the number of files of a split.
 
     >>> files_of(1200, "test"), files_of(3, "all")
     ('1,200 test files', '3 files')
@@ -81,7 +81,7 @@ def describe_run(record: RunRecord | None) -> str:
 
 
 def format_results(figures: Mapping[str, Mapping]) -> str:
-    """Return the tables that are printed: all splits, and the last one's verdicts and groups."""
+    """Format the figures of all splits, and the verdicts and groups of the last."""
     last = list(figures)[-1]
     head = figures[last]
     parts = [format_figures(figures, SCORE_FIGURES), format_figures(figures, VERDICT_FIGURES)]
@@ -127,7 +127,7 @@ def format_confusion(confusion: Sequence[Sequence[int]], name: str) -> str:
 
 
 def format_verdicts(verdicts: Mapping[str, Mapping[str, int]], name: str) -> str:
-    """Return what files were called as a table, and what does not go by it."""
+    """Format the verdicts of each class as a table."""
     words = list(verdicts[LABELS[0]])
     lines = [f"{name + ' files':12}" + "".join(f"{word:>14}" for word in words)]
     lines += [
@@ -138,7 +138,7 @@ def format_verdicts(verdicts: Mapping[str, Mapping[str, int]], name: str) -> str
 
 
 def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
-    """Return a table of groups, hardest first; pooled and mean error rates are told apart."""
+    """Format a table of groups, hardest first, with the pooled and the mean error rate."""
     rows = rows_to_show(grouping, content)
     shown = rows[:GROUPS_SHOWN]
     intervals = [row_interval(row) for row in shown]
@@ -167,37 +167,37 @@ def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
 
 
 def rows_to_show(grouping: str, content: Mapping) -> Sequence[Mapping]:
-    """Return the groups that a table has: speakers where they have an error rate, all others."""
+    """Return the groups to list: all groups, but only speakers with an error rate."""
     if grouping != "speaker":
         return content["groups"]
     return [row for row in content["groups"] if row["eer"] is not None]
 
 
 def one_class_groups(grouping: str, content: Mapping) -> str:
-    """Say how many groups `rows_to_show` leaves out."""
+    """Count the groups that `rows_to_show` leaves out."""
     count = f"{len(content['groups']) - content['rated']:,} of {len(content['groups']):,}"
     return f"{count} {PLURALS[grouping]} have files of one class alone: no EER; see metrics.json"
 
 
 def has_mean(grouping: str, content: Mapping) -> bool:
-    """Return whether the mean error rate says something: of very few speakers it does not."""
+    """Return whether there are enough groups for a mean error rate."""
     return content["rated"] >= (MIN_SPEAKERS if grouping == "speaker" else 1)
 
 
 def row_interval(row: Mapping) -> str:
-    """Return the 95% interval of a group's error rate, with a star where few speakers are known."""
+    """Format the 95% interval of a group's error rate; a star marks few known speakers."""
     if row["interval"] is None:
         return ""
     return _interval(row)
 
 
 def in_brackets(bounds: Sequence[float] | None) -> str:
-    """Return the 95% interval of all files' error rate, or a dash where there is none."""
+    """Format the 95% interval of all files' error rate; None is a dash."""
     return "({:.1%}-{:.1%})".format(*bounds) if bounds else "-"
 
 
 def with_interval(content: Mapping) -> str:
-    """Return the mean error rate of groups, and its 95% interval where there is one."""
+    """Format the mean error rate of groups and its 95% interval, if any."""
     mean = f"{content['mean_eer']:.1%}"
     if content["interval"] is None:
         return mean
