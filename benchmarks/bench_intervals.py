@@ -59,7 +59,7 @@ def measured(files: int, repetitions: int) -> dict[str, float]:
     )
     attacks = rng.integers(0, ATTACKS, files)
     by_attack = seconds(
-        lambda: bootstrap_eers(grouped, attacks, voices, repetitions, 0, share_reals=True)
+        lambda: bootstrap_eers(grouped, attacks, voices, repetitions, 0, share_real=True)
     )
     recipe = seconds(lambda: usual_recipe(is_real, scores, RECIPE_DRAWS))
     return {

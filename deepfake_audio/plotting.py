@@ -1,6 +1,6 @@
-"""Pictures: arrays and an `ax` in, the `ax` out. Nothing is computed, no file is opened.
+"""Plot arrays on given axes. Nothing is computed and no file is opened.
 
-Colours are Okabe and Ito's (2008), which the colour-blind can tell apart.
+The colours are from Okabe and Ito (2008), distinct for colour-blind people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
 YELLOW = "#F0E442"
-# What a passage is shaded with: a colour, its strength, and a hatch for black and white.
+# The shade of a passage: a colour, its strength, and a hatch for black and white.
 SHADES = {
     "FAKE": (ORANGE, 0.25, "//"),
     "UNCERTAIN": (YELLOW, 0.35, ".."),
@@ -21,7 +21,6 @@ SHADES = {
 }
 DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 DET_LIMITS = (0.0005, 0.9)
-MAX_HISTOGRAM_BINS = 80
 
 
 def plot_history(
@@ -31,7 +30,7 @@ def plot_history(
     validation: Sequence[float],
     best_epoch: int,
 ) -> Axes:
-    """Draw one quantity over the epochs, and mark the epoch that was kept."""
+    """Plot one quantity over the epochs, and mark the epoch that was kept."""
     ax.plot(
         epochs, training, color=BLUE, marker="o", markersize=3, label="training (distorted images)"
     )
@@ -47,11 +46,12 @@ def plot_history(
 
 
 def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float]]) -> Axes:
-    """Draw ROC curves.
+    """Plot ROC curves.
 
     Args:
-        ax: where to draw.
-        curves: name, share of fakes called real, share of reals called real, equal error rate.
+        ax: the axes to plot on.
+        curves: name, share of fake files called real, share of real files called real, equal
+            error rate.
     """
     ax.plot([0, 1], [1, 0], color=GREY, linewidth=1, linestyle=":", label="equal error rates")
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="chance")
@@ -71,11 +71,12 @@ def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
 
 
 def plot_det(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float]]) -> Axes:
-    """Draw DET curves (Martin et al., 1997): both error rates on normal deviate scales.
+    """Plot DET curves (Martin et al., 1997): both error rates on normal deviate scales.
 
     Args:
-        ax: where to draw.
-        curves: name, share of fakes called real, share of reals called fake, equal error rate.
+        ax: the axes to plot on.
+        curves: name, share of fake files called real, share of real files called fake, equal
+            error rate.
     """
     low, high = DET_LIMITS
     ax.plot(DET_LIMITS, DET_LIMITS, color=GREY, linewidth=1, linestyle=":", label="equal errors")
@@ -97,21 +98,21 @@ def _deviate(rate: np.ndarray) -> np.ndarray:
     return ndtri(np.clip(rate, 1e-9, 1 - 1e-9))
 
 
-def plot_scores(ax: Axes, real: np.ndarray, fake: np.ndarray, threshold: float) -> Axes:
-    """Draw how the scores of both classes are spread.
+def plot_scores(
+    ax: Axes, real: np.ndarray, fake: np.ndarray, edges: np.ndarray, threshold: float
+) -> Axes:
+    """Plot a histogram of the scores of each class.
 
     Args:
-        ax: where to draw.
+        ax: the axes to plot on.
         real: log-likelihood ratios of the real files, `(any,)`.
-        fake: of the fakes.
+        fake: of the fake files.
+        edges: of the bins, rising; scores outside count in the first or last bin.
         threshold: above which a file is called real.
     """
-    low, high = np.percentile(np.concatenate([real, fake, [threshold]]), [0.1, 99.9])
-    bins = min(MAX_HISTOGRAM_BINS, round(2 * np.sqrt(len(real) + len(fake))))
-    edges = np.linspace(low, high + 1e-9, bins + 1)
     for scores, name, color, style in ((fake, "fakes", ORANGE, "--"), (real, "reals", BLUE, "-")):
         weights = np.full(len(scores), 1 / len(scores))
-        shown = np.clip(scores, low, high)
+        shown = np.clip(scores, edges[0], edges[-1])
         ax.hist(shown, edges, weights=weights, color=color, alpha=0.35)
         ax.hist(shown, edges, weights=weights, color=color, histtype="step", linestyle=style,
                 linewidth=1.5, label=f"{len(scores):,} {name}")  # fmt: skip
@@ -125,10 +126,10 @@ def plot_scores(ax: Axes, real: np.ndarray, fake: np.ndarray, threshold: float) 
 def plot_reliability(
     ax: Axes, p_real: np.ndarray, share_real: np.ndarray, share: np.ndarray
 ) -> Axes:
-    """Draw whether probabilities come true: points on the diagonal do.
+    """Plot predicted against observed probability; the diagonal is perfect.
 
     Args:
-        ax: where to draw.
+        ax: the axes to plot on.
         p_real: mean probability of real in each bin, `(bins,)`.
         share_real: share of real files in each bin.
         share: of all files that lie in the bin; the points' area.
@@ -147,7 +148,7 @@ def plot_reliability(
 
 
 def plot_confusion(ax: Axes, confusion: np.ndarray, labels: Sequence[str]) -> Axes:
-    """Draw a confusion matrix: truth in rows, verdicts in columns, counts and shares of the row."""
+    """Plot a confusion matrix: truth in rows, verdicts in columns, counts and shares of the row."""
     confusion = np.asarray(confusion)
     shares = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -163,10 +164,10 @@ def plot_confusion(ax: Axes, confusion: np.ndarray, labels: Sequence[str]) -> Ax
 
 
 def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float) -> Axes:
-    """Draw a spectrogram image of the linear scale with its axes.
+    """Plot a spectrogram image of the linear scale with its axes.
 
     Args:
-        ax: where to draw.
+        ax: the axes to plot on.
         image: uint8 or float of 0...255 `(frequency_bins, frames)`, lowest frequency at the
             bottom.
         seconds: that the image shows.
@@ -179,7 +180,7 @@ def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float)
 
 
 def plot_envelope(ax: Axes, peaks: np.ndarray, edges: np.ndarray) -> Axes:
-    """Draw the outline of sound: peaks from 0 to 1, `(points,)`, and the seconds between them."""
+    """Plot the outline of sound: peaks from 0 to 1, `(points,)`, and the seconds between them."""
     heights = np.append(peaks, peaks[-1])  # each lasts until the next
     ax.fill_between(edges, -heights, heights, step="post", color=BLUE, lw=0)
     ax.set(ylabel="waveform", yticks=[])
@@ -187,10 +188,10 @@ def plot_envelope(ax: Axes, peaks: np.ndarray, edges: np.ndarray) -> Axes:
 
 
 def plot_p_fake(ax: Axes, p_fake: np.ndarray, edges: np.ndarray) -> Axes:
-    """Draw the probability of fake over time, a step for each window, so that one alone shows too.
+    """Plot the probability of fake over time as steps, so that a single window is visible.
 
     Args:
-        ax: where to draw.
+        ax: the axes to plot on.
         p_fake: of each window, `(windows,)`; not a number leaves a gap.
         edges: the seconds at which each ends and the next begins, `(windows + 1,)`.
     """
@@ -202,7 +203,7 @@ def plot_p_fake(ax: Axes, p_fake: np.ndarray, edges: np.ndarray) -> Axes:
 
 
 def set_times(ax: Axes, end_seconds: float, ticks: Mapping[float, str]) -> Axes:
-    """Let the time axis go from 0 to the end, with what is to be written at which second."""
+    """Set the time axis from 0 to the end, with a label at each tick, in seconds."""
     ax.set_xticks(list(ticks), list(ticks.values()))
     ax.set_xlim(0, end_seconds)  # ticks would widen it
     ax.set_xlabel("time (minutes:seconds)")
@@ -212,10 +213,10 @@ def set_times(ax: Axes, end_seconds: float, ticks: Mapping[float, str]) -> Axes:
 def shade(
     ax: Axes, spans: Sequence[tuple[float, float]], verdict: str, label: str | None = None
 ) -> Axes:
-    """Shade the stretches of time of one verdict, or what is not judged, as `SHADES` says.
+    """Shade the time spans of one verdict, or those that were not judged; see `SHADES`.
 
     Args:
-        ax: where to draw.
+        ax: the axes to plot on.
         spans: start and end of each, in seconds.
         verdict: a key of `SHADES`.
         label: in the legend; none leaves it out.

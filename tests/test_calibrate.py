@@ -15,6 +15,7 @@ from conftest import draw_image, make_data_folder
 from deepfake_audio.dataset.manifest import check_images, read_records
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.vocabulary import VERDICTS
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_is_printed_is_what_was_fitted(elsewhere, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "120 files of data/dark"
     titles = [line[:22].strip() for line in lines[3:12]]
-    called = [f"{label} called {v}" for label in ("real", "fake") for v in calibrate.VERDICTS]
+    called = [f"{label} called {v}" for label in ("real", "fake") for v in VERDICTS]
     assert titles == [*called, "Cllr", "ECE", "EER"]
     before, after = (float(value) for value in lines[9].split()[1:])
     assert after < before
@@ -87,9 +88,7 @@ def test_by_reals_alone_few_of_them_are_called_fake(elsewhere, alone, capsys):
     assert calibrate.main(given) == 0  # a share of false alarms is of reals alone
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "60 files of data/dark"
-    assert [line[:22].strip() for line in lines[3:6]] == [
-        f"real called {v}" for v in calibrate.VERDICTS
-    ]
+    assert [line[:22].strip() for line in lines[3:6]] == [f"real called {v}" for v in VERDICTS]
     old, new = (run_folder.open_run(name)[1].calibration for name in ("first", "dark"))
     assert new.slope == old.slope and new.intercept >= old.intercept
     records = [r for r in read_records(elsewhere) if r.label == "real" and r.split != "test"]

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import cv2
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -22,7 +21,7 @@ from deepfake_audio.dataset.manifest import (
     write_audio_settings,
     write_origin,
 )
-from deepfake_audio.evaluation.figures import save_score_figures
+from deepfake_audio.evaluation.figures import score_plots
 from deepfake_audio.evaluation.html_report import summary
 from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
@@ -323,14 +322,12 @@ def test_a_legend_covers_no_curve():
     ]
     table, settings = make_table(rows), load_settings(None, [QUICK])
     figures = {"test": evaluate_scores(table, settings.evaluate, settings.predict)}
-    drawn = save_score_figures({"test": table}, figures, 0.5)
+    plots = score_plots({"test": table}, figures, 0.5)
     for name in ("roc", "det", "scores", "reliability"):
-        drawn[name].canvas.draw()
-        (ax,), (legend,) = drawn[name].axes, drawn[name].legends
+        plots[name].draw_without_rendering()
+        (ax,), (legend,) = plots[name].axes, plots[name].legends
         assert ax.get_legend() is None
         assert not legend.get_window_extent().overlaps(ax.get_tightbbox()), name
-        plt.close(drawn[name])
-    plt.close(drawn["confusion"])
 
 
 def test_each_figure_of_the_report_s_head_has_a_card_of_its_own(tmp_path, monkeypatch):

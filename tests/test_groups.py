@@ -19,7 +19,7 @@ REPETITIONS = 300
 
 
 def table_of(*parts: dict) -> ScoreTable:
-    """Return files of several parts, each of so many files, speakers and a mean score."""
+    """Return the files of several parts; see `part`."""
     rng = np.random.default_rng(0)
     return make_table(
         {
@@ -84,7 +84,7 @@ def test_shared_reals_stand_against_the_fakes_of_each_part():
     parts[fakes] = np.arange(300) // 100 + 1
     scores[parts == 2] += 1
     grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
-    rates = bootstrap_eers(grouped, parts, np.full(600, ""), REPETITIONS, 0, share_reals=True)
+    rates = bootstrap_eers(grouped, parts, np.full(600, ""), REPETITIONS, 0, share_real=True)
     assert np.isnan(rates[:, 0]).all()
     for part in (1, 2, 3):
         chosen = (parts == part) | (is_real == 1)
@@ -103,7 +103,7 @@ def test_many_parts_are_counted_roughly_and_hardly_differ(monkeypatch):
     parts = np.arange(3000) // 2 % 5
     grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     exact = bootstrap_eers(grouped, parts, np.full(3000, ""), 20, seed=0)
-    monkeypatch.setattr(groups_module, "CELLS_AT_ONCE", 5000)
+    monkeypatch.setattr(groups_module, "MAX_CELLS", 5000)
     rough = bootstrap_eers(grouped, parts, np.full(3000, ""), 20, seed=0)
     assert rough != pytest.approx(exact, abs=1e-9)
     assert rough == pytest.approx(exact, abs=0.01)
@@ -129,7 +129,7 @@ def test_the_mean_of_small_parts_lies_in_its_interval():
         is_real, scores = draw_scores(1000, seed)
         parts = np.where(is_real, 0, np.arange(1000) % 50 + 1)
         grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
-        rates = bootstrap_eers(grouped, parts, np.full(1000, ""), 100, 0, share_reals=True)[:, 1::2]
+        rates = bootstrap_eers(grouped, parts, np.full(1000, ""), 100, 0, share_real=True)[:, 1::2]
         exact = np.mean([
             equal_error_rate(is_real[chosen], scores[chosen]).rate
             for chosen in ((parts == 0) | (parts == part) for part in range(1, 51, 2))

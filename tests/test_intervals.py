@@ -24,7 +24,7 @@ def test_the_files_themselves_have_the_figures_of_metrics(files):
     counts = np.bincount(grouped.cells, minlength=grouped.loss.size)
     exact = score_figures(is_real, scores, scores, prior_fake=0.5, costs=COSTS)
     figures = grouped.figures(counts)
-    tolerance = 1e-9 if files < bootstrap.GROUPS else 2e-4
+    tolerance = 1e-9 if files < bootstrap.MAX_BINS else 2e-4
     assert figures == pytest.approx({name: exact[name] for name in figures}, abs=tolerance)
 
 

@@ -9,6 +9,7 @@ import pytest
 import evaluate
 import prepare
 from deepfake_audio.errors import OutputError
+from deepfake_audio.evaluation.result_folder import RESULTS
 from deepfake_audio.inference.results_table import partial_path, resumable_table
 from deepfake_audio.system.atomic_files import atomic_folder, atomic_write, folder_lock, open_table
 
@@ -38,7 +39,7 @@ def stranger(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_evaluation_writes_through_no_link_in_a_run(stranger, victim):
-    for name in evaluate.RESULTS:
+    for name in RESULTS:
         (stranger / name).unlink(missing_ok=True)
         (stranger / f".{os.getpid()}.{name}").symlink_to(victim)
     assert evaluate.main(["--run", "first", "evaluate.bootstrap=0"]) == 0

@@ -1,12 +1,12 @@
-"""How far a figure could be off by chance: bootstrap over speakers, or over files.
+"""Compute confidence intervals by bootstrap over speakers, or over files.
 
-Files of one speaker err together, so whole speakers are drawn (a cluster bootstrap: Field and
-Welsh, 2007); a file without a speaker is drawn alone. Speakers with real files alone, with fakes
-alone and with both are drawn apart, so that no class is ever missing.
+Errors on files of one speaker are correlated, so whole speakers are sampled (a cluster bootstrap:
+Field and Welsh, 2007); a file without a speaker is a cluster of its own. Speakers with only real
+files, with only fake files and with both are sampled separately, so that no class is ever missing.
 
-Scores are counted before they are drawn: at most `GROUPS` neighbouring scores are taken together,
-and one repetition costs as much for 600,000 files as for 10,000. With fewer different scores, which
-is the usual case, nothing is rounded.
+Scores are binned before sampling: at most `MAX_BINS` bins of neighbouring scores, so that one
+repetition costs as much for 600,000 files as for 10,000. With fewer different scores, which is the
+usual case, each has a bin of its own and nothing is rounded.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,24 +26,24 @@ from deepfake_audio.evaluation.metrics import (
     roc_auc,
 )
 
-GROUPS = 10_000
-FILES_PER_CELL = 6  # of a draw, in the time that the number in one cell takes
+MAX_BINS = 10_000
+FILES_PER_CELL = 6  # files that are sampled in the time of one multinomial count
 TAILS = (2.5, 97.5)  # percentiles: of 95% intervals
-SEED = 0  # of the drawn samples: the same scores always have the same intervals
-FEW_ERRORS = 3  # files of the rarer class that are wrong; with fewer, intervals are narrow
-MIN_UNITS, FEW_UNITS = 5, 10  # speakers, or files, to draw from; with few, intervals are narrow
+SEED = 0  # of the samples: the same scores always have the same intervals
+FEW_ERRORS = 3  # errors in the smaller class; with fewer, intervals are too narrow
+MIN_UNITS, FEW_UNITS = 5, 10  # speakers, or files, of a class; with few, intervals are narrow
 
 
 @dataclass(frozen=True)
 class ScoreHistogram:
-    """Scores with neighbours taken together.
+    """Scores in bins of neighbours.
 
     Attributes:
-        group: `(files,)`, the group of each file; groups rise with the score.
+        group: `(files,)`, the bin of each file; bins rise with the score.
         is_real: `(files,)`, 1 real, 0 fake.
-        loss: `(groups, 2)`, mean share in Cllr of the group's fakes and reals, in bits.
-        accepted: `(groups,)`, whether files are called real at the threshold of the costs.
-        called_real: `(groups,)`, whether they are called real by the verdict.
+        loss: `(bins, 2)`, mean share in Cllr of the bin's fake and real files, in bits.
+        accepted: `(bins,)`, whether files are called real at the threshold of the costs.
+        called_real: `(bins,)`, whether they are called real by the verdict.
         costs: of DCF.
     """
 
@@ -56,16 +56,16 @@ class ScoreHistogram:
 
     @property
     def cells(self) -> np.ndarray:
-        """Return the cell of each file in counts `(groups, 2)` laid out flat."""
+        """Return the position of each file in counts `(bins, 2)` laid out flat."""
         return 2 * self.group + self.is_real
 
     @property
     def counts(self) -> np.ndarray:
-        """Return how many files each cell has, `(groups * 2,)`: the files themselves, undrawn."""
+        """Return how many files each cell has before sampling, `(bins * 2,)`."""
         return np.bincount(self.cells, minlength=self.loss.size)
 
     def figures(self, counts: np.ndarray) -> dict[str, float]:
-        """Compute the figures of files that were drawn, counted in cells `(groups * 2,)`."""
+        """Compute the figures of sampled files from the counts of cells, `(bins * 2,)`."""
         fake, real = np.asarray(counts).reshape(-1, 2).T
         curve = curve_of_counts(np.arange(len(real)), real, fake)
         missing, accepting = self.costs.weights
@@ -90,18 +90,18 @@ class ScoreHistogram:
 
 @dataclass(frozen=True)
 class BootstrapUnits:
-    """Whom a bootstrap draws.
+    """The units that a bootstrap samples: speakers or files.
 
     Attributes:
-        speakers: `(files,)`, text; empty where files are drawn.
-        units: how many speakers, or files, the class with fewer of them has.
-        doubt: what is to be said of the intervals.
-        enough: whether there are so many that intervals can be given.
+        speakers: `(files,)`, text; all empty if files are sampled.
+        units: number of speakers, or files, in the class with fewer of them.
+        warning: about the intervals; empty if there is nothing to say.
+        enough: whether there are enough for intervals.
     """
 
     speakers: np.ndarray
     units: int
-    doubt: str = ""
+    warning: str = ""
     enough: bool = True
 
     @property
@@ -110,7 +110,7 @@ class BootstrapUnits:
 
 
 def rule_of_three(tries: int) -> float:
-    """Return what a rate is below, with 95% confidence, of which so many tries show nothing.
+    """Return the upper 95% bound of a rate after `tries` without an event.
 
     Hanley and Lippman-Hand, "If Nothing Goes Wrong, Is Everything All Right?", 1983.
     """
@@ -118,11 +118,11 @@ def rule_of_three(tries: int) -> float:
 
 
 def count_units(is_real: np.ndarray, speakers: np.ndarray) -> list[int]:
-    """Return how many known speakers fakes and reals have, or files where none is known.
+    """Count the known speakers of the fake and the real files, or the files if none is known.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.
-        speakers: `(files,)`, text; empty where nobody knows.
+        speakers: `(files,)`, text; empty if unknown.
     """
     if (speakers == "").all():
         return [int(np.sum(is_real == label)) for label in (0, 1)]
@@ -130,28 +130,28 @@ def count_units(is_real: np.ndarray, speakers: np.ndarray) -> list[int]:
 
 
 def choose_units(is_real: np.ndarray, speakers: np.ndarray) -> BootstrapUnits:
-    """Choose whom the bootstrap draws: speakers, or files where too few speakers are known.
+    """Choose what the bootstrap samples: speakers, or files if too few speakers are known.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.
-        speakers: `(files,)`, text; empty where nobody knows.
+        speakers: `(files,)`, text; empty if unknown.
     """
     nobody = np.full(len(speakers), "")
     files = min(count_units(is_real, nobody))
     if files < MIN_UNITS:
-        doubt = f"With {pluralize(files, 'file')} of one class no interval can be given."
-        return BootstrapUnits(nobody, files, doubt, enough=False)
+        warning = f"With {pluralize(files, 'file')} of one class no interval can be given."
+        return BootstrapUnits(nobody, files, warning, enough=False)
     if (speakers == "").all():
         return BootstrapUnits(nobody, files)
     few = min(count_units(is_real, speakers))
     if few < MIN_UNITS:
         voices = pluralize(few, "speaker" if few else "known speaker")
-        return BootstrapUnits(nobody, files, doubt=(
+        return BootstrapUnits(nobody, files, warning=(
             f"One class has {voices}: the intervals are drawn over files, and say "
             "nothing of other voices."
         ))  # fmt: skip
-    doubt = f"One class has {few} speakers: the intervals are narrower than they should be."
-    return BootstrapUnits(speakers, few, doubt if few < FEW_UNITS else "")
+    warning = f"One class has {few} speakers: the intervals are narrower than they should be."
+    return BootstrapUnits(speakers, few, warning if few < FEW_UNITS else "")
 
 
 def score_histogram(
@@ -161,7 +161,7 @@ def score_histogram(
     threshold: float,
     costs: DetectionCosts,
 ) -> ScoreHistogram:
-    """Take neighbouring scores together where there are more than `GROUPS` different ones.
+    """Bin neighbouring scores if there are more than `MAX_BINS` different ones.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.
@@ -173,10 +173,10 @@ def score_histogram(
     is_real, scores = check_scores(is_real, scores)
     called_real, accepted = llr > threshold, llr >= costs.bayes_threshold
     distinct, place = np.unique(scores, return_inverse=True)
-    if len(distinct) > GROUPS:
-        rank_of = (np.cumsum(np.bincount(place)) - 1) * GROUPS // len(scores)
+    if len(distinct) > MAX_BINS:
+        rank_of = (np.cumsum(np.bincount(place)) - 1) * MAX_BINS // len(scores)
         place = rank_of[place]
-    # Both thresholds cut a group in two, so that each group lies on one side of them.
+    # Both thresholds split a bin, so that each bin lies on one side of them.
     _, first, group = np.unique(
         4 * place + called_real + accepted, return_index=True, return_inverse=True
     )
@@ -190,21 +190,21 @@ def sample_counts(
     sets: list[np.ndarray], cells: list[int], clusters: np.ndarray, strata: np.ndarray,
     repetitions: int, seed: int,
 ) -> Iterator[list[np.ndarray]]:  # fmt: skip
-    """Draw clusters with replacement, and count the files that were drawn in each cell.
+    """Sample clusters with replacement, and count the sampled files in each cell.
 
     Args:
         sets: for each system, the cell of each file, `(files,)`; all have the same files.
         cells: how many cells each has.
         clusters: `(files,)`, the number of each file's cluster, from 0.
-        strata: `(clusters,)`, clusters of one stratum are drawn apart from the others.
+        strata: `(clusters,)`, clusters of one stratum are sampled separately.
         repetitions: how many times.
-        seed: the same seed gives the same draws.
+        seed: the same seed gives the same samples.
 
     Yields:
         For each system, int `(cells,)`.
     """
     rng = np.random.default_rng(seed)
-    if len(strata) == len(clusters) and len(sets) == 1:  # each file alone: only counts matter
+    if len(strata) == len(clusters) and len(sets) == 1:  # only counts matter
         yield from _sample_files(rng, sets[0], cells[0], strata[clusters], repetitions)
         return
     ones = np.ones(len(clusters), np.int64)
@@ -256,13 +256,13 @@ def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarr
 def bootstrap_intervals(
     grouped: ScoreHistogram, speakers: np.ndarray, repetitions: int, seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Return the 95% interval of each figure, by percentiles; of the EER see `not_below`.
+    """Return the 95% interval of each figure by percentiles; see `apply_rule_of_three` too.
 
     Args:
         grouped: the scores.
-        speakers: `(files,)`, text; empty where nobody knows.
+        speakers: `(files,)`, text; empty if unknown.
         repetitions: at least one.
-        seed: of the draws.
+        seed: of the samples.
     """
     clusters, strata = number_clusters(speakers, grouped.is_real)
     draws = sample_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
@@ -275,10 +275,10 @@ def bootstrap_intervals(
 def apply_rule_of_three(
     interval: Sequence[float], eer: float, is_real: np.ndarray, units: int
 ) -> tuple[float, float]:
-    """Return the interval of an EER; with few errors it ends no lower than `rule_of_three`.
+    """Raise the upper end of an EER's interval to `rule_of_three` if there are few errors.
 
-    Files without an error are so in every draw, and with one error in most: no draw shows what so
-    few can't promise. The tries are the `units`: speakers, or files, of the class with fewer.
+    Files without an error have none in any sample, so samples would give an interval of
+    zero width. The tries are the `units`: speakers, or files, of the class with fewer.
     """
     low, high = interval
     if eer * min(np.bincount(is_real, minlength=2)) < FEW_ERRORS:
@@ -289,7 +289,7 @@ def apply_rule_of_three(
 def bootstrap_differences(
     ours: ScoreHistogram, theirs: ScoreHistogram, speakers: np.ndarray, repetitions: int, seed: int
 ) -> dict[str, tuple[float, float]]:
-    """Return the 95% interval of `theirs` less `ours` in each figure, on the same drawn files."""
+    """Return the 95% interval of `theirs` less `ours` in each figure, on the same samples."""
     if not np.array_equal(ours.is_real, theirs.is_real):
         raise InputError("Two systems are compared on the same files. Received: other labels.")
     clusters, strata = number_clusters(speakers, ours.is_real)

@@ -1,4 +1,4 @@
-"""How well each attack, codec, corpus and speaker is told from real voices, hardest first."""
+"""Break error rates down by attack, codec, corpus and speaker, hardest first."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -19,22 +19,22 @@ from deepfake_audio.evaluation.metrics import equal_error_rate, equal_error_rate
 from deepfake_audio.evaluation.score_formats import ScoreTable
 
 GROUPINGS = ("attack", "codec", "corpus", "speaker")
-OF_SEVERAL_SPEAKERS = ("attack", "codec", "corpus")  # so speakers can be drawn
-CELLS_AT_ONCE = 500_000  # groups times scores, of which error rates are counted; 4 MB each
-MAX_GROUPS = 500  # that have intervals: a thousand scores are told apart in each
+WITH_INTERVALS = ("attack", "codec", "corpus")  # groups of several speakers, to sample from
+MAX_CELLS = 500_000  # groups times scores in one table of counts; 4 MB each
+MAX_GROUPS = 500  # with intervals: MAX_CELLS leaves each a thousand different scores
 
 
 def group_figures(table: ScoreTable, threshold: float) -> dict[str, dict]:
-    """Break the error rate down by whatever is known of the files, hardest first.
+    """Compute the error rate of each attack, codec, corpus and speaker, hardest first.
 
-    The fakes of an attack stand against all real files; a codec, corpus or speaker stands for
-    itself, with its own real files and fakes. Where one class is missing, there is no rate (None).
+    Fake files of an attack are compared with all real files; a codec, corpus or speaker has its own
+    real and fake files. The rate is None if a class is missing.
 
     Returns:
-        For each grouping that has two groups or more: `mean_eer` over the `rated` groups that have
-        a rate, its `interval` (None here), whether that is of `few_speakers`, and `groups`, each
-        with its counts, its `eer`, `interval` and `few_speakers` likewise, and the share `found`
-        of its fakes.
+        For each grouping of two groups or more: `mean_eer` over the `rated` groups, which have a
+        rate, its `interval` (None here), whether that rests on `few_speakers`, and `groups`, each
+        with its counts, its own `eer`, `interval` and `few_speakers`, and the share `found` of its
+        fake files.
     """
     result = {}
     for grouping in GROUPINGS:
@@ -61,11 +61,11 @@ def _group_row(
     table: ScoreTable, grouping: str, name: str, members: np.ndarray, threshold: float
 ) -> dict:
     fakes = members[table.is_real[members] == 0]
-    judged = _judged(table, grouping, members)
-    reals = int(table.is_real[judged].sum())
+    rated = _rated_files(table, grouping, members)
+    reals = int(table.is_real[rated].sum())
     rate = found = None
     if len(fakes) and reals:
-        rate = equal_error_rate(table.is_real[judged], table.score[judged]).rate
+        rate = equal_error_rate(table.is_real[rated], table.score[rated]).rate
     if len(fakes):
         found = float(np.mean(table.llr[fakes] <= threshold))
     return {
@@ -74,8 +74,8 @@ def _group_row(
     }  # fmt: skip
 
 
-def _judged(table: ScoreTable, grouping: str, members: np.ndarray) -> np.ndarray:
-    """Return the positions of the files of which a group's error rate is."""
+def _rated_files(table: ScoreTable, grouping: str, members: np.ndarray) -> np.ndarray:
+    """Return the positions of the files that give a group its error rate."""
     if grouping != "attack":
         return members
     return np.concatenate([members[table.is_real[members] == 0], np.flatnonzero(table.is_real)])
@@ -86,8 +86,8 @@ def add_intervals(
 ) -> None:
     """Add the 95% intervals of the groups' error rates, and of their means.
 
-    Of each group speakers are drawn, or files where it has too few speakers; of a mean, whoever is
-    drawn of its groups. Single speakers get none, nor more groups than `MOST_GROUPS`.
+    Speakers of each group are sampled, or files if it has too few speakers; a mean uses the samples
+    of its groups. Single speakers get no interval, nor do more groups than `MAX_GROUPS`.
 
     Args:
         groups: of `group_figures`; changed.
@@ -95,7 +95,7 @@ def add_intervals(
         grouped: their scores.
         repetitions: how many times.
     """
-    for grouping in groups.keys() & set(OF_SEVERAL_SPEAKERS):
+    for grouping in groups.keys() & set(WITH_INTERVALS):
         content = groups[grouping]
         if content["rated"] and len(content["groups"]) <= MAX_GROUPS:
             _add_to_grouping(content, grouping, table, grouped, repetitions)
@@ -111,16 +111,16 @@ def _add_to_grouping(
     @cache
     def rates(by_speaker: bool) -> np.ndarray:
         speakers, shared = table.speaker if by_speaker else nobody, grouping == "attack"
-        return bootstrap_eers(grouped, parts, speakers, repetitions, SEED, share_reals=shared)
+        return bootstrap_eers(grouped, parts, speakers, repetitions, SEED, share_real=shared)
 
     rates_of_rows, units = [], []
     rated = [row for row in content["groups"] if row["eer"] is not None]
     for row in rated:
         part = np.searchsorted(names, row["name"])
-        judged = _judged(table, grouping, np.flatnonzero(parts == part))
-        is_real = table.is_real[judged]
-        drawn = choose_units(is_real, table.speaker[judged])
-        row["few_speakers"] = bool(drawn.doubt or (someone and not drawn.by_speaker))
+        files = _rated_files(table, grouping, np.flatnonzero(parts == part))
+        is_real = table.is_real[files]
+        drawn = choose_units(is_real, table.speaker[files])
+        row["few_speakers"] = bool(drawn.warning or (someone and not drawn.by_speaker))
         rates_of_rows.append(rates(drawn.by_speaker)[:, part])
         units.append(drawn.units)
         if drawn.enough:
@@ -136,33 +136,33 @@ def bootstrap_eers(
     speakers: np.ndarray,
     repetitions: int,
     seed: int,
-    share_reals: bool = False,
+    share_real: bool = False,
 ) -> np.ndarray:
-    """Draw the EERs of parts, each with its own real files and fakes.
+    """Sample the EERs of parts, each with its own real and fake files.
 
-    Speakers are drawn for all parts together; files are drawn within each part, so that no class is
-    missing. Where the parts times the different scores are more than `CELLS_AT_ONCE`, neighbouring
-    scores are taken together.
+    Speakers are sampled for all parts together; files are sampled within each part, so that no
+    class is missing. Neighbouring scores are merged if the parts times the different scores are
+    more than `MAX_CELLS`.
 
     Args:
         grouped: the scores.
-        parts: `(files,)`, the number of each file's part, from 0, below `MOST_GROUPS`.
-        speakers: `(files,)`, text; empty where nobody knows, and everywhere to draw files.
+        parts: `(files,)`, the number of each file's part, from 0, below `MAX_GROUPS`.
+        speakers: `(files,)`, text; empty if unknown, and all empty to sample files.
         repetitions: at least one.
-        seed: of the draws.
-        share_reals: whether the fakes of each part stand against all real files.
+        seed: of the samples.
+        share_real: whether the fake files of each part are compared with all real files.
 
     Returns:
-        `(repetitions, parts)`; not a number where a draw has not both classes.
+        `(repetitions, parts)`; not a number if a sample lacks a class.
     """
     count = int(parts.max()) + 1
-    together = -(-count * len(grouped.loss) // CELLS_AT_ONCE)
+    together = -(-count * len(grouped.loss) // MAX_CELLS)
     rank = grouped.group // together
     ranks = int(rank.max()) + 1
     places, place = np.unique(parts * ranks + rank, return_inverse=True)
     if (speakers == "").all():
         clusters = np.arange(len(parts))
-        strata = np.where(share_reals & (grouped.is_real == 1), -1, 2 * parts + grouped.is_real)
+        strata = np.where(share_real & (grouped.is_real == 1), -1, 2 * parts + grouped.is_real)
     else:
         clusters, strata = number_clusters(speakers, grouped.is_real)
     draws = sample_counts(
@@ -173,7 +173,7 @@ def bootstrap_eers(
     def rates(drawn: np.ndarray) -> np.ndarray:
         counts[:, places] = drawn.reshape(-1, 2).T
         fake, real = counts.reshape(2, count, ranks)
-        if share_reals:
+        if share_real:
             real = real.sum(axis=0, keepdims=True)
         return equal_error_rates(real, fake)
 
@@ -183,16 +183,16 @@ def bootstrap_eers(
 def eer_interval(
     rates: np.ndarray, eer: float, is_real: np.ndarray, units: int
 ) -> tuple[float, float] | None:
-    """Return the 95% interval of the drawn EERs of some files, by percentiles; see `not_below`.
+    """Return the 95% interval of sampled EERs by percentiles; see `apply_rule_of_three`.
 
     Args:
         rates: `(repetitions,)`; those that are not a number are left out.
         eer: the files' own.
         is_real: `(files,)`, 1 real, 0 fake.
-        units: how many speakers, or files, whichever were drawn, the class with fewer has.
+        units: number of speakers, or files if files were sampled, in the class with fewer.
 
     Returns:
-        None where no draw has a rate.
+        None if no sample has a rate.
     """
     rates = rates[np.isfinite(rates)]
     if not len(rates):
@@ -203,16 +203,16 @@ def eer_interval(
 def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, float] | None:
     """Return the 95% interval of the mean EER over parts, by percentiles around the mean.
 
-    Drawn EERs of few files are too low on average: the interval is moved by what their mean is off.
-    If nothing is wrong, it ends where `rule_of_three` says of the smallest part, the others aside.
+    Sampled EERs of few files are too low on average: the interval is shifted by the error of their
+    mean. Without any error, it ends at `rule_of_three` of the smallest part, shared by all parts.
 
     Args:
         rates: `(repetitions, parts)`; those that are not a number are left out.
-        mean: the parts' own.
-        units: the speakers, or files, of the rarer class of the smallest part.
+        mean: of the parts' own EERs.
+        units: the speakers, or files, in the smaller class of the smallest part.
 
     Returns:
-        None where no draw has a rate.
+        None if no sample has a rate.
     """
     means = np.ma.masked_invalid(rates).mean(axis=1).compressed()
     if not len(means):
@@ -223,7 +223,7 @@ def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, fl
 
 
 def group_warnings(groups: dict) -> list[str]:
-    """Return a line for each grouping that gives the class away."""
+    """Return a line for each grouping that reveals the class."""
     return [
         f"No {grouping} has both real files and fakes: telling one {grouping} from another is "
         "enough for these figures, whatever the voice."

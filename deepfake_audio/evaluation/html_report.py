@@ -1,4 +1,4 @@
-"""The report of an evaluation: one HTML file that needs nothing else."""
+"""Write the report of an evaluation: one HTML file that needs no other file."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,16 @@ import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.evaluation.score_formats import ScoreTable
-from deepfake_audio.evaluation.summary import Subject, mistakes, unsure_and_wrong
+from deepfake_audio.evaluation.summary import (
+    ALL_SPLITS,
+    SPLIT_NAMES,
+    Subject,
+    mistakes,
+    verdict_masks,
+)
 from deepfake_audio.evaluation.text_report import (
-    ALL,
     BY_SCORE,
     FEW_SPEAKERS,
-    NAMES,
     SCORE_FIGURES,
     VERDICT_FIGURES,
     has_mean,
@@ -45,7 +49,7 @@ def write_report(path: Path, **content: object) -> None:
 
     Args:
         path: of the HTML file.
-        content: what `report.html` names; every text is escaped there.
+        content: the variables of `report.html`, which escapes every text.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # predict.py lacks it
 
@@ -66,10 +70,10 @@ def report_content(
     figures: Mapping[str, Mapping],
     pictures: Mapping[str, Path],
 ) -> dict:
-    """Gather what the report shows.
+    """Gather the content of the report.
 
     Args:
-        subject: what was evaluated.
+        subject: the evaluated run or score file.
         tables: the scores of each split.
         figures: of each split that has both classes, at least one.
         pictures: PNG files by name.
@@ -80,9 +84,9 @@ def report_content(
     return {
         "title": subject.title,
         "subtitle": f"on {subject.origin}",
-        "verdict": summary(tables[head_name], NAMES[head_name], settings.predict),
+        "verdict": summary(tables[head_name], SPLIT_NAMES[head_name], settings.predict),
         "head": head | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
-        "head_name": f"{NAMES[head_name]} files",
+        "head_name": f"{SPLIT_NAMES[head_name]} files",
         "repetitions": evaluate.bootstrap,
         "costs": f"with one fake in {1 / evaluate.dcf_prior_fake:.3g} files, a missed real voice "
         f"costing {evaluate.dcf_cost_miss:g} and an accepted fake "
@@ -91,9 +95,11 @@ def report_content(
         "prior_fake": settings.predict.prior_fake,
         "warnings": [
             *subject.warnings,
-            *(f"{NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]),
+            *(f"{SPLIT_NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]),
         ],
-        "splits": [NAMES[split] for split in reversed(figures)],  # test first: phones show that
+        "splits": [
+            SPLIT_NAMES[split] for split in reversed(figures)
+        ],  # test first: phones show that
         "figure_rows": figure_rows(dict(reversed(figures.items()))),
         "few_speakers": FEW_SPEAKERS,
         "verdicts": head.get("verdicts"),
@@ -106,7 +112,7 @@ def report_content(
 
 
 def grouping_content(name: str, content: Mapping) -> dict:
-    """Gather what the report shows of attacks, codecs, corpora or speakers."""
+    """Gather the report's table of attacks, codecs, corpora or speakers."""
     rows = rows_to_show(name, content)
     shown = rows[:GROUPS_SHOWN]
     return {
@@ -124,8 +130,8 @@ def grouping_content(name: str, content: Mapping) -> dict:
 
 
 def summary(table: ScoreTable, name: str, predict: PredictSettings) -> str:
-    """Say in a few sentences what the verdicts are worth, both classes weighing the same."""
-    unsure, wrong = unsure_and_wrong(table, predict)
+    """Describe how often verdicts are wrong if half of the files are fake."""
+    unsure, wrong = verdict_masks(table, predict)
     forced = (table.llr > decision_threshold(predict.prior_fake)) != (table.is_real == 1)
     uncertain, called, forced = (
         100 * np.mean([chosen[table.is_real == label].mean() for label in (0, 1)])
@@ -134,7 +140,7 @@ def summary(table: ScoreTable, name: str, predict: PredictSettings) -> str:
     said, without = "predict.py would leave", "without UNCERTAIN"
     if table.has_verdicts:
         said, without = "the table's verdicts leave", "by the score alone, without UNCERTAIN"
-    kind = "" if name == NAMES[ALL] else f"{name} "
+    kind = "" if name == SPLIT_NAMES[ALL_SPLITS] else f"{name} "
     return (
         f"Of a hundred {kind}files, half of them fake, {said} about {uncertain:.0f} UNCERTAIN and "
         f"give about {called:.0f} the wrong verdict; {without}, {forced:.0f}. Voices, recordings "
@@ -182,13 +188,13 @@ def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[di
 
 
 def thumbnail(record: ImageRecord, settings: Settings) -> str:
-    """Return an image as the network is shown it; OpenCV writes colours in reverse."""
+    """Return an image as the network receives it."""
     pixels = read_image(record.path, settings.image)
     return picture_url(encode_png(pixels))
 
 
 def training_content(subject: Subject) -> dict | None:
-    """Return what the report says of the training; None for scores of another system."""
+    """Gather the facts about the training; None for scores of another system."""
     if subject.run is None:
         return None
     record, settings = subject.record, subject.settings
@@ -207,7 +213,7 @@ def training_content(subject: Subject) -> dict | None:
         "data": [
             data_row(split, label, [r for r in records if r.label == label])
             for split, records in subject.records.items()
-            if split != ALL
+            if split != ALL_SPLITS
             for label in LABELS
         ],
         "settings": setting_rows(settings.model_dump()),
@@ -219,7 +225,7 @@ def data_row(split: str, label: str, records: Sequence[ImageRecord]) -> dict:
     """Return how many files, voices and generators a class of a split has."""
     attacks = sorted({record.attack for record in records} - {""})
     return {
-        "split": NAMES[split],
+        "split": SPLIT_NAMES[split],
         "label": label,
         "files": len(records),
         "speakers": len({record.speaker for record in records} - {""}) or "unknown",
@@ -228,12 +234,12 @@ def data_row(split: str, label: str, records: Sequence[ImageRecord]) -> dict:
 
 
 def picture_url(png: bytes) -> str:
-    """Return a PNG file's bytes as an address that holds them."""
+    """Return a PNG file's bytes as a data URL."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def percent(share: float | None) -> str:
-    """Return a share for people.
+    """Format a share; None is a dash.
 
     >>> percent(0.1234), percent(None)
     ('12.3%', '-')
@@ -242,7 +248,7 @@ def percent(share: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number for people.
+    """Format a number; None is a dash.
 
     >>> number(0.12345), number(1234), number(None)
     ('0.123', '1,234', '-')
@@ -253,7 +259,7 @@ def number(value: float | None) -> str:
 
 
 def interval(bounds: Sequence[float] | None, form: str = ".1%") -> str:
-    """Return an interval for people; empty where there is none.
+    """Format an interval; None is empty.
 
     >>> interval((0.1, 0.25)), interval(None)
     ('10.0% to 25.0%', '')

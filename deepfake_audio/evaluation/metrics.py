@@ -1,7 +1,8 @@
 """Error rates from scores. Arrays in, numbers and arrays out; a higher score is more real.
 
-`is_real` is 1 for real and 0 for fake throughout. Where a figure does not exist, an InputError says
-why; no figure is ever made up. Costs and log-likelihood ratios follow the ASVspoof challenges.
+`is_real` is 1 for real and 0 for fake throughout. A figure that does not exist raises an
+InputError with the reason; none is ever made up. Costs and log-likelihood ratios follow the
+ASVspoof challenges.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ MIN_DISTINCT_SCORES = 3  # with fewer, scores are decisions, and no threshold is
 
 @dataclass(frozen=True)
 class EqualErrorRate:
-    """Where as many real files are called fake as fakes are called real.
+    """The point at which as many real files are called fake as fake files are called real.
 
     Attributes:
         rate: 0 to 1.
@@ -62,7 +63,7 @@ class ErrorCurve:
 
 @dataclass(frozen=True)
 class DetectionCosts:
-    """What errors cost: a fake's prior probability, and the costs of both errors."""
+    """The prior probability of a fake and the costs of both errors."""
 
     prior_fake: float
     cost_miss: float
@@ -82,7 +83,7 @@ class DetectionCosts:
 
 @dataclass(frozen=True)
 class AsvErrorRates:
-    """The errors of the speaker verification that stands behind the detector.
+    """The error rates of the speaker verification that follows the detector.
 
     Attributes:
         miss: share of the true speakers that it rejects.
@@ -144,10 +145,10 @@ def curve_of_counts(distinct: np.ndarray, real: np.ndarray, fake: np.ndarray) ->
 def equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> EqualErrorRate:
     """Compute the equal error rate.
 
-    The rule: of the thresholds between distinct scores, the one where miss rate and false
-    acceptance rate are nearest, the lowest of several; the rate is their mean. This is ASVspoof's
-    rule where no two scores are equal; equal scores are taken together, so the order of the files
-    does not matter.
+    The rule: among the thresholds between distinct scores, take the one with the smallest distance
+    between miss rate and false acceptance rate, the lowest of several; the rate is their mean. This
+    is ASVspoof's rule if no two scores are equal; equal scores stay together, so the order of the
+    files does not matter.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.
@@ -169,12 +170,12 @@ def equal_error_rates(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
     """Compute the equal error rates of several sets of files; see `equal_error_rate`.
 
     Args:
-        real: int `(sets, scores)`, or `(1, scores)` where all sets have the same: how many real
-            files have each score, which rise.
+        real: int `(sets, scores)`, or `(1, scores)` if all sets share them: how many real files
+            have each score, scores rising.
         fake: int `(sets, scores)`, the same of fakes.
 
     Returns:
-        `(sets,)`; not a number where a class is missing.
+        `(sets,)`; not a number if a class is missing.
     """
     missed, below = (np.pad(np.cumsum(c, axis=1), ((0, 0), (1, 0))) for c in (real, fake))
     with np.errstate(invalid="ignore"):
@@ -182,7 +183,7 @@ def equal_error_rates(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
 
 
 def _nearest_rates(missed: np.ndarray, accepted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rate where both errors are nearest, and which threshold that is, of each curve."""
+    """Return the EER of each curve, and the position of its threshold."""
     real, fake = missed[..., -1:], accepted[..., :1]
     gaps = np.abs(missed * fake - accepted * real)  # of integers, so that nothing is rounded
     nearest = np.argmin(gaps, axis=-1, keepdims=True)
@@ -213,7 +214,7 @@ def official_equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> EqualE
 
 
 def interpolated_equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> float:
-    """Compute where the straight lines between the curve's points cross miss = false accept."""
+    """Compute the EER by linear interpolation between the points of the curve."""
     curve = error_curve(is_real, scores)
     return _crossing(curve.miss_rate, curve.false_accept_rate)
 
@@ -275,7 +276,7 @@ def actual_dcf(is_real: np.ndarray, llr: np.ndarray, costs: DetectionCosts) -> f
 
 
 def llr_cost(is_real: np.ndarray, llr: np.ndarray) -> float:
-    """Compute Cllr in bits (Brümmer and du Preez, 2006): 0 is perfect, 1 says nothing.
+    """Compute Cllr in bits (Brümmer and du Preez, 2006): 0 is perfect, 1 is no information.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.
@@ -292,7 +293,7 @@ def llr_losses(is_real: np.ndarray, llr: np.ndarray) -> np.ndarray:
 
 
 def min_llr_cost(curve: ErrorCurve) -> float:
-    """Compute the Cllr, in bits, that the best monotonic calibration of the scores would have."""
+    """Compute the Cllr, in bits, after the best monotonic calibration of the scores."""
     real, fake = _hull_segments(curve)
     real, fake = real / real.sum(), fake / fake.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -329,7 +330,7 @@ def min_tdcf(
         curve: of the detector.
         asv: the speaker verification behind it.
         costs: of fakes and of both errors; 1 in 100 of the other trials is another speaker.
-        legacy: ASVspoof 2019's form, which leaves out the cost of the verification alone; else the
+        legacy: ASVspoof 2019's form, which ignores the verification's own cost; otherwise the
             form of 2021, whose least value is above 0.
 
     Raises:
@@ -360,7 +361,7 @@ def min_tdcf(
 
 
 def classification_figures(is_real: np.ndarray, called_real: np.ndarray) -> dict:
-    """Compute what follows from verdicts alone.
+    """Compute the figures that need only verdicts.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.

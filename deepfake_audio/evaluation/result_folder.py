@@ -1,4 +1,4 @@
-"""The folder of an evaluation's results: which one it is, and whose files it has."""
+"""Choose and check the folder of an evaluation's results."""
 
 import itertools
 import json
@@ -22,16 +22,16 @@ MAX_METRICS_BYTES = 100_000_000
 def choose_output(
     out: str | None, usual: Path, origin: Path, inputs: Mapping[str, str | None]
 ) -> tuple[Path, str]:
-    """Choose the folder of results, such that those of other files stay.
+    """Choose the folder of results, so that results of other files are kept.
 
     Args:
-        out: of --out; must be free of others' results.
-        usual: where nobody asks for a folder; a number is added while others' stand there.
+        out: the folder that the user named; results of other data in it are an error.
+        usual: the folder if the user named none; a number is added if it has other results.
         origin: the data, or the score file.
-        inputs: what else the results rest on.
+        inputs: the run, or the keys, their subset and the like.
 
     Returns:
-        The folder, and what is to be said of those that stay, if any do.
+        The folder, and a sentence about the results in `usual` if they are kept.
     """
     ours = {"data": str(origin)} | inputs
     if out is not None:
@@ -49,7 +49,7 @@ def choose_output(
 
 
 def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
-    """Raise a `InputError` unless the results of our files can be written to a folder."""
+    """Raise an `InputError` unless the results of our files can be written to a folder."""
     theirs = read_metrics(folder)
     if folder.is_symlink():
         raise is_a_link(folder)
@@ -69,20 +69,20 @@ def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
 
 
 def may_replace(folder: Path, ours: Mapping[str, str | None]) -> bool:
-    """Return whether a folder has no results, or some of the same data, or scores and keys."""
+    """Return whether a folder has no results, or results of the same data, keys and subset."""
     theirs = read_metrics(folder)
     if foreign_file(folder):
         return False
     return not theirs or all(
-        place_of(theirs.get(name)) == place_of(ours.get(name))
+        canonical_path(theirs.get(name)) == canonical_path(ours.get(name))
         for name in ("data", "keys", "subset")
     )
 
 
 def foreign_file(folder: Path) -> str:
-    """Return the name of a file in the place of a result that no evaluation wrote, or empty.
+    """Return a file that has the name of a result but that no evaluation wrote, or empty.
 
-    metrics.json names the files that were written with it; of an earlier version, it names none.
+    metrics.json lists the files that were written with it; earlier versions listed none.
     """
     found = [name for name in RESULTS if os.path.lexists(folder / name)]
     theirs = read_metrics(folder)
@@ -93,7 +93,7 @@ def foreign_file(folder: Path) -> str:
 
 
 def check_results(folder: Path, inputs: Mapping[str, object]) -> None:
-    """Raise a `InputError` if a result would replace an input, or a file of somebody else."""
+    """Raise an `InputError` if a result would replace an input or a foreign file."""
     foreign = foreign_file(folder)
     if foreign:
         raise InputError(
@@ -102,15 +102,19 @@ def check_results(folder: Path, inputs: Mapping[str, object]) -> None:
         )
     for name, given in itertools.product(RESULTS, inputs.values()):
         path = folder / name
-        if isinstance(given, str) and is_file(path) and place_of(given) == place_of(str(path)):
+        if (
+            isinstance(given, str)
+            and is_file(path)
+            and canonical_path(given) == canonical_path(str(path))
+        ):
             raise InputError(
                 f"cannot write results to {one_line(folder)}: its {name} is read for them. "
                 "Name another folder with --out."
             )
 
 
-def place_of(name: object) -> str | None:
-    """Return a path without links; a folder stands for the manifest in it."""
+def canonical_path(name: object) -> str | None:
+    """Return a path without links; a manifest becomes its folder."""
     if not isinstance(name, str):
         return None
     try:
@@ -121,7 +125,7 @@ def place_of(name: object) -> str | None:
 
 
 def read_metrics(folder: Path) -> dict:
-    """Return what an evaluation left in metrics.json: `{}` if nothing, no `data` if not known."""
+    """Return the content of metrics.json: `{}` if absent, `data` None if unreadable."""
     path = folder / METRICS
     if not is_file(path):
         return {}

@@ -1,4 +1,4 @@
-"""Scores of files, as tables: our own scores.csv, and the formats of the ASVspoof challenges."""
+"""Read and write scores: our own scores.csv, and the formats of the ASVspoof challenges."""
 
 import itertools
 import math
@@ -49,18 +49,17 @@ UNLABELLED_COLUMNS = ("file", "score")  # of a table of predict.py, which has ot
 KEY_COLUMNS = ("file", "label")
 ASV_KEYS = ("target", "nontarget", "spoof")
 ALL_SUBSETS = "all"
-NAMED = 3  # so many files stand in a message
+MAX_NAMED_FILES = 3  # in a message
 
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Files with their scores, and what is known of them: arrays `(files,)`, text but two.
+    """Files with their scores and metadata: arrays `(files,)` of text, except `score` and `llr`.
 
     Attributes:
-        score: higher is more real, a number.
-        llr: the same as natural log-likelihood ratio of real against fake, a number.
-        verdict: one of `VERDICTS` that somebody gave, for other reasons than the score too; empty
-            where nobody did.
+        score: a number; higher is more real.
+        llr: the same as natural log-likelihood ratio of real against fake.
+        verdict: one of `VERDICTS`, which may have other reasons than the score; empty if unknown.
     """
 
     file: np.ndarray
@@ -92,20 +91,20 @@ class ScoreTable:
 
 
 def make_table(rows: Iterable[Mapping[str, object]]) -> ScoreTable:
-    """Make a table of rows that have the columns as keys; an absent one is empty.
+    """Make a table of rows with the columns as keys.
 
-    So is a verdict in other words than `VERDICTS`.
+    An absent column is empty, and so are verdicts other than `VERDICTS`.
     """
     texts: dict[str, list[str]] = {name: [] for name in TEXT_COLUMNS}
     numbers = {name: array("d") for name in COLUMNS[-2:]}
-    known: dict[str, str] = {}  # a text that many rows have is kept once
+    known: dict[str, str] = {}  # equal texts share one object
     for row in rows:
         for name, values in texts.items():
             text = str(row.get(name, ""))
             values.append(text if name == "file" else known.setdefault(text, text))
         for name, values in numbers.items():
             values.append(row[name])
-    # As objects: in an array of text each cell has the room of the longest one.
+    # As objects: in an array of text each cell is as large as the longest text.
     arrays = {name: np.array(texts.pop(name), object) for name in TEXT_COLUMNS}
     arrays["verdict"] = _known_verdicts(arrays["verdict"])
     return ScoreTable(**arrays, **{name: np.array(values) for name, values in numbers.items()})
@@ -129,9 +128,9 @@ def read_scores(path: Path, keys: Path | None, subset: str | None) -> ScoreTable
         path: a scores.csv of this project, a table of predict.py, or another with the columns
             `file,score`; or lines `file score`, ASVspoof 2019's `file attack key score`, or
             ASVspoof 5's table with the header `filename cm-score`.
-        keys: what the files are: a protocol of ASVspoof 2019, 2021 or 5, a table with the header
-            `filename cm-label`, or a CSV that prepare.py takes for labels.csv; None where the
-            scores say it themselves.
+        keys: labels of the files: a protocol of ASVspoof 2019, 2021 or 5, a table with the header
+            `filename cm-label`, or a CSV like labels.csv of prepare.py; None if the scores have
+            labels.
         subset: of ASVspoof 2021's keys, or `all`.
 
     Raises:
@@ -179,7 +178,7 @@ def read_filled_scores(
 
 
 def _read_own(path: Path, missing: float | None) -> tuple[ScoreTable, list[str]]:
-    """Read a table like scores.csv; what it needs are the columns file, label and score."""
+    """Read a table like scores.csv, with at least the columns file, label and score."""
     without = []
 
     def rows() -> Iterator[dict]:
@@ -203,7 +202,7 @@ def _read_own(path: Path, missing: float | None) -> tuple[ScoreTable, list[str]]
 
 
 def _repeated(names: np.ndarray) -> list[str]:
-    """Return the names that are there already, each as often as it is there again."""
+    """Return the repeated names, each once less than it occurs."""
     ordered = np.sort(names)
     return ordered[1:][ordered[1:] == ordered[:-1]].tolist()
 
@@ -211,8 +210,7 @@ def _repeated(names: np.ndarray) -> list[str]:
 def _read_unlabelled(path: Path) -> tuple[dict[str, float], dict[str, str]]:
     """Read a table of predict.py, or one like it.
 
-    Tables of earlier versions have scores alone. What has no score, since it can't be judged, may
-    have a verdict nevertheless.
+    Tables of earlier versions have no column llr. A file without a score may have a verdict.
 
     Returns:
         The log-likelihood ratios by file, or else the scores; and the verdicts.
@@ -257,7 +255,7 @@ def _number(text: str, origin: str) -> float:
 
 
 def _official_lines(path: Path) -> Iterator[tuple[list[str], str]]:
-    """Yield the columns of each line of scores, and where it stands."""
+    """Yield the columns of each line of scores, and its position in the file."""
     for number, line in read_lines(path):
         columns, origin = line.split(), f"line {number} of {path}"
         if not columns or (number == 1 and columns[0].lower() == "filename"):
@@ -271,7 +269,7 @@ def _official_lines(path: Path) -> Iterator[tuple[list[str], str]]:
 
 
 def _read_official(path: Path) -> tuple[dict[str, float], int]:
-    """Return the score of each file, and how many have a label besides, as 2019's format has it."""
+    """Return the score of each file, and how many lines have a label (the format of 2019)."""
     scores, labels = {}, 0
     for columns, origin in _official_lines(path):
         if columns[0] in scores:
@@ -282,7 +280,7 @@ def _read_official(path: Path) -> tuple[dict[str, float], int]:
 
 
 def _read_labels(path: Path) -> Iterator[Listing]:
-    """Yield what 2019's format says of each file besides its score."""
+    """Yield label and attack of each file in the format of 2019."""
     for columns, origin in _official_lines(path):
         attack = "" if columns[1] in ("-", "bonafide") else columns[1]
         yield Listing(columns[0], _label(columns[2], origin), attack=attack)
@@ -315,7 +313,7 @@ def _read_keys(path: Path) -> Iterable[Listing]:
 
 
 def choose_subset(keys: Path, subset: str | None) -> Iterator[Listing]:
-    """Return the files of one subset of keys; keys without subsets are all of one."""
+    """Return the files of one subset of the keys; keys without subsets have one."""
     known = sorted({listing.subset for listing in _read_keys(keys)} - {""})
     if subset is None and len(known) > 1:
         raise InputError(
@@ -349,7 +347,7 @@ def _join(
         remedy = "let them count with a score of your choice, such as 0: --missing 0"
         if len(without) == len(table):
             remedy = "give the keys of these files: they are looked up by path, then by name"
-        such_as = f", such as {', '.join(without[:NAMED])}" if without else ""
+        such_as = f", such as {', '.join(without[:MAX_NAMED_FILES])}" if without else ""
         raise InputError(
             f"Every file of the keys needs a score. Received: none for {len(without):,} of "
             f"{len(table):,} in {path}{such_as}. Score them all, for figures of a part would "
@@ -374,10 +372,10 @@ def _key_row(listing: Listing) -> dict:
 def _find_names(
     scores: Collection[str], listed: Sequence[str], path: Path, root: Path
 ) -> list[str | None]:
-    """Return the name that each listed file has among the scores, None where it isn't there.
+    """Return the name of each listed file among the scores, None if it has no score.
 
-    It is called alike, or its path from the folder of the keys leads there, or no other one that
-    is listed has its stem.
+    Names match if they are equal, if they are the same path (seen from the folder of the keys), or
+    if they have the same stem and no other listed file has it.
 
     Raises:
         InputError: several files of that stem have scores.
@@ -443,7 +441,7 @@ def write_trials(path: Path, table: ScoreTable) -> bool:
     """Write the challenges' format: lines of `trial score`, see `trial_names`.
 
     Returns:
-        Whether it was written: not where two names would be the same even so.
+        Whether it was written: not if two files would have one name.
     """
     trials = trial_names(table)
     if trials is None:
@@ -454,12 +452,12 @@ def write_trials(path: Path, table: ScoreTable) -> bool:
 
 
 def trial_names(table: ScoreTable) -> list[str] | None:
-    """Return what files are called as trials: their stems.
+    """Return the names of files as trials: their stems, with `_` for blanks.
 
-    Where two files have one stem, their paths without suffixes stand for them; blanks become `_`.
+    If two files share a stem, all are named by their paths without suffixes.
 
     Returns:
-        None where two names would be the same even so.
+        None if two files would still have one name.
     """
     for named in (lambda name: name.rpartition("/")[2], str):
         trials = ["_".join(named(_without_suffix(name)).split()) for name in table.file]

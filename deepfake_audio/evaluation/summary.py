@@ -1,4 +1,4 @@
-"""What `evaluate.py` says of a table of scores: figures, intervals, groups, warnings."""
+"""Compute figures, intervals, groups and warnings from a table of scores."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,6 @@ from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.bootstrap import (
     SEED,
     ScoreHistogram,
-    bootstrap_differences,
     bootstrap_intervals,
     choose_units,
     rule_of_three,
@@ -33,33 +32,36 @@ from deepfake_audio.evaluation.metrics import (
     min_tdcf,
     score_figures,
 )
-from deepfake_audio.evaluation.score_formats import ScoreTable, trial_names
+from deepfake_audio.evaluation.score_formats import ScoreTable
 from deepfake_audio.models.calibration import decision_threshold
 from deepfake_audio.models.run_folder import Run, RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 
+ALL_SPLITS = "all"  # the pooled splits of images that a run was not trained on
+SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test", ALL_SPLITS: "all"}
+
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated, and where the results go.
+    """A run or a score file to evaluate, and the folder for its results.
 
     Attributes:
         title: of the report.
         origin: the data, or the score file.
         output: the folder for the results.
-        stays: what is to be said of other results, which stand where these would have gone.
+        notice: a sentence about results of other files, if these results go other_data.
         run: None for scores of another system.
-        records: what the scores of each split belong to; empty for those.
-        asv: the speaker verification behind the detector, for t-DCF.
-        inputs: the key file, subset and others that the figures rest on.
-        warnings: reasons to doubt the figures that the scores alone don't show.
+        records: the images behind the scores of each split; None for another system.
+        asv: errors of the speaker verification that follows the detector, for t-DCF.
+        inputs: the run, or the key file, subset and the like.
+        warnings: reasons to doubt the figures, from the data rather than the scores.
     """
 
     title: str
     origin: str
     output: Path
     settings: Settings
-    stays: str = ""
+    notice: str = ""
     run: Run | None = None
     record: RunRecord | None = None
     records: Mapping[str, Sequence[ImageRecord]] | None = None
@@ -69,7 +71,7 @@ class Subject:
 
 
 def detection_costs(settings: EvaluateSettings) -> DetectionCosts:
-    """Return the costs that the settings name."""
+    """Return the costs from the settings."""
     return DetectionCosts(
         settings.dcf_prior_fake, settings.dcf_cost_miss, settings.dcf_cost_false_accept
     )
@@ -81,25 +83,25 @@ def evaluate_scores(
     predict: PredictSettings,
     asv: AsvErrorRates | None = None,
 ) -> dict:
-    """Compute everything that is said of one split.
+    """Compute all figures and warnings of one split.
 
     Args:
         table: its files, of both classes.
-        settings: costs and the number of drawn samples.
+        settings: costs and the number of bootstrap samples.
         predict: the prior and the least confidence of a verdict.
-        asv: the speaker verification behind the detector, for t-DCF.
+        asv: errors of the speaker verification that follows the detector, for t-DCF.
 
     Returns:
         A mapping that JSON can hold: the figures of `metrics.score_figures`, and `intervals`,
-        `groups`, `uncertain`, `warnings`, `min_tdcf` of both forms where `asv` is given, and
-        `verdicts` where the table has some.
+        `groups`, `uncertain`, `warnings`, `min_tdcf` of both forms if `asv` is given, and
+        `verdicts` if the table has some.
 
     Raises:
         InputError: one class is missing, or a score is not finite.
     """
     costs = detection_costs(settings)
     figures = score_figures(table.is_real, table.score, table.llr, predict.prior_fake, costs)
-    figures["uncertain"] = float(np.mean(unsure_and_wrong(table, predict)[0]))
+    figures["uncertain"] = float(np.mean(verdict_masks(table, predict)[0]))
     if table.has_verdicts:
         figures["verdicts"] = count_verdicts(table)
     warnings = score_warnings(table, figures)
@@ -108,7 +110,7 @@ def evaluate_scores(
     figures["intervals"] = {}
     if settings.bootstrap:
         drawn = choose_units(table.is_real, table.speaker)
-        warnings += [drawn.doubt] if drawn.doubt else []
+        warnings += [drawn.warning] if drawn.warning else []
         if drawn.enough:
             grouped = group_table(table, settings, predict)
             figures["intervals"] = bootstrap_intervals(
@@ -121,10 +123,10 @@ def evaluate_scores(
     return figures
 
 
-def unsure_and_wrong(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:
+def verdict_masks(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:
     """Return which files are UNCERTAIN and which get the wrong verdict: two masks `(files,)`.
 
-    Where the table has verdicts it goes by them: a file may be UNCERTAIN whatever its score.
+    Verdicts of the table take precedence over scores: predict.py has other reasons to be UNCERTAIN.
     """
     if table.has_verdicts:
         called = np.where(table.is_real == 1, "FAKE", "REAL")
@@ -135,7 +137,7 @@ def unsure_and_wrong(table: ScoreTable, predict: PredictSettings) -> tuple[np.nd
 
 
 def count_verdicts(table: ScoreTable) -> dict[str, dict[str, int]]:
-    """Count the verdicts of a table by truth; of files without one as `none`, if there are any."""
+    """Count the verdicts of each true label; files without a verdict count as `none`."""
     counts = {
         label: Counter(word or "none" for word in table.verdict[table.label == label])
         for label in LABELS
@@ -147,7 +149,7 @@ def count_verdicts(table: ScoreTable) -> dict[str, dict[str, int]]:
 def add_tandem_costs(
     figures: dict, table: ScoreTable, asv: AsvErrorRates, costs: DetectionCosts
 ) -> list[str]:
-    """Add t-DCF in both forms, None where it does not exist; return the reasons."""
+    """Add t-DCF in both forms, None if it does not exist; return the reasons."""
     curve, reasons = error_curve(table.is_real, table.score), []
     for year in (2019, 2021):
         try:
@@ -161,7 +163,7 @@ def add_tandem_costs(
 def group_table(
     table: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
 ) -> ScoreHistogram:
-    """Prepare a table for the bootstrap."""
+    """Return a table's scores in bins, for the bootstrap."""
     threshold = decision_threshold(predict.prior_fake)
     costs = detection_costs(settings)
     return score_histogram(table.is_real, table.score, table.llr, threshold, costs)
@@ -208,18 +210,16 @@ def data_warnings(
     record: RunRecord,
     settings: Settings,
     data: DataCheck,
-    elsewhere: bool,
+    other_data: bool,
     unseen: bool,
 ) -> list[str]:
     """Return a line for each reason to doubt figures on this data.
 
     Args:
-        run: which is evaluated.
-        record: its own.
-        settings: its own.
+        run, record, settings: the evaluated run.
         data: the images.
-        elsewhere: they were named, and are not what the run finds by itself.
-        unseen: the run was not trained on them, so its splits do not matter.
+        other_data: whether the user named the data; False for the run's own.
+        unseen: whether the run was not trained on them, so that splits do not matter.
     """
     warnings = [] if unseen else speaker_warnings(data.records)
     if data.repeated:
@@ -229,7 +229,7 @@ def data_warnings(
         )
     trained_on = Path(settings.data.folder)
     known = {r.speaker for r in data.records} - {""}
-    if not elsewhere:
+    if not other_data:
         if not known:
             warnings.append(
                 "No speaker is known: the same voice may stand in training and in test, and error "
@@ -258,7 +258,7 @@ def data_warnings(
 
 
 def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:
-    """Return a line if a run's calibration rests on few files of those that it learnt from."""
+    """Return a line if a run was calibrated on few validation files."""
     fake, real = (
         len({r.source for r in learnt_from if (r.split, r.label) == ("val", label)})
         for label in LABELS
@@ -269,67 +269,6 @@ def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) 
         f"The run was calibrated on {fake:,} fake and {real:,} real validation files: of so few, "
         "its confidence may be chance."
     ]
-
-
-def compare_tables(
-    ours: ScoreTable, theirs: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
-) -> tuple[dict[str, dict], str, str]:
-    """Compare two systems on the same files.
-
-    Returns:
-        For each figure: `ours`, `theirs`, their `difference`, and its 95% `interval`, None where
-        none can be given; what is to be said of the intervals; and by what files were matched.
-
-    Raises:
-        InputError: they did not score the same files.
-    """
-    ours, theirs, matched = match_files(ours, theirs)
-    grouped = [group_table(table, settings, predict) for table in (ours, theirs)]
-    first, second = (g.figures(g.counts) for g in grouped)
-    drawn = choose_units(ours.is_real, ours.speaker)
-    intervals = {}
-    if drawn.enough and settings.bootstrap:
-        intervals = bootstrap_differences(*grouped, drawn.speakers, settings.bootstrap, SEED)
-    return (
-        {
-            name: {
-                "ours": float(first[name]),
-                "theirs": float(second[name]),
-                "difference": float(second[name] - first[name]),
-                "interval": intervals.get(name),
-            }
-            for name in first
-        },
-        drawn.doubt,
-        matched,
-    )
-
-
-def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable, str]:
-    """Return both tables in one order, and what they were matched by: names, else trials.
-
-    Raises:
-        InputError: the files, or their labels, differ.
-    """
-    common = 0
-    for matched, named in (
-        ("name", lambda table: table.file.tolist()),
-        ("name without folder and suffix", trial_names),
-    ):
-        first, second = named(ours) or [], named(theirs) or []
-        common = max(common, len(set(first) & set(second)))
-        if len(ours) == len(theirs) == len(set(first)) == common:
-            ours, theirs = ours.where(np.argsort(first)), theirs.where(np.argsort(second))
-            if np.array_equal(ours.label, theirs.label):
-                return ours, theirs, matched
-            raise InputError(
-                "Systems are compared on the same files. Received: other labels for some."
-            )
-    raise InputError(
-        "Systems are compared on the same files. "
-        f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
-        "Evaluate both on the same data."
-    )
 
 
 def mistakes(table: ScoreTable, threshold: float, most: int) -> Sequence[int]:

@@ -1,16 +1,17 @@
-"""The tables that an evaluation prints."""
+"""Format the tables that an evaluation prints."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from deepfake_audio.errors import one_line
+from deepfake_audio.evaluation.comparison import Comparison
 from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.summary import ALL_SPLITS, SPLIT_NAMES, Subject
 from deepfake_audio.models.calibration import decision_threshold
+from deepfake_audio.models.run_folder import RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS
 
-ALL = "all"  # the splits of images that a run was not trained on, together
-NAMES = {"train": "training", "val": "validation", "test": "test", ALL: "all"}
 SCORE_FIGURES = (
     ("files", "files", ",d"), ("eer", "EER", ".1%"), ("interval", "95% interval", ""),
     ("roc_auc", "ROC-AUC", ".3f"), ("min_dcf", "minDCF", ".3f"), ("act_dcf", "actDCF", ".3f"),
@@ -38,7 +39,7 @@ FEW_SPEAKERS = (
 
 
 def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
-    """Say what can be said of files of one class: there is no error rate."""
+    """Describe the verdicts on files of one class, which have no error rate."""
     called_fake = int((table.llr <= decision_threshold(prior_fake)).sum())
     if table.has_verdicts:
         counts = ((word, int((table.verdict == word).sum())) for word in VERDICTS)
@@ -54,22 +55,39 @@ def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
 
 
 def files_of(count: int, name: str) -> str:
-    """Return how many files of a split there are, in words.
+    """Format the number of files of a split.
 
     >>> files_of(1200, "test"), files_of(3, "all")
     ('1,200 test files', '3 files')
     """
-    return f"{count:,} files" if name == NAMES[ALL] else f"{count:,} {name} files"
+    return f"{count:,} files" if name == SPLIT_NAMES[ALL_SPLITS] else f"{count:,} {name} files"
+
+
+def format_evaluation(subject: Subject, figures: Mapping[str, Mapping]) -> str:
+    """Return the text that is printed: title, tables, warnings."""
+    parts = [one_line(f"{subject.title}{describe_run(subject.record)}, on {subject.origin}")]
+    parts += [format_results(figures)] if figures else []
+    parts += [f"Warning: {one_line(warning)}" for warning in subject.warnings]
+    return "\n\n".join(parts)
+
+
+def describe_run(record: RunRecord | None) -> str:
+    """Return members or epoch, start and calibration of a run, to follow its name."""
+    if record is None:
+        return ""
+    text = f" of {', '.join(record.parts)}" if record.parts else f", epoch {record.best_epoch}"
+    text += f", begun from {record.start}" if record.start else ""
+    return text + (f", calibrated on {record.calibrated_on}" if record.calibrated_on else "")
 
 
 def format_results(figures: Mapping[str, Mapping]) -> str:
-    """Return the tables that are printed: all splits, and the last one's verdicts and groups."""
+    """Format the figures of all splits, and the verdicts and groups of the last."""
     last = list(figures)[-1]
     head = figures[last]
     parts = [format_figures(figures, SCORE_FIGURES), format_figures(figures, VERDICT_FIGURES)]
-    parts.append(format_confusion(head["confusion"], NAMES[last]))
+    parts.append(format_confusion(head["confusion"], SPLIT_NAMES[last]))
     if "verdicts" in head:
-        parts.append(format_verdicts(head["verdicts"], NAMES[last]))
+        parts.append(format_verdicts(head["verdicts"], SPLIT_NAMES[last]))
     if "min_tdcf_2021" in head:
         costs = ((year, head[f"min_tdcf_{year}"]) for year in (2019, 2021))
         shown = (f"{'-' if cost is None else f'{cost:.4f}'} ({year})" for year, cost in costs)
@@ -78,7 +96,9 @@ def format_results(figures: Mapping[str, Mapping]) -> str:
         format_groups(grouping, content, head["eer"])
         for grouping, content in head["groups"].items()
     ]
-    lines = [f"Warning: {NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]]
+    lines = [
+        f"Warning: {SPLIT_NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]
+    ]
     return "\n\n".join([*parts, *(["\n".join(lines)] if lines else [])])
 
 
@@ -93,7 +113,7 @@ def format_figures(figures: Mapping[str, Mapping], columns: Sequence[tuple]) -> 
             f"{format(values[key], form):>{w}}"
             for (key, _, form), w in zip(columns, widths, strict=True)
         )
-        lines.append("".join([f"{NAMES[split]:10}", *cells]))
+        lines.append("".join([f"{SPLIT_NAMES[split]:10}", *cells]))
     return "\n".join(lines)
 
 
@@ -107,7 +127,7 @@ def format_confusion(confusion: Sequence[Sequence[int]], name: str) -> str:
 
 
 def format_verdicts(verdicts: Mapping[str, Mapping[str, int]], name: str) -> str:
-    """Return what files were called as a table, and what does not go by it."""
+    """Format the verdicts of each class as a table."""
     words = list(verdicts[LABELS[0]])
     lines = [f"{name + ' files':12}" + "".join(f"{word:>14}" for word in words)]
     lines += [
@@ -118,7 +138,7 @@ def format_verdicts(verdicts: Mapping[str, Mapping[str, int]], name: str) -> str
 
 
 def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
-    """Return a table of groups, hardest first; pooled and mean error rates are told apart."""
+    """Format a table of groups, hardest first, with the pooled and the mean error rate."""
     rows = rows_to_show(grouping, content)
     shown = rows[:GROUPS_SHOWN]
     intervals = [row_interval(row) for row in shown]
@@ -147,37 +167,37 @@ def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
 
 
 def rows_to_show(grouping: str, content: Mapping) -> Sequence[Mapping]:
-    """Return the groups that a table has: speakers where they have an error rate, all others."""
+    """Return the groups to list: all groups, but only speakers with an error rate."""
     if grouping != "speaker":
         return content["groups"]
     return [row for row in content["groups"] if row["eer"] is not None]
 
 
 def one_class_groups(grouping: str, content: Mapping) -> str:
-    """Say how many groups `rows_to_show` leaves out."""
+    """Count the groups that `rows_to_show` leaves out."""
     count = f"{len(content['groups']) - content['rated']:,} of {len(content['groups']):,}"
     return f"{count} {PLURALS[grouping]} have files of one class alone: no EER; see metrics.json"
 
 
 def has_mean(grouping: str, content: Mapping) -> bool:
-    """Return whether the mean error rate says something: of very few speakers it does not."""
+    """Return whether there are enough groups for a mean error rate."""
     return content["rated"] >= (MIN_SPEAKERS if grouping == "speaker" else 1)
 
 
 def row_interval(row: Mapping) -> str:
-    """Return the 95% interval of a group's error rate, with a star where few speakers are known."""
+    """Format the 95% interval of a group's error rate; a star marks few known speakers."""
     if row["interval"] is None:
         return ""
     return _interval(row)
 
 
 def in_brackets(bounds: Sequence[float] | None) -> str:
-    """Return the 95% interval of all files' error rate, or a dash where there is none."""
+    """Format the 95% interval of all files' error rate; None is a dash."""
     return "({:.1%}-{:.1%})".format(*bounds) if bounds else "-"
 
 
 def with_interval(content: Mapping) -> str:
-    """Return the mean error rate of groups, and its 95% interval where there is one."""
+    """Format the mean error rate of groups and its 95% interval, if any."""
     mean = f"{content['mean_eer']:.1%}"
     if content["interval"] is None:
         return mean
@@ -189,18 +209,28 @@ def _interval(content: Mapping) -> str:
     return f"{low:.1%}-{high:.1%}{'*' if content['few_speakers'] else ''}"
 
 
-def format_comparison(result: Mapping[str, Mapping]) -> str:
-    """Return two systems side by side, and whether chance explains the difference."""
+def format_comparison(comparison: Comparison) -> str:
+    """Return two systems side by side, and whether chance explains their differences."""
+    compared = files_of(comparison.files, SPLIT_NAMES[comparison.split])
     lines = [
-        f"{'':12}{'first':>10}{'second':>10}{'difference':>12}  95% interval of the difference"
+        f"{compared}, matched by {comparison.matched}",
+        "",
+        f"{'':12}{'first':>10}{'second':>10}{'difference':>12}  95% interval of the difference",
     ]
-    for key, title, form in COMPARED:
-        row = result[key]
-        low, high = row["interval"] or (np.nan, np.nan)
-        values = (f"{format(row[name], form):>10}" for name in ("ours", "theirs"))
-        bounds = f"{low:+{form}} to {high:+{form}}" if row["interval"] else "-"
-        verdict = "could be chance" if low <= 0 <= high else "differs"
-        verdict = verdict if high > low or high == row["difference"] == 0 else "unknown"
-        difference = format(row["difference"], "+" + form)
-        lines.append(f"{title:12}{''.join(values)}{difference:>12}  {bounds:22} {verdict}")
+    lines += [
+        f"{title:12}{format_difference(comparison.figures[key], form)}"
+        for key, title, form in COMPARED
+    ]
+    lines += ["", f"Warning: {comparison.warning}"] if comparison.warning else []
     return "\n".join(lines)
+
+
+def format_difference(row: Mapping, form: str) -> str:
+    """Return one figure of two systems, its difference, and whether chance explains it."""
+    low, high = row["interval"] or (np.nan, np.nan)
+    values = (f"{format(row[name], form):>10}" for name in ("ours", "theirs"))
+    bounds = f"{low:+{form}} to {high:+{form}}" if row["interval"] else "-"
+    answer = "could be chance" if low <= 0 <= high else "differs"
+    answer = answer if high > low or high == row["difference"] == 0 else "unknown"
+    difference = format(row["difference"], "+" + form)
+    return f"{''.join(values)}{difference:>12}  {bounds:22} {answer}"

@@ -1,0 +1,137 @@
+"""Compare two systems by their scores of the same files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
+from deepfake_audio.errors import InputError
+from deepfake_audio.evaluation.bootstrap import SEED, bootstrap_differences, choose_units
+from deepfake_audio.evaluation.result_folder import SCORES, read_metrics
+from deepfake_audio.evaluation.score_formats import ScoreTable, read_scores, trial_names
+from deepfake_audio.evaluation.summary import ALL_SPLITS, group_table
+from deepfake_audio.models import run_folder
+from deepfake_audio.system.atomic_files import is_file
+from deepfake_audio.vocabulary import SPLITS
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems on the same files.
+
+    Attributes:
+        figures: for each figure `ours`, `theirs`, their `difference` and its 95% `interval`, which
+            is None if there is none.
+        warning: about the intervals; empty if there is nothing to say.
+        matched: by which kind of name the files were matched.
+        split: whose files were compared; `ALL_SPLITS` for several splits.
+        files: how many were compared.
+    """
+
+    figures: Mapping[str, Mapping]
+    warning: str
+    matched: str
+    split: str
+    files: int
+
+
+def compare_systems(ours: str, theirs: str, overrides: Sequence[str]) -> Comparison:
+    """Compare two evaluated runs, or files like scores.csv.
+
+    Args:
+        ours, theirs: names or paths of runs, results or score files.
+        overrides: settings as `section.key=value`.
+
+    Raises:
+        InputError: a system has no scores, or the two differ in their files or priors.
+    """
+    first, settings = read_evaluated(ours, overrides)
+    second, other_settings = read_evaluated(theirs, overrides)
+    if settings.predict.prior_fake != other_settings.predict.prior_fake:
+        raise InputError(
+            "Systems are compared with one prior. Received: runs with two. "
+            "Choose one: predict.prior_fake=0.5"
+        )
+    return compare_tables(first, second, settings.evaluate, settings.predict)
+
+
+def read_evaluated(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Settings]:
+    """Return the scores that count, from a run, results or a score file, and the settings.
+
+    These are the scores of the last split, or all of them if all were evaluated together.
+    """
+    path, settings = Path(name), load_settings(None, overrides)
+    if is_file(path / SCORES) and not is_file(path / "run.json"):  # an evaluation without a run
+        path /= SCORES
+    if not is_file(path):
+        run, _, settings = run_folder.open_run(name, overrides=overrides)
+        path = run.folder / SCORES
+        if not is_file(path):
+            raise InputError(
+                f"A run is compared by its scores. Received: {run.name}, without {SCORES}. "
+                f"Make it with: python evaluate.py --run {run.name}"
+            )
+    table = read_scores(path, None, None)
+    evaluated = read_metrics(path.parent).get("splits") if path.name == SCORES else None
+    if isinstance(evaluated, dict) and ALL_SPLITS in evaluated:
+        return table, settings
+    last = next(split for split in reversed(SPLITS) if (table.split == split).any())
+    return table.where(table.split == last), settings
+
+
+def compare_tables(
+    ours: ScoreTable, theirs: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
+) -> Comparison:
+    """Compare two tables of scores.
+
+    Raises:
+        InputError: they did not score the same files.
+    """
+    ours, theirs, matched = match_files(ours, theirs)
+    histograms = [group_table(table, settings, predict) for table in (ours, theirs)]
+    first, second = (h.figures(h.counts) for h in histograms)
+    units = choose_units(ours.is_real, ours.speaker)
+    intervals = {}
+    if units.enough and settings.bootstrap:
+        intervals = bootstrap_differences(*histograms, units.speakers, settings.bootstrap, SEED)
+    figures = {
+        name: {
+            "ours": float(first[name]),
+            "theirs": float(second[name]),
+            "difference": float(second[name] - first[name]),
+            "interval": intervals.get(name),
+        }
+        for name in first
+    }
+    split = ALL_SPLITS if len(set(ours.split.tolist())) > 1 else ours.split[0]
+    return Comparison(figures, units.warning, matched, split, len(ours))
+
+
+def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable, str]:
+    """Return both tables in one order, and the kind of name that matched: files, else trials.
+
+    Raises:
+        InputError: the files, or their labels, differ.
+    """
+    common = 0
+    for matched, named in (
+        ("name", lambda table: table.file.tolist()),
+        ("name without folder and suffix", trial_names),
+    ):
+        first, second = named(ours) or [], named(theirs) or []
+        common = max(common, len(set(first) & set(second)))
+        if len(ours) == len(theirs) == len(set(first)) == common:
+            ours, theirs = ours.where(np.argsort(first)), theirs.where(np.argsort(second))
+            if np.array_equal(ours.label, theirs.label):
+                return ours, theirs, matched
+            raise InputError(
+                "Systems are compared on the same files. Received: other labels for some."
+            )
+    raise InputError(
+        "Systems are compared on the same files. "
+        f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
+        "Evaluate both on the same data."
+    )

@@ -1,0 +1,262 @@
+"""Evaluate a run on images, or a file of scores that any system gave."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.config.loading import load_settings
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.dataset.manifest import (
+    DATA_REMEDY,
+    DataCheck,
+    check_images,
+    data_folder,
+    read_origin,
+    read_records,
+)
+from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.evaluation import metrics
+from deepfake_audio.evaluation.result_folder import canonical_path, check_results, choose_output
+from deepfake_audio.evaluation.score_formats import (
+    MAX_NAMED_FILES,
+    ScoreTable,
+    make_table,
+    read_asv_scores,
+    read_filled_scores,
+)
+from deepfake_audio.evaluation.summary import (
+    ALL_SPLITS,
+    SPLIT_NAMES,
+    Subject,
+    data_warnings,
+    evaluate_scores,
+)
+from deepfake_audio.evaluation.text_report import one_class_line
+from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models.calibration import Calibration
+from deepfake_audio.models.compatibility import feature_mismatch, unfiltered_warnings
+from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
+
+EVALUATIONS = Path("evaluations")
+RECORD_COLUMNS = ("split", "label", "speaker", "attack", "codec", "corpus")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """An evaluated run or score file.
+
+    Attributes:
+        subject: the run or score file, with all warnings.
+        tables: the scores of each split.
+        figures: the figures of each split that has both classes; see `summary.evaluate_scores`.
+    """
+
+    subject: Subject
+    tables: Mapping[str, ScoreTable]
+    figures: Mapping[str, Mapping]
+
+
+@dataclass(frozen=True)
+class RunImages:
+    """A run and the images on which it is to be evaluated.
+
+    Attributes:
+        origin: the data folder, or a manifest.
+        other_data: whether the user named the data; False for the run's own.
+        output: the folder for the results.
+        notice: a sentence about results of other files, if these results go elsewhere.
+        warnings: differences between these images and those of the training.
+        data: the readable images, and errors about the others.
+    """
+
+    run: run_folder.Run
+    record: run_folder.RunRecord
+    settings: Settings
+    origin: Path
+    other_data: bool
+    output: Path
+    notice: str
+    warnings: Sequence[str]
+    data: DataCheck
+
+
+def open_run_images(
+    name: str | None, data: str | None, out: str | None, overrides: Sequence[str]
+) -> RunImages:
+    """Open a run, choose the folder of its results, and check the images.
+
+    Args:
+        name: of the run; None for the newest, or, with `data`, else the shipped model.
+        data: a folder or a manifest; None for the images that the run was made with.
+        out: the folder for the results; None for the run's own.
+        overrides: settings as `section.key=value`.
+
+    Raises:
+        InputError: the run or the data cannot be used, or a result would replace another file.
+    """
+    other_data = data is not None  # the training data of the shipped model is not shipped
+    run, record, settings = run_folder.open_run(name, False, overrides, or_pretrained=other_data)
+    origin = Path(data or settings.data.folder)
+    warnings = feature_mismatch(origin, settings, run)
+    inputs, output, notice = {"run": run.name}, run.folder, ""
+    if other_data or out:
+        usual = run.folder / f"on-{data_folder(origin).name}"
+        output, notice = choose_output(out, usual, origin, inputs)
+    check_results(output, inputs | {"data": str(origin)})
+    check = check_images(read_records(origin, DATA_REMEDY), settings.image)
+    return RunImages(run, record, settings, origin, other_data, output, notice, warnings, check)
+
+
+def evaluate_run(images: RunImages) -> Evaluation:
+    """Score the images of a run and compute all figures."""
+    run, record, settings, data = images.run, images.record, images.settings, images.data
+    if not data.records:
+        raise InputError(f"At least one image must be readable. Received: none in {images.origin}.")
+    files = score_splits(run, settings, data.records)
+    unseen = images.other_data and not was_trained_on(images)
+    if unseen and len(files) > 1:
+        files[ALL_SPLITS] = pool_splits(files)
+    tables = {split: score_table(f, record.calibration) for split, f in files.items()}
+    subject = Subject(
+        title=f"Run {run.name}",
+        origin=str(images.origin),
+        output=images.output,
+        notice=images.notice,
+        settings=settings,
+        run=run,
+        record=record,
+        records={split: f.records for split, f in files.items()},
+        inputs={"run": run.name},
+        warnings=[
+            *images.warnings,
+            *missing_file_warnings(images.origin),
+            *unfiltered_warnings(images.origin, settings),
+            *data_warnings(run, record, settings, data, images.other_data, unseen),
+        ],
+    )
+    return evaluate_tables(subject, tables)
+
+
+def evaluate_score_file(
+    path: Path,
+    keys: str | None,
+    subset: str | None,
+    missing: float | None,
+    asv: str | None,
+    out: str | None,
+    overrides: Sequence[str],
+) -> Evaluation:
+    """Evaluate scores that any system gave.
+
+    Args:
+        path, keys, subset, missing: see `score_formats.read_filled_scores`.
+        asv: scores of a speaker verification, for t-DCF.
+        out: the folder for the results; None for one below evaluations/.
+        overrides: settings as `section.key=value`.
+    """
+    # A key file names its subsets: a slash in such a name must not lead out of the folder.
+    name = f"{path.stem}-{subset}".replace("/", "_") if subset else path.stem
+    inputs = {"keys": keys, "subset": subset, "asv": asv}
+    output, notice = choose_output(out, EVALUATIONS / name, path, inputs)
+    check_results(output, inputs | {"data": str(path)})
+    table, unscored = read_filled_scores(path, keys and Path(keys), subset, missing)
+    inputs["missing"] = {"score": missing, "files": len(unscored)}
+    verification = None
+    if asv:
+        scores = read_asv_scores(Path(asv))
+        verification = metrics.asv_error_rates(
+            scores["target"], scores["nontarget"], scores["spoof"]
+        )
+    subject = Subject(
+        title=f"Scores {name}",
+        origin=str(path),
+        output=output,
+        notice=notice,
+        settings=load_settings(None, overrides),
+        asv=verification,
+        inputs=inputs,
+        warnings=[unscored_line(unscored, len(table), missing)] if unscored else [],
+    )
+    splits = [split for split in SPLITS if (table.split == split).any()]
+    return evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})
+
+
+def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> Evaluation:
+    """Compute the figures of each split that has both classes; warn about the others."""
+    settings, figures, warnings = subject.settings, {}, []
+    for split, table in tables.items():
+        if len(set(table.label.tolist())) == len(LABELS):
+            figures[split] = evaluate_scores(
+                table, settings.evaluate, settings.predict, subject.asv
+            )
+        else:
+            warnings.append(one_class_line(table, SPLIT_NAMES[split], settings.predict.prior_fake))
+    subject = replace(subject, warnings=[*subject.warnings, *warnings])
+    return Evaluation(subject, tables, figures)
+
+
+def unscored_line(unscored: Sequence[str], files: int, score: float) -> str:
+    """Describe the files without a score, and the score that they are given."""
+    shown = ", ".join(map(one_line, unscored[:MAX_NAMED_FILES]))
+    shown += ", ..." if len(unscored) > MAX_NAMED_FILES else ""
+    return (
+        f"{len(unscored):,} of {files:,} files have no score and count with {score:g} "
+        f"(--missing): {shown}"
+    )
+
+
+def missing_file_warnings(data: Path) -> list[str]:
+    """Return a line for each split that lacks files that its corpus lists."""
+    origin, names = read_origin(data), SPLIT_NAMES | {UNKNOWN_SPLIT: "unsplit"}
+    return [
+        f"Missing: {count.missing:,} of {pluralize(count.listed, f'listed {names[split]} file')}; "
+        f"broken or silent: {count.unusable:,}. Nobody knows how they would be judged."
+        for split, count in (origin.counts if origin else {}).items()
+        if count.missing + count.unusable
+    ]
+
+
+def score_splits(
+    run: run_folder.Run, settings: Settings, records: Sequence[ImageRecord]
+) -> dict[str, onnx_session.FileScores]:
+    """Score the files of each split with the run's exported model; empty splits are left out."""
+    model = onnx_session.load_model(run.onnx_model, settings.score.threads, settings.limits)
+    by_split = {split: [r for r in records if r.split == split] for split in SPLITS}
+    return {
+        split: onnx_session.score_files(model, chosen, settings.image, settings.score.batch_size)
+        for split, chosen in by_split.items()
+        if chosen
+    }
+
+
+def was_trained_on(images: RunImages) -> bool:
+    """Return whether the run was trained or calibrated on these images, or on this folder."""
+    return images.data.fingerprint in run_folder.known_data(images.record) or (
+        canonical_path(str(images.origin)) == canonical_path(images.settings.data.folder)
+    )
+
+
+def pool_splits(files: Mapping[str, onnx_session.FileScores]) -> onnx_session.FileScores:
+    """Join the files of all splits."""
+    records = [record for split in files.values() for record in split.records]
+    return onnx_session.FileScores(records, np.concatenate([f.scores for f in files.values()]))
+
+
+def score_table(files: onnx_session.FileScores, calibration: Calibration) -> ScoreTable:
+    """Return a split's scores as a table; files that share a recording go by their images."""
+    recordings = Counter(record.audio for record in files.records)
+    llr = calibration.llr(files.scores)
+    return make_table(
+        {
+            **{name: getattr(record, name) for name in RECORD_COLUMNS},
+            "file": record.audio
+            if record.audio and recordings[record.audio] == 1
+            else record.image,
+            "score": score,
+            "llr": ratio,
+        }
+        for record, score, ratio in zip(files.records, files.scores, llr, strict=True)
+    )
