@@ -1,10 +1,10 @@
-"""Small neural vocoders: networks that say a sentence again and leave a generator's traces in it.
+"""Small neural vocoders: networks that resynthesize speech and leave a generator's traces in it.
 
     vocoder, losses = train_vocoder("istft", voices, steps=2000, seed=1)
-    copied = say_again(vocoder, sound)
+    fake = resynthesize(vocoder, sound)
 
-Each kind goes from sound to sound at 16 kHz by way of what its family keeps of it: a log mel
-spectrogram, or a few numbers a moment. `RECIPES` says how each is built and trained.
+Each kind goes from sound to sound at 16 kHz through the representation of its family: a log mel
+spectrogram, or a few numbers for each 10 ms. `RECIPES` defines how each is built and trained.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,23 +23,23 @@ SAMPLE_RATE_HZ = 16_000
 FFT_SAMPLES = 1024
 HOP_SAMPLES = 256
 MEL_BANDS = 80
-MEL_LOWEST_HZ, MEL_HIGHEST_HZ = 20.0, 7990.0
+MIN_MEL_HZ, MAX_MEL_HZ = 20.0, 7990.0
 MEL_FLOOR = 1e-4
-MAX_LOG_MAGNITUDE = 5.0  # what is beyond would be noise far above full scale
+MAX_LOG_MAGNITUDE = 5.0  # higher ones would be noise far above full scale
 UPSAMPLING_STRIDES = (8, 8, 4)  # their product is the hop
 CODEC_STRIDES = (8, 5, 4)
-CODEC_NUMBERS = 32  # that stand for 160 samples
+CODEC_NUMBERS = 32  # for each 160 samples
 CODEC_NOISE = 0.05
 MIN_CHANNELS = 8, 12  # of upsampling, codec
-WHOLE_SAMPLES = 1280  # a multiple of each kind's hop; sound is filled up to one
+WHOLE_SAMPLES = 1280  # a multiple of each kind's hop; sound is padded to one
 
 RESOLUTIONS = ((512, 128), (1024, 256), (256, 64))  # samples: FFT, hop
 MAGNITUDE_FLOOR, JUDGED_FLOOR = 1e-5, 1e-4
 BATCH = 8
 LEARNING_RATE = 1e-3
-LOWEST_LEARNING_RATE = 1e-5
+MIN_LEARNING_RATE = 1e-5
 CLIP_NORM = 5.0
-JUDGED_FROM = 0.3  # share of the steps after which the discriminators are listened to
+JUDGED_FROM = 0.3  # share of the steps after which the adversarial loss counts
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Recipe:
 
     Attributes:
         build: returns the network, from `(batch, samples)` to `(batch, samples)`.
-        segment_samples: length of what is shown to it in training.
+        segment_samples: length of a training segment.
         steps: of training; about five minutes on one core.
         waveform_weight: of the mean absolute difference of the samples, in the loss.
-        adversarial_weight: of the discriminators' judgement, in the loss; 0 trains without.
+        adversarial_weight: of the discriminators, in the loss; 0 trains without.
     """
 
     build: Callable[[], keras.Model]
@@ -64,12 +64,12 @@ class Recipe:
 class LogMel(layers.Layer):
     """Describe sound by its log mel spectrogram: `(batch, samples)` to `(batch, frames, bands)`.
 
-    The samples are a multiple of the hop, and become as many frames as hops fit in.
+    The number of samples is a multiple of the hop; there is a frame for each hop.
     """
 
     def call(self, sound):
         filters = tf.signal.linear_to_mel_weight_matrix(
-            MEL_BANDS, FFT_SAMPLES // 2 + 1, SAMPLE_RATE_HZ, MEL_LOWEST_HZ, MEL_HIGHEST_HZ
+            MEL_BANDS, FFT_SAMPLES // 2 + 1, SAMPLE_RATE_HZ, MIN_MEL_HZ, MAX_MEL_HZ
         )
         half = FFT_SAMPLES // 2
         padded = tf.pad(sound, [[0, 0], [half, half]], mode="REFLECT")
@@ -81,7 +81,7 @@ class LogMel(layers.Layer):
 
 
 class LogSpectrogram(layers.Layer):
-    """Describe sound as a picture: `(batch, samples)` to `(batch, frames, bins, 1)`, logarithms."""
+    """Compute the log spectrogram: `(batch, samples)` to `(batch, frames, bins, 1)`."""
 
     def __init__(self, fft_samples: int, hop_samples: int):
         super().__init__()
@@ -96,9 +96,9 @@ class LogSpectrogram(layers.Layer):
 
 
 class InverseSpectrum(layers.Layer):
-    """Add up frames of log magnitudes and phases: `(batch, frames, fft + 2)` to `(batch, samples)`.
+    """Overlap-add log magnitudes and phases: `(batch, frames, fft + 2)` to `(batch, samples)`.
 
-    As the head of Vocos does: an inverse STFT, in place of learnt upsampling.
+    The head of Vocos: an inverse STFT, in place of learnt upsampling.
     """
 
     def call(self, frames):
@@ -115,7 +115,7 @@ class InverseSpectrum(layers.Layer):
 
 
 def istft_network(channels: int, blocks: int = 4) -> keras.Model:
-    """Build a vocoder that works at the rate of the frames, and ends in an inverse STFT.
+    """Build a vocoder with layers at the frame rate and an inverse STFT at the end.
 
     Siuzdak, "Vocos: Closing the gap between time-domain and Fourier-based neural vocoders", 2023.
     """
@@ -140,7 +140,7 @@ def upsampling_network(channels: int) -> keras.Model:
 
 
 def codec_network(channels: int) -> keras.Model:
-    """Build a codec: a few noisy numbers between -1 and 1 stand for each 160 samples.
+    """Build a codec: it keeps a few noisy numbers between -1 and 1 of each 160 samples.
 
     Zeghidour et al., "SoundStream: An End-to-End Neural Audio Codec", 2021; noise in place of its
     quantisation.
@@ -160,16 +160,16 @@ def codec_network(channels: int) -> keras.Model:
 
 
 def _convnext(x, channels: int):
-    """Add to `(batch, frames, channels)` what a block of Vocos makes of it."""
+    """Add a ConvNeXt block, as in Vocos, to `(batch, frames, channels)`."""
     update = layers.DepthwiseConv1D(7, padding="same")(x)
     update = layers.Dense(channels * 3, activation="gelu")(layers.LayerNormalization()(update))
     return layers.Add()([x, layers.Dense(channels)(update)])
 
 
-def _upsample(x, channels: int, strides: Sequence[int], fewest_channels: int):
-    """Go from `(batch, frames, channels)` to samples; each stride halves the channels."""
+def _upsample(x, channels: int, strides: Sequence[int], min_channels: int):
+    """Upsample `(batch, frames, channels)` to samples; each stride halves the channels."""
     for stride in strides:
-        channels = max(channels // 2, fewest_channels)
+        channels = max(channels // 2, min_channels)
         x = layers.Conv1DTranspose(channels, 2 * stride, strides=stride, padding="same")(_leaky(x))
         x = _residual(x, channels, dilations=(1, 3))
     x = layers.Conv1D(1, 7, padding="same", activation="tanh")(_leaky(x))
@@ -200,14 +200,14 @@ RECIPES = {
 
 
 class HeldThenFalling(keras.optimizers.schedules.LearningRateSchedule):
-    """Hold the learning rate for half of the steps, then let it fall to almost nothing."""
+    """Hold the learning rate for half of the steps, then decrease it to almost 0."""
 
     def __init__(self, steps: int):
         self.steps = steps
 
     def __call__(self, step):
         left = 1 - keras.ops.cast(step, "float32") / self.steps
-        return LEARNING_RATE * keras.ops.minimum(1.0, 2 * left) + LOWEST_LEARNING_RATE
+        return LEARNING_RATE * keras.ops.minimum(1.0, 2 * left) + MIN_LEARNING_RATE
 
     def get_config(self) -> dict:
         return {"steps": self.steps}
@@ -218,24 +218,24 @@ def magnitudes(sound, fft_samples: int, hop_samples: int):
     return tf.abs(tf.signal.stft(sound, fft_samples, hop_samples))
 
 
-def spectral_loss(sound, copied):
-    """Return how far the magnitudes of a copy are off, at three resolutions: a scalar, 0 if not.
+def spectral_loss(sound, fake):
+    """Compare the magnitudes of a fake with the original at three resolutions: 0 if equal.
 
-    The mean difference of the logs, and the norm of the difference relative to the sound's.
+    The mean difference of the logs, plus the norm of the difference relative to the original's.
     Yamamoto et al., "Parallel WaveGAN: A fast waveform generation model based on generative
     adversarial networks with multi-resolution spectrogram", 2020.
     """
     total = 0.0
     for fft_samples, hop_samples in RESOLUTIONS:
         real = magnitudes(sound, fft_samples, hop_samples) + MAGNITUDE_FLOOR
-        made = magnitudes(copied, fft_samples, hop_samples) + MAGNITUDE_FLOOR
+        made = magnitudes(fake, fft_samples, hop_samples) + MAGNITUDE_FLOOR
         total += tf.reduce_mean(tf.abs(tf.math.log(real) - tf.math.log(made)))
         total += tf.norm(real - made) / tf.norm(real)
     return total / len(RESOLUTIONS)
 
 
 def _discriminator(fft_samples: int, hop_samples: int) -> keras.Model:
-    """Build a network that calls each place of a spectrogram real (1) or made (0)."""
+    """Build a network that classifies each region of a spectrogram as real (1) or fake (0)."""
     sound = keras.Input((None,))
     x = LogSpectrogram(fft_samples, hop_samples)(sound)
     for channels, strides in ((8, (1, 2)), (16, (2, 2)), (24, (2, 2)), (24, (1, 2))):
@@ -274,8 +274,8 @@ def train_vocoder(
             losses[step] = learn(tf.constant(sound), tf.constant(weight))
             if not np.isfinite(losses[step]):
                 raise InputError(
-                    f"A vocoder's loss must stay finite. Received: {losses[step]} in step "
-                    f"{step + 1:,} of {kind}. Try another --seed, or leave that kind out."
+                    f"the loss of {kind} is {losses[step]} in step {step + 1:,}; "
+                    "try another --seed, or leave that kind out"
                 )
             if step % 50 == 0:
                 progress.set_postfix(loss=f"{losses[max(0, step - 49) : step + 1].mean():.2f}")
@@ -295,43 +295,43 @@ def _sample_segments(voices: Sequence[np.ndarray], samples: int, rng) -> np.ndar
 
 
 def _make_step(vocoder: keras.Model, recipe: Recipe, steps: int) -> Callable:
-    """Return what learns from one batch and returns its spectral loss before that."""
+    """Return a function that trains on one batch and returns its spectral loss before."""
     optimizer = keras.optimizers.AdamW(
         HeldThenFalling(steps), beta_1=0.8, beta_2=0.99, clipnorm=CLIP_NORM
     )
     optimizer.build(vocoder.trainable_variables)
     judges = RESOLUTIONS if recipe.adversarial_weight else ()
     discriminators = [_discriminator(*sizes) for sizes in judges]
-    learn_to_judge = _make_judging_step(discriminators)
+    train_discriminators = _make_discriminator_step(discriminators)
 
     @tf.function
     def step(sound, adversarial_weight):
         with tf.GradientTape() as tape:
-            copied = vocoder(sound, training=True)
-            distance = spectral_loss(sound, copied)
-            loss = distance + recipe.waveform_weight * tf.reduce_mean(tf.abs(sound - copied))
-            judged = [tf.reduce_mean((1 - judge(copied)) ** 2) for judge in discriminators]
+            fake = vocoder(sound, training=True)
+            distance = spectral_loss(sound, fake)
+            loss = distance + recipe.waveform_weight * tf.reduce_mean(tf.abs(sound - fake))
+            judged = [tf.reduce_mean((1 - judge(fake)) ** 2) for judge in discriminators]
             loss += adversarial_weight * tf.add_n([tf.constant(0.0), *judged])
         gradients = tape.gradient(loss, vocoder.trainable_variables)
         optimizer.apply_gradients(zip(gradients, vocoder.trainable_variables, strict=True))
         if discriminators:
-            learn_to_judge(sound, copied)
+            train_discriminators(sound, fake)
         return distance
 
     return step
 
 
-def _make_judging_step(discriminators: Sequence[keras.Model]) -> Callable:
-    """Return what lets the discriminators learn from sounds and their copies (least squares)."""
+def _make_discriminator_step(discriminators: Sequence[keras.Model]) -> Callable:
+    """Return a function that trains the discriminators on sounds and fakes (least squares)."""
     variables = [v for each in discriminators for v in each.trainable_variables]
     optimizer = keras.optimizers.AdamW(LEARNING_RATE / 2, beta_1=0.8, beta_2=0.99)
     optimizer.build(variables)
 
-    def step(sound, copied):
+    def step(sound, fake):
         with tf.GradientTape() as tape:
             loss = tf.add_n(
                 [
-                    tf.reduce_mean((1 - judge(sound)) ** 2) + tf.reduce_mean(judge(copied) ** 2)
+                    tf.reduce_mean((1 - judge(sound)) ** 2) + tf.reduce_mean(judge(fake) ** 2)
                     for judge in discriminators
                 ]
             )
@@ -341,20 +341,19 @@ def _make_judging_step(discriminators: Sequence[keras.Model]) -> Callable:
 
 
 def resynthesize(vocoder: keras.Model, sound: np.ndarray) -> np.ndarray:
-    """Return what a vocoder makes of a sound: float32 `(samples,)`, as long as it was.
+    """Resynthesize a sound: float32 `(samples,)`, as long as the original.
 
     Args:
-        vocoder: as `train_vocoder` returns it.
+        vocoder: from `train_vocoder`.
         sound: float32 `(samples,)` at 16 kHz, at least 513.
 
     Raises:
-        InputError: it makes samples that are infinite or not a number.
+        InputError: the vocoder makes samples that are infinite or not a number.
     """
     filled = np.pad(sound, (0, -len(sound) % WHOLE_SAMPLES))
-    copied = np.asarray(vocoder(filled[None], training=False))[0, : len(sound)]
-    if not np.isfinite(copied).all():
+    fake = np.asarray(vocoder(filled[None], training=False))[0, : len(sound)]
+    if not np.isfinite(fake).all():
         raise InputError(
-            "A vocoder must make finite samples. Received: others. Try another --seed, or train "
-            "it for fewer --steps."
+            "the vocoder made samples that are not finite; try another --seed, or fewer --steps"
         )
-    return copied
+    return fake
