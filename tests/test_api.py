@@ -90,6 +90,7 @@ def test_judging_prints_nothing_and_leaves_the_process_as_it_was(detector, capfd
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_two_threads_get_the_answers_that_one_gets(detector):
     clips = CLIPS[:4] * 2
     expected = [predict.as_row(detector.predict(clip)) for clip in clips]
