@@ -239,6 +239,7 @@ def test_the_process_stays_as_it_is_while_a_file_is_judged(tmp_path):
     assert [state for state in states if state != before] == []
 
 
+@pytest.mark.slow
 def test_two_threads_get_the_answers_that_one_gets(detector):
     clips = CLIPS[:4] * 2
     expected = [predict.as_row(detector.predict(clip)) for clip in clips]

@@ -64,6 +64,7 @@ def test_linear_spectrogram_equals_librosa():
     assert np.abs(spectrogram_db(window, AUDIO) - expected).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_mel_spectrogram_equals_librosa():
     settings = with_audio(frequency_scale="mel", frequency_bins=64, min_hz=50, max_hz=7600)
     window = speech_like(settings.window_seconds)

@@ -50,6 +50,7 @@ def test_a_generator_that_is_left_out_is_met_in_the_test_alone(audio, capfd):
         manifest.unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("left_out", "message"),
     [

@@ -42,6 +42,7 @@ def shares_of(folder: Path) -> list[str]:
     return [f"{count[verdict] / of:.0%}" for count, of in counts for verdict in VERDICTS]
 
 
+@pytest.mark.slow
 def test_files_are_judged_as_they_are_and_through_codecs(clips, capsys):
     only = ["--only", "none", "--only", "opus-12", "--only", "telephone"]
     assert main(["clips", *SHIPPED, *only]) == 0
@@ -51,6 +52,7 @@ def test_files_are_judged_as_they_are_and_through_codecs(clips, capsys):
     assert cells(printed, "telephone") == ["0%", "100%", "0%"] * 2  # a band is asked for
 
 
+@pytest.mark.slow
 def test_files_are_judged_with_an_echo(clips, capsys):
     assert main(["clips", *SHIPPED, "--only", "echo-120"]) == 0
     shown = cells(capsys.readouterr().out, "echo-120")
@@ -63,6 +65,7 @@ def test_files_are_judged_with_an_echo(clips, capsys):
     assert shown == shares_of(clips)
 
 
+@pytest.mark.slow
 def test_a_file_that_can_t_be_read_is_counted(clips, capfd):
     (clips / "2.wav").write_bytes(b"RIFF")
     assert main(["clips", *SHIPPED, "--only", "none", "--only", "telephone"]) == 1

@@ -61,6 +61,7 @@ def test_probabilities_fit_and_the_order_stays(elsewhere, capsys):
     assert "Run dark, epoch" in (told := capsys.readouterr().out) and "calibrated on dark" in told
 
 
+@pytest.mark.slow
 def test_what_is_printed_is_what_was_fitted(elsewhere, capsys):
     assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "dark"]) == 0
     lines = capsys.readouterr().out.splitlines()

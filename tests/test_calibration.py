@@ -23,6 +23,7 @@ def test_calibration_of_calibrated_scores_changes_little():
     assert intercept == pytest.approx(0, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [50, 200])
 def test_confidence_learnt_from_few_files_is_right_as_often_as_it_says(files):
     rng = np.random.default_rng(0)

@@ -85,6 +85,7 @@ def test_sound_in_pieces_is_the_same_sound(name, tmp_path):
     np.testing.assert_array_equal(read_audio(pieces, RATE_HZ), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "rate_hz", "kbits"), USES)
 def test_what_was_coded_comes_no_later(name, rate_hz, kbits, tmp_path):
     """An encoder's delay would move the copy's windows off the original's."""
@@ -96,6 +97,7 @@ def test_what_was_coded_comes_no_later(name, rate_hz, kbits, tmp_path):
     assert abs(int(np.argmax(alike)) - shared // 2) <= RATE_HZ // 1000
 
 
+@pytest.mark.slow
 def test_what_was_coded_is_not_held(tmp_path):
     """Blocks are encoded as they come: part of the file is there before the last one is read."""
     path, sizes = tmp_path / "long.mp3", []

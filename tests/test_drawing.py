@@ -61,6 +61,7 @@ def test_a_short_file_has_the_nuisances_of_its_samples(drawing, tmp_path):
     assert nuisances == expected | {"sample rate": 16_000, "format": ".wav"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_long_recording_goes_through_a_codec_though_its_last_block_gives_no_sample(
     codec, drawing, tmp_path

@@ -66,6 +66,7 @@ def test_results_of_other_images_of_the_same_name_stay(run, capsys):
     assert sorted(path.name for path in run.glob("on-*")) == ["on-x", "on-x-2"]
 
 
+@pytest.mark.slow
 def test_scores_of_the_same_name_stay(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for place, best in (("a", 2), ("b", 3)):
@@ -86,6 +87,7 @@ def test_scores_of_the_same_name_stay(tmp_path, monkeypatch, capsys):
     assert metrics_in(Path("evaluations/scores-2"))["keys"] == "second.txt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", ["", "[" * 100_000, "[]", '{"data": 3}', '{"data": "\\u0000"}'])
 def test_results_that_are_not_understood_stay(tmp_path, monkeypatch, left):
     monkeypatch.chdir(tmp_path)
@@ -111,6 +113,7 @@ def test_results_go_where_they_are_wanted(run, capsys):
     assert not Path("evaluations").exists()
 
 
+@pytest.mark.slow
 def test_results_are_not_written_over_others(run, capsys):
     make_data_folder(Path("x"), images_per_class=2)
     assert evaluate.main(["--run", "first", "--data", "x", "--out", "out", QUICK]) == 0
@@ -149,6 +152,7 @@ def make_wild(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_images_of_elsewhere_count_together_whatever_their_splits(run, capsys):
     wild = make_wild(Path("wild"))
     assert evaluate.main(["--run", "first", "--data", str(wild), "evaluate.bootstrap=20"]) == 0
@@ -262,6 +266,7 @@ def test_unknown_speakers_are_warned_of(run):
     assert not any("No speaker is known" in line for line in told)
 
 
+@pytest.mark.slow
 def test_speakers_in_two_splits_do_not_matter_where_none_was_trained_on(run):
     wild = make_data_folder(Path("wild"), images_per_class=4)
     manifest = (wild / "manifest.csv").read_text()
@@ -269,6 +274,7 @@ def test_speakers_in_two_splits_do_not_matter_where_none_was_trained_on(run):
     assert not any("more than one split" in line for line in warnings_of("--data", "wild"))
 
 
+@pytest.mark.slow
 def test_images_that_the_run_knows_do_not_count_together(run, capsys):
     shutil.copytree("data/tiny", "copy")
     shutil.copytree(run, "runs/fitted")

@@ -272,6 +272,7 @@ def test_the_feed_standardizes_as_keras_does(data_folder):
     np.testing.assert_array_equal(inverted[0][0], 255 - plain[0][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "override",
     [

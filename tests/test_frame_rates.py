@@ -120,6 +120,7 @@ def test_repeating_a_short_clipped_sound_makes_no_lines():
     np.testing.assert_array_equal(lines_db(np.resize(short, len(TIMES))), lines_db(short))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample_rate_hz", [4_001, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
 def test_other_sampling_rates_have_their_lines_up_to_the_highest_rate(sample_rate_hz):
     highest_hz = highest_frame_rate_hz(sample_rate_hz)
@@ -153,6 +154,7 @@ def test_digital_silence_has_no_lines():
     assert np.abs(means_db(half)).max() < 0.5
 
 
+@pytest.mark.slow
 def test_a_vocoder_is_found_at_its_rate_without_training(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for label in ("real", "fake"):

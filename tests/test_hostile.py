@@ -162,6 +162,7 @@ def check_verdicts(paths: list[str], capfd, *args: str) -> tuple[list[dict], lis
     return verdicts, errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [images, sounds, renamed, names], ids=lambda make: make.__name__)
 def test_every_file_gives_a_finite_verdict_or_one_line(
     make, in_audio_workspace, tmp_path, capfd, recwarn
@@ -279,6 +280,7 @@ def test_a_table_never_overwrites_a_recording(in_audio_workspace, tmp_path, caps
     assert [predict.main(["--csv", table, recording]) for _ in range(2)] == [0, 0]
 
 
+@pytest.mark.slow
 def test_timelines_of_odd_names_are_written(in_audio_workspace, tmp_path, monkeypatch, capfd):
     run = Path("runs/heard").resolve()
     paths = write_all(tmp_path / "in", {n: c for n, c in names().items() if n.endswith(b".wav")})

@@ -54,6 +54,7 @@ def test_results_of_other_data_go_into_no_linked_folder(stranger, victim, capsys
     assert is_untouched(victim)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["prepared.jsonl", "train", "test/fake"])
 def test_a_preparation_goes_on_in_no_folder_with_links(
     place, audio_workspace, tmp_path, monkeypatch, victim, capsys

@@ -57,6 +57,7 @@ def check_estimate(most, *overrides, config=None):
     assert count <= round(megabytes * 1e6 / 4) <= most * count, overrides
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", ["true", "false"])
 @pytest.mark.parametrize("convs", [1, 2])
 @pytest.mark.parametrize("pooling", ["average", "max", "statistics", "flatten"])
