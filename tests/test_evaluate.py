@@ -199,8 +199,8 @@ def forget_speakers(data: str) -> None:
 
 def test_few_files_are_warned_of(run):
     of_calibration = (
-        "The run was calibrated on 12 fake and 12 real validation files: these are few, so its "
-        "confidence may be off by chance."
+        "The run was calibrated on only 12 fake and 12 real validation files, so its confidence "
+        "may be off by chance."
     )
     own = warnings_of()
     assert own[0] == of_calibration

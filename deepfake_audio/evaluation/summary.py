@@ -269,8 +269,8 @@ def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) 
     if record.calibrated_on or not 0 < min(fake, real) < FEW_FILES:
         return []
     return [
-        f"The run was calibrated on {fake:,} fake and {real:,} real validation files: these "
-        "are few, so its confidence may be off by chance."
+        f"The run was calibrated on only {fake:,} fake and {real:,} real validation files, so "
+        "its confidence may be off by chance."
     ]
 
 
