@@ -1,22 +1,21 @@
-"""Fit what a trained run says to recordings like yours; its network stays as it is.
+"""Calibrate a trained run to recordings like yours; its network stays the same.
 
     python calibrate.py --data data/known                   the newest run, or the shipped one
     python calibrate.py --data data/known --run models/pretrained --name fitted     as runs/fitted
-    python calibrate.py --data data/known --reals           by the real files alone
+    python calibrate.py --data data/known --reals           only with the real files
 
-A confidence holds for voices that are recorded like those that it was fitted on. Where yours are
-recorded otherwise, a run may call many of them fake though it gives fakes lower scores still: then
-a line through the scores of known files, two numbers, is all it takes. Take fakes as good as those
-that you expect: with none but easy ones, better ones will pass. If you have no such fakes, --reals
-moves the line just so far that at even odds no more than --false-alarms of your real files are
-called fake; so does a folder of real files alone.
+Confidence is valid for voices recorded like those of the calibration. With other recordings, a run
+may call many real voices fake although it scores fakes still lower. A line through the scores of
+known files, two numbers, corrects that. Use fakes as good as those that you expect: if all fakes
+are easy, better ones will pass. Without such fakes, use --reals: it moves the line until at even
+odds at most --false-alarms of your real files are called fake. So does a folder of only real files.
 
-data/known is prepared with --config RUN/config.yaml 'prepare.codecs=[]'. Its files for training and
-validation are used, for validation alone where the run was trained on it, and never those for test:
+Prepare data/known with --config RUN/config.yaml 'prepare.codecs=[]'. Its training and validation
+files are used, or only validation files if the run was trained on it. Test files never are:
 
-    python evaluate.py --run fitted --data data/known      what that is worth
+    python evaluate.py --run fitted --data data/known      evaluate the new run
 
-The order of the scores does not change, nor does the equal error rate. The new run is one like any.
+The order of the scores and the equal error rate stay the same. The new run works like any other.
 """
 
 import argparse
@@ -75,7 +74,7 @@ def print_warnings(warnings: Sequence[str]) -> None:
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="calibrate.py", description=__doc__)
     parser.add_argument(
-        "--data", metavar="FOLDER", required=True, help="of images: a folder, or a manifest.csv"
+        "--data", metavar="FOLDER", required=True, help="images: a folder, or a manifest.csv"
     )
     parser.add_argument(
         "--run",
@@ -83,21 +82,21 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="a folder below runs/, or a path (default: the newest run, or else models/pretrained)",
     )
     parser.add_argument(
-        "--name", help="of the new run below runs/ (default: the data folder's, and a number)"
+        "--name", help="name of the new run below runs/ (default: the data folder's, and a number)"
     )
-    parser.add_argument("--reals", action="store_true", help="go by the real files alone")
+    parser.add_argument("--reals", action="store_true", help="use only the real files")
     parser.add_argument(
         "--false-alarms",
         metavar="SHARE",
         type=float,
-        help="go by the real files alone, and so many of them may be called fake at even odds "
+        help="use only the real files; at most this share of them is called fake at even odds "
         f"(default: {FALSE_ALARMS})",
     )
     args = parser.parse_args(argv)
     args.reals = args.reals or args.false_alarms is not None
     args.false_alarms = FALSE_ALARMS if args.false_alarms is None else args.false_alarms
     if not 0 <= args.false_alarms < 1:
-        raise InputError(f"--false-alarms is a share below 1. Received: {args.false_alarms}.")
+        raise InputError(f"--false-alarms {args.false_alarms} is not a share from 0 to below 1")
     return args
 
 

@@ -1,4 +1,4 @@
-"""Measure a trained run, or any scores: error rates with intervals, and a report to read.
+"""Evaluate a trained run, or the scores of any system: error rates, intervals, a report.
 
     python evaluate.py                          the newest run, on the images it was made with
     python evaluate.py --run first              runs/first
@@ -6,18 +6,18 @@
     python evaluate.py --scores S --keys K      another system's scores: docs/evaluating.md
     python evaluate.py --scores S --keys K --missing 0             files without a score count as 0
     python evaluate.py --scores S --keys K --asv A                 with t-DCF
-    python evaluate.py --compare runs/first runs/second            is one better, or is it noise?
+    python evaluate.py --compare runs/first runs/second            is one better, or is it chance?
     python evaluate.py predict.prior_fake=0.1 evaluate.bootstrap=0     settings for this time
 
-Scores of one recording's windows are averaged, and it counts once. Intervals hold 95% of samples
-drawn over the speakers, or over the files where nobody knows them. The equal error rate (EER) is
-taken at the nearest point, equal scores together. Images that the run was not trained on count
-together too, as all, whatever their splits. Writes into the run folder, or to evaluations/,
-or where --out says; a folder that has the results of other files is left alone, and the next gets
-a number:
+The scores of a recording's windows are averaged, so that each recording counts once. Intervals are
+at 95%, by bootstrap over speakers, or over files if speakers are unknown. The equal error rate
+(EER) is taken at the threshold where both error rates are nearest; equal scores stay together. If
+the run was not trained on the images, all splits are also evaluated together, as "all". Results are
+written to the run folder, to evaluations/ or to --out. Results of other files are never replaced:
+the next folder gets a number.
 
-    report.html     everything, to read    metrics.json     every figure
-    scores.csv      the score of each file trials.txt       the last split's, as ASVspoof has them
+    report.html     the report              metrics.json    all figures
+    scores.csv      the score of each file  trials.txt      scores of the last split for ASVspoof
     curves.png, roc.png, det.png, scores.png, reliability.png, confusion.png
 """
 
@@ -77,17 +77,26 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "models/pretrained)",
     )
     parser.add_argument(
-        "--data", metavar="FOLDER", help="other images (default: those that the run was made with)"
+        "--data",
+        metavar="FOLDER",
+        help="other images (default: the images that the run was made with)",
     )
     parser.add_argument("--scores", metavar="FILE", help="scores of any system, instead of a run")
-    parser.add_argument("--keys", metavar="FILE", help="what the scored files are")
-    parser.add_argument("--subset", help="of ASVspoof 2021's keys: eval, progress, hidden or all")
+    parser.add_argument("--keys", metavar="FILE", help="labels of the scored files")
     parser.add_argument(
-        "--missing", metavar="SCORE", type=to_number, help="of files without one (default: refused)"
+        "--subset", help="subset of ASVspoof 2021's keys: eval, progress, hidden or all"
+    )
+    parser.add_argument(
+        "--missing",
+        metavar="SCORE",
+        type=to_number,
+        help="score for files without one (default: an error)",
     )
     parser.add_argument("--asv", metavar="FILE", help="speaker verification scores, for t-DCF")
     parser.add_argument(
-        "--out", metavar="FOLDER", help="of the results (default: in the run, or evaluations/)"
+        "--out",
+        metavar="FOLDER",
+        help="folder for the results (default: in the run, or evaluations/)",
     )
     parser.add_argument(
         "--compare", nargs=2, metavar="RUN", help="two evaluated runs, or two scores.csv"
@@ -95,16 +104,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_intermixed_args(argv)
     for option in ("keys", "subset", "asv", "missing"):
         if getattr(args, option) is not None and not args.scores:
-            raise InputError(f"--{option} goes with --scores. Received: no --scores.")
+            raise InputError(f"--{option} works only with --scores; add --scores FILE")
     if not math.isfinite(args.missing or 0):
-        raise InputError(f"A score is a finite number. Received: --missing {args.missing}.")
+        raise InputError(f"--missing {args.missing} is not a finite number")
     if args.out and args.compare:
-        raise InputError(
-            "--out is for results that are written. Received: --compare, which prints."
-        )
+        raise InputError("--compare writes no results; leave out --out")
     if sum(map(bool, (args.scores, args.compare, args.run or args.data))) > 1:
         raise InputError(
-            "A run, a score file or a comparison is evaluated at a time. Received: several."
+            "cannot evaluate several things at a time; "
+            "choose one of --run or --data, --scores, --compare"
         )
     return args
 

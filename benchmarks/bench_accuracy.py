@@ -1,21 +1,21 @@
-"""How well fakes are told from real voices that nobody has met, beside the usual networks.
+"""Measure detection of fakes with unknown speakers, beside the usual networks.
 
     python -m benchmarks.bench_accuracy FOLDER                              the default settings
     python -m benchmarks.bench_accuracy FOLDER model.conv_filters=[16,32]   others
     python -m benchmarks.bench_accuracy FOLDER train.seed=2 train.epochs=15
     python -m benchmarks.bench_accuracy FOLDER --config unseen.yaml         a settings file
-    python -m benchmarks.bench_accuracy FOLDER --leave-out vocos            a generator nobody met
+    python -m benchmarks.bench_accuracy FOLDER --leave-out vocos            an unknown generator
 
 FOLDER holds audio with a table that names label, split, attack and corpus, or a public corpus.
 Trains on the same clips: the network of the settings, the tutorials' network with their shear, zoom
 and flip (as many images), and a Gaussian mixture over LFCC. Prints for validation and test the EER
-of all files with its 95% interval, and the mean over corpora whose real and fake files are of the
-same pages, which a difference of channels can't improve; then each generator and each corpus.
+of all files with its 95% interval, and the mean over corpora, which differences between the
+channels of corpora cannot improve; then each generator and each corpus.
 
-With --leave-out, which may stand several times, all fakes of a generator are test's: its line in
-the table of attacks says how well it is told from test's real voices by networks that never met it.
-Fakes made of training's voices say their words; the voices themselves were met. Test's rate of all
-files has these fakes in it, so it can't be compared with that of a run without.
+With --leave-out, which may be repeated, all fake files of a generator move to the test split: its
+line in the table of attacks is the error rate of networks that were not trained on it. These fakes
+may have the voices of training files. The error rate of all test files includes them, so it cannot
+be compared with that of a run without --leave-out.
 """
 
 import argparse

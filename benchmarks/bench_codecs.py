@@ -1,16 +1,15 @@
-"""How well fakes are told from real voices once both have been through a codec, or have an echo.
+"""Measure detection of fakes after codecs and with echoes.
 
     python -m benchmarks.bench_codecs FOLDER                     your newest run, or the shipped one
     python -m benchmarks.bench_codecs FOLDER --run NAME --split val
-    python -m benchmarks.bench_codecs FOLDER --only opus-24      may stand several times
+    python -m benchmarks.bench_codecs FOLDER --only opus-24      may be repeated
 
-FOLDER holds audio with a table that names label and split, or a public corpus; where no split is
-named, all of it is taken. Training must not have had it. Every file is judged as it is, through
-each codec and with each echo, as predict.py does. A row has the EER with its 95% interval, how far
-the probabilities are off (ECE, the expected calibration error), and how many of the real and of the
-fake files are called FAKE, UNCERTAIN and REAL. A file that can't be judged is named, counted and
-left out; a codec that leaves no real or no fake one has no row. Sound is brought to the run's
-sample rate before it is coded.
+FOLDER holds audio with a table that names label and split, or a public corpus; without splits, all
+files are used. The run must not have been trained on it. Every file is judged as it is, through
+each codec and with each echo, as predict.py does. A row has the EER with its 95% interval, the
+expected calibration error (ECE), and the shares of real and of fake files that are called FAKE,
+UNCERTAIN and REAL. Files that cannot be judged are reported and left out; a codec without any real
+or any fake file has no row. Sound is resampled to the run's sample rate before it is coded.
 """
 
 import csv
@@ -100,7 +99,7 @@ def coded_files(clips: Sequence[Clip], place: Path, use: str, heard_hz: int) -> 
 def judge(
     clips: Sequence[Clip], files: Sequence[Path], run: Sequence[str], place: Path
 ) -> list[tuple[Clip, dict]]:
-    """Return each clip with what predict.py says of its file; what has no score is reported."""
+    """Return each clip with its row of predict.py; files without a score are reported."""
     table = place / "verdicts.csv"
     with redirect_stdout(io.StringIO()):
         code = predict.main([*map(str, filter(is_file, files)), *run, "--csv", str(table)])
@@ -125,7 +124,7 @@ def format_use(
     calibration: Calibration,
     settings: Settings,
 ) -> str:
-    """Return the row of a codec, of clips and what was said of each."""
+    """Format the row of a codec from the verdicts on clips."""
     scores = np.array([float(said["score"]) for said in verdicts])
     table = make_table(
         {

@@ -49,7 +49,7 @@ def test_files_are_judged_as_they_are_and_through_codecs(clips, capsys):
     printed = capsys.readouterr().out
     assert cells(printed, "none") == shares_of(clips)
     assert cells(printed, "opus-12")[-1].endswith("%")
-    assert cells(printed, "telephone") == ["0%", "100%", "0%"] * 2  # a band is asked for
+    assert cells(printed, "telephone") == ["0%", "100%", "0%"] * 2  # its bandwidth is too low
 
 
 @pytest.mark.slow

@@ -86,7 +86,7 @@ def test_by_reals_alone_few_of_them_are_called_fake(elsewhere, alone, capsys):
         lines = manifest.read_text().splitlines()
         manifest.write_text("\n".join(line for line in lines if ",fake," not in line) + "\n")
     given = ["--data", "data/dark", "--run", "first", "--name", "dark", "--false-alarms", "0.1"]
-    assert calibrate.main(given) == 0  # a share of false alarms is of reals alone
+    assert calibrate.main(given) == 0  # --false-alarms uses only real files
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "60 files of data/dark"
     assert [line[:22].strip() for line in lines[3:6]] == [f"real called {v}" for v in VERDICTS]
@@ -142,12 +142,12 @@ def test_the_new_run_judges_and_the_old_one_is_as_it_was(elsewhere, capsys):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("few", "5 real files at least. Received: 4 for training and validation"),
+        ("few", "has 4 real files for training and validation, too few for a calibration"),
         (
             "swapped",
-            "A calibration needs scores that tell real from fake. Received: an equal error",
+            "cannot calibrate: the scores do not separate real from fake (EER ",
         ),
-        ("test", "20 real files at least. Received: 0 for training and validation"),
+        ("test", "has 0 real files for training and validation, too few for a calibration"),
     ],
 )
 def test_what_can_not_be_fitted_leaves_no_run(elsewhere, capsys, change, told):

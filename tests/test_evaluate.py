@@ -1,4 +1,4 @@
-"""What evaluate.py says of images that a run was not trained on, and where its results go."""
+"""Evaluation of images that the run was not trained on, and the folders of results."""
 
 import html
 import json
@@ -55,8 +55,8 @@ def test_results_of_other_images_of_the_same_name_stay(run, capsys):
         assert evaluate.main(["--run", "first", "--data", f"{place}/x", QUICK]) == 0
     printed = capsys.readouterr().out
     assert (
-        "runs/first/on-x has the results of a/x, which stay; these go to runs/first/on-x-2.\n"
-        in (printed)
+        "runs/first/on-x has the results of a/x, which are kept; these results go to "
+        "runs/first/on-x-2.\n" in printed
     )
     assert "Written to runs/first/on-x-2: report.html" in printed
     assert metrics_in(run / "on-x")["data"] == "a/x"
@@ -73,7 +73,7 @@ def test_scores_of_the_same_name_stay(tmp_path, monkeypatch, capsys):
         Path(place).mkdir()
         Path(place, "s.csv").write_text(f"file,label,score\nx,real,{best}\ny,fake,-1\n")
         assert evaluate.main(["--scores", f"{place}/s.csv"]) == 0
-    assert "evaluations/s has the results of a/s.csv, which stay" in capsys.readouterr().out
+    assert "evaluations/s has the results of a/s.csv, which are kept" in capsys.readouterr().out
     names = {folder: metrics_in(Path("evaluations", folder))["data"] for folder in ("s", "s-2")}
     assert names == {"s": "a/s.csv", "s-2": "b/s.csv"}
     Path("c").mkdir()
@@ -122,20 +122,28 @@ def test_results_are_not_written_over_others(run, capsys):
     Path("s.csv").write_text("file,label,score\nx,real,2\ny,fake,-1\n")
     capsys.readouterr()
     for args, received in (
-        (["--scores", "s.csv", "--out", "out"], "out, which has the results of x."),
-        (["--run", "second", "--data", "x", "--out", "out"], "out, which has the results of x."),
-        (["--scores", "s.csv", "--out", "s.csv"], "s.csv, which is no folder."),
-        (["--compare", "first", "second", "--out", "out"], "--compare, which prints."),
+        (
+            ["--scores", "s.csv", "--out", "out"],
+            "cannot write results to out: it has the results of x;",
+        ),
+        (
+            ["--run", "second", "--data", "x", "--out", "out"],
+            "cannot write results to out: it has the results of x;",
+        ),
+        (
+            ["--scores", "s.csv", "--out", "s.csv"],
+            "cannot write results to s.csv: it is not a folder;",
+        ),
+        (
+            ["--compare", "first", "second", "--out", "out"],
+            "--compare writes no results; leave out --out",
+        ),
     ):
         assert evaluate.main(args) == 2
-        assert (
-            capsys.readouterr()
-            .err.split("Received: ")[1]
-            .startswith(received if "--compare" in args else f"--out {received}")
-        )
+        assert capsys.readouterr().err.startswith(f"error: {received}")
     (Path("runs/second/metrics.json")).unlink(missing_ok=True)
     assert evaluate.main(["--scores", "s.csv", "--out", "runs/second"]) == 2
-    assert "which is a run. Name another one" in capsys.readouterr().err
+    assert "it is a run; name another folder" in capsys.readouterr().err
     assert Path("out/metrics.json").read_text() == before
 
 
@@ -198,8 +206,8 @@ def forget_speakers(data: str) -> None:
 @pytest.mark.slow
 def test_few_files_are_warned_of(run):
     of_calibration = (
-        "The run was calibrated on 12 fake and 12 real validation files: of so few, its "
-        "confidence may be chance."
+        "The run was calibrated on only 12 fake and 12 real validation files, so its confidence "
+        "may be off by chance."
     )
     own = warnings_of()
     assert own[0] == of_calibration
@@ -213,10 +221,8 @@ def test_few_files_are_warned_of(run):
 @pytest.mark.slow
 def test_files_that_a_corpus_lists_and_nobody_could_prepare_are_told(run):
     told = [
-        "Missing: 3 of 54 listed test files; broken or silent: 1. Nobody knows how they would be "
-        "judged.",
-        "Missing: 1 of 1 listed unsplit file; broken or silent: 0. Nobody knows how they would be "
-        "judged.",
+        "Missing: 3 of 54 listed test files; broken or silent: 1. These figures leave them out.",
+        "Missing: 1 of 1 listed unsplit file; broken or silent: 0. These figures leave them out.",
     ]
     whole = FileCounts(listed=24, used=24, missing=0, unusable=0, repeated=0)
     part = FileCounts(listed=54, used=24, missing=3, unusable=1, repeated=26)
@@ -239,7 +245,7 @@ def test_what_predict_would_leave_out_of_sound_is_told(run):
         "figures judge it all the same."
     )
     asked = "predict.min_bandwidth_hz=4200"
-    assert told not in warnings_of(asked)  # images that nobody knows to be of sound
+    assert told not in warnings_of(asked)  # images of unknown origin
     write_audio_settings(Path("data/tiny"), run_folder.open_run("first")[2].audio)
     assert told in warnings_of(asked)
     assert told in warnings_of(asked, "--data", "data/tiny/manifest.csv")
@@ -251,18 +257,20 @@ def test_unknown_speakers_are_warned_of(run):
     wild = make_data_folder(Path("wild"), images_per_class=4)
     assert not any("No speaker is known" in line for line in warnings_of("--data", str(wild)))
     forget_speakers("wild")
-    assert "No speaker is known here: nobody can tell whether voices were trained on." in (
+    assert "No speaker is known here: the run may have been trained on the same voices." in (
         warnings_of("--data", "wild")
     )
     forget_speakers("data/tiny")
-    assert any(line.startswith("No speaker is known: the same voice") for line in warnings_of())
+    assert any(
+        line.startswith("No speaker is known: if training and test share") for line in warnings_of()
+    )
     make_data_folder(Path("other"), images_per_class=5)
-    assert "No speaker is known in training: nobody can tell whether voices were trained on." in (
+    assert "No speaker is known in training: the run may have been trained on the same voices." in (
         warnings_of("--data", "other")
     )
     shutil.rmtree("data/tiny")
     told = warnings_of("--data", "wild")
-    assert "data/tiny is not here: nobody can tell whose voices were trained on." in told
+    assert "data/tiny is missing, so it is unknown whose voices the run was trained on." in told
     assert not any("No speaker is known" in line for line in told)
 
 
@@ -314,8 +322,8 @@ def test_the_report_begins_with_what_files_would_be_called(name, files):
     # Real: 3 right, 2 unsure, of which 1 wrong, 5 wrong; fake: 60% right, 20% unsure, 20% wrong.
     assert summary(make_table(rows), name, load_settings().predict) == (
         f"Of a hundred {files}, half of them fake, predict.py would leave about 20 UNCERTAIN and "
-        "give about 35 the wrong verdict; without UNCERTAIN, 50. Voices, recordings and generators "
-        "of another kind may do worse."
+        "give about 35 the wrong verdict; without UNCERTAIN, 50. Results may be worse for other "
+        "voices, recordings and generators."
     )
 
 

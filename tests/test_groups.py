@@ -231,7 +231,7 @@ def test_nothing_wrong_promises_as_little_as_there_are_speakers():
     table = table_of(part("people", 9), part("fakes", -9, 60, 20))
     figures = evaluate_scores(table, load_settings().evaluate, load_settings().predict)
     assert figures["intervals"]["eer"] == (0, 3 / 12)
-    assert "which 12 speakers of a class can't promise for others: up to 25.0%" in str(
+    assert "from 12 speakers of a class an error rate of up to 25.0% cannot be excluded" in str(
         figures["warnings"]
     )
 
@@ -240,8 +240,8 @@ def test_one_file_is_no_files():
     pair = table_of(part("people", 9, files=2), part("fakes", -9, files=1))
     figures = evaluate_scores(pair, load_settings().evaluate, load_settings().predict)
     said = " ".join(figures["warnings"])
-    assert "which 1 file of a class can't promise for others" in said
-    assert "With 1 file of one class no interval can be given." in said
+    assert "from 1 file of a class an error rate of up to 100.0% cannot be excluded" in said
+    assert "No interval is given: one class has 1 file." in said
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_speakers_of_one_class_are_counted_and_not_listed(rated, alone):
     lines = format_groups("speaker", content, 0.1).splitlines()
     listed = [line for line in lines if line.split()[0].isdigit() and "of" not in line]
     assert len(listed) == rated and len([line for line in lines if "found" in line]) == (rated > 0)
-    told = f"{alone} of {total} speakers have files of one class alone: no EER; see metrics.json"
+    told = f"{alone} of {total} speakers have files of only one class: no EER; see metrics.json"
     assert (told in lines) == (alone > 0)
     mean = f"all files pooled: EER 10.0%; mean over {rated} of {total} speakers: 25.0%"
     assert (mean in lines) == (rated >= 5)

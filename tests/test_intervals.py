@@ -103,7 +103,7 @@ def test_the_difference_of_a_system_to_itself_is_nothing_and_to_a_worse_one_is_n
     assert set(same.values()) == {(0.0, 0.0)}
     assert bootstrap_differences(ours, worse, speakers, REPETITIONS, seed=0)["eer"][0] > 0
     other = score_histogram(1 - is_real, scores, scores, 0.0, COSTS)
-    with pytest.raises(InputError, match="same files"):
+    with pytest.raises(InputError, match="different labels"):
         bootstrap_differences(ours, other, speakers, REPETITIONS, seed=0)
 
 

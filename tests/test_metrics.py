@@ -155,7 +155,7 @@ def test_tandem_costs_are_asvspoofs(name, asv, form):
     expected = GOLDEN[name]["min_tDCF"][asv][form]
     curve, legacy = error_curve(*golden_scores(name)), form == "legacy_2019"
     if "error" in expected or expected["min_tDCF"] == "nan":
-        with pytest.raises(InputError, match="t-DCF needs"):
+        with pytest.raises(InputError, match=r"cannot compute (this form of )?t-DCF"):
             min_tdcf(curve, ASV[asv], TDCF_COSTS, legacy)
     else:
         least = min_tdcf(curve, ASV[asv], TDCF_COSTS, legacy)
@@ -203,7 +203,7 @@ def test_no_figure_is_made_up_where_none_exists(name):
         lambda: llr_cost(is_real, scores),
         lambda: score_figures(is_real, scores, scores, 0.5, TDCF_COSTS),
     ):
-        with pytest.raises(InputError, match="Error rates need"):
+        with pytest.raises(InputError, match="cannot compute error rates"):
             figure()
 
 

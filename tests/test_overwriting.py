@@ -57,7 +57,7 @@ def test_an_evaluation_replaces_its_own_results_and_not_what_came_since(folder, 
     args = ["--scores", "mine/s.csv", "--out", "out", "evaluate.bootstrap=0"]
     assert evaluate.main(args) == 0
     assert evaluate.main(args) == 0
-    Path("out", "curves.png").write_text("my own")  # scores alone have no such picture
+    Path("out", "curves.png").write_text("my own")  # an evaluation of scores writes no such file
     assert evaluate.main(args) == 2
     assert "no evaluation wrote its curves.png" in capsys.readouterr().err
     assert Path("out", "curves.png").read_text() == "my own"
@@ -69,7 +69,7 @@ def test_an_input_is_kept_though_an_evaluation_wrote_it(folder, capsys):
     assert evaluate.main(args) == 0
     before = contents(folder)
     assert evaluate.main(["--scores", "mine/scores.csv", *args[2:]]) == 2
-    assert "its scores.csv is read for them" in capsys.readouterr().err
+    assert "its scores.csv is an input" in capsys.readouterr().err
     assert contents(folder) == before
 
 

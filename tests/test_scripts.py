@@ -211,7 +211,7 @@ def test_evaluation_prints_and_saves_figures_and_pictures(in_workspace, capsys):
     assert test["eer"] < 0.2  # the two kinds of drawing are easy to tell apart
     low, high = test["intervals"]["eer"]
     assert low <= test["eer"] <= high
-    assert "attack" not in test["groups"]  # there is one alone
+    assert "attack" not in test["groups"]  # there is only one
     rows = read_rows(run / "scores.csv")
     assert len(rows) == 72
     called_real = sum(float(row["p_real"]) >= 0.5 for row in rows if row["split"] == "test")
@@ -230,7 +230,7 @@ def test_the_report_holds_everything_and_needs_nothing_else(in_workspace, capsys
         "model.dropout",
         "tensorflow",
         "test files",
-        "say nothing of other voices",
+        "valid for other voices",
     ):
         assert text in page
     assert page.count("data:image/png;base64,") >= 6
@@ -290,7 +290,7 @@ def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path,
     other = tmp_path / "other.csv"
     other.write_text(Path("runs/first/scores.csv").read_text().replace("test/fake", "test/other"))
     assert evaluate.main(["--compare", "first", str(other)]) == 2
-    assert "12 of them in both. Evaluate both on the same data." in capsys.readouterr().err
+    assert "12 of them in both; evaluate both systems on the same data" in capsys.readouterr().err
 
 
 def test_without_draws_there_are_no_intervals(in_workspace, capsys):
@@ -312,7 +312,7 @@ def test_a_manifest_and_plain_folders_are_data_too(in_workspace, tmp_path, capsy
     assert json.loads(Path("runs/first/on-tiny/metrics.json").read_text())["splits"].keys() == {
         "train", "val", "test",
     }  # fmt: skip
-    assert "speakers stand in the run" in report_of("first/on-tiny")
+    assert "speakers are in the run" in report_of("first/on-tiny")
     shutil.copytree("data/tiny/test", tmp_path / "plain")
     assert evaluate.main(["--run", "first", "--data", str(tmp_path / "plain")]) == 0
     plain = json.loads(Path("runs/first/on-plain/metrics.json").read_text())["splits"]
@@ -348,14 +348,14 @@ def test_a_run_that_was_not_evaluated_is_not_compared(in_workspace, tmp_path, ca
     ignored = shutil.ignore_patterns("scores.csv")
     shutil.copytree("runs/first", run, ignore=ignored)
     assert evaluate.main(["--compare", "first", str(run)]) == 2
-    assert "Make it with: python evaluate.py --run fresh" in capsys.readouterr().err
+    assert "make it with: python evaluate.py --run fresh" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--keys", "keys.txt"], "--keys goes with --scores."),
-        (["--scores", "a", "--run", "first"], "is evaluated at a time."),
+        (["--keys", "keys.txt"], "--keys works only with --scores"),
+        (["--scores", "a", "--run", "first"], "cannot evaluate several things at a time"),
         (["train.epochs=2"], "A trained run's settings can change in the sections predict"),
         (["evaluate.dcf_prior_fake=1.5"], "evaluate.dcf_prior_fake: "),
     ],

@@ -139,7 +139,7 @@ def choose_units(is_real: np.ndarray, speakers: np.ndarray) -> BootstrapUnits:
     nobody = np.full(len(speakers), "")
     files = min(count_units(is_real, nobody))
     if files < MIN_UNITS:
-        warning = f"With {pluralize(files, 'file')} of one class no interval can be given."
+        warning = f"No interval is given: one class has {pluralize(files, 'file')}."
         return BootstrapUnits(nobody, files, warning, enough=False)
     if (speakers == "").all():
         return BootstrapUnits(nobody, files)
@@ -147,10 +147,10 @@ def choose_units(is_real: np.ndarray, speakers: np.ndarray) -> BootstrapUnits:
     if few < MIN_UNITS:
         voices = pluralize(few, "speaker" if few else "known speaker")
         return BootstrapUnits(nobody, files, warning=(
-            f"One class has {voices}: the intervals are drawn over files, and say "
-            "nothing of other voices."
+            f"One class has {voices}: the intervals are over files and are not "
+            "valid for other voices."
         ))  # fmt: skip
-    warning = f"One class has {few} speakers: the intervals are narrower than they should be."
+    warning = f"One class has {few} speakers: the intervals are too narrow."
     return BootstrapUnits(speakers, few, warning if few < FEW_UNITS else "")
 
 
@@ -291,7 +291,7 @@ def bootstrap_differences(
 ) -> dict[str, tuple[float, float]]:
     """Return the 95% interval of `theirs` less `ours` in each figure, on the same samples."""
     if not np.array_equal(ours.is_real, theirs.is_real):
-        raise InputError("Two systems are compared on the same files. Received: other labels.")
+        raise InputError("cannot compare two systems with different labels")
     clusters, strata = number_clusters(speakers, ours.is_real)
     sets, cells = [ours.cells, theirs.cells], [ours.loss.size, theirs.loss.size]
     draws = sample_counts(sets, cells, clusters, strata, repetitions, seed)

@@ -225,8 +225,8 @@ def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, fl
 def group_warnings(groups: dict) -> list[str]:
     """Return a line for each grouping that reveals the class."""
     return [
-        f"No {grouping} has both real files and fakes: telling one {grouping} from another is "
-        "enough for these figures, whatever the voice."
+        f"No {grouping} has both real and fake files: recognising the {grouping}, not the voice, "
+        "is enough for these figures."
         for grouping in ("codec", "corpus")
         if grouping in groups and not groups[grouping]["rated"]
     ]

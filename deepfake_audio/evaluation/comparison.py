@@ -52,8 +52,7 @@ def compare_systems(ours: str, theirs: str, overrides: Sequence[str]) -> Compari
     second, other_settings = read_evaluated(theirs, overrides)
     if settings.predict.prior_fake != other_settings.predict.prior_fake:
         raise InputError(
-            "Systems are compared with one prior. Received: runs with two. "
-            "Choose one: predict.prior_fake=0.5"
+            "cannot compare runs with different priors; choose one: predict.prior_fake=0.5"
         )
     return compare_tables(first, second, settings.evaluate, settings.predict)
 
@@ -71,8 +70,7 @@ def read_evaluated(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Set
         path = run.folder / SCORES
         if not is_file(path):
             raise InputError(
-                f"A run is compared by its scores. Received: {run.name}, without {SCORES}. "
-                f"Make it with: python evaluate.py --run {run.name}"
+                f"run {run.name} has no {SCORES}; make it with: python evaluate.py --run {run.name}"
             )
     table = read_scores(path, None, None)
     evaluated = read_metrics(path.parent).get("splits") if path.name == SCORES else None
@@ -127,11 +125,8 @@ def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, Score
             ours, theirs = ours.where(np.argsort(first)), theirs.where(np.argsort(second))
             if np.array_equal(ours.label, theirs.label):
                 return ours, theirs, matched
-            raise InputError(
-                "Systems are compared on the same files. Received: other labels for some."
-            )
+            raise InputError("cannot compare: some files have different labels in the two systems")
     raise InputError(
-        "Systems are compared on the same files. "
-        f"Received: {len(ours):,} and {len(theirs):,} files, {common:,} of them in both. "
-        "Evaluate both on the same data."
+        f"cannot compare {len(ours):,} and {len(theirs):,} files, {common:,} of them in both; "
+        "evaluate both systems on the same data"
     )

@@ -37,10 +37,10 @@ TEMPLATES = Path(__file__).resolve().parent
 GROUPS_SHOWN = 30
 INTERVALS = ("eer", "balanced_accuracy", "roc_auc", "min_dcf", "act_dcf", "cllr")
 NOTES = {
-    "attack": "Each generator's fakes against all real files.",
-    "codec": "The files of each codec by themselves.",
-    "corpus": "The files of each corpus by themselves: recordings of one corpus sound alike.",
-    "speaker": "Each speaker's real files against fakes of the same voice.",
+    "attack": "The fake files of each generator against all real files.",
+    "codec": "The real and fake files of each codec.",
+    "corpus": "The real and fake files of each corpus: recordings of one corpus sound alike.",
+    "speaker": "Each speaker's real files against fake files of the same voice.",
 }
 
 
@@ -139,12 +139,12 @@ def summary(table: ScoreTable, name: str, predict: PredictSettings) -> str:
     )
     said, without = "predict.py would leave", "without UNCERTAIN"
     if table.has_verdicts:
-        said, without = "the table's verdicts leave", "by the score alone, without UNCERTAIN"
+        said, without = "the table's verdicts leave", "by score only, without UNCERTAIN"
     kind = "" if name == SPLIT_NAMES[ALL_SPLITS] else f"{name} "
     return (
         f"Of a hundred {kind}files, half of them fake, {said} about {uncertain:.0f} UNCERTAIN and "
-        f"give about {called:.0f} the wrong verdict; {without}, {forced:.0f}. Voices, recordings "
-        "and generators of another kind may do worse."
+        f"give about {called:.0f} the wrong verdict; {without}, {forced:.0f}. Results may be "
+        "worse for other voices, recordings and generators."
     )
 
 

@@ -101,18 +101,18 @@ def check_scores(is_real: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, n
     is_real, scores = np.asarray(is_real).astype(int), np.asarray(scores, np.float64)
     if is_real.shape != scores.shape or is_real.ndim != 1:
         raise InputError(
-            "Each score needs one label. "
-            f"Received: {scores.shape} scores and {is_real.shape} labels."
+            f"scores {scores.shape} and labels {is_real.shape} have different shapes; "
+            "give one label for each score"
         )
     if not (np.abs(scores) <= MAX_SCORE).all():  # not a number is not below it
         raise InputError(
-            f"Error rates need finite scores, up to {MAX_SCORE:g}. Received: "
-            f"{int((~(np.abs(scores) <= MAX_SCORE)).sum())} that are larger or not a number."
+            f"cannot compute error rates: {int((~(np.abs(scores) <= MAX_SCORE)).sum())} scores are "
+            f"larger than {MAX_SCORE:g} or not a number"
         )
     if len(set(is_real.tolist())) < 2:
         raise InputError(
-            "Error rates need files of both classes. "
-            f"Received: {int(is_real.sum())} real and {int((1 - is_real).sum())} fake."
+            f"cannot compute error rates of {int(is_real.sum())} real and "
+            f"{int((1 - is_real).sum())} fake files; both classes are needed"
         )
     return is_real, scores
 
@@ -311,7 +311,7 @@ def asv_error_rates(target: np.ndarray, nontarget: np.ndarray, fake: np.ndarray)
         fake: for fakes of true speakers.
     """
     if not len(fake) or not np.isfinite(fake).all():
-        raise InputError("t-DCF needs finite scores of fakes. Received: none, or others.")
+        raise InputError("cannot compute t-DCF: scores of fake files are missing or not finite")
     is_target = np.repeat([1, 0], [len(target), len(nontarget)])
     threshold = official_equal_error_rate(is_target, np.concatenate([target, nontarget])).threshold
     return AsvErrorRates(
@@ -338,8 +338,8 @@ def min_tdcf(
     """
     if len(curve.thresholds) - 1 < MIN_DISTINCT_SCORES:
         raise InputError(
-            "t-DCF needs scores between which a threshold can be chosen. "
-            f"Received: {len(curve.thresholds) - 1} different ones. Give scores, not decisions."
+            f"cannot compute t-DCF of {len(curve.thresholds) - 1} different scores; "
+            "give scores, not decisions"
         )
     prior_target, prior_nontarget = (1 - costs.prior_fake) * np.array([0.99, 0.01])
     alone = (
@@ -351,8 +351,8 @@ def min_tdcf(
     least = min(missing, accepting)
     if missing < 0 or (least if legacy else alone + least) <= 0:
         raise InputError(
-            "This form of t-DCF needs a speaker verification that accepts true speakers and some "
-            f"fakes. Received: {asv}. Give another verification."
+            f"cannot compute this form of t-DCF: the speaker verification ({asv}) accepts too few "
+            "true speakers or no fakes; give another one"
         )
     cost = missing * curve.miss_rate + accepting * curve.false_accept_rate
     if legacy:

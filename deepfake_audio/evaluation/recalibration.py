@@ -96,13 +96,13 @@ def count_warnings(
         count = len({record.source for record in records if record.label == label})
         if count < minimum:
             raise InputError(
-                f"A calibration is fitted on {minimum} {label} files at least. Received: {count} "
-                f"for training and validation in {folder}. Add some; those for test stay out."
+                f"{folder} has {count} {label} files for training and validation, too few for a "
+                f"calibration; add some, at least {minimum} are needed (test files do not count)"
             )
         if count < FEW_FILES:
             warnings.append(
-                f"{count} {label} files are few: what they say may be chance. "
-                f"From {FEW_FILES} on it holds better."
+                f"{count} {label} files are few, so the calibration may be off by chance; "
+                f"{FEW_FILES} or more are better."
             )
     return warnings
 
@@ -117,15 +117,15 @@ def fit_real_files(
     """
     if before.says_nothing:
         raise InputError(
-            "A calibration is moved where the run tells fakes apart. Received: one that does not, "
-            "and answers UNCERTAIN. Train it longer, or name another --run."
+            "cannot move the calibration: the run does not separate real from fake and answers "
+            "UNCERTAIN; train it longer, or name another --run"
         )
     after = limit_false_alarms(before, files.scores, max_false_alarms)
     if after != before:
         return after, []
     return after, [
-        f"at even odds no more than {max_false_alarms:.0%} of these files are called fake as it "
-        "is: nothing moves."
+        f"the calibration stays the same: at even odds it already calls at most "
+        f"{max_false_alarms:.0%} of these files fake."
     ]
 
 
@@ -139,14 +139,14 @@ def fit_classes(files: onnx_session.FileScores, folder: Path) -> tuple[Calibrati
     eer = equal_error_rate(files.is_real, files.scores).rate
     if calibration.says_nothing:
         raise InputError(
-            "A calibration needs scores that tell real from fake. Received: an equal error rate of "
-            f"{eer:.0%} on {folder}. Train on it: python train.py --from RUN data.folder={folder}"
+            f"cannot calibrate: the scores do not separate real from fake (EER {eer:.0%} on "
+            f"{folder}); train on it: python train.py --from RUN data.folder={folder}"
         )
     if eer >= EASY_EER:
         return calibration, []
     return calibration, [
-        f"these fakes are easily told (EER {eer:.1%}): better ones may pass. --reals "
-        "goes by the real files alone."
+        f"these fakes are easy to detect (EER {eer:.1%}), so better ones may pass; "
+        "--reals uses only the real files."
     ]
 
 

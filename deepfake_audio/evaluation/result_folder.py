@@ -45,7 +45,10 @@ def choose_output(
     if folder == usual:
         return folder, ""
     theirs = one_line(read_metrics(usual).get("data") or "other files")
-    return folder, f"{usual} has the results of {theirs}, which stay; these go to {folder}."
+    return (
+        folder,
+        f"{usual} has the results of {theirs}, which are kept; these results go to {folder}.",
+    )
 
 
 def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
@@ -55,16 +58,16 @@ def check_output(folder: Path, ours: Mapping[str, str | None]) -> None:
         raise is_a_link(folder)
     check_results(folder, ours)
     if not may_replace(folder, ours) or theirs.get("run") not in (None, ours.get("run")):
-        received = f"which has the results of {one_line(theirs.get('data') or 'other files')}"
+        found = f"it has the results of {one_line(theirs.get('data') or 'other files')}"
     elif is_file(folder / "run.json"):
-        received = "which is a run"
+        found = "it is a run"
     elif os.path.lexists(folder) and not is_folder(folder):
-        received = "which is no folder"
+        found = "it is not a folder"
     else:
         return
     raise InputError(
-        f"Results have a folder of their own. Received: --out {one_line(folder)}, {received}. "
-        "Name another one, or remove it."
+        f"cannot write results to {one_line(folder)}: {found}; "
+        "name another folder with --out, or remove it"
     )
 
 
@@ -97,8 +100,8 @@ def check_results(folder: Path, inputs: Mapping[str, object]) -> None:
     foreign = foreign_file(folder)
     if foreign:
         raise InputError(
-            f"cannot write results to {one_line(folder)}: no evaluation wrote its {foreign}. "
-            "Move that file, or name another folder with --out."
+            f"cannot write results to {one_line(folder)}: no evaluation wrote its {foreign}; "
+            "move that file, or name another folder with --out"
         )
     for name, given in itertools.product(RESULTS, inputs.values()):
         path = folder / name
@@ -108,8 +111,8 @@ def check_results(folder: Path, inputs: Mapping[str, object]) -> None:
             and canonical_path(given) == canonical_path(str(path))
         ):
             raise InputError(
-                f"cannot write results to {one_line(folder)}: its {name} is read for them. "
-                "Name another folder with --out."
+                f"cannot write results to {one_line(folder)}: its {name} is an input; "
+                "name another folder with --out"
             )
 
 

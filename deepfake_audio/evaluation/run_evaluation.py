@@ -114,7 +114,7 @@ def evaluate_run(images: RunImages) -> Evaluation:
     """Score the images of a run and compute all figures."""
     run, record, settings, data = images.run, images.record, images.settings, images.data
     if not data.records:
-        raise InputError(f"At least one image must be readable. Received: none in {images.origin}.")
+        raise InputError(f"no image in {images.origin} is readable")
     files = score_splits(run, settings, data.records)
     unseen = images.other_data and not was_trained_on(images)
     if unseen and len(files) > 1:
@@ -213,7 +213,7 @@ def missing_file_warnings(data: Path) -> list[str]:
     origin, names = read_origin(data), SPLIT_NAMES | {UNKNOWN_SPLIT: "unsplit"}
     return [
         f"Missing: {count.missing:,} of {pluralize(count.listed, f'listed {names[split]} file')}; "
-        f"broken or silent: {count.unusable:,}. Nobody knows how they would be judged."
+        f"broken or silent: {count.unusable:,}. These figures leave them out."
         for split, count in (origin.counts if origin else {}).items()
         if count.missing + count.unusable
     ]

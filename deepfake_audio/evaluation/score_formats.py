@@ -26,7 +26,7 @@ from deepfake_audio.corpora.layouts import (
     list_table,
     read_protocol,
 )
-from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write, open_table
 from deepfake_audio.system.csv_files import to_number, write_rows
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, SPLITS, VERDICTS
@@ -157,20 +157,16 @@ def read_filled_scores(
     elif header[:1] == ["file"]:
         if keys or subset:
             raise InputError(
-                f"A table with the column file knows its labels. Received: {path}, and --keys or "
-                "--subset besides. Leave them out."
+                f"{path} has labels in its column label; leave out --keys and --subset"
             )
         return _read_own(path, missing)
     else:
         scores, labels = _read_official(path)
     if subset and keys is None:
-        raise InputError(f"--subset is of a key file. Received: {path} alone. Give --keys.")
+        raise InputError("--subset needs a key file; add --keys FILE")
     if keys is None:
         if labels < len(scores):
-            raise InputError(
-                "Scores need to know what is real. "
-                f"Received: {path}, which has no labels. Give the key file with --keys."
-            )
+            raise InputError(f"{path} has no labels; give the key file with --keys")
         listings = _read_labels(path)
     else:
         listings = choose_subset(keys, subset)
@@ -190,13 +186,13 @@ def _read_own(path: Path, missing: float | None) -> tuple[ScoreTable, list[str]]
 
     table = make_table(rows())
     if not len(table):
-        raise InputError(f"A table of scores holds files. Received: none in {path}.")
+        raise InputError(f"{path} has no rows; add a row for each file")
     for split in SPLITS:
         files = table.file[table.split == split]
         if twice := _repeated(files):
             raise InputError(
-                f"A file has one score in a split. Received: {twice[0]} "
-                f"{int((files == twice[0]).sum())} times, {split}."
+                f"{twice[0]} has {int((files == twice[0]).sum())} scores in the split {split}; "
+                "keep one"
             )
     return table, without
 
@@ -221,9 +217,7 @@ def _read_unlabelled(path: Path) -> tuple[dict[str, float], dict[str, str]]:
             verdicts[cells["file"]] = sys.intern(cells["verdict"])
         if cells["score"]:
             if cells["file"] in scores:
-                raise InputError(
-                    f"A file has one score. Received: {cells['file']} again in {origin}."
-                )
+                raise InputError(f"{cells['file']} has a second score in {origin}; keep one")
             scores[cells["file"]] = _number(cells.get("llr") or cells["score"], origin)
     return scores, verdicts
 
@@ -233,11 +227,11 @@ def _own_row(cells: Mapping[str, str], origin: str) -> dict:
     for name, known in (("label", LABEL_ALIASES), ("split", (*SPLITS, ""))):
         if cells.get(name, "") not in known:
             raise InputError(
-                f"The column {name} has one of {', '.join(filter(None, known))}. "
-                f"Received: {cells[name]!r} in {origin}."
+                f"{cells[name]!r} is not a {name} ({origin}); "
+                f"use one of {', '.join(filter(None, known))}"
             )
     if not cells["file"]:
-        raise InputError(f"A file has a name. Received: an empty one in {origin}.")
+        raise InputError(f"the file name is empty in {origin}")
     score = _number(cells["score"], origin)
     llr = _number(cells["llr"], origin) if cells.get("llr") else score
     label, split = LABEL_ALIASES[cells["label"]], cells.get("split") or "test"
@@ -250,7 +244,7 @@ def _number(text: str, origin: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"A score is a finite number. Received: {text!r} in {origin}.")
+        raise InputError(f"{text!r} is not a finite number ({origin})")
     return number
 
 
@@ -262,8 +256,8 @@ def _official_lines(path: Path) -> Iterator[tuple[list[str], str]]:
             continue
         if len(columns) not in (2, 4):
             raise InputError(
-                "A line of scores has 2 columns (file score) or 4 (file attack key score). "
-                f"Received: {len(columns)} in {origin}."
+                f"{origin} has {len(columns)} columns; "
+                "a line of scores is: file score, or file attack key score"
             )
         yield columns, origin
 
@@ -273,7 +267,7 @@ def _read_official(path: Path) -> tuple[dict[str, float], int]:
     scores, labels = {}, 0
     for columns, origin in _official_lines(path):
         if columns[0] in scores:
-            raise InputError(f"A file has one score. Received: {columns[0]} again in {origin}.")
+            raise InputError(f"{columns[0]} has a second score in {origin}; keep one")
         scores[columns[0]] = _number(columns[-1], origin)
         labels += len(columns) == 4
     return scores, labels
@@ -288,7 +282,7 @@ def _read_labels(path: Path) -> Iterator[Listing]:
 
 def _label(key: str, origin: str) -> str:
     if key not in KEYS:
-        raise InputError(f"The key of a file is bonafide or spoof. Received: {key!r} in {origin}.")
+        raise InputError(f"{key!r} is not a key ({origin}); use bonafide or spoof")
     return KEYS[key]
 
 
@@ -305,8 +299,8 @@ def _read_keys(path: Path) -> Iterable[Listing]:
         return (Listing(row[0], _label(row[-1], origin)) for row, origin in rows)
     if len(columns) not in KEY_LAYOUTS:
         raise InputError(
-            "A key file is a protocol of ASVspoof 2019, 2021 or 5, or has the header filename "
-            f"cm-label, or file,label. Received: {len(columns)} columns in {path}."
+            f"cannot read keys from {path}: {len(columns)} columns; give a protocol of "
+            "ASVspoof 2019, 2021 or 5, or a table with the header filename cm-label, or file,label"
         )
     corpus, layout = KEY_LAYOUTS[len(columns)]
     return read_protocol(path, layout, "test", corpus)
@@ -317,16 +311,13 @@ def choose_subset(keys: Path, subset: str | None) -> Iterator[Listing]:
     known = sorted({listing.subset for listing in _read_keys(keys)} - {""})
     if subset is None and len(known) > 1:
         raise InputError(
-            f"These keys hold several subsets. Received: {', '.join(known)} in {keys}. "
-            "Choose one with --subset, or all of them; published figures use eval."
+            f"{keys} has several subsets: {', '.join(known)}; choose one with --subset, or all; "
+            "published figures use eval"
         )
     if subset is None or (subset == ALL_SUBSETS and known):
         return iter(_read_keys(keys))
     if subset not in known:
-        raise InputError(
-            f"--subset is one that the keys hold. Received: {subset!r}, and {keys} with "
-            f"{', '.join(known) or 'none'}."
-        )
+        raise InputError(f"{keys} has no subset {subset!r}; it has {', '.join(known) or 'none'}")
     return (listing for listing in _read_keys(keys) if listing.subset == subset)
 
 
@@ -340,18 +331,19 @@ def _join(
 ) -> tuple[ScoreTable, list[str]]:
     table = make_table(map(_key_row, listings))
     if twice := len(_repeated(table.file)):
-        raise InputError(f"A file has one key. Received: {twice:,} again in {keys}.")
+        raise InputError(
+            f"{keys} lists {pluralize(twice, 'file')} more than once; keep one line for each"
+        )
     names = _find_names(scores, table.file, path, keys.parent)
     without = [file for file, name in zip(table.file, names, strict=True) if name is None]
     if len(without) == len(table) or (without and missing is None):
-        remedy = "let them count with a score of your choice, such as 0: --missing 0"
+        remedy = "score them all, or give them a score of your choice, such as 0: --missing 0"
         if len(without) == len(table):
-            remedy = "give the keys of these files: they are looked up by path, then by name"
+            remedy = "give the keys of these files; they are found by path, then by name"
         such_as = f", such as {', '.join(without[:MAX_NAMED_FILES])}" if without else ""
         raise InputError(
-            f"Every file of the keys needs a score. Received: none for {len(without):,} of "
-            f"{len(table):,} in {path}{such_as}. Score them all, for figures of a part would "
-            f"not be comparable, or {remedy}."
+            f"{path} has no score for {len(without):,} of {len(table):,} files of the keys"
+            f"{such_as}; {remedy}"
         )
     values = np.array([missing if name is None else scores[name] for name in names])
     if without and verdicts:
@@ -397,9 +389,8 @@ def _find_names(
             name = by_stem[stem]
             if stem in again:
                 raise InputError(
-                    f"A file has one score. Received: {stem} more than once in {path}: {name}, "
-                    f"{again[stem]}. Call it by one of these paths in the keys, a CSV of "
-                    "file,label."
+                    f"{path} has several scores for {stem}: {name}, {again[stem]}; "
+                    "use one of these paths in the keys, as a CSV with file,label"
                 )
         names.append(name)
     return names
@@ -418,13 +409,13 @@ def read_asv_scores(path: Path) -> dict[str, np.ndarray]:
             continue
         if len(columns) != 3 or columns[1] not in scores:
             raise InputError(
-                "A line of speaker verification scores is: attack, target, nontarget or spoof, "
-                f"score. Received: {one_line(line.strip())!r} in {origin}."
+                f"cannot read {one_line(line.strip())!r} in {origin}; a line of speaker "
+                "verification scores is: attack, target, nontarget or spoof, score"
             )
         scores[columns[1]].append(_number(columns[2], origin))
     absent = [key for key, values in scores.items() if not values]
     if absent:
-        raise InputError(f"t-DCF needs scores of each key. Received: no {absent[0]} in {path}.")
+        raise InputError(f"{path} has no {absent[0]} scores, which t-DCF needs")
     return {key: np.array(values) for key, values in scores.items()}
 
 

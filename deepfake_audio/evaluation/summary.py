@@ -180,21 +180,22 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
     if figures["eer"] > 0.5:
         warnings.append(
             f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
-            f"{1 - figures['eer']:.1%} with the sign turned. A higher score must mean real."
+            f"{1 - figures['eer']:.1%} with the opposite sign. A higher score means more real."
         )
     if figures["eer"] == 0:
         drawn = choose_units(table.is_real, table.speaker)
         units = pluralize(drawn.units, "speaker" if drawn.by_speaker else "file")
         warnings.append(
-            f"Nothing is wrong here, which {units} of a class can't promise for others: up to "
-            f"{rule_of_three(drawn.units):.1%} might be (rule of three)."
+            f"There is no error here, but from {units} of a class an error rate of up to "
+            f"{rule_of_three(drawn.units):.1%} cannot be excluded (rule of three)."
         )
     if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
         equal = len(table) - len(np.unique(table.score))
         have = "has" if equal == 1 else "have"
         warnings.append(
-            f"{pluralize(equal, 'file')} {have} another one's score. Taken together their EER is "
-            f"{figures['eer']:.2%}; ASVspoof's package would give {figures['eer_official']:.2%}."
+            f"{pluralize(equal, 'file')} {have} the same score as another file. Kept "
+            f"together, the EER is {figures['eer']:.2%}; "
+            f"ASVspoof's package would give {figures['eer_official']:.2%}."
         )
     is_own_llr = np.array_equal(table.score, table.llr)
     if is_own_llr and table.score.min() >= 0 and table.score.max() <= 1:
@@ -224,35 +225,37 @@ def data_warnings(
     warnings = [] if unseen else speaker_warnings(data.records)
     if data.repeated:
         warnings.append(
-            f"{len(data.repeated):,} images stand in a later split too, such as "
-            f"{one_line(data.repeated[0])}; they count there alone."
+            f"{len(data.repeated):,} images are in a later split too, such as "
+            f"{one_line(data.repeated[0])}; they count only there."
         )
     trained_on = Path(settings.data.folder)
     known = {r.speaker for r in data.records} - {""}
     if not other_data:
         if not known:
             warnings.append(
-                "No speaker is known: the same voice may stand in training and in test, and error "
-                "rates would be too good."
+                "No speaker is known: if training and test share a voice, the error rates are too "
+                "good."
             )
         if data.fingerprint == record.data_fingerprint:
             return warnings + calibration_warnings(record, data.records)
         return [*warnings, f"{trained_on} has changed since {run.name} was trained."]
     if not is_data(trained_on):
-        warnings.append(f"{trained_on} is not here: nobody can tell whose voices were trained on.")
+        warnings.append(
+            f"{trained_on} is missing, so it is unknown whose voices the run was trained on."
+        )
         return warnings
     learnt_from = read_records(trained_on)
     trained = {r.speaker for r in learnt_from if r.split == "train"} - {""}
     shared = sorted(trained & known)
     if shared:
         warnings.append(
-            f"{len(shared):,} speakers stand in the run's training data too "
+            f"{len(shared):,} speakers are in the run's training data too "
             f"({', '.join(shared[:3])}): error rates on them are too good."
         )
     if not trained or not known:
         warnings.append(
-            f"No speaker is known {'in training' if known else 'here'}: nobody can tell whether "
-            "voices were trained on."
+            f"No speaker is known {'in training' if known else 'here'}: the run may have been "
+            "trained on the same voices."
         )
     return warnings + calibration_warnings(record, learnt_from)
 
@@ -266,8 +269,8 @@ def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) 
     if record.calibrated_on or not 0 < min(fake, real) < FEW_FILES:
         return []
     return [
-        f"The run was calibrated on {fake:,} fake and {real:,} real validation files: of so few, "
-        "its confidence may be chance."
+        f"The run was calibrated on only {fake:,} fake and {real:,} real validation files, so "
+        "its confidence may be off by chance."
     ]
 
 

@@ -32,9 +32,10 @@ COMPARED = (
 )  # fmt: skip
 GROUPS_SHOWN = 20
 MIN_SPEAKERS = 5  # with files of both classes, that a mean is printed of
-BY_SCORE = "called fake or real, accuracy and the like go by the score alone"
+BY_SCORE = "called fake or real, accuracy and the like use only the score"
 FEW_SPEAKERS = (
-    "fewer than 10 known speakers: drawn over files or too narrow, no promise for other voices"
+    "fewer than 10 known speakers: the interval is over files or too narrow, not valid for other "
+    "voices"
 )
 
 
@@ -176,7 +177,7 @@ def rows_to_show(grouping: str, content: Mapping) -> Sequence[Mapping]:
 def one_class_groups(grouping: str, content: Mapping) -> str:
     """Count the groups that `rows_to_show` leaves out."""
     count = f"{len(content['groups']) - content['rated']:,} of {len(content['groups']):,}"
-    return f"{count} {PLURALS[grouping]} have files of one class alone: no EER; see metrics.json"
+    return f"{count} {PLURALS[grouping]} have files of only one class: no EER; see metrics.json"
 
 
 def has_mean(grouping: str, content: Mapping) -> bool:
