@@ -137,10 +137,9 @@ def test_unreadable_images_are_left_out_and_named(data_folder):
     (data_folder / "val/real/01.png").unlink()
     check = check_images(read_records(data_folder), IMAGE)
     assert len(check.records) == 70
-    assert [message.partition("Received: ")[2] for message in check.unreadable] == [
-        f"{data_folder}/train/fake/03.png.",
-        f"{data_folder}/val/real/01.png (No such file or directory).",
-    ]
+    broken, missing = check.unreadable
+    assert f"{data_folder}/train/fake/03.png" in broken
+    assert f"{data_folder}/val/real/01.png (No such file or directory)" in missing
 
 
 def test_the_same_bytes_in_two_splits_stay_in_the_later_one(data_folder):

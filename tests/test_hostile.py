@@ -428,11 +428,11 @@ def test_manifests_journals_and_nameless_files_that_never_end_are_not_read(
 @pytest.mark.parametrize(
     ("script", "args", "part"),
     [
-        (predict, ["--tmeline", "a.wav"], "Did you mean --timeline?"),
-        (predict, [], "the following arguments are required: FILE"),
+        (predict, ["--tmeline", "a.wav"], "did you mean --timeline?"),
+        (predict, [], "missing argument FILE (see predict.py --help)"),
         (train, ["--epochs", "3"], "unrecognized arguments: --epochs"),
         (prepare, ["in", "--corpus", "any"], "invalid choice: 'any'"),
-        (evaluate, ["--rum", "a"], "Did you mean --run?"),
+        (evaluate, ["--rum", "a"], "did you mean --run?"),
     ],
 )
 def test_a_wrong_command_line_is_told_in_one_line(script, args, part, capsys):

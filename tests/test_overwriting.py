@@ -115,7 +115,7 @@ def test_an_export_replaces_no_model_of_others(workspace, folder, capsys):
 
 def test_a_table_of_verdicts_replaces_no_file_that_came_while_it_grew(folder):
     with (
-        pytest.raises(InputError, match="holds something else"),
+        pytest.raises(InputError, match="another kind of file is there"),
         resumable_table(folder / "v.csv", "abc") as (_, add),
     ):
         add({"verdict": "REAL", "file": "a.wav"})
