@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend, and the wrapper that prints it on one line."""
+"""Errors of the user's input, and text for one line of a terminal."""
 
 import errno
 from collections.abc import Iterator
@@ -7,24 +7,24 @@ from pathlib import Path
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-# What Python and Matplotlib say where neither /tmp nor the working folder can be written to.
+# In the errors of Python and Matplotlib if no folder for temporary files can be written to.
 NO_ROOM = ("No usable temporary directory", "writable cache directory")
 
 
 class InputError(Exception):
-    """A wrong input or setting: states the rule, what was received, and the remedy."""
+    """A wrong input or setting: the fact, the value and the remedy, on one line."""
 
 
 class OutputError(InputError):
-    """A result can't be written: a batch ends here, where a bad input costs only itself."""
+    """A result can't be written: this ends a batch, while a bad input is only skipped."""
 
 
 @contextmanager
 def renamed_in_errors(name: str, path: Path) -> Iterator[None]:
-    """Let what is wrong with a temporary file be told of what it was made from.
+    """Replace the path of a temporary file by the user's name for it in errors.
 
     Args:
-        name: told in place of the path.
+        name: replaces the path.
         path: of the temporary file.
     """
     try:
@@ -45,7 +45,7 @@ def one_line(text: object) -> str:
 
 
 def pluralize(count: int, thing: str) -> str:
-    """Return how many of a thing there are, as it is said.
+    """Return a count with its noun in the singular or plural.
 
     >>> pluralize(1, "file"), pluralize(1200, "file")
     ('1 file', '1,200 files')

@@ -81,7 +81,11 @@ def test_a_file_without_a_score_is_named(clips, capfd):
     assert main(["clips", *SHIPPED, "--only", "mp3-64"]) == 1
     errors = [line for line in capfd.readouterr().err.splitlines() if "error: " in line]
     assert len(errors) == 3
-    told = {2: "clips/2.wav, silent", 5: "clips/5.wav after mp3-64", 6: "clips/6.wav: it has no sound"}
+    told = {
+        2: "clips/2.wav, silent",
+        5: "clips/5.wav after mp3-64",
+        6: "clips/6.wav: it has no sound",
+    }
     assert all(sum(text in line for line in errors) == 1 for text in told.values()), errors
 
 

@@ -130,7 +130,7 @@ def test_yaml_that_builds_objects_is_refused(tmp_path):
 
 
 def test_missing_file_is_told(tmp_path):
-    assert "A settings file must be a readable file." in error_of(path=tmp_path / "none.yaml")
+    assert "cannot read a settings file: " in error_of(path=tmp_path / "none.yaml")
 
 
 def test_written_settings_read_back_equal_and_keep_their_comments(tmp_path):

@@ -928,9 +928,7 @@ def test_a_wrong_clip_list_is_refused(tmp_path, lines, message):
 
 def test_a_clip_list_that_is_not_there_is_refused(tmp_path):
     put_audio(tmp_path, "a.wav")
-    with pytest.raises(
-        InputError, match=r"A protocol must be a readable file\. Received: .*none\.csv"
-    ):
+    with pytest.raises(InputError, match=r"cannot read a protocol: .*none\.csv"):
         read_clip_list(tmp_path / "none.csv")
 
 

@@ -166,7 +166,7 @@ def models() -> dict[str, tuple[bytes, str]]:
             network(node("Relu", ["x"], ["y"]), inputs=[None, 8, 8, 1], outputs=[None] * 4),
             "but the run's images are",
         ),
-        "empty": (b"", "which is empty"),
+        "empty": (b"", "is empty"),
         "text": (b"hello", "no ONNX"),
     }  # fmt: skip
 

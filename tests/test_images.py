@@ -97,7 +97,7 @@ def test_what_is_no_image_is_told(tmp_path, content):
 
 
 def test_a_missing_image_is_told(tmp_path):
-    with pytest.raises(InputError, match=r"must be a readable file\. Received: .*none\.png"):
+    with pytest.raises(InputError, match=r"cannot read an image: .*none\.png"):
         read_image(tmp_path / "none.png", GREY)
 
 

@@ -125,7 +125,7 @@ def test_weights_are_read_from_a_copy_and_a_pipe_is_refused(tmp_path):
         (os.mkfifo, "a pipe"),
         (os.mkdir, "a folder"),
         (lambda path: Path(path).symlink_to(os.devnull), "a device"),
-        (lambda path: Path(path).touch(), "which is empty"),
+        (lambda path: Path(path).touch(), "is empty"),
         (lambda path: Path(path).symlink_to("nowhere"), "No such file"),
     ],
     ids=["pipe", "folder", "device", "empty", "dangling link"],

@@ -31,7 +31,7 @@ CODE += (ROOT / "deepfake_audio").rglob("*.py")
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "data/sample").glob("*.md")]
 PAGES += (ROOT / "models/pretrained").glob("*.md")
 SETTINGS = [*ROOT.glob("*.yaml")]
-MAX_SHARES = {"code": 0.23, "settings": 0.03, "documents": 0.05}
+MAX_SHARES = {"code": 0.03, "settings": 0.03, "documents": 0.05}
 
 
 def code_texts(path: Path) -> Iterator[str]:

@@ -91,9 +91,9 @@ def test_a_link_to_nothing_and_what_is_no_file_are_listed_with_their_reason(work
     with Path("data/mine/errors.csv").open(newline="") as file:
         errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
     assert {name: error.rpartition("/mine/")[2] for name, error in errors.items()} == {
-        "fake/pipe.wav": "fake/pipe.wav, a pipe.",
-        "fake/zero.wav": "fake/zero.wav, a device.",
-        "real/gone.wav": "real/gone.wav (No such file or directory).",
+        "fake/pipe.wav": "fake/pipe.wav is a pipe; give a file",
+        "fake/zero.wav": "fake/zero.wav is a device; give a file",
+        "real/gone.wav": "real/gone.wav (No such file or directory)",
     }
     assert len({row["audio"] for row in manifest()}) == 16
 
@@ -167,8 +167,8 @@ def test_a_disk_that_fills_up_ends_the_run_and_it_goes_on_when_there_is_space(wo
     result = subprocess.run(full, capture_output=True, text=True)
     error = result.stderr.splitlines()[-1]
     assert result.returncode == 2 and "Traceback" not in result.stderr
-    assert error.startswith("error: A result must be written. Received: ")
-    assert error.endswith("Free some space, or choose a folder that you may write to.")
+    assert error.startswith("error: cannot write ")
+    assert error.endswith("free some space, or choose a folder that you may write to")
     assert not list(Path("data/mine").rglob("*.png"))
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
     assert all((Path("data/mine") / row["image"]).stat().st_size > 4096 for row in manifest())

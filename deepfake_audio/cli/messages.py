@@ -1,4 +1,4 @@
-"""What scripts print: lines safe for a terminal, errors on standard error."""
+"""Print lines that are safe for a terminal, and errors on standard error."""
 
 import sys
 import tempfile
@@ -16,7 +16,7 @@ def print_error(error: object) -> None:
 
 
 def print_lines(text: object, file: TextIO | None = None) -> None:
-    """Print lines of text; what would move a terminal's cursor or turn its text is escaped."""
+    """Print lines of text; characters that control a terminal are escaped."""
     lines = "\n".join(map(one_line, str(text).split("\n")))
     print(lines, file=file or sys.stdout, flush=True)
 

@@ -57,7 +57,7 @@ def _end(error: BaseException, interrupted: bool) -> int:
             _write_no_more()
             return EXIT_SOME_FAILED
         case OSError(errno=code) if code in DISK_FULL:
-            print_error(f"A result must be written. Received: {error}. Free some space.")
+            print_error(f"cannot write a result: {error}; free some space")
             _write_no_more()
             return EXIT_USER_ERROR
         case OSError() if any(words in str(error) for words in NO_ROOM):
@@ -67,9 +67,7 @@ def _end(error: BaseException, interrupted: bool) -> int:
             )
             return EXIT_USER_ERROR
         case MemoryError():
-            print_error(
-                "Memory must suffice. Received: none left. Close other programs, or ask for less."
-            )
+            print_error("out of memory; close other programs, or use fewer workers")
             return EXIT_USER_ERROR
     if interrupted or isinstance(error, KeyboardInterrupt):
         print_error("Interrupted.")

@@ -1,4 +1,4 @@
-"""Settings out of config.yaml, a file of one's own and key=value overrides."""
+"""Load settings from config.yaml, a user's file and key=value overrides."""
 
 import difflib
 import re
@@ -23,7 +23,7 @@ DEFAULTS_FILE = ROOT / "config.yaml"
 DOTTED_KEY = re.compile(r"[a-z]+\.[a-z_]+")
 USE_SECTIONS = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
-# What a file from before there was the setting means by leaving it out.
+# Values of settings for files that are older than the setting.
 LEGACY_DEFAULTS = {
     "audio": {"delay_fft_samples": 0, "frame_rates_hz": []},
     "prepare": {"codecs": []},
@@ -39,10 +39,10 @@ BOUNDS = {
 
 
 def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Settings:
-    """Read the defaults, lay a settings file and then overrides over them, and check the result.
+    """Load the defaults, replace them by those of a settings file and by overrides, and check all.
 
     Args:
-        path: a YAML file that may hold any part of the settings; None for the defaults alone.
+        path: a YAML file that may hold any part of the settings; None for only the defaults.
         overrides: texts such as `"train.epochs=3"`; the value is read as YAML.
 
     Returns:
@@ -96,9 +96,9 @@ def _suggest(word: str) -> str:
 def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     """Read a complete settings file, such as the one stored with a run.
 
-    No default fills a gap, but for settings that a trained network does not rest on, and those of
-    `BEFORE`: a run that is older than one of them can still be used. What a file may cost is not
-    the run's to say: those limits are taken from this machine's config.yaml.
+    Defaults replace only missing settings that do not influence a trained network, and those of
+    `LEGACY_DEFAULTS`, so that older runs can still be used. The limits come from this machine's
+    config.yaml: a run can't change them.
 
     Args:
         path: of the file.
@@ -110,11 +110,10 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     for override in overrides:
         key = override.partition("=")[0]
         section, dot, _ = RENAMED_KEYS.get(key, key).partition(".")
-        if dot and section not in USE_SECTIONS:  # without, it is told below what is meant
+        if dot and section not in USE_SECTIONS:  # an override without a section is reported below
             raise InputError(
-                "A trained run's settings can change in the sections "
-                f"{', '.join(USE_SECTIONS)}. Received: {shortened(repr(override))}. "
-                "Train anew with it."
+                f"cannot set {shortened(repr(override))} for a trained run: only settings of the "
+                f"sections {', '.join(USE_SECTIONS)} can change; train a new run with it"
             )
     values, machine = with_legacy_defaults(read_yaml(path)), read_yaml(DEFAULTS_FILE)
     for section in USE_SECTIONS:
@@ -157,7 +156,7 @@ def check_settings(values: Mapping, origin: str) -> Settings:
 
 
 def check_audio_settings(values: Mapping, origin: str) -> AudioSettings:
-    """Do as `check_settings` with the audio section alone."""
+    """Check only the audio section; see `check_settings`."""
     try:
         return AudioSettings.model_validate(values)
     except ValidationError as error:

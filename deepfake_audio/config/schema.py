@@ -1,4 +1,4 @@
-"""What settings there are: typed, checked and frozen; `config.yaml` holds their defaults."""
+"""The schema of all settings: typed, checked and frozen; `config.yaml` has their defaults."""
 
 from typing import Annotated, Literal
 
@@ -38,16 +38,16 @@ DISTORTIONS_WITH_DELAY = {
     "time_roll_share", "noise_floor_db", "time_masks", "time_mask_share", "frequency_masks",
     "frequency_mask_hz",
 }  # fmt: skip
-AFFINE_SETTINGS = {  # of the augment section
+AFFINE_SETTINGS = {  # in the section augment
     "shear_range", "zoom_range", "vertical_flip", "rotation_range", "width_shift_range",
     "height_shift_range",
 }  # fmt: skip
 MIN_FFT_SAMPLES = 64
-MIN_SECONDS_FOR_RATES = 0.5  # a window of less sees no rate apart from its neighbours
+MIN_SECONDS_FOR_RATES = 0.5  # shorter windows can't separate neighbouring rates
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Patience = Annotated[int, Field(ge=1, le=MAX_EPOCHS)]
 Cost = Annotated[float, Field(ge=1e-6, le=1e6)]
-Probability = Annotated[float, Field(ge=1e-9, le=1 - 1e-9)]  # its odds are numbers, and not 0
+Probability = Annotated[float, Field(ge=1e-9, le=1 - 1e-9)]  # its odds are finite and not 0
 Factor = Annotated[float, Field(ge=0, le=100)]
 PoolSize = Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=2, max_length=2)]
 Decibels = Annotated[float, Field(ge=0, le=200)]
@@ -241,7 +241,7 @@ class ModelSettings(Section):
         return self
 
     def megabytes(self, image_shape: tuple[int, int, int]) -> tuple[float, float]:
-        """Return how much memory the weights take, and the largest layer's output for one image.
+        """Return the megabytes of the weights and of the largest layer's output for one image.
 
         Both at most: a convolution without padding, hidden rows and a view of one channel of
         several leave less.
@@ -263,7 +263,7 @@ class ModelSettings(Section):
         return weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
 
     def gigamultiplications(self, image_shape: tuple[int, int, int]) -> float:
-        """Return how many billion multiplications one image takes, at most.
+        """Return the billion multiplications that one image takes at most.
 
         What is done to each value besides, as normalising and pooling it, counts as multiplications
         that take as long: about ten values are read or written for each.
@@ -281,27 +281,27 @@ class ModelSettings(Section):
         return (len(self.views) * total + weights * (1 + 2 * MULTIPLICATIONS_A_VALUE)) / 1e9
 
     def _rate_weights(self) -> int:
-        """Return how many weights a network has that looks at frame rates."""
+        """Return the number of weights of a network for frame rates."""
         first, last = self.rate_filters
         return (
             self._convolution_weights(HARMONIC_COLUMNS, first)
             + self._convolution_weights(HARMONIC_ROWS * first, last)
             + self._convolution_weights(last, last)
             + self._dense_weights(last)
-            + 1  # what the score usually is where nothing is found
+            + 1  # the running mean of the score without evidence
         )
 
     def _convolution_weights(self, inputs: int, filters: int) -> int:
-        """Return how many a convolution has, with its biases or its batch normalisation."""
+        """Return the weights of a convolution with its biases or its batch normalisation."""
         return filters * (inputs + (4 if self.batch_norm else 1))
 
     def _dense_weights(self, inputs: int) -> int:
-        """Return how many both dense layers have, with their biases."""
+        """Return the weights of both dense layers with their biases."""
         return self.dense_units * (inputs + 1) + self.dense_units + 1
 
     @property
     def rate_filters(self) -> tuple[int, int]:
-        """Return the filters of a view of frame rates: of eight multiples, then of all."""
+        """Return the filters for frame rates: of eight harmonics, then of all."""
         return self.conv_filters[0], self.conv_filters[:2][-1]
 
 
@@ -381,7 +381,7 @@ class LimitSettings(Section):
 
 
 class Settings(Section):
-    """All settings, one section a group; `config.yaml` says what each means."""
+    """All settings, one section per group; `config.yaml` explains each."""
 
     data: DataSettings
     audio: AudioSettings
@@ -399,7 +399,7 @@ class Settings(Section):
 
     @property
     def images_at_once(self) -> int:
-        """Return how many images the network's largest layer takes within the limits."""
+        """Return the number of images that fit the memory limit of the network's largest layer."""
         _, output = self.model.megabytes(self.image.shape)
         return max(1, int(self.limits.scoring_megabytes / output))
 
@@ -443,7 +443,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _delays_stay_true(self) -> "Settings":
-        """Refuse what would change levels and leave delays that such a sound hasn't."""
+        """Refuse augmentation that changes levels without the matching group delays."""
         changes = self.distort.model_dump(exclude=DISTORTIONS_WITH_DELAY) | self.augment.model_dump(
             include={"channel_shift_range", "brightness_range"}
         )
@@ -458,7 +458,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _frame_rates_stay_true(self) -> "Settings":
-        """Refuse what would move a column to another rate; noise and masks leave rates alone."""
+        """Refuse augmentation that moves a column to another frame rate; noise and masks do not."""
         moves = self.augment.model_dump(include=AFFINE_SETTINGS)
         moves |= self.distort.model_dump(include={"time_roll_share"})
         used = [name for name, amount in moves.items() if amount]

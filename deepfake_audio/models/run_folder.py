@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from deepfake_audio import __version__
 from deepfake_audio.config.loading import (
     LEGACY_DEFAULTS,
     ROOT,
@@ -312,7 +313,7 @@ def installed_versions() -> dict[str, str]:
     """Return the versions that a run's result may depend on."""
     installed = ((package.name, package.version) for package in importlib.metadata.distributions())
     packages = {name: version for name, version in sorted(installed) if name in REPORTED_PACKAGES}
-    return {"python": platform.python_version(), **packages}
+    return {"deepfake-audio": __version__, "python": platform.python_version(), **packages}
 
 
 def open_run(

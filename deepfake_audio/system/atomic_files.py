@@ -1,4 +1,4 @@
-"""Files that are either the old or the new one, never half of it; and what may be read as one."""
+"""Write files in one step, lock folders, and open regular files safely."""
 
 import errno
 import io
@@ -17,17 +17,17 @@ from typing import BinaryIO, TextIO
 from deepfake_audio.errors import InputError, OutputError
 
 MAX_LINE_CHARACTERS = 65_536
-PARTIAL = ".partial-"  # and 8 characters by chance: a folder of unfinished work
+PARTIAL = ".partial-"  # and 8 random characters: the name of a folder of unfinished work
 IS_PARTIAL = re.compile(re.escape(PARTIAL) + r"\w{8}", re.ASCII)
 LOCK = "lock"  # in a partial folder, held by the process that fills it
-# A pipe in the place of a file must not make this process wait for its other end.
+# Opening a pipe in the place of a file must not wait for its other end.
 NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path of the same name, and rename what was written there into place.
+    """Yield a temporary path, and rename the file that was written there into place.
 
     Args:
         path: the file to write; its folder is made if it is missing. A link there is replaced.
@@ -49,14 +49,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _partial_folder(parent: Path) -> Iterator[Path]:
-    """Give a new folder, and remove it; `only_one` removes what a killed process left."""
+    """Yield a new folder, and remove it; `folder_lock` removes those of killed processes."""
     with TemporaryDirectory(prefix=PARTIAL, dir=parent, ignore_cleanup_errors=True) as work:
         yield Path(work)
 
 
 @contextmanager
 def temporary_sibling(path: Path) -> Iterator[Path]:
-    """Give a temporary path of the same name, and remove what was written there.
+    """Yield a temporary path, and remove the file that was written there.
 
     Raises:
         OutputError: the disk is full, or the folder can't be written to.
@@ -70,9 +70,9 @@ def temporary_sibling(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder of the same name and rename it into place once all is written.
+    """Yield a temporary folder, and rename it into place when it is complete.
 
-    What killed processes left beside it is removed first: it may be gigabytes.
+    Folders of killed processes beside it are removed first: they may have gigabytes.
 
     Args:
         path: the folder to make; nothing may be there.
@@ -89,7 +89,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         with _partial_folder(path.parent) as work, (work / LOCK).open("xb", buffering=0) as held:
             lock(held)
             held.seek(0)
-            held.write(b"held")  # an empty one may be about to be held
+            held.write(b"held")  # another process may be about to lock an empty file
             (work / path.name).mkdir()
             yield work / path.name
             (work / path.name).rename(path)
@@ -98,7 +98,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _remove_left_folders(parent: Path) -> None:
-    """Remove the partial folders of `new_folder` that no process fills any more."""
+    """Remove the partial folders of `atomic_folder` whose process has ended."""
     for left in parent.glob(f"{PARTIAL}*"):
         if not IS_PARTIAL.fullmatch(left.name) or left.is_symlink():
             continue
@@ -110,23 +110,23 @@ def _remove_left_folders(parent: Path) -> None:
 
 
 def write_error(path: Path, error: OSError) -> OutputError:
-    """Return the error that says why a result could not be written."""
+    """Return the error for a result that could not be written."""
     return OutputError(
-        f"A result must be written. Received: {path}: {error.strerror or error}. "
-        "Free some space, or choose a folder that you may write to."
+        f"cannot write {path}: {error.strerror or error}; free some space, or choose a folder that "
+        "you may write to"
     )
 
 
 @contextmanager
 def folder_lock(held: Path, work: str) -> Iterator[None]:
-    """Hold a folder that is written to, and remove what a killed process left half-written.
+    """Lock a folder for writing, and remove the unfinished files of killed processes.
 
     Args:
-        held: a file in that folder that is there and is never replaced.
-        work: what must not be done there twice at a time.
+        held: an existing file in that folder that is never replaced.
+        work: the task that only one process may do there, for the error.
 
     Raises:
-        InputError: another process holds it. The system lets go of what a killed one held.
+        InputError: another process has the lock. The system releases the locks of killed processes.
         OutputError: the folder can't be written to, or contains a link.
     """
     try:
@@ -136,8 +136,8 @@ def folder_lock(held: Path, work: str) -> Iterator[None]:
     with file:
         if not lock(file):
             raise InputError(
-                f"{work} is done by one process at a time. Received: {held.parent}, where another "
-                "one is at work. Wait for it, or choose another name."
+                f"{work} in {held.parent} is already done by another process; wait for it, or "
+                "choose another name"
             )
         try:
             _tidy(held.parent)
@@ -147,7 +147,7 @@ def folder_lock(held: Path, work: str) -> Iterator[None]:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove the partial folders below a folder, and refuse links: others may have laid them.
+    """Remove the partial folders below a folder, and refuse links that others may have made.
 
     Raises:
         OutputError: something below the folder is a link.
@@ -168,7 +168,7 @@ def _tidy(folder: Path) -> None:
 
 
 def is_a_link(path: Path) -> OutputError:
-    """Return the error that says that nothing is written through a link."""
+    """Return the error for a link in the place of a file to write."""
     return OutputError(
         f"cannot write to {path}: it is a link, and may lead anywhere. "
         "Remove it, or choose another folder."
@@ -191,12 +191,12 @@ def open_no_link(path: str | Path, flags: int) -> int:
 
 
 def lock(file: BinaryIO | TextIO) -> bool:
-    """Hold an open file until it is closed, or return False if another process holds it."""
+    """Lock an open file until it is closed; return False if another process has the lock."""
     try:
         if os.name == "nt":
             import msvcrt
 
-            file.seek(2**30)  # behind all bytes, since other readers could not read the held one
+            file.seek(2**30)  # behind all bytes, since other processes can't read a locked byte
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
@@ -266,7 +266,7 @@ def read_lines(file: TextIO) -> Iterator[str]:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether there is a folder; False where the system can't or won't say."""
+    """Return whether there is a folder; False if the system can't tell."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -274,7 +274,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Return whether there is a file; False where the system can't or won't say."""
+    """Return whether there is a file; False if the system can't tell."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -282,42 +282,43 @@ def is_file(path: Path) -> bool:
 
 
 def open_regular(path: Path, what: str) -> BinaryIO:
-    """Open a regular file that holds something to read it; never wait.
+    """Open a regular file that is not empty for reading, without waiting.
 
-    What was opened is checked, so it can't be swapped for something else between check and use.
+    The open file is checked, so that it can't be replaced between the check and its use.
 
     Args:
-        path: a pipe or a device may have no end, and files of size 0 below /proc make the reader
-            wait: all are refused.
-        what: the file is to be, such as "An image".
+        path: pipes and devices may have no end, and empty files below /proc make the reader wait:
+            all are refused.
+        what: name of the file for errors, such as "An image".
 
     Raises:
         InputError: reading the file would fail, or might never end.
     """
+    cannot_read = f"cannot read {what[0].lower()}{what[1:]}: {path}"
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | NO_WAITING
     try:
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{what} must be a readable file. Received: {path} ({reason}).") from None
+        raise InputError(f"{cannot_read} ({reason})") from None
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and status.st_size:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{what} must be a file. Received: {path}, a {_kind(status.st_mode)}.")
-    raise InputError(f"{what} must hold something. Received: {path}, which is empty.")
+        raise InputError(f"{cannot_read} is a {_kind(status.st_mode)}; give a file")
+    raise InputError(f"{cannot_read} is empty")
 
 
 def size_of(file: BinaryIO) -> int:
-    """Return the bytes that an open file holds."""
+    """Return the size of an open file in bytes."""
     return os.fstat(file.fileno()).st_size
 
 
 def open_text(
     path: Path, what: str, encoding: str = "utf-8", errors: str = "strict", newline: str | None = ""
 ) -> TextIO:
-    """Open a regular file that holds something as text; see `open_regular` and `open`."""
+    """Open a regular file as text; see `open_regular` and `open`."""
     return io.TextIOWrapper(open_regular(path, what), encoding, errors, newline)
 
 
@@ -325,12 +326,14 @@ def copy_file(source: Path, target: Path, what: str, most_bytes: float = math.in
     """Copy a regular file to a new one; see `open_regular`, which also raises for a larger one."""
     with open_regular(source, what) as file, target.open("xb") as copy:
         if size_of(file) > most_bytes:
-            raise InputError(f"{what} has at most {most_bytes:,} bytes. Received: {source}.")
+            raise InputError(
+                f"{source} is larger than {most_bytes:,} bytes, the limit of {what.lower()}"
+            )
         shutil.copyfileobj(file, copy)
 
 
 def check_replaceable(path: Path, beginning: bytes, at: int = 0) -> None:
-    """Raise a `InputError` unless a file that is about to be replaced is one of this project's.
+    """Raise an `InputError` if a file to replace was not written by this project.
 
     Args:
         path: of the file; nothing, or an empty one, may be there too.

@@ -2,9 +2,10 @@
 
 A spreadsheet evaluates a cell that begins with `=`, `+`, `-`, `@`, a tab or a return, and the name
 of a stranger's file may begin so. `write_rows` puts an apostrophe before such text, and
-`read_cells` takes that apostrophe off: what is read is what was written. Quotes, apostrophes and
-blanks before the sign do not change that, and text after a semicolon, a tab or a line break counts
-as a cell of its own, since spreadsheets of many countries split there. Numbers stay as they are.
+`read_cells` removes that apostrophe, so that reading returns the written text. Quotes, apostrophes
+and blanks before the sign do not change that, and text after a semicolon, a tab or a line break
+counts as a cell of its own, since spreadsheets of many countries split there. Numbers stay as they
+are.
 """
 
 import csv

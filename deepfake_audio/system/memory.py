@@ -1,6 +1,6 @@
-"""A bound on what C libraries allocate while they read a stranger's file.
+"""A bound on the memory of C libraries while they read an untrusted file.
 
-A kilobyte of MP4 can claim a billion samples, and FFmpeg would make room for notes on each.
+An MP4 file of a kilobyte can claim a billion samples, and FFmpeg allocates an index entry for each.
 """
 
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ DATA_FIELD = 5
 
 
 def held_bytes() -> int | None:
-    """Return how much memory this process has asked for; None where the system does not say."""
+    """Return the memory that this process has allocated; None if the system does not report it."""
     if not STATM.exists():
         return None
-    import resource  # where /proc is; Windows has neither
+    import resource  # Windows has neither this module nor /proc
 
     return int(STATM.read_text().split()[DATA_FIELD]) * resource.getpagesize()
 
 
 @contextmanager
 def bounded_memory(most: int | None) -> Iterator[None]:
-    """Let what asks for more memory than this fail, in the whole process; None bounds nothing.
+    """Limit the memory of the whole process, so that larger allocations fail; None sets no limit.
 
-    Nothing else should be at work in the process meanwhile.
+    No other thread should allocate memory meanwhile.
     """
     if most is None:
         yield

@@ -1,6 +1,6 @@
-"""Ctrl-C ends a script, though it falls where Python or a library swallows it or renames it.
+"""Ctrl-C, SIGTERM and SIGHUP end a script, even if Python or a library swallows the exception.
 
-So do SIGTERM and SIGHUP, as a batch system, `timeout` or a closed terminal send them.
+Batch systems and `timeout` send SIGTERM; a closed terminal sends SIGHUP.
 """
 
 import signal
@@ -18,19 +18,19 @@ ENDING_SIGNALS = {signal.SIGINT, *TERMINATION_SIGNALS}
 
 @contextmanager
 def interrupts_raised() -> Iterator[threading.Event]:
-    """Yield what is set once Ctrl-C was pressed, and raise it again if a finaliser lost it.
+    """Yield an event that a termination signal sets; raise the interrupt again if it got lost.
 
     `KeyboardInterrupt` can't leave a `__del__` or a callback of C code: Python reports it as
-    ignored, and the script would run on. And libraries make an `ImportError` of one that falls into
-    an import; who catches that looks at the event. What then fails in another thread, whose work is
-    taken away, is not told. Where something else listens to Ctrl-C, or it is ignored, or this is no
-    main thread, the event is never set.
+    ignored and goes on, so a timer raises it again. Libraries turn an interrupt during an import
+    into an `ImportError`; the caller checks the event to recognise it. Errors of other threads
+    after the signal are not printed. The event is never set outside the main thread, or if Ctrl-C
+    is ignored or has another handler.
     """
     pressed = threading.Event()
     outer_handler = signal.getsignal(signal.SIGINT)
     outer_hook, outer_thread_hook = sys.unraisablehook, threading.excepthook
     heard = [number for number in TERMINATION_SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
-    if outer_handler is signal.default_int_handler:  # in a shell's background it is ignored
+    if outer_handler is signal.default_int_handler:  # background jobs of a shell ignore Ctrl-C
         heard.append(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not heard:
         yield pressed
@@ -67,7 +67,7 @@ def interrupts_raised() -> Iterator[threading.Event]:
 
 
 def _interrupt_main_thread() -> None:
-    """Press Ctrl-C once more; the main thread hears it at once, even where it waits."""
+    """Send SIGINT to the main thread, which handles it at once even if it waits."""
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
     else:

@@ -1,4 +1,4 @@
-"""Work in several processes, of which the first one alone is asked to end."""
+"""Worker processes: only the parent handles termination signals, and workers end with it."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.signals import ENDING_SIGNALS
 
-GONE = "ignore:resource_tracker"  # what joblib's own process says of a folder that it has removed
+GONE = "ignore:resource_tracker"  # a warning of joblib's tracker about a folder that it has removed
 WATCH_SECONDS = 0.5
 UNUSED = r"\d+ tasks (have been successfully executed|which were still being processed)"
 
@@ -25,18 +25,18 @@ UNUSED = r"\d+ tasks (have been successfully executed|which were still being pro
 def in_processes(
     calls: Iterable[tuple], workers: int, work: str, *, in_order: bool = True
 ) -> Iterator[Any]:
-    """Yield what calls return, as they are done.
+    """Run calls in processes, and yield their results.
 
     Args:
-        calls: `joblib.delayed` ones; they are taken from the iterable as processes get free.
-        workers: processes; 0 for one per core.
-        work: what a process does, such as "draws".
+        calls: from `joblib.delayed`; a process that is free takes the next one.
+        workers: number of processes; 0 for one per core, 1 for this process.
+        work: the task in one verb, such as "renders", for the error.
         in_order: yield in the order of the calls.
 
     Raises:
         InputError: the system ended a process.
     """
-    warnings.filterwarnings("ignore", UNUSED, UserWarning)  # as whoever ends this knows
+    warnings.filterwarnings("ignore", UNUSED, UserWarning)  # the caller ended early on purpose
     kind = "generator" if in_order else "generator_unordered"
     with nullcontext() if workers == 1 else _undisturbed():  # one is this process
         results = Parallel(
@@ -47,22 +47,22 @@ def in_processes(
         yield from results
     except TerminatedWorkerError:
         raise InputError(
-            f"A process that {work} must be left alone. Received: the system ended one, as it does "
-            "where memory runs out. Run this again, with fewer workers."
+            f"the system ended a process that {work}, probably for lack of memory; run this again "
+            "with fewer workers"
         ) from None
 
 
 def end_with(parent: int) -> None:
-    """End this process soon after its parent, which ends nothing itself if it is killed.
+    """End this process soon after its parent ends: a killed parent can't end its workers.
 
     Args:
-        parent: the number of the process that started this one.
+        parent: process id of the parent.
     """
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent: int) -> None:
-    # Windows keeps the number of a parent that ended; elsewhere another process takes its place.
+    # Windows keeps the id of a parent that ended; other systems give the worker another parent.
     while psutil.pid_exists(parent) and (os.name == "nt" or os.getppid() == parent):
         time.sleep(WATCH_SECONDS)
     os._exit(1)
@@ -70,19 +70,19 @@ def _watch(parent: int) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Keep what asks to end from the processes that start in here; this one hears it afterwards.
+    """Block termination signals while workers start, so that only the parent handles them.
 
-    A terminal or a batch system sends it to all of them. One that has no call just then would print
-    a traceback, and of one that ends while it hands over a result the rest is waited for: the first
-    process ends them, when it ends. A thread's mask is handed on to the processes and threads that
-    it starts, and so to those which take the place of one that ended.
+    A terminal or a batch system sends a signal to all processes. A worker without a call would
+    print a traceback, and if a worker ended while it handed over a result, the parent would wait
+    forever. Workers inherit the signal mask of the thread that starts them. The parent receives
+    the blocked signals afterwards, and ends its workers when it ends.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     warned = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = f"{warned},{GONE}" if warned else GONE
-    resource_tracker.ensure_running()  # Python 3.11 unblocks signals where it starts this
+    resource_tracker.ensure_running()  # Python 3.11 unblocks signals when it starts the tracker
     outer = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         yield
