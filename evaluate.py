@@ -102,6 +102,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--compare", nargs=2, metavar="RUN", help="two evaluated runs, or two scores.csv"
     )
     args = parser.parse_intermixed_args(argv)
+    check_arguments(args)
+    return args
+
+
+def check_arguments(args: argparse.Namespace) -> None:
+    """Raise an `InputError` if the arguments don't fit together."""
     for option in ("keys", "subset", "asv", "missing"):
         if getattr(args, option) is not None and not args.scores:
             raise InputError(f"--{option} works only with --scores; add --scores FILE")
@@ -114,7 +120,6 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             "cannot evaluate several things at a time; "
             "choose one of --run or --data, --scores, --compare"
         )
-    return args
 
 
 if __name__ == "__main__":

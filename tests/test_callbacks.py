@@ -27,7 +27,7 @@ EVERYTHING = (
 )  # fmt: skip
 PLATEAU = (
     "train.batch_size=10", "train.optimizer=nadam", "train.plateau_patience=1",
-    "train.early_stopping_patience=1", "train.learning_rate=0.3", "train.epochs=9",
+    "train.early_stopping_patience=1", "train.learning_rate=1", "train.epochs=9",
 )  # fmt: skip
 
 

@@ -45,7 +45,11 @@ def test_a_run_reads_back_what_was_written():
     assert record.calibration == Calibration(2.0, 0.5)
     assert record.classes == ("fake", "real")
     assert settings == load_settings()
-    assert json.loads(run.record.read_text())["versions"].keys() >= {"deepfake-audio", "numpy", "keras"}
+    assert json.loads(run.record.read_text())["versions"].keys() >= {
+        "deepfake-audio",
+        "numpy",
+        "keras",
+    }
 
 
 def test_runs_without_a_name_are_numbered_after_the_data():
