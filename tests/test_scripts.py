@@ -151,7 +151,7 @@ def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
     assert train.main(["data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=1"]) == 1
     captured = capsys.readouterr()
     assert "Left out: 1 images that can't be read" in captured.out
-    assert captured.err.count("error: An image must be") == 1
+    assert captured.err.count("error: cannot read data/tiny/train") == 1
 
 
 @pytest.mark.slow
@@ -786,7 +786,7 @@ def test_a_setting_without_its_flag_is_told(in_audio_workspace, capsys):
     assert predict.main(["predict.prior_fake=0.1", "mine/fake/00.wav"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "Write --set predict.prior_fake=0.1." in captured.err
+    assert "write --set predict.prior_fake=0.1" in captured.err
 
 
 def test_a_folder_s_timelines_are_not_judged(in_audio_workspace, tmp_path, monkeypatch, capsys):
