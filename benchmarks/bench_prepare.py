@@ -34,7 +34,7 @@ from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.rendering import Job, Rendering, render_all, render_clip, write_png
-from deepfake_audio.features.image_files import PNG_PARAMETERS
+from deepfake_audio.features.pixel_format import PNG_PARAMETERS
 from deepfake_audio.features.spectrogram import spectrogram_image
 
 SETTINGS = load_settings()

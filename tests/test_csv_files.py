@@ -222,7 +222,7 @@ def test_a_full_disk_is_told_with_the_table_and_what_to_do(tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert ended.returncode == 2
-    assert "v.csv: File too large. Free some space" in ended.stderr
+    assert "v.csv: File too large; free some space" in ended.stderr
 
 
 def test_a_terminal_gets_no_escapes_and_no_turned_text(capsys):

@@ -119,9 +119,7 @@ def test_a_picture_with_delays_is_not_judged_by_a_grey_run(
     monkeypatch.chdir(delay_workspace)
     drawn = next(Path("data/delays/test/fake").glob("*.png"))
     assert predict.main([str(drawn), "--run", str(audio_workspace / "runs/heard")]) == 1
-    assert (
-        "a run with image.color=level_delay or level_delay_rates" in capsys.readouterr().err
-    )
+    assert "a run with image.color=level_delay or level_delay_rates" in capsys.readouterr().err
 
 
 @pytest.mark.slow

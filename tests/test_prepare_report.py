@@ -61,8 +61,8 @@ def test_splits_of_some_files_alone_are_warned_of(workplace, capsys):
     assert "come with a split" not in capsys.readouterr().out
     assert prepare.main(["mine", "--name", "some", *ONE_PROCESS]) == 0
     assert (
-        "Warning: 14 of 16 files come with a split; prepare.py placed the others, such as "
-        "fake/07.wav. Give all of them a split, or none.\n"
+        "Warning: 14 of 16 files come with a split; prepare.py chose the split of the others, such "
+        "as fake/07.wav. Give all files a split, or none.\n"
     ) in capsys.readouterr().out
     for label in ("fake", "real"):
         Path("mine", label, "07.wav").rename(Path("mine", label, "valid", "07.wav"))

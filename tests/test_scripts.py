@@ -449,7 +449,7 @@ def test_the_prior_and_the_least_confidence_are_settings_of_the_moment(in_worksp
     assert predict.main(["--run", "first", *surest, image]) == 0
     assert capsys.readouterr().out.startswith("UNCERTAIN")
     assert predict.main(["--run", "first", "--set", "model.dropout=0", image]) == 2
-    assert "Train anew with it." in capsys.readouterr().err
+    assert "train a new run with it" in capsys.readouterr().err
     assert predict.main(["--set", "prior_fake=0.1", "mine/fake/00.wav"]) == 2
     assert "Did you mean predict.prior_fake?" in capsys.readouterr().err
 
