@@ -30,7 +30,7 @@ class Reason:
     """A reason for the verdict UNCERTAIN, or a note about a verdict.
 
     Attributes:
-        code: stable, for programs: `silent`, `too_short`, `clipped`, `untrained`, `bandwidth`,
+        code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `untrained`, `bandwidth`,
             `echo`, `channels_disagree`; or a note: `low_confidence`, `windows_ignored`,
             `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`.
         text: a sentence or part of one, for people.
@@ -309,6 +309,8 @@ def find_doubt(
     """Return why a recording can't be judged with confidence; None if it can."""
     if found.is_silent or not found.windows:
         return Reason("silent", "silent")
+    if found.is_blank:
+        return Reason("blank", "the image is blank")
     if not found.is_image and found.sound_seconds < settings.min_seconds:
         text = f"{found.sound_seconds:.2f} s of sound, at least {settings.min_seconds:g} are needed"
         return Reason("too_short", text)

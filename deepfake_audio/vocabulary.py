@@ -24,7 +24,9 @@ AUDIO_SUFFIXES = (
     ".mp2", ".mpga", ".m4b", ".m4r", ".m4v", ".mpg", ".mpeg", ".3gpp", ".3g2", ".avi", ".wmv",
     ".flv", ".mts", ".weba", ".ogv", ".wv", ".tta", ".w64",
 )  # fmt: skip
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({
+    ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".dib", ".webp", ".tif", ".tiff",
+})  # fmt: skip
 JOURNAL = "prepared.jsonl"  # a data folder with this file has a manifest once it is complete
 
 # The pixel format of a spectrogram image; features/pixel_format.py encodes and decodes it.

@@ -4,7 +4,7 @@ import pytest
 
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.features.image_files import ImageCache, fit_image, read_image
+from deepfake_audio.features.image_files import ImageCache, fit_image, is_blank, read_image
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.vocabulary import ZERO_PROMINENCE
 
@@ -128,3 +128,36 @@ def test_a_grey_image_has_no_delay(tmp_path, pixels):
     (tmp_path / "grey.png").write_bytes(encode_png(pixels))
     with pytest.raises(InputError, match=r"grey\.png with image\.color=level_delay: it is grey"):
         read_image(tmp_path / "grey.png", DELAY)
+
+
+def encoded(pixels: np.ndarray) -> bytes:
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("settings", [GREY, RGB, DELAY, RATES])
+def test_a_picture_of_one_level_is_blank(level, settings):
+    image = read_image(encoded(np.full((32, 24, 3), level, np.uint8)), settings)
+    assert image.shape == settings.shape
+    assert is_blank(image)
+
+
+def test_a_blank_jpeg_is_blank_and_a_spectrogram_is_not(pixels):
+    white = cv2.imencode(".jpg", np.full((32, 24), 250, np.uint8))[1].tobytes()
+    assert is_blank(read_image(white, GREY))
+    assert not is_blank(read_image(encoded(pixels), GREY))
+
+
+@pytest.mark.parametrize("settings", [GREY, RGB])
+def test_content_in_the_alpha_channel_is_seen(settings, pixels):
+    black = np.zeros((32, 24, 3), np.uint8)
+    image = read_image(encoded(np.dstack([black, pixels])), settings)
+    np.testing.assert_allclose(image[..., 0], 255 - pixels.astype(int), atol=2)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_16_bits_that_use_only_the_lower_ones_are_seen(bits):
+    levels = np.random.default_rng(0).integers(0, 2**bits, (32, 24), dtype=np.uint16)
+    levels[0, 0] = 2**bits - 1
+    image = read_image(encoded(levels), GREY)[..., 0]
+    np.testing.assert_array_equal(image, levels >> (bits - 8))

@@ -23,6 +23,8 @@ from deepfake_audio.vocabulary import IMAGE_SUFFIXES, WITH_DELAY
 BYTES_PER_PIXEL = 4  # of an uncompressed image with transparency
 LARGE_PIXELS = 4_000_000  # larger images are decoded one at a time, to bound the memory of threads
 ONE_LARGE_IMAGE = threading.RLock()
+MIN_CONTRAST = 8  # levels; a blank picture in JPEG has up to 2
+DARK_LEVEL = 128  # a picture of 16 bits that uses only 15 is no brighter
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")  # and WebP's
 SIGNATURE_BYTES = 12
 
@@ -121,12 +123,14 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
                 f"image.max_megapixels={settings.max_megapixels} million; make it smaller"
             )
         with ONE_LARGE_IMAGE if width * height > LARGE_PIXELS else nullcontext():
-            pixels = _decode(encoded, settings.channels > 1)
+            pixels = _decode_visible(encoded, settings.channels > 1)
     if pixels is None:
         raise InputError(
             f"cannot read {origin}: it is damaged, or no PNG, JPEG, BMP, WebP or TIFF file"
         )
-    if settings.color in WITH_DELAY:
+    if is_blank(pixels):
+        pixels = pixels[..., : settings.channels] if pixels.ndim == 3 else pixels
+    elif settings.color in WITH_DELAY:
         pixels = _rendered_channels(pixels, settings, origin)
     elif may_be_rendered(encoded) and is_rendered(_decode(encoded, in_colour=True)):
         raise InputError(
@@ -143,6 +147,35 @@ def _decode(encoded: bytes, in_colour: bool) -> np.ndarray | None:
         return cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
     except cv2.error:
         return None
+
+
+def _decode_visible(encoded: bytes, in_colour: bool) -> np.ndarray | None:
+    """Decode an image whose content may be only in its alpha channel or in its lower bits."""
+    pixels = _decode(encoded, in_colour)
+    if pixels is None or pixels.size > 3 * LARGE_PIXELS:  # of which there is no spectrogram
+        return pixels
+    if pixels.max() >= DARK_LEVEL and not is_blank(pixels):
+        return pixels
+    stored = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    if stored is None or stored.dtype not in (np.uint8, np.uint16):
+        return pixels
+    if stored.dtype == np.uint16:  # 10, 12 or 14 bits become 8
+        unused_bits = 16 - max(8, int(stored[..., :3].max()).bit_length())
+        stored = np.right_shift(stored, 8 - unused_bits).astype(np.uint8)
+    if stored.ndim == 3 and stored.shape[2] == 4:
+        alpha = stored[..., 3:] / np.float32(stored[..., 3].max() or 1)
+        on_white = stored[..., :3] * alpha + 255 * (1 - alpha)  # as a viewer shows it
+        stored = np.rint(on_white).astype(np.uint8)
+    grey = stored if stored.ndim == 2 else cv2.cvtColor(stored[..., :3], cv2.COLOR_BGR2GRAY)
+    if not in_colour:
+        return grey
+    flag = cv2.COLOR_GRAY2RGB if stored.ndim == 2 else cv2.COLOR_BGR2RGB
+    return cv2.cvtColor(stored, flag)
+
+
+def is_blank(pixels: np.ndarray) -> bool:
+    """Return whether an image shows nothing: it is black, white or grey throughout."""
+    return bool(np.ptp(pixels[..., 0] if pixels.ndim == 3 else pixels) < MIN_CONTRAST)
 
 
 def _rendered_channels(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.ndarray:

@@ -23,7 +23,7 @@ from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import Recording, open_recording, recording_windows
 from deepfake_audio.config.schema import LimitSettings, Settings
 from deepfake_audio.errors import InputError, renamed_in_errors
-from deepfake_audio.features.image_files import fit_image, is_image, read_image
+from deepfake_audio.features.image_files import fit_image, is_blank, is_image, read_image
 from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
@@ -61,7 +61,8 @@ class Input:
 
     Attributes:
         name: as the caller gave it.
-        is_image: the file is a spectrogram image; the fields below are then unknown.
+        is_image: the file is a spectrogram image; the fields below the next are then unknown.
+        is_blank: the image shows nothing.
         windows: with their scores, channel by channel.
         sound_seconds: duration between the quiet edges.
         end_seconds: end of the sound.
@@ -74,6 +75,7 @@ class Input:
 
     name: str
     is_image: bool = False
+    is_blank: bool = False
     windows: list[Window] = field(default_factory=list)
     sound_seconds: float = 0.0
     end_seconds: float = np.inf
@@ -187,7 +189,9 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
     settings = reading.settings
     if not isinstance(source, Samples) and is_image(source):
         found.is_image = True
-        yield Window(), read_image(source, settings.image)
+        image = read_image(source, settings.image)
+        found.is_blank = is_blank(image)
+        yield Window(), image
         return
     if not reading.images_from_audio:
         raise InputError(
