@@ -16,7 +16,9 @@ from deepfake_audio.audio.codecs import CODECS, write_coded
 from deepfake_audio.audio.windows import (
     cut_windows,
     open_recording,
+    padding_before,
     read_audio,
+    recording_blocks,
     recording_windows,
     trim_edges,
 )
@@ -117,12 +119,64 @@ def test_silence_is_black():
     assert (spectrogram_image(np.zeros(AUDIO.window_samples, np.float32), AUDIO) == 0).all()
 
 
-def test_short_audio_is_repeated_to_fill_a_window():
-    short = np.arange(1000, dtype=np.float32)
-    ((start, window),) = cut_windows([short], len(short), AUDIO)
-    assert start == 0
-    assert len(window) == AUDIO.window_samples
-    np.testing.assert_array_equal(window[1000:2000], short)
+@pytest.mark.parametrize("samples", [1, 2, 1001, AUDIO.window_samples - 1])
+def test_short_audio_lies_between_silence(samples):
+    short = np.ones(samples, np.float32)
+    ((start, window),) = cut_windows([short], samples, AUDIO)
+    assert (start, len(window)) == (0, AUDIO.window_samples)
+    before = padding_before(samples, AUDIO)
+    heard = window[before:][:samples]
+    assert not window[:before].any()
+    assert not window[before + samples :].any()
+    fade = RATE_HZ // 100
+    assert (heard[fade : samples - fade] == 1).all()
+    np.testing.assert_array_equal(heard, heard[::-1])
+    assert (np.diff(heard[:fade]) >= 0).all()
+
+
+def test_a_window_of_sound_is_not_changed():
+    samples = speech_like(2)[: AUDIO.window_samples]
+    ((_, window),) = cut_windows([samples], len(samples), AUDIO)
+    np.testing.assert_array_equal(window, samples)
+
+
+OFFSETS = {
+    "constant": lambda times: np.full_like(times, 0.3),
+    "small": lambda times: np.full_like(times, 0.002),
+    "drifting": lambda times: 0.1 * np.sin(2 * np.pi * 0.1 * times),
+    "beginning after a while": lambda times: np.where(times > 2, 0.3, 0),
+}
+
+
+@pytest.mark.parametrize("kind", OFFSETS)
+def test_an_offset_changes_neither_edges_nor_sound(kind, tmp_path):
+    voice = np.pad(0.2 * speech_like(2), RATE_HZ)
+    offset = OFFSETS[kind](np.arange(len(voice)) / RATE_HZ)
+    plain, shifted = tmp_path / "plain.wav", tmp_path / "shifted.wav"
+    soundfile.write(plain, voice, RATE_HZ, "FLOAT")
+    soundfile.write(shifted, voice + offset, RATE_HZ, "FLOAT")
+    expected, recording = open_recording(plain, AUDIO), open_recording(shifted, AUDIO)
+    assert (recording.first, recording.end) == (expected.first, expected.end)
+    kept = np.concatenate(list(recording_blocks(recording, AUDIO)))
+    assert np.median(np.abs(kept - voice)) < 0.003  # 0.3 where the offset begins
+
+
+@pytest.mark.parametrize("kind", OFFSETS)
+def test_an_offset_without_sound_is_silence(kind, tmp_path):
+    times = np.arange(4 * RATE_HZ) / RATE_HZ
+    dither = np.random.default_rng(0).uniform(-1, 1, len(times)) / 2**16
+    soundfile.write(tmp_path / "offset.wav", OFFSETS[kind](times) + dither, RATE_HZ, "FLOAT")
+    recording = open_recording(tmp_path / "offset.wav", AUDIO)
+    assert recording.is_silent or recording.end - recording.first < RATE_HZ // 5
+
+
+def test_a_recording_without_an_offset_is_not_changed(tmp_path):
+    voice = speech_like(3)
+    voice -= voice.mean()
+    soundfile.write(tmp_path / "voice.wav", voice, RATE_HZ, "FLOAT")
+    recording = open_recording(tmp_path / "voice.wav", AUDIO)
+    assert recording.offset is None
+    np.testing.assert_array_equal(recording.beginning, voice)
 
 
 def test_windows_overlap_and_reach_both_ends():
@@ -347,14 +401,15 @@ def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path):
 
 def test_windows_far_apart_show_the_sound_of_their_time(tmp_path: Path):
     seconds = 200
-    ramp = (np.arange(seconds * RATE_HZ) / (seconds * RATE_HZ)).astype(np.float32)
+    times = np.arange(seconds * RATE_HZ)
+    ramp = (times / len(times) * np.where(times % 2, -1, 1)).astype(np.float32)  # without an offset
     soundfile.write(tmp_path / "ramp.wav", ramp, RATE_HZ, "FLOAT")
     keep_all = with_audio(trim_db=0)
     recording = open_recording(tmp_path / "ramp.wav", keep_all)
     windows = list(recording_windows(recording, keep_all, max_windows=5))
     assert len(windows) == 5
     for start, window in windows:
-        assert window[0] * seconds == pytest.approx(start, abs=0.001)
+        assert abs(window[0]) * seconds == pytest.approx(start, abs=0.001)
     assert windows[-1][1][-1] == ramp[-1]
 
 

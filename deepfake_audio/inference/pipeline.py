@@ -20,7 +20,12 @@ from deepfake_audio.audio.quality import (
     strongest_echo,
 )
 from deepfake_audio.audio.sounds import Samples, Sound
-from deepfake_audio.audio.windows import Recording, open_recording, recording_windows
+from deepfake_audio.audio.windows import (
+    Recording,
+    open_recording,
+    padding_before,
+    recording_windows,
+)
 from deepfake_audio.config.schema import LimitSettings, Settings
 from deepfake_audio.errors import InputError, renamed_in_errors
 from deepfake_audio.features.image_files import fit_image, is_blank, is_image, read_image
@@ -206,11 +211,12 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
         for start, samples in () if part.is_silent else recording_windows(part, audio):
             count += 1
             if settings.predict.max_echo < 1:
-                unrepeated = samples[: part.end - part.first]
-                cepstrum = cepstrum + echo_cepstrum(unrepeated, audio.sample_rate_hz)
+                cepstrum = cepstrum + echo_cepstrum(samples, audio.sample_rate_hz)
             image = spectrogram_image(samples, audio)
+            before = padding_before(part.end - part.first, audio)
+            unpadded = np.roll(samples, -before)  # the sound first, then the silence
             yield (
-                _measured(start, part.channel or 0, samples, image, settings),
+                _measured(start, part.channel or 0, unpadded, image, settings),
                 fit_image(image, settings.image),
             )
     if np.any(cepstrum):
