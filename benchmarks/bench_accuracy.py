@@ -172,8 +172,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ours = settings.train
     same = [f"train.epochs={ours.epochs}", f"train.seed={ours.seed}"]
     same += [f"train.epoch_images={ours.epoch_images}"]
-    if settings.image.color in WITH_DELAY:  # of these, the tutorials' network sees the levels
-        same += [f"image.color={settings.image.color}"]
+    if settings.image.channels in WITH_DELAY:  # of these, the tutorials' network sees the levels
+        same += [f"image.channels={settings.image.channels}"]
     results = {
         "these settings": trained("accuracy", [*config, *given, *args.settings]),
         "tutorial network": trained("tutorial", ["--config", str(TUTORIAL), *given, *same]),

@@ -9,11 +9,11 @@ from deepfake_audio.config.loading import load_settings, read_settings, write_se
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError
 
-DELAYS = ("audio.delay_fft_samples=512", "image.color=level_delay")
+DELAYS = ("audio.delay_fft_samples=512", "image.channels=level_delay")
 RATES = (
-    "audio.delay_fft_samples=512", "image.color=level_delay_rates", "augment.shear_range=0",
+    "audio.delay_fft_samples=512", "image.channels=level_delay_rates", "augment.shear_range=0",
     FRAME_RATES, "augment.zoom_range=0",
-    "model.views=[frame_rates]",
+    "model.inputs=[frame_rates]",
 )  # fmt: skip
 
 
@@ -61,7 +61,10 @@ def test_unknown_key_names_the_near_match():
         ("model.dropout=1.0", "model.dropout: Input should be less than 1. Received: 1.0"),
         ("model.dropout=.nan", "model.dropout: Input should be a finite number"),
         ("augment.horizontal_flip=no", "augment.horizontal_flip: Input should be a valid boolean"),
-        ("image.color=cmyk", "image.color: Input should be 'grayscale', 'level_delay', 'level_d"),
+        (
+            "image.channels=cmyk",
+            "image.channels: Input should be 'grayscale', 'level_delay', 'level_d",
+        ),
         ("train.epochs", "An override has the form section.key=value. Received: 'train.epochs'"),
         (
             "model.pool_sizes=[[2, 2]]",
@@ -173,7 +176,7 @@ def test_every_setting_has_its_meaning_beside_it():
 
 
 def test_rows_are_left_for_the_network_to_look_at():
-    lower = ["model.views=[levels, lower_frequency_residual]", "model.hidden_rows=128"]
+    lower = ["model.inputs=[levels, lower_frequency_residual]", "model.hidden_rows=128"]
     with pytest.raises(InputError, match=r"is less than image.height. Received: 128 of 128 rows"):
         load_settings(None, lower)
     assert load_settings(None, [*lower, "image.height=256"]).model.hidden_rows == 128
@@ -182,11 +185,14 @@ def test_rows_are_left_for_the_network_to_look_at():
 @pytest.mark.parametrize(
     ("overrides", "part"),
     [
-        (["audio.delay_fft_samples=512"], "Set image.color=level_delay and views of what is drawn"),
-        (["image.color=level_delay"], "says so (grayscale or rgb here)"),
         (
-            ["model.views=[group_delay]"],
-            "=0 frame_rates_hz=[] image.color=grayscale",
+            ["audio.delay_fft_samples=512"],
+            "Set image.channels=level_delay and inputs of what is drawn",
+        ),
+        (["image.channels=level_delay"], "says so (grayscale or rgb here)"),
+        (
+            ["model.inputs=[group_delay]"],
+            "=0 frame_rates_hz=[] image.channels=grayscale",
         ),
         ([*DELAYS, "audio.delay_fft_samples=500"], "frequency_bins must divide delay_fft_samples"),
         ([*DELAYS, "audio.delay_fft_samples=32768"], "for frames of 32768 samples"),
@@ -196,8 +202,8 @@ def test_rows_are_left_for_the_network_to_look_at():
         ([*DELAYS, "audio.frequency_scale=mel", "audio.delay_fft_samples=64"], "32.0 bins between"),
         ([*DELAYS, "augment.brightness_range=[0.9, 1.1]"], "Received: brightness_range."),
         (
-            [*DELAYS, "model.views=[frame_rates]"],
-            "frame_rates_hz=[] image.color=level_delay",
+            [*DELAYS, "model.inputs=[frame_rates]"],
+            "frame_rates_hz=[] image.channels=level_delay",
         ),
         (["audio.frame_rates_hz=[50]"], "Received: 1 rates up to 50 at sample_rate_hz=16000"),
         (
@@ -209,7 +215,7 @@ def test_rows_are_left_for_the_network_to_look_at():
         ([*RATES, "audio.frequency_bins=8"], "frequency_bins are 32 or another multiple of 16"),
         ([*RATES, "audio.window_seconds=0.2"], "window_seconds=0.2. Leave"),
         ([*RATES, "audio.delay_fft_samples=0"], "Received: delay_fft_samples=0 frame_rates"),
-        ([*RATES, "image.color=level_delay"], "Set image.color=level_delay_rates and"),
+        ([*RATES, "image.channels=level_delay"], "Set image.channels=level_delay_rates and"),
         ([*RATES, "audio.frame_rates_hz=80"], "frame_rates_hz: Input should be a valid tuple"),
         ([*RATES, "augment.zoom_range=0.1"], "at most. Received: zoom_range. Take"),
         ([*RATES, "distort.time_roll_share=0.1"], "at most. Received: time_roll_share. Take"),
@@ -229,7 +235,7 @@ def test_delays_may_be_rolled_masked_and_made_noisy(override):
 
 
 def test_frame_rates_that_no_network_looks_at_may_be_moved_and_resized():
-    changes = ["model.views=[levels]", "augment.zoom_range=0.1", "image.height=100"]
+    changes = ["model.inputs=[levels]", "augment.zoom_range=0.1", "image.height=100"]
     assert load_settings(None, [*RATES, *changes]).image.shape == (100, 96, 3)
 
 
@@ -281,3 +287,17 @@ def test_a_renamed_setting_keeps_its_old_name(tmp_path, monkeypatch):
     (tmp_path / "run.yaml").write_text(stored)
     settings = read_settings(tmp_path / "run.yaml", ["predict.surely=0.8"])
     assert (settings.train.epochs, settings.predict.min_confidence) == (5, 0.8)
+
+
+def test_the_old_names_of_inputs_and_channels_still_work(tmp_path):
+    delay = ["audio.delay_fft_samples=512"]
+    new = load_settings(None, [*delay, "image.channels=level_delay", "model.inputs=[group_delay]"])
+    old = load_settings(None, [*delay, "image.color=level_delay", "model.views=[group_delay]"])
+    assert old == new
+    path = tmp_path / "old.yaml"
+    path.write_text("image: {color: level_delay}\nmodel: {views: [group_delay]}\n")
+    assert load_settings(path, delay) == new
+
+
+def test_an_old_name_with_a_wrong_value_is_an_error_of_the_new_name():
+    assert "image.channels" in error_of("image.color=cmyk")

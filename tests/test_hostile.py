@@ -457,7 +457,7 @@ def test_a_wrong_command_line_is_told_in_one_line(script, args, part, capsys):
         ("train: {epochs: 3, epochs: 4}", "duplicate key"),
         ("train: {learning_rate: " + "9" * 400 + "}", "train.learning_rate: "),
         ("train: {epochs: " + "9" * 5000 + "}", "Settings are YAML"),
-        ("image: {color: greyscale}", "Did you mean grayscale?"),
+        ("image: {channels: greyscale}", "Did you mean grayscale?"),
         ("train: {batch_size: -1}", "Allowed: at least 1 and at most 65536."),
         ("TRAIN: {epochs: 1}", "Name one of train.seed, "),
         ("train: 3", "train is a section"),

@@ -30,7 +30,7 @@ LEGACY_DEFAULTS = {
 }
 
 # The present name of each setting that had another one: old files and commands still work.
-RENAMED_KEYS: dict[str, str] = {}
+RENAMED_KEYS = {"image.color": "image.channels", "model.views": "model.inputs"}
 
 BOUNDS = {
     "minimum": "at least", "exclusiveMinimum": "above",

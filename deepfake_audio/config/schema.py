@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from deepfake_audio.vocabulary import (
-    CHANNELS,
+    CHANNEL_COUNTS,
     HARMONIC_COLUMNS,
     HARMONIC_ROWS,
     OTHERS,
@@ -168,16 +168,16 @@ class AudioSettings(Section):
 class ImageSettings(Section):
     height: Pixels
     width: Pixels
-    color: Literal["grayscale", "level_delay", "level_delay_rates", "rgb"]
+    channels: Literal["grayscale", "level_delay", "level_delay_rates", "rgb"]
     max_megapixels: int = Field(ge=1, le=1000)
 
     @property
-    def channels(self) -> int:
-        return CHANNELS[self.color]
+    def channel_count(self) -> int:
+        return CHANNEL_COUNTS[self.channels]
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return self.height, self.width, self.channels
+        return self.height, self.width, self.channel_count
 
 
 class AugmentSettings(Section):
@@ -207,7 +207,7 @@ class DistortSettings(Section):
 
 
 class ModelSettings(Section):
-    views: list[NetworkInput] = Field(min_length=1, max_length=MAX_INPUTS)
+    inputs: list[NetworkInput] = Field(min_length=1, max_length=MAX_INPUTS)
     hidden_rows: int = Field(ge=0, le=1024)
     residual_rows: int = Field(ge=1, le=1025)
     residual_columns: int = Field(ge=1, le=1025)
@@ -243,8 +243,8 @@ class ModelSettings(Section):
     def megabytes(self, image_shape: tuple[int, int, int]) -> tuple[float, float]:
         """Return the megabytes of the weights and of the largest layer's output for one image.
 
-        Both at most: a convolution without padding, hidden rows and a view of one channel of
-        several leave less.
+        Both at most: a convolution without padding, hidden rows and an input of one channel
+        of several leave less.
         """
         height, width, inputs = image_shape
         weights, largest = 0, height * width * inputs
@@ -258,8 +258,8 @@ class ModelSettings(Section):
             height, width, inputs = max(1, height // rows), max(1, width // columns), filters
         places = {"flatten": height * width, "statistics": 2}.get(self.pooling, 1)
         weights += self._dense_weights(inputs * places)
-        of_rates = self.views.count("frame_rates")
-        weights = (len(self.views) - of_rates) * weights + of_rates * self._rate_weights()
+        of_rates = self.inputs.count("frame_rates")
+        weights = (len(self.inputs) - of_rates) * weights + of_rates * self._rate_weights()
         return weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
 
     def gigamultiplications(self, image_shape: tuple[int, int, int]) -> float:
@@ -278,7 +278,7 @@ class ModelSettings(Section):
             total += (self.convs_per_block - 1) * places * (self.kernel_size**2 * filters + besides)
             height, width, inputs = max(1, height // rows), max(1, width // columns), filters
         weights = self.megabytes(image_shape)[0] * 1e6 / FLOAT_BYTES
-        return (len(self.views) * total + weights * (1 + 2 * MULTIPLICATIONS_A_VALUE)) / 1e9
+        return (len(self.inputs) * total + weights * (1 + 2 * MULTIPLICATIONS_A_VALUE)) / 1e9
 
     def _rate_weights(self) -> int:
         """Return the number of weights of a network for frame rates."""
@@ -416,7 +416,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _rows_are_left_to_look_at(self) -> "Settings":
-        lower = any(view.startswith("lower") for view in self.model.views)
+        lower = any(each.startswith("lower") for each in self.model.inputs)
         if lower and self.model.hidden_rows >= self.image.height:
             raise ValueError(
                 "model.hidden_rows is less than image.height. "
@@ -427,17 +427,17 @@ class Settings(Section):
     @model_validator(mode="after")
     def _what_is_drawn_is_read(self) -> "Settings":
         delay, rates = self.audio.delay_fft_samples, list(self.audio.frame_rates_hz)
-        color, views = self.image.color, self.model.views
+        channels, inputs = self.image.channels, self.model.inputs
         right = ["level_delay_rates"] if delay and rates else ["level_delay"] if delay else OTHERS
-        lacks_delay = (rates or any("delay" in view for view in views)) and not delay
-        lacks_rates = "frame_rates" in views and not rates
-        if color not in right or lacks_delay or lacks_rates:
+        lacks_delay = (rates or any("delay" in each for each in inputs)) and not delay
+        lacks_rates = "frame_rates" in inputs and not rates
+        if channels not in right or lacks_delay or lacks_rates:
             raise ValueError(
                 "audio.delay_fft_samples draws delays, audio.frame_rates_hz rates beside them, "
-                f"image.color says so ({' or '.join(right)} here), and a view of either needs it. "
-                f"Received: delay_fft_samples={delay} frame_rates_hz={rates} image.color={color} "
-                f"model.views={views}. Set image.color={right[0]} and views of what is drawn, or "
-                "draw what they need; unseen.yaml has all"
+                f"image.channels says so ({' or '.join(right)} here), and an input of either needs "
+                f"it. Received: delay_fft_samples={delay} frame_rates_hz={rates} "
+                f"image.channels={channels} model.inputs={inputs}. Set image.channels={right[0]} "
+                "and inputs of what is drawn, or draw what they need; unseen.yaml has all"
             )
         return self
 
@@ -449,7 +449,7 @@ class Settings(Section):
         )
         used = [name for name, amount in changes.items() if amount]
         used += ["fill_mode=constant"] if self.augment.fill_mode == "constant" else []
-        if self.image.color in WITH_DELAY and used:
+        if self.image.channels in WITH_DELAY and used:
             raise ValueError(
                 "Images with group delay are moved, masked and made noisy; with other levels "
                 f"their delays would stay. Received: {', '.join(used)}. Take config.yaml's values"
@@ -464,11 +464,11 @@ class Settings(Section):
         used = [name for name, amount in moves.items() if amount]
         if (self.image.height, self.image.width) != (self.audio.frequency_bins, self.audio.frames):
             used.append(f"an image of {self.image.height} x {self.image.width}")
-        if "frame_rates" in self.model.views and used:
+        if "frame_rates" in self.model.inputs and used:
             raise ValueError(
                 "Images whose frame_rates are looked at keep the size of audio.frequency_bins and "
                 f"audio.frames, and are played backwards at most. Received: {', '.join(used)}. "
-                "Take unseen.yaml's values, or leave out that view"
+                "Take unseen.yaml's values, or leave out that input"
             )
         return self
 
