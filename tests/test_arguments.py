@@ -1,5 +1,6 @@
 import pytest
 
+import calibrate
 import combine
 import evaluate
 import prepare
@@ -67,3 +68,16 @@ def test_settings_are_words_or_follow_set(parse, args):
 def test_name_is_the_new_run_and_its_old_spelling_is_accepted(script, option):
     args = ["first", "second"] if script is combine else []
     assert script.parse_arguments([*args, option, "mine"]).run == "mine"
+
+
+@pytest.mark.parametrize("option", ["--real-only", "--reals"])
+def test_calibrate_takes_only_real_files_by_the_present_and_the_earlier_option(option):
+    assert calibrate.parse_arguments(["--data", "data/known", option]).real_only
+    assert not calibrate.parse_arguments(["--data", "data/known"]).real_only
+
+
+def test_the_help_of_calibrate_shows_only_the_present_option(capsys):
+    with pytest.raises(SystemExit):
+        calibrate.parse_arguments(["--help"])
+    shown = capsys.readouterr().out
+    assert ("--real-only" in shown, "--reals" in shown) == (True, False)
