@@ -3,6 +3,8 @@ import pytest
 import calibrate
 import combine
 import evaluate
+import make_fakes
+import predict
 import prepare
 import train
 from deepfake_audio.cli.arguments import Parser
@@ -81,3 +83,34 @@ def test_the_help_of_calibrate_shows_only_the_present_option(capsys):
         calibrate.parse_arguments(["--help"])
     shown = capsys.readouterr().out
     assert ("--real-only" in shown, "--reals" in shown) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("script", "args", "message"),
+    [
+        (
+            evaluate,
+            ["--scores", "a.csv", "--missing", "1_0"],
+            "--missing '1_0' is not a number; give a number, such as 0.5",
+        ),
+        (
+            calibrate,
+            ["--data", "known", "--false-alarms", "5%"],
+            "--false-alarms '5%' is not a number; give a number, such as 0.5",
+        ),
+        (
+            make_fakes,
+            ["voices", "--files", "1.5"],
+            "--files '1.5' is not a number; give a whole number in digits, such as 3",
+        ),
+        (
+            predict,
+            ["a.wav", "--channel", "left"],
+            "--channel 'left' is not a number; give a whole number in digits, such as 3",
+        ),
+    ],
+)
+def test_an_option_with_no_number_names_option_value_and_remedy(script, args, message):
+    with pytest.raises(InputError) as caught:
+        script.parse_arguments(args)
+    assert str(caught.value) == message
