@@ -114,7 +114,7 @@ def create_run(args: argparse.Namespace) -> tuple[run_folder.Run, Settings, Data
         check_packages(["tensorboard"])
     if start:
         check_start(start[0], start[2], settings)
-    data = load_data(settings, "Give one with data.folder=PATH")
+    data = load_data(settings, "give one with data.folder=PATH")
     settings = with_codecs_of(data.records, settings)
     if start:
         warn_of_leaks(start[0], start[2], data.records)

@@ -201,7 +201,7 @@ def test_a_name_is_taken_once(in_copy, capsys):
 def test_images_that_are_gone_are_to_be_put_back(in_copy, capsys):
     shutil.rmtree("data/tiny")
     assert combine.main(["first", "second"]) == 2
-    assert "Received: data/tiny. Put it back; it holds" in capsys.readouterr().err
+    assert "no data folder data/tiny; put it back (it contains" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def test_a_picture_with_delays_is_not_judged_by_a_grey_run(
 def test_images_with_delays_are_not_trained_on_as_grey_ones(delay_workspace, monkeypatch, capsys):
     monkeypatch.chdir(delay_workspace)
     assert train.main(["data.folder=data/delays", *TINY_SETTINGS]) == 2
-    assert "Set image.channels=level_delay_rates and inputs" in capsys.readouterr().err
+    assert "set image.channels=level_delay_rates and inputs" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -198,7 +198,7 @@ def test_a_row_that_failed_is_tried_again_and_a_carriage_return_is_escaped(tmp_p
     table = tmp_path / "v.csv"
     with pytest.raises(KeyboardInterrupt), resumable_table(table, "abc") as (_, add):
         add({"verdict": "REAL", "file": "a\rb.wav"})
-        add({"file": "gone.wav", "error": "An audio file must be readable."})
+        add({"file": "gone.wav", "error": "cannot read gone.wav"})
         raise KeyboardInterrupt
     with resumable_table(table, "abc") as (done, add):
         assert list(done.names()) == [r"a\rb.wav"] and done.take("a\rb.wav")

@@ -41,7 +41,7 @@ def check_packages(names: Iterable[str] = PACKAGES) -> None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-def load_data(settings: Settings, remedy: str = "Put it back") -> DataCheck:
+def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
     """Read the list of images, check every image, and print a summary.
 
     Args:
