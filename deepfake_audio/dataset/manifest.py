@@ -27,7 +27,7 @@ from deepfake_audio.system.atomic_files import (
     read_lines,
     write_json,
 )
-from deepfake_audio.system.csv_files import check_columns, escaped, read_cells
+from deepfake_audio.system.csv_files import check_columns, printable_name, read_cells
 from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
@@ -358,12 +358,12 @@ def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
 def origin_of(corpus: Corpus, folder: Path, settings: PrepareSettings) -> Origin:
     """Return the origin of a data folder that is made of a corpus."""
     every = -(-len(corpus.clips) // MARKED_FILES)
-    marks = {escaped(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
+    marks = {printable_name(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
     marks = {name: mark for name, mark in marks.items() if mark}
     return Origin(
         corpus=corpus.name,
         subset=corpus.subset,
-        folder=escaped(str(folder.resolve())),
+        folder=printable_name(str(folder.resolve())),
         marks=marks,
         val_share=settings.val_share,
         test_share=settings.test_share,
@@ -383,7 +383,7 @@ def is_same_corpus(before: Origin, now: Origin, clips: Iterable[Clip]) -> bool:
     return before.folder == now.folder or any(
         mark == mark_of(clip.path)
         for clip in clips
-        if (mark := before.marks.get(escaped(clip.name)))
+        if (mark := before.marks.get(printable_name(clip.name)))
     )
 
 
