@@ -2,13 +2,14 @@
 
     python calibrate.py --data data/known                   the newest run, or the shipped one
     python calibrate.py --data data/known --run models/pretrained --name fitted     as runs/fitted
-    python calibrate.py --data data/known --reals           only with the real files
+    python calibrate.py --data data/known --real-only       only with the real files
 
 Confidence is valid for voices recorded like those of the calibration. With other recordings, a run
 may call many real voices fake although it scores fakes still lower. A line through the scores of
 known files, two numbers, corrects that. Use fakes as good as those that you expect: if all fakes
-are easy, better ones will pass. Without such fakes, use --reals: it moves the line until at even
-odds at most --false-alarms of your real files are called fake. So does a folder of only real files.
+are easy, better ones will pass. Without such fakes, use --real-only: it moves the line until at
+even odds at most --false-alarms of your real files are called fake. So does a folder of only real
+files.
 
 Prepare data/known with --config RUN/config.yaml 'prepare.codecs=[]'. Its training and validation
 files are used, or only validation files if the run was trained on it. Test files never are:
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, add_name_option
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.dataset.manifest import DATA_REMEDY, check_images, data_folder, read_records
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_warnings(feature_mismatch(folder, settings, run))
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     print_errors(data.unreadable)
-    fitted = recalibrate(run, record, settings, data, folder, args.reals, args.false_alarms)
+    fitted = recalibrate(run, record, settings, data, folder, args.real_only, args.false_alarms)
     print_warnings(fitted.warnings)
     changes = {
         "status": "finished",
@@ -81,10 +82,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="a folder below runs/, or a path (default: the newest run, or else models/pretrained)",
     )
-    parser.add_argument(
-        "--name", help="name of the new run below runs/ (default: the data folder's, and a number)"
+    add_name_option(
+        parser, "of the new run below runs/ (default: the data folder's name and a number)"
     )
-    parser.add_argument("--reals", action="store_true", help="use only the real files")
+    parser.add_argument("--real-only", action="store_true", help="use only the real files")
+    parser.add_argument(  # its earlier spelling
+        "--reals", dest="real_only", action="store_true", help=argparse.SUPPRESS
+    )
     parser.add_argument(
         "--false-alarms",
         metavar="SHARE",
@@ -93,7 +97,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         f"(default: {FALSE_ALARMS})",
     )
     args = parser.parse_args(argv)
-    args.reals = args.reals or args.false_alarms is not None
+    args.real_only = args.real_only or args.false_alarms is not None
     args.false_alarms = FALSE_ALARMS if args.false_alarms is None else args.false_alarms
     if not 0 <= args.false_alarms < 1:
         raise InputError(f"--false-alarms {args.false_alarms} is not a share from 0 to below 1")

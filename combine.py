@@ -3,10 +3,10 @@
     python combine.py runs/a runs/b                two runs, or more
     python combine.py runs/a runs/b --run both     as runs/both
 
-Runs with different seeds, model.views or training fakes make different errors, and their mean makes
-fewer. All other settings of audio, image and network are the same. The new run takes the remaining
-settings of the first run, and is calibrated on the first run's validation images. predict.py,
-evaluate.py and export.py use it like any other run.
+Runs with different seeds, model.inputs or training fakes make different errors, and their mean
+makes fewer. All other settings of audio, image and network are the same. The new run takes the
+remaining settings of the first run, and is calibrated on the first run's validation images.
+predict.py, evaluate.py and export.py use it like any other run.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from deepfake_audio.cli.arguments import Parser, add_name_option
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.cli.training import load_data, print_results, warn_of_leaks
+from deepfake_audio.cli.training import check_packages, load_data, print_results, warn_of_leaks
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.models import run_folder
@@ -29,6 +29,7 @@ from deepfake_audio.vocabulary import ImageRecord
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
+    check_packages()
     members = open_members(args.runs)
     settings = joint_settings(members)
     data = load_data(settings)

@@ -112,7 +112,7 @@ def check_arguments(args: argparse.Namespace) -> None:
         if getattr(args, option) is not None and not args.scores:
             raise InputError(f"--{option} works only with --scores; add --scores FILE")
     if not math.isfinite(args.missing or 0):
-        raise InputError(f"--missing {args.missing} is not a finite number")
+        raise InputError(f"--missing {args.missing} is not finite; give a number, such as -5")
     if args.out and args.compare:
         raise InputError("--compare writes no results; leave out --out")
     if sum(map(bool, (args.scores, args.compare, args.run or args.data))) > 1:

@@ -30,10 +30,10 @@ from deepfake_audio.vocabulary import (
 
 
 # fmt: off
-def convolutional_layers(s: ModelSettings, image: ImageSettings, view: str) -> list[keras.Layer]:
-    """Return the layers from the image to the log-odds of real; `view` names the input."""
+def convolutional_layers(s: ModelSettings, image: ImageSettings, name: str) -> list[keras.Layer]:
+    """Return the layers from the image to the log-odds of real; `name` is its input."""
     weights = {"use_bias": not s.batch_norm, "kernel_initializer": "he_normal"}
-    network = input_layers(s, image, view)                                  # (128, 96, 1)
+    network = input_layers(s, image, name)                                  # (128, 96, 1)
     pool_sizes = s.pool_sizes or [[2, 2]] * len(s.conv_filters)
     for filters, pool_size in zip(s.conv_filters, pool_sizes, strict=True):
         for number in range(1, s.convs_per_block + 1):
@@ -68,9 +68,9 @@ def build_model(settings: ModelSettings, image: ImageSettings) -> keras.Sequenti
         ValueError: the image is too small for the number of blocks.
     """
     networks = []
-    for view in settings.views:
-        build_layers = frame_rate_layers if view == "frame_rates" else convolutional_layers
-        networks.append(build_layers(settings, image, view))
+    for name in settings.inputs:
+        build_layers = frame_rate_layers if name == "frame_rates" else convolutional_layers
+        networks.append(build_layers(settings, image, name))
     if len(networks) > 1:
         members = [keras.Sequential(each, name=f"member_{n}") for n, each in enumerate(networks, 1)]
         networks = [[Ensemble(members, name=LOGIT, dtype="float32")]]
@@ -93,28 +93,28 @@ DELAY_SCALE = 1 / 64  # of the image's second channel, to about unit variance
 RATES_SCALE = 1 / 32  # of its third
 
 
-def input_layers(s: ModelSettings, image: ImageSettings, view: str) -> list[keras.Layer]:
+def input_layers(s: ModelSettings, image: ImageSettings, name: str) -> list[keras.Layer]:
     """Return the layers from the image to a network's input, of about unit variance."""
     windows = {
         "frequency_residual": (s.residual_rows, 1),
         "delay_residual": (s.residual_rows, 1),
         "time_residual": (1, s.residual_columns),
     }
-    whole_view = view.removeprefix("lower_")
-    if "delay" in view:
+    whole_name = name.removeprefix("lower_")
+    if "delay" in name:
         channel, scale = Channel(1, zero=ZERO_DELAY, name="delay"), DELAY_SCALE
     else:
-        channel = Channel(0, name="level") if image.color in WITH_DELAY else None
-        scale = 1 / 255 if whole_view == "levels" else CONTRAST_SCALE
+        channel = Channel(0, name="level") if image.channels in WITH_DELAY else None
+        scale = 1 / 255 if whole_name == "levels" else CONTRAST_SCALE
     lower = contrast = None
-    if view != whole_view:
+    if name != whole_name:
         lower = layers.Cropping2D(((s.hidden_rows, 0), (0, 0)), name="lower")
-    if whole_view in windows:
-        contrast = LocalContrast(*windows[whole_view], name="residual")
+    if whole_name in windows:
+        contrast = LocalContrast(*windows[whole_name], name="residual")
     return [channel, layers.Rescaling(scale, name="rescale"), lower, contrast]
 
 
-def frame_rate_layers(s: ModelSettings, image: ImageSettings, view: str) -> list[keras.Layer]:
+def frame_rate_layers(s: ModelSettings, image: ImageSettings, name: str) -> list[keras.Layer]:
     """Return the layers of a network that takes the strength of each frame rate.
 
     The same filters apply to every rate, so that the network finds a vocoder also at a rate that no

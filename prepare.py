@@ -85,8 +85,9 @@ def next_command(folder: Path, settings: Settings, config: str | None, prepared:
     found = {(job.split, job.clip.label) for job in prepared.rendered}
     if any((split, label) not in found for split in ("train", "val") for label in LABELS):
         return shlex.join(["python", "evaluate.py", "--data", str(folder)])
-    color = [] if settings.image.color == "grayscale" else [f"image.color={settings.image.color}"]
-    chosen = ["--config", config] if config else color
+    channels = settings.image.channels
+    words = [] if channels == "grayscale" else [f"image.channels={channels}"]
+    chosen = ["--config", config] if config else words
     return shlex.join(["python", "train.py", *chosen, f"data.folder={folder}"])
 
 

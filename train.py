@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from deepfake_audio.cli.arguments import Parser, add_name_option, add_settings_arguments
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.cli.training import load_data, print_results, warn_of_leaks
+from deepfake_audio.cli.training import check_packages, load_data, print_results, warn_of_leaks
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import DataCheck, image_stamps
 from deepfake_audio.errors import InputError
@@ -45,6 +45,7 @@ from deepfake_audio.vocabulary import ImageRecord
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
+    check_packages()
     run, settings, data = open_unfinished(args.run) if args.resume else create_run(args)
     with folder_lock(run.config, "Training"):
         before = image_stamps(data.records)
@@ -109,9 +110,11 @@ def create_run(args: argparse.Namespace) -> tuple[run_folder.Run, Settings, Data
     start = run_folder.open_run(args.start) if args.start else None
     before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
     settings, images_from_audio = choose_settings(args.config, args.settings, before)
+    if settings.train.tensorboard:
+        check_packages(["tensorboard"])
     if start:
         check_start(start[0], start[2], settings)
-    data = load_data(settings, "Give one with data.folder=PATH")
+    data = load_data(settings, "give one with data.folder=PATH")
     settings = with_codecs_of(data.records, settings)
     if start:
         warn_of_leaks(start[0], start[2], data.records)

@@ -85,14 +85,13 @@ def without(data: Path, attacks: Sequence[str]) -> Path:
     unknown = [attack for attack in attacks if attack not in known]
     if unknown:
         raise InputError(
-            f"--leave-out names a generator of the table. Received: {unknown[0]!r}. It has "
-            f"{', '.join(known) or 'none'}."
+            f"--leave-out {unknown[0]!r} is not a generator of the table; it has "
+            f"{', '.join(known) or 'none'}"
         )
     moved = [replace(r, split="test") if r.attack in attacks else r for r in records]
     if {r.split for r in moved if r.label == "fake"} != set(SPLITS):
         raise InputError(
-            "Training and validation need fakes, whatever is left out. Received: --leave-out of "
-            f"{', '.join(attacks)}, without which one has none. Leave out fewer."
+            f"without {', '.join(attacks)}, training or validation has no fakes; --leave-out fewer"
         )
     digest = hashlib.sha256("\0".join(sorted(set(attacks))).encode()).hexdigest()[:10]
     path = data / f"without_{digest}.csv"
@@ -172,8 +171,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ours = settings.train
     same = [f"train.epochs={ours.epochs}", f"train.seed={ours.seed}"]
     same += [f"train.epoch_images={ours.epoch_images}"]
-    if settings.image.color in WITH_DELAY:  # of these, the tutorials' network sees the levels
-        same += [f"image.color={settings.image.color}"]
+    if settings.image.channels in WITH_DELAY:  # of these, the tutorials' network sees the levels
+        same += [f"image.channels={settings.image.channels}"]
     results = {
         "these settings": trained("accuracy", [*config, *given, *args.settings]),
         "tutorial network": trained("tutorial", ["--config", str(TUTORIAL), *given, *same]),

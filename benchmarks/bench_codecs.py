@@ -112,8 +112,7 @@ def judge(
         if said.get(file, {}).get("score"):
             judged.append((clip, said[file]))
         elif file in said and not said[file]["error"]:  # which was reported when it was read
-            received = f"{clip.path}, {said[file]['warning']}"
-            print_error(InputError(f"A clip must hold what can be judged. Received: {received}."))
+            print_error(InputError(f"no score for {clip.path}: {said[file]['warning']}"))
     return judged
 
 
@@ -158,8 +157,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     clips = [c for c in read_corpus(args.folder).clips if c.split in ("", args.split)]
     if {clip.label for clip in clips} != {"real", "fake"}:
         raise InputError(
-            "Error rates need real and fake files. "
-            f"Received: {args.folder}, without both in {args.split}. Name another --split."
+            f"{args.folder} lacks real or fake files in the split {args.split}; name another "
+            "--split"
         )
     _, record, settings = open_run(args.run, or_pretrained=True)
     run, code, rows = ["--run", args.run] if args.run else [], EXIT_OK, []

@@ -30,7 +30,7 @@ IMAGE_SUFFIXES = frozenset({
 JOURNAL = "prepared.jsonl"  # a data folder with this file has a manifest once it is complete
 
 # The pixel format of a spectrogram image; features/pixel_format.py encodes and decodes it.
-CHANNELS = {"grayscale": 1, "level_delay": 2, "level_delay_rates": 3, "rgb": 3}
+CHANNEL_COUNTS = {"grayscale": 1, "level_delay": 2, "level_delay_rates": 3, "rgb": 3}
 WITH_DELAY, OTHERS = ("level_delay", "level_delay_rates"), ("grayscale", "rgb")
 ZERO_DELAY = 128  # the level of a group delay of 0
 ZERO_PROMINENCE, LEVELS_PER_DB = 128, 20  # the level of a prominence of 0 dB; levels per dB

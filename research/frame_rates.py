@@ -38,7 +38,7 @@ def area(fakes: np.ndarray, reals: np.ndarray) -> float:
 
 def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
     """Return figures of each generator's files, `(files, rates)`; those of real ones under ""."""
-    size = {"height": audio.frequency_bins, "width": audio.frames, "color": "level_delay_rates"}
+    size = {"height": audio.frequency_bins, "width": audio.frames, "channels": "level_delay_rates"}
     settings = load_settings().image.model_copy(update=size)
     records = read_records(folder)
 

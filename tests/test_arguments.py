@@ -1,7 +1,10 @@
 import pytest
 
+import calibrate
 import combine
 import evaluate
+import make_fakes
+import predict
 import prepare
 import train
 from deepfake_audio.cli.arguments import Parser
@@ -67,3 +70,47 @@ def test_settings_are_words_or_follow_set(parse, args):
 def test_name_is_the_new_run_and_its_old_spelling_is_accepted(script, option):
     args = ["first", "second"] if script is combine else []
     assert script.parse_arguments([*args, option, "mine"]).run == "mine"
+
+
+@pytest.mark.parametrize("option", ["--real-only", "--reals"])
+def test_calibrate_takes_only_real_files_by_the_present_and_the_earlier_option(option):
+    assert calibrate.parse_arguments(["--data", "data/known", option]).real_only
+    assert not calibrate.parse_arguments(["--data", "data/known"]).real_only
+
+
+def test_the_help_of_calibrate_shows_only_the_present_option(capsys):
+    with pytest.raises(SystemExit):
+        calibrate.parse_arguments(["--help"])
+    shown = capsys.readouterr().out
+    assert ("--real-only" in shown, "--reals" in shown) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("script", "args", "message"),
+    [
+        (
+            evaluate,
+            ["--scores", "a.csv", "--missing", "1_0"],
+            "--missing '1_0' is not a number; give a number, such as 0.5",
+        ),
+        (
+            calibrate,
+            ["--data", "known", "--false-alarms", "5%"],
+            "--false-alarms '5%' is not a number; give a number, such as 0.5",
+        ),
+        (
+            make_fakes,
+            ["voices", "--files", "1.5"],
+            "--files '1.5' is not a number; give a whole number in digits, such as 3",
+        ),
+        (
+            predict,
+            ["a.wav", "--channel", "left"],
+            "--channel 'left' is not a number; give a whole number in digits, such as 3",
+        ),
+    ],
+)
+def test_an_option_with_no_number_names_option_value_and_remedy(script, args, message):
+    with pytest.raises(InputError) as caught:
+        script.parse_arguments(args)
+    assert str(caught.value) == message

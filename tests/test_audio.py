@@ -37,8 +37,8 @@ RATE_HZ = AUDIO.sample_rate_hz
 
 def with_audio(**changes):
     overrides = [f"audio.{key}={value}" for key, value in changes.items()]
-    color = ["image.color=level_delay"] if "delay_fft_samples" in changes else []
-    return load_settings(None, [*overrides, *color]).audio
+    channels = ["image.channels=level_delay"] if "delay_fft_samples" in changes else []
+    return load_settings(None, [*overrides, *channels]).audio
 
 
 def sine(hz: float, seconds: float = 3.0, rate_hz: int = RATE_HZ) -> np.ndarray:

@@ -54,8 +54,11 @@ def test_a_generator_that_is_left_out_is_met_in_the_test_alone(audio, capfd):
 @pytest.mark.parametrize(
     ("left_out", "message"),
     [
-        (["hmm"], "names a generator of the table. Received: 'hmm'. It has buzz, hum."),
-        (["hum", "buzz"], "Received: --leave-out of hum, buzz, without which one has none."),
+        (["hmm"], "--leave-out 'hmm' is not a generator of the table; it has buzz, hum"),
+        (
+            ["hum", "buzz"],
+            "without hum, buzz, training or validation has no fakes; --leave-out fewer",
+        ),
     ],
 )
 def test_a_generator_that_can_t_be_left_out_is_told(left_out, message, audio, capsys):

@@ -23,7 +23,7 @@ EVERYTHING = (
     "train.batch_size=10", "train.optimizer=adamw", "train.schedule=cosine",
     "train.average_weights=0.5", "train.balance=groups", "model.pooling=statistics",
     "model.pool_sizes=[[2, 2], [2, 1]]", "model.dropout=0.5", "feed.workers=3",
-    "distort.noise_floor_db=10", "model.views=[levels, time_residual]",
+    "distort.noise_floor_db=10", "model.inputs=[levels, time_residual]",
 )  # fmt: skip
 PLATEAU = (
     "train.batch_size=10", "train.optimizer=nadam", "train.plateau_patience=1",

@@ -32,8 +32,8 @@ def combined(workspace, tmp_path_factory) -> Path:
     shutil.copytree(workspace, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        views = "model.views=[time_residual, levels]"
-        given = ["data.folder=data/tiny", *TINY_SETTINGS, views, "train.seed=2"]
+        inputs = "model.inputs=[time_residual, levels]"
+        given = ["data.folder=data/tiny", *TINY_SETTINGS, inputs, "train.seed=2"]
         assert train.main(["--run", "second", *given]) == 0
         assert combine.main(["runs/first", "second", "--run", "both"]) == 0
     return folder
@@ -63,7 +63,7 @@ def test_score_is_the_mean_of_all_networks(combined, monkeypatch):
     assert record.parts == ["first", "second"]
     parts = (run_folder.open_run(name)[1] for name in record.parts)
     assert record.learnt == sorted({part.data_fingerprint for part in parts})
-    assert settings.model.views == ["levels", "time_residual", "levels"]
+    assert settings.model.inputs == ["levels", "time_residual", "levels"]
 
 
 @pytest.mark.slow
@@ -201,7 +201,7 @@ def test_a_name_is_taken_once(in_copy, capsys):
 def test_images_that_are_gone_are_to_be_put_back(in_copy, capsys):
     shutil.rmtree("data/tiny")
     assert combine.main(["first", "second"]) == 2
-    assert "Received: data/tiny. Put it back; it holds" in capsys.readouterr().err
+    assert "no data folder data/tiny; put it back (it contains" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -27,15 +27,15 @@ from deepfake_audio.evaluation.score_formats import (
 )
 from deepfake_audio.inference.results_table import (
     FIELDS,
-    escaped_name,
+    name_in_table,
     partial_path,
     resumable_table,
 )
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.system.csv_files import (
-    escaped,
     guarded,
+    printable_name,
     read_cells,
     to_number,
     unguarded,
@@ -63,7 +63,7 @@ def test_any_cell_is_read_back_as_it_was_written(text):
 
 @given(NASTY, NASTY)
 def test_no_two_names_are_escaped_to_one(one, other):
-    for escape in (escaped, escaped_name):
+    for escape in (printable_name, name_in_table):
         assert (escape(one) == escape(other)) == (one == other)
         assert escape(one).strip() == escape(one)
 

@@ -21,10 +21,10 @@ from deepfake_audio.vocabulary import ZERO_DELAY
 
 DRAWN = (
     "audio.delay_fft_samples=512", FRAME_RATES,
-    "image.color=level_delay_rates",
+    "image.channels=level_delay_rates",
 )  # fmt: skip
 AS_DRAWN = ("augment.shear_range=0", "augment.zoom_range=0", "image.height=128", "image.width=96")
-TRAINED = (*TINY_SETTINGS, *AS_DRAWN, "train.epochs=2", "image.color=level_delay_rates")
+TRAINED = (*TINY_SETTINGS, *AS_DRAWN, "train.epochs=2", "image.channels=level_delay_rates")
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def delay_workspace(audio_workspace: Path, tmp_path_factory: pytest.TempPathFact
         patch.chdir(folder)
         voices = str(audio_workspace / "mine")
         assert prepare.main([voices, "--name", "delays", "prepare.workers=1", *DRAWN]) == 0
-        views = "model.views=[group_delay, frequency_residual, frame_rates]"
-        assert train.main(["--run", "delays", "data.folder=data/delays", views, *TRAINED]) == 0
+        inputs = "model.inputs=[group_delay, frequency_residual, frame_rates]"
+        assert train.main(["--run", "delays", "data.folder=data/delays", inputs, *TRAINED]) == 0
     return folder
 
 
@@ -119,14 +119,14 @@ def test_a_picture_with_delays_is_not_judged_by_a_grey_run(
     monkeypatch.chdir(delay_workspace)
     drawn = next(Path("data/delays/test/fake").glob("*.png"))
     assert predict.main([str(drawn), "--run", str(audio_workspace / "runs/heard")]) == 1
-    assert "a run with image.color=level_delay or level_delay_rates" in capsys.readouterr().err
+    assert "a run with image.channels=level_delay or level_delay_rates" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_images_with_delays_are_not_trained_on_as_grey_ones(delay_workspace, monkeypatch, capsys):
     monkeypatch.chdir(delay_workspace)
     assert train.main(["data.folder=data/delays", *TINY_SETTINGS]) == 2
-    assert "Set image.color=level_delay_rates and views" in capsys.readouterr().err
+    assert "set image.channels=level_delay_rates and inputs" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -147,8 +147,9 @@ def test_frame_rates_are_not_looked_for_in_images_drawn_without(
 ):
     monkeypatch.chdir(delay_workspace)
     voices, drawn = str(audio_workspace / "mine"), ("audio.delay_fft_samples=512",)
-    color = "image.color=level_delay"
-    assert prepare.main([voices, "--name", "ratesless", "prepare.workers=1", *drawn, color]) == 0
+    channels = "image.channels=level_delay"
+    words = ("--name", "ratesless", "prepare.workers=1", *drawn, channels)
+    assert prepare.main([voices, *words]) == 0
     assert train.main(["data.folder=data/ratesless", *TRAINED]) == 2
     assert "the images in data/ratesless have no frame rates; prepare the sound again" in (
         capsys.readouterr().err
@@ -178,5 +179,5 @@ def test_prepare_names_the_command_that_trains(
     voices = str(audio_workspace / "mine")
     assert prepare.main([voices, "--name", "delays", "prepare.workers=1", *DRAWN]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "Next: python train.py image.color=level_delay_rates data.folder=data/delays"
+        "Next: python train.py image.channels=level_delay_rates data.folder=data/delays"
     )

@@ -16,12 +16,12 @@ pytestmark = pytest.mark.usefixtures("own_signals")
 def test_user_error_is_one_line_on_stderr_and_exit_code_2(capsys):
     @script
     def main(argv=None):
-        raise InputError("A rule.\nReceived: x.")
+        raise InputError("a fact\na remedy")
 
     assert main([]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "error: A rule.\\nReceived: x.\n"
+    assert captured.err == "error: a fact\\na remedy\n"
 
 
 def test_bug_keeps_its_traceback():

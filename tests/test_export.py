@@ -42,7 +42,7 @@ def test_without_a_run_there_is_nothing_to_export(tmp_path, monkeypatch, capsys)
 def test_other_images_need_both_classes(in_workspace, tmp_path, capsys):
     (tmp_path / "train" / "fake").mkdir(parents=True)
     assert export.main(["--run", "first", "--data", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("error: A data folder holds images")
+    assert capsys.readouterr().err.startswith("error: no images in")
 
 
 @pytest.mark.slow

@@ -304,7 +304,7 @@ def test_training_and_validation_share_the_memory_for_images(data_folder):
 
 
 def test_sound_played_backwards_has_its_delays_mirrored_and_its_frame_rates_kept():
-    generator = SpectrogramGenerator(horizontal_flip=True, color="level_delay_rates")
+    generator = SpectrogramGenerator(horizontal_flip=True, channels="level_delay_rates")
     image = np.random.default_rng(3).integers(2, 255, (16, 24, 3), dtype=np.uint8)
     kept, flipped = (
         generator.apply_transform(image, {"flip_horizontal": flip}) for flip in (False, True)
@@ -319,7 +319,7 @@ def test_frame_rates_are_neither_masked_nor_made_noisy():
     def whiten(image, random):
         image[:] = 255
 
-    generator = SpectrogramGenerator(color="level_delay_rates", distort=whiten)
+    generator = SpectrogramGenerator(channels="level_delay_rates", distort=whiten)
     image = np.random.default_rng(3).integers(2, 255, (16, 24, 3), dtype=np.uint8)
     changed = generator.random_image(image, np.random.default_rng(7))
     assert (changed[..., :2] == 255).all()

@@ -71,9 +71,9 @@ def test_a_crash_is_a_finding_and_loses_none_before_it(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("message", "is_found"),
     [
-        ("A file is read. Received: {path}.", False),
-        ("A file is read. Received: {path}.\nAnd more.", True),
-        ("A file is read.\nReceived: none.", True),
+        ("cannot read {path}; give another", False),
+        ("cannot read {path}.\nAnd more.", True),
+        ("cannot read.\nNothing.", True),
     ],
 )
 def test_an_error_of_two_lines_is_a_finding_whatever_it_names(message, is_found, monkeypatch):

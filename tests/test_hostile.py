@@ -335,9 +335,9 @@ def test_training_and_evaluation_leave_bad_images_out(tmp_path, monkeypatch, cap
 
 
 def test_images_that_vanish_while_training_are_told_in_one_line():
-    inner = "x\ndeepfake_audio.errors.InputError: An image must be there. Received: a.png.\n\n\t["
+    inner = "x\ndeepfake_audio.errors.InputError: cannot read a.png: it is gone\n\n\t["
     message = str(trainer.image_error(RuntimeError(inner)))
-    assert message.startswith("An image must be there. Received: a.png. The images changed")
+    assert message.startswith("cannot read a.png: it is gone; the images changed")
     assert trainer.image_error(RuntimeError("something else")) is None
 
 
@@ -345,15 +345,15 @@ def test_images_that_vanish_while_training_are_told_in_one_line():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("../../etc/passwd,fake,train", "An image is named by its path below"),
-        ("/etc/passwd,fake,train", "An image is named by its path below"),
-        ("train/fake/00.png,maybe,train", "label must be one of fake, real"),
-        ("train/fake/00.png,fake,later", "split must be one of"),
-        ("a.png,fake,train\na.png,real,train", "A manifest lists an image once"),
+        ("../../etc/passwd,fake,train", "is not an image below the manifest's folder (line"),
+        ("/etc/passwd,fake,train", "is not an image below the manifest's folder (line"),
+        ("train/fake/00.png,maybe,train", "is not a label (line"),
+        ("train/fake/00.png,fake,later", "'later' is not a split (line"),
+        ("a.png,fake,train\na.png,real,train", "lists 'a.png' more than once; keep one row"),
         ("x" * 100_000 + ",fake,train", "a line of more than 65,536 characters"),
-        ('"a.png,fake,train', "label must be one of fake, real"),
+        ('"a.png,fake,train', "is not a label (line"),
         ("a\0.png,fake,train", "a NUL character"),
-        ("caf\xe9.png,fake,train", "A manifest must be readable CSV in UTF-8"),
+        ("caf\xe9.png,fake,train", "; write it as CSV in UTF-8"),
     ],
 )
 def test_hostile_manifests_are_told_in_one_line(line, message, tmp_path, monkeypatch, capsys):
@@ -453,20 +453,23 @@ def test_a_wrong_command_line_is_told_in_one_line(script, args, part, capsys):
         ("- " * 500, "at most 20 levels deep"),
         ("x" * 200_000, "at most 100,000 bytes"),
         ("", "is empty"),
-        ("\0", "Settings are YAML"),
+        ("\0", "is not valid YAML: "),
         ("train: {epochs: 3, epochs: 4}", "duplicate key"),
         ("train: {learning_rate: " + "9" * 400 + "}", "train.learning_rate: "),
-        ("train: {epochs: " + "9" * 5000 + "}", "Settings are YAML"),
-        ("image: {color: greyscale}", "Did you mean grayscale?"),
-        ("train: {batch_size: -1}", "Allowed: at least 1 and at most 65536."),
+        ("train: {epochs: " + "9" * 5000 + "}", "is not valid YAML: "),
+        ("image: {channels: greyscale}", "did you mean grayscale?"),
+        ("train: {batch_size: -1}", "it should be at least 1 and at most 65536 ("),
         ("TRAIN: {epochs: 1}", "Name one of train.seed, "),
         ("train: 3", "train is a section"),
         ("audio: {frequency_scale: mel, min_hz: 7999}", "most rows of the image stay black"),
-        ("feed: {cache_mb: " + "9" * 400 + "}", "Allowed: at least 0 and at most 1e+08."),
-        ("evaluate: {dcf_cost_miss: 1e308}", "Allowed: at least 1e-06 and at most 1e+06."),
-        ("predict: {prior_fake: 1e-320}", "Allowed: at least 1e-09 and at most 1."),
-        ("model: {conv_filters: [4096, 4096, 4096]}", "limits.model_megabytes=256. Received: "),
-        ("model: {pooling: flatten, dense_units: 65536}", "limits.model_megabytes=256. Received: "),
+        ("feed: {cache_mb: " + "9" * 400 + "}", "at least 0 and at most 1e+08 ("),
+        ("evaluate: {dcf_cost_miss: 1e308}", "at least 1e-06 and at most 1e+06 ("),
+        ("predict: {prior_fake: 1e-320}", "at least 1e-09 and at most 1 ("),
+        ("model: {conv_filters: [4096, 4096, 4096]}", "more than limits.model_megabytes=256; use"),
+        (
+            "model: {pooling: flatten, dense_units: 65536}",
+            "more than limits.model_megabytes=256; use",
+        ),
         ("image: {height: 4096, width: 4096}\nmodel: {conv_filters: [64]}", "scoring_megabytes"),
     ],
 )

@@ -244,7 +244,8 @@ def test_records_that_do_not_fit_are_refused_with_the_reason(changes, part, stra
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("color: grayscale", "color: rgb"), ("db_range: 80", "db_range: 60")]
+    ("before", "after"),
+    [("channels: grayscale", "channels: rgb"), ("db_range: 80", "db_range: 60")],
 )
 def test_other_settings_than_the_weights_are_refused(before, after, stranger, capsys):
     text = stranger.config.read_text()

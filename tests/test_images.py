@@ -9,9 +9,9 @@ from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.vocabulary import ZERO_PROMINENCE
 
 GREY = load_settings(None, ["image.height=32", "image.width=24"]).image
-RGB = load_settings(None, ["image.height=32", "image.width=24", "image.color=rgb"]).image
-DELAY = RGB.model_copy(update={"color": "level_delay"})
-RATES = RGB.model_copy(update={"color": "level_delay_rates", "height": 64})
+RGB = load_settings(None, ["image.height=32", "image.width=24", "image.channels=rgb"]).image
+DELAY = RGB.model_copy(update={"channels": "level_delay"})
+RATES = RGB.model_copy(update={"channels": "level_delay_rates", "height": 64})
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_picture_of_frame_rates_is_told_from_any_other(tmp_path):
     noise.write_bytes(encode_png(np.dstack([red, green, grain])))
     np.testing.assert_array_equal(read_image(drawn, RATES)[..., 2], np.repeat(grain[:16], 4, 0))
     np.testing.assert_array_equal(
-        read_image(drawn, RATES.model_copy(update={"color": "level_delay"})),
+        read_image(drawn, RATES.model_copy(update={"channels": "level_delay"})),
         np.dstack([red, green]),
     )
     silent = np.dstack([red, green, np.full_like(red, ZERO_PROMINENCE)])
@@ -126,7 +126,7 @@ def test_level_and_delay_come_back_from_red_and_green(tmp_path):
 
 def test_a_grey_image_has_no_delay(tmp_path, pixels):
     (tmp_path / "grey.png").write_bytes(encode_png(pixels))
-    with pytest.raises(InputError, match=r"grey\.png with image\.color=level_delay: it is grey"):
+    with pytest.raises(InputError, match=r"grey\.png with image\.channels=level_delay: it is grey"):
         read_image(tmp_path / "grey.png", DELAY)
 
 

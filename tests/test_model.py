@@ -19,7 +19,7 @@ from deepfake_audio.vocabulary import ZERO_PROMINENCE
 from model import build_model
 
 ON_THREE_CHANNELS = (
-    "audio.delay_fft_samples=512", FRAME_RATES, "image.color=level_delay_rates",
+    "audio.delay_fft_samples=512", FRAME_RATES, "image.channels=level_delay_rates",
     "augment.shear_range=0", "augment.zoom_range=0",
 )  # fmt: skip
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 128, 96, 1)).astype(np.float32)
@@ -32,10 +32,10 @@ def build(*overrides, config=None):
     return build_model(settings.model, settings.image)
 
 
-def build_on_three_channels(*views):
+def build_on_three_channels(*inputs):
     """Build networks that look at levels, delays and frame rates of small pictures."""
     return build(
-        *ON_THREE_CHANNELS, f"model.views=[{', '.join(views)}]", "model.conv_filters=[4, 4]"
+        *ON_THREE_CHANNELS, f"model.inputs=[{', '.join(inputs)}]", "model.conv_filters=[4, 4]"
     )
 
 
@@ -68,27 +68,27 @@ def test_settings_know_how_many_weights_a_network_has(pooling, convs, batch_norm
         "model.conv_filters=[4, 8]", "model.dense_units=6",
     )  # fmt: skip
     check_estimate(1, *chosen)
-    check_estimate(1, *chosen, "image.color=rgb", "model.kernel_size=4")
+    check_estimate(1, *chosen, "image.channels=rgb", "model.kernel_size=4")
     check_estimate(1, *chosen, "model.pool_sizes=[[2, 3], [4, 1]]")
-    check_estimate(1, *chosen, "model.views=[levels, frequency_residual, time_residual]")
+    check_estimate(1, *chosen, "model.inputs=[levels, frequency_residual, time_residual]")
     # What is left out of the image leaves less to what is flattened.
     most = 1.7 if pooling == "flatten" else 1
     check_estimate(most, *chosen, "model.padding=valid")
-    lower = "model.views=[levels, lower_frequency_residual]"
+    lower = "model.inputs=[levels, lower_frequency_residual]"
     check_estimate(most, *chosen, lower, "model.hidden_rows=20")
 
 
 @pytest.mark.parametrize("batch_norm", ["true", "false"])
 @pytest.mark.parametrize(
-    ("views", "most"),
+    ("inputs", "most"),
     [
         ("[frame_rates]", 1),
         ("[frame_rates, frame_rates]", 1),
         ("[group_delay, lower_delay_residual, frame_rates]", 1.1),  # each sees one of 3 channels
     ],
 )
-def test_settings_know_how_many_weights_views_of_several_channels_have(views, most, batch_norm):
-    chosen = (*ON_THREE_CHANNELS, f"model.views={views}", f"model.batch_norm={batch_norm}")
+def test_settings_know_how_many_weights_views_of_several_channels_have(inputs, most, batch_norm):
+    chosen = (*ON_THREE_CHANNELS, f"model.inputs={inputs}", f"model.batch_norm={batch_norm}")
     check_estimate(most, *chosen)
     check_estimate(most, *chosen, "model.conv_filters=[8]", "model.dense_units=200")
 
@@ -138,8 +138,8 @@ def test_every_weight_of_a_view_of_frame_rates_learns():
     [
         "model.pooling=average",
         "model.pooling=statistics",
-        "model.views=[frequency_residual]",
-        "model.views=[levels, time_residual, levels]",
+        "model.inputs=[frequency_residual]",
+        "model.inputs=[levels, time_residual, levels]",
     ],
 )
 def test_score_is_the_log_odds_of_the_probability(override):
@@ -169,9 +169,9 @@ def test_residual_has_neither_envelope_nor_channel_but_the_grain():
 
 
 def test_each_view_shows_its_own_residual():
-    views = ("levels", "frequency_residual", "time_residual", "lower_frequency_residual")
+    inputs = ("levels", "frequency_residual", "time_residual", "lower_frequency_residual")
     settings = ("model.conv_filters=[4, 4]", "model.residual_rows=5", "model.residual_columns=9")
-    model = build(f"model.views=[{', '.join(views)}]", *settings)
+    model = build(f"model.inputs=[{', '.join(inputs)}]", *settings)
     members = model.get_layer("logit").members
     windows = [
         [(layer.rows, layer.columns) for layer in member.layers if isinstance(layer, LocalContrast)]
@@ -182,8 +182,8 @@ def test_each_view_shows_its_own_residual():
 
 
 def test_lower_view_does_not_see_the_highest_frequencies():
-    views = "model.views=[lower_frequency_residual, frequency_residual]"
-    lower, whole = build(views, "model.hidden_rows=20").get_layer("logit").members
+    inputs = "model.inputs=[lower_frequency_residual, frequency_residual]"
+    lower, whole = build(inputs, "model.hidden_rows=20").get_layer("logit").members
     changed = IMAGES.copy()
     changed[:, :20] = 0
     np.testing.assert_array_equal(lower(changed), lower(IMAGES))
@@ -193,7 +193,7 @@ def test_lower_view_does_not_see_the_highest_frequencies():
 @pytest.mark.slow
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_each_member_of_a_committee_learns_as_if_it_were_alone(smoothing):
-    settings = ("model.views=[levels, levels]", "model.dropout=0", "model.conv_filters=[4, 4]")
+    settings = ("model.inputs=[levels, levels]", "model.dropout=0", "model.conv_filters=[4, 4]")
     model = build(*settings)
     alone = build(*settings)
     for number, member in enumerate(alone.get_layer("logit").members):
@@ -211,7 +211,7 @@ def test_each_member_of_a_committee_learns_as_if_it_were_alone(smoothing):
 
 
 def test_members_of_a_committee_begin_and_end_apart_and_their_mean_is_the_score():
-    model = build("model.views=[levels, levels, levels]", "model.conv_filters=[4, 4]")
+    model = build("model.inputs=[levels, levels, levels]", "model.conv_filters=[4, 4]")
     votes = [member.predict(IMAGES, verbose=0) for member in model.get_layer("logit").members]
     assert all(np.abs(votes[0] - other).max() > 1e-3 for other in votes[1:])
     mean = np.mean(votes, axis=0)
@@ -259,7 +259,7 @@ THREE_CHANNELS *= np.float32([0.25, 0.5, 0.75, 1])[:, None, None, None]
 
 
 @pytest.mark.parametrize(
-    ("view", "channel"),
+    ("name", "channel"),
     [
         ("levels", 0),
         ("frequency_residual", 0),
@@ -270,8 +270,8 @@ THREE_CHANNELS *= np.float32([0.25, 0.5, 0.75, 1])[:, None, None, None]
         ("frame_rates", 2),
     ],
 )
-def test_a_view_sees_its_own_channel_alone(view, channel):
-    model = build_on_three_channels(view)
+def test_a_view_sees_its_own_channel_alone(name, channel):
+    model = build_on_three_channels(name)
     for changed in (0, 1, 2):
         images = THREE_CHANNELS.copy()
         images[..., changed] = images[::-1, ..., changed]
@@ -358,8 +358,8 @@ OLD_LAYERS = {
 
 
 def test_weights_under_the_old_names_of_layers_are_loaded(tmp_path):
-    views = ("frequency_residual", "frame_rates", "frame_rates")
-    model = build_on_three_channels(*views)
+    inputs = ("frequency_residual", "frame_rates", "frame_rates")
+    model = build_on_three_channels(*inputs)
     for number, values in enumerate(model.weights):
         values.assign(keras.ops.full(values.shape, number))
     model.save(tmp_path / "model.keras")
@@ -370,7 +370,7 @@ def test_weights_under_the_old_names_of_layers_are_loaded(tmp_path):
     with zipfile.ZipFile(tmp_path / "old.keras", "w") as archive:
         for path in (tmp_path / "unpacked").iterdir():
             archive.write(path, path.name)
-    loaded = build_on_three_channels(*views)
+    loaded = build_on_three_channels(*inputs)
     load_weights(loaded, tmp_path / "old.keras", load_settings().limits)
     for ours, theirs in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)

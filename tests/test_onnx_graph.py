@@ -12,7 +12,7 @@ from deepfake_audio.models.onnx_check import check_graph
 from deepfake_audio.training.score_model import score_model
 from model import build_model
 
-# Between them every choice that changes the layers, but for views of several channels.
+# Between them every choice that changes the layers, but for inputs of several channels.
 CHOICES = (
     ("same", "true", "average", "grayscale", 3, 1, 32, "[levels]"),
     ("valid", "false", "max", "rgb", 4, 2, 41, "[frequency_residual]"),
@@ -24,8 +24,8 @@ CHOICES = (
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice[2])
 def test_every_network_that_settings_ask_for_is_taken(choice, tmp_path):
     names = (
-        "model.padding", "model.batch_norm", "model.pooling", "image.color", "model.kernel_size",
-        "model.convs_per_block", "image.width", "model.views",
+        "model.padding", "model.batch_norm", "model.pooling", "image.channels", "model.kernel_size",
+        "model.convs_per_block", "image.width", "model.inputs",
     )  # fmt: skip
     chosen = [f"{name}={value}" for name, value in zip(names, choice, strict=True)]
     check_export(load_settings(None, [*TINY_SETTINGS, *chosen]), tmp_path)
@@ -33,7 +33,7 @@ def test_every_network_that_settings_ask_for_is_taken(choice, tmp_path):
 
 @pytest.mark.parametrize("batch_norm", ["true", "false"])
 def test_networks_of_delays_and_frame_rates_are_taken(batch_norm, tmp_path):
-    small = ("model.views=[delay_residual, frame_rates]", "model.conv_filters=[4]")
+    small = ("model.inputs=[delay_residual, frame_rates]", "model.conv_filters=[4]")
     check_export(
         load_settings(ROOT / "unseen.yaml", [*small, f"model.batch_norm={batch_norm}"]), tmp_path
     )

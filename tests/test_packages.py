@@ -81,3 +81,12 @@ def test_a_missing_package_is_named_with_its_requirements_file(
         "install it with: pip install -r requirements.txt"
     ), ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("package", ["keras", "sklearn", "tensorboard", "tf2onnx"])
+def test_training_without_a_package_creates_no_run(package, tmp_path):
+    make_data_folder(tmp_path / "data" / "tiny")
+    args = ("data.folder=data/tiny", "train.tensorboard=true")
+    ended = run("train", *args, blocked=(package,), folder=tmp_path)
+    assert (ended.returncode, "train.py needs the package" in ended.stderr) == (2, True)
+    assert not (tmp_path / "runs").exists()

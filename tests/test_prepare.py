@@ -440,6 +440,4 @@ def test_a_file_of_which_a_codec_leaves_nothing_is_named_with_the_codec(workplac
     assert f"{len(errors):,} files could not be used after a codec: " in capsys.readouterr().out
     for name, error in errors.items():
         path = workplace / "mine" / name
-        assert error == (
-            f"An audio file must hold sound. Received: {path} after telephone, silence."
-        )
+        assert error == (f"{path} after telephone is silent; give a recording with sound")

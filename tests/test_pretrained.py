@@ -66,6 +66,5 @@ def test_what_it_was_trained_on_is_not_shipped_and_evaluating_it_needs_data(
     for script in (evaluate, export):
         assert script.main(["--run", "models/pretrained"]) == 2
         assert capsys.readouterr().err.startswith(
-            "error: A data folder must exist. Received: data/bench-fakes-coded. Give one with "
-            "--data FOLDER; it holds"
+            "error: no data folder data/bench-fakes-coded; give one with --data FOLDER (it"
         )

@@ -52,6 +52,23 @@ def test_a_run_reads_back_what_was_written():
     }
 
 
+def test_a_run_with_the_old_names_of_settings_opens_as_before():
+    run = make_run("old")
+    text = run.config.read_text()
+    for new, old in (("  channels: ", "  color: "), ("  inputs: ", "  views: ")):
+        assert text.count(new) == 1
+        text = text.replace(new, old)
+    run.config.write_text(text)
+    assert run_folder.open_run("old")[2] == load_settings()
+
+
+def test_the_shipped_run_has_old_names_and_its_settings_fingerprint_holds():
+    run, record, settings = run_folder.open_run(str(run_folder.PRETRAINED))
+    text = run.config.read_text()
+    assert ("  color: level_delay_rates" in text, "  views: [" in text) == (True, True)
+    assert record.settings_fingerprint == run_folder.fingerprint_settings(settings)
+
+
 def test_runs_without_a_name_are_numbered_after_the_data():
     assert [make_run().name, make_run().name] == ["sample-1", "sample-2"]
 

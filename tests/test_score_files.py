@@ -180,7 +180,7 @@ def test_tables_of_ones_own_that_can_not_be_used(rows, message):
 def test_a_table_of_predict_is_scored_with_keys(capsys):
     Path("verdicts.csv").write_text(
         "verdict,confidence,score,file,error\nFAKE,0.9,-2.5,far/a.wav,\nREAL,0.9,2.5,b.flac,\n"
-        ",,,broken.wav,An audio file must be whole.\n"
+        ",,,broken.wav,cannot read broken.wav: it is cut off\n"
     )
     Path("keys.tsv").write_text("filename\tcm-label\na\tspoof\nb\tbonafide\n")
     table = read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)

@@ -19,7 +19,7 @@ from deepfake_audio.detector import Result
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.results_table import (
     FIELDS,
-    escaped_name,
+    name_in_table,
     partial_path,
     resumable_table,
 )
@@ -66,7 +66,7 @@ def test_what_was_cut_off_goes_on_after_its_last_whole_row(tmp_path, bytes_lost)
     with resumable_table(table, "abc") as (done, add):
         assert list(done.names()) == [
             "a.wav",
-            escaped_name(odd),
+            name_in_table(odd),
             *([] if bytes_lost else ["c.wav"]),
         ]
         assert done.take("a.wav") and done.take(odd)
@@ -74,10 +74,10 @@ def test_what_was_cut_off_goes_on_after_its_last_whole_row(tmp_path, bytes_lost)
             if done.take(file):
                 continue
             add({"verdict": "FAKE", "file": file})
-    assert [row["file"] for row in read_rows(table)][:2] == ["a.wav", escaped_name(odd)]
+    assert [row["file"] for row in read_rows(table)][:2] == ["a.wav", name_in_table(odd)]
     assert {row["file"] for row in read_rows(table)} == {
         "a.wav",
-        escaped_name(odd),
+        name_in_table(odd),
         "c.wav",
         "d.wav",
     }
@@ -198,7 +198,7 @@ def test_a_row_that_failed_is_tried_again_and_a_carriage_return_is_escaped(tmp_p
     table = tmp_path / "v.csv"
     with pytest.raises(KeyboardInterrupt), resumable_table(table, "abc") as (_, add):
         add({"verdict": "REAL", "file": "a\rb.wav"})
-        add({"file": "gone.wav", "error": "An audio file must be readable."})
+        add({"file": "gone.wav", "error": "cannot read gone.wav"})
         raise KeyboardInterrupt
     with resumable_table(table, "abc") as (done, add):
         assert list(done.names()) == [r"a\rb.wav"] and done.take("a\rb.wav")

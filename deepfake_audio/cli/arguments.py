@@ -10,6 +10,7 @@ from deepfake_audio import __version__
 from deepfake_audio.errors import InputError
 
 REQUIRED = "the following arguments are required: "
+WRONG_TYPE = re.compile(r"argument (\S+): invalid (int|float|to_number) value: (.*)", re.DOTALL)
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,6 +40,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:
         """Raise the error of a command line; argparse would print the usage first."""
+        if wrong := WRONG_TYPE.fullmatch(message):
+            option, kind, value = wrong.groups()
+            number = "whole number in digits, such as 3" if kind == "int" else "number, such as 0.5"
+            raise InputError(f"{option} {value} is not a number; give a {number}")
         known = re.findall(r"--[\w-]+", self.format_usage())
         options = [word for word in re.findall(r"-{1,2}[\w-]+", message) if word not in known]
         near = difflib.get_close_matches(options[0], known, n=1) if options else []

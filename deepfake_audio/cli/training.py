@@ -1,8 +1,9 @@
-"""Messages that train.py and combine.py print: data, leaks between splits, results."""
+"""Parts that train.py and combine.py share: the check for packages, and messages."""
 
+import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,22 @@ if TYPE_CHECKING:
     from deepfake_audio.models.calibration import Calibration
     from deepfake_audio.training.export import SplitResult
 
+# keras imports tf2onnx only after the training, and calibration imports sklearn then.
+PACKAGES = ("keras", "tensorflow", "h5py", "sklearn", "tf2onnx")
 NOTHING_LEARNT = "the validation files were not told apart; train longer, or on more files"
 
 
-def load_data(settings: Settings, remedy: str = "Put it back") -> DataCheck:
+def check_packages(names: Iterable[str] = PACKAGES) -> None:
+    """Raise `ModuleNotFoundError` if a package is missing, without importing any.
+
+    Call it before a run is created: a run without a network is of no use.
+    """
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
     """Read the list of images, check every image, and print a summary.
 
     Args:

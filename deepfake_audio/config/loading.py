@@ -30,12 +30,13 @@ LEGACY_DEFAULTS = {
 }
 
 # The present name of each setting that had another one: old files and commands still work.
-RENAMED_KEYS: dict[str, str] = {}
+RENAMED_KEYS = {"image.color": "image.channels", "model.views": "model.inputs"}
 
 BOUNDS = {
     "minimum": "at least", "exclusiveMinimum": "above",
     "maximum": "at most", "exclusiveMaximum": "below",
 }  # fmt: skip
+BOUND_ERRORS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
 def load_settings(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Settings:
@@ -75,8 +76,7 @@ def _merge_overrides(values: dict, overrides: Iterable[str]) -> None:
         key, equals, text = override.partition("=")
         if not equals or not key:
             raise InputError(
-                "An override has the form section.key=value. "
-                f"Received: {shortened(repr(override))}. {_suggest(override)}"
+                f"{shortened(repr(override))} is not section.key=value; {_suggest(override)}"
             )
         _set_override(values, key, parse_yaml(text, f"the value of {key}"))
 
@@ -84,13 +84,13 @@ def _merge_overrides(values: dict, overrides: Iterable[str]) -> None:
 def _suggest(word: str) -> str:
     """Return what may have been meant by a word that is no override."""
     if "=" in word or DOTTED_KEY.fullmatch(word):
-        return "Example: train.epochs=3"
+        return "write a setting, such as train.epochs=3"
     quoted = shlex.quote(word)
     if any(is_file(Path(place, word, "run.json")) for place in ("", "runs")):
-        return f"Of a run, write --run {quoted}."
+        return f"for a run, write --run {quoted}"
     if is_folder(Path(word)):
-        return f"Of a folder of images, write data.folder={quoted}, or --data {quoted} to evaluate."
-    return "Example: train.epochs=3. A name with blanks stands in quotes: 'My recordings'."
+        return f"for a folder of images, write data.folder={quoted}, or --data {quoted} to evaluate"
+    return "write a setting, such as train.epochs=3, and put a name with blanks in quotes"
 
 
 def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
@@ -170,28 +170,43 @@ def _wrong_value(error: ValidationError, section: tuple[str, ...], origin: str) 
         return InputError(_unknown_key(key, origin))
     if first["type"] == "missing":
         return InputError(
-            f"Every setting needs a value. Received: no {key} in {origin}. Write it there, as in "
-            "config.yaml; a run from before there was such a setting must be trained again."
+            f"{origin} has no {key}; write it there, as in config.yaml, or train again if the run "
+            "is older than this setting"
         )
     rule = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        return InputError(f"{rule}.")
+        return InputError(rule)
+    rule = rule[0].lower() + rule[1:].replace("nput should", "t should", 1)
+    bounds = _bounds(key)
+    if first["type"] in BOUND_ERRORS and bounds:
+        rule = f"it should be {bounds}"
+    elif bounds:
+        rule += f", {bounds}"
     return InputError(
-        f"{key}: {rule}. Received: {shortened(repr(first['input']))}."
-        f"{_allowed(key, first['input'])} config.yaml says what it means."
+        f"{key} is {shortened(repr(first['input']))}; {rule}{_near_match(key, first['input'])} "
+        "(config.yaml explains it)"
     )
 
 
-def _allowed(key: str, received: object) -> str:
-    """Return what a setting may be, and the near match of a word that it may not be."""
+def _rules(key: str) -> dict:
+    """Return the JSON schema of a setting."""
     section, _, name = key.partition(".")
     schema = Settings.model_fields[section].annotation.model_json_schema()
-    rules = schema["properties"].get(name, {})
-    if "enum" in rules:
-        near = difflib.get_close_matches(str(received).lower(), rules["enum"], n=1, cutoff=0.5)
-        return f" Did you mean {near[0]}?" if near else ""
+    return schema["properties"].get(name, {})
+
+
+def _bounds(key: str) -> str:
+    """Return the range of a number, such as "at least 1 and at most 9"; empty for others."""
+    rules = _rules(key)
     bounds = [f"{words} {rules[bound]:g}" for bound, words in BOUNDS.items() if bound in rules]
-    return f" Allowed: {' and '.join(bounds)}." if bounds else ""
+    return " and ".join(bounds)
+
+
+def _near_match(key: str, given: object) -> str:
+    """Return a question for the allowed word that is most like a wrong one; empty for none."""
+    allowed = _rules(key).get("enum", ())
+    near = difflib.get_close_matches(str(given).lower(), allowed, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def write_settings(settings: Settings, path: Path) -> None:
@@ -221,16 +236,14 @@ def _merge(values: dict, changes: Mapping, origin: str) -> None:
             raise InputError(_unknown_key(str(section), origin))
         if not isinstance(pairs, dict):
             raise InputError(
-                f"{section} is a section of key: value lines. "
-                f"Received: {shortened(repr(pairs))} in {origin}."
+                f"{section} in {origin} is {shortened(repr(pairs))}; write a section of key: value "
+                "lines"
             )
         for key, value in pairs.items():
             _set_override(values, f"{section}.{key}", value, origin)
 
 
-def _set_override(
-    values: dict, dotted_key: str, value: object, origin: str = "the command line"
-) -> None:
+def _set_override(values: dict, dotted_key: str, value: object, origin: str = "") -> None:
     section, _, key = RENAMED_KEYS.get(dotted_key, dotted_key).partition(".")
     if key not in values.get(section, {}):
         raise InputError(_unknown_key(dotted_key, origin))
@@ -249,10 +262,8 @@ def _unknown_key(key: str, origin: str) -> str:
     near = [name for name in known if name.partition(".")[2] == key.lower().rpartition(".")[2]]
     near += difflib.get_close_matches(shortened(key).lower(), [*known, *names], n=1, cutoff=0.5)
     if section in names and not rest:
-        remedy = f"Name one of {', '.join(names[section])}."
+        remedy = f"name one of {', '.join(names[section])}"
     else:
-        remedy = f"Did you mean {near[0]}?" if near else "config.yaml lists every setting."
-    return (
-        f"A setting must be one that config.yaml knows. Received: {shortened(key)} in {origin}. "
-        f"{remedy}"
-    )
+        remedy = f"did you mean {near[0]}?" if near else "config.yaml lists every setting"
+    place = f" in {origin}" if origin else ""
+    return f"{shortened(key)}{place} is not a setting; {remedy}"

@@ -1,5 +1,6 @@
 """The schema of all settings: typed, checked and frozen; `config.yaml` has their defaults."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -14,7 +15,7 @@ from pydantic import (
 )
 
 from deepfake_audio.vocabulary import (
-    CHANNELS,
+    CHANNEL_COUNTS,
     HARMONIC_COLUMNS,
     HARMONIC_ROWS,
     OTHERS,
@@ -89,8 +90,8 @@ class AudioSettings(Section):
     def _none_or_a_frame(cls, samples: int) -> int:
         if 0 < samples < MIN_FFT_SAMPLES:
             raise ValueError(
-                f"audio.delay_fft_samples is 0 or at least {MIN_FFT_SAMPLES}. "
-                f"Received: {samples}. 1024 is usual"
+                f"audio.delay_fft_samples={samples} is too small; set it to 0, or to at least "
+                f"{MIN_FFT_SAMPLES} (1024 is usual)"
             )
         return samples
 
@@ -102,16 +103,16 @@ class AudioSettings(Section):
     def _frequencies_fit(self) -> "AudioSettings":
         if not self.min_hz < self.max_hz <= self.sample_rate_hz / 2:
             raise ValueError(
-                "min_hz must be below max_hz, and max_hz at most half of sample_rate_hz. "
-                f"Received: min_hz={self.min_hz:g} max_hz={self.max_hz:g} "
-                f"sample_rate_hz={self.sample_rate_hz}"
+                f"audio.min_hz={self.min_hz:g} and audio.max_hz={self.max_hz:g} are no band of "
+                f"audio.sample_rate_hz={self.sample_rate_hz}; set min_hz below max_hz, and max_hz "
+                f"to at most {self.sample_rate_hz / 2:g}"
             )
         longest = max(self.fft_samples, self.delay_fft_samples)
         if self.window_samples < longest:
             raise ValueError(
-                "window_seconds must hold at least one frame of fft_samples, and of "
-                f"delay_fft_samples. Received: window_seconds={self.window_seconds:g} for frames "
-                f"of {longest} samples"
+                f"audio.window_seconds={self.window_seconds:g} is shorter than one frame of "
+                f"{longest} samples; set it longer, or audio.fft_samples and "
+                "audio.delay_fft_samples smaller"
             )
         return self
 
@@ -126,14 +127,13 @@ class AudioSettings(Section):
             or max(rates) > highest_hz
         ):
             raise ValueError(
-                f"Each of audio.frame_rates_hz takes {HARMONIC_COLUMNS} frames of the image, and "
-                f"is at most {highest_hz:g}; frequency_bins are {2 * HARMONIC_ROWS} or another "
-                f"multiple of {HARMONIC_ROWS}, and window_seconds at least "
-                f"{MIN_SECONDS_FOR_RATES:g}. Received: {len(rates)} rates up to {max(rates):g} "
-                f"at sample_rate_hz={self.sample_rate_hz}, frames={self.frames} "
-                f"frequency_bins={self.frequency_bins} "
-                f"window_seconds={self.window_seconds:g}. Leave out rates that are too high, and "
-                "take as many frames as the others need; unseen.yaml's values fit from 16000 Hz on"
+                f"audio.frame_rates_hz has {len(rates)} rates up to {max(rates):g}, which do not "
+                f"fit audio.frames={self.frames}, audio.frequency_bins={self.frequency_bins}, "
+                f"audio.window_seconds={self.window_seconds:g} and "
+                f"audio.sample_rate_hz={self.sample_rate_hz}; give rates of at most "
+                f"{highest_hz:g}, {HARMONIC_COLUMNS} frames for each, frequency_bins of "
+                f"{2 * HARMONIC_ROWS} or another multiple of {HARMONIC_ROWS}, and window_seconds "
+                f"of at least {MIN_SECONDS_FOR_RATES:g} (unseen.yaml fits from 16000 Hz on)"
             )
         return self
 
@@ -143,11 +143,10 @@ class AudioSettings(Section):
         bins = (self.max_hz - self.min_hz) * shortest / self.sample_rate_hz
         if self.frequency_scale == "mel" and bins < self.frequency_bins / 2:
             raise ValueError(
-                "min_hz to max_hz must span at least half as many FFT bins as there are "
-                "frequency_bins, or most rows of the image stay black. Received: "
-                f"min_hz={self.min_hz:g} max_hz={self.max_hz:g} frequency_bins="
-                f"{self.frequency_bins}, and {bins:.1f} bins between. Take a wider span, fewer "
-                "frequency_bins or more fft_samples (and delay_fft_samples)"
+                f"audio.min_hz={self.min_hz:g} to audio.max_hz={self.max_hz:g} has {bins:.1f} FFT "
+                f"bins, less than half of audio.frequency_bins={self.frequency_bins}, so most rows "
+                "would be black; set a wider band, fewer frequency_bins or more fft_samples (and "
+                "delay_fft_samples)"
             )
         return self
 
@@ -158,9 +157,9 @@ class AudioSettings(Section):
             if self.frequency_scale == "linear" and bins % self.frequency_bins:
                 fitting = ", ".join(str(n) for n in range(8, bins + 1) if bins % n == 0)
                 raise ValueError(
-                    f"frequency_bins must divide {name} / 2 on the linear scale. Received: "
-                    f"frequency_bins={self.frequency_bins} {name}={2 * bins}. "
-                    f"Use one of {fitting}, or frequency_scale=mel"
+                    f"audio.frequency_bins={self.frequency_bins} does not divide half of "
+                    f"audio.{name}={2 * bins} on the linear scale; set it to one of {fitting}, or "
+                    "audio.frequency_scale=mel"
                 )
         return self
 
@@ -168,16 +167,16 @@ class AudioSettings(Section):
 class ImageSettings(Section):
     height: Pixels
     width: Pixels
-    color: Literal["grayscale", "level_delay", "level_delay_rates", "rgb"]
+    channels: Literal["grayscale", "level_delay", "level_delay_rates", "rgb"]
     max_megapixels: int = Field(ge=1, le=1000)
 
     @property
-    def channels(self) -> int:
-        return CHANNELS[self.color]
+    def channel_count(self) -> int:
+        return CHANNEL_COUNTS[self.channels]
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return self.height, self.width, self.channels
+        return self.height, self.width, self.channel_count
 
 
 class AugmentSettings(Section):
@@ -207,7 +206,7 @@ class DistortSettings(Section):
 
 
 class ModelSettings(Section):
-    views: list[NetworkInput] = Field(min_length=1, max_length=MAX_INPUTS)
+    inputs: list[NetworkInput] = Field(min_length=1, max_length=MAX_INPUTS)
     hidden_rows: int = Field(ge=0, le=1024)
     residual_rows: int = Field(ge=1, le=1025)
     residual_columns: int = Field(ge=1, le=1025)
@@ -225,26 +224,23 @@ class ModelSettings(Section):
     @classmethod
     def _as_many_before_as_after(cls, pixels: int, info: ValidationInfo) -> int:
         if pixels % 2 == 0:
-            raise ValueError(
-                f"model.{info.field_name} is odd. Received: {pixels}. Take {pixels + 1}"
-            )
+            raise ValueError(f"model.{info.field_name}={pixels} is even; set it to {pixels + 1}")
         return pixels
 
     @model_validator(mode="after")
     def _each_block_has_a_pool_size(self) -> "ModelSettings":
         if self.pool_sizes is not None and len(self.pool_sizes) != len(self.conv_filters):
             raise ValueError(
-                "model.pool_sizes has one [height, width] for each of model.conv_filters. "
-                f"Received: {len(self.pool_sizes)} sizes for {len(self.conv_filters)} blocks. "
-                "Add or remove some, or take null for 2x2 each"
+                f"model.pool_sizes has {len(self.pool_sizes)} sizes for {len(self.conv_filters)} "
+                "model.conv_filters; give one [height, width] for each, or null for 2x2"
             )
         return self
 
     def megabytes(self, image_shape: tuple[int, int, int]) -> tuple[float, float]:
         """Return the megabytes of the weights and of the largest layer's output for one image.
 
-        Both at most: a convolution without padding, hidden rows and a view of one channel of
-        several leave less.
+        Both at most: a convolution without padding, hidden rows and an input of one channel
+        of several leave less.
         """
         height, width, inputs = image_shape
         weights, largest = 0, height * width * inputs
@@ -258,8 +254,8 @@ class ModelSettings(Section):
             height, width, inputs = max(1, height // rows), max(1, width // columns), filters
         places = {"flatten": height * width, "statistics": 2}.get(self.pooling, 1)
         weights += self._dense_weights(inputs * places)
-        of_rates = self.views.count("frame_rates")
-        weights = (len(self.views) - of_rates) * weights + of_rates * self._rate_weights()
+        of_rates = self.inputs.count("frame_rates")
+        weights = (len(self.inputs) - of_rates) * weights + of_rates * self._rate_weights()
         return weights * FLOAT_BYTES / 1e6, largest * FLOAT_BYTES / 1e6
 
     def gigamultiplications(self, image_shape: tuple[int, int, int]) -> float:
@@ -278,7 +274,7 @@ class ModelSettings(Section):
             total += (self.convs_per_block - 1) * places * (self.kernel_size**2 * filters + besides)
             height, width, inputs = max(1, height // rows), max(1, width // columns), filters
         weights = self.megabytes(image_shape)[0] * 1e6 / FLOAT_BYTES
-        return (len(self.views) * total + weights * (1 + 2 * MULTIPLICATIONS_A_VALUE)) / 1e9
+        return (len(self.inputs) * total + weights * (1 + 2 * MULTIPLICATIONS_A_VALUE)) / 1e9
 
     def _rate_weights(self) -> int:
         """Return the number of weights of a network for frame rates."""
@@ -342,8 +338,8 @@ class PrepareSettings(Section):
     def _something_is_left_for_training(self) -> "PrepareSettings":
         if self.val_share + self.test_share >= 1:
             raise ValueError(
-                "prepare.val_share and prepare.test_share must leave something for training. "
-                f"Received: {self.val_share:g} and {self.test_share:g}"
+                f"prepare.val_share={self.val_share:g} and prepare.test_share="
+                f"{self.test_share:g} leave nothing for training; set a sum below 1"
             )
         return self
 
@@ -380,6 +376,16 @@ class LimitSettings(Section):
     scoring_megabytes: int = Field(ge=64, le=1_000_000)
 
 
+def _named(sections: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Return `section.name=value` for each setting that is not off."""
+    return [
+        f"{section}.{name}={value}"
+        for section, settings in sections.items()
+        for name, value in settings.items()
+        if value
+    ]
+
+
 class Settings(Section):
     """All settings, one section per group; `config.yaml` explains each."""
 
@@ -408,67 +414,71 @@ class Settings(Section):
         highest_hz = self.audio.sample_rate_hz / 2
         if self.predict.min_bandwidth_hz >= highest_hz:
             raise ValueError(
-                "predict.min_bandwidth_hz is less than half of audio.sample_rate_hz, or all sound "
-                f"is UNCERTAIN. Received: {self.predict.min_bandwidth_hz:g} of {highest_hz:g} Hz. "
-                "Ask for less, or 0 for none"
+                f"predict.min_bandwidth_hz={self.predict.min_bandwidth_hz:g} would make all sound "
+                f"UNCERTAIN at audio.sample_rate_hz={self.audio.sample_rate_hz}; set it below "
+                f"{highest_hz:g}, or to 0 for no limit"
             )
         return self
 
     @model_validator(mode="after")
     def _rows_are_left_to_look_at(self) -> "Settings":
-        lower = any(view.startswith("lower") for view in self.model.views)
+        lower = any(each.startswith("lower") for each in self.model.inputs)
         if lower and self.model.hidden_rows >= self.image.height:
             raise ValueError(
-                "model.hidden_rows is less than image.height. "
-                f"Received: {self.model.hidden_rows} of {self.image.height} rows. Hide fewer"
+                f"model.hidden_rows={self.model.hidden_rows} hides the whole image; set it below "
+                f"image.height={self.image.height}"
             )
         return self
 
     @model_validator(mode="after")
     def _what_is_drawn_is_read(self) -> "Settings":
         delay, rates = self.audio.delay_fft_samples, list(self.audio.frame_rates_hz)
-        color, views = self.image.color, self.model.views
+        channels, inputs = self.image.channels, self.model.inputs
         right = ["level_delay_rates"] if delay and rates else ["level_delay"] if delay else OTHERS
-        lacks_delay = (rates or any("delay" in view for view in views)) and not delay
-        lacks_rates = "frame_rates" in views and not rates
-        if color not in right or lacks_delay or lacks_rates:
+        lacks_delay = (rates or any("delay" in each for each in inputs)) and not delay
+        lacks_rates = "frame_rates" in inputs and not rates
+        if channels not in right or lacks_delay or lacks_rates:
             raise ValueError(
-                "audio.delay_fft_samples draws delays, audio.frame_rates_hz rates beside them, "
-                f"image.color says so ({' or '.join(right)} here), and a view of either needs it. "
-                f"Received: delay_fft_samples={delay} frame_rates_hz={rates} image.color={color} "
-                f"model.views={views}. Set image.color={right[0]} and views of what is drawn, or "
-                "draw what they need; unseen.yaml has all"
+                f"image.channels={channels} and model.inputs={inputs} do not fit "
+                f"audio.delay_fft_samples={delay} and audio.frame_rates_hz={rates}; set "
+                f"image.channels={' or '.join(right)} and inputs without others, or both audio "
+                "settings as in unseen.yaml"
             )
         return self
 
     @model_validator(mode="after")
     def _delays_stay_true(self) -> "Settings":
         """Refuse augmentation that changes levels without the matching group delays."""
-        changes = self.distort.model_dump(exclude=DISTORTIONS_WITH_DELAY) | self.augment.model_dump(
-            include={"channel_shift_range", "brightness_range"}
-        )
-        used = [name for name, amount in changes.items() if amount]
-        used += ["fill_mode=constant"] if self.augment.fill_mode == "constant" else []
-        if self.image.color in WITH_DELAY and used:
+        changes = {
+            "distort": self.distort.model_dump(exclude=DISTORTIONS_WITH_DELAY),
+            "augment": self.augment.model_dump(include={"channel_shift_range", "brightness_range"}),
+        }
+        used = _named(changes)
+        used += ["augment.fill_mode=constant"] if self.augment.fill_mode == "constant" else []
+        if self.image.channels in WITH_DELAY and used:
             raise ValueError(
-                "Images with group delay are moved, masked and made noisy; with other levels "
-                f"their delays would stay. Received: {', '.join(used)}. Take config.yaml's values"
+                f"{', '.join(used)} would change the levels of images without their group delays; "
+                "set the values of config.yaml (images with group delay can be moved, masked and "
+                "made noisy)"
             )
         return self
 
     @model_validator(mode="after")
     def _frame_rates_stay_true(self) -> "Settings":
         """Refuse augmentation that moves a column to another frame rate; noise and masks do not."""
-        moves = self.augment.model_dump(include=AFFINE_SETTINGS)
-        moves |= self.distort.model_dump(include={"time_roll_share"})
-        used = [name for name, amount in moves.items() if amount]
+        used = _named(
+            {
+                "augment": self.augment.model_dump(include=AFFINE_SETTINGS),
+                "distort": self.distort.model_dump(include={"time_roll_share"}),
+            }
+        )
         if (self.image.height, self.image.width) != (self.audio.frequency_bins, self.audio.frames):
-            used.append(f"an image of {self.image.height} x {self.image.width}")
-        if "frame_rates" in self.model.views and used:
+            used.append(f"image.height={self.image.height} and image.width={self.image.width}")
+        if "frame_rates" in self.model.inputs and used:
             raise ValueError(
-                "Images whose frame_rates are looked at keep the size of audio.frequency_bins and "
-                f"audio.frames, and are played backwards at most. Received: {', '.join(used)}. "
-                "Take unseen.yaml's values, or leave out that view"
+                f"{', '.join(used)} would move the frame rates in the image; set the values of "
+                f"unseen.yaml and a size of {self.audio.frequency_bins} x {self.audio.frames} "
+                "(audio.frequency_bins x audio.frames), or leave frame_rates out of model.inputs"
             )
         return self
 
@@ -477,16 +487,16 @@ class Settings(Section):
         megabytes, largest = self.model.megabytes(self.image.shape)
         gigamultiplications = self.model.gigamultiplications(self.image.shape)
         for what, value, unit, limit in (
-            ("have weights of", megabytes, "megabytes", "model_megabytes"),
-            ("need for one image", largest, "megabytes", "scoring_megabytes"),
-            ("do for one image", gigamultiplications, "billion multiplications",
+            ("has weights of", megabytes, "megabytes", "model_megabytes"),
+            ("needs for one image", largest, "megabytes", "scoring_megabytes"),
+            ("does for one image", gigamultiplications, "billion multiplications",
              "model_gigamultiplications"),
         ):  # fmt: skip
             most = getattr(self.limits, limit)
             if value > most:
                 raise ValueError(
-                    f"A network may {what} at most limits.{limit}={most:g}. Received: {value:,.0f} "
-                    f"{unit} by the sections model and image. Use fewer model.conv_filters, a "
-                    "smaller kernel_size, fewer dense_units or a smaller image"
+                    f"the network of the sections model and image {what} {value:,.0f} {unit}, more "
+                    f"than limits.{limit}={most:g}; use fewer model.conv_filters, a smaller "
+                    "kernel_size, fewer dense_units or a smaller image"
                 )
         return self

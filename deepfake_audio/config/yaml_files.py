@@ -43,15 +43,15 @@ def read_yaml(path: Path) -> dict:
     with open_regular(path, "A settings file") as file:
         encoded = file.read(MAX_FILE_BYTES + 1)
     if len(encoded) > MAX_FILE_BYTES:
-        raise InputError(f"A settings file has at most {MAX_FILE_BYTES:,} bytes. Received: {path}.")
+        raise InputError(f"{path} has more than {MAX_FILE_BYTES:,} bytes; give a settings file")
     try:
         values = parse_yaml(encoded.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"A settings file must be readable text. Received: {path} ({error})."
-        ) from None
+        raise InputError(f"cannot read {path}: {error}; give a settings file in UTF-8") from None
     if not isinstance(values, dict):
-        raise InputError(f"A settings file holds sections of key: value lines. Received: {path}.")
+        raise InputError(
+            f"{path} has no sections of key: value lines; write them as in config.yaml"
+        )
     return values
 
 
@@ -66,7 +66,9 @@ def parse_yaml(text: str, origin: str) -> object:
         _check_plain(yaml, text, origin)
         return yaml.load(text)
     except (YAMLError, ValueError) as error:
-        raise InputError(f"Settings are YAML. Received: {origin}: {shortened(error)}") from None
+        raise InputError(
+            f"{origin} is not valid YAML: {shortened(error)}; write it as in config.yaml"
+        ) from None
 
 
 def _check_plain(yaml: YAML, text: str, origin: str) -> None:
@@ -74,13 +76,14 @@ def _check_plain(yaml: YAML, text: str, origin: str) -> None:
     for token in yaml.scan(text):
         if type(token) in REFUSED:
             raise InputError(
-                f"Settings use no YAML {REFUSED[type(token)]}. Received: one in {origin}. "
-                "Write the value itself."
+                f"{origin} uses YAML {REFUSED[type(token)]}, which settings cannot have; "
+                "write the value itself"
             )
         depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
         if depth > MAX_DEPTH:
             raise InputError(
-                f"Settings nest at most {MAX_DEPTH} levels deep. Received: more in {origin}."
+                f"{origin} nests more than {MAX_DEPTH} levels deep; "
+                "write sections of key: value lines"
             )
 
 

@@ -27,7 +27,7 @@ from deepfake_audio.system.atomic_files import (
     read_lines,
     write_json,
 )
-from deepfake_audio.system.csv_files import check_columns, escaped, read_cells
+from deepfake_audio.system.csv_files import check_columns, printable_name, read_cells
 from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
@@ -38,7 +38,7 @@ from deepfake_audio.vocabulary import (
     ImageRecord,
 )
 
-DATA_REMEDY = "Give one with --data FOLDER"
+DATA_REMEDY = "give one with --data FOLDER"
 FEW_FILES = 30  # of a class: a warning says that figures and calibrations of fewer are unsure
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
@@ -115,7 +115,7 @@ class Origin(BaseModel):
         return f"{self.corpus}{subset} in {self.folder}"
 
 
-def read_records(folder: Path, remedy: str = "Name one that does") -> list[ImageRecord]:
+def read_records(folder: Path, remedy: str = "name an existing one") -> list[ImageRecord]:
     """List the images of a data folder, by its manifest if it has one.
 
     Args:
@@ -135,22 +135,22 @@ def read_records(folder: Path, remedy: str = "Name one that does") -> list[Image
         return records
     if not is_folder(folder):
         raise InputError(
-            f"A data folder must exist. Received: {folder}. {remedy}; "
-            "it holds train/fake, train/real, val/fake, val/real and so on, with images in them."
+            f"no data folder {folder}; {remedy} (it contains train/fake, train/real, val/fake, "
+            "val/real and so on, with images in them)"
         )
     manifest = folder / MANIFEST
     if is_file(folder / JOURNAL) and not is_file(manifest):
         raise InputError(
-            f"A data folder must be finished. Received: {folder}, where prepare.py was stopped. "
-            "Run prepare.py again with the same words; it goes on."
+            f"the data folder {folder} is unfinished, since prepare.py was stopped; run it again "
+            "with the same words, and it goes on"
         )
     records = read_manifest(manifest) if is_file(manifest) else list_images(folder)
     if not records:
         audio = next(find_files(folder, set(AUDIO_SUFFIXES)), None)
-        remedy = f" prepare.py makes images of audio, such as {audio}." if audio else ""
+        remedy = f"; prepare.py makes images of audio, such as {audio}" if audio else ""
         raise InputError(
-            "A data folder holds images in train/fake, train/real, val/fake and so on. "
-            f"Received: none in {folder}.{remedy}"
+            f"no images in {folder}; put them into train/fake, train/real, val/fake and so on"
+            f"{remedy}"
         )
     check_recordings(records)
     return records
@@ -195,20 +195,15 @@ def read_manifest(path: Path) -> list[ImageRecord]:
             missing = [name for name in ("image", "label", "split") if name not in columns]
             if missing:
                 raise InputError(
-                    "A manifest has at least the columns image, label and split. "
-                    f"Received: no column {missing[0]} in {path}."
+                    f"{path} has no column {missing[0]}; a manifest needs image, label and split"
                 )
             cells = ((number, dict(zip(columns, row, strict=False))) for number, row in rows if row)
             records = [_read_row(row, path, number) for number, row in cells]
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"A manifest must be readable CSV in UTF-8. Received: {path} ({error})."
-        ) from None
+        raise InputError(f"cannot read {path}: {error}; write it as CSV in UTF-8") from None
     twice = [image for image, times in Counter(r.image for r in records).items() if times > 1]
     if twice:
-        raise InputError(
-            f"A manifest lists an image once. Received: {twice[0]!r} more often in {path}."
-        )
+        raise InputError(f"{path} lists {twice[0]!r} more than once; keep one row")
     return records
 
 
@@ -217,14 +212,14 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
     for name, allowed in (("label", LABELS), ("split", SPLITS)):
         if fields[name] not in allowed:
             raise InputError(
-                f"{name} must be one of {', '.join(allowed)}. "
-                f"Received: {fields[name]!r} in line {line} of {path}."
+                f"{fields[name]!r} is not a {name} (line {line} of {path}); use one of "
+                f"{', '.join(allowed)}"
             )
     image = PurePosixPath(fields["image"])
     if not image.name or image.is_absolute() or ".." in image.parts:
         raise InputError(
-            "An image is named by its path below the manifest's folder. "
-            f"Received: {fields['image']!r} in line {line} of {path}."
+            f"{fields['image']!r} is not an image below the manifest's folder (line {line} of "
+            f"{path}); give its path from that folder"
         )
     shown = {name: text if name == "image" else one_line(text) for name, text in fields.items()}
     return ImageRecord(path=path.parent / image, **shown)
@@ -237,9 +232,8 @@ def check_recordings(records: Iterable[ImageRecord]) -> None:
         other = split_of.setdefault(record.recording, record.split)
         if other != record.split:
             raise InputError(
-                "No recording may stand in two splits, or the error rates would be too good. "
-                f"Received: {record.audio!r} in {other} and {record.split}. "
-                "Move all of its images to one of them."
+                f"the recording {record.audio!r} is in {other} and {record.split}, so error rates "
+                "would be too good; move all of its images to one split"
             )
 
 
@@ -265,9 +259,8 @@ def check_classes(records: Iterable[ImageRecord], splits: Sequence[str], folder:
         for label in LABELS:
             if (split, label) not in found:
                 raise InputError(
-                    "Each split needs images of both classes. "
-                    f"Received: none in {folder / split / label}. "
-                    f"Put {label} images there."
+                    f"no images in {folder / split / label}; put {label} images there, since each "
+                    "split needs both classes"
                 )
 
 
@@ -310,7 +303,7 @@ def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | InputError:
     except InputError as error:
         return error
     except OSError as error:
-        return InputError(f"An image must stay there. Received: {record.path} ({error.strerror}).")
+        return InputError(f"cannot read {record.path}: {error.strerror}; put the image back")
 
 
 def image_stamps(records: Iterable[ImageRecord]) -> dict[str, tuple[int, int] | None]:
@@ -365,12 +358,12 @@ def write_audio_settings(folder: Path, settings: AudioSettings) -> None:
 def origin_of(corpus: Corpus, folder: Path, settings: PrepareSettings) -> Origin:
     """Return the origin of a data folder that is made of a corpus."""
     every = -(-len(corpus.clips) // MARKED_FILES)
-    marks = {escaped(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
+    marks = {printable_name(clip.name): mark_of(clip.path) for clip in corpus.clips[::every]}
     marks = {name: mark for name, mark in marks.items() if mark}
     return Origin(
         corpus=corpus.name,
         subset=corpus.subset,
-        folder=escaped(str(folder.resolve())),
+        folder=printable_name(str(folder.resolve())),
         marks=marks,
         val_share=settings.val_share,
         test_share=settings.test_share,
@@ -390,7 +383,7 @@ def is_same_corpus(before: Origin, now: Origin, clips: Iterable[Clip]) -> bool:
     return before.folder == now.folder or any(
         mark == mark_of(clip.path)
         for clip in clips
-        if (mark := before.marks.get(escaped(clip.name)))
+        if (mark := before.marks.get(printable_name(clip.name)))
     )
 
 
@@ -415,13 +408,16 @@ def read_origin(data: Path) -> Origin | None:
         with open_regular(path, ORIGIN) as file:
             encoded = file.read(MAX_ORIGIN_BYTES + 1)
         if len(encoded) > MAX_ORIGIN_BYTES:
-            raise InputError(f"{ORIGIN} has at most {MAX_ORIGIN_BYTES:,} bytes. Received: {path}.")
+            raise InputError(
+                f"{path} has more than {MAX_ORIGIN_BYTES:,} bytes; remove it, and run prepare.py "
+                "again with the same words"
+            )
         return Origin.model_validate_json(encoded)
     except (OSError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise InputError(
-            f"{ORIGIN} must be as prepare.py wrote it. Received: {path}: {shortened(reason)}. "
-            "Remove it, and run prepare.py again with the same words."
+            f"cannot read {path}: {shortened(reason)}; remove it, and run prepare.py again with "
+            "the same words"
         ) from None
 
 

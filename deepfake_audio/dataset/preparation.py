@@ -44,7 +44,7 @@ from deepfake_audio.system.atomic_files import (
     open_table,
     write_error,
 )
-from deepfake_audio.system.csv_files import escaped, write_rows
+from deepfake_audio.system.csv_files import printable_name, write_rows
 from deepfake_audio.vocabulary import JOURNAL, SPLITS, UNKNOWN_SPLIT
 
 ERRORS, REPORT = "errors.csv", "report.txt"
@@ -150,7 +150,7 @@ def _check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
     if not known and is_file(folder / MANIFEST):
         return  # no file of the former corpus could be used
     if before is None:  # the folder is new, or older than corpus.json
-        names = {escaped(clip.name) for clip in corpus.clips}
+        names = {printable_name(clip.name) for clip in corpus.clips}
         is_same = not known or not known.keys().isdisjoint(names)
     else:
         is_same = is_same_corpus(before, origin, corpus.clips)
@@ -162,7 +162,7 @@ def _check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
 
 
 def _known_splits(folder: Path) -> dict[str, str]:
-    """Return the split of each audio file in a folder's manifest, by its escaped name."""
+    """Return the split of each audio file in a folder's manifest, by its printable name."""
     if not is_file(folder / MANIFEST):
         return {}
     return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}
@@ -181,7 +181,9 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
     """
     before = _known_splits(folder)
     known = {
-        clip.name: before[name] for clip in corpus.clips if (name := escaped(clip.name)) in before
+        clip.name: before[name]
+        for clip in corpus.clips
+        if (name := printable_name(clip.name)) in before
     }
     repeated, contradictory = find_repeated(corpus.clips, known)
     left_out = {*repeated, *contradictory}
@@ -199,7 +201,7 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
     )
     entries = render_all([*jobs, *coded], rendering, settings.prepare.workers)
     unusable = _write_errors([*jobs, *coded], entries, folder)
-    gone = sorted(before.keys() - {escaped(clip.name) for clip in corpus.clips})
+    gone = sorted(before.keys() - {printable_name(clip.name) for clip in corpus.clips})
     prepared = Prepared(
         corpus, origin, clips, known, jobs, coded, entries, repeated, contradictory, renamed, gone,
         unusable,
@@ -233,7 +235,7 @@ def _write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path
     for job in jobs:
         if "error" in entries[job.stem]:  # an unreadable file fails before a codec too: once here
             errors.setdefault(job.clip.name, entries[job.stem]["error"])
-    rows = ((escaped(name), one_line(error)) for name, error in errors.items())
+    rows = ((printable_name(name), one_line(error)) for name, error in errors.items())
     write_table(folder / ERRORS, ("audio", "error"), rows)
     return len(errors)
 
@@ -245,8 +247,8 @@ def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[
         facts = clip.speaker, clip.attack, job.codec or clip.codec, clip.corpus
         for number, start in enumerate(entries[job.stem].get("starts", ())):
             yield (
-                image_name(job.stem, number), clip.label, job.split, escaped(clip.name),
-                f"{start:.3f}", *map(escaped, facts),
+                image_name(job.stem, number), clip.label, job.split, printable_name(clip.name),
+                f"{start:.3f}", *map(printable_name, facts),
             )  # fmt: skip
 
 

@@ -231,7 +231,7 @@ def _render_file(path: Path, stem: str, rendering: Rendering) -> dict:
         path, audio, rendering.audio_hours, None, rendering.decoder_megabytes
     )
     if recording.is_silent:
-        raise InputError(f"An audio file must hold sound. Received: {path}, silence.")
+        raise InputError(f"{path} is silent; give a recording with sound")
     starts = []
     for start, window in recording_windows(recording, audio, rendering.max_windows):
         image = rendering.folder / image_name(stem, len(starts))
@@ -239,7 +239,7 @@ def _render_file(path: Path, stem: str, rendering: Rendering) -> dict:
         starts.append(round(start, 3))
     if not starts:
         raise InputError(
-            f"A window must hold sound. Received: {path}, whose chosen ones are quiet."
+            f"the chosen windows of {path} are silent; set a higher prepare.max_windows, or 0"
         )
     nuisances = measure_quality(recording.beginning, audio.sample_rate_hz)
     whole_frames = max(1, recording.samples // frame_length(audio.sample_rate_hz))

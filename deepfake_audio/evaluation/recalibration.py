@@ -146,7 +146,7 @@ def fit_classes(files: onnx_session.FileScores, folder: Path) -> tuple[Calibrati
         return calibration, []
     return calibration, [
         f"these fakes are easy to detect (EER {eer:.1%}), so better ones may pass; "
-        "--reals uses only the real files."
+        "--real-only uses only the real files."
     ]
 
 

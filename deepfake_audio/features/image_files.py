@@ -123,20 +123,20 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
                 f"image.max_megapixels={settings.max_megapixels} million; make it smaller"
             )
         with ONE_LARGE_IMAGE if width * height > LARGE_PIXELS else nullcontext():
-            pixels = _decode_visible(encoded, settings.channels > 1)
+            pixels = _decode_visible(encoded, settings.channel_count > 1)
     if pixels is None:
         raise InputError(
             f"cannot read {origin}: it is damaged, or no PNG, JPEG, BMP, WebP or TIFF file"
         )
     if is_blank(pixels):
-        pixels = pixels[..., : settings.channels] if pixels.ndim == 3 else pixels
-    elif settings.color in WITH_DELAY:
+        pixels = pixels[..., : settings.channel_count] if pixels.ndim == 3 else pixels
+    elif settings.channels in WITH_DELAY:
         pixels = _rendered_channels(pixels, settings, origin)
     elif may_be_rendered(encoded) and is_rendered(_decode(encoded, in_colour=True)):
         raise InputError(
-            f"cannot use {origin} with image.color={settings.color}: prepare.py rendered it with "
-            "the group delay in green; give the recording, or choose a run with "
-            f"image.color={' or '.join(WITH_DELAY)}"
+            f"cannot use {origin} with image.channels={settings.channels}: prepare.py rendered it "
+            "with the group delay in green; give the recording, or choose a run with "
+            f"image.channels={' or '.join(WITH_DELAY)}"
         )
     return fit_image(pixels, settings)
 
@@ -182,16 +182,17 @@ def _rendered_channels(pixels: np.ndarray, settings: ImageSettings, origin: str)
     """Return the channels of an RGB image that the settings name, or refuse another image."""
     if not has_delay(pixels):
         raise InputError(
-            f"cannot use {origin} with image.color={settings.color}: it is grey, without the group "
-            "delay in green that prepare.py renders; give the recording, or choose a run for grey "
+            f"cannot use {origin} with image.channels={settings.channels}: it is grey, without the "
+            "group delay in green that prepare.py renders; give the recording, or choose a run for "
+            "grey images"
+        )
+    if settings.channel_count > 2 and not has_rates(pixels[..., 2]):
+        raise InputError(
+            f"cannot use {origin} with image.channels={settings.channels}: it lacks the frame "
+            "rates in blue that prepare.py renders; give the recording, or choose a run for such "
             "images"
         )
-    if settings.channels > 2 and not has_rates(pixels[..., 2]):
-        raise InputError(
-            f"cannot use {origin} with image.color={settings.color}: it lacks the frame rates in "
-            "blue that prepare.py renders; give the recording, or choose a run for such images"
-        )
-    return np.ascontiguousarray(pixels[..., : settings.channels])
+    return np.ascontiguousarray(pixels[..., : settings.channel_count])
 
 
 def fit_image(pixels: np.ndarray, settings: ImageSettings) -> np.ndarray:
@@ -208,6 +209,6 @@ def fit_image(pixels: np.ndarray, settings: ImageSettings) -> np.ndarray:
         shrinks = pixels.shape[0] * pixels.shape[1] > settings.height * settings.width
         interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         pixels = cv2.resize(pixels, (settings.width, settings.height), interpolation=interpolation)
-    if pixels.ndim == 2 and settings.channels == 3:
+    if pixels.ndim == 2 and settings.channel_count == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
     return pixels.reshape(settings.shape)

@@ -51,7 +51,7 @@ class Judged:
 
     def take(self, name: str) -> bool:
         """Take a row of a file; return False if none is left."""
-        return self.take_written(escaped_name(name))
+        return self.take_written(name_in_table(name))
 
     def take_written(self, cell: str) -> bool:
         """Take a row by the file's name as the table spells it."""
@@ -142,7 +142,7 @@ def resumable_table(
 
     def add(row: Mapping) -> None:
         with _writing(path):
-            cells = {**row, "file": escaped_name(str(row["file"]))}
+            cells = {**row, "file": name_in_table(str(row["file"]))}
             write_rows(file, [[cells.get(field) for field in FIELDS]])
             file.flush()  # a kill takes away what is not in the file yet
 
@@ -222,8 +222,8 @@ def _leave_out(judged: Judged, partial: Path) -> int:
     return left_out
 
 
-def escaped_name(name: str) -> str:
-    """Escape a file's name for a table, so that no two names become one.
+def name_in_table(name: str) -> str:
+    """Return a file's name as the table spells it, so that no two names become one.
 
     Bytes that are no UTF-8 are escaped, and returns and blanks at the ends, which readers drop.
     """

@@ -48,7 +48,7 @@ def choose_settings(
     if audio is None:
         return check_settings(values, origin), False
     asked = check_audio_settings(values["audio"], origin)  # though the folder's go before these
-    check_colors(audio, values["image"]["color"], folder)
+    check_channels(audio, values["image"]["channels"], folder)
     keys = [override.partition("=")[0] for override in overrides]
     if config:
         keys += [f"audio.{name}" for name in read_yaml(Path(config)).get("audio", ())]
@@ -66,41 +66,41 @@ class Member(NamedTuple):
 
 
 def joint_settings(members: Sequence[Member]) -> Settings:
-    """Return the first run's settings with the `model.views` of all runs.
+    """Return the first run's settings with the `model.inputs` of all runs.
 
     Raises:
         InputError: the settings of audio, image or network differ, or the networks are too many.
     """
     first = members[0].settings
-    views = [view for member in members for view in member.settings.model.views]
+    inputs = [each for member in members for each in member.settings.model.inputs]
     for member in members[1:]:
         for name in ("audio", "image", "model"):
             ours, theirs = (getattr(s, name).model_dump() for s in (first, member.settings))
-            other = [key for key in ours if ours[key] != theirs[key] and key != "views"]
+            other = [key for key in ours if ours[key] != theirs[key] and key != "inputs"]
             if other:
                 raise InputError(
                     f"cannot combine {member.run.name} and {members[0].run.name}: they differ in "
                     f"{name}.{other[0]}; train one of them with the other's setting (only "
-                    "model.views, train and data may differ)"
+                    "model.inputs, train and data may differ)"
                 )
-    if len(views) > MAX_INPUTS:
-        raise InputError(f"{len(views)} networks are more than {MAX_INPUTS}; name fewer runs")
+    if len(inputs) > MAX_INPUTS:
+        raise InputError(f"{len(inputs)} networks are more than {MAX_INPUTS}; name fewer runs")
     values = first.model_dump()
-    values["model"]["views"] = views
+    values["model"]["inputs"] = inputs
     return check_settings(values, origin="the runs together")
 
 
-def check_colors(drawn: AudioSettings, color: str, folder: str) -> None:
-    """Raise an `InputError` if `image.color` needs channels that the images lack."""
+def check_channels(drawn: AudioSettings, channels: str, folder: str) -> None:
+    """Raise an `InputError` if `image.channels` needs channels that the images lack."""
     missing = ""
-    if color == "level_delay_rates" and not drawn.frame_rates_hz:
+    if channels == "level_delay_rates" and not drawn.frame_rates_hz:
         missing = "frame rates"
-    if color in WITH_DELAY and not drawn.delay_fft_samples:
+    if channels in WITH_DELAY and not drawn.delay_fft_samples:
         missing = "group delay"
     if missing:
         raise InputError(
             f"the images in {folder} have no {missing}; prepare the sound again with these "
-            "settings under another --name, or change image.color and model.views"
+            "settings under another --name, or change image.channels and model.inputs"
         )
 
 

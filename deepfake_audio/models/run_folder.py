@@ -27,6 +27,7 @@ from pydantic import (
 from deepfake_audio import __version__
 from deepfake_audio.config.loading import (
     LEGACY_DEFAULTS,
+    RENAMED_KEYS,
     ROOT,
     load_settings,
     read_settings,
@@ -292,7 +293,7 @@ def fingerprint_settings(settings: Settings) -> str:
     """Return a hash of the settings that the weights depend on: audio, image and model.
 
     A setting that an earlier version did not have counts only if it differs from the behaviour of
-    that version.
+    that version. A renamed setting counts under its first name.
     """
     parts = settings.model_dump(include={"audio", "image", "model"})
     del parts["image"]["max_megapixels"]
@@ -300,6 +301,10 @@ def fingerprint_settings(settings: Settings) -> str:
         for key, value in LEGACY_DEFAULTS[section].items():
             if parts[section][key] == value:
                 del parts[section][key]
+    for old, new in RENAMED_KEYS.items():
+        (section, key), (new_section, new_key) = old.split("."), new.split(".")
+        if new_key in parts.get(new_section, {}):
+            parts[section][key] = parts[new_section].pop(new_key)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

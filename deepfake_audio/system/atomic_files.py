@@ -214,25 +214,25 @@ def write_json(path: Path, content: object) -> None:
 
 
 def to_json(content: object, indent: int | None = None) -> str:
-    """Return `content` as JSON that any parser accepts; see `escaped`."""
-    return json.dumps(_escaped_below(content), indent=indent, allow_nan=False)
+    """Return `content` as JSON that any parser accepts; see `escape_non_utf8`."""
+    return json.dumps(_escape_below(content), indent=indent, allow_nan=False)
 
 
-def _escaped_below(content: object) -> object:
+def _escape_below(content: object) -> object:
     match content:
         case str():
-            return escaped(content)
+            return escape_non_utf8(content)
         case Mapping():
-            return {_escaped_below(name): _escaped_below(value) for name, value in content.items()}
+            return {_escape_below(name): _escape_below(value) for name, value in content.items()}
         case list() | tuple():
-            return [_escaped_below(value) for value in content]
+            return [_escape_below(value) for value in content]
     return content
 
 
-def escaped(text: str) -> str:
+def escape_non_utf8(text: str) -> str:
     """Return `text` with a backslash before each byte of a file name that is no UTF-8.
 
-    >>> escaped(os.fsdecode(b"\\xff.wav"))
+    >>> escape_non_utf8(os.fsdecode(b"\\xff.wav"))
     '\\\\udcff.wav'
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -94,10 +94,10 @@ def to_number(text: str) -> float:
     return float(text)
 
 
-def escaped(name: str) -> str:
+def printable_name(name: str) -> str:
     r"""Return a name in printable letters, such that no two names become one.
 
-    >>> print(escaped("a\nb"), escaped(r"a\nb"), escaped(" a"))
+    >>> print(printable_name("a\nb"), printable_name(r"a\nb"), printable_name(" a"))
     a\nb a\x5cnb \x20a
     """
     shown = one_line(MISTAKABLE.sub(r"\\x5c", name))

@@ -108,7 +108,7 @@ def make_noise(audio: AudioSettings, image: ImageSettings) -> np.ndarray:
     """
     random = np.random.default_rng(NOISE_SEED)
     alone = audio.model_copy(update={"frame_rates_hz": ()})
-    size = image.model_copy(update={"color": "level_delay"})
+    size = image.model_copy(update={"channels": "level_delay"})
     windows = []
     for _ in range(NOISE_WINDOWS):
         window = random.standard_normal(audio.window_samples, np.float32)

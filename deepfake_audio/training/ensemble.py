@@ -26,7 +26,7 @@ def save_ensemble(
     settings: Settings,
     weights: Sequence[list],
 ) -> None:
-    """Write `model.keras` with the weights of each network, in the order of `model.views`."""
+    """Write `model.keras` with the weights of each network, in the order of `model.inputs`."""
     network = build_model(settings.model, settings.image)
     for member, values in zip(member_networks(network), weights, strict=True):
         member.set_weights(values)

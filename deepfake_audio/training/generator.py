@@ -21,7 +21,7 @@ from deepfake_audio.training.affine import (
     warp,
 )
 from deepfake_audio.training.sampling import class_groups, sample_epoch
-from deepfake_audio.vocabulary import CHANNELS, WITH_DELAY, ZERO_DELAY, ImageRecord
+from deepfake_audio.vocabulary import CHANNEL_COUNTS, WITH_DELAY, ZERO_DELAY, ImageRecord
 
 UNCHANGED = {
     "theta": 0, "tx": 0, "ty": 0, "shear": 0, "zx": 1, "zy": 1,
@@ -38,20 +38,20 @@ class SpectrogramGenerator(ImageDataGenerator):
             meanings.
         distort: changes a float32 image of 0...255 in place, given its levels (with their delays,
             without frame rates) and a `numpy.random.Generator`; None changes nothing.
-        color: content of the channels, as in `image.color`: a horizontal flip, which plays the
+        channels: their content, as in `image.channels`: a horizontal flip, which plays the
             sound backwards, also mirrors delays, and frame rates stay unchanged.
     """
 
     def __init__(
         self,
         *keras_parameters,
-        color: str = "grayscale",
+        channels: str = "grayscale",
         distort: Callable[[np.ndarray, np.random.Generator], None] | None = None,
         **named_keras_parameters,
     ):
         super().__init__(*keras_parameters, **named_keras_parameters)
         self.distort = distort
-        self.color = color
+        self.channels = channels
 
     def sample_transform(self, img_shape: tuple, random: np.random.Generator) -> dict:
         """Sample transform parameters from the ranges from which Keras samples them.
@@ -98,10 +98,10 @@ class SpectrogramGenerator(ImageDataGenerator):
         image = np.empty_like(x)
         warp(x, matrix, self.interpolation_order, self.fill_mode, self.cval, image)
         image = image.astype(np.float32, copy=False)
-        if self.color in WITH_DELAY:
+        if self.channels in WITH_DELAY:
             if parameters["flip_horizontal"]:  # a sound late in its frame is now early
                 image[..., 1] = 2 * ZERO_DELAY - image[..., 1]
-            rates = slice(CHANNELS["level_delay"], None)
+            rates = slice(CHANNEL_COUNTS["level_delay"], None)
             image[..., rates] = x[..., rates]
         if parameters["channel_shift_intensity"] is not None:
             shift_levels(image, parameters["channel_shift_intensity"])
@@ -118,7 +118,7 @@ class SpectrogramGenerator(ImageDataGenerator):
         """
         changed = self.apply_transform(image, self.sample_transform(image.shape, random))
         if self.distort is not None:
-            without_rates = CHANNELS["level_delay"] if self.color in WITH_DELAY else None
+            without_rates = CHANNEL_COUNTS["level_delay"] if self.channels in WITH_DELAY else None
             self.distort(changed[..., :without_rates], random)
         return self.standardize(changed)
 

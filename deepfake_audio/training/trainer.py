@@ -40,7 +40,7 @@ def set_up_process(seed: int) -> None:
 def make_feeds(settings: Settings, records: Sequence[ImageRecord]) -> tuple[ImageFeed, ImageFeed]:
     """Return the feeds of training and validation, which share the memory for images."""
     image, train = settings.image, settings.train
-    with_delay = image.color in WITH_DELAY and settings.distort.noise_floor_db > 0
+    with_delay = image.channels in WITH_DELAY and settings.distort.noise_floor_db > 0
     distort = make_distortion(
         settings.distort,
         row_frequencies_hz(settings.audio, image.height),
@@ -48,7 +48,7 @@ def make_feeds(settings: Settings, records: Sequence[ImageRecord]) -> tuple[Imag
         make_noise(settings.audio, image) if with_delay else None,
     )
     generator = SpectrogramGenerator(
-        color=image.color, distort=distort, **settings.augment.model_dump()
+        channels=image.channels, distort=distort, **settings.augment.model_dump()
     )
     cache = ImageCache(image, settings.feed.cache_mb)
     workers = settings.feed.workers
@@ -196,6 +196,6 @@ def image_error(error: Exception) -> InputError | None:
     if found is None:
         return None
     return InputError(
-        f"{found[1]} The images changed while training. Put them back, and go on with: "
+        f"{found[1]}; the images changed while training: put them back, and go on with: "
         "python train.py --resume"
     )
