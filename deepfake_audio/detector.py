@@ -31,8 +31,8 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `untrained`,
-            `bandwidth`, `echo`, `channels_disagree`; or a note: `low_confidence`, `windows_ignored`,
-            `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`.
+            `bandwidth`, `echo`, `channels_disagree`; or a note: `low_confidence`,
+            `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`.
         text: a sentence or part of one, for people.
     """
 

@@ -1,8 +1,9 @@
 """Encode sound with the codecs of messengers, web pages and telephones."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -25,13 +26,15 @@ class Codec:
         suffix: of its files.
         rates_hz: sample rates that it is used at.
         kbits: thousands of bits a second.
+        options: of the encoder, FFmpeg's names.
     """
 
     encoder: str
     container: str
     suffix: str
     rates_hz: tuple[int, ...]
-    kbits: tuple[int, ...]
+    kbits: tuple[float, ...]
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def draw(self, random: np.random.Generator) -> tuple[int, int]:
         """Sample a sample rate in Hz, and thousands of bits a second."""
@@ -47,12 +50,17 @@ CODECS = {
 
 
 def write_coded(
-    path: Path, blocks: Iterable[np.ndarray], from_hz: int, codec: Codec, rate_hz: int, kbits: int
+    file: Path | BinaryIO,
+    blocks: Iterable[np.ndarray],
+    from_hz: int,
+    codec: Codec,
+    rate_hz: int,
+    kbits: float,
 ) -> None:
     """Encode sound into a file, with the losses of the codec.
 
     Args:
-        path: the new file, in a folder that exists.
+        file: the path of the new file, in a folder that exists; or a file in memory.
         blocks: mono samples, float32 `(any,)`, full scale 1.
         from_hz: their sample rate.
         codec: one of `CODECS`.
@@ -64,17 +72,20 @@ def write_coded(
         InputError: the codec can't encode the sound.
     """
     try:
-        with av.open(str(path), "w", format=codec.container) as container:
-            stream = container.add_stream(codec.encoder, rate=rate_hz, layout="mono")
-            stream.bit_rate = kbits * KBIT
+        target = str(file) if isinstance(file, Path) else file
+        with av.open(target, "w", format=codec.container) as container:
+            stream = container.add_stream(
+                codec.encoder, rate=rate_hz, layout="mono", options=dict(codec.options)
+            )
+            stream.bit_rate = round(kbits * KBIT)
             for frame in _frames(blocks, from_hz, stream):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
     except OSError as error:
-        raise write_error(path, error) from None
+        raise write_error(file, error) from None
     except (av.FFmpegError, UnknownCodecError) as error:
         raise InputError(
-            f"cannot encode {path} with {codec.encoder} at {kbits} kbit/s and {rate_hz} Hz: "
+            f"cannot encode {file} with {codec.encoder} at {kbits} kbit/s and {rate_hz} Hz: "
             f"{error}; choose other codecs"
         ) from None
 

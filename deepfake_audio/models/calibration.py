@@ -5,10 +5,11 @@ judged. A log-likelihood ratio (LLR) holds for any prior.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from deepfake_audio.models.quality_correction import DEGRADATIONS, QualityCorrection
 from deepfake_audio.vocabulary import Verdict
 
 RELIABILITY_BINS = 10
@@ -18,23 +19,41 @@ WEAK_REGULARISATION = 1e6  # of scikit-learn's C: the targets regularise
 
 @dataclass(frozen=True)
 class Calibration:
-    """Turns a file's score into a log-likelihood ratio: slope * score + intercept."""
+    """Turns a file's score into a log-likelihood ratio: slope * score + intercept.
+
+    Attributes:
+        slope, intercept: of the line.
+        quality: corrects scores by the quality of the recording first; None if that is not known
+            for this run.
+    """
 
     slope: float
     intercept: float
+    quality: QualityCorrection | None = None
 
     @property
     def says_nothing(self) -> bool:
         """Return whether the fitted scores did not separate real from fake."""
         return self.slope == 0
 
-    def llr(self, scores: np.ndarray) -> np.ndarray:
-        """Return natural log-likelihood ratios of real against fake."""
-        return self.slope * np.asarray(scores, np.float64) + self.intercept
+    def llr(self, scores: np.ndarray, degraded: np.ndarray | None = None) -> np.ndarray:
+        """Return natural log-likelihood ratios of real against fake.
 
-    def probability_real(self, scores: np.ndarray, prior_fake: float) -> np.ndarray:
-        """Return P(real), 0 to 1, if a share `prior_fake` of all files is fake."""
-        return probability(self.llr(scores), prior_fake)
+        Args:
+            scores: `(...)`, log-odds of real.
+            degraded: of `degradations`, `(..., len(DEGRADATIONS))`; None for clean recordings.
+        """
+        scores = np.asarray(scores, np.float64)
+        if self.quality:
+            clean = np.zeros(len(DEGRADATIONS))
+            scores = self.quality.correct(scores, clean if degraded is None else degraded)
+        return self.slope * scores + self.intercept
+
+    def probability_real(
+        self, scores: np.ndarray, prior_fake: float, degraded: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return P(real), 0 to 1, if a share `prior_fake` of all files is fake; see `llr`."""
+        return probability(self.llr(scores, degraded), prior_fake)
 
 
 def verdict(p_real: float, min_confidence: float) -> Verdict:
@@ -139,4 +158,4 @@ def limit_false_alarms(
     """
     lowest = float(np.quantile(calibration.llr(real_scores), false_alarms, method="higher"))
     up = max(0.0, JUST_ABOVE - lowest)  # at 0 itself a file is called fake
-    return Calibration(calibration.slope, calibration.intercept + up)
+    return replace(calibration, intercept=calibration.intercept + up)

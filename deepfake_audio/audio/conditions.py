@@ -1,0 +1,250 @@
+"""Recording conditions: what noise, rooms, echoes and codecs do to a clip."""
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+
+import numpy as np
+import soundfile
+import soxr
+
+from deepfake_audio.audio.codecs import CODECS, Codec, write_coded
+from deepfake_audio.audio.windows import read_audio
+
+FULL_SCALE = 0.99
+MIN_NOISE_HZ = 20
+BABBLE_VOICES = 6
+HARMONICS = 20  # of mains hum
+ROOMS = 8  # for each reverberation time
+ROOM_METERS = (3.0, 3.0, 2.4), (7.0, 6.0, 3.2)  # smallest and largest
+WALL_METERS = 0.5  # least distance of talker and microphone from a wall
+MAX_REFLECTIONS = 25
+GSM_HZ = 8000
+VOICE_CALL = {"application": "voip"}  # how messengers configure Opus
+AMR_NB = Codec("libopencore_amrnb", "amr", ".amr", (8000,), (12.2,))
+
+Voices = Sequence[np.ndarray]  # other clips at the same rate, each float `(samples,)`
+Change = Callable[[np.ndarray, int, np.random.Generator, Voices], np.ndarray]
+
+
+def apply_condition(
+    name: str, samples: np.ndarray, sample_rate_hz: int, seed: str, voices: Voices
+) -> np.ndarray:
+    """Return a clip as it would be in a condition, below full scale.
+
+    Args:
+        name: a key of `CONDITIONS`.
+        samples: float `(samples,)`, full scale 1.
+        sample_rate_hz: of the samples, and of `voices`.
+        seed: a text, such as the clip's name; the same one gives the same noise and room.
+        voices: clips for babble.
+
+    Returns:
+        float32 `(samples,)`; an echo or a codec may add some samples.
+    """
+    digest = hashlib.sha256(f"{seed}|{name}".encode()).digest()
+    random = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    changed = CONDITIONS[name](samples.astype(np.float64), sample_rate_hz, random, voices)
+    return (changed / max(1, np.abs(changed).max() / FULL_SCALE)).astype(np.float32)
+
+
+def add_noise(
+    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
+    make: Callable, snr_db: float,
+) -> np.ndarray:  # fmt: skip
+    """Add noise at a ratio of the RMS levels of the whole clip."""
+    noise = make(len(samples), rate_hz, random, voices)
+    return samples + noise * (_rms(samples) / _rms(noise) * 10 ** (-snr_db / 20))
+
+
+def coloured_noise(
+    count: int, rate_hz: int, random: np.random.Generator, voices: Voices, exponent: float
+) -> np.ndarray:
+    """Make noise whose power is proportional to a power of the frequency: 0 white, -1 pink."""
+    spectrum = np.fft.rfft(random.standard_normal(count))
+    frequencies_hz = np.fft.rfftfreq(count, 1 / rate_hz)
+    gains = np.maximum(frequencies_hz, MIN_NOISE_HZ) ** (exponent / 2)
+    return np.fft.irfft(spectrum * gains * (frequencies_hz >= MIN_NOISE_HZ), count)
+
+
+def babble(count: int, rate_hz: int, random: np.random.Generator, voices: Voices) -> np.ndarray:
+    """Make the sound of several people who talk at once."""
+    total = np.zeros(count)
+    for index in random.integers(len(voices), size=BABBLE_VOICES):
+        voice = np.roll(np.resize(voices[index], count), random.integers(count))
+        total += voice / _rms(voice)
+    return total
+
+
+def mains_hum(count: int, rate_hz: int, random: np.random.Generator, voices: Voices) -> np.ndarray:
+    """Make a hum of 50 or 60 Hz and its harmonics."""
+    hz = random.choice([50, 60]) * random.uniform(0.999, 1.001)
+    number = np.arange(1, HARMONICS + 1)[:, None]
+    phases = 2 * np.pi * (hz * number * np.arange(count) / rate_hz + random.random(number.shape))
+    return (random.uniform(0.2, 1, number.shape) / number * np.sin(phases)).sum(axis=0)
+
+
+def music(count: int, rate_hz: int, random: np.random.Generator, voices: Voices) -> np.ndarray:
+    """Make chords of plucked tones with a drum on each beat."""
+    times, sound = np.arange(count) / rate_hz, np.zeros(count)
+    root_hz = 110 * 2 ** (random.integers(12) / 12)
+    for start in np.arange(0, count / rate_hz, random.uniform(0.25, 0.5)):
+        after = times[times >= start] - start
+        chord = np.zeros(len(after))
+        for semitones in random.choice([0, 3, 4, 7, 10, 12, 16, 19], 3, replace=False):
+            hz = root_hz * 2 ** (semitones / 12) * random.choice([1, 2])
+            harmonics = np.arange(1, min(12, int(0.47 * rate_hz / hz)))[:, None]
+            tone = (np.sin(2 * np.pi * hz * harmonics * after) / harmonics**1.2).sum(axis=0)
+            chord += tone * np.exp(-after * random.uniform(2, 6))
+        sound[count - len(after) :] += chord + 0.5 * np.exp(-60 * after) * random.standard_normal(
+            len(after)
+        )
+    return sound
+
+
+def in_room(
+    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
+    seconds: Sequence[float],
+) -> np.ndarray:  # fmt: skip
+    """Let a clip sound in a room with one of some reverberation times (T60)."""
+    from scipy.signal import fftconvolve
+
+    response = _room_response(float(random.choice(seconds)), int(random.integers(ROOMS)), rate_hz)
+    heard = fftconvolve(samples, response)[np.abs(response).argmax() :][: len(samples)]
+    return heard * (_rms(samples) / _rms(heard))
+
+
+@lru_cache(maxsize=64)
+def _room_response(t60_seconds: float, number: int, rate_hz: int) -> np.ndarray:
+    """Return the impulse response of a box-shaped room, by the image-source method."""
+    import pyroomacoustics
+
+    random = np.random.default_rng(number)
+    size = random.uniform(*ROOM_METERS)
+    absorption, reflections = pyroomacoustics.inverse_sabine(t60_seconds, size)
+    room = pyroomacoustics.ShoeBox(
+        size,
+        fs=rate_hz,
+        materials=pyroomacoustics.Material(absorption),
+        max_order=min(reflections, MAX_REFLECTIONS),
+    )
+    room.add_source(random.uniform(WALL_METERS, size - WALL_METERS))
+    room.add_microphone(random.uniform(WALL_METERS, size - WALL_METERS))
+    room.compute_rir()
+    return np.asarray(room.rir[0][0])
+
+
+def from_loudspeaker(
+    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
+) -> np.ndarray:
+    """Play a clip through a small loudspeaker: a narrower band, and some distortion."""
+    from scipy.signal import butter, sosfilt
+
+    band_hz = random.uniform(150, 300), random.uniform(0.34, 0.46) * rate_hz
+    heard = sosfilt(butter(2, band_hz, "bandpass", fs=rate_hz, output="sos"), samples)
+    heard = heard / (np.abs(heard).max() + 1e-9)
+    heard = np.tanh(1.2 * heard + 0.1 * heard**2)
+    heard -= heard.mean()
+    return heard * (_rms(samples) / _rms(heard))
+
+
+def add_echo(
+    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
+    seconds: float, gain: float,
+) -> np.ndarray:  # fmt: skip
+    """Add one echo with a share of the amplitude."""
+    later = np.zeros(round(seconds * rate_hz))
+    return np.concatenate([samples, later]) + gain * np.concatenate([later, samples])
+
+
+def coded(
+    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
+    codec: Codec, coded_hz: int, kbits: float,
+) -> np.ndarray:  # fmt: skip
+    """Encode and decode a clip."""
+    file = io.BytesIO()
+    write_coded(file, [samples.astype(np.float32)], rate_hz, codec, coded_hz, kbits)
+    return read_audio(file.getvalue(), rate_hz).astype(np.float64)
+
+
+def through_gsm(
+    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
+) -> np.ndarray:
+    """Encode and decode a clip with GSM full rate, 13 kbit/s."""
+    file = io.BytesIO()
+    narrow = np.clip(soxr.resample(samples, rate_hz, GSM_HZ), -1, 1)
+    soundfile.write(file, narrow, GSM_HZ, "GSM610", format="WAV")
+    return read_audio(file.getvalue(), rate_hz).astype(np.float64)
+
+
+def _chain(
+    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
+    changes: Sequence[Change],
+) -> np.ndarray:  # fmt: skip
+    for change in changes:
+        samples = change(samples, rate_hz, random, voices)
+    return samples
+
+
+def _same(
+    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
+) -> np.ndarray:
+    return samples
+
+
+def _rms(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(samples)) + 1e-20))
+
+
+def _noise(kind: str, snr_db: float) -> Change:
+    return partial(add_noise, make=NOISES[kind], snr_db=snr_db)
+
+
+def _opus(kbits: int) -> Change:
+    codec = replace(CODECS["opus"], options=VOICE_CALL)
+    return partial(coded, codec=codec, coded_hz=48_000, kbits=kbits)
+
+
+def _codec(name: str, coded_hz: int, kbits: int) -> Change:
+    return partial(coded, codec=CODECS[name], coded_hz=coded_hz, kbits=kbits)
+
+
+def _room(*seconds: float) -> Change:
+    return partial(in_room, seconds=seconds)
+
+
+def _of(*changes: Change) -> Change:
+    return partial(_chain, changes=changes)
+
+
+NOISES: Mapping[str, Callable] = {
+    "pink": partial(coloured_noise, exponent=-1),
+    "white": partial(coloured_noise, exponent=0),
+    "babble": babble,
+    "music": music,
+    "hum": mains_hum,
+}
+AS_THEY_ARE = "as they are"
+# Noise has the signal-to-noise ratio in dB behind its name, codecs the kbit/s.
+CONDITIONS: Mapping[str, Change] = {
+    AS_THEY_ARE: _same,
+    **{f"{kind} noise {snr}": _noise(kind, snr) for snr in (25, 15) for kind in NOISES},
+    "room 0.3 s": _room(0.3),
+    "room 0.6 s": _room(0.6),
+    "room and noise": _of(_room(0.25, 0.35, 0.45, 0.6), _noise("pink", 20)),
+    "replayed": _of(from_loudspeaker, _room(0.2, 0.4, 0.8), _noise("pink", 30)),
+    "echo 50 ms": partial(add_echo, seconds=0.05, gain=0.1),
+    "echo 120 ms": partial(add_echo, seconds=0.12, gain=0.3),
+    "mp3 64": _codec("mp3", 44_100, 64),
+    "aac 64": _codec("aac", 44_100, 64),
+    "aac 24": _codec("aac", 24_000, 24),
+    "opus 24": _opus(24),
+    "opus 16": _opus(16),
+    "opus 12": _opus(12),
+    "opus 24, mp3 64": _of(_opus(24), _codec("mp3", 44_100, 64)),
+    "g.711": _codec("telephone", 8000, 64),
+    "amr 12.2": partial(coded, codec=AMR_NB, coded_hz=8000, kbits=12.2),
+    "gsm": through_gsm,
+}
