@@ -6,9 +6,10 @@
 
 CORPUS is any corpus that prepare.py reads. Each recording is real, fake and real again. The fake
 passage joins clips of one generator and one speaker, or of several speakers if no speaker of the
-generator has enough. The real clips nearest to it are of the same speaker; the next ones are of the
-same corpus, then of the others; after the last clip they repeat. All clips have the same level,
-and neighbours are cross-faded. The same seed gives the same files.
+generator has enough. The generators take turns. The real clips nearest to the fake passage are of
+the same speaker; the next ones are of the same corpus, then of the others; after the last clip they
+repeat. All clips have the same level, and neighbours are cross-faded. The same seed gives the same
+files.
 
 OUTPUT/passages.csv lists the passages, for `evaluate.py --passages OUTPUT`. Cross-fades belong half
 to each side.
@@ -82,23 +83,30 @@ def join(clips: Iterable[Clip], seconds: float, backwards: bool = False) -> np.n
     return cross_fade(sounds)[:wanted]
 
 
-def fake_groups(fakes: Sequence[Clip], min_seconds: float) -> list[list[Clip]]:
-    """Group fakes by generator and speaker, or by generator where no speaker has enough.
+def fake_groups(fakes: Sequence[Clip], min_seconds: float) -> list[list[list[Clip]]]:
+    """Group fakes by generator and speaker, or by generator if no speaker has enough.
 
     Returns:
-        Groups of at least `min_seconds`, in a fixed order.
+        For each generator its groups of at least `min_seconds`, in a fixed order.
     """
-    voices, rests = defaultdict(list), defaultdict(list)
+    generators = defaultdict(lambda: defaultdict(list))
     for clip in fakes:
-        voices[clip.corpus, clip.attack, clip.speaker].append(clip)
-    lengths = {voice: sum(map(clip_seconds, clips)) for voice, clips in voices.items()}
-    rich = {voice[:2] for voice, seconds in lengths.items() if seconds >= min_seconds}
-    for voice, clips in voices.items():
-        if voice[:2] not in rich:
-            rests[voice[:2]] += clips
-    chosen = [clips for voice, clips in sorted(voices.items()) if lengths[voice] >= min_seconds]
-    pooled = [clips for _, clips in sorted(rests.items())]
-    return chosen + [c for c in pooled if sum(map(clip_seconds, c)) >= min_seconds]
+        generators[clip.corpus, clip.attack][clip.speaker].append(clip)
+    chosen = []
+    for _, voices in sorted(generators.items()):
+        everyone = list(itertools.chain.from_iterable(voices.values()))
+        groups = [clips for _, clips in sorted(voices.items())]
+        enough = [clips for clips in groups if total_seconds(clips) >= min_seconds]
+        if enough:
+            chosen.append(enough)
+        elif total_seconds(everyone) >= min_seconds:
+            chosen.append([everyone])
+    return chosen
+
+
+def total_seconds(clips: Iterable[Clip]) -> float:
+    """Return the length of joined clips."""
+    return sum(map(clip_seconds, clips))
 
 
 def clip_seconds(clip: Clip) -> float:
@@ -184,21 +192,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     clips = [clip for clip in clips if clip_seconds(clip) > MIN_CLIP_SECONDS]
     reals = [clip for clip in clips if clip.label == "real"]
     fakes = [clip for clip in clips if clip.label == "fake"]
-    groups = [[]] if args.without_fakes else fake_groups(fakes, args.fake_seconds[0])
-    if not reals or not groups:
+    generators = [[[]]] if args.without_fakes else fake_groups(fakes, args.fake_seconds[0])
+    if not reals or not generators:
         raise InputError(
-            f"{args.corpus} has too little sound: {len(reals):,} real clips, {len(groups):,} "
+            f"{args.corpus} has too little sound: {len(reals):,} real clips, {len(generators):,} "
             "generators with enough; choose another --split or a shorter --fake-seconds"
         )
     if (args.output / TABLE).exists():
         raise InputError(f"{args.output / TABLE} exists already; name another folder")
     args.output.mkdir(parents=True, exist_ok=True)
     random, rows = np.random.default_rng(args.seed), []
-    groups = [groups[index] for index in random.permutation(len(groups))]
+    order = random.permutation(len(generators))
     for number in tqdm(range(args.recordings), unit=" recordings", disable=None):
         fake_seconds = random.uniform(*args.fake_seconds)
         real_seconds = tuple(random.uniform(*args.real_seconds, 2))
-        group = groups[number % len(groups)]
+        groups = generators[order[number % len(order)]]
+        group = groups[random.integers(len(groups))]
         sound, passages = make_recording(group, reals, fake_seconds, real_seconds, random)
         name = f"{number + 1:04}.flac"
         soundfile.write(args.output / name, np.clip(sound, -1, 1), RATE_HZ)
