@@ -15,6 +15,7 @@ import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.inference.passages import Passage
 from deepfake_audio.models.calibration import Calibration, verdict
 from deepfake_audio.system.atomic_files import atomic_write, is_file, open_regular, open_table
 from deepfake_audio.system.csv_files import write_rows
@@ -31,29 +32,6 @@ TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800
 
 
 TIMELINES = Path("timelines")
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A part of a recording with one verdict, leaning to one class.
-
-    Attributes:
-        start_seconds, end_seconds: from the beginning of the recording.
-        verdict: REAL, FAKE or UNCERTAIN.
-        confidence: 0.5 to 1; None if the passage can't be judged.
-        p_fake: mean probability of fake, 0 to 1; None if the passage can't be judged.
-    """
-
-    start_seconds: float
-    end_seconds: float
-    verdict: str
-    confidence: float | None
-    p_fake: float | None
-
-    @property
-    def shade(self) -> str:
-        """Return the verdict, or `not judged` for a passage without confidence."""
-        return "not judged" if self.confidence is None else self.verdict
 
 
 @dataclass(frozen=True)
