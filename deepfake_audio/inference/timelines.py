@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,11 @@ import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.inference.passages import Passage
-from deepfake_audio.models.calibration import Calibration, verdict
+from deepfake_audio.inference.passages import Passage, find_passages
+from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.system.atomic_files import atomic_write, is_file, open_regular, open_table
 from deepfake_audio.system.csv_files import write_rows
+from deepfake_audio.vocabulary import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ TIMELINES = Path("timelines")
 
 @dataclass(frozen=True)
 class Timeline:
-    """P(fake) of each window, smoothed, and the passages that follow from it.
+    """P(fake) of each window, smoothed, and the passages.
 
     Attributes:
         starts: of the windows in seconds, `(windows,)`.
@@ -67,12 +67,12 @@ def make_timeline(
     settings: PredictSettings,
     end_seconds: float = math.inf,
 ) -> Timeline:
-    """Smooth the scores of windows, and join windows that lean to one class to passages.
+    """Smooth the scores of windows for the curve, and divide the recording into passages.
 
     Args:
         starts: of the windows in seconds, rising, `(windows,)`.
         scores: of the windows, log-odds of real before calibration, `(windows,)`; NaN for
-            windows that can't be judged. A passage of only such windows is UNCERTAIN.
+            windows that can't be judged.
         calibration: of the run.
         window_seconds: length of a window.
         settings: `timeline_seconds`, the span over which scores are averaged; `prior_fake` and
@@ -81,20 +81,10 @@ def make_timeline(
     """
     smoothed = smooth(starts, scores, settings.timeline_seconds)
     p_fake = 1 - calibration.probability_real(smoothed, settings.prior_fake)
-    sides = np.select([p_fake > 0.5, p_fake <= 0.5], [1, -1])  # 0 for NaN
-    turns = np.flatnonzero(np.diff(sides)) + 1
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
     edges = np.array([starts[0], *(middles[1:] + middles[:-1]) / 2, end])
-    passages = []
-    for first, after in pairwise([0, *turns, len(starts)]):
-        times = (round(float(edges[first]), 2), round(float(edges[after]), 2))
-        fake = float(p_fake[first:after].mean())
-        said = ("UNCERTAIN", None, None)
-        if not math.isnan(fake):
-            sure = round(max(fake, 1 - fake), 4)
-            said = verdict(1 - fake, settings.min_confidence), sure, round(fake, 4)
-        passages.append(Passage(*times, *said))
+    passages = find_passages(calibration.llr(scores), edges, settings)
     return Timeline(starts, edges, p_fake, window_seconds, passages)
 
 
@@ -117,25 +107,16 @@ def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.nd
         return (sums[after] - sums[first]) / (counts[after] - counts[first])
 
 
-def first_confident_fake(line: Timeline, min_confidence: float) -> float | None:
-    """Return the start of the first FAKE passage with a window above a confidence.
-
-    The mean over all windows, by which a recording is judged, hides a passage of a few seconds. The
-    mean over a passage includes the slopes at its edges, which smoothing makes.
-
-    Args:
-        line: of a recording.
-        min_confidence: from 0.5 to 1.
-
-    Returns:
-        Seconds; None if there is no such passage.
-    """
-    sure = line.p_fake >= min_confidence  # false for NaN
-    for passage in line.passages:
-        within = (line.edges[:-1] < passage.end_seconds) & (line.edges[1:] > passage.start_seconds)
-        if passage.verdict == "FAKE" and sure[within].any():
-            return passage.start_seconds
-    return None
+def describe_fakes(line: Timeline) -> str:
+    """Describe how much of a recording is FAKE, and the first passage; empty if none is."""
+    fakes = [passage for passage in line.passages if passage.verdict == Verdict.FAKE]
+    if not fakes:
+        return ""
+    seconds = sum(passage.end_seconds - passage.start_seconds for passage in fakes)
+    which = "from" if len(fakes) == 1 else f"in {len(fakes)} passages, the first from"
+    times = (seconds, line.edges[-1], fakes[0].start_seconds, fakes[0].end_seconds)
+    fake, whole, start, end = (format_time(round(float(time))).removesuffix(".0") for time in times)
+    return f"{fake} of {whole} is probably fake, {which} {start} to {end}: see --timeline"
 
 
 def format_passages(passages: Sequence[Passage]) -> str:
