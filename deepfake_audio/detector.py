@@ -358,10 +358,10 @@ def find_notes(
     if found.channels_differ:
         text = f"{found.channels} channels that differ: --channel 1 judges one"
         yield Reason("channels_differ", text)
-    if doubt is None and (echo := describe_echo(found.echo, settings)):
+    has_passage = doubt is not None and doubt.code == "fake_passage"
+    if (doubt is None or has_passage) and (echo := describe_echo(found.echo, settings)):
         yield Reason("echo_present", echo)
-    is_doubt = doubt is not None and doubt.code == "fake_passage"
-    if not is_doubt and (passage := find_fake_passage(line, answer)):
+    if not has_passage and (passage := find_fake_passage(line, answer)):
         yield passage
 
 
