@@ -18,6 +18,7 @@ from deepfake_audio.evaluation.localisation import (
     read_passages,
 )
 from helpers import put_text
+from research.passage_windows import main as measure_windows
 
 
 def recording(
@@ -128,6 +129,19 @@ def test_evaluate_judges_recordings_with_known_passages(tmp_path, capsys):
     )
     assert evaluate.main(["--passages", str(other), "--run", run, "--out", str(out)]) == 2
     assert "it has the results of" in capsys.readouterr().err
+
+
+def test_the_scores_of_windows_are_measured_within_passages(tmp_path, capsys):
+    sound = np.concatenate([make_voice("real", 1, 6.0), make_voice("fake", 2, 6.0)])
+    soundfile.write(tmp_path / "call.wav", sound, 16000)
+    rows = ("call.wav,0,6,real", "call.wav,6,12,fake")
+    put_text(tmp_path, "passages.csv", "file,start_seconds,end_seconds,label", *rows)
+    assert measure_windows([str(tmp_path), "--run", str(ROOT / "models" / "pretrained")]) == 0
+    _, fake, real, rate = capsys.readouterr().out.splitlines()
+    # A window of 1.552 s begins each 0.776 s, from 0 to 3.88 s and from 6.208 to 10.088 s; the
+    # last one ends with the sound.
+    assert (real.split()[:2], fake.split()[:2]) == (["real", "6"], ["fake", "7"])
+    assert rate.startswith("EER of single windows: ")
 
 
 def test_passages_are_not_evaluated_together_with_images(capsys):
