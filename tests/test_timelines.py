@@ -56,6 +56,11 @@ def test_a_single_odd_window_is_no_passage_and_smoothed_in_the_curve():
     assert not (timeline_of(scores, span_seconds=5.0).p_fake > 0.5).any()
 
 
+def test_the_curve_crosses_one_half_only_between_passages():
+    line = timeline_of([3.0] * 9 + [-3.0] * 7 + [3.0] * 9, span_seconds=5.0)
+    assert (line.p_fake > 0.5).tolist() == [False] * 9 + [True] * 7 + [False] * 9
+
+
 def test_a_passage_that_is_hardly_sure_is_uncertain():
     assert timeline_of([-0.1], min_confidence=0.6).passages[0].verdict == "UNCERTAIN"
 

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ PEAKS_PER_WINDOW = 128
 PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
 MAX_TICKS = 12
+ROUNDING_SECONDS = 0.006  # passages begin at rounded edges
 MARK, MARK_BYTES = "Recording", 4096  # a text in a picture, and the bytes at its begin with it
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
 
@@ -42,7 +44,8 @@ class Timeline:
         starts: of the windows in seconds, `(windows,)`.
         edges: between the parts that the windows represent, in seconds from the beginning to the
             end of the sound, `(windows + 1,)`.
-        p_fake: smoothed over neighbouring windows, `(windows,)`; NaN if none of these counts.
+        p_fake: smoothed over neighbouring windows of the passage, `(windows,)`; NaN if none of
+            these counts.
         window_seconds: length of a window.
     """
 
@@ -67,7 +70,7 @@ def make_timeline(
     settings: PredictSettings,
     end_seconds: float = math.inf,
 ) -> Timeline:
-    """Smooth the scores of windows for the curve, and divide the recording into passages.
+    """Divide a recording into passages, and smooth the scores of windows within each for the curve.
 
     Args:
         starts: of the windows in seconds, rising, `(windows,)`.
@@ -79,12 +82,17 @@ def make_timeline(
             `min_confidence`.
         end_seconds: of the recording; a window of repeated sound may end later.
     """
-    smoothed = smooth(starts, scores, settings.timeline_seconds)
-    p_fake = 1 - calibration.probability_real(smoothed, settings.prior_fake)
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
     edges = np.array([starts[0], *(middles[1:] + middles[:-1]) / 2, end])
     passages = find_passages(calibration.llr(scores), edges, settings)
+    begins = [passage.start_seconds - ROUNDING_SECONDS for passage in passages]
+    bounds = [*np.searchsorted(edges, begins), len(starts)]
+    smoothed = [
+        smooth(starts[first:after], scores[first:after], settings.timeline_seconds)
+        for first, after in pairwise(bounds)
+    ]
+    p_fake = 1 - calibration.probability_real(np.concatenate(smoothed), settings.prior_fake)
     return Timeline(starts, edges, p_fake, window_seconds, passages)
 
 
