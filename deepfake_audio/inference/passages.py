@@ -18,13 +18,16 @@ import numpy as np
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.models.calibration import decision_threshold, probability, verdict
 
-# Measured with the shipped model on validation voices; docs/evaluating.md has the commands.
-REAL_LLR = 3.4  # mean over windows of real speech
-REAL_DEVIATION = 1.4  # standard deviation over them
-PRIOR_WINDOWS = 20  # a recording's own real windows count as much as these if they are as many
-VOICE_SHARE = 0.65  # of the variance: all windows of a voice and a microphone have it in common
-NORMAL_DEVIATIONS = 1.4826  # in a median absolute deviation, if the distribution is normal
+# Scores of real windows of the validation voices by the shipped model: research.passage_windows.
+REAL_LLR = 3.4  # mean
+REAL_DEVIATION = 1.4  # standard deviation
+PRIOR_WINDOWS = 20  # the two above count as much as so many real windows of the recording itself
+NORMAL_DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation (MAD)
+# Chosen on validation voices and others: the loosest values without a false passage in 3.1 hours of
+# real speech, so that there is at most one an hour (rule of three). docs/evaluating.md has figures.
+VOICE_SHARE = 0.5  # of the variance: the windows of one voice and microphone have it in common
 INDEPENDENT_SHARE = 0.6  # n windows that overlap by half are worth 0.6 n independent ones
+SAFETY = 10  # real speech has more stretches that look fake than the normal distribution gives
 MAX_WINDOW_EVIDENCE = 1.5  # of one window, so that it alone is no passage
 SWITCH_COST = 1.5  # of each change between real and fake, in the Viterbi algorithm
 MIN_WINDOWS = 4  # shorter stretches belong to their neighbours
@@ -88,7 +91,7 @@ def find_passages(llr: np.ndarray, edges: np.ndarray, settings: PredictSettings)
         p_fake = 1 - float(probability(known.mean(), settings.prior_fake))
         if stretch.is_fake and len(stretches) > 1:
             expected = expected_by_chance(known, real_llr, real_deviation, len(llr))
-            p_fake = min(p_fake, 1 / (1 + min(1.0, expected)))
+            p_fake = min(p_fake, 1 / (1 + min(1.0, SAFETY * expected)))
         said = verdict(1 - p_fake, settings.min_confidence)
         sure = round(max(p_fake, 1 - p_fake), 4)
         passages.append(Passage(*times, said, sure, round(p_fake, 4)))
