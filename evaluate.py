@@ -7,6 +7,7 @@
     python evaluate.py --scores S --keys K --missing 0             files without a score count as 0
     python evaluate.py --scores S --keys K --asv A                 with t-DCF
     python evaluate.py --compare runs/first runs/second            is one better, or is it chance?
+    python evaluate.py --passages data/spliced      are the fake passages of recordings found?
     python evaluate.py predict.prior_fake=0.1 evaluate.bootstrap=0     settings for this time
 
 The scores of a recording's windows are averaged, so that each recording counts once. Intervals are
@@ -28,6 +29,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepfake_audio.cli.arguments import Parser, add_settings_arguments
+from deepfake_audio.cli.localisation import evaluate_passages
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.errors import InputError, one_line
@@ -48,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.compare:
         print_lines(format_comparison(compare_systems(*args.compare, args.settings)))
         return EXIT_OK
+    if args.passages:
+        return evaluate_passages(args.passages, args.run, args.out, args.settings)
     exit_code = EXIT_OK
     if args.scores:
         evaluation = evaluate_score_file(
@@ -101,6 +105,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--compare", nargs=2, metavar="RUN", help="two evaluated runs, or two scores.csv"
     )
+    parser.add_argument(
+        "--passages",
+        metavar="FILE",
+        help="recordings whose fake passages are known: passages.csv, or its folder",
+    )
     args = parser.parse_intermixed_args(argv)
     check_arguments(args)
     return args
@@ -115,10 +124,11 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise InputError(f"--missing {args.missing} is not finite; give a number, such as -5")
     if args.out and args.compare:
         raise InputError("--compare writes no results; leave out --out")
-    if sum(map(bool, (args.scores, args.compare, args.run or args.data))) > 1:
+    images = args.data or (args.run and not args.passages)
+    if sum(map(bool, (args.scores, args.compare, args.passages, images))) > 1:
         raise InputError(
             "cannot evaluate several things at a time; "
-            "choose one of --run or --data, --scores, --compare"
+            "choose one of --run or --data, --scores, --compare, --passages"
         )
 
 

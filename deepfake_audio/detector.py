@@ -19,7 +19,7 @@ from deepfake_audio.models.calibration import Calibration, verdict
 from deepfake_audio.vocabulary import Verdict
 
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
-MENTION_CONFIDENCE = 0.9  # a fake passage is mentioned from this confidence on
+LONG_SECONDS = 10  # in a longer REAL recording, a fake passage makes the verdict UNCERTAIN
 MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
 
 AnyRecording = str | os.PathLike | bytes | BinaryIO | tuple[np.ndarray, int]
@@ -31,7 +31,7 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `untrained`,
-            `bandwidth`, `echo`, `channels_disagree`; or a note: `low_confidence`,
+            `bandwidth`, `echo`, `channels_disagree`, `fake_passage`; or a note: `low_confidence`,
             `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`.
         text: a sentence or part of one, for people.
     """
@@ -264,6 +264,10 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
         p_real = float(calibration.probability_real(score, predict.prior_fake))
         answer = verdict(p_real, predict.min_confidence)
     line = make_timeline(found, usable, doubt, calibration, settings)
+    if answer == Verdict.REAL and found.sound_seconds > LONG_SECONDS:
+        doubt = find_fake_passage(line, answer)
+        if doubt:
+            answer, p_real = Verdict.UNCERTAIN, None
     rate_hz = frame_rate_hz(found.windows, settings.audio.frame_rates_hz)
     return Result(
         name=found.name,
@@ -356,21 +360,19 @@ def find_notes(
     if found.channels_differ:
         text = f"{found.channels} channels that differ: --channel 1 judges one"
         yield Reason("channels_differ", text)
-    if doubt is None and (echo := describe_echo(found.echo, settings)):
+    has_passage = doubt is not None and doubt.code == "fake_passage"
+    if (doubt is None or has_passage) and (echo := describe_echo(found.echo, settings)):
         yield Reason("echo_present", echo)
-    if passage := find_fake_passage(line, answer):
+    if not has_passage and (passage := find_fake_passage(line, answer)):
         yield passage
 
 
 def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reason | None:
-    """Return the first fake passage if the whole recording is not judged fake."""
+    """Return how much is fake, and the first passage, unless the whole recording is FAKE."""
     if line is None or answer == Verdict.FAKE:
         return None
-    start = timelines.first_confident_fake(line, MENTION_CONFIDENCE)
-    if start is None:
-        return None
-    text = f"fake from {timelines.format_time(start)}? --timeline shows it"
-    return Reason("fake_passage", text)
+    text = timelines.describe_fakes(line)
+    return Reason("fake_passage", text) if text else None
 
 
 def judge_channels(

@@ -155,7 +155,8 @@ def write_timeline(result: Result, channel: int | None, quiet: bool) -> None:
     stem = "standard-input" if is_stdin else plain_name(result.name)
     known = "" if is_stdin else f"{channel}|{Path(result.name).resolve()}"
     line = result.timeline()
-    why = result.doubt.text if result.doubt else "as over a telephone"
+    is_judged = result.doubt is None or result.doubt.code == "fake_passage"
+    why = "as over a telephone" if is_judged else result.doubt.text
     peaks = [window.peaks for window in in_time(result.windows)]
     paths = timelines.write_timeline(
         timelines.TIMELINES / stem, result.name, line, peaks, why, known

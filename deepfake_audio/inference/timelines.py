@@ -15,9 +15,11 @@ import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.models.calibration import Calibration, verdict
+from deepfake_audio.inference.passages import Passage, find_passages
+from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.system.atomic_files import atomic_write, is_file, open_regular, open_table
 from deepfake_audio.system.csv_files import write_rows
+from deepfake_audio.vocabulary import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +28,7 @@ PEAKS_PER_WINDOW = 128
 PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
 MAX_TICKS = 12
+ROUNDING_SECONDS = 0.006  # passages begin at rounded edges
 MARK, MARK_BYTES = "Recording", 4096  # a text in a picture, and the bytes at its begin with it
 TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
 
@@ -34,37 +37,15 @@ TIMELINES = Path("timelines")
 
 
 @dataclass(frozen=True)
-class Passage:
-    """A part of a recording with one verdict, leaning to one class.
-
-    Attributes:
-        start_seconds, end_seconds: from the beginning of the recording.
-        verdict: REAL, FAKE or UNCERTAIN.
-        confidence: 0.5 to 1; None if the passage can't be judged.
-        p_fake: mean probability of fake, 0 to 1; None if the passage can't be judged.
-    """
-
-    start_seconds: float
-    end_seconds: float
-    verdict: str
-    confidence: float | None
-    p_fake: float | None
-
-    @property
-    def shade(self) -> str:
-        """Return the verdict, or `not judged` for a passage without confidence."""
-        return "not judged" if self.confidence is None else self.verdict
-
-
-@dataclass(frozen=True)
 class Timeline:
-    """P(fake) of each window, smoothed, and the passages that follow from it.
+    """P(fake) of each window, smoothed, and the passages.
 
     Attributes:
         starts: of the windows in seconds, `(windows,)`.
         edges: between the parts that the windows represent, in seconds from the beginning to the
             end of the sound, `(windows + 1,)`.
-        p_fake: smoothed over neighbouring windows, `(windows,)`; NaN if none of these counts.
+        p_fake: smoothed over neighbouring windows of the passage, `(windows,)`; NaN if none of
+            these counts.
         window_seconds: length of a window.
     """
 
@@ -89,34 +70,29 @@ def make_timeline(
     settings: PredictSettings,
     end_seconds: float = math.inf,
 ) -> Timeline:
-    """Smooth the scores of windows, and join windows that lean to one class to passages.
+    """Divide a recording into passages, and smooth the scores of windows within each for the curve.
 
     Args:
         starts: of the windows in seconds, rising, `(windows,)`.
         scores: of the windows, log-odds of real before calibration, `(windows,)`; NaN for
-            windows that can't be judged. A passage of only such windows is UNCERTAIN.
+            windows that can't be judged.
         calibration: of the run.
         window_seconds: length of a window.
         settings: `timeline_seconds`, the span over which scores are averaged; `prior_fake` and
             `min_confidence`.
         end_seconds: of the recording; a window of repeated sound may end later.
     """
-    smoothed = smooth(starts, scores, settings.timeline_seconds)
-    p_fake = 1 - calibration.probability_real(smoothed, settings.prior_fake)
-    sides = np.select([p_fake > 0.5, p_fake <= 0.5], [1, -1])  # 0 for NaN
-    turns = np.flatnonzero(np.diff(sides)) + 1
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
     edges = np.array([starts[0], *(middles[1:] + middles[:-1]) / 2, end])
-    passages = []
-    for first, after in pairwise([0, *turns, len(starts)]):
-        times = (round(float(edges[first]), 2), round(float(edges[after]), 2))
-        fake = float(p_fake[first:after].mean())
-        said = ("UNCERTAIN", None, None)
-        if not math.isnan(fake):
-            sure = round(max(fake, 1 - fake), 4)
-            said = verdict(1 - fake, settings.min_confidence), sure, round(fake, 4)
-        passages.append(Passage(*times, *said))
+    passages = find_passages(calibration.llr(scores), edges, settings)
+    begins = [passage.start_seconds - ROUNDING_SECONDS for passage in passages]
+    bounds = [*np.searchsorted(edges, begins), len(starts)]
+    smoothed = [
+        smooth(starts[first:after], scores[first:after], settings.timeline_seconds)
+        for first, after in pairwise(bounds)
+    ]
+    p_fake = 1 - calibration.probability_real(np.concatenate(smoothed), settings.prior_fake)
     return Timeline(starts, edges, p_fake, window_seconds, passages)
 
 
@@ -139,25 +115,16 @@ def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.nd
         return (sums[after] - sums[first]) / (counts[after] - counts[first])
 
 
-def first_confident_fake(line: Timeline, min_confidence: float) -> float | None:
-    """Return the start of the first FAKE passage with a window above a confidence.
-
-    The mean over all windows, by which a recording is judged, hides a passage of a few seconds. The
-    mean over a passage includes the slopes at its edges, which smoothing makes.
-
-    Args:
-        line: of a recording.
-        min_confidence: from 0.5 to 1.
-
-    Returns:
-        Seconds; None if there is no such passage.
-    """
-    sure = line.p_fake >= min_confidence  # false for NaN
-    for passage in line.passages:
-        within = (line.edges[:-1] < passage.end_seconds) & (line.edges[1:] > passage.start_seconds)
-        if passage.verdict == "FAKE" and sure[within].any():
-            return passage.start_seconds
-    return None
+def describe_fakes(line: Timeline) -> str:
+    """Describe how much of a recording is FAKE, and the first passage; empty if none is."""
+    fakes = [passage for passage in line.passages if passage.verdict == Verdict.FAKE]
+    if not fakes:
+        return ""
+    seconds = sum(passage.end_seconds - passage.start_seconds for passage in fakes)
+    which = "from" if len(fakes) == 1 else f"in {len(fakes)} passages, the first from"
+    times = (seconds, line.edges[-1], fakes[0].start_seconds, fakes[0].end_seconds)
+    fake, whole, start, end = (format_time(round(float(time))).removesuffix(".0") for time in times)
+    return f"{fake} of {whole} is probably fake, {which} {start} to {end}: see --timeline"
 
 
 def format_passages(passages: Sequence[Passage]) -> str:

@@ -1,0 +1,211 @@
+"""Divide a recording into real and fake passages, and judge each as one of many.
+
+The evidence of a window is its calibrated log-likelihood ratio (LLR): positive for real, negative
+for fake, 0 for none. A two-state Viterbi algorithm finds the most probable stretches of real and
+fake windows. Real speech has stretches that look fake by chance, the more the longer it is. So a
+passage is FAKE only if its mean LLR is low enough for `predict.min_confidence`, and if real speech
+of this length rarely has such a stretch.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from deepfake_audio.config.schema import PredictSettings
+from deepfake_audio.models.calibration import decision_threshold, probability, verdict
+
+# Scores of real windows of the validation voices by the shipped model: research.passage_windows.
+REAL_LLR = 3.4  # mean
+REAL_DEVIATION = 1.4  # standard deviation
+PRIOR_WINDOWS = 20  # the two above count as much as so many real windows of the recording itself
+NORMAL_DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation (MAD)
+# Chosen on validation voices and others: the loosest values without a false passage in 3.1 hours of
+# real speech, so that there is at most one an hour (rule of three). docs/evaluating.md has figures.
+VOICE_SHARE = 0.5  # of the variance: the windows of one voice and microphone have it in common
+INDEPENDENT_SHARE = 0.6  # n windows that overlap by half are worth 0.6 n independent ones
+SAFETY = 10  # real speech has more stretches that look fake than the normal distribution gives
+MAX_WINDOW_EVIDENCE = 1.5  # of one window, so that it alone is no passage
+SWITCH_COST = 1.5  # of each change between real and fake, in the Viterbi algorithm
+MIN_WINDOWS = 4  # shorter stretches belong to their neighbours
+WINDOWS_PER_HOUR = 4640
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A part of a recording with one verdict, leaning to one class.
+
+    Attributes:
+        start_seconds, end_seconds: from the beginning of the recording.
+        verdict: REAL, FAKE or UNCERTAIN.
+        confidence: 0.5 to 1; None if the passage can't be judged.
+        p_fake: probability of fake, 0 to 1; None if the passage can't be judged.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    verdict: str
+    confidence: float | None
+    p_fake: float | None
+
+    @property
+    def shade(self) -> str:
+        """Return the verdict, or `not judged` for a passage without confidence."""
+        return "not judged" if self.confidence is None else self.verdict
+
+
+class Stretch(NamedTuple):
+    """Successive windows that lean to one class: indices of the first and after the last.
+
+    `is_fake` is None if they can't be judged.
+    """
+
+    first: int
+    after: int
+    is_fake: bool | None
+
+
+def find_passages(llr: np.ndarray, edges: np.ndarray, settings: PredictSettings) -> list[Passage]:
+    """Return the passages that cover a recording.
+
+    Args:
+        llr: calibrated log-likelihood ratio of each window, real against fake, `(windows,)`; NaN
+            for windows that can't be judged.
+        edges: between the parts that the windows represent, seconds, `(windows + 1,)`.
+        settings: `prior_fake`, `min_confidence`, and `timeline_seconds`: if no window can be judged
+            for so long, that is a passage of its own.
+    """
+    stretches = find_stretches(llr - decision_threshold(settings.prior_fake))
+    stretches = cut_out_unknown(stretches, np.isnan(llr), edges, settings.timeline_seconds)
+    real_llr, real_deviation = real_speech(llr, stretches)
+    passages = []
+    for stretch in stretches:
+        times = (round(float(edges[index]), 2) for index in (stretch.first, stretch.after))
+        if stretch.is_fake is None:
+            passages.append(Passage(*times, "UNCERTAIN", None, None))
+            continue
+        known = _known(llr[stretch.first : stretch.after])
+        p_fake = 1 - float(probability(known.mean(), settings.prior_fake))
+        if stretch.is_fake and len(stretches) > 1:
+            expected = expected_by_chance(known, real_llr, real_deviation, len(llr))
+            p_fake = min(p_fake, 1 / (1 + min(1.0, SAFETY * expected)))
+        said = verdict(1 - p_fake, settings.min_confidence)
+        sure = round(max(p_fake, 1 - p_fake), 4)
+        passages.append(Passage(*times, said, sure, round(p_fake, 4)))
+    return passages
+
+
+def find_stretches(log_odds: np.ndarray) -> list[Stretch]:
+    """Return the stretches of real and fake windows that cover a recording.
+
+    Args:
+        log_odds: of real against fake, `(windows,)`; NaN for windows that can't be judged. These
+            are no evidence and belong to the stretches around them.
+    """
+    evidence = INDEPENDENT_SHARE * np.nan_to_num(log_odds)
+    evidence = np.clip(evidence, -MAX_WINDOW_EVIDENCE, MAX_WINDOW_EVIDENCE)
+    is_fake = most_probable_states(evidence, SWITCH_COST)
+    turns = np.flatnonzero(np.diff(is_fake)) + 1
+    kept = []
+    for first, after in pairwise([0, *turns.tolist(), len(is_fake)]):
+        if kept and (after - first < MIN_WINDOWS or kept[-1].is_fake == is_fake[first]):
+            kept[-1] = kept[-1]._replace(after=after)
+        elif kept and kept[0].after < MIN_WINDOWS:
+            kept = [Stretch(0, after, bool(is_fake[first]))]
+        else:
+            kept.append(Stretch(first, after, bool(is_fake[first])))
+    return kept
+
+
+def most_probable_states(evidence: np.ndarray, switch_cost: float) -> np.ndarray:
+    """Return the states that maximise the evidence less the costs of switching (Viterbi).
+
+    Args:
+        evidence: for state 0 against state 1, natural log, `(windows,)`.
+        switch_cost: of each change of the state, natural log.
+
+    Returns:
+        0 or 1, `(windows,)`.
+
+    >>> most_probable_states(np.array([2.0, -1.0, 2.0, -3.0, -3.0, -3.0]), 2.0).tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
+    switched = np.zeros((len(evidence), 2), bool)  # whether the window before has another state
+    lead = 0.0  # of the best sequence that ends in state 0 over the best that ends in state 1
+    for index, step in enumerate(evidence.tolist()):
+        switched[index] = lead < -switch_cost, lead > switch_cost
+        lead = min(max(lead, -switch_cost), switch_cost) + step
+    states, state = np.empty(len(evidence), int), int(lead < 0)
+    for index in range(len(evidence) - 1, -1, -1):
+        states[index] = state
+        state ^= int(switched[index, state])
+    return states
+
+
+def cut_out_unknown(
+    stretches: Sequence[Stretch], unknown: np.ndarray, edges: np.ndarray, min_seconds: float
+) -> list[Stretch]:
+    """Make stretches of their own of successive unknown windows that last at least a time.
+
+    Args:
+        stretches: cover the windows.
+        unknown: bool `(windows,)`.
+        edges: see `find_passages`.
+        min_seconds: the time; a stretch of only unknown windows is cut out if it is shorter, too.
+    """
+    state = np.concatenate([[float(s.is_fake)] * (s.after - s.first) for s in stretches])
+    turns = np.flatnonzero(np.diff(unknown)) + 1
+    for first, after in pairwise([0, *turns.tolist(), len(unknown)]):
+        if unknown[first] and edges[after] - edges[first] >= min_seconds:
+            state[first:after] = np.nan
+    for stretch in stretches:
+        if unknown[stretch.first : stretch.after].all():
+            state[stretch.first : stretch.after] = np.nan
+    codes = np.nan_to_num(state, nan=-1)
+    turns = np.flatnonzero(np.diff(codes)) + 1
+    return [
+        Stretch(first, after, None if codes[first] < 0 else bool(codes[first]))
+        for first, after in pairwise([0, *turns.tolist(), len(codes)])
+    ]
+
+
+def real_speech(llr: np.ndarray, stretches: Sequence[Stretch]) -> tuple[float, float]:
+    """Return the LLR and its deviation of windows in the real stretches of a recording.
+
+    The fewer windows these have, the nearer both are to those of usual recordings. All windows of a
+    noisy recording may have an LLR near 0: then a passage near 0 is not fake.
+    """
+    real = [_known(llr[s.first : s.after]) for s in stretches if s.is_fake is False]
+    known = np.concatenate([np.empty(0), *real])
+    if not len(known):
+        return REAL_LLR, REAL_DEVIATION
+    weight = len(known) / (len(known) + PRIOR_WINDOWS)
+    median = float(np.median(known))
+    deviation = NORMAL_DEVIATIONS * float(np.median(np.abs(known - median)))
+    level = weight * min(max(median, 0.0), REAL_LLR) + (1 - weight) * REAL_LLR
+    variance = weight * deviation**2 + (1 - weight) * REAL_DEVIATION**2
+    return level, math.sqrt(variance)
+
+
+def expected_by_chance(
+    known: np.ndarray, real_llr: float, real_deviation: float, windows: int
+) -> float:
+    """Return how many stretches this fake are expected in real speech of the recording's length.
+
+    Args:
+        known: LLRs of the stretch, `(any,)`.
+        real_llr, real_deviation: of real speech in this recording; see `real_speech`.
+        windows: number of windows of the recording; at least an hour is assumed.
+    """
+    independent = max(1.0, INDEPENDENT_SHARE * len(known))
+    variance = real_deviation**2 * (VOICE_SHARE + (1 - VOICE_SHARE) / independent)
+    below = (real_llr - float(known.mean())) / math.sqrt(variance)
+    chance = math.erfc(below / math.sqrt(2)) / 2  # of the normal distribution
+    return chance * max(windows, WINDOWS_PER_HOUR) / MIN_WINDOWS
+
+
+def _known(llr: np.ndarray) -> np.ndarray:
+    return llr[~np.isnan(llr)]
