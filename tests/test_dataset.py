@@ -117,6 +117,19 @@ def test_names_in_a_manifest_can_be_shown(data_folder):
     assert attacks == {"", r"\x1b]0;owned\x07x\ny"}
 
 
+def test_a_raw_line_feed_and_a_written_one_do_not_become_one_file(data_folder):
+    def name_two(rows):
+        rows[0]["audio"], rows[1]["audio"] = "a\nb.wav", r"a\nb.wav"
+
+    edit_manifest(data_folder, name_two)
+    assert error_of(data_folder) == (
+        f"two names in the column audio of {data_folder / 'manifest.csv'} are both shown as "
+        r"a\nb.wav; rename one"
+    )
+    edit_manifest(data_folder, lambda rows: rows[1].update(audio="c.wav", attack=r"a\nb.wav"))
+    assert [record.audio for record in read_records(data_folder)][:2] == [r"a\nb.wav", "c.wav"]
+
+
 def test_a_manifest_without_the_columns_is_told(tmp_path):
     path = tmp_path / "manifest.csv"
     path.write_text("file,label\na.png,fake\n")

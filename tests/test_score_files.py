@@ -15,6 +15,7 @@ from deepfake_audio.evaluation.score_formats import (
     read_scores,
     write_trials,
 )
+from deepfake_audio.inference.results_table import resumable_table
 
 GOLDEN_FOLDER = ROOT / "tests" / "golden"
 GOLDEN = json.loads((GOLDEN_FOLDER / "golden.json").read_text())["end_to_end"]
@@ -451,3 +452,23 @@ def test_trials_have_names_of_their_own(elsewhere):
     same = table.where(np.zeros(2, int))
     assert not write_trials(Path("none.txt"), same)
     assert not Path("none.txt").exists()
+
+
+@pytest.mark.parametrize("key", [" a.wav ", "a.wav", r"\x20a.wav\x20", "real/ a.wav "])
+def test_names_with_blanks_at_the_ends_are_found_by_keys(key, tmp_path):
+    folder = "real/" if "/" in key else ""
+    with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
+        for name, score in ((f"{folder} a.wav ", 1.5), ("b.wav", -2.0)):
+            add({"verdict": "REAL", "file": name, "score": score})
+    (tmp_path / "keys.csv").write_text(f"file,label\n{key},real\nb.wav,fake\n")
+    found = read_scores(tmp_path / "v.csv", tmp_path / "keys.csv", None)
+    assert (found.score.tolist(), found.label.tolist()) == ([1.5, -2.0], ["real", "fake"])
+
+
+def test_two_names_that_differ_only_in_blank_ends_are_not_guessed(tmp_path):
+    with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
+        for name, score in ((" a.wav", 1.5), ("a.wav ", 0.5), ("b.wav", -2.0)):
+            add({"verdict": "REAL", "file": name, "score": score})
+    (tmp_path / "keys.csv").write_text("file,label\na.wav,real\nb.wav,fake\n")
+    with pytest.raises(InputError, match="several scores for a: "):
+        read_scores(tmp_path / "v.csv", tmp_path / "keys.csv", None)
