@@ -237,3 +237,24 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         raise OSError(28, os.strerror(28))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_removes_only_old_plain_folders_of_killed_writes(tmp_path):
+    folder = tmp_path / "timelines"
+    left = {name: folder / f".partial-{name:_>8}" for name in ("old", "new", "inner", "locked")}
+    left["renamed"] = folder / ".partial-mine"
+    for path in left.values():
+        path.mkdir(parents=True)
+        (path / "a.csv").write_text("half")
+    (left["inner"] / "folder").mkdir()
+    (left["locked"] / "lock").touch()
+    (tmp_path / "elsewhere").mkdir()
+    linked = folder / ".partial-linked00"
+    linked.symlink_to(tmp_path / "elsewhere")
+    for name in left.keys() - {"new"}:
+        os.utime(left[name], (0, 0))
+    with atomic_write(folder / "b.csv") as partial:
+        partial.touch()
+    assert {path.name for path in folder.iterdir()} == {
+        "b.csv", linked.name, *(left[n].name for n in ("new", "inner", "locked", "renamed")),
+    }  # fmt: skip
