@@ -82,7 +82,7 @@ def test_a_file_without_a_score_is_named(clips, capfd):
     errors = [line for line in capfd.readouterr().err.splitlines() if "error: " in line]
     assert len(errors) == 3
     told = {
-        2: "clips/2.wav, silent",
+        2: "clips/2.wav: silent",
         5: "clips/5.wav after mp3-64",
         6: "clips/6.wav: it has no sound",
     }
@@ -98,4 +98,6 @@ def test_no_file_that_can_be_judged_is_no_row(clips, capsys):
 
 def test_a_split_without_both_classes_is_told(clips, capsys):
     assert main(["clips", "--split", "train"]) == 2
-    assert "without both in train" in capsys.readouterr().err
+    assert (
+        "clips lacks real or fake files in the split train; name another" in capsys.readouterr().err
+    )

@@ -146,7 +146,7 @@ def test_a_killed_preparation_goes_on(workplace):
     wait_until(lambda: journal.is_file() and len(journal.read_bytes().splitlines()) > 10, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with pytest.raises(InputError, match=r"where prepare\.py was stopped"):
+    with pytest.raises(InputError, match=r"since prepare\.py was stopped"):
         read_records(Path("data/many"))
     done = journal.read_bytes()
     journal.write_bytes(done[:-9])  # as if the kill had cut the last line
@@ -341,7 +341,7 @@ def test_other_settings_need_another_folder(workplace, capsys):
     [
         (["none"], "cannot open none: no such folder"),
         (["mine", "--name", "../x"], "--name '../x' is a path; give the name of a folder"),
-        (["mine", "prepare.val_share=0.6", "prepare.test_share=0.6"], "must leave something"),
+        (["mine", "prepare.val_share=0.6", "prepare.test_share=0.6"], "leave nothing for training"),
         (["empty"], "no audio below empty"),
     ],
 )

@@ -357,7 +357,7 @@ def test_a_run_that_was_not_evaluated_is_not_compared(in_workspace, tmp_path, ca
         (["--keys", "keys.txt"], "--keys works only with --scores"),
         (["--scores", "a", "--run", "first"], "cannot evaluate several things at a time"),
         (["train.epochs=2"], "cannot set 'train.epochs=2' for a trained run"),
-        (["evaluate.dcf_prior_fake=1.5"], "evaluate.dcf_prior_fake: "),
+        (["evaluate.dcf_prior_fake=1.5"], "evaluate.dcf_prior_fake is 1.5; it should be"),
     ],
 )
 def test_evaluation_options_that_make_no_sense(in_workspace, capsys, args, message):
