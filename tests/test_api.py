@@ -78,7 +78,7 @@ def test_a_missing_file_is_an_input_error(detector):
         detector.predict("gone.wav")
 
 
-def test_bad_files_of_many_are_handed_over(detector):
+def test_bad_files_of_a_batch_are_reported_to_the_caller(detector):
     failures = []
     paths = ["gone.wav", FAKE_CLIP]
     results = list(detector.predict_many(paths, on_error=failures.append))
@@ -159,12 +159,12 @@ NOISE = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
         ((NOISE, "16000"), "'16000' is no sample rate"),
     ],
 )
-def test_what_can_not_be_read_is_an_input_error(detector, recording, message):
+def test_unreadable_input_is_an_input_error(detector, recording, message):
     with pytest.raises(deepfake_audio.InputError, match=message):
         detector.predict(recording)
 
 
-def test_a_file_object_without_an_end_is_cut_off():
+def test_an_endless_file_object_is_cut_off():
     with pytest.raises(deepfake_audio.InputError, match="megabytes=1; give its path"):
         read_file_object(io.BytesIO(bytes(9_000_000)), 1)
 
@@ -174,12 +174,12 @@ def test_a_channel_that_samples_lack_is_an_input_error(detector):
         detector.predict((NOISE, 16_000), channel=2)
 
 
-def test_another_kind_of_thing_is_a_type_error(detector):
+def test_input_of_another_type_is_a_type_error(detector):
     with pytest.raises(TypeError, match="cannot judge a int; give a path"):
         detector.predict(3)
 
 
-def test_the_quality_says_whether_channels_differ(detector):
+def test_the_quality_reports_whether_channels_differ(detector):
     both = np.stack([NOISE, NOISE[::-1]], axis=1)
     known = [detector.predict((given, 16_000)).quality for given in (both, both[:, :1])]
     assert [(q.channels, q.channels_differ) for q in known] == [(2, True), (1, False)]

@@ -200,7 +200,7 @@ def test_trimming_cuts_quiet_edges_and_keeps_quiet_middles():
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 44100, 48000])
-def test_files_of_any_rate_and_channel_count_become_mono_at_ours(tmp_path: Path, rate_hz):
+def test_files_of_any_rate_and_channel_count_become_mono_at_the_set_rate(tmp_path: Path, rate_hz):
     tone = sine(440, 1.0, rate_hz)
     soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], axis=1), rate_hz)
     samples = read_audio(tmp_path / "tone.wav", RATE_HZ)
@@ -210,7 +210,7 @@ def test_files_of_any_rate_and_channel_count_become_mono_at_ours(tmp_path: Path,
     assert np.abs(samples[middle] - sine(440, 1.0)[middle]).max() < 0.01
 
 
-def test_a_file_that_is_no_audio_is_told(tmp_path: Path):
+def test_a_file_that_is_not_audio_is_an_error(tmp_path: Path):
     (tmp_path / "not.wav").write_bytes(b"no audio in here")
     with pytest.raises(InputError, match=r"^cannot read .*not\.wav as sound: "):
         read_audio(tmp_path / "not.wav", RATE_HZ)
@@ -242,7 +242,7 @@ def encode(path: Path, samples: np.ndarray, rate_hz: int) -> None:
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)
-def test_every_container_that_people_own_is_read(tmp_path: Path, suffix):
+def test_every_common_container_is_read(tmp_path: Path, suffix):
     rate_hz = NARROW.get(suffix, 48000)
     path = tmp_path / f"tone.{suffix}"
     encode(path, 0.5 * sine(440, 2.0, rate_hz), rate_hz)
@@ -257,7 +257,7 @@ def test_every_container_that_people_own_is_read(tmp_path: Path, suffix):
 @pytest.mark.parametrize(
     ("suffix", "subtype"), [("ogg", "VORBIS"), ("ogg", "OPUS"), ("aiff", None)]
 )
-def test_what_libsndfile_alone_writes_is_read(tmp_path: Path, suffix, subtype):
+def test_formats_that_only_libsndfile_writes_are_read(tmp_path: Path, suffix, subtype):
     path = tmp_path / f"tone.{suffix}"
     soundfile.write(path, 0.5 * sine(440, 2.0), RATE_HZ, subtype)
     samples = read_audio(path, RATE_HZ)
@@ -289,7 +289,7 @@ def test_channels_that_cancel_are_not_averaged(tmp_path: Path):
     assert np.abs(samples - 0.5 * sine(440, 1.0)).max() < 1e-3
 
 
-def test_the_last_bit_alone_is_silence(tmp_path: Path):
+def test_noise_in_only_the_last_bit_is_silence(tmp_path: Path):
     bits = np.random.default_rng(1).integers(-1, 2, RATE_HZ).astype(np.int16)
     soundfile.write(tmp_path / "dither.wav", bits, RATE_HZ)
     assert open_recording(tmp_path / "dither.wav", AUDIO).is_silent
@@ -298,7 +298,7 @@ def test_the_last_bit_alone_is_silence(tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", ["mp3", "opus", "ogg"])
-def test_files_joined_to_one_are_read_to_the_end(tmp_path: Path, kind):
+def test_concatenated_files_are_read_to_the_end(tmp_path: Path, kind):
     """libsndfile stops where the first one ends, which a player doesn't."""
     for number, pitch_hz in enumerate((440, 880)):
         sound = 0.5 * sine(pitch_hz, 2.0)
@@ -330,7 +330,7 @@ def test_a_flac_that_claims_less_is_read_to_the_end(tmp_path: Path):
     assert len(read_audio(path, RATE_HZ)) == 3 * RATE_HZ
 
 
-def test_a_file_without_samples_is_told(tmp_path: Path):
+def test_a_file_without_samples_is_an_error(tmp_path: Path):
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE_HZ)
     with pytest.raises(InputError, match=r"empty\.wav: it has no sound"):
         read_audio(tmp_path / "empty.wav", RATE_HZ)
@@ -413,7 +413,7 @@ def test_windows_far_apart_show_the_sound_of_their_time(tmp_path: Path):
     assert windows[-1][1][-1] == ramp[-1]
 
 
-def test_soft_speech_beside_a_click_is_looked_at(tmp_path: Path):
+def test_soft_speech_beside_a_click_has_windows(tmp_path: Path):
     samples = 0.01 * speech_like(10) / np.abs(speech_like(10)).max()
     samples[8 * RATE_HZ : 8 * RATE_HZ + 160] = 0.25  # 28 dB above the peaks around
     soundfile.write(tmp_path / "click.wav", samples, RATE_HZ, "FLOAT")
@@ -424,7 +424,7 @@ def test_soft_speech_beside_a_click_is_looked_at(tmp_path: Path):
     assert np.diff(starts).max() < AUDIO.window_seconds
 
 
-def test_a_damaged_end_is_told_and_no_traceback(tmp_path: Path):
+def test_a_damaged_end_is_reported_without_a_traceback(tmp_path: Path):
     path = tmp_path / "long.flac"
     soundfile.write(path, speech_like(90), RATE_HZ)
     path.write_bytes(path.read_bytes()[:-200_000])
@@ -447,7 +447,7 @@ def test_names_of_any_bytes_are_read(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", ["a.raw", "a.m3u8", "12:30.m4a", "http:x.m4a"])
-def test_names_and_playlists_open_nothing_else(tmp_path: Path, name):
+def test_names_and_playlists_open_no_other_file(tmp_path: Path, name):
     soundfile.write(tmp_path / "secret.wav", sine(440, 1.0), RATE_HZ)
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{tmp_path}/secret.wav\n"
     (tmp_path / name).write_text(f"{playlist}#EXT-X-ENDLIST\n")
@@ -462,7 +462,7 @@ def test_pipes_and_folders_do_not_hang(tmp_path: Path):
             read_audio(path, RATE_HZ)
 
 
-def test_numbers_that_are_no_sound_are_told(tmp_path: Path):
+def test_non_finite_samples_are_an_error(tmp_path: Path):
     for number in (1e30, np.inf, np.nan):
         soundfile.write(tmp_path / "huge.wav", np.full(1600, number), RATE_HZ, "FLOAT")
         with pytest.raises(InputError, match="a sample is infinite"):
@@ -527,7 +527,7 @@ def test_the_delay_of_a_click_is_its_distance_from_the_middle_of_the_frame(scale
     assert (drawn[:, ~heard] == 128).all()
 
 
-def test_bins_that_are_averaged_count_by_their_power():
+def test_averaged_bins_are_weighted_by_their_power():
     settings = with_audio(delay_fft_samples=512, frequency_bins=128)
     window = speech_like(AUDIO.window_seconds)
     power = 10 ** (spectrogram_db(window, DELAYS) / 10)

@@ -31,7 +31,7 @@ def audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-def test_a_generator_that_is_left_out_is_met_in_the_test_alone(audio, capfd):
+def test_a_left_out_generator_is_only_in_the_test_split(audio, capfd):
     assert main(["clips", "--leave-out", "hum", *TINY_SETTINGS, "train.epochs=1"]) == 0
     printed = capfd.readouterr().out
     for name in ("these settings", "tutorial network", "LFCC-GMM"):
@@ -61,6 +61,6 @@ def test_a_generator_that_is_left_out_is_met_in_the_test_alone(audio, capfd):
         ),
     ],
 )
-def test_a_generator_that_can_t_be_left_out_is_told(left_out, message, audio, capsys):
+def test_a_generator_that_cannot_be_left_out_is_an_error(left_out, message, audio, capsys):
     assert main(["clips", *(f"--leave-out={name}" for name in left_out), *TINY_SETTINGS]) == 2
     assert message in capsys.readouterr().err.strip().splitlines()[-1]

@@ -43,7 +43,7 @@ def shares_of(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_files_are_judged_as_they_are_and_through_codecs(clips, capsys):
+def test_files_are_judged_unchanged_and_after_each_codec(clips, capsys):
     only = ["--only", "none", "--only", "opus-12", "--only", "telephone"]
     assert main(["clips", *SHIPPED, *only]) == 0
     printed = capsys.readouterr().out
@@ -82,20 +82,22 @@ def test_a_file_without_a_score_is_named(clips, capfd):
     errors = [line for line in capfd.readouterr().err.splitlines() if "error: " in line]
     assert len(errors) == 3
     told = {
-        2: "clips/2.wav, silent",
+        2: "clips/2.wav: silent",
         5: "clips/5.wav after mp3-64",
         6: "clips/6.wav: it has no sound",
     }
     assert all(sum(text in line for line in errors) == 1 for text in told.values()), errors
 
 
-def test_no_file_that_can_be_judged_is_no_row(clips, capsys):
+def test_a_codec_without_any_judged_file_has_no_row(clips, capsys):
     for file in clips.glob("*.wav"):
         file.write_bytes(b"RIFF")
     assert main(["clips", *SHIPPED, "--only", "none"]) == 1
     assert "none" not in capsys.readouterr().out
 
 
-def test_a_split_without_both_classes_is_told(clips, capsys):
+def test_a_split_without_both_classes_is_an_error(clips, capsys):
     assert main(["clips", "--split", "train"]) == 2
-    assert "without both in train" in capsys.readouterr().err
+    assert (
+        "clips lacks real or fake files in the split train; name another" in capsys.readouterr().err
+    )

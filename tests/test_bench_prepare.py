@@ -12,7 +12,7 @@ def images_of(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.rglob("*.png"))]
 
 
-def test_both_ways_to_draw_give_what_librosa_gives_as_many(tmp_path):
+def test_both_renderings_make_as_many_images_as_librosa(tmp_path):
     ways = (bench_prepare.ours, bench_prepare.prepare_clip, bench_prepare.librosa_and_opencv)
     folders = [tmp_path / way.__name__ for way in ways]
     for way, folder in zip(ways, folders, strict=True):
@@ -23,7 +23,7 @@ def test_both_ways_to_draw_give_what_librosa_gives_as_many(tmp_path):
     assert len(librosa) == len(ours)
 
 
-def test_one_process_is_timed_against_two_with_all_files_but_those_that_start_them(monkeypatch):
+def test_one_and_two_processes_are_timed_without_the_files_that_start_them(monkeypatch):
     drawn, really_draw_all = [], bench_prepare.render_all
 
     def draw_all(jobs, drawing, workers):

@@ -62,7 +62,7 @@ def test_probabilities_fit_and_the_order_stays(elsewhere, capsys):
 
 
 @pytest.mark.slow
-def test_what_is_printed_is_what_was_fitted(elsewhere, capsys):
+def test_the_printed_figures_are_those_of_the_fitted_run(elsewhere, capsys):
     assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "dark"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "120 files of data/dark"
@@ -80,7 +80,7 @@ def share(text: str) -> float:
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_by_reals_alone_few_of_them_are_called_fake(elsewhere, alone, capsys):
+def test_with_only_real_files_few_of_them_are_called_fake(elsewhere, alone, capsys):
     manifest = elsewhere / "manifest.csv"
     if not alone:
         lines = manifest.read_text().splitlines()
@@ -112,7 +112,7 @@ def test_files_for_test_are_not_fitted_on(elsewhere):
     assert whole == less
 
 
-def test_on_the_images_of_its_training_validation_alone_is_used(elsewhere, capsys):
+def test_on_the_images_of_its_training_only_validation_is_used(elsewhere, capsys):
     ours = run_folder.open_run("first")[1].calibration
     assert calibrate.main(["--data", "data/tiny", "--run", "first", "--name", "again"]) == 0
     assert capsys.readouterr().out.startswith("24 files of data/tiny\n")
@@ -150,7 +150,7 @@ def test_the_new_run_judges_and_the_old_one_is_as_it_was(elsewhere, capsys):
         ("test", "has 0 real files for training and validation, too few for a calibration"),
     ],
 )
-def test_what_can_not_be_fitted_leaves_no_run(elsewhere, capsys, change, told):
+def test_a_failed_calibration_leaves_no_run(elsewhere, capsys, change, told):
     manifest = elsewhere / "manifest.csv"
     with manifest.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -172,13 +172,13 @@ def test_what_can_not_be_fitted_leaves_no_run(elsewhere, capsys, change, told):
     assert sorted(path.name for path in Path("runs").iterdir()) == ["first"]
 
 
-def test_few_files_are_warned_of(elsewhere, capsys):
+def test_few_files_give_a_warning(elsewhere, capsys):
     data = make_data_folder(Path("data/few"), images_per_class=6)
     assert calibrate.main(["--data", str(data), "--run", "first"]) == 0
     assert "Warning: 12 fake files are few" in capsys.readouterr().err
 
 
-def test_a_name_is_taken_once(elsewhere, capsys):
+def test_an_existing_name_is_refused(elsewhere, capsys):
     (elsewhere / "val/real/00.png").write_bytes(b"broken")  # would be told once it is read
     assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "first"]) == 2
     assert capsys.readouterr().err == (

@@ -25,7 +25,7 @@ def test_calibration_of_calibrated_scores_changes_little():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("files", [50, 200])
-def test_confidence_learnt_from_few_files_is_right_as_often_as_it_says(files):
+def test_confidence_fitted_on_few_files_matches_the_accuracy(files):
     rng = np.random.default_rng(0)
     said, right = [], []
     for _ in range(60):
@@ -41,7 +41,7 @@ def test_confidence_learnt_from_few_files_is_right_as_often_as_it_says(files):
     assert right[sure].mean() == pytest.approx(said[sure].mean(), abs=0.05)
 
 
-def test_calibration_of_inverted_scores_says_nothing():
+def test_calibration_of_inverted_scores_is_flat():
     assert fit_calibration(np.array([1, 1, 0, 0]), np.array([-3.0, -2.0, 2.0, 3.0])) == (0.0, 0.0)
 
 
@@ -50,7 +50,7 @@ def test_calibration_of_separable_scores_is_not_certainty():
     assert calibration.probability_real(5.0, prior_fake=0.5) < 0.999
 
 
-def test_a_prior_shifts_the_log_odds_and_nothing_overflows():
+def test_a_prior_shifts_the_log_odds_without_overflow():
     calibration = Calibration(slope=1.0, intercept=0.0)
     assert calibration.probability_real(0.0, prior_fake=0.1) == pytest.approx(0.9)
     odds = calibration.probability_real(np.log(3), prior_fake=0.2)
@@ -59,7 +59,7 @@ def test_a_prior_shifts_the_log_odds_and_nothing_overflows():
 
 
 @pytest.mark.parametrize("prior_fake", [0.5, 0.1])
-def test_probabilities_of_calibrated_scores_come_true_whatever_the_share_of_fakes(prior_fake):
+def test_calibrated_probabilities_hold_for_any_share_of_fakes(prior_fake):
     is_real, scores = calibrated_scores()
     kept = slice(0, 6000)  # 5,000 real and 1,000 fake files
     is_real, scores = is_real[kept], scores[kept]

@@ -72,7 +72,7 @@ def fitted(name: str, *overrides: str) -> tuple[run_folder.Run, bool]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", [EVERYTHING, PLATEAU], ids=["everything", "plateau"])
-def test_a_training_that_is_stopped_twice_goes_on_as_if_it_had_not_been(settings, monkeypatch):
+def test_a_training_stopped_twice_ends_like_an_uninterrupted_one(settings, monkeypatch):
     whole, _ = fitted("whole", *settings)
     rows = history.read_history(whole)
     assert 3 <= len(rows) < 9  # and plateau stopped early
@@ -94,7 +94,7 @@ def test_a_training_that_is_stopped_twice_goes_on_as_if_it_had_not_been(settings
 
 
 @pytest.mark.slow
-def test_where_the_rate_falls_to_0_all_epochs_are_trained_and_the_last_is_kept(capsys):
+def test_a_cosine_schedule_trains_all_epochs_and_keeps_the_last(capsys):
     overfitting = ("train.epochs=5", "train.early_stopping_patience=1", "train.learning_rate=0.3")
     run = trained("falling", "train.schedule=cosine", *overfitting)
     assert "Epoch 5 was the last. " in capsys.readouterr().out
@@ -115,7 +115,7 @@ def feed_and_model(*overrides):
 
 
 @pytest.mark.slow
-def test_what_is_validated_and_kept_is_the_average_of_the_weights_of_each_step(tmp_path):
+def test_the_average_of_the_weights_of_all_steps_is_validated_and_kept(tmp_path):
     training, validation, model = feed_and_model("train.batch_size=4")
     run = run_folder.Run(tmp_path)
     recorder = EpochRecorder(run, training, "plateau", AveragedWeights(training))
@@ -142,7 +142,7 @@ def test_what_is_validated_and_kept_is_the_average_of_the_weights_of_each_step(t
     assert loss == pytest.approx(recorder.rows[0]["val_loss"], rel=1e-4)
 
 
-def test_batch_normalisation_is_measured_for_the_weights_that_it_is_used_with():
+def test_batch_normalisation_statistics_are_measured_with_the_averaged_weights():
     training, _, model = feed_and_model()
     first = next(each for each in model.layers if isinstance(each, keras.layers.BatchNormalization))
     inputs = keras.Model(model.inputs, first.input)
@@ -155,7 +155,7 @@ def test_batch_normalisation_is_measured_for_the_weights_that_it_is_used_with():
     assert first.momentum == 0.9
 
 
-def test_what_is_usual_where_nothing_is_found_is_measured_for_the_averages_too():
+def test_the_mean_score_without_evidence_is_measured_with_the_averaged_weights():
     layer = OneSidedEvidence()
     model = keras.Sequential([keras.Input((1,)), layer])
     scores = np.float32([[[4], [6], [-9]], [[1], [-1], [-2]], [[-3], [-4], [-5]]])

@@ -47,7 +47,7 @@ def test_the_setting_names_all_codecs():
 
 
 @pytest.mark.parametrize(("name", "rate_hz", "kbits"), USES)
-def test_what_was_coded_is_heard_again_and_takes_as_many_bits(name, rate_hz, kbits, tmp_path):
+def test_coded_sound_keeps_its_level_and_fits_its_bit_rate(name, rate_hz, kbits, tmp_path):
     samples = tones()
     path = coded(tmp_path, samples, name, rate_hz, kbits)
     with av.open(str(path)) as container:
@@ -87,7 +87,7 @@ def test_sound_in_pieces_is_the_same_sound(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "rate_hz", "kbits"), USES)
-def test_what_was_coded_comes_no_later(name, rate_hz, kbits, tmp_path):
+def test_coded_sound_has_no_delay(name, rate_hz, kbits, tmp_path):
     """An encoder's delay would move the copy's windows off the original's."""
     samples = np.random.default_rng(0).normal(0, 0.1, 2 * RATE_HZ).astype(np.float32)
     samples = scipy.signal.lfilter([0.1], [1, -0.9], samples)  # most of it is below 1 kHz
@@ -98,7 +98,7 @@ def test_what_was_coded_comes_no_later(name, rate_hz, kbits, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_was_coded_is_not_held(tmp_path):
+def test_sound_is_encoded_block_by_block(tmp_path):
     """Blocks are encoded as they come: part of the file is there before the last one is read."""
     path, sizes = tmp_path / "long.mp3", []
 
@@ -111,12 +111,12 @@ def test_what_was_coded_is_not_held(tmp_path):
     assert sizes[-1] > 0.8 * path.stat().st_size
 
 
-def test_an_encoder_that_is_not_there_is_told(tmp_path):
+def test_a_missing_encoder_is_an_error(tmp_path):
     codec = replace(CODECS["mp3"], encoder="libnope")
     with pytest.raises(InputError, match=r"cannot encode .*sound.mp3 with libnope"):
         write_coded(tmp_path / "sound.mp3", [tones()], RATE_HZ, codec, 44_100, 64)
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path):
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(OutputError, match=r"cannot write .*nowhere"):
         coded(tmp_path / "nowhere", tones(), "mp3", 44_100, 64)

@@ -96,7 +96,7 @@ def test_damaged_weights_are_refused_without_a_traceback(in_copy):
 
 
 @pytest.mark.slow
-def test_combined_run_is_used_like_any(in_copy, capsys):
+def test_a_combined_run_is_used_like_any_other(in_copy, capsys):
     assert predict.main(["--run", "both", "data/tiny/test/fake"]) == 0
     assert evaluate.main(["--run", "both"]) == 0
     assert "Run both of first, second, on data/tiny" in capsys.readouterr().out
@@ -134,7 +134,7 @@ def test_networks_of_other_settings_are_refused_in_one_line(in_copy, capsys):
         (["first", "second", "--run", "both"], "--run both: runs/both exists already"),
     ],
 )
-def test_what_can_not_be_combined_is_told_in_one_line(in_copy, args, told, capsys):
+def test_runs_that_cannot_be_combined_are_refused_in_one_line(in_copy, args, told, capsys):
     assert combine.main(args) == 2
     assert told in capsys.readouterr().err
 
@@ -148,7 +148,7 @@ def test_a_part_without_weights_leaves_no_run(in_copy, capsys):
 
 
 @pytest.mark.slow
-def test_a_failure_on_the_way_leaves_no_run(in_copy, monkeypatch):
+def test_a_failure_while_combining_leaves_no_run(in_copy, monkeypatch):
     def cut_off(*args):
         raise KeyboardInterrupt
 
@@ -158,7 +158,7 @@ def test_a_failure_on_the_way_leaves_no_run(in_copy, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_a_kill_leaves_is_neither_trained_nor_used(in_copy, capsys):
+def test_an_ensemble_that_was_killed_is_neither_trained_nor_used(in_copy, capsys):
     record = Path("runs/both/run.json")
     values = json.loads(record.read_text(encoding="utf-8"))
     record.write_text(json.dumps(values | {"status": "training"}), encoding="utf-8")
@@ -192,20 +192,20 @@ def test_images_that_changed_are_refused(in_copy, capsys):
 
 
 @pytest.mark.slow
-def test_a_name_is_taken_once(in_copy, capsys):
+def test_an_existing_name_is_refused(in_copy, capsys):
     assert combine.main(["first", "second", "--run", "both"]) == 2
     assert "choose another --run, or delete the folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_images_that_are_gone_are_to_be_put_back(in_copy, capsys):
+def test_a_missing_data_folder_is_an_error_with_a_remedy(in_copy, capsys):
     shutil.rmtree("data/tiny")
     assert combine.main(["first", "second"]) == 2
     assert "no data folder data/tiny; put it back (it contains" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_a_part_that_saw_the_validation_files_is_warned_of(in_copy, capsys):
+def test_a_part_trained_on_the_validation_files_gives_a_warning(in_copy, capsys):
     table = Path("data/tiny/manifest.csv")
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))

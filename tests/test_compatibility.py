@@ -24,14 +24,14 @@ def drawn(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def test_images_are_trained_on_with_the_settings_they_were_drawn_with(drawn):
+def test_training_takes_the_audio_settings_of_the_images(drawn):
     settings, from_audio = choose_settings(UNSEEN, [f"data.folder={drawn}"])
     assert from_audio
     assert settings.audio == load_settings(UNSEEN).audio
 
 
 @pytest.mark.parametrize("place", ["file", "command line"])
-def test_other_audio_settings_are_refused_wherever_they_stand(drawn, place):
+def test_other_audio_settings_are_refused_in_a_file_and_on_the_command_line(drawn, place):
     Path("mine.yaml").write_text("audio:\n  db_range: 40\n")
     file, asked = ("mine.yaml", []) if place == "file" else (None, ["audio.db_range=40"])
     given = [f"data.folder={drawn}", *asked]
@@ -41,7 +41,7 @@ def test_other_audio_settings_are_refused_wherever_they_stand(drawn, place):
         choose_settings(file, given)
 
 
-def test_images_drawn_otherwise_than_a_run_s_are_told(drawn):
+def test_images_with_other_audio_settings_than_the_run_give_a_warning_or_an_error(drawn):
     mine = run_folder.Run(Path("runs/mine"))
     ours = load_settings(UNSEEN)
     assert feature_mismatch(drawn, ours, mine) == []

@@ -86,7 +86,7 @@ def test_unknown_key_names_the_near_match():
         ("audio.window_seconds=0.01", "window_seconds=0.01 is shorter than one frame"),
     ],
 )
-def test_wrong_values_are_told_in_one_line(override, part):
+def test_wrong_values_are_reported_in_one_line(override, part):
     message = error_of(override)
     assert part in message
     assert "\n" not in message
@@ -103,9 +103,7 @@ def test_wrong_values_are_told_in_one_line(override, part):
         ("=3", "; write a setting, such as train.epochs=3"),
     ],
 )
-def test_words_that_are_no_overrides_are_told_what_they_may_mean(
-    word, remedy, tmp_path, monkeypatch
-):
+def test_a_word_that_is_no_override_gets_a_suggestion(word, remedy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my images").mkdir()
     (tmp_path / "runs/first").mkdir(parents=True)
@@ -114,11 +112,11 @@ def test_words_that_are_no_overrides_are_told_what_they_may_mean(
 
 
 @pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("1", 1.0), ("0.01", 0.01)])
-def test_numbers_read_as_people_mean_them(text, value):
+def test_numbers_are_read_as_usually_meant(text, value):
     assert load_settings(None, [f"train.learning_rate={text}"]).train.learning_rate == value
 
 
-def test_leading_zero_is_no_octal_number():
+def test_a_leading_zero_does_not_make_an_octal_number():
     assert load_settings(None, ["train.epochs=010"]).train.epochs == 10
 
 
@@ -134,7 +132,7 @@ def test_yaml_that_builds_objects_is_refused(tmp_path):
     )
 
 
-def test_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     assert "cannot read a settings file: " in error_of(path=tmp_path / "none.yaml")
 
 
@@ -169,13 +167,13 @@ def test_every_setting_is_read_somewhere():
             assert set(field.annotation.model_fields) <= read, section
 
 
-def test_every_setting_has_its_meaning_beside_it():
+def test_every_setting_has_a_comment_with_its_meaning():
     for line in (ROOT / "config.yaml").read_text().splitlines():
         if line.startswith("  "):
             assert "#" in line, line
 
 
-def test_rows_are_left_for_the_network_to_look_at():
+def test_hidden_rows_cannot_cover_the_whole_image():
     lower = ["model.inputs=[levels, lower_frequency_residual]", "model.hidden_rows=128"]
     with pytest.raises(InputError, match=r"hidden_rows=128 hides the whole image; set it below"):
         load_settings(None, lower)
@@ -237,7 +235,7 @@ def test_rows_are_left_for_the_network_to_look_at():
         ([*RATES, "image.height=256"], "image.height=256 and image.width=96 would move"),
     ],
 )
-def test_settings_that_need_each_other_are_told(overrides, part):
+def test_settings_that_contradict_each_other_are_refused(overrides, part):
     assert part in error_of(*overrides)
 
 
@@ -249,12 +247,12 @@ def test_delays_may_be_rolled_masked_and_made_noisy(override):
     assert getattr(load_settings(None, [*DELAYS, f"distort.{override}"]).distort, name)
 
 
-def test_frame_rates_that_no_network_looks_at_may_be_moved_and_resized():
+def test_images_may_be_moved_and_resized_if_no_network_uses_frame_rates():
     changes = ["model.inputs=[levels]", "augment.zoom_range=0.1", "image.height=100"]
     assert load_settings(None, [*RATES, *changes]).image.shape == (100, 96, 3)
 
 
-def test_views_of_frame_rates_count_for_the_limit_on_weights():
+def test_networks_of_frame_rates_count_for_the_limit_on_weights():
     wide = ["model.conv_filters=[4096, 4096]", "model.kernel_size=1"]
     assert "more than limits.model_megabytes=256" in error_of(*RATES, *wide)
 
@@ -281,7 +279,7 @@ def test_lists_are_written_beside_their_keys_and_each_section_below_its_comment(
     assert read_settings(tmp_path / "config.yaml") == settings
 
 
-def test_a_stored_file_from_before_a_setting_means_what_it_meant(tmp_path):
+def test_a_stored_file_older_than_a_setting_keeps_its_meaning(tmp_path):
     path = tmp_path / "config.yaml"
     write_settings(load_settings(), path)
     lines = path.read_text().splitlines()

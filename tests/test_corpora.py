@@ -132,7 +132,7 @@ def test_asvspoof2019_enrolment_files_are_unlisted(tmp_path):
     assert read_corpus(tmp_path).unlisted == ["LA/ASVspoof2019_LA_dev/flac/LA_D_9999999.flac"]
 
 
-def test_asvspoof2019_with_the_eval_part_alone_names_what_is_missing(tmp_path):
+def test_asvspoof2019_with_only_the_eval_part_names_the_missing_parts(tmp_path):
     put_asvspoof2019(tmp_path, parts=["eval"])
     corpus = read_corpus(tmp_path)
     assert names(corpus) == ["LA/ASVspoof2019_LA_eval/flac/LA_E_2834763.flac"]
@@ -154,7 +154,7 @@ def test_asvspoof2019_converted_to_other_formats_is_found_by_stem(tmp_path):
     assert corpus.missing == ["LA_E_2834763"]
 
 
-def test_of_two_copies_of_a_recording_the_one_less_deep_counts(tmp_path):
+def test_the_copy_of_a_recording_nearest_to_the_root_counts(tmp_path):
     put_asvspoof2019(tmp_path)
     put_audio(tmp_path, "LA_T_1138215.wav")
     corpus = read_corpus(tmp_path)
@@ -210,7 +210,7 @@ def test_a_wrong_protocol_line_is_named(tmp_path, line, message):
     assert str(protocol) in received
 
 
-def test_empty_lines_and_tabs_in_a_protocol_do_no_harm(tmp_path):
+def test_empty_lines_and_tabs_in_a_protocol_are_accepted(tmp_path):
     put_asvspoof2019(tmp_path)
     file = "LA/ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.eval.trl.txt"
     (tmp_path / file).write_bytes(b"\xef\xbb\xbfLA_0039\tLA_E_2834763  -\tA11 spoof \r\n\r\n")
@@ -220,7 +220,7 @@ def test_empty_lines_and_tabs_in_a_protocol_do_no_harm(tmp_path):
     )
 
 
-def test_a_dash_in_a_protocol_stands_for_nothing(tmp_path):
+def test_a_dash_in_a_protocol_is_an_unknown_value(tmp_path):
     put_asvspoof2019(tmp_path)
     file = "LA/ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.eval.trl.txt"
     put_text(tmp_path, file, "- LA_E_2834763 - - spoof")
@@ -230,7 +230,7 @@ def test_a_dash_in_a_protocol_stands_for_nothing(tmp_path):
     assert clip.split_key == name
 
 
-def test_a_protocol_that_is_no_text_is_refused(tmp_path):
+def test_a_binary_protocol_is_refused(tmp_path):
     put_asvspoof2019(tmp_path)
     protocol = tmp_path / "LA/ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.train.trn.txt"
     protocol.write_bytes(b"\xff\xfeL\x00A\x00")
@@ -244,7 +244,7 @@ def test_a_protocol_without_any_of_its_audio_is_refused(tmp_path):
     assert f"none of 4 listed files, such as LA_T_1138215, is below {tmp_path}; unpack" in message
 
 
-def test_audio_of_2021_does_not_stand_in_for_that_of_2019(tmp_path):
+def test_audio_of_2021_does_not_replace_audio_of_2019(tmp_path):
     put_asvspoof2019(tmp_path, parts=["train"])
     put_audio(tmp_path, "ASVspoof2021_LA_eval/flac/LA_E_2834763.flac")
     corpus = read_corpus(tmp_path)
@@ -307,7 +307,7 @@ def test_asvspoof2021_la_gives_codec_and_attack_and_is_all_test(tmp_path):
 
 
 @pytest.mark.parametrize("subset", [None, "", "evaluation"])
-def test_asvspoof2021_wants_its_subset_said(tmp_path, subset):
+def test_asvspoof2021_requires_a_subset(tmp_path, subset):
     put_asvspoof2021_la(tmp_path)
     assert error_of(tmp_path, None, subset) == (
         f"--subset is {subset or 'missing'}; ASVspoof 2021 needs eval|progress|hidden|all: "
@@ -330,12 +330,12 @@ def test_no_other_corpus_has_subsets(tmp_path):
         "ASVspoof2021_LA_eval/trial_metadata.txt",
     ],
 )
-def test_asvspoof2021_keys_lie_in_several_places(tmp_path, keys):
+def test_asvspoof2021_keys_are_found_in_several_places(tmp_path, keys):
     put_asvspoof2021_la(tmp_path, keys=keys)
     assert len(read_corpus(tmp_path, subset="all").clips) == 4
 
 
-def test_asvspoof2021_without_its_keys_says_where_they_belong(tmp_path):
+def test_asvspoof2021_without_its_keys_reports_where_they_belong(tmp_path):
     put_asvspoof2021_la(tmp_path).unlink()
     assert detect_corpus(tmp_path) == "asvspoof2021-la"
     message = error_of(tmp_path, None, "eval")
@@ -368,7 +368,7 @@ def test_asvspoof2021_la_keys_of_13_columns_are_refused(tmp_path):
     assert "13 columns in line 1 of" in error_of(tmp_path, "asvspoof2021-la", "eval")
 
 
-def test_both_tracks_of_2021_in_one_folder_are_told_apart_by_name(tmp_path):
+def test_both_tracks_of_2021_in_one_folder_are_separated_by_name(tmp_path):
     put_asvspoof2021_la(tmp_path)
     put_asvspoof2021_df(tmp_path)
     message = error_of(tmp_path, None, "all")
@@ -414,7 +414,7 @@ def test_asvspoof5_is_split_at_spaces_in_spite_of_its_suffix(tmp_path):
     assert corpus.unlisted == ["flac_D/D_A0000000001.flac"]
 
 
-def test_asvspoof5_reads_the_challenge_protocols_where_there_are_no_others(tmp_path):
+def test_asvspoof5_reads_the_challenge_protocols_if_there_are_no_others(tmp_path):
     put_asvspoof5(tmp_path)
     put_text(tmp_path, "ASVspoof5.train.metainfor.txt", "T_0 T_0000000001 F - - bonafide")
     put_text(
@@ -548,7 +548,7 @@ def test_wavefake_real_speech_shares_the_sentences_of_the_fake(tmp_path):
     ]
 
 
-def test_wavefake_files_that_lie_there_twice_count_once(tmp_path):
+def test_wavefake_files_with_two_copies_count_once(tmp_path):
     first = [f"{PROMPTS}/gen_0.wav", "ljspeech_waveglow/LJ001-0001.wav"]
     again = [f"{PROMPTS}/generated/gen_0.wav", "ljspeech_waveglow/wavs/LJ001-0001.wav"]
     put_audio(tmp_path, *first, *again)
@@ -597,7 +597,7 @@ def test_for_keeps_its_splits_in_each_version(tmp_path, place, version):
         assert corpus.unlisted == []
 
 
-def test_for_groups_what_was_made_from_one_recording(tmp_path):
+def test_for_groups_the_files_made_from_one_recording(tmp_path):
     steps = "_16k.wav_norm.wav_mono.wav_silence.wav"
     put_audio(
         tmp_path,
@@ -610,7 +610,7 @@ def test_for_groups_what_was_made_from_one_recording(tmp_path):
     assert [clip.corpus for clip in corpus.clips] == ["for-2sec", "for-norm", "for-original"]
 
 
-def test_for_numbers_its_files_anew_in_each_split_and_class(tmp_path):
+def test_for_files_with_equal_numbers_in_two_splits_are_different(tmp_path):
     put_audio(tmp_path, "for-norm/training/fake/file1.wav", "for-norm/testing/real/file1.wav")
     groups = [clip.split_key for clip in read_corpus(tmp_path).clips]
     assert groups == ["test/real/file1", "train/fake/file1"]
@@ -766,7 +766,7 @@ def test_split_folders_have_many_names(tmp_path, folder, split):
         ("real/speaker/test", ""), ("real/dev-clean", ""),
     ],
 )  # fmt: skip
-def test_split_folders_may_stand_right_below_the_class(tmp_path, place, split):
+def test_split_folders_may_be_directly_below_the_class(tmp_path, place, split):
     put_audio(tmp_path, f"{place}/a.wav")
     assert facts(read_corpus(tmp_path), "label", "split") == {"a.wav": ("real", split)}
 
@@ -799,7 +799,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
 
 
 @pytest.mark.parametrize("table", ["manifest.csv", "labels.csv"])
-def test_a_csv_beside_the_folders_says_more_of_each_file(tmp_path, table):
+def test_a_csv_beside_the_folders_adds_facts_of_each_file(tmp_path, table):
     put_audio(tmp_path, "clips/a.wav", "clips/b.wav", "clips/c.wav")
     put_text(
         tmp_path,
@@ -817,7 +817,7 @@ def test_a_csv_beside_the_folders_says_more_of_each_file(tmp_path, table):
     assert corpus.unlisted == ["clips/c.wav"]
 
 
-def test_a_sentence_without_a_speaker_goes_with_the_only_one_who_speaks_it(tmp_path):
+def test_a_sentence_without_a_speaker_belongs_to_its_only_known_speaker(tmp_path):
     put_audio(tmp_path, *(f"{letter}.wav" for letter in "abcdefg"))
     put_text(
         tmp_path, "labels.csv", "file,label,speaker,sentence",
@@ -845,7 +845,7 @@ def test_several_tables_are_read_together(tmp_path):
     assert facts(corpus, "split") == {"a.wav": ("train",), "b.wav": ("test",)}
 
 
-def test_a_csv_of_something_else_is_left_alone(tmp_path):
+def test_an_unrelated_csv_is_ignored(tmp_path):
     put_audio(tmp_path, "real/a.wav")
     put_text(tmp_path, "manifest.csv", "image,label,split", "a.png,real,train")
     assert names(read_corpus(tmp_path)) == ["real/a.wav"]
@@ -885,7 +885,7 @@ def test_a_table_with_generators_names_them_as_attacks(tmp_path):
     assert read_corpus(tmp_path) == corpus
 
 
-def test_a_clip_list_may_lie_elsewhere(tmp_path):
+def test_a_clip_list_may_be_in_another_folder(tmp_path):
     put_audio(tmp_path / "audio", "a.wav")
     table = put_text(tmp_path, "lists/mine.csv", "file,label", "a.wav,real", "b.wav,fake")
     corpus = read_clip_list(table, tmp_path / "audio")
@@ -926,7 +926,7 @@ def test_a_wrong_clip_list_is_refused(tmp_path, lines, message):
     assert str(tmp_path) in str(caught.value)
 
 
-def test_a_clip_list_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_clip_list_is_refused(tmp_path):
     put_audio(tmp_path, "a.wav")
     with pytest.raises(InputError, match=r"cannot read a protocol: .*none\.csv"):
         read_clip_list(tmp_path / "none.csv")
@@ -939,7 +939,7 @@ def test_every_corpus_has_a_reader():
     assert list(CORPORA) == FULL_CORPUS_NAMES
 
 
-def test_detect_corpus_names_what_lies_there(tmp_path):
+def test_detect_corpus_names_the_layout_of_the_folder(tmp_path):
     put_asvspoof5(tmp_path / "five")
     put_in_the_wild(tmp_path / "wild")
     put_audio(tmp_path / "mine", "real/a.wav")
@@ -958,14 +958,14 @@ def test_several_corpora_below_one_folder_must_be_named(tmp_path):
     assert len(read_corpus(tmp_path, "asvspoof2019").clips) == 4
 
 
-def test_an_unknown_layout_says_what_was_looked_for(tmp_path):
+def test_an_unknown_layout_lists_the_known_layouts(tmp_path):
     put_audio(tmp_path, "music/a.wav")
     message = error_of(tmp_path)
     assert "asvspoof5: ASVspoof5.{train,dev.track_1,eval.track_1}.tsv; in-the-wild: " in message
     assert f"no known corpus in {tmp_path} (" in message
 
 
-def test_a_corpus_named_wrongly_says_what_it_is_made_of(tmp_path):
+def test_a_wrong_corpus_name_lists_the_files_of_that_layout(tmp_path):
     put_audio(tmp_path, "real/a.wav")
     message = error_of(tmp_path, "mlaad")
     assert (

@@ -41,7 +41,7 @@ def write_tone(path: Path, container_format: str, codec: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", MADE_BY)
-def test_what_is_taken_for_audio_is_decoded(suffix, tmp_path):
+def test_every_audio_suffix_is_decoded(suffix, tmp_path):
     assert suffix in AUDIO_SUFFIXES
     path = tmp_path / f"tone{suffix}"
     write_tone(path, *MADE_BY[suffix])
@@ -51,7 +51,7 @@ def test_what_is_taken_for_audio_is_decoded(suffix, tmp_path):
     assert np.abs(np.fft.rfft(middle)).argmax() == pytest.approx(TONE_HZ, abs=1)
 
 
-def test_what_is_passed_over_for_its_name_is_told_but_no_debris(tmp_path):
+def test_files_skipped_for_their_names_are_reported_without_system_files(tmp_path):
     put_audio(tmp_path, "real/a.wav", "fake/b.wav")
     over = ["fake/b.ape", "fake/c.txt", "notes.pdf", "real/voice"]
     debris = [
@@ -62,7 +62,7 @@ def test_what_is_passed_over_for_its_name_is_told_but_no_debris(tmp_path):
     assert read_corpus(tmp_path).passed_over == over
 
 
-def test_texts_of_a_protocol_are_not_passed_over(tmp_path):
+def test_text_files_of_a_protocol_are_not_skipped(tmp_path):
     put_audio(tmp_path, "flac/T_1.flac", "flac/T_2.flac", "flac/T_2.doc")
     put_text(tmp_path, "ASVspoof5.train.tsv", "T_4850 T_1 F - - - AC3 A05 spoof -")
     put_text(tmp_path, "README.ASVspoof5.txt", "how to use it")

@@ -78,7 +78,7 @@ def test_numbers_stay_numbers(number):
 @pytest.mark.parametrize(
     "text", ["1_0", "٣", "1.５", "0x1p3", "nan", "inf", "-inf", "1,5", "", "1 0", "e5", "1\n"]
 )
-def test_what_is_no_plain_number_is_no_score(text, tmp_path):
+def test_only_a_plain_number_is_a_score(text, tmp_path):
     with pytest.raises(ValueError, match="not a number"):
         to_number(text)
     table = tmp_path / "s.csv"
@@ -185,7 +185,7 @@ def test_a_table_without_its_header_is_begun_again(tmp_path):
     assert files_in(tmp_path / "v.csv") == ["file", "a.wav"]
 
 
-def test_a_file_given_twice_is_there_twice_after_a_cut(tmp_path):
+def test_a_file_given_twice_has_two_rows_after_an_interruption(tmp_path):
     cut_off(tmp_path / "v.csv", [{"file": "=a.wav"}])
     with resumable_table(tmp_path / "v.csv", "abc") as (done, add):
         assert [done.take("=a.wav"), done.take("=a.wav")] == [True, False]
@@ -193,7 +193,7 @@ def test_a_file_given_twice_is_there_twice_after_a_cut(tmp_path):
     assert files_in(tmp_path / "v.csv") == ["file", "=a.wav", "=a.wav"]
 
 
-def test_rows_of_files_that_are_not_asked_for_are_left_out(tmp_path):
+def test_rows_of_files_that_are_not_given_are_left_out(tmp_path):
     cut_off(tmp_path / "v.csv", [{"file": "a.wav"}, {"file": "file"}, {"file": "b.wav"}])
     remarks = []
     with resumable_table(tmp_path / "v.csv", "abc", remarks.append) as (done, _):
@@ -204,7 +204,7 @@ def test_rows_of_files_that_are_not_asked_for_are_left_out(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's size")
-def test_a_full_disk_is_told_with_the_table_and_what_to_do(tmp_path):
+def test_a_full_disk_is_reported_with_the_table_and_a_remedy(tmp_path):
     code = (
         "import resource, sys\n"
         "from deepfake_audio.cli.script import script\n"
@@ -225,7 +225,7 @@ def test_a_full_disk_is_told_with_the_table_and_what_to_do(tmp_path):
     assert "v.csv: File too large; free some space" in ended.stderr
 
 
-def test_a_terminal_gets_no_escapes_and_no_turned_text(capsys):
+def test_a_terminal_gets_no_control_characters_and_no_reversed_text(capsys):
     print_lines("a\x1b[2Jb\u202ec\nd")
     assert capsys.readouterr().out == "a\\x1b[2Jb\\u202ec\nd\n"
 
@@ -254,7 +254,7 @@ def test_files_are_listed_by_path_as_they_are_found(tmp_path):
     assert others == {".txt": 1}
 
 
-def test_a_line_feed_and_its_escape_are_two_names_in_a_manifest():
+def test_a_line_feed_and_its_written_escape_are_two_names_in_a_manifest():
     jobs = [
         make_job(Clip(Path(name), name, "real", speaker=name), "train")
         for name in ("real/a\nb.wav", r"real/a\nb.wav")

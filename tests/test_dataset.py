@@ -37,7 +37,7 @@ def error_of(folder) -> str:
     return str(caught.value)
 
 
-def test_a_manifest_says_who_speaks(data_folder):
+def test_a_manifest_names_the_speakers(data_folder):
     records = read_records(data_folder)
     assert len(records) == 72
     assert records[0].path == data_folder / "train/fake/00.png"
@@ -62,7 +62,7 @@ def test_class_index_is_fake_0_real_1(data_folder):
         assert record.class_index == (1 if "/real/" in record.image else 0)
 
 
-def test_missing_and_empty_folders_are_told(tmp_path):
+def test_missing_and_empty_folders_are_errors(tmp_path):
     missing = tmp_path / "none"
     assert error_of(missing).startswith(f"no data folder {missing}; name an existing one (it")
     assert error_of(tmp_path) == (
@@ -70,7 +70,7 @@ def test_missing_and_empty_folders_are_told(tmp_path):
     )
 
 
-def test_a_folder_of_audio_is_told_what_makes_images_of_it(tmp_path):
+def test_a_folder_of_audio_gets_the_advice_to_run_prepare(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "a.M4A").touch()
     assert error_of(tmp_path).endswith(
@@ -78,7 +78,7 @@ def test_a_folder_of_audio_is_told_what_makes_images_of_it(tmp_path):
     )
 
 
-def test_speakers_in_two_splits_are_warned_of(data_folder):
+def test_speakers_in_two_splits_give_a_warning(data_folder):
     assert speaker_warnings(read_records(data_folder)) == []
     edit_manifest(data_folder, lambda rows: rows[-1].update(speaker="ann"))
     assert speaker_warnings(read_records(data_folder)) == [
@@ -105,26 +105,39 @@ def test_paths_in_a_manifest_never_leave_the_folder(data_folder, image):
 
 
 @pytest.mark.parametrize(("column", "value"), [("label", "spoof"), ("split", "dev")])
-def test_unknown_labels_and_splits_are_told_with_their_line(data_folder, column, value):
+def test_unknown_labels_and_splits_are_reported_with_their_line(data_folder, column, value):
     edit_manifest(data_folder, lambda rows: rows[1].update({column: value}))
     assert f"{value!r} is not a {column} (line 3 of" in error_of(data_folder)
 
 
-def test_names_in_a_manifest_can_be_shown(data_folder):
+def test_names_in_a_manifest_are_made_printable(data_folder):
     manifest = data_folder / "manifest.csv"
     manifest.write_text(manifest.read_text().replace("vocoder", '"\x1b]0;owned\x07x\ny"'))
     attacks = {record.attack for record in read_records(data_folder)}
     assert attacks == {"", r"\x1b]0;owned\x07x\ny"}
 
 
-def test_a_manifest_without_the_columns_is_told(tmp_path):
+def test_a_raw_line_feed_and_a_written_one_do_not_merge_two_files(data_folder):
+    def name_two(rows):
+        rows[0]["audio"], rows[1]["audio"] = "a\nb.wav", r"a\nb.wav"
+
+    edit_manifest(data_folder, name_two)
+    assert error_of(data_folder) == (
+        f"two names in the column audio of {data_folder / 'manifest.csv'} are both shown as "
+        r"a\nb.wav; rename one"
+    )
+    edit_manifest(data_folder, lambda rows: rows[1].update(audio="c.wav", attack=r"a\nb.wav"))
+    assert [record.audio for record in read_records(data_folder)][:2] == [r"a\nb.wav", "c.wav"]
+
+
+def test_a_manifest_without_a_required_column_is_an_error(tmp_path):
     path = tmp_path / "manifest.csv"
     path.write_text("file,label\na.png,fake\n")
     with pytest.raises(InputError, match="has no column image; a manifest needs"):
         read_manifest(path)
 
 
-def test_a_missing_class_is_told(data_folder):
+def test_a_missing_class_is_an_error(data_folder):
     records = [r for r in read_records(data_folder) if (r.split, r.label) != ("val", "real")]
     with pytest.raises(InputError) as caught:
         check_classes(records, ("train", "val"), data_folder)

@@ -47,7 +47,9 @@ def scores_of(*inputs: str) -> dict[str, float]:
 
 
 @pytest.mark.slow
-def test_a_recording_is_scored_as_its_pictures_are(delay_workspace, audio_workspace, monkeypatch):
+def test_a_recording_and_its_images_have_the_same_score(
+    delay_workspace, audio_workspace, monkeypatch
+):
     monkeypatch.chdir(delay_workspace)
     with Path("data/delays/manifest.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
@@ -60,7 +62,7 @@ def test_a_recording_is_scored_as_its_pictures_are(delay_workspace, audio_worksp
 
 
 @pytest.mark.slow
-def test_noise_in_training_brings_delays_and_leaves_frame_rates(delay_workspace, monkeypatch):
+def test_noise_in_training_changes_delays_and_not_frame_rates(delay_workspace, monkeypatch):
     monkeypatch.chdir(delay_workspace)
     records = [replace(r, split="train") for r in read_records(Path("data/delays"))]
     validation = [replace(r, split="val") for r in records]
@@ -79,7 +81,7 @@ def test_noise_in_training_brings_delays_and_leaves_frame_rates(delay_workspace,
 
 
 @pytest.mark.slow
-def test_the_rate_at_which_a_recording_repeats_is_said(delay_workspace, monkeypatch, capsys):
+def test_the_frame_rate_of_a_recording_is_reported(delay_workspace, monkeypatch, capsys):
     monkeypatch.chdir(delay_workspace)
     rng, times = np.random.default_rng(1), np.arange(3 * 16000) / 16000
     places = np.floor(times * 80 % 1 * 200).astype(int)
@@ -96,14 +98,14 @@ def test_the_rate_at_which_a_recording_repeats_is_said(delay_workspace, monkeypa
 
 
 @pytest.mark.slow
-def test_delays_are_evaluated_and_pictured(delay_workspace, monkeypatch):
+def test_a_run_with_delays_is_evaluated_and_plotted(delay_workspace, monkeypatch):
     monkeypatch.chdir(delay_workspace)
     assert evaluate.main(["--run", "delays", "evaluate.bootstrap=0"]) == 0
     assert "data:image/png" in Path("runs/delays/report.html").read_text()
 
 
 @pytest.mark.slow
-def test_a_grey_picture_is_not_judged_by_delays(
+def test_a_run_with_delays_refuses_a_grey_image(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
     monkeypatch.chdir(delay_workspace)
@@ -113,7 +115,7 @@ def test_a_grey_picture_is_not_judged_by_delays(
 
 
 @pytest.mark.slow
-def test_a_picture_with_delays_is_not_judged_by_a_grey_run(
+def test_a_grey_run_refuses_an_image_with_delays(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
     monkeypatch.chdir(delay_workspace)
@@ -123,14 +125,14 @@ def test_a_picture_with_delays_is_not_judged_by_a_grey_run(
 
 
 @pytest.mark.slow
-def test_images_with_delays_are_not_trained_on_as_grey_ones(delay_workspace, monkeypatch, capsys):
+def test_training_on_grey_refuses_images_with_delays(delay_workspace, monkeypatch, capsys):
     monkeypatch.chdir(delay_workspace)
     assert train.main(["data.folder=data/delays", *TINY_SETTINGS]) == 2
     assert "set image.channels=level_delay_rates and inputs" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_images_with_delays_are_not_evaluated_by_a_grey_run(
+def test_evaluating_a_grey_run_refuses_images_with_delays(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
     monkeypatch.chdir(delay_workspace)
@@ -142,7 +144,7 @@ def test_images_with_delays_are_not_evaluated_by_a_grey_run(
 
 
 @pytest.mark.slow
-def test_frame_rates_are_not_looked_for_in_images_drawn_without(
+def test_a_run_with_frame_rates_refuses_images_without_them(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
     monkeypatch.chdir(delay_workspace)
@@ -164,7 +166,7 @@ def test_frame_rates_are_not_looked_for_in_images_drawn_without(
 
 
 @pytest.mark.slow
-def test_delays_are_not_looked_for_in_images_drawn_without(audio_workspace, monkeypatch, capsys):
+def test_a_run_with_delays_refuses_images_without_them(audio_workspace, monkeypatch, capsys):
     monkeypatch.chdir(audio_workspace)
     config = ["--config", str(ROOT / "unseen.yaml")]
     assert train.main([*config, "data.folder=data/mine"]) == 2

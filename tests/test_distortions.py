@@ -100,14 +100,14 @@ def noise():
     return augmentation.make_noise(drawn.audio, drawn.image)
 
 
-def test_drawn_noise_has_a_mean_power_of_one_and_delays_all_over_its_frames(noise):
+def test_sampled_noise_has_a_mean_power_of_one_and_delays_over_the_whole_frame(noise):
     assert noise.shape == (256, 1920, 2)
     assert noise[..., 0].mean() == pytest.approx(1)
     assert noise[..., 1].mean() == pytest.approx(ZERO_DELAY, abs=1)
     assert noise[..., 1].std() > 30
 
 
-def test_noise_brings_its_own_delays_where_it_is_stronger_than_the_sound(noise):
+def test_noise_sets_the_delays_if_it_is_stronger_than_the_sound(noise):
     image = np.full((256, 96, 2), ZERO_DELAY, np.float32)
     image[:, :48, 0], image[:, 48:, 0] = 0, 250
     for seed in DRAWS[:5]:
@@ -120,7 +120,7 @@ def test_noise_brings_its_own_delays_where_it_is_stronger_than_the_sound(noise):
         assert quiet[is_noise, 0].mean() > quiet[~is_noise, 0].mean()
 
 
-def test_noise_in_the_picture_is_like_noise_in_the_sound(noise):
+def test_noise_in_the_image_is_like_noise_in_the_sound(noise):
     """A decaying tone: its picture made noisy has the levels and delays of the noisy tone's."""
     drawn = load_settings(ROOT / "unseen.yaml")
     times = np.arange(drawn.audio.window_samples) / drawn.audio.sample_rate_hz
@@ -204,7 +204,7 @@ def test_all_are_off_as_shipped():
 
 @pytest.mark.parametrize("override", ALL_ON)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_each_setting_alone_changes_images_and_all_channels_alike(override, channels):
+def test_each_single_setting_changes_images_and_all_channels_alike(override, channels):
     distort = augmentation.make_distortion(settings(override), ROW_HZ, LEVELS_PER_DB)
     image = np.repeat(ramp() * 3, channels, axis=2)
     before = image.copy()
@@ -214,12 +214,12 @@ def test_each_setting_alone_changes_images_and_all_channels_alike(override, chan
     np.testing.assert_array_equal(image, np.repeat(image[..., :1], channels, axis=2))
 
 
-def test_all_together_stay_within_the_image_and_depend_on_the_generator_alone():
+def test_all_distortions_stay_within_range_and_depend_only_on_the_generator():
     distort = augmentation.make_distortion(settings(*ALL_ON), ROW_HZ, LEVELS_PER_DB)
     first, other = (changed(distort, ramp(), seed) for seed in (1, 2))
     assert (first != other).any()
 
 
-def test_band_limit_above_the_image_is_told():
+def test_a_band_limit_above_the_image_is_an_error():
     with pytest.raises(InputError, match=r"band_limit_hz=9000 is not below 7950"):
         augmentation.make_distortion(settings("band_limit_hz=9000"), ROW_HZ, LEVELS_PER_DB)

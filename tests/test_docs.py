@@ -47,7 +47,7 @@ def commands(text: str) -> list[tuple[str, list[str]]]:
     return [(name, shlex.split(re.split(r"\s{2,}|#", rest)[0])) for name, rest in lines]
 
 
-def test_there_are_commands_to_check():
+def test_the_documents_contain_commands():
     assert {name for name, _ in commands("\n".join(PAGES))} >= set(SCRIPTS)
 
 
@@ -56,7 +56,7 @@ def test_there_are_commands_to_check():
     [(name, args) for page in PAGES for name, args in commands(page)],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_commands_are_understood(name, args):
+def test_commands_in_the_documents_parse(name, args):
     assert (ROOT / name).is_file()
     parsed = SCRIPTS[name].parse_arguments(args)
     if name == "train.py":
@@ -83,13 +83,13 @@ def benchmarks_of(page: str) -> set[str]:
     return set(re.findall(r"\bpython\s+-m\s+((?:benchmarks|research|tests|tools)\b[\w.]*)", text))
 
 
-def test_there_are_benchmarks_to_check():
+def test_the_documents_contain_benchmark_commands():
     named = set().union(*map(benchmarks_of, DOCUMENTS))
     assert named >= {"benchmarks.bench_accuracy", "research.frame_rates", "tests.fuzz"}
 
 
 @pytest.mark.parametrize("page", DOCUMENTS)
-def test_benchmarks_that_a_page_runs_are_there(page):
+def test_benchmarks_named_in_the_documents_exist(page):
     for name in benchmarks_of(page):
         spec = find_spec(f"{name}.__main__" if name in ("benchmarks", "tests.fuzz") else name)
         assert spec, name
@@ -97,7 +97,7 @@ def test_benchmarks_that_a_page_runs_are_there(page):
 
 
 @pytest.mark.parametrize("page", DOCUMENTS)
-def test_local_links_and_pictures_are_there(page):
+def test_local_links_and_pictures_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
         name, _, heading = target.partition("#")
@@ -126,7 +126,7 @@ def test_settings_named_in_the_guides_exist():
             assert key in known[section], f"{section}.{key}"
 
 
-def test_what_the_layout_names_is_there():
+def test_files_named_in_the_layout_exist():
     named = re.findall(r"^\| (`[\w./]+`(?:, `[\w./]+`)*) \|", CONTRIBUTING, re.MULTILINE)
     named = [path.strip("`") for names in named for path in names.split(", ")]
     assert len(named) > 10

@@ -40,7 +40,9 @@ def drawing(tmp_path: Path) -> Rendering:
 
 @pytest.mark.parametrize("trim_db", [0, 20, 40])
 @pytest.mark.parametrize(("before", "voice", "after"), [(0, 80, 10), (65, 5, 1), (0.3, 2, 0.6)])
-def test_silences_are_of_the_whole_recording(before, voice, after, trim_db, drawing, tmp_path):
+def test_edge_silences_are_measured_on_the_whole_recording(
+    before, voice, after, trim_db, drawing, tmp_path
+):
     rate_hz = AUDIO.sample_rate_hz
     hushes = [np.zeros(round(seconds * rate_hz)) for seconds in (before, after)]
     noise = np.random.default_rng(0).normal(0, 0.1, voice * rate_hz)
@@ -53,7 +55,7 @@ def test_silences_are_of_the_whole_recording(before, voice, after, trim_db, draw
     assert nuisances["duration"] == pytest.approx(before + voice + after)
 
 
-def test_a_short_file_has_the_nuisances_of_its_samples(drawing, tmp_path):
+def test_a_short_file_has_the_quality_measures_of_its_samples(drawing, tmp_path):
     sound = np.pad(np.random.default_rng(0).normal(0, 0.1, 30_007), (4_011, 7_003))
     soundfile.write(tmp_path / "a.wav", sound.astype(np.float32), AUDIO.sample_rate_hz, "FLOAT")
     nuisances = render_clip(job_of(tmp_path / "a.wav"), drawing)["nuisances"]
@@ -63,23 +65,21 @@ def test_a_short_file_has_the_nuisances_of_its_samples(drawing, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_long_recording_goes_through_a_codec_though_its_last_block_gives_no_sample(
-    codec, drawing, tmp_path
-):
+def test_a_long_recording_whose_last_block_gives_no_sample_is_coded(codec, drawing, tmp_path):
     path = write_noise(tmp_path / "long.wav", 90 * 44_100 + 10)  # less than the resampler holds
     entry = render_clip(job_of(path, codec), drawing)
     assert is_complete(entry), entry
     assert len(list((drawing.folder / "train" / "real").glob("a_*.png"))) == 2
 
 
-def test_a_coded_file_is_taken_away(drawing, tmp_path):
+def test_a_coded_file_is_removed(drawing, tmp_path):
     path = write_noise(tmp_path / "a.wav", 44_100)
     for stem, codec in zip("abcd", CODECS, strict=True):
         assert is_complete(render_clip(job_of(path, codec, f"train/real/{stem}"), drawing))
     assert not list(drawing.folder.glob(".*"))
 
 
-def test_nothing_is_drawn_twice_unless_an_image_is_gone(drawing, tmp_path):
+def test_nothing_is_rendered_again_unless_an_image_is_missing(drawing, tmp_path):
     job = job_of(write_noise(tmp_path / "a.wav", 4 * 44_100))
     first = render_all([job], drawing, workers=1)
     image = drawing.folder / "train" / "real" / "a_0001.png"
@@ -96,7 +96,7 @@ def test_nothing_is_drawn_twice_unless_an_image_is_gone(drawing, tmp_path):
     assert image.with_name("a_0000.png").is_file()
 
 
-def test_a_file_without_samples_is_told_and_the_others_are_drawn(drawing, tmp_path):
+def test_a_file_without_samples_is_reported_and_the_others_are_rendered(drawing, tmp_path):
     empty = job_of(write_noise(tmp_path / "empty.wav", 0), stem="train/real/e")
     full = job_of(write_noise(tmp_path / "full.wav", 44_100), stem="train/real/f")
     entries = render_all([empty, full], drawing, workers=1)
@@ -109,7 +109,7 @@ def images_of(drawing: Rendering) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in drawing.folder.rglob("*.png")}
 
 
-def test_images_that_another_number_of_windows_replaced_are_drawn_again(drawing, tmp_path):
+def test_images_replaced_by_another_number_of_windows_are_rendered_again(drawing, tmp_path):
     job = job_of(write_noise(tmp_path / "a.wav", 12 * 44_100))
     first = render_all([job], drawing, workers=1)
     images = images_of(drawing)
@@ -119,7 +119,7 @@ def test_images_that_another_number_of_windows_replaced_are_drawn_again(drawing,
     assert images.items() <= images_of(drawing).items()
 
 
-def test_images_of_a_file_that_was_replaced_and_put_back_are_drawn_again(drawing, tmp_path):
+def test_images_of_a_file_that_was_replaced_and_restored_are_rendered_again(drawing, tmp_path):
     path, aside = write_noise(tmp_path / "a.wav", 4 * 44_100), tmp_path / "aside.wav"
     render_all([job_of(path)], drawing, workers=1)
     images = images_of(drawing)
@@ -131,7 +131,7 @@ def test_images_of_a_file_that_was_replaced_and_put_back_are_drawn_again(drawing
     assert images_of(drawing) == images
 
 
-def test_images_that_a_killed_drawing_replaced_are_drawn_again(drawing, tmp_path, monkeypatch):
+def test_images_replaced_by_a_killed_rendering_are_rendered_again(drawing, tmp_path, monkeypatch):
     job = job_of(write_noise(tmp_path / "a.wav", 12 * 44_100))
     render_all([job], drawing, workers=1)
     images = images_of(drawing)
@@ -149,7 +149,7 @@ def test_images_that_a_killed_drawing_replaced_are_drawn_again(drawing, tmp_path
     assert images.items() <= images_of(drawing).items()
 
 
-def test_a_journal_that_names_no_stem_as_undone_still_counts(drawing, tmp_path):
+def test_an_older_journal_without_undone_stems_still_counts(drawing, tmp_path):
     job = job_of(write_noise(tmp_path / "a.wav", 4 * 44_100))
     older = render_all([job], replace(drawing, max_windows=1), workers=1)["train/real/a"]
     newer = render_all([job], drawing, workers=1)["train/real/a"]
@@ -159,7 +159,7 @@ def test_a_journal_that_names_no_stem_as_undone_still_counts(drawing, tmp_path):
     assert (drawing.folder / JOURNAL).read_text() == text
 
 
-def test_a_folder_that_was_begun_but_not_ended_is_no_data(drawing):
+def test_an_unfinished_data_folder_is_refused(drawing):
     with pytest.raises(InputError, match=r"prepare\.py"):
         read_records(drawing.folder)
 
@@ -171,7 +171,7 @@ def test_a_folder_that_was_begun_but_not_ended_is_no_data(drawing):
         {"nuisances": None}, {"starts": [1e300]},
     ],
 )  # fmt: skip
-def test_an_entry_that_lacks_something_is_not_whole(change, drawing, tmp_path):
+def test_an_incomplete_journal_entry_is_recognised(change, drawing, tmp_path):
     entry = render_clip(job_of(write_noise(tmp_path / "a.wav", 44_100)), drawing)
     assert is_complete(entry)
     assert not is_complete(entry | change)

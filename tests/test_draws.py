@@ -30,7 +30,7 @@ def shown(records, balance, images, epochs):
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 50])
-def test_unbalanced_each_epoch_is_a_new_order_of_all_images(epoch):
+def test_without_balance_each_epoch_is_a_new_order_of_all_images(epoch):
     positions, passes = sample_epoch(class_groups(records_of(), "none"), IMAGES, 7, epoch)
     expected = np.random.default_rng((7, epoch)).permutation(IMAGES)
     np.testing.assert_array_equal(positions, expected)
@@ -76,13 +76,13 @@ def test_within_a_group_no_image_is_shown_more_often_than_another():
     assert times.sum() == 9 * 30
 
 
-def test_every_showing_of_an_image_has_a_number_of_its_own():
+def test_every_repetition_of_an_image_has_its_own_number():
     classes = class_groups(records_of(), "groups")
     drawn = [zip(*sample_epoch(classes, 50, 7, epoch), strict=True) for epoch in range(4)]
     assert len(set(itertools.chain(*drawn))) == 200
 
 
-def test_more_groups_than_images_of_an_epoch_are_all_shown_in_time():
+def test_all_groups_are_shown_in_time_if_they_outnumber_the_images_of_an_epoch():
     records = records_of(fakes={("a", str(number)): 2 for number in range(20)})
     order = [records[position] for position in shown(records, "groups", 4, range(30))]
     assert {record.attack for record in order if record.label == "fake"} == set(map(str, range(20)))
@@ -94,7 +94,7 @@ def test_without_corpora_and_generators_a_group_is_the_class():
     assert Counter(labels) == {"real": 17, "fake": 17}
 
 
-def test_fakes_and_reals_are_mixed_within_an_epoch():
+def test_fake_and_real_images_are_mixed_within_an_epoch():
     records = records_of()
     labels = [records[position].label for position in shown(records, "groups", 1000, [0])]
     for start in range(0, 1000, 100):
@@ -113,7 +113,7 @@ def test_fakes_and_reals_are_mixed_within_an_epoch():
         ("none", 1000, [14, 61, 21, 33, 52, 62, 58, 26, 28], [118] * 9),
     ],
 )  # fmt: skip
-def test_what_an_epoch_shows_is_the_same_in_every_version(balance, epoch, positions, passes):
+def test_an_epoch_shows_the_same_images_in_every_version(balance, epoch, positions, passes):
     drawn = sample_epoch(class_groups(records_of(), balance), 9, 7, epoch)
     assert [part.tolist() for part in drawn] == [positions, passes]
 

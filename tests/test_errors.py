@@ -36,7 +36,7 @@ def test_bug_keeps_its_traceback():
     raise AssertionError("a bug must not be swallowed")
 
 
-def test_an_interrupt_that_a_finaliser_loses_ends_the_script(capsys):
+def test_an_interrupt_lost_in_a_finaliser_ends_the_script(capsys):
     class Finalised:
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
@@ -52,7 +52,7 @@ def test_an_interrupt_that_a_finaliser_loses_ends_the_script(capsys):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_interrupt_that_is_lost_twice_ends_the_script(capsys):
+def test_an_interrupt_lost_twice_ends_the_script(capsys):
     class Finalised:
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
@@ -100,7 +100,7 @@ def test_undecodable_file_names_can_be_printed():
 
 
 @pytest.mark.slow
-def test_a_reader_that_goes_away_ends_the_script_quietly():
+def test_a_closed_pipe_ends_the_script_quietly():
     code = (
         "import sys\n"
         "from deepfake_audio.cli.script import script\n"
@@ -121,7 +121,7 @@ def test_a_reader_that_goes_away_ends_the_script_quietly():
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="preexec_fn")
 @pytest.mark.parametrize("closed", [(2,), (0, 2), (1,), (0, 1), (1, 2), (0, 1, 2)])
-def test_no_error_gets_into_results_whatever_was_closed_at_the_start(closed):
+def test_no_error_gets_into_results_if_streams_were_closed_at_the_start(closed):
     code = """
 import os, sys
 from deepfake_audio.cli.script import script
@@ -149,7 +149,7 @@ sys.exit(main())
         OSError("Matplotlib requires access to a writable cache directory, but there was an issue"),
     ],
 )
-def test_no_folder_for_temporary_files_is_told_in_one_line(error, capsys):
+def test_a_missing_temporary_folder_is_reported_in_one_line(error, capsys):
     @script
     def main(argv=None):
         raise error

@@ -49,7 +49,7 @@ def metrics_in(folder: Path) -> dict:
 
 
 @pytest.mark.slow
-def test_results_of_other_images_of_the_same_name_stay(run, capsys):
+def test_results_of_other_images_with_the_same_name_are_kept(run, capsys):
     for place in ("a", "b"):
         make_data_folder(Path(place, "x"), images_per_class=2)
         assert evaluate.main(["--run", "first", "--data", f"{place}/x", QUICK]) == 0
@@ -67,7 +67,7 @@ def test_results_of_other_images_of_the_same_name_stay(run, capsys):
 
 
 @pytest.mark.slow
-def test_scores_of_the_same_name_stay(tmp_path, monkeypatch, capsys):
+def test_results_of_other_scores_with_the_same_name_are_kept(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for place, best in (("a", 2), ("b", 3)):
         Path(place).mkdir()
@@ -89,7 +89,7 @@ def test_scores_of_the_same_name_stay(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("left", ["", "[" * 100_000, "[]", '{"data": 3}', '{"data": "\\u0000"}'])
-def test_results_that_are_not_understood_stay(tmp_path, monkeypatch, left):
+def test_results_in_an_unknown_format_are_kept(tmp_path, monkeypatch, left):
     monkeypatch.chdir(tmp_path)
     Path("evaluations/s").mkdir(parents=True)
     Path("evaluations/s/metrics.json").write_text(left)
@@ -100,7 +100,7 @@ def test_results_that_are_not_understood_stay(tmp_path, monkeypatch, left):
 
 
 @pytest.mark.slow
-def test_results_go_where_they_are_wanted(run, capsys):
+def test_results_are_written_to_the_given_folder(run, capsys):
     make_data_folder(Path("x"), images_per_class=2)
     others = ["--run", "first", "--data", "x", "--out", "results/others", QUICK]
     assert evaluate.main(others) == evaluate.main(others) == 0
@@ -161,7 +161,7 @@ def make_wild(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_images_of_elsewhere_count_together_whatever_their_splits(run, capsys):
+def test_all_splits_of_unknown_images_are_evaluated_together(run, capsys):
     wild = make_wild(Path("wild"))
     assert evaluate.main(["--run", "first", "--data", str(wild), "evaluate.bootstrap=20"]) == 0
     printed = capsys.readouterr().out
@@ -204,7 +204,7 @@ def forget_speakers(data: str) -> None:
 
 
 @pytest.mark.slow
-def test_few_files_are_warned_of(run):
+def test_few_files_give_a_warning(run):
     of_calibration = (
         "The run was calibrated on only 12 fake and 12 real validation files, so its confidence "
         "may be off by chance."
@@ -219,7 +219,7 @@ def test_few_files_are_warned_of(run):
 
 
 @pytest.mark.slow
-def test_files_that_a_corpus_lists_and_nobody_could_prepare_are_told(run):
+def test_listed_files_that_could_not_be_prepared_are_reported(run):
     told = [
         "Missing: 3 of 54 listed test files; broken or silent: 1. These figures leave them out.",
         "Missing: 1 of 1 listed unsplit file; broken or silent: 0. These figures leave them out.",
@@ -239,7 +239,7 @@ def test_files_that_a_corpus_lists_and_nobody_could_prepare_are_told(run):
 
 
 @pytest.mark.slow
-def test_what_predict_would_leave_out_of_sound_is_told(run):
+def test_the_bandwidth_that_predict_would_leave_out_is_reported(run):
     told = (
         "predict.py would leave out what has nothing above 4,200 Hz, as over a telephone; these "
         "figures judge it all the same."
@@ -253,7 +253,7 @@ def test_what_predict_would_leave_out_of_sound_is_told(run):
 
 
 @pytest.mark.slow
-def test_unknown_speakers_are_warned_of(run):
+def test_unknown_speakers_give_a_warning(run):
     wild = make_data_folder(Path("wild"), images_per_class=4)
     assert not any("No speaker is known" in line for line in warnings_of("--data", str(wild)))
     forget_speakers("wild")
@@ -275,7 +275,7 @@ def test_unknown_speakers_are_warned_of(run):
 
 
 @pytest.mark.slow
-def test_speakers_in_two_splits_do_not_matter_where_none_was_trained_on(run):
+def test_speakers_in_two_splits_do_not_matter_if_no_split_was_trained_on(run):
     wild = make_data_folder(Path("wild"), images_per_class=4)
     manifest = (wild / "manifest.csv").read_text()
     (wild / "manifest.csv").write_text(re.sub(r",(ann|bob|cem|dee),", ",eve,", manifest))
@@ -283,7 +283,7 @@ def test_speakers_in_two_splits_do_not_matter_where_none_was_trained_on(run):
 
 
 @pytest.mark.slow
-def test_images_that_the_run_knows_do_not_count_together(run, capsys):
+def test_splits_of_the_training_images_are_not_evaluated_together(run, capsys):
     shutil.copytree("data/tiny", "copy")
     shutil.copytree(run, "runs/fitted")
     record = json.loads(Path("runs/fitted/run.json").read_text())
@@ -300,7 +300,7 @@ def test_images_that_the_run_knows_do_not_count_together(run, capsys):
         ]  # fmt: skip
 
 
-def test_images_of_elsewhere_of_one_class_have_no_error_rate(run, capsys):
+def test_unknown_images_of_one_class_have_no_error_rate(run, capsys):
     wild = make_wild(Path("wild"))
     rows = (wild / "manifest.csv").read_text().splitlines()
     (wild / "manifest.csv").write_text("\n".join(row for row in rows if "/real/" not in row))
@@ -312,7 +312,7 @@ def test_images_of_elsewhere_of_one_class_have_no_error_rate(run, capsys):
 
 
 @pytest.mark.parametrize(("name", "files"), [("test", "test files"), ("all", "files")])
-def test_the_report_begins_with_what_files_would_be_called(name, files):
+def test_the_report_begins_with_the_verdicts_of_the_files(name, files):
     called = {"real": [9, 9, 9, 0.1, -0.1, -9, -9, -9, -9, -9], "fake": [-9, -9, -9, 9, 0.1] * 4}
     rows = [
         {"file": f"{label}{number}", "label": label, "score": llr, "llr": llr}
@@ -344,7 +344,7 @@ def test_a_legend_covers_no_curve():
         assert not legend.get_window_extent().overlaps(ax.get_tightbbox()), name
 
 
-def test_each_figure_of_the_report_s_head_has_a_card_of_its_own(tmp_path, monkeypatch):
+def test_each_figure_at_the_top_of_the_report_has_its_own_card(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [f"{n},{('fake', 'real')[n % 2]},{(n % 2) * 3 + n % 5}" for n in range(40)]
     Path("s.csv").write_text("\n".join(["file,label,score", *rows]))

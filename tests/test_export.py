@@ -46,9 +46,7 @@ def test_other_images_need_both_classes(in_workspace, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_images_that_can_not_be_read_are_named_and_change_the_exit_code(
-    in_workspace, tmp_path, capsys
-):
+def test_unreadable_images_are_named_and_change_the_exit_code(in_workspace, tmp_path, capsys):
     shutil.copytree("data/tiny", tmp_path / "tiny")
     (tmp_path / "tiny" / "val" / "real" / "00.png").write_bytes(b"no image")
     assert export.main(["--run", "first", "--data", str(tmp_path / "tiny")]) == 1
@@ -58,7 +56,7 @@ def test_images_that_can_not_be_read_are_named_and_change_the_exit_code(
 
 
 @pytest.mark.parametrize("script", [export, combine])
-def test_a_stranger_s_run_whose_network_does_not_fit_its_image_is_told(
+def test_a_network_that_does_not_fit_the_image_of_its_run_is_an_error(
     script, in_workspace, tmp_path, monkeypatch, capsys
 ):
     for name in ("one", "two"):

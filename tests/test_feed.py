@@ -59,7 +59,7 @@ def differences(shape, seeds=20, **keras_parameters):
 
 @pytest.mark.parametrize("fill_mode", ["nearest", "reflect", "wrap", "constant"])
 @pytest.mark.parametrize("shape", [(128, 96), (64, 65)])
-def test_all_distortions_together_are_kerass_own(fill_mode, shape):
+def test_all_distortions_together_equal_those_of_keras(fill_mode, shape):
     for difference in differences(shape, **EVERYTHING, fill_mode=fill_mode, cval=33.0):
         assert difference.max() < 1
         assert difference.mean() < 0.05
@@ -72,7 +72,7 @@ def test_all_distortions_together_are_kerass_own(fill_mode, shape):
     ids=lambda one: next(iter(one)),
 )
 @pytest.mark.parametrize("order", [0, 1])
-def test_each_distortion_is_kerass_own(one, fill_mode, order):
+def test_each_distortion_equals_that_of_keras(one, fill_mode, order):
     for difference in differences(
         (64, 48), 8, **one, fill_mode=fill_mode, interpolation_order=order
     ):
@@ -81,14 +81,14 @@ def test_each_distortion_is_kerass_own(one, fill_mode, order):
         assert (difference >= 1).sum() <= (1 if order == 0 else 0)
 
 
-def test_brightness_after_blending_is_kerass_own_but_for_the_cut_to_whole_levels():
+def test_brightness_after_blending_equals_that_of_keras_up_to_rounding():
     for difference in differences((64, 48), **EVERYTHING, **LEVELS):
         assert difference.mean() < 0.05
         assert difference.max() <= 2  # one level, times the brightness
         assert (difference >= 1).mean() < 0.002
 
 
-def test_other_parameters_than_a_feed_uses_are_kerass_own_too():
+def test_parameters_that_a_feed_does_not_use_equal_those_of_keras_too():
     for difference in differences((32, 32), 3, **EVERYTHING, interpolation_order=3):
         assert difference.max() == 0
     with pytest.raises(ValueError, match="use order 0 or 1"):
@@ -217,7 +217,7 @@ def balanced(folder, workers=1):
     return generator.flow_from_records(records, cache, 4, 7, workers, "groups", 10)
 
 
-def test_balanced_short_epochs_show_both_classes_equally_for_any_number_of_workers(data_folder):
+def test_balanced_short_epochs_show_both_classes_equally_with_any_workers(data_folder):
     plain, feed = balanced(data_folder), balanced(data_folder, workers=3)
     assert len(feed) == 3
     for epoch in (0, 3, 1):
@@ -230,12 +230,12 @@ def test_balanced_short_epochs_show_both_classes_equally_for_any_number_of_worke
             np.testing.assert_array_equal(labels, expected[1])
 
 
-def test_an_image_that_is_repeated_within_an_epoch_is_distorted_anew(data_folder):
+def test_an_image_repeated_within_an_epoch_is_distorted_differently(data_folder):
     images = np.concatenate([images for images, _ in batches(balanced(data_folder))])
     assert len({image.tobytes() for image in images}) == 10
 
 
-def test_batches_do_not_depend_on_the_order_in_which_they_are_asked_for(data_folder):
+def test_batches_do_not_depend_on_the_order_of_requests(data_folder):
     feed = feed_of(data_folder)
     expected = batches(feed)
     for number in reversed(range(len(feed))):
@@ -244,7 +244,7 @@ def test_batches_do_not_depend_on_the_order_in_which_they_are_asked_for(data_fol
     assert (feed[0][0] != expected[0][0]).any()
 
 
-def test_images_are_read_once_while_the_cache_has_room(data_folder):
+def test_images_are_read_once_if_the_cache_is_large_enough(data_folder):
     all_kept, none_kept = feed_of(data_folder), feed_of(data_folder, cache_mb=0)
     expected = batches(all_kept), batches(none_kept)
     for record in training_records(data_folder):
@@ -255,7 +255,7 @@ def test_images_are_read_once_while_the_cache_has_room(data_folder):
         none_kept[0]
 
 
-def test_each_image_is_distorted_by_a_generator_of_its_own(data_folder):
+def test_each_image_is_distorted_by_its_own_random_generator(data_folder):
     drawn = []
     feed = feed_of(data_folder, distort=lambda image, random: drawn.append(random.random()))
     batches(feed)
@@ -326,7 +326,7 @@ def test_frame_rates_are_neither_masked_nor_made_noisy():
     np.testing.assert_array_equal(changed[..., 2], image[..., 2])
 
 
-def test_the_picture_of_sound_played_backwards_is_that_of_the_flipped_picture():
+def test_the_image_of_reversed_sound_is_the_flipped_image():
     audio = load_settings(ROOT / "unseen.yaml").audio
     window = np.random.default_rng(4).normal(size=audio.window_samples).astype(np.float32)
     image = spectrogram_image(window, audio)

@@ -52,7 +52,7 @@ def test_noise_has_no_frame_rate():
 
 
 @pytest.mark.parametrize("rate", range(len(RATES_HZ)))
-def test_loudness_that_trembles_at_a_frame_rate_stands_out_there(rate):
+def test_loudness_modulated_at_a_frame_rate_is_prominent_at_that_rate(rate):
     stands_out = lines_db(trembling(RATES_HZ[rate], 0.3, 1))[:, 0] - lines_db(noise(1))[:, 0]
     assert stands_out[rate] > 5
     elsewhere = np.abs(np.subtract(RATES_HZ, RATES_HZ[rate])) > 1
@@ -60,7 +60,7 @@ def test_loudness_that_trembles_at_a_frame_rate_stands_out_there(rate):
 
 
 @pytest.mark.parametrize("rate", range(len(RATES_HZ)))
-def test_what_differs_at_each_place_in_a_frame_stands_out_at_all_multiples(rate):
+def test_a_pattern_within_each_frame_is_prominent_at_all_multiples(rate):
     made = uneven(RATES_HZ[rate], 2)
     assert not lines_db(made)[rate][~HEARD[rate]].any()
     stands_out = means_db(made) - means_db(noise(2))
@@ -101,7 +101,7 @@ def test_a_constant_beside_the_sound_changes_no_line():
     assert not lines_db(almost).any()
 
 
-def test_an_equaliser_takes_no_line_away():
+def test_an_equaliser_removes_no_line():
     duller = np.convolve(trembling(80, 0.3, 5), [0.5, 0.3, 0.2], mode="same")
     before = lines_db(trembling(80, 0.3, 5))[OF_80_HZ, 0]
     assert abs(lines_db(duller)[OF_80_HZ, 0] - before) < 1
@@ -135,7 +135,7 @@ def test_other_sampling_rates_have_their_lines_up_to_the_highest_rate(sample_rat
     assert lines[0, 0, 0] > lines[0, 1, 0] + 5
 
 
-def test_of_sound_too_short_for_a_line_nothing_is_said():
+def test_sound_too_short_for_a_line_has_no_result():
     for samples in (1, 2, 100, 3_000):
         window = np.resize(noise(10)[:samples], len(TIMES))
         assert not lines_db(window).any()
@@ -169,7 +169,7 @@ def test_a_vocoder_is_found_at_its_rate_without_training(tmp_path, monkeypatch, 
     assert capsys.readouterr().out.splitlines()[2].split() == ["fake", "6", "80.00", "100%", "100%"]
 
 
-def test_what_is_made_alike_frame_by_frame_has_a_frame_rate():
+def test_sound_that_repeats_in_each_frame_has_a_frame_rate():
     """As vocoders do: of each 200 samples only how loud they are is the speech's."""
     speech = noise(7) * (1 + np.sin(2 * np.pi * 3 * TIMES)) + np.sin(2 * np.pi * 150 * TIMES)
     frames = len(speech) // 200

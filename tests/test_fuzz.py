@@ -40,7 +40,7 @@ def fuzz_alone(monkeypatch, read, content=LARGE) -> int:
     return fuzz.fuzz(0.2, seed=1)
 
 
-def test_more_findings_than_a_pipe_holds_are_all_told(monkeypatch, capsys):
+def test_more_findings_than_a_pipe_holds_are_all_reported(monkeypatch, capsys):
     def fail(path: Path):
         time.sleep(0.002)
         raise ValueError(f"of {path.name}")
@@ -53,7 +53,7 @@ def test_more_findings_than_a_pipe_holds_are_all_told(monkeypatch, capsys):
     assert kept == [fuzz.change([LARGE][random.integers(1)], random) for _ in range(50)]
 
 
-def test_a_crash_is_a_finding_and_loses_none_before_it(monkeypatch, capsys):
+def test_a_crash_is_a_finding_and_keeps_the_earlier_ones(monkeypatch, capsys):
     tried = []
 
     def crash_at_the_third(path: Path):
@@ -76,7 +76,7 @@ def test_a_crash_is_a_finding_and_loses_none_before_it(monkeypatch, capsys):
         ("cannot read.\nNothing.", True),
     ],
 )
-def test_an_error_of_two_lines_is_a_finding_whatever_it_names(message, is_found, monkeypatch):
+def test_an_error_of_two_lines_is_a_finding_with_any_name(message, is_found, monkeypatch):
     def refuse(path: Path):
         raise InputError(message.format(path=path))
 

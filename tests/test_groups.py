@@ -77,7 +77,7 @@ def test_each_part_has_its_own_threshold_and_none_without_both_classes():
     assert eer_interval(rates[:, 2], 0.2, is_real, 100) is None
 
 
-def test_shared_reals_stand_against_the_fakes_of_each_part():
+def test_shared_real_files_are_compared_with_the_fakes_of_each_part():
     is_real, scores = draw_scores(600)
     fakes = np.flatnonzero(is_real == 0)
     parts = np.zeros(600, int)
@@ -109,7 +109,7 @@ def test_many_parts_are_counted_roughly_and_hardly_differ(monkeypatch):
     assert rough == pytest.approx(exact, abs=0.01)
 
 
-def test_the_mean_over_parts_scatters_as_its_interval_says():
+def test_the_interval_of_the_mean_over_parts_matches_its_scatter():
     parts = np.repeat(range(4), 100)
     means = []
     for seed in range(100):
@@ -149,7 +149,7 @@ def test_each_attack_and_their_mean_have_an_interval():
     assert far["interval"][1] < near["interval"][1]
 
 
-def test_an_attack_of_one_voice_is_drawn_over_files_and_says_so():
+def test_an_attack_of_one_voice_is_resampled_by_files_and_marked():
     groups = groups_of(table_of(part("people", 1), part("voices", -1), part("voice", -1, 60, 1)))
     row = rows_of(groups, "attack")["voice"]
     assert row["few_speakers"] and row["interval"][0] < row["eer"] < row["interval"][1]
@@ -157,7 +157,7 @@ def test_an_attack_of_one_voice_is_drawn_over_files_and_says_so():
     assert not rows_of(groups, "attack")["voices"]["few_speakers"]
 
 
-def test_too_few_files_speakers_and_no_draws_have_no_interval():
+def test_too_few_files_or_speakers_or_no_bootstrap_give_no_interval():
     table = table_of(part("people", 1), part("many", -1), part("few", -1, 4))
     groups = groups_of(table)
     assert rows_of(groups, "attack")["few"]["interval"] is None
@@ -169,7 +169,7 @@ def test_too_few_files_speakers_and_no_draws_have_no_interval():
     assert "interval" not in format_groups("attack", without["attack"], 0.1)
 
 
-def test_corpora_stand_for_themselves_and_one_of_one_class_has_no_rate():
+def test_each_corpus_has_its_own_rate_and_none_with_only_one_class():
     table = table_of(
         part("people", 1, corpus="quiet"), part("fakes", -1, corpus="quiet"),
         part("others", 1, corpus="reals"), part("loud people", 9, corpus="loud"),
@@ -185,7 +185,7 @@ def test_corpora_stand_for_themselves_and_one_of_one_class_has_no_rate():
     assert high == pytest.approx(quiet["interval"][1] / 2, abs=0.01)
 
 
-def test_the_mean_over_corpora_of_one_voice_is_as_doubtful_as_they_are():
+def test_the_mean_over_corpora_of_one_voice_is_as_uncertain_as_they_are():
     voice = {"speakers": 1, "files": 200, "corpus": "voice"}
     table = table_of(
         part("voice", 0.2) | voice, part("its fakes", -0.2) | voice,
@@ -200,7 +200,7 @@ def test_the_mean_over_corpora_of_one_voice_is_as_doubtful_as_they_are():
     assert high - low == pytest.approx(width / 2, rel=0.2)
 
 
-def test_a_mean_without_errors_ends_where_its_smallest_group_may():
+def test_a_mean_without_errors_is_bounded_by_its_smallest_group():
     table = table_of(part("people", 9), part("many", -9, 400), part("few", -9, 6, 1))
     attacks = groups_of(table)["attack"]
     assert rows_of({"attack": attacks}, "attack")["few"]["interval"] == (0, 3 / 6)
@@ -219,7 +219,7 @@ def test_a_corpus_of_unknown_voices_has_a_star_beside_known_ones():
     assert not groups_of(table)["corpus"]["few_speakers"]
 
 
-def test_more_groups_than_can_be_told_apart_have_no_intervals(monkeypatch):
+def test_too_many_groups_to_compare_have_no_intervals(monkeypatch):
     monkeypatch.setattr(groups_module, "MAX_GROUPS", 2)
     table = table_of(part("people", 1), *(part(f"attack {n}", -1, 10) for n in range(3)))
     attacks = groups_of(table)["attack"]
@@ -227,7 +227,7 @@ def test_more_groups_than_can_be_told_apart_have_no_intervals(monkeypatch):
     assert all(row["interval"] is None for row in attacks["groups"])
 
 
-def test_nothing_wrong_promises_as_little_as_there_are_speakers():
+def test_without_errors_the_interval_depends_on_the_number_of_speakers():
     table = table_of(part("people", 9), part("fakes", -9, 60, 20))
     figures = evaluate_scores(table, load_settings().evaluate, load_settings().predict)
     assert figures["intervals"]["eer"] == (0, 3 / 12)
@@ -236,7 +236,7 @@ def test_nothing_wrong_promises_as_little_as_there_are_speakers():
     )
 
 
-def test_one_file_is_no_files():
+def test_one_file_has_no_interval():
     pair = table_of(part("people", 9, files=2), part("fakes", -9, files=1))
     figures = evaluate_scores(pair, load_settings().evaluate, load_settings().predict)
     said = " ".join(figures["warnings"])
@@ -253,13 +253,13 @@ def test_one_file_is_no_files():
         ([9, 9, 9], "all 3 test files are fake; 0 of them were called fake"),
     ],
 )
-def test_files_of_one_class_are_told_in_one_line(llr, said):
+def test_files_of_one_class_are_reported_in_one_line(llr, said):
     table = replace(table_of(part("fakes", -9, files=len(llr))), llr=np.array(llr))
     line = one_class_line(table, "test", 0.5)
     assert line == f"{said}. Error rates need both classes."
 
 
-def test_a_table_of_groups_reads_so():
+def test_a_table_of_groups_has_this_text():
     rows = [
         {"name": "near", "fake": 1200, "real": 90, "eer": 0.125, "interval": (0.05, 0.21),
          "few_speakers": True, "found": 0.5},

@@ -195,7 +195,7 @@ def refused(capsys, *args: str) -> str:
 
 
 @pytest.mark.parametrize("name", models())
-def test_models_that_are_no_network_of_ours_are_refused(name, stranger, capsys):
+def test_models_that_train_did_not_export_are_refused(name, stranger, capsys):
     content, part = models()[name]
     stranger.onnx_model.write_bytes(content)
     assert part in refused(capsys)
@@ -210,7 +210,7 @@ def test_flipped_bytes_of_a_model_never_end_in_a_traceback(stranger, capsys):
         assert told == (["error: "] if failed else [])
 
 
-def test_weights_that_give_no_number_are_refused(stranger, capsys):
+def test_weights_that_give_non_finite_scores_are_refused(stranger, capsys):
     model = onnx.load(stranger.onnx_model)
     for weights in model.graph.initializer:
         if "logit" in weights.name and list(weights.dims) == [1]:
@@ -247,14 +247,14 @@ def test_records_that_do_not_fit_are_refused_with_the_reason(changes, part, stra
     ("before", "after"),
     [("channels: grayscale", "channels: rgb"), ("db_range: 80", "db_range: 60")],
 )
-def test_other_settings_than_the_weights_are_refused(before, after, stranger, capsys):
+def test_settings_that_do_not_fit_the_weights_are_refused(before, after, stranger, capsys):
     text = stranger.config.read_text()
     assert before in text
     stranger.config.write_text(text.replace(before, after))
     assert "other audio, image or model settings" in refused(capsys)
 
 
-def test_a_run_can_not_raise_the_limits(stranger):
+def test_a_run_cannot_raise_the_limits(stranger):
     text = stranger.config.read_text()
     for before, after in (("audio_hours: 12", "audio_hours: 900"), ("pixels: 50", "pixels: 900")):
         assert before in text
@@ -264,7 +264,7 @@ def test_a_run_can_not_raise_the_limits(stranger):
     assert (settings.limits, settings.image.max_megapixels) == (LIMITS, 50)
 
 
-def test_a_kill_between_model_and_record_leaves_both_of_one_kind(stranger):
+def test_a_kill_between_model_and_record_leaves_a_matching_pair(stranger):
     settings = read_settings(stranger.config)
     old, new = stranger.onnx_model.read_bytes(), stranger.onnx_model.read_bytes() + b"\x1a\0"
     record = run_folder.read_record(stranger).model_copy(update={"best_epoch": 77})
@@ -283,7 +283,7 @@ def test_a_kill_between_model_and_record_leaves_both_of_one_kind(stranger):
     assert run_folder.open_run("first")[1].best_epoch == 88
 
 
-def test_keras_files_are_read_for_their_weights_alone(stranger):
+def test_only_the_weights_of_keras_files_are_read(stranger):
     settings = read_settings(stranger.config)
     model = build_model(settings.model, settings.image)
 
@@ -332,7 +332,7 @@ def test_keras_files_are_read_for_their_weights_alone(stranger):
     ],
     ids=["huge", "complex", "text", "elsewhere", "huge pieces"],
 )
-def test_weights_that_are_none_of_ours_are_not_read(made, stranger):
+def test_foreign_weights_are_not_read(made, stranger):
     settings = read_settings(stranger.config)
     model = build_model(settings.model, settings.image)
     with zipfile.ZipFile(stranger.keras_model) as archive:
@@ -393,7 +393,7 @@ def test_damaged_archives_of_weights_are_refused_on_one_line(compression, change
 
 
 @pytest.mark.slow
-def test_settings_of_a_run_can_not_ask_for_a_huge_network(stranger, capsys):
+def test_settings_of_a_run_cannot_request_a_huge_network(stranger, capsys):
     settings = read_settings(stranger.config)
     model = settings.model.model_copy(update={"conv_filters": [4096, 4096, 4096]})
     stranger.config.write_text(settings.model_copy(update={"model": model}).model_dump_json())
@@ -404,7 +404,7 @@ def test_settings_of_a_run_can_not_ask_for_a_huge_network(stranger, capsys):
     assert stderr.count("\n") == 1
 
 
-def test_settings_of_a_run_can_not_ask_for_all_memory_or_a_thousand_threads(stranger, capsys):
+def test_settings_of_a_run_cannot_request_all_memory_or_a_thousand_threads(stranger, capsys):
     text = stranger.config.read_text()
     for name, value in (("batch_size", 65_536), ("threads", 1000)):
         section = text.rindex("\nscore:")

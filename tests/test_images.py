@@ -42,7 +42,7 @@ def test_colours_keep_their_order(tmp_path):
     assert read_image(tmp_path / "red.png", RGB)[0, 0].tolist() == [255, 0, 0]
 
 
-def test_a_picture_without_blue_is_one_of_delays_only_where_red_and_green_vary(tmp_path, pixels):
+def test_an_image_without_blue_has_delays_only_if_red_and_green_vary(tmp_path, pixels):
     warm = np.dstack([np.full_like(pixels, 255), pixels, np.zeros_like(pixels)])
     (tmp_path / "warm.png").write_bytes(encode_png(warm))
     assert read_image(tmp_path / "warm.png", GREY).shape == (32, 24, 1)
@@ -53,7 +53,7 @@ def test_a_picture_without_blue_is_one_of_delays_only_where_red_and_green_vary(t
             read_image(tmp_path / "delay.png", settings)
 
 
-def test_a_picture_of_frame_rates_is_told_from_any_other(tmp_path):
+def test_an_image_of_frame_rates_is_recognised(tmp_path):
     red, green, grain = np.random.default_rng(1).integers(0, 256, (3, 64, 24), dtype=np.uint8)
     drawn, noise = tmp_path / "drawn.png", tmp_path / "noise.png"
     drawn.write_bytes(encode_png(np.dstack([red, green, np.repeat(grain[:16], 4, axis=0)])))
@@ -87,7 +87,7 @@ def test_other_formats_and_sizes_are_read(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("content", [b"no image", b"\x89PNG\r\n\x1a\n broken"])
-def test_what_is_no_image_is_told(tmp_path, content):
+def test_a_file_that_is_no_image_is_an_error(tmp_path, content):
     path = tmp_path / "image.png"
     path.write_bytes(content)
     with pytest.raises(
@@ -96,12 +96,12 @@ def test_what_is_no_image_is_told(tmp_path, content):
         read_image(path, GREY)
 
 
-def test_a_missing_image_is_told(tmp_path):
+def test_a_missing_image_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"cannot read an image: .*none\.png"):
         read_image(tmp_path / "none.png", GREY)
 
 
-def test_the_cache_keeps_images_while_there_is_room(tmp_path, pixels):
+def test_the_cache_keeps_images_until_it_is_full(tmp_path, pixels):
     paths = [tmp_path / f"{number}.png" for number in range(3)]
     for path in paths:
         path.write_bytes(encode_png(pixels))

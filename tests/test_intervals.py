@@ -28,7 +28,7 @@ def test_the_files_themselves_have_the_figures_of_metrics(files):
     assert figures == pytest.approx({name: exact[name] for name in figures}, abs=tolerance)
 
 
-def test_an_interval_is_as_wide_as_the_figure_scatters():
+def test_the_width_of_an_interval_matches_the_scatter_of_the_figure():
     rates = []
     for seed in range(100):
         is_real, scores = draw_scores(1000, seed)
@@ -39,7 +39,7 @@ def test_an_interval_is_as_wide_as_the_figure_scatters():
     assert high - low == pytest.approx(2 * 1.96 * np.std(rates), rel=0.3)
 
 
-def test_few_errors_in_few_tries_promise_little():
+def test_few_errors_in_few_files_have_a_wide_interval():
     is_real, scores = np.repeat([1, 1, 0], 20), np.repeat([4.0, 4, 0], 20)
     nobody, speakers = np.full(60, ""), np.array([f"speaker {number // 2}" for number in range(60)])
     unknown = np.where(np.arange(60) % 4 < 2, speakers, "")
@@ -54,7 +54,7 @@ def test_few_errors_in_few_tries_promise_little():
     assert rule_of_three(2) == 1
 
 
-def test_files_and_how_many_fall_into_a_cell_are_drawn_alike(monkeypatch):
+def test_files_and_cell_counts_are_resampled_alike(monkeypatch):
     is_real, scores = draw_scores(400)
     scores = np.round(scores, 1)  # many files in few cells
     grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
@@ -76,7 +76,7 @@ def test_files_of_one_speaker_count_together():
     assert together[1] - together[0] > 4 * (apart[1] - apart[0])
 
 
-def test_a_speaker_who_is_all_of_a_class_is_never_missing():
+def test_the_only_speaker_of_a_class_is_in_every_sample():
     is_real = np.repeat([1, 0], 50)
     scores = np.random.default_rng(0).normal(3 * is_real, 1)
     speakers = np.array([*(f"real {number}" for number in range(50)), *["the only fake"] * 50])
@@ -85,14 +85,14 @@ def test_a_speaker_who_is_all_of_a_class_is_never_missing():
     assert all(np.isfinite(interval).all() for interval in figures.values())
 
 
-def test_speakers_are_numbered_and_the_nameless_stand_alone():
+def test_speakers_are_numbered_and_files_without_a_speaker_count_singly():
     speakers = np.array(["b", "", "a", "b", ""])
     clusters, strata = number_clusters(speakers, np.array([1, 1, 0, 0, 0]))
     assert clusters[0] == clusters[3] and len(set(clusters.tolist())) == 4
     assert strata[clusters].tolist() == [2, 1, 0, 2, 0]
 
 
-def test_the_difference_of_a_system_to_itself_is_nothing_and_to_a_worse_one_is_not():
+def test_a_system_differs_from_a_worse_one_and_not_from_itself():
     is_real, scores = draw_scores(600)
     noise = np.random.default_rng(1).normal(0, 2, 600)
     ours, worse = (

@@ -12,7 +12,7 @@ from deepfake_audio.system.atomic_files import to_json, write_json
 ODD = os.fsdecode(b"b\xff.wav") if os.name != "nt" else "b\udcff.wav"
 
 
-def test_bytes_that_are_no_utf_8_are_escaped_wherever_they_stand(tmp_path):
+def test_bytes_that_are_no_utf_8_are_escaped_at_any_depth(tmp_path):
     content = {ODD: [ODD, {"error": f"{ODD} é \U0001f600"}], "number": 1.5, "none": None}
     known = {"b\\udcff.wav": ["b\\udcff.wav", {"error": "b\\udcff.wav é \U0001f600"}]}
     write_json(tmp_path / "a.json", content)
@@ -22,6 +22,6 @@ def test_bytes_that_are_no_utf_8_are_escaped_wherever_they_stand(tmp_path):
         assert json.loads(path.read_text("utf-8")) == known | {"number": 1.5, "none": None}
 
 
-def test_what_json_has_no_number_for_is_not_written():
+def test_non_finite_numbers_are_not_written():
     with pytest.raises(ValueError):
         to_json({"level": float("nan")})

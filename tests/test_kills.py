@@ -40,7 +40,9 @@ def images_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_a_preparation_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_path, monkeypatch):
+def test_a_preparation_killed_at_random_moments_ends_like_an_uninterrupted_one(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         preparation_report, "audit", lambda *_: []
@@ -63,7 +65,7 @@ def test_a_preparation_killed_at_random_moments_ends_as_if_it_had_not_been(tmp_p
 
 
 @pytest.mark.slow
-def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(
+def test_a_training_killed_at_random_moments_ends_like_an_uninterrupted_one(
     tmp_path, monkeypatch, workspace
 ):
     monkeypatch.chdir(tmp_path)
@@ -94,7 +96,7 @@ def test_a_training_killed_at_random_moments_ends_as_if_it_had_not_been(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_results_are_whole_whenever_a_script_is_killed(script, files, in_workspace, tmp_path):
+def test_results_are_complete_after_a_kill_at_any_moment(script, files, in_workspace, tmp_path):
     """`files` are awaited; then seconds, at most."""
     make_data_folder(tmp_path / "other", images_per_class=3)
     folder = Path("runs/first/on-other") if script == "evaluate.py" else tmp_path / "verdicts"
@@ -133,7 +135,7 @@ def check_whole(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_running_training_is_left_alone_and_ends_in_one_line_if_an_image_breaks(
+def test_a_running_training_is_locked_and_ends_in_one_line_if_an_image_breaks(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
@@ -161,7 +163,7 @@ def test_a_running_training_is_left_alone_and_ends_in_one_line_if_an_image_break
     assert len(stderr.splitlines()) == 1
 
 
-def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path):
+def test_unfinished_files_of_a_killed_process_are_removed(tmp_path):
     held = tmp_path / "held"
     held.touch()
     for left in (".partial-abcd_123", "sub/.partial-abcd_124"):
@@ -202,7 +204,7 @@ def start_filling(name: str) -> subprocess.Popen:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("making", ["folder", "run"])
-def test_folders_that_killed_processes_left_are_cleared_by_the_next(making, tmp_path, monkeypatch):
+def test_folders_of_killed_processes_are_removed_by_the_next_process(making, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "lock").write_bytes(b"held")
@@ -237,3 +239,24 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         raise OSError(28, os.strerror(28))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_removes_only_old_plain_folders_of_killed_writes(tmp_path):
+    folder = tmp_path / "timelines"
+    left = {name: folder / f".partial-{name:_>8}" for name in ("old", "new", "inner", "locked")}
+    left["renamed"] = folder / ".partial-mine"
+    for path in left.values():
+        path.mkdir(parents=True)
+        (path / "a.csv").write_text("half")
+    (left["inner"] / "folder").mkdir()
+    (left["locked"] / "lock").touch()
+    (tmp_path / "elsewhere").mkdir()
+    linked = folder / ".partial-linked00"
+    linked.symlink_to(tmp_path / "elsewhere")
+    for name in left.keys() - {"new"}:
+        os.utime(left[name], (0, 0))
+    with atomic_write(folder / "b.csv") as partial:
+        partial.touch()
+    assert {path.name for path in folder.iterdir()} == {
+        "b.csv", linked.name, *(left[n].name for n in ("new", "inner", "locked", "renamed")),
+    }  # fmt: skip

@@ -16,7 +16,7 @@ SECOND = np.arange(RATE_HZ) / RATE_HZ
 
 
 @pytest.mark.parametrize("rate_hz", [22_050, 24_000])
-def test_another_rate_and_back_leaves_no_band_edge(rate_hz):
+def test_resampling_to_another_rate_and_back_leaves_no_band_edge(rate_hz):
     tone = np.sin(2 * np.pi * 7_900 * SECOND).astype(np.float32)
     there = resampled(tone, RATE_HZ, rate_hz)
     assert abs(len(there) - rate_hz) <= 1
@@ -24,7 +24,7 @@ def test_another_rate_and_back_leaves_no_band_edge(rate_hz):
     np.testing.assert_allclose(back[2_000:-2_000], tone[2_000:-2_000], atol=0.02)
 
 
-def test_each_file_of_a_folder_is_said_once(tmp_path):
+def test_each_file_of_a_folder_is_resynthesised_once(tmp_path):
     rng = np.random.default_rng(3)
     for place in ("in", "out"):
         (tmp_path / place).mkdir()
@@ -39,7 +39,7 @@ def test_each_file_of_a_folder_is_said_once(tmp_path):
         np.testing.assert_allclose(said, np.clip(2 * heard[::-1], -1, 1), atol=1e-4)
 
 
-def test_sentences_and_voices_take_turns_and_silence_is_cut():
+def test_sentences_and_voices_alternate_and_silence_is_cut():
     asked = []
 
     def speak(sentence, voice):

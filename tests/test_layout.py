@@ -98,7 +98,7 @@ def test_predicting_loads_no_tensorflow(in_workspace):
 
 
 @pytest.mark.slow
-def test_judging_needs_nothing_but_its_own_requirements(audio_workspace, tmp_path):
+def test_predicting_needs_only_its_own_requirements(audio_workspace, tmp_path):
     """Its list is a part of requirements.txt; what only the rest names must not be loaded."""
     code = (
         "import sys, predict\n"
@@ -137,7 +137,7 @@ def test_files_and_functions_stay_readable(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_nothing_happens_on_import_but_definitions(path):
+def test_importing_a_module_only_defines_names(path):
     definitions = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
     settings = ast.Assign | ast.AnnAssign | ast.Expr | ast.If
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -38,7 +38,7 @@ def stranger(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return tmp_path / "runs" / "first"
 
 
-def test_an_evaluation_writes_through_no_link_in_a_run(stranger, victim):
+def test_an_evaluation_does_not_write_through_a_link_in_a_run(stranger, victim):
     for name in RESULTS:
         (stranger / name).unlink(missing_ok=True)
         (stranger / f".{os.getpid()}.{name}").symlink_to(victim)
@@ -47,7 +47,7 @@ def test_an_evaluation_writes_through_no_link_in_a_run(stranger, victim):
     assert "real" in (stranger / "scores.csv").read_text()
 
 
-def test_results_of_other_data_go_into_no_linked_folder(stranger, victim, capsys):
+def test_results_of_other_data_are_not_written_into_a_linked_folder(stranger, victim, capsys):
     (stranger / "on-tiny").symlink_to(victim.parent)
     assert evaluate.main(["--run", "first", "--data", "data/tiny"]) == 2
     assert "runs/first/on-tiny: it is a link" in capsys.readouterr().err
@@ -56,7 +56,7 @@ def test_results_of_other_data_go_into_no_linked_folder(stranger, victim, capsys
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["prepared.jsonl", "train", "test/fake"])
-def test_a_preparation_goes_on_in_no_folder_with_links(
+def test_a_preparation_does_not_continue_in_a_folder_with_links(
     place, audio_workspace, tmp_path, monkeypatch, victim, capsys
 ):
     monkeypatch.chdir(tmp_path)
@@ -71,7 +71,7 @@ def test_a_preparation_goes_on_in_no_folder_with_links(
 
 
 @pytest.mark.parametrize("place", ["tensorboard", "backup/000001.keras", "a/b/c", "held"])
-def test_a_folder_with_links_is_not_held(place, tmp_path, victim):
+def test_a_folder_with_links_is_not_locked(place, tmp_path, victim):
     held = tmp_path / "run" / "held"
     held.parent.mkdir()
     held.touch()
@@ -85,7 +85,7 @@ def test_a_folder_with_links_is_not_held(place, tmp_path, victim):
 
 
 @pytest.mark.parametrize("lay", [Path.symlink_to, lambda path, _: os.mkfifo(path)])
-def test_a_table_of_verdicts_grows_in_no_link_and_waits_for_no_pipe(lay, tmp_path, victim):
+def test_a_table_of_verdicts_is_not_written_to_a_link_or_a_pipe(lay, tmp_path, victim):
     lay(partial_path(tmp_path / "v.csv", "abc"), victim)
     with (
         pytest.raises(OutputError, match=r"it is a link|it is no regular file"),
@@ -104,7 +104,7 @@ def test_a_link_in_the_place_of_a_result_is_replaced(tmp_path, victim):
     assert is_untouched(victim)
 
 
-def test_unfinished_work_lies_where_only_this_user_may_enter(tmp_path):
+def test_unfinished_files_are_in_a_folder_that_only_this_user_may_enter(tmp_path):
     with atomic_write(tmp_path / "a.csv") as one, atomic_folder(tmp_path / "b") as two:
         for partial in (one, two):
             assert partial.parent.parent == tmp_path

@@ -61,7 +61,7 @@ def test_voices_become_a_corpus_that_prepare_and_training_read(workplace, capsys
 
 
 @pytest.mark.slow
-def test_real_and_fake_differ_in_nothing_but_the_vocoder(workplace):
+def test_real_and_fake_files_differ_only_in_the_vocoder(workplace):
     assert make_fakes.main(["voices", "--out", "out", "--kinds", "codec", "--steps", "1"]) == 0
     for row in read_table(Path("out")):
         sound, rate_hz = soundfile.read(Path("out", row["file"]))
@@ -74,7 +74,7 @@ def test_real_and_fake_differ_in_nothing_but_the_vocoder(workplace):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_bytes_and_another_one_others(workplace):
+def test_only_the_same_seed_gives_the_same_bytes(workplace):
     for out, seed in (("one", "1"), ("again", "1"), ("other", "2")):
         args = ["--kinds", "upsampling", "--steps", "2", "--files", "3", "--seed", seed]
         assert make_fakes.main(["voices", "--out", out, *args]) == 0
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(workplace):
 
 
 @pytest.mark.slow
-def test_of_a_table_the_real_training_files_are_taken_with_their_speakers(workplace):
+def test_the_real_training_files_of_a_table_are_taken_with_their_speakers(workplace):
     write_voices(workplace / "mine", ["a.wav", "b.wav", "c.wav", "d.wav"])
     (workplace / "mine" / "list.csv").write_text(
         "file,label,split,speaker,corpus\n"
@@ -122,7 +122,7 @@ def copies_in(folder: str) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.slow
-def test_a_whole_corpus_is_itself_and_copies_of_some_training_reals(workplace, capsys):
+def test_a_whole_corpus_gets_copies_of_some_real_training_files(workplace, capsys):
     write_voices(workplace / "mine", [f"{name}.wav" for name in "abcdefghi"])
     (workplace / "mine" / "labels.csv").write_text(
         "file,label,split,speaker,attack,codec,corpus\n"
@@ -178,7 +178,7 @@ def test_bad_files_are_named_counted_and_change_the_exit_code(workplace, capsys)
     assert len(read_table(Path("out"))) == 2 * 8
 
 
-def test_of_a_long_recording_the_first_minute_is_used(workplace):
+def test_the_first_minute_of_a_long_recording_is_used(workplace):
     soundfile.write("long.wav", make_voice("real", 1, 95), 16_000)
     assert len(decode(Path("long.wav"))) == 60 * 16_000
 
@@ -199,7 +199,7 @@ def test_of_a_long_recording_the_first_minute_is_used(workplace):
         (["fakes", "--whole"], "none of 1 files of fakes is a real file of the training split"),
     ],
 )
-def test_wrong_use_is_told_in_one_line_and_leaves_nothing(args, message, workplace, capsys):
+def test_wrong_use_is_reported_in_one_line_and_leaves_no_files(args, message, workplace, capsys):
     Path("there").mkdir()
     write_voices(workplace, ["fakes/fake/a.wav"])
     Path("bad").mkdir()
@@ -212,7 +212,7 @@ def test_wrong_use_is_told_in_one_line_and_leaves_nothing(args, message, workpla
 
 
 @pytest.mark.slow
-def test_what_a_training_that_fails_had_written_is_removed(workplace, monkeypatch, capsys):
+def test_the_files_of_a_failed_training_are_removed(workplace, monkeypatch, capsys):
     def interrupted(*args):
         raise KeyboardInterrupt
 
@@ -224,7 +224,7 @@ def test_what_a_training_that_fails_had_written_is_removed(workplace, monkeypatc
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such signal")
-def test_ctrl_c_leaves_no_half_corpus(workplace):
+def test_ctrl_c_leaves_no_incomplete_corpus(workplace):
     making = subprocess.Popen(
         [sys.executable, str(ROOT / "make_fakes.py"), "voices", "--out", "out"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

@@ -68,7 +68,7 @@ def test_equal_error_rate_is_the_exact_one(name):
 
 
 @pytest.mark.parametrize("name", DEFINED)
-def test_official_equal_error_rate_is_the_packages_own(name):
+def test_the_official_equal_error_rate_equals_that_of_its_package(name):
     is_real, scores = golden_scores(name)
     official, eer = GOLDEN[name]["official_eer"], official_equal_error_rate(is_real, scores)
     assert eer.rate == pytest.approx(official["eer"], abs=1e-9)
@@ -111,7 +111,7 @@ def test_equal_error_rates_of_several_sets_are_those_of_each():
 
 
 @pytest.mark.parametrize("name", DEFINED)
-def test_its_threshold_gives_its_rates(name):
+def test_the_threshold_of_the_equal_error_rate_gives_its_rates(name):
     is_real, scores = golden_scores(name)
     eer = equal_error_rate(is_real, scores)
     called_real = scores >= eer.threshold
@@ -129,7 +129,7 @@ def test_auc_is_exact(name):
 
 @pytest.mark.parametrize("costs", COSTS)
 @pytest.mark.parametrize("name", DEFINED)
-def test_detection_costs_are_asvspoof_5s(name, costs):
+def test_detection_costs_equal_those_of_asvspoof_5(name, costs):
     is_real, scores = golden_scores(name)
     expected = GOLDEN[name]["asvspoof5_dcf"][costs]
     least = min_dcf(error_curve(is_real, scores), COSTS[costs])
@@ -140,7 +140,7 @@ def test_detection_costs_are_asvspoof_5s(name, costs):
 
 
 @pytest.mark.parametrize("name", DEFINED)
-def test_llr_costs_are_pyllrs(name):
+def test_llr_costs_equal_those_of_pyllr(name):
     is_real, scores = golden_scores(name)
     expected = GOLDEN[name]["pyllr"]
     assert llr_cost(is_real, scores) == pytest.approx(expected["cllr_bits"], abs=1e-9)
@@ -151,7 +151,7 @@ def test_llr_costs_are_pyllrs(name):
 @pytest.mark.parametrize("form", ["legacy_2019", "new_2021"])
 @pytest.mark.parametrize("asv", ASV)
 @pytest.mark.parametrize("name", DEFINED)
-def test_tandem_costs_are_asvspoofs(name, asv, form):
+def test_tandem_costs_equal_those_of_asvspoof(name, asv, form):
     expected = GOLDEN[name]["min_tDCF"][asv][form]
     curve, legacy = error_curve(*golden_scores(name)), form == "legacy_2019"
     if "error" in expected or expected["min_tDCF"] == "nan":
@@ -177,7 +177,7 @@ def test_speaker_verification_from_its_scores():
 
 
 @pytest.mark.parametrize("name", DEFINED)
-def test_figures_of_verdicts_are_scikit_learns(name):
+def test_figures_of_verdicts_equal_those_of_scikit_learn(name):
     is_real, scores = golden_scores(name)
     for threshold, expected in GOLDEN[name]["classification"].items():
         figures = classification_figures(is_real, scores >= float(threshold))
@@ -192,7 +192,7 @@ def test_figures_of_verdicts_are_scikit_learns(name):
 
 
 @pytest.mark.parametrize("name", UNDEFINED)
-def test_no_figure_is_made_up_where_none_exists(name):
+def test_a_figure_that_does_not_exist_is_none(name):
     is_real, scores = golden_scores(name)
     for figure in (
         lambda: equal_error_rate(is_real, scores),
@@ -207,7 +207,7 @@ def test_no_figure_is_made_up_where_none_exists(name):
             figure()
 
 
-def test_all_figures_together_are_those_apart():
+def test_all_figures_together_equal_the_single_ones():
     is_real, scores = golden_scores("llr_calibrated_d2")
     golden = GOLDEN["llr_calibrated_d2"]
     figures = score_figures(is_real, scores, scores, 0.5, TDCF_COSTS)

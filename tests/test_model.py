@@ -39,7 +39,7 @@ def build_on_three_channels(*inputs):
     )
 
 
-def test_probabilities_come_out():
+def test_the_network_returns_probabilities():
     outputs = build().predict(IMAGES, verbose=0)
     assert outputs.shape == (8, 1)
     assert ((outputs > 0) & (outputs < 1)).all()
@@ -61,7 +61,7 @@ def check_estimate(most, *overrides, config=None):
 @pytest.mark.parametrize("batch_norm", ["true", "false"])
 @pytest.mark.parametrize("convs", [1, 2])
 @pytest.mark.parametrize("pooling", ["average", "max", "statistics", "flatten"])
-def test_settings_know_how_many_weights_a_network_has(pooling, convs, batch_norm):
+def test_settings_estimate_the_weights_of_a_network(pooling, convs, batch_norm):
     chosen = (
         f"model.pooling={pooling}", f"model.convs_per_block={convs}",
         f"model.batch_norm={batch_norm}", "image.height=48", "image.width=43",
@@ -87,13 +87,13 @@ def test_settings_know_how_many_weights_a_network_has(pooling, convs, batch_norm
         ("[group_delay, lower_delay_residual, frame_rates]", 1.1),  # each sees one of 3 channels
     ],
 )
-def test_settings_know_how_many_weights_views_of_several_channels_have(inputs, most, batch_norm):
+def test_settings_estimate_the_weights_of_inputs_of_several_channels(inputs, most, batch_norm):
     chosen = (*ON_THREE_CHANNELS, f"model.inputs={inputs}", f"model.batch_norm={batch_norm}")
     check_estimate(most, *chosen)
     check_estimate(most, *chosen, "model.conv_filters=[8]", "model.dense_units=200")
 
 
-def test_settings_know_how_many_weights_the_configured_networks_have():
+def test_settings_estimate_the_weights_of_the_configured_networks():
     check_estimate(1)
     check_estimate(1.01, config=ROOT / "unseen.yaml")
     check_estimate(1.2, config=ROOT / "benchmarks" / "tutorial.yaml")  # flattens what isn't padded
@@ -124,7 +124,7 @@ def test_every_weight_learns(overrides):
 
 
 @pytest.mark.slow
-def test_every_weight_of_a_view_of_frame_rates_learns():
+def test_every_weight_of_a_network_of_frame_rates_learns():
     model = build_on_three_channels("frame_rates")
     model.compile(optimizer=keras.optimizers.SGD(0.1), loss="binary_crossentropy")
     before = [weight.numpy() for weight in model.trainable_variables]
@@ -156,7 +156,7 @@ def test_statistics_pooling_gives_averages_and_then_standard_deviations():
     assert build("model.pooling=statistics").get_layer("pool").output.shape == (None, 256)
 
 
-def test_residual_has_neither_envelope_nor_channel_but_the_grain():
+def test_the_residual_keeps_the_grain_without_envelope_and_channel():
     grain = np.random.default_rng(1).normal(0, 8, IMAGES.shape).astype(np.float32)
     rows, columns = np.mgrid[:128, :96][..., None].astype(np.float32)
     envelope = rows * (1 + columns / 96)  # a slope over frequency that moves with time
@@ -168,7 +168,7 @@ def test_residual_has_neither_envelope_nor_channel_but_the_grain():
     assert np.corrcoef(plain.ravel(), grain.ravel())[0, 1] > 0.95
 
 
-def test_each_view_shows_its_own_residual():
+def test_each_input_has_its_own_residual():
     inputs = ("levels", "frequency_residual", "time_residual", "lower_frequency_residual")
     settings = ("model.conv_filters=[4, 4]", "model.residual_rows=5", "model.residual_columns=9")
     model = build(f"model.inputs=[{', '.join(inputs)}]", *settings)
@@ -181,7 +181,7 @@ def test_each_view_shows_its_own_residual():
     assert [member.layers[0].scale for member in members] == [1 / 255, *[1 / 48] * 3]
 
 
-def test_lower_view_does_not_see_the_highest_frequencies():
+def test_a_lower_input_hides_the_highest_frequencies():
     inputs = "model.inputs=[lower_frequency_residual, frequency_residual]"
     lower, whole = build(inputs, "model.hidden_rows=20").get_layer("logit").members
     changed = IMAGES.copy()
@@ -192,7 +192,7 @@ def test_lower_view_does_not_see_the_highest_frequencies():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_each_member_of_a_committee_learns_as_if_it_were_alone(smoothing):
+def test_each_member_of_an_ensemble_learns_independently(smoothing):
     settings = ("model.inputs=[levels, levels]", "model.dropout=0", "model.conv_filters=[4, 4]")
     model = build(*settings)
     alone = build(*settings)
@@ -210,7 +210,7 @@ def test_each_member_of_a_committee_learns_as_if_it_were_alone(smoothing):
     )
 
 
-def test_members_of_a_committee_begin_and_end_apart_and_their_mean_is_the_score():
+def test_members_of_an_ensemble_differ_and_their_mean_is_the_score():
     model = build("model.inputs=[levels, levels, levels]", "model.conv_filters=[4, 4]")
     votes = [member.predict(IMAGES, verbose=0) for member in model.get_layer("logit").members]
     assert all(np.abs(votes[0] - other).max() > 1e-3 for other in votes[1:])
@@ -270,7 +270,7 @@ THREE_CHANNELS *= np.float32([0.25, 0.5, 0.75, 1])[:, None, None, None]
         ("frame_rates", 2),
     ],
 )
-def test_a_view_sees_its_own_channel_alone(name, channel):
+def test_an_input_depends_only_on_its_own_channel(name, channel):
     model = build_on_three_channels(name)
     for changed in (0, 1, 2):
         images = THREE_CHANNELS.copy()
@@ -286,7 +286,7 @@ def test_the_score_of_several_channels_is_the_log_odds_too():
     np.testing.assert_allclose(scores, np.log(p_real / (1 - p_real)), atol=1e-5)
 
 
-def test_every_frame_rate_is_looked_at_in_the_same_way():
+def test_every_frame_rate_is_processed_in_the_same_way():
     model = build_on_three_channels("frame_rates")
     images = THREE_CHANNELS.copy()
     by_rate = images[..., 2].reshape(4, 128, 12, 8)
@@ -297,7 +297,7 @@ def test_every_frame_rate_is_looked_at_in_the_same_way():
     np.testing.assert_allclose(model(images), model(THREE_CHANNELS), atol=1e-5)
 
 
-def test_a_line_of_one_frame_rate_alone_changes_the_score():
+def test_a_line_at_one_frame_rate_changes_the_score():
     model = build_on_three_channels("frame_rates")
     quiet = np.full((1, 128, 96, 3), ZERO_PROMINENCE, np.float32)
     moved = []
@@ -309,7 +309,7 @@ def test_a_line_of_one_frame_rate_alone_changes_the_score():
     np.testing.assert_allclose(moved, moved[0], atol=1e-5)
 
 
-def test_where_nothing_is_found_a_label_teaches_nothing():
+def test_without_evidence_a_label_teaches_nothing():
     layer = OneSidedEvidence()
     scores = keras.ops.convert_to_tensor([[9.0], [12.0], [-3.0]])
     in_training = keras.ops.convert_to_numpy(layer(scores, training=True))
@@ -324,7 +324,7 @@ def test_where_nothing_is_found_a_label_teaches_nothing():
 
 
 @pytest.mark.slow
-def test_what_is_usual_where_nothing_is_found_is_kept_with_the_weights(tmp_path):
+def test_the_mean_score_without_evidence_is_stored_with_the_weights(tmp_path):
     model = build_on_three_channels("frame_rates")
     model.compile(optimizer="adam", loss="binary_crossentropy")
     model.fit(THREE_CHANNELS, LABELS[:4], epochs=2, verbose=0)
@@ -337,7 +337,7 @@ def test_what_is_usual_where_nothing_is_found_is_kept_with_the_weights(tmp_path)
     )
 
 
-def test_a_residual_of_delays_is_what_stands_out_of_the_rows_around():
+def test_a_residual_of_delays_is_the_difference_from_the_rows_around():
     member = build_on_three_channels("delay_residual")
     seen = keras.Model(member.inputs[0], member.get_layer("residual").output)
     later = THREE_CHANNELS.copy()

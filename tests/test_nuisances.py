@@ -24,18 +24,18 @@ def echo_of(*windows: np.ndarray) -> tuple[float, float]:
 
 @pytest.mark.parametrize("gain", [0.1, -0.1, 0.3])
 @pytest.mark.parametrize("delay_samples", [560, 801.5, 7000])
-def test_an_echo_is_as_strong_and_as_late_as_it_is(gain, delay_samples):
+def test_the_measured_echo_has_its_true_strength_and_delay(gain, delay_samples):
     voice = make_voice("real", 1)
     found = echo_of(with_echo(voice, gain, delay_samples))
     assert found.seconds == pytest.approx(delay_samples / RATE_HZ, abs=1 / RATE_HZ)
     assert found.gain == pytest.approx(abs(gain), rel=0.25)
 
 
-def test_what_comes_soon_may_be_pitch_and_counts_half():
+def test_an_early_echo_may_be_pitch_and_counts_half():
     assert echo_of(with_echo(make_voice("real", 1), 0.3, 240)).gain == pytest.approx(0.15, rel=0.25)
 
 
-def test_the_mean_of_windows_shows_an_echo_that_one_hides():
+def test_the_mean_of_windows_shows_an_echo_that_one_window_hides():
     windows = [with_echo(make_voice("real", seed, 1.5), 0.05, 2000) for seed in range(40)]
     found = echo_of(*windows)
     assert found.seconds == pytest.approx(0.125, abs=1e-4)
@@ -43,5 +43,5 @@ def test_the_mean_of_windows_shows_an_echo_that_one_hides():
 
 
 @pytest.mark.parametrize("samples", [np.zeros(8000), np.eye(1, 8000)[0], np.ones(3)])
-def test_what_is_no_voice_has_a_finite_echo(samples):
+def test_sound_without_a_voice_has_a_finite_echo(samples):
     assert np.isfinite(echo_of(samples.astype(np.float32))).all()

@@ -22,7 +22,7 @@ CHOICES = (
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice[2])
-def test_every_network_that_settings_ask_for_is_taken(choice, tmp_path):
+def test_every_network_of_the_settings_is_accepted(choice, tmp_path):
     names = (
         "model.padding", "model.batch_norm", "model.pooling", "image.channels", "model.kernel_size",
         "model.convs_per_block", "image.width", "model.inputs",
@@ -32,14 +32,14 @@ def test_every_network_that_settings_ask_for_is_taken(choice, tmp_path):
 
 
 @pytest.mark.parametrize("batch_norm", ["true", "false"])
-def test_networks_of_delays_and_frame_rates_are_taken(batch_norm, tmp_path):
+def test_networks_of_delays_and_frame_rates_are_accepted(batch_norm, tmp_path):
     small = ("model.inputs=[delay_residual, frame_rates]", "model.conv_filters=[4]")
     check_export(
         load_settings(ROOT / "unseen.yaml", [*small, f"model.batch_norm={batch_norm}"]), tmp_path
     )
 
 
-def test_an_operator_whose_name_is_not_printable_is_told_on_one_line():
+def test_an_operator_with_an_unprintable_name_is_reported_on_one_line():
     graph = onnx.GraphProto(node=[onnx.NodeProto(op_type="Re\n\x1blu")])
     encoded = onnx.ModelProto(graph=graph).SerializeToString()
     with pytest.raises(InputError, match=r"^.*with the operator Re\\n\\x1blu; .*$"):
@@ -56,7 +56,7 @@ def counted(encoded: bytes, limits, billions: float) -> bool:
         return False
 
 
-def test_multiplications_of_a_convolution_and_a_dense_layer_are_those_of_its_shapes():
+def test_multiplications_of_a_layer_follow_from_its_shapes():
     node, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
     weights = [
         onnx.numpy_helper.from_array(np.ones(shape, np.float32), name)
@@ -82,7 +82,7 @@ def test_multiplications_of_a_convolution_and_a_dense_layer_are_those_of_its_sha
     assert not counted(encoded, limits, exact * 0.9999)
 
 
-def test_what_is_loaded_is_the_network_alone():
+def test_only_the_network_is_loaded():
     shipped = (ROOT / "models" / "pretrained" / "model.onnx").read_bytes()
     limits = load_settings().limits
     unknown = b"\x98\x3f\x01"  # a number under the field 1011

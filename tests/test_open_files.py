@@ -130,7 +130,7 @@ def test_weights_are_read_from_a_copy_and_a_pipe_is_refused(tmp_path):
     ],
     ids=["pipe", "folder", "device", "empty", "dangling link"],
 )
-def test_only_a_regular_file_with_something_in_it_is_opened(make, reason, tmp_path):
+def test_only_a_regular_file_that_is_not_empty_is_opened(make, reason, tmp_path):
     make(tmp_path / "it")
     with pytest.raises(InputError, match=reason):
         open_regular(tmp_path / "it", "A file")

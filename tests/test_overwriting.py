@@ -43,7 +43,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     ],
     ids=["scores", "keys", "report", "figures"],
 )  # fmt: skip
-def test_an_evaluation_replaces_no_file_of_others(files, args, folder, capsys):
+def test_an_evaluation_replaces_no_foreign_file(files, args, folder, capsys):
     for name, text in files.items():
         (folder / name).write_text(text)
     before = contents(folder)
@@ -52,7 +52,7 @@ def test_an_evaluation_replaces_no_file_of_others(files, args, folder, capsys):
     assert contents(folder) == before
 
 
-def test_an_evaluation_replaces_its_own_results_and_not_what_came_since(folder, capsys):
+def test_an_evaluation_replaces_its_own_results_and_keeps_newer_files(folder, capsys):
     (folder / "s.csv").write_text(SCORES)
     args = ["--scores", "mine/s.csv", "--out", "out", "evaluate.bootstrap=0"]
     assert evaluate.main(args) == 0
@@ -73,7 +73,7 @@ def test_an_input_is_kept_though_an_evaluation_wrote_it(folder, capsys):
     assert contents(folder) == before
 
 
-def test_results_go_beside_a_folder_that_has_a_file_of_another_program(folder):
+def test_results_are_written_beside_a_folder_with_a_foreign_file(folder):
     (folder / "s.csv").write_text(SCORES)
     Path("evaluations", "s").mkdir(parents=True)
     Path("evaluations", "s", "report.html").write_text("my own")
@@ -94,7 +94,7 @@ def test_timelines_of_recordings_with_one_name_are_all_kept(audio_workspace, fol
     assert tables == ["timelines/x.wav.csv,", "timelines/x.wav-2.csv,"] * 2
 
 
-def test_a_preparation_replaces_no_report_of_others(audio_workspace, folder, capsys):
+def test_a_preparation_replaces_no_foreign_report(audio_workspace, folder, capsys):
     shutil.copytree(audio_workspace / "data" / "mine", "data/mine")
     Path("data", "mine", "report.txt").write_text("my own")
     args = [str(audio_workspace / "mine"), "--name", "mine", "prepare.workers=1"]
@@ -104,7 +104,7 @@ def test_a_preparation_replaces_no_report_of_others(audio_workspace, folder, cap
 
 
 @pytest.mark.slow
-def test_an_export_replaces_no_model_of_others(workspace, folder, capsys):
+def test_an_export_replaces_no_foreign_model(workspace, folder, capsys):
     shutil.copytree(workspace / "data", "data")
     shutil.copytree(workspace / "runs" / "first", "runs/first")
     Path("runs", "first", "model.tflite").write_text("my own")
@@ -113,7 +113,7 @@ def test_an_export_replaces_no_model_of_others(workspace, folder, capsys):
     assert Path("runs", "first", "model.tflite").read_text() == "my own"
 
 
-def test_a_table_of_verdicts_replaces_no_file_that_came_while_it_grew(folder):
+def test_a_table_of_verdicts_replaces_no_file_created_in_the_meantime(folder):
     with (
         pytest.raises(InputError, match="another kind of file is there"),
         resumable_table(folder / "v.csv", "abc") as (_, add),

@@ -25,7 +25,7 @@ def pinned(name: str) -> dict[str, str]:
         (PROJECT["optional-dependencies"]["dev"], "requirements-dev.txt"),
     ],
 )
-def test_the_package_asks_for_what_the_requirements_pin(listed, file):
+def test_the_package_requires_the_pinned_packages(listed, file):
     required = dict(requirement.split("~=") for requirement in listed)
     assert required.keys() == pinned(file).keys()
     for name, version in pinned(file).items():

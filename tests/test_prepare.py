@@ -40,7 +40,7 @@ def test_folders_become_a_data_folder_that_training_reads(workplace, capsys):
     assert Path("data/mine/report.txt").read_text().strip() in printed
 
 
-def test_images_are_byte_for_byte_what_prediction_draws(workplace):
+def test_images_equal_those_of_prediction_byte_for_byte(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     audio = load_settings().audio
     for row in manifest():
@@ -61,7 +61,7 @@ def test_the_number_of_processes_changes_nothing(workplace):
 
 
 @pytest.mark.slow
-def test_processes_that_drew_elsewhere_follow_to_another_folder(workplace, monkeypatch):
+def test_worker_processes_follow_to_another_folder(workplace, monkeypatch):
     assert prepare.main(["mine", "--name", "here", "prepare.workers=2"]) == 0
     (workplace / "there").mkdir()
     monkeypatch.chdir(workplace / "there")
@@ -69,7 +69,7 @@ def test_processes_that_drew_elsewhere_follow_to_another_folder(workplace, monke
     assert all((Path("data/new") / row["image"]).is_file() for row in manifest(Path("data/new")))
 
 
-def test_a_bad_file_is_listed_with_its_reason_and_the_others_are_done(workplace, capsys):
+def test_a_bad_file_is_listed_with_its_reason_and_the_others_are_rendered(workplace, capsys):
     Path("mine/real/broken.wav").write_bytes(b"no audio")
     soundfile.write("mine/fake/silent.wav", np.zeros(RATE_HZ, np.float32), RATE_HZ)
     soundfile.write("mine/fake/nan.wav", np.full(RATE_HZ, np.nan, np.float32), RATE_HZ, "FLOAT")
@@ -83,7 +83,7 @@ def test_a_bad_file_is_listed_with_its_reason_and_the_others_are_done(workplace,
     assert "3 files could not be used" in capsys.readouterr().out
 
 
-def test_a_link_to_nothing_and_what_is_no_file_are_listed_with_their_reason(workplace):
+def test_broken_links_and_special_files_are_listed_with_their_reason(workplace):
     Path("mine/real/gone.wav").symlink_to("/nowhere/gone.wav")
     Path("mine/fake/zero.wav").symlink_to("/dev/zero")
     os.mkfifo("mine/fake/pipe.wav")
@@ -99,7 +99,7 @@ def test_a_link_to_nothing_and_what_is_no_file_are_listed_with_their_reason(work
 
 
 @pytest.mark.slow
-def test_running_again_redoes_nothing_and_takes_new_and_changed_files(workplace):
+def test_a_second_run_renders_only_new_and_changed_files(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     before = {
         row["image"]: Path("data/mine", row["image"]).stat().st_mtime_ns for row in manifest()
@@ -128,7 +128,7 @@ def test_running_again_redoes_nothing_and_takes_new_and_changed_files(workplace)
         {"starts": []},
     ],
 )
-def test_entries_of_the_journal_that_say_nothing_are_done_again(change, workplace):
+def test_files_with_invalid_journal_entries_are_rendered_again(change, workplace):
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
     journal, before = Path("data/mine/prepared.jsonl"), Path("data/mine/manifest.csv").read_bytes()
     entries = [json.loads(line) | change for line in journal.read_text().splitlines()]
@@ -138,7 +138,7 @@ def test_entries_of_the_journal_that_say_nothing_are_done_again(change, workplac
 
 
 @pytest.mark.slow
-def test_a_killed_preparation_goes_on(workplace):
+def test_a_killed_preparation_continues(workplace):
     make_audio(workplace / "many", files=60, seconds=20)
     command = [sys.executable, str(ROOT / "prepare.py"), "many", "--name", "many", *ONE_PROCESS]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -146,7 +146,7 @@ def test_a_killed_preparation_goes_on(workplace):
     wait_until(lambda: journal.is_file() and len(journal.read_bytes().splitlines()) > 10, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with pytest.raises(InputError, match=r"where prepare\.py was stopped"):
+    with pytest.raises(InputError, match=r"since prepare\.py was stopped"):
         read_records(Path("data/many"))
     done = journal.read_bytes()
     journal.write_bytes(done[:-9])  # as if the kill had cut the last line
@@ -161,7 +161,7 @@ def test_a_killed_preparation_goes_on(workplace):
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_ends_the_run_and_it_goes_on_when_there_is_space(workplace):
+def test_a_full_disk_ends_the_run_and_it_continues_once_there_is_space(workplace):
     command = [sys.executable, str(ROOT / "prepare.py"), "mine", "--name", "mine", *ONE_PROCESS]
     full = ["bash", "-c", 'ulimit -f 4; exec "$@"', "bash", *command]  # files of at most 4 KB
     result = subprocess.run(full, capture_output=True, text=True)
@@ -175,7 +175,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_it_goes_on_when_there_is_space(wo
 
 
 @pytest.mark.slow
-def test_other_windows_are_drawn_anew_and_lost_images_again(workplace):
+def test_changed_windows_and_lost_images_are_rendered_again(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     rows = manifest()
     prepare.main(["mine", "--name", "mine", "prepare.max_windows=1", *ONE_PROCESS])
@@ -187,7 +187,7 @@ def test_other_windows_are_drawn_anew_and_lost_images_again(workplace):
 
 
 @pytest.mark.slow
-def test_a_file_that_was_mended_is_taken(workplace):
+def test_a_repaired_file_is_used(workplace):
     path = Path("mine/real/00.wav")
     good = path.read_bytes()
     path.write_bytes(b"no audio".ljust(len(good)))
@@ -197,7 +197,7 @@ def test_a_file_that_was_mended_is_taken(workplace):
 
 
 @pytest.mark.slow
-def test_files_of_another_folder_are_never_taken_for_these(workplace):
+def test_files_of_another_folder_are_never_confused_with_these(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     before = Path("data/mine", manifest()[0]["image"]).read_bytes()
     shutil.copytree("mine", "other")
@@ -209,7 +209,7 @@ def test_files_of_another_folder_are_never_taken_for_these(workplace):
     assert Path("data/mine", manifest()[0]["image"]).read_bytes() != before
 
 
-def test_a_data_folder_of_other_origin_is_left_alone(workplace, capsys):
+def test_a_data_folder_of_another_origin_is_refused(workplace, capsys):
     shutil.copytree(ROOT / "data" / "sample", "data/sample")
     before = Path("data/sample/manifest.csv").read_bytes()
     assert prepare.main(["mine", "--name", "sample", *ONE_PROCESS]) == 2
@@ -218,7 +218,7 @@ def test_a_data_folder_of_other_origin_is_left_alone(workplace, capsys):
 
 
 @pytest.mark.slow
-def test_odd_names_are_taken(workplace, capsys):
+def test_odd_names_are_accepted(workplace, capsys):
     for name in (b"caf\xe9.wav", b"line\nand\rmore.wav", b"-x $5.wav"):
         shutil.copy("mine/real/00.wav", os.fsencode("mine/real/") + name)
         with Path("mine/real", os.fsdecode(name)).open("ab") as file:
@@ -231,7 +231,7 @@ def test_odd_names_are_taken(workplace, capsys):
 
 
 @pytest.mark.slow
-def test_a_folder_of_ones_own_gives_the_data_its_name(workplace):
+def test_the_data_folder_is_named_after_the_audio_folder(workplace):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     assert manifest(Path("data/mine"))
     shutil.copytree("mine", "data/voices")
@@ -239,7 +239,7 @@ def test_a_folder_of_ones_own_gives_the_data_its_name(workplace):
     assert manifest(Path("data/voices-images"))
 
 
-def test_files_that_are_gone_are_told(workplace, capsys):
+def test_missing_files_are_reported(workplace, capsys):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     assert "of an earlier preparation" not in capsys.readouterr().out
     for number in range(4):
@@ -258,7 +258,7 @@ def test_the_report_names_every_file_that_is_left_out(workplace, capsys):
     assert ("unlisted4.wav" in printed, "unlisted4.wav" in report) == (False, True)
 
 
-def test_a_split_of_one_class_is_warned_of(workplace, capsys):
+def test_a_split_of_one_class_gives_a_warning(workplace, capsys):
     with Path("mine/labels.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "label", "split"))
@@ -275,7 +275,7 @@ def test_a_split_of_one_class_is_warned_of(workplace, capsys):
 
 
 @pytest.mark.parametrize("header", ["file;label", "filename,label"])
-def test_a_table_of_labels_with_another_header_is_told(header, workplace, capsys):
+def test_a_table_of_labels_with_another_header_is_an_error(header, workplace, capsys):
     Path("mine/labels.csv").write_text(f"{header}\nreal/00.wav,real\n")
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 2
     message = capsys.readouterr().err
@@ -283,7 +283,7 @@ def test_a_table_of_labels_with_another_header_is_told(header, workplace, capsys
     assert f"is '{header}'; it needs the columns file and label" in message
 
 
-def test_equal_files_stand_once(workplace, capsys):
+def test_equal_files_are_used_once(workplace, capsys):
     shutil.copy("mine/real/00.wav", "mine/real/copy.wav")
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     assert "1 file left out, since another file has the same bytes" in capsys.readouterr().out
@@ -307,7 +307,7 @@ def test_speakers_given_by_a_table_keep_splits_apart(workplace):
     assert all(len(splits) == 1 for splits in splits_of.values())
 
 
-def test_a_telling_level_is_warned_of(workplace, capsys):
+def test_a_level_that_reveals_the_class_gives_a_warning(workplace, capsys):
     make_audio(workplace / "loud", files=20)
     for number in range(20):
         soundfile.write(f"loud/fake/{number:02}.wav", 0.1 * sound(2, 100 + number), RATE_HZ)
@@ -315,7 +315,7 @@ def test_a_telling_level_is_warned_of(workplace, capsys):
     assert "Warning: in train, fake and real differ by level (AUC 1.00)" in capsys.readouterr().out
 
 
-def test_a_missing_class_is_warned_of(workplace, capsys):
+def test_a_missing_class_gives_a_warning(workplace, capsys):
     shutil.rmtree("mine/fake")
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
     assert "Warning: there are no fake files." in capsys.readouterr().out
@@ -341,11 +341,11 @@ def test_other_settings_need_another_folder(workplace, capsys):
     [
         (["none"], "cannot open none: no such folder"),
         (["mine", "--name", "../x"], "--name '../x' is a path; give the name of a folder"),
-        (["mine", "prepare.val_share=0.6", "prepare.test_share=0.6"], "must leave something"),
+        (["mine", "prepare.val_share=0.6", "prepare.test_share=0.6"], "leave nothing for training"),
         (["empty"], "no audio below empty"),
     ],
 )
-def test_wrong_use_is_told_in_one_line(args, message, workplace, capsys):
+def test_wrong_use_is_reported_in_one_line(args, message, workplace, capsys):
     Path("empty").mkdir()
     assert prepare.main(args) == 2
     stderr = capsys.readouterr().err
@@ -363,7 +363,7 @@ CODED = "prepare.codecs=[mp3,aac,opus,telephone]"
 
 
 @pytest.mark.slow
-def test_each_training_file_is_drawn_once_more_after_a_codec(workplace, capsys):
+def test_each_training_file_is_rendered_once_more_after_a_codec(workplace, capsys):
     assert prepare.main(["mine", "--name", "plain", *ONE_PROCESS]) == 0
     assert prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS]) == 0
     plain = [row for row in manifest() if not row["codec"]]
@@ -379,7 +379,7 @@ def test_each_training_file_is_drawn_once_more_after_a_codec(workplace, capsys):
 
 
 @pytest.mark.slow
-def test_a_file_goes_through_the_same_codec_whatever_stands_beside_it(workplace):
+def test_the_codec_of_a_file_does_not_depend_on_other_files(workplace):
     prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
     before = {row["image"]: row["audio"] for row in manifest() if row["codec"]}
     drawn = {image: Path("data/mine", image).read_bytes() for image in before}
@@ -394,14 +394,14 @@ def test_a_file_goes_through_the_same_codec_whatever_stands_beside_it(workplace)
 
 
 @pytest.mark.slow
-def test_codecs_that_are_left_out_again_leave_the_manifest(workplace):
+def test_removed_codecs_are_removed_from_the_manifest(workplace):
     prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     assert not [row for row in manifest() if row["codec"]]
 
 
 @pytest.mark.slow
-def test_a_run_knows_the_codecs_of_its_images_and_can_t_ask_for_others(workplace, capsys):
+def test_a_run_records_the_codecs_of_its_images_and_refuses_others(workplace, capsys):
     prepare.main(["mine", "--name", "coded", CODED, *ONE_PROCESS])
     prepare.main(["mine", "--name", "plain", *ONE_PROCESS])
     drawn = {row["codec"] for row in manifest(Path("data/coded"))} - {""}
@@ -426,7 +426,7 @@ def test_a_bad_file_is_listed_once_with_codecs_too(workplace):
         ]  # fmt: skip
 
 
-def test_a_file_of_which_a_codec_leaves_nothing_is_named_with_the_codec(workplace, capsys):
+def test_a_file_that_a_codec_silences_is_named_with_the_codec(workplace, capsys):
     times = np.arange(2 * RATE_HZ) / RATE_HZ
     for number in range(8):
         high = 0.001 * np.sin(2 * np.pi * (6000 + number) * times)  # above what a telephone takes

@@ -22,7 +22,7 @@ def of_other_voices(folder: Path) -> Path:
     return folder
 
 
-def test_another_corpus_never_replaces_the_one_that_a_folder_was_made_of(workplace, capsys):
+def test_another_corpus_never_replaces_that_of_a_data_folder(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     before = Path("data/mine/manifest.csv").read_bytes()
     of_other_voices(workplace / "other")
@@ -36,7 +36,7 @@ def test_another_corpus_never_replaces_the_one_that_a_folder_was_made_of(workpla
 
 
 @pytest.mark.slow
-def test_a_folder_from_before_origins_were_kept_goes_on_with_its_own_files(workplace, capsys):
+def test_a_data_folder_without_an_origin_continues_with_its_own_files(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     before = manifest()
     Path("data/mine/corpus.json").unlink()
@@ -50,7 +50,7 @@ def test_a_folder_from_before_origins_were_kept_goes_on_with_its_own_files(workp
 
 
 @pytest.mark.slow
-def test_a_corpus_that_was_moved_or_changed_goes_on(workplace):
+def test_a_moved_or_changed_corpus_is_recognised(workplace):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     before = {row["audio"]: row["split"] for row in manifest()}
     shutil.copytree("mine", "moved", copy_function=shutil.copyfile)
@@ -65,7 +65,7 @@ def test_a_corpus_that_was_moved_or_changed_goes_on(workplace):
 
 
 @pytest.mark.slow
-def test_a_copy_never_moves_a_sound_to_another_split(workplace):
+def test_a_copy_never_moves_a_recording_to_another_split(workplace):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     before = manifest()
     for row in before:  # names that sort before all others, and most of which fall into train
@@ -93,7 +93,7 @@ def test_a_file_of_an_odd_name_stays_in_its_split(workplace):
     assert {row["split"] for row in manifest() if "break" in row["audio"]} == {other}
 
 
-def test_a_folder_that_nothing_was_made_in_takes_another_corpus(workplace):
+def test_an_empty_data_folder_accepts_another_corpus(workplace):
     for path in Path("mine").rglob("*.wav"):
         path.write_bytes(f"no audio {path}".encode())
     assert prepare.main(["mine", *ONE_PROCESS]) == 2
@@ -102,7 +102,7 @@ def test_a_folder_that_nothing_was_made_in_takes_another_corpus(workplace):
 
 
 @pytest.mark.slow
-def test_a_run_that_can_use_no_file_leaves_what_was_made_before(workplace, capsys):
+def test_a_run_without_usable_files_keeps_the_earlier_images(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     written = ("manifest.csv", "corpus.json", "audio.yaml", "report.txt")
     before = {name: Path("data/mine", name).read_bytes() for name in written}
@@ -124,7 +124,7 @@ def test_a_run_that_can_use_no_file_leaves_what_was_made_before(workplace, capsy
 
 
 @pytest.mark.slow
-def test_a_corpus_that_one_stands_in_does_not_hold_what_is_made_of_it(
+def test_a_corpus_in_the_working_directory_does_not_include_its_own_images(
     workplace, monkeypatch, capsys
 ):
     monkeypatch.chdir("mine")
@@ -137,7 +137,7 @@ def test_a_corpus_that_one_stands_in_does_not_hold_what_is_made_of_it(
     assert "no audio below data/mine" in capsys.readouterr().err
 
 
-def test_subsets_have_folders_of_their_own(tmp_path, monkeypatch, capsys):
+def test_each_subset_has_its_own_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     lines = []
     for number in range(4):
@@ -158,7 +158,7 @@ def test_subsets_have_folders_of_their_own(tmp_path, monkeypatch, capsys):
         assert f", not of asvspoof2021-la, subset {subset}, in " in capsys.readouterr().err
 
 
-def test_what_a_folder_was_made_of_must_be_readable(workplace, capsys):
+def test_an_unreadable_origin_file_is_an_error_with_a_remedy(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     path = Path("data/mine/corpus.json")
     advice = "; remove it, and run prepare.py again with the same words"
@@ -176,7 +176,7 @@ def test_what_a_folder_was_made_of_must_be_readable(workplace, capsys):
 
 
 @pytest.mark.slow
-def test_other_shares_are_told_to_place_new_files_alone(workplace, capsys):
+def test_changed_shares_give_a_warning_that_they_apply_only_to_new_files(workplace, capsys):
     warning = (
         "Warning: prepare.val_share=0.3 and prepare.test_share=0.2 apply to new files only; "
         "earlier files keep their splits, which were made with 0.1 and 0.1. Choose another --name "
@@ -197,7 +197,7 @@ def test_other_shares_are_told_to_place_new_files_alone(workplace, capsys):
     assert warning in capsys.readouterr().out
 
 
-def test_shares_say_nothing_of_splits_that_a_corpus_ships(workplace, capsys):
+def test_shares_give_no_warning_if_the_corpus_ships_its_splits(workplace, capsys):
     Path("mine").rename("train")
     make_audio(workplace / "val", files=4)
     Path("shipped").mkdir()

@@ -14,7 +14,7 @@ from deepfake_audio.dataset.manifest import FileCounts, read_origin
 from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound
 
 
-def test_files_passed_over_are_counted_by_suffix(workplace, capsys):
+def test_skipped_files_are_counted_by_suffix(workplace, capsys):
     for name in ("a.txt", "b.txt", "c.TXT", "d.ape", "voice"):
         Path("mine/real", name).touch()
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
@@ -24,7 +24,7 @@ def test_files_passed_over_are_counted_by_suffix(workplace, capsys):
     assert ("real/d.ape" in printed, "real/d.ape" in report) == (False, True)
 
 
-def test_small_splits_are_warned_of(workplace, capsys):
+def test_small_splits_give_a_warning(workplace, capsys):
     make_audio(workplace / "small", files=20)
     for number in range(13):
         Path(f"small/fake/{number:02}.wav").unlink()
@@ -41,7 +41,7 @@ def test_small_splits_are_warned_of(workplace, capsys):
     }  # fmt: skip
 
 
-def test_splits_of_files_enough_are_not_warned_of(workplace, capsys):
+def test_splits_with_enough_files_give_no_warning(workplace, capsys):
     shutil.rmtree("mine")
     make_audio(workplace / "mine", files=75, seconds=0.5)
     shares = ["prepare.val_share=0.4", "prepare.test_share=0.4"]
@@ -50,7 +50,7 @@ def test_splits_of_files_enough_are_not_warned_of(workplace, capsys):
 
 
 @pytest.mark.slow
-def test_splits_of_some_files_alone_are_warned_of(workplace, capsys):
+def test_splits_of_only_some_files_give_a_warning(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     for label in ("fake", "real"):
         for name in ("train", "valid"):
@@ -106,7 +106,7 @@ def barred(monkeypatch) -> set[str]:
     return names
 
 
-def test_a_folder_that_can_t_be_entered_costs_only_itself(workplace, barred, capsys):
+def test_an_unreadable_folder_is_left_out_and_the_others_are_used(workplace, barred, capsys):
     Path("mine/real/lost+found").mkdir()
     barred.add("lost+found")
     assert prepare.main(["mine", *ONE_PROCESS]) == 1
@@ -117,7 +117,7 @@ def test_a_folder_that_can_t_be_entered_costs_only_itself(workplace, barred, cap
     ) in capsys.readouterr().out
 
 
-def test_a_corpus_that_can_t_be_entered_is_told(workplace, barred, capsys):
+def test_an_unreadable_corpus_is_an_error(workplace, barred, capsys):
     barred.update(("real", "fake"))
     assert prepare.main(["mine", *ONE_PROCESS]) == 2
     assert capsys.readouterr().err == (
@@ -129,7 +129,7 @@ def test_a_corpus_that_can_t_be_entered_is_told(workplace, barred, capsys):
 
 
 @pytest.mark.parametrize(("there", "absent"), [("train", "val"), ("val", "train")])
-def test_a_split_to_train_with_that_is_absent_is_warned_of(there, absent, workplace, capsys):
+def test_a_missing_training_or_validation_split_gives_a_warning(there, absent, workplace, capsys):
     warning = f"Warning: {absent} has no files; train.py needs some of each class there.\n"
     make_audio(workplace / "some" / there, files=2)
     for seed, label in enumerate(("fake", "real")):
@@ -143,7 +143,7 @@ def test_a_split_to_train_with_that_is_absent_is_warned_of(there, absent, workpl
     assert "train.py needs some" not in capsys.readouterr().out
 
 
-def test_what_can_t_be_trained_on_is_evaluated_next(workplace, capsys):
+def test_evaluation_is_the_next_command_if_training_is_impossible(workplace, capsys):
     Path("all/test").mkdir(parents=True)
     shutil.move("mine/fake", "all/test/fake")
     shutil.move("mine/real", "all/test/real")

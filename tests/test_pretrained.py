@@ -26,7 +26,7 @@ def verdict_of(capsys, *args: str) -> dict:
     ("clip", "expected"),
     [("fake_espeak-ng_it_f5", "FAKE"), ("real_ivrvoice.ru_confbridge-leave-in", "REAL")],
 )
-def test_a_clip_is_judged_where_nothing_was_trained(clip, expected, tmp_path, monkeypatch, capsys):
+def test_a_clip_is_judged_without_any_training(clip, expected, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     verdict = verdict_of(capsys, str(CLIPS / f"{clip}.flac"))
     assert (verdict["verdict"], verdict["run"]) == (expected, "pretrained")
@@ -35,14 +35,14 @@ def test_a_clip_is_judged_where_nothing_was_trained(clip, expected, tmp_path, mo
     assert named == verdict
 
 
-def test_an_own_run_comes_first_and_the_shipped_one_can_be_named(in_audio_workspace, capsys):
+def test_the_users_run_is_preferred_and_the_shipped_one_can_be_named(in_audio_workspace, capsys):
     clip = str(CLIPS / "real_ivrvoice.ru_conf-full.flac")
     assert verdict_of(capsys, clip)["run"] != "pretrained"
     assert verdict_of(capsys, "--run", str(run_folder.PRETRAINED), clip)["run"] == "pretrained"
 
 
 @pytest.mark.slow
-def test_its_weights_its_network_and_its_export_are_one(tmp_path):
+def test_the_weights_the_network_and_the_export_of_the_shipped_run_agree(tmp_path):
     run, record, settings = run_folder.open_run(str(run_folder.PRETRAINED))
     assert record.status == "finished"
     model = build_model(settings.model, settings.image)
@@ -53,13 +53,11 @@ def test_its_weights_its_network_and_its_export_are_one(tmp_path):
     np.testing.assert_allclose(onnx_session.score_images(exported, images), expected, atol=1e-4)
 
 
-def test_it_is_small():
+def test_the_shipped_run_is_small():
     assert sum(file.stat().st_size for file in run_folder.PRETRAINED.iterdir()) < 5_000_000
 
 
-def test_what_it_was_trained_on_is_not_shipped_and_evaluating_it_needs_data(
-    tmp_path, monkeypatch, capsys
-):
+def test_evaluating_the_shipped_run_needs_data(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert evaluate.main([]) == 2
     assert "runs/ has no trained run" in capsys.readouterr().err

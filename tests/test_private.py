@@ -56,7 +56,7 @@ def guarded(folder: Path, cwd: Path, *args: str) -> tuple[subprocess.CompletedPr
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [PREDICT, TRAIN], ids=["predict", "train"])
-def test_nothing_is_sent_nor_left_elsewhere(words, workspace, tmp_path):
+def test_nothing_is_sent_or_written_elsewhere(words, workspace, tmp_path):
     shutil.copytree(workspace, tmp_path / "here")
     script, *args = words
     result, left = guarded(tmp_path, tmp_path / "here", str(ROOT / script), *args)
@@ -74,6 +74,6 @@ def test_nothing_is_sent_nor_left_elsewhere(words, workspace, tmp_path):
         "import pathlib; pathlib.Path.home().joinpath('left').touch()",
     ],
 )
-def test_the_guard_stops_what_is_sent_or_left(code, tmp_path):
+def test_the_guard_of_this_test_stops_network_and_file_access(code, tmp_path):
     (tmp_path / "here").mkdir()
     assert guarded(tmp_path, tmp_path / "here", "-c", code)[0].returncode == 99

@@ -33,21 +33,21 @@ def end_oneself() -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_what_asks_to_end_is_for_the_first_process(name):
+def test_only_the_parent_process_handles_termination(name):
     with interrupts_raised():
         assert hears(name)
     assert list(in_processes([delayed(hears)(name)] * 8, 2, "works")) == [False] * 8
 
 
 @pytest.mark.filterwarnings("error")
-def test_ctrl_c_reaches_the_first_process():
+def test_ctrl_c_reaches_the_parent_process():
     with interrupts_raised(), pytest.raises(KeyboardInterrupt):
         for _ in in_processes([delayed(pow)(number, 2) for number in range(500)], 2, "works"):
             os.kill(os.getpid(), signal.SIGINT)
     assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
 
 
-def test_what_the_system_ends_is_told():
+def test_a_worker_killed_by_the_system_is_reported():
     with pytest.raises(InputError, match="the system ended a process that works"):
         list(in_processes([delayed(end_oneself)()] * 2, 2, "works"))
     assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
@@ -70,7 +70,7 @@ list(in_processes([delayed(time.sleep)(3600)] * 4, 2, "sleeps"))
 
 
 @pytest.mark.slow
-def test_no_process_is_left_when_the_first_one_is_killed():
+def test_no_worker_is_left_if_the_parent_is_killed():
     first = subprocess.Popen([sys.executable, "-c", ENDLESS], cwd=ROOT)
     watched = psutil.Process(first.pid)
     wait_until(lambda: len(watched.children()) >= 4, first)

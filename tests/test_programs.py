@@ -82,7 +82,7 @@ for file in files:
 
 
 @pytest.mark.slow
-def test_each_program_is_started_once_and_our_kinds_are_made_when_asked_for(workplace):
+def test_each_program_is_started_once_and_small_vocoders_only_on_request(workplace):
     counted = SAY_AGAIN + "open('started', 'a').write('once ')\n"
     both = [*command("one", counted), *command("two", counted)]
     kinds = ["--kinds", "codec", "--steps", "1"]
@@ -144,7 +144,7 @@ names[6].write_bytes(files[6].read_bytes())
         ),
     ],
 )
-def test_a_program_that_fails_ends_the_run_and_leaves_nothing(body, message, workplace, capsys):
+def test_a_program_that_fails_ends_the_run_and_leaves_no_files(body, message, workplace, capsys):
     assert make_fakes.main(["voices", "--out", "out", *command("own", body)]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
     assert seen() <= {"voices", "gone"}
@@ -174,7 +174,9 @@ def test_a_program_that_fails_ends_the_run_and_leaves_nothing(body, message, wor
         ("ljspeech_hifigan=say {input} {output}", "the name of a public corpus's folder;"),
     ],
 )
-def test_a_wrong_command_is_told_in_one_line_and_leaves_nothing(option, message, workplace, capsys):
+def test_a_wrong_command_is_reported_in_one_line_and_leaves_no_files(
+    option, message, workplace, capsys
+):
     assert make_fakes.main(["voices", "--out", "out", "--command", option]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: ") and message in last

@@ -84,7 +84,7 @@ def test_any_bytes_are_a_recording_or_a_user_error(encoded):
     samples=st.integers(1, 20_000), length=st.integers(100, 4000), overlap=st.floats(0, 0.95),
     cuts=st.lists(st.integers(0, 20_000), max_size=5), most=st.integers(0, 5),
 )  # fmt: skip
-def test_windows_cover_all_samples_in_order_however_they_arrive(
+def test_windows_cover_all_samples_in_order_for_any_block_sizes(
     samples, length, overlap, cuts, most
 ):
     cut = AUDIO.model_copy(update={
@@ -119,7 +119,7 @@ def test_error_rates_are_rates_and_do_not_depend_on_the_order(scores, random):
 
 @quick
 @given(st.lists(st.floats(width=32), max_size=20), st.lists(st.integers(0, 1), max_size=20))
-def test_no_error_rate_is_made_up(scores, is_real):
+def test_an_error_rate_without_both_classes_does_not_exist(scores, is_real):
     try:
         rate = metrics.equal_error_rate(np.array(is_real), np.array(scores)).rate
     except InputError:
@@ -140,7 +140,7 @@ def test_a_calibrated_score_is_a_probability_and_keeps_the_order(slope, intercep
 
 @quick
 @given(st.integers(8, 64), st.integers(8, 64), st.randoms())
-def test_what_is_encoded_is_decoded_the_same(height, width, random):
+def test_an_encoded_image_is_decoded_to_the_same_pixels(height, width, random):
     pixels = np.random.default_rng(random.randrange(2**32)).integers(0, 256, (height, width))
     same = SMALL.model_copy(update={"height": height, "width": width})
     encoded = encode_png(pixels.astype(np.uint8))
@@ -159,7 +159,7 @@ def test_any_text_is_plain_yaml_or_a_user_error(text):
 
 @quick
 @given(st.binary(max_size=300))
-def test_any_bytes_are_a_network_of_ours_or_a_user_error(encoded):
+def test_any_bytes_are_a_valid_network_or_a_user_error(encoded):
     try:
         check_graph(encoded, "made up", load_settings().limits)
     except InputError as error:

@@ -159,7 +159,7 @@ def test_without_a_name_damaged_runs_are_skipped_with_one_line_each(damage, caps
         run.folder.chmod(0o700)
 
 
-def test_where_every_run_is_damaged_the_shipped_one_or_the_remedy_is_left(capsys):
+def test_if_every_run_is_damaged_the_shipped_one_or_a_remedy_is_offered(capsys):
     for name in ("one", "two"):
         cut_off(make_run(name))
     assert error_of(run_folder.open_run, None).startswith("runs/ has no trained run")
@@ -167,7 +167,7 @@ def test_where_every_run_is_damaged_the_shipped_one_or_the_remedy_is_left(capsys
     assert run_folder.open_run(None, or_pretrained=True)[0].folder == run_folder.PRETRAINED
 
 
-def test_a_wrong_override_is_not_taken_for_a_damaged_run(capsys):
+def test_a_wrong_override_is_not_reported_as_a_damaged_run(capsys):
     make_run("good")
     assert "predict.prior_fake" in error_of(
         run_folder.open_run, None, overrides=["predict.prior_fake=9"]
@@ -175,7 +175,7 @@ def test_a_wrong_override_is_not_taken_for_a_damaged_run(capsys):
     assert not capsys.readouterr().err
 
 
-def test_a_name_is_taken_once():
+def test_an_existing_name_is_refused():
     make_run("first")
     assert error_of(make_run, "first") == (
         "--run first: runs/first exists already; choose another --run, resume it with --resume, or "
@@ -216,7 +216,7 @@ def test_a_finished_run_is_not_resumed():
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"status": "finished"}', '{"classes": ["real", "fake"]}']
 )
-def test_a_damaged_record_is_told(content):
+def test_a_damaged_record_is_an_error(content):
     run = make_run("first")
     run.record.write_text(content)
     assert error_of(run_folder.open_run, "first").startswith("cannot read ")
@@ -257,7 +257,7 @@ COLUMNS = "epoch,loss,accuracy,val_loss,val_accuracy"
         f"{COLUMNS}{',x' * 30}\n1{',1' * 34}\n",
     ],
 )
-def test_a_history_that_can_not_be_drawn_is_told(text):
+def test_a_history_that_cannot_be_plotted_is_an_error(text):
     run = make_run("first")
     run.history.write_text(text)
     assert error_of(history.read_history, run).startswith("cannot read ")
@@ -267,7 +267,7 @@ def test_a_history_that_can_not_be_drawn_is_told(text):
     "changes",
     [{"created": "2026-01-01T00:00:00"}, {"best_epoch": 10**400}, {"best_epoch": 0}, {"seed": -1}],
 )
-def test_records_whose_numbers_and_times_can_not_be_compared_are_told(changes):
+def test_records_with_incomparable_numbers_or_times_are_errors(changes):
     make_run("first")
     other = make_run("other")
     other.record.write_text(json.dumps(json.loads(other.record.read_text()) | changes))

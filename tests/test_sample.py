@@ -29,7 +29,7 @@ def of(split: str, label: str | None = None) -> list:
     return [r for r in RECORDS if r.split == split and label in (None, r.label)]
 
 
-def test_it_is_small():
+def test_the_sample_is_small():
     assert 600 <= len(RECORDS) <= 1000
     assert sum(path.stat().st_size for path in SAMPLE.rglob("*") if path.is_file()) < 8_000_000
 
@@ -48,7 +48,7 @@ def test_test_split_has_speakers_and_a_generator_that_training_never_saw():
     assert len({r.attack for r in RECORDS}) - 1 >= 5
 
 
-def test_every_image_reads_and_none_stands_twice():
+def test_every_image_is_readable_and_unique():
     settings = load_settings()
     check = check_images(RECORDS, settings.image)
     assert (check.unreadable, check.repeated) == ([], [])
@@ -65,7 +65,7 @@ def test_images_have_the_shape_of_the_defaults():
         assert image.max() == 255
 
 
-def test_clips_and_the_long_recording_are_there():
+def test_the_clips_and_the_long_recording_exist():
     assert 8 <= len(AUDIO_FILES) - 1 <= 12
     assert {path.name.split("_")[0] for path in AUDIO_FILES} == {"real", "fake", "long"}
     for path in AUDIO_FILES:
@@ -79,7 +79,7 @@ def test_clips_and_the_long_recording_are_there():
     assert 35 <= seconds <= 45
 
 
-def test_level_says_nothing():
+def test_the_level_does_not_reveal_the_class():
     levels = [
         measure_quality(soundfile.read(path)[0], 16000)["level"]
         for path in AUDIO_FILES
@@ -98,7 +98,7 @@ def nuisance_rows(gap_db: float) -> tuple[list, list, list, list]:
     return rows, is_real, splits, [f"speaker {number // 8}" for number in range(120)]
 
 
-def test_audit_finds_a_level_that_tells_the_class_and_nothing_where_there_is_nothing():
+def test_the_audit_finds_a_level_that_reveals_the_class_and_nothing_else():
     telling = {(s.split, s.nuisance): s.auc for s in audit_shortcuts(*nuisance_rows(gap_db=6))}
     silent = {(s.split, s.nuisance): s.auc for s in audit_shortcuts(*nuisance_rows(gap_db=0))}
     for split in ("train", "test"):
@@ -119,7 +119,7 @@ def audit_formats(is_real: list[bool], formats: list[str], one_voice: bool = Fal
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_formats_that_many_files_have_by_chance_are_not_learnt_from_the_tested_ones(seed):
+def test_formats_are_scored_without_the_tested_files(seed):
     rng = np.random.default_rng(seed)
     is_real = rng.permutation(np.arange(120) % 2 == 0).tolist()
     shortcuts = audit_formats(is_real, [f".{number}" for number in rng.integers(40, size=120)])
@@ -129,7 +129,7 @@ def test_formats_that_many_files_have_by_chance_are_not_learnt_from_the_tested_o
 
 
 @pytest.mark.parametrize(("files", "reals"), [(120, 60), (120, 12)])
-def test_a_format_that_tells_the_class_is_warned_of(files, reals):
+def test_a_format_that_reveals_the_class_gives_a_warning(files, reals):
     is_real = [number < reals for number in range(files)]
     formats = [".wav" if real else [".mp3", ".ogg"][k % 2] for k, real in enumerate(is_real)]
     for one_voice in (False, True):
@@ -142,7 +142,7 @@ def test_a_format_that_tells_the_class_is_warned_of(files, reals):
             )
 
 
-def test_one_format_tells_nothing_and_one_file_of_a_class_too_little():
+def test_a_single_format_and_a_single_file_of_a_class_give_no_warning():
     is_real = [number % 2 == 0 for number in range(60)]
     assert {s.auc for s in audit_formats(is_real, [".wav"] * 60)} == {0.5}
     shortcuts = audit_formats([True, *[False] * 59], [".wav", *[".mp3"] * 59])
@@ -152,7 +152,7 @@ def test_one_format_tells_nothing_and_one_file_of_a_class_too_little():
 @pytest.mark.parametrize(
     ("reals", "fakes"), [(2, 18), (18, 2), (10, 10), (5, 50), (9, 100), (15, 15), (30, 30)]
 )
-def test_what_tells_nothing_is_hardly_ever_warned_of_however_few_files_there_are(reals, fakes):
+def test_random_measures_rarely_give_a_warning_even_with_few_files(reals, fakes):
     rng = np.random.default_rng(0)
     is_real = np.arange(reals + fakes) < reals
     aucs = [roc_auc_score(is_real, rng.normal(size=reals + fakes)) for _ in range(1000)]
@@ -164,7 +164,7 @@ def test_what_tells_nothing_is_hardly_ever_warned_of_however_few_files_there_are
     ("reals", "fakes", "auc"),
     [(8, 8, 1.0), (10, 10, 0.9), (4, 36, 1.0), (12, 108, 0.8), (400, 400, 0.75)],
 )
-def test_what_tells_the_class_is_warned_of_where_files_are_enough(reals, fakes, auc):
+def test_a_measure_that_reveals_the_class_gives_a_warning_if_files_are_enough(reals, fakes, auc):
     warnings = format_warnings([Shortcut("val", "level", auc, reals, fakes)])
     assert [line.split(". ")[0] for line in warnings] == [
         f"Warning: in val, fake and real differ by level (AUC {auc:.2f})"
@@ -191,13 +191,13 @@ def test_bandwidth_and_clipping_of_a_known_signal():
     assert measure_quality(np.clip(4 * tone, -1, 1), 16000)["clipping"] > 0.5
 
 
-def test_what_resampling_leaves_at_half_the_rate_is_no_band():
+def test_resampling_residue_at_half_the_rate_does_not_count_as_bandwidth():
     time = np.arange(16000) / 16000
     sound = 0.5 * np.sin(2 * np.pi * 1000 * time) + 0.003 * (-1.0) ** np.arange(16000)
     assert measure_quality(sound, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
 
 
-def test_an_offset_or_a_hum_does_not_hide_what_is_high():
+def test_an_offset_or_a_hum_does_not_reduce_the_bandwidth():
     time = np.arange(16000) / 16000
     tones = np.sin(2 * np.pi * 1000 * time) + 0.01 * np.sin(2 * np.pi * 6000 * time)
     for loud in (np.full(16000, 0.5), 0.5 * np.sin(2 * np.pi * 50 * time)):

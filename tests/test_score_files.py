@@ -15,6 +15,7 @@ from deepfake_audio.evaluation.score_formats import (
     read_scores,
     write_trials,
 )
+from deepfake_audio.inference.results_table import resumable_table
 
 GOLDEN_FOLDER = ROOT / "tests" / "golden"
 GOLDEN = json.loads((GOLDEN_FOLDER / "golden.json").read_text())["end_to_end"]
@@ -32,7 +33,7 @@ def metrics_of(name: str) -> dict:
     return json.loads(Path("evaluations", name, "metrics.json").read_text())["splits"]["test"]
 
 
-def test_one_long_name_takes_no_room_in_the_other_rows(tmp_path):
+def test_one_long_name_takes_no_memory_in_other_rows(tmp_path):
     table = tmp_path / "scores.csv"
     rows = [f"{n},{'real' if n % 2 else 'fake'},{n}" for n in range(999)]
     table.write_text("\n".join(["file,label,score", "x" * 60_000 + ",real,1", *rows]))
@@ -135,7 +136,7 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
         ("", "no score for 3 of 3"),
     ],
 )
-def test_scores_that_can_not_be_used(scores, message):
+def test_unusable_scores_are_refused(scores, message):
     Path("keys.tsv").write_text("filename\tcm-label\na\tspoof\nb\tbonafide\nc\tspoof\n")
     Path("scores.txt").write_text(scores)
     with pytest.raises(InputError, match=message):
@@ -153,7 +154,7 @@ def test_scores_that_can_not_be_used(scores, message):
         ("a spoof 1\n", "cannot read keys from keys.tsv: 3 columns; give a protocol"),
     ],
 )
-def test_keys_that_can_not_be_used(keys, message):
+def test_unusable_keys_are_refused(keys, message):
     Path("keys.tsv").write_text(keys)
     Path("scores.txt").write_text("a 1\n")
     with pytest.raises(InputError, match=message):
@@ -171,7 +172,7 @@ def test_keys_that_can_not_be_used(keys, message):
         ("a,test,real,inf\n", r"'inf' is not a finite number \(line 2"),
     ],
 )
-def test_tables_of_ones_own_that_can_not_be_used(rows, message):
+def test_unusable_tables_of_scores_are_refused(rows, message):
     Path("own.csv").write_text(f"file,split,label,score\n{rows}")
     with pytest.raises(InputError, match=message):
         read_scores(Path("own.csv"), None, None)
@@ -220,7 +221,7 @@ def make_verdicts() -> list[str]:
     return ["--scores", "v.csv", "--keys", "truth.csv", "--missing", "0", "evaluate.bootstrap=0"]
 
 
-def test_the_verdicts_of_a_table_count_and_not_what_their_scores_would_give(capsys):
+def test_the_verdicts_of_a_table_count_instead_of_its_scores(capsys):
     assert evaluate.main(make_verdicts()) == 0
     printed = capsys.readouterr().out
     assert (
@@ -242,7 +243,7 @@ def test_the_verdicts_of_a_table_count_and_not_what_their_scores_would_give(caps
     assert "Verdicts by score only if one in 2 files is fake" in page
 
 
-def test_verdicts_of_one_class_are_told_as_the_table_has_them(capsys):
+def test_verdicts_of_one_class_are_reported_as_in_the_table(capsys):
     args = make_verdicts()
     truth = Path("truth.csv").read_text().splitlines()
     Path("truth.csv").write_text("\n".join(line for line in truth if "fake" not in line))
@@ -251,13 +252,13 @@ def test_verdicts_of_one_class_are_told_as_the_table_has_them(capsys):
     assert told in capsys.readouterr().out
 
 
-def test_verdicts_in_other_words_are_none():
+def test_unknown_verdict_words_are_ignored():
     Path("v.csv").write_text("verdict,score,file\nbonafide,1,a\nspoof,-1,b\n")
     Path("truth.csv").write_text("file,label\na,real\nb,fake\n")
     assert not read_scores(Path("v.csv"), Path("truth.csv"), None).has_verdicts
 
 
-def test_files_without_a_score_count_as_it_is_said(capsys):
+def test_files_without_a_score_get_the_score_of_the_option_missing(capsys):
     make_2021()
     lines = Path("scores.txt").read_text().splitlines()
     Path("scores.txt").write_text("\n".join(lines[4:]))
@@ -285,7 +286,7 @@ def test_files_without_a_score_count_as_it_is_said(capsys):
     assert "; give the keys of these files" in capsys.readouterr().err
 
 
-def test_a_table_of_ones_own_may_lack_scores():
+def test_a_labelled_table_may_lack_scores():
     Path("own.csv").write_text("file,label,score\na,Bona-Fide,2\nb,spoof,\n")
     table, without = read_filled_scores(Path("own.csv"), None, None, -1.0)
     assert table.label.tolist() == ["real", "fake"]
@@ -321,7 +322,7 @@ def test_keys_may_be_a_table_of_labels(elsewhere, capsys):
         read_scores(Path("scores.txt"), Path("mine/labels.csv"), None)
 
 
-def test_a_table_of_ones_own_needs_three_columns_and_takes_no_keys(capsys):
+def test_a_labelled_table_needs_three_columns_and_takes_no_keys(capsys):
     Path("own.csv").write_text("file,label,score\nutt.a,real,2\nutt.b,fake,-1\n")
     table = read_scores(Path("own.csv"), None, None)
     assert table.split.tolist() == ["test", "test"]
@@ -338,7 +339,7 @@ def test_scores_that_would_overflow_are_refused(capsys):
     assert "2 scores are larger than 1e+100 or not a number" in capsys.readouterr().err
 
 
-def test_without_a_t_dcf_the_other_figures_stand(capsys):
+def test_without_a_t_dcf_the_other_figures_are_reported(capsys):
     Path("asv.txt").write_text(
         "- target 2\n- target 3\n- nontarget 0\n- nontarget 1\nA07 spoof 0\n"
     )
@@ -348,7 +349,7 @@ def test_without_a_t_dcf_the_other_figures_stand(capsys):
     assert "min t-DCF  - (2019)  1.0000 (2021)" in capsys.readouterr().out
 
 
-def test_a_comparison_of_two_voices_is_no_proof(capsys):
+def test_a_comparison_of_two_voices_is_not_significant(capsys):
     rng = np.random.default_rng(0)
     for name in ("first", "second"):
         rows = [
@@ -390,7 +391,7 @@ def test_paths_are_compared_with_trials(capsys):
     assert "2 and 2 files, 1 of them in both;" in capsys.readouterr().err
 
 
-def test_a_corpus_that_gives_the_class_away_is_warned_of(capsys):
+def test_a_corpus_that_reveals_the_class_gives_a_warning(capsys):
     rows = [f"{n},{('real', 'fake')[n % 2]},{('lj', 'wf')[n % 2]},{n % 2}" for n in range(20)]
     Path("own.csv").write_text("\n".join(["file,label,corpus,score", *rows]))
     assert evaluate.main(["--scores", "own.csv"]) == 0
@@ -405,7 +406,7 @@ def test_scores_without_keys_name_the_remedy():
         read_scores(Path("scores.txt"), None, None)
 
 
-def test_inverted_scores_and_probabilities_are_warned_of(capsys):
+def test_inverted_scores_and_probabilities_give_a_warning(capsys):
     make_2021(distance=3.0)
     lines = [line.split() for line in Path("scores.txt").read_text().splitlines()]
     inverted = [f"{trial} {1 / (1 + np.exp(3 * float(score))):.6f}" for trial, score in lines]
@@ -417,7 +418,7 @@ def test_inverted_scores_and_probabilities_are_warned_of(capsys):
     assert "The scores look like probabilities." in printed
 
 
-def test_equal_scores_are_told_of(capsys):
+def test_equal_scores_are_reported(capsys):
     make_2021()
     lines = [line.split() for line in Path("scores.txt").read_text().splitlines()]
     decisions = [f"{trial} {round(float(score))}" for trial, score in lines]
@@ -427,7 +428,7 @@ def test_equal_scores_are_told_of(capsys):
     assert "files have the same score as another file. Kept together" in capsys.readouterr().out
 
 
-def test_a_subset_does_not_lead_out_of_the_evaluations(tmp_path, monkeypatch):
+def test_a_subset_name_cannot_leave_the_folder_evaluations(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("s.txt").write_text("a 1\nb 0\n")
     lines = ("s a c t - bonafide n ../../up", "s b c t A1 spoof n ../../up")
@@ -443,7 +444,7 @@ def test_speaker_verification_scores_without_a_key_are_refused():
         read_asv_scores(Path("asv.txt"))
 
 
-def test_trials_have_names_of_their_own(elsewhere):
+def test_trials_have_unique_names(elsewhere):
     make_2021(6)
     table = read_scores(Path("scores.txt"), Path("trial_metadata.txt"), None)
     assert write_trials(Path("trials.txt"), table)
@@ -451,3 +452,23 @@ def test_trials_have_names_of_their_own(elsewhere):
     same = table.where(np.zeros(2, int))
     assert not write_trials(Path("none.txt"), same)
     assert not Path("none.txt").exists()
+
+
+@pytest.mark.parametrize("key", [" a.wav ", "a.wav", r"\x20a.wav\x20", "real/ a.wav "])
+def test_names_with_blanks_at_the_ends_are_found_by_keys(key, tmp_path):
+    folder = "real/" if "/" in key else ""
+    with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
+        for name, score in ((f"{folder} a.wav ", 1.5), ("b.wav", -2.0)):
+            add({"verdict": "REAL", "file": name, "score": score})
+    (tmp_path / "keys.csv").write_text(f"file,label\n{key},real\nb.wav,fake\n")
+    found = read_scores(tmp_path / "v.csv", tmp_path / "keys.csv", None)
+    assert (found.score.tolist(), found.label.tolist()) == ([1.5, -2.0], ["real", "fake"])
+
+
+def test_two_names_that_differ_only_in_blank_ends_are_not_guessed(tmp_path):
+    with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
+        for name, score in ((" a.wav", 1.5), ("a.wav ", 0.5), ("b.wav", -2.0)):
+            add({"verdict": "REAL", "file": name, "score": score})
+    (tmp_path / "keys.csv").write_text("file,label\na.wav,real\nb.wav,fake\n")
+    with pytest.raises(InputError, match="several scores for a: "):
+        read_scores(tmp_path / "v.csv", tmp_path / "keys.csv", None)

@@ -12,7 +12,7 @@ from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models.onnx_session import load_model, score_files, score_images, score_stream
 
 
-def test_exported_model_gives_the_log_odds_of_kerass_probability(workspace):
+def test_the_exported_model_gives_the_log_odds_of_the_keras_probability(workspace):
     run = workspace / "runs" / "first"
     images = np.stack([draw_image(label, seed) for label in ("fake", "real") for seed in range(5)])
     p_real = keras.saving.load_model(run / "model.keras").predict(images[..., None], verbose=0)
@@ -31,7 +31,7 @@ def test_a_stream_keeps_order_and_does_not_depend_on_the_batch_size(workspace):
     )
 
 
-def test_a_file_scores_the_mean_of_its_windows(workspace):
+def test_the_score_of_a_file_is_the_mean_of_its_windows(workspace):
     settings = read_settings(workspace / "runs" / "first" / "config.yaml")
     model = load_model(workspace / "runs" / "first" / "model.onnx", 1)
     records = read_records(workspace / "data" / "tiny")
@@ -49,7 +49,7 @@ def test_a_file_scores_the_mean_of_its_windows(workspace):
     assert pooled.is_real.tolist() == [0, 0, 1]
 
 
-def test_missing_and_broken_models_are_told(tmp_path, workspace):
+def test_missing_and_broken_models_are_errors(tmp_path, workspace):
     (tmp_path / "model.onnx").write_bytes(b"no model")
     with pytest.raises(InputError, match=r"^cannot use .*: a model with "):
         load_model(tmp_path / "model.onnx", 1)

@@ -61,7 +61,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_training_leaves_a_run_folder_and_tells_the_next_command(tmp_path):
+def test_training_writes_a_run_folder_and_prints_the_next_command(tmp_path):
     make_data_folder(tmp_path / "data" / "tiny")
     result = run_script(
         "train.py", "data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=2",
@@ -81,7 +81,7 @@ def test_training_leaves_a_run_folder_and_tells_the_next_command(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_history_whatever_the_workers(in_workspace):
+def test_the_same_seed_gives_the_same_history_with_any_workers(in_workspace):
     args = ["data.folder=data/tiny", *TINY_SETTINGS, "feed.workers=2"]
     assert train.main(["--run", "again", *args]) == 0
     assert train.main(["--run", "other-seed", *args, "train.seed=2"]) == 0
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_history_whatever_the_workers(in_workspace)
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_where_it_was(tmp_path):
+def test_a_killed_training_continues_at_its_last_epoch(tmp_path):
     make_data_folder(tmp_path / "data" / "tiny")
     training = start_training(tmp_path, "--run", "first", "train.epochs=8")
     wait_for_epochs(training, tmp_path / "runs" / "first", 3)
@@ -169,7 +169,7 @@ def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
         (["audio.db_range=10"], "with which the images were made"),
     ],
 )
-def test_wrong_use_of_train_is_told_in_one_line(args, message, tmp_path, monkeypatch, capsys):
+def test_wrong_use_of_train_is_reported_in_one_line(args, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
     assert train.main(args) == 2
@@ -178,7 +178,7 @@ def test_wrong_use_of_train_is_told_in_one_line(args, message, tmp_path, monkeyp
     assert stderr.count("\n") == 1
 
 
-def test_settings_that_came_with_the_images_go_with_the_run(tmp_path):
+def test_the_settings_of_the_images_are_copied_to_the_run(tmp_path):
     sample = ROOT / "data" / "sample"
     for data in (sample, sample / "manifest.csv"):
         settings, known = choose_settings(None, [f"data.folder={data}"])
@@ -197,7 +197,7 @@ def test_class_weights_make_both_classes_count_the_same(data_folder):
 # evaluate
 
 
-def test_evaluation_prints_and_saves_figures_and_pictures(in_workspace, capsys):
+def test_evaluation_prints_and_saves_figures_and_plots(in_workspace, capsys):
     assert evaluate.main(["--run", "first"]) == 0
     printed = capsys.readouterr().out
     for name in ("training", "validation", "test", "minDCF", "called fake"):
@@ -220,7 +220,7 @@ def test_evaluation_prints_and_saves_figures_and_pictures(in_workspace, capsys):
         assert cv2.imread(str(run / f"{picture}.png")).std() > 5
 
 
-def test_the_report_holds_everything_and_needs_nothing_else(in_workspace, capsys):
+def test_the_report_is_complete_in_one_file(in_workspace, capsys):
     assert evaluate.main(["--run", "first"]) == 0
     page = Path("runs/first/report.html").read_text()
     figures = json.loads(Path("runs/first/metrics.json").read_text())["splits"]["test"]
@@ -269,7 +269,7 @@ def test_files_of_one_class_have_scores_but_no_error_rate(in_workspace, tmp_path
     assert len(read_rows(output / "scores.csv")) == 10
 
 
-def test_a_file_of_which_nobody_knows_the_recording_goes_by_its_image(in_workspace, tmp_path):
+def test_a_file_of_an_unknown_recording_is_named_by_its_image(in_workspace, tmp_path):
     data = make_data_folder(tmp_path / "part", images_per_class=2)
     lines = (data / "manifest.csv").read_text().splitlines()
     heard = [line.replace(",test,,", f",test,{n}.wav,") for n, line in enumerate(lines[:-1])]
@@ -293,7 +293,7 @@ def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path,
     assert "12 of them in both; evaluate both systems on the same data" in capsys.readouterr().err
 
 
-def test_without_draws_there_are_no_intervals(in_workspace, capsys):
+def test_without_bootstrap_there_are_no_intervals(in_workspace, capsys):
     assert evaluate.main(["--run", "first", "evaluate.bootstrap=0"]) == 0
     figures = json.loads(Path("runs/first/metrics.json").read_text())
     assert figures["splits"]["test"]["intervals"] == {}
@@ -319,7 +319,7 @@ def test_a_manifest_and_plain_folders_are_data_too(in_workspace, tmp_path, capsy
     assert plain.keys() == {"test"} and plain["test"]["files"] == 24
 
 
-def test_a_report_of_before_does_not_stay_where_there_is_none_now(in_workspace, tmp_path, capsys):
+def test_an_outdated_report_is_removed(in_workspace, tmp_path, capsys):
     shutil.copytree("data/tiny/test", tmp_path / "half")
     command = ["--run", "first", "--data", str(tmp_path / "half")]
     assert evaluate.main(command) == 0
@@ -331,7 +331,7 @@ def test_a_report_of_before_does_not_stay_where_there_is_none_now(in_workspace, 
     assert kept["splits"] == {} and "all 12 test files are fake" in kept["warnings"][-1]
 
 
-def test_a_run_that_is_older_than_a_setting_of_use_is_still_used(in_workspace, tmp_path, capsys):
+def test_a_run_older_than_a_setting_of_prediction_is_still_used(in_workspace, tmp_path, capsys):
     run = tmp_path / "old"
     shutil.copytree("runs/first", run)
     config = (run / "config.yaml").read_text()
@@ -357,10 +357,10 @@ def test_a_run_that_was_not_evaluated_is_not_compared(in_workspace, tmp_path, ca
         (["--keys", "keys.txt"], "--keys works only with --scores"),
         (["--scores", "a", "--run", "first"], "cannot evaluate several things at a time"),
         (["train.epochs=2"], "cannot set 'train.epochs=2' for a trained run"),
-        (["evaluate.dcf_prior_fake=1.5"], "evaluate.dcf_prior_fake: "),
+        (["evaluate.dcf_prior_fake=1.5"], "evaluate.dcf_prior_fake is 1.5; it should be"),
     ],
 )
-def test_evaluation_options_that_make_no_sense(in_workspace, capsys, args, message):
+def test_contradictory_evaluation_options_are_refused(in_workspace, capsys, args, message):
     assert evaluate.main(args) == 2
     assert message in capsys.readouterr().err
 
@@ -383,7 +383,7 @@ def test_evaluating_without_a_run_names_the_remedy(tmp_path, monkeypatch, capsys
     )
 
 
-def test_a_run_that_tells_nothing_apart_says_so(in_workspace, tmp_path, capsys):
+def test_a_run_that_separates_nothing_gives_a_warning(in_workspace, tmp_path, capsys):
     run = tmp_path / "blind"
     shutil.copytree("runs/first", run)
     record = json.loads((run / "run.json").read_text())
@@ -436,7 +436,7 @@ def test_prediction_agrees_with_evaluation(in_workspace, capsys):
             assert predicted[row["file"]] == pytest.approx(float(row["p_real"]), abs=2e-6)
 
 
-def test_the_prior_and_the_least_confidence_are_settings_of_the_moment(in_workspace, capsys):
+def test_prior_and_confidence_can_be_set_for_one_prediction(in_workspace, capsys):
     image = "data/tiny/test/fake/00.png"
     _, rare = (
         json.loads(capsys.readouterr().out)
@@ -493,7 +493,7 @@ def test_audio_is_judged_as_its_prepared_images_are(in_audio_workspace, capsys):
         assert verdict["score"] == pytest.approx(sum(scores) / len(scores), abs=1e-4)
 
 
-def test_unheard_voices_are_told_apart(in_audio_workspace, tmp_path, capsys):
+def test_unseen_voices_are_separated(in_audio_workspace, tmp_path, capsys):
     for label in ("fake", "real"):
         soundfile.write(tmp_path / f"{label}.flac", make_voice(label, 99), 16000)
     verdicts = judged(capsys, str(tmp_path))
@@ -529,7 +529,7 @@ def test_without_a_temporary_folder_standard_input_is_judged_from_memory(
             assert "cannot copy standard input: no temporary" in capsys.readouterr().err
 
 
-def test_a_name_that_is_no_utf_8_is_written_to_json_as_to_a_table(in_workspace, tmp_path, capsys):
+def test_a_name_that_is_no_utf_8_is_written_alike_to_json_and_table(in_workspace, tmp_path, capsys):
     odd = tmp_path / os.fsdecode(b"a\xff.png")
     try:
         shutil.copy("data/tiny/test/fake/00.png", odd)
@@ -547,7 +547,7 @@ def test_a_name_that_is_no_utf_8_is_written_to_json_as_to_a_table(in_workspace, 
         ("clipped", np.sign(make_voice("real", 1)), "100% of it is clipped"),
     ],
 )
-def test_what_can_not_be_judged_is_uncertain(
+def test_sound_that_cannot_be_judged_is_uncertain(
     name, samples, warning, in_audio_workspace, tmp_path, capsys
 ):
     soundfile.write(tmp_path / f"{name}.wav", samples, 16000)
@@ -558,7 +558,7 @@ def test_what_can_not_be_judged_is_uncertain(
     assert capsys.readouterr().out.endswith(f"{name}.wav  ({warning})\n")
 
 
-def test_what_a_telephone_left_is_uncertain_where_a_band_is_asked_for(
+def test_telephone_audio_is_uncertain_if_a_bandwidth_is_required(
     in_audio_workspace, tmp_path, capsys
 ):
     low = soxr.resample(make_voice("real", 1), 16000, 8000)
@@ -572,7 +572,7 @@ def test_what_a_telephone_left_is_uncertain_where_a_band_is_asked_for(
     assert not any(verdict["warning"] for verdict in judged(capsys, *names))
 
 
-def test_an_echo_is_uncertain_where_it_is_asked_for(in_audio_workspace, tmp_path, capsys):
+def test_an_echo_is_uncertain_if_the_setting_limits_it(in_audio_workspace, tmp_path, capsys):
     voices = {"plain": make_voice("real", 1, seconds=4), "short": make_voice("real", 2, 0.4)}
     for label in ("real", "fake"):
         noise = np.random.default_rng(5).normal(
@@ -594,7 +594,7 @@ def test_an_echo_is_uncertain_where_it_is_asked_for(in_audio_workspace, tmp_path
     assert not any(v["warning"] or v["note"] for v in verdicts)
 
 
-def test_only_the_half_that_came_over_a_telephone_is_left_out(
+def test_only_the_telephone_half_of_a_recording_is_left_out(
     in_audio_workspace, tmp_path, monkeypatch, capsys
 ):
     wide = make_voice("real", 1, 20.0)
@@ -619,7 +619,7 @@ def test_only_the_half_that_came_over_a_telephone_is_left_out(
 
 
 @pytest.mark.parametrize("why", ["telephone", "clipped"])
-def test_what_can_not_be_judged_has_no_judged_passage(
+def test_sound_that_cannot_be_judged_has_no_judged_passage(
     why, in_audio_workspace, tmp_path, monkeypatch, capsys
 ):
     voice = make_voice("fake", 1, 12.0)
@@ -653,7 +653,7 @@ def test_bad_audio_does_not_stop_the_others_nor_change_their_order(
     assert predict.main(["--json", str(tmp_path / "d.png")]) == 0
 
 
-def test_files_that_fail_stand_in_the_table_too(in_audio_workspace, tmp_path, capsys):
+def test_the_table_lists_failed_files_too(in_audio_workspace, tmp_path, capsys):
     (tmp_path / "bad.wav").write_bytes(b"no audio")
     table = tmp_path / "new" / "verdicts.csv"
     assert predict.main(["mine/fake/00.wav", str(tmp_path / "bad.wav"), "--csv", str(table)]) == 1
@@ -663,7 +663,7 @@ def test_files_that_fail_stand_in_the_table_too(in_audio_workspace, tmp_path, ca
     assert bad["error"].startswith("cannot read ")
 
 
-def test_a_table_that_cannot_be_written_is_told_before_any_verdict(
+def test_a_table_that_cannot_be_written_is_an_error_before_any_verdict(
     in_audio_workspace, tmp_path, capsys
 ):
     (tmp_path / "file").write_bytes(b"")
@@ -673,7 +673,9 @@ def test_a_table_that_cannot_be_written_is_told_before_any_verdict(
     assert "error: cannot write " in captured.err
 
 
-def test_channels_of_two_voices_are_judged_each_and_told(in_audio_workspace, tmp_path, capsys):
+def test_channels_of_two_voices_are_judged_and_reported_separately(
+    in_audio_workspace, tmp_path, capsys
+):
     real, fake = make_voice("real", 71), make_voice("fake", 72)
     path, one = tmp_path / "two.wav", tmp_path / "one.wav"
     soundfile.write(path, np.stack([real, 3 * fake], axis=1), 16000)
@@ -733,7 +735,7 @@ def test_a_table_of_verdicts_is_evaluated_as_the_run_is(in_audio_workspace, tmp_
     assert figures["cllr"] == pytest.approx(llr_cost(is_real, llr), abs=1e-6)
 
 
-def test_who_judges_is_said_where_nobody_chose(in_audio_workspace, capsys):
+def test_the_model_is_named_if_the_user_chose_none(in_audio_workspace, capsys):
     assert predict.main(["mine/fake/00.wav"]) == 0
     (line,) = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"Judged by runs/[a-z]+; --run names another\.", line)
@@ -741,7 +743,7 @@ def test_who_judges_is_said_where_nobody_chose(in_audio_workspace, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_verdicts_are_counted_where_there_are_several(in_audio_workspace, capsys):
+def test_verdicts_are_counted_if_there_are_several(in_audio_workspace, capsys):
     files = [*["mine/fake/00.wav"] * 2, "mine/real/00.wav"]
     assert predict.main(["--run", "heard", *files, "gone.wav"]) == 1
     counts, failed = capsys.readouterr().err.splitlines()[-2:]
@@ -752,9 +754,7 @@ def test_verdicts_are_counted_where_there_are_several(in_audio_workspace, capsys
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verdicts_on_it", [False, True])
-def test_files_are_counted_on_a_terminal_that_verdicts_do_not_go_to(
-    audio_workspace, verdicts_on_it
-):
+def test_progress_is_shown_on_a_terminal_without_verdicts(audio_workspace, verdicts_on_it):
     pty = pytest.importorskip("pty", reason="a terminal of Unix")
     termios = pytest.importorskip("termios")
     ours, terminal = pty.openpty()
@@ -770,7 +770,7 @@ def test_files_are_counted_on_a_terminal_that_verdicts_do_not_go_to(
     assert "12 files: 12 FAKE." in told
 
 
-def test_a_run_that_knows_the_sample_alone_says_so(
+def test_a_run_trained_only_on_the_sample_gives_a_warning(
     in_audio_workspace, tmp_path, monkeypatch, capsys
 ):
     shutil.copytree("runs/heard", tmp_path / "runs" / "toy")
@@ -782,14 +782,14 @@ def test_a_run_that_knows_the_sample_alone_says_so(
     assert "trained on data/sample only" in capsys.readouterr().err
 
 
-def test_a_setting_without_its_flag_is_told(in_audio_workspace, capsys):
+def test_a_setting_without_its_flag_is_an_error(in_audio_workspace, capsys):
     assert predict.main(["predict.prior_fake=0.1", "mine/fake/00.wav"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "write --set predict.prior_fake=0.1" in captured.err
 
 
-def test_a_folder_s_timelines_are_not_judged(in_audio_workspace, tmp_path, monkeypatch, capsys):
+def test_timelines_in_a_folder_are_not_judged(in_audio_workspace, tmp_path, monkeypatch, capsys):
     soundfile.write(tmp_path / "a.wav", make_voice("fake", 60), 16000)
     run = ["--run", str(Path("runs/heard").resolve())]
     monkeypatch.chdir(tmp_path)
@@ -797,7 +797,7 @@ def test_a_folder_s_timelines_are_not_judged(in_audio_workspace, tmp_path, monke
     assert [verdict["file"] for verdict in judged(capsys, *run, ".")] == ["a.wav"]
 
 
-def test_clipping_is_heard_beyond_the_first_minute(in_audio_workspace, tmp_path, capsys):
+def test_clipping_is_measured_after_the_first_minute_too(in_audio_workspace, tmp_path, capsys):
     loud = np.sign(make_voice("fake", 60, 30.0))
     sound = np.concatenate([make_voice("fake", 61, 70.0) * 0.5, loud])
     soundfile.write(tmp_path / "late.wav", sound, 16000)

@@ -23,7 +23,7 @@ def by_group(some: list[Clip]) -> dict[str, set[str]]:
     return groups
 
 
-def test_no_group_stands_in_two_splits():
+def test_no_group_is_in_two_splits():
     assert all(len(splits) == 1 for splits in by_group(clips(50)).values())
 
 
@@ -38,7 +38,7 @@ def test_shares_hold_within_each_class(count):
             assert abs(found.count(split) - share * files) <= 1, (label, split)
 
 
-def test_shares_hold_of_speakers_who_are_real_and_fake():
+def test_shares_hold_for_speakers_who_are_real_and_fake():
     some = [replace(clip, split_key=clip.split_key.split()[-1]) for clip in clips(40)]
     some += clips(20)  # of others only one class is known
     splits = assign_splits(some, 0.1, 0.1, {})
@@ -49,28 +49,28 @@ def test_shares_hold_of_speakers_who_are_real_and_fake():
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2])
-def test_what_comes_later_makes_up_for_what_was_wanting(share):
+def test_later_files_fill_incomplete_splits(share):
     few, many = clips(20, files_each=1), clips(40, files_each=1)
     known = dict.fromkeys((clip.name for clip in few), "train")
     splits = assign_splits(many, share, share, known)
     assert splits.count("val") == splits.count("test") == 2 * 40 * share
 
 
-def test_few_move_without_being_known_and_none_from_test_to_train():
+def test_without_known_splits_few_files_move_and_none_from_test_to_train():
     few, many = by_group(clips(100)), by_group(clips(400))
     moved = [(splits, many[group]) for group, splits in few.items() if many[group] != splits]
     assert len(moved) < 0.1 * len(few)
     assert all("val" in before | after for before, after in moved)
 
 
-def test_adding_files_moves_nobody():
+def test_adding_files_moves_no_speaker():
     few, many = clips(100), clips(400)
     known = dict(zip((c.name for c in few), assign_splits(few, 0.1, 0.1, {}), strict=True))
     after = dict(zip((c.name for c in many), assign_splits(many, 0.1, 0.1, known), strict=True))
     assert {name: after[name] for name in known} == known
 
 
-def test_other_speakers_of_a_class_do_not_move_those_of_the_other():
+def test_speakers_of_one_class_do_not_move_those_of_the_other():
     few = [clip for clip in clips(50) if clip.label == "real"]
     many = clips(50)
     alone = dict(zip((c.name for c in few), assign_splits(few, 0.1, 0.1, {}), strict=True))
@@ -78,7 +78,7 @@ def test_other_speakers_of_a_class_do_not_move_those_of_the_other():
     assert {name: both[name] for name in alone} == alone
 
 
-def test_what_was_assigned_before_stays_however_few_there_were():
+def test_earlier_assignments_are_kept_even_if_few():
     few = clips(5)
     known = {
         clip.name: split for clip, split in zip(few, assign_splits(few, 0.1, 0.1, {}), strict=True)
@@ -105,7 +105,7 @@ def test_order_does_not_matter():
 
 
 @pytest.mark.parametrize("count", [3, 4, 10])
-def test_every_split_has_both_classes_where_there_are_speakers_enough(count):
+def test_every_split_has_both_classes_if_there_are_enough_speakers(count):
     groups = by_group(clips(count))
     for label in ("fake", "real"):
         found = {next(iter(s)) for group, s in groups.items() if group.startswith(label)}
@@ -143,7 +143,7 @@ def test_files_with_the_same_bytes_are_found(tmp_path):
     assert find_repeated(some) == (["c.wav"], [])
 
 
-def test_bytes_that_stand_as_real_and_as_fake_are_left_out_altogether(tmp_path):
+def test_equal_files_labelled_real_and_fake_are_left_out(tmp_path):
     some = []
     for label in ("fake", "real"):
         (tmp_path / f"{label}.wav").write_bytes(b"same")
@@ -151,7 +151,7 @@ def test_bytes_that_stand_as_real_and_as_fake_are_left_out_altogether(tmp_path):
     assert find_repeated(some) == ([], ["fake.wav", "real.wav"])
 
 
-def test_of_equal_files_in_shipped_splits_the_latest_stays(tmp_path):
+def test_the_latest_of_equal_files_in_shipped_splits_is_kept(tmp_path):
     some = []
     for split in ("train", "test"):
         path = tmp_path / f"{split}.wav"
@@ -160,13 +160,13 @@ def test_of_equal_files_in_shipped_splits_the_latest_stays(tmp_path):
     assert find_repeated(some) == (["train.wav"], [])
 
 
-def test_a_file_that_vanished_is_no_repetition(tmp_path):
+def test_a_vanished_file_is_no_repetition(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"x")
     some = [Clip(tmp_path / name, name, "real", split_key=name) for name in ("a.wav", "gone.wav")]
     assert find_repeated(some) == ([], [])
 
 
-def test_of_equal_files_the_one_that_was_there_before_stays(tmp_path):
+def test_the_earlier_one_of_equal_files_is_kept(tmp_path):
     some = []
     for name in ("a new copy.wav", "known.wav", "old.wav"):
         (tmp_path / name).write_bytes(b"same")

@@ -45,7 +45,7 @@ def weights_of(name: str) -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-def test_it_begins_with_the_weights_and_the_settings_of_the_run(in_copy, capsys):
+def test_training_from_a_run_begins_with_its_weights_and_settings(in_copy, capsys):
     for ours, theirs in zip(weights_of("second"), weights_of("first"), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
     _, record, settings = run_folder.open_run("second")
@@ -60,14 +60,16 @@ def test_it_begins_with_the_weights_and_the_settings_of_the_run(in_copy, capsys)
 
 
 @pytest.mark.slow
-def test_without_it_nothing_is_taken_over(in_copy):
+def test_training_without_a_start_takes_over_nothing(in_copy):
     assert train.main(["--run", "anew", *TINY_SETTINGS, *MORE]) == 0
     pairs = zip(weights_of("anew"), weights_of("first"), strict=True)
     assert max(np.abs(ours - theirs).max() for ours, theirs in pairs) > 0.01
 
 
 @pytest.mark.slow
-def test_cut_off_in_its_first_epoch_it_still_begins_with_them(in_copy, monkeypatch):
+def test_a_training_cut_off_in_its_first_epoch_still_begins_with_those_weights(
+    in_copy, monkeypatch
+):
     class CutOffError(Exception):
         pass
 
@@ -93,7 +95,7 @@ def test_cut_off_in_its_first_epoch_it_still_begins_with_them(in_copy, monkeypat
         (("--resume",), "--resume takes no other settings"),
     ],
 )
-def test_what_does_not_fit_the_weights_is_told(in_copy, args, told, capsys):
+def test_settings_that_do_not_fit_the_weights_are_refused(in_copy, args, told, capsys):
     assert train.main(["--run", "third", "--from", "first", *MORE, *args]) == 2
     assert told in (err := capsys.readouterr().err)
     assert len(err.splitlines()) == 1
@@ -109,7 +111,7 @@ def test_damaged_weights_leave_no_run(in_copy, capsys):
 
 
 @pytest.mark.slow
-def test_files_that_the_run_has_seen_are_warned_of(in_copy, capsys):
+def test_files_that_the_run_was_trained_on_give_a_warning(in_copy, capsys):
     for split, folder in (("train", "tiny"), ("val", "more")):
         manifest = Path("data", folder, "manifest.csv")
         lines = manifest.read_text().splitlines()

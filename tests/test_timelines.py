@@ -61,7 +61,7 @@ def test_the_curve_crosses_one_half_only_between_passages():
     assert (line.p_fake > 0.5).tolist() == [False] * 9 + [True] * 7 + [False] * 9
 
 
-def test_a_passage_that_is_hardly_sure_is_uncertain():
+def test_a_passage_of_low_confidence_is_uncertain():
     assert timeline_of([-0.1], min_confidence=0.6).passages[0].verdict == "UNCERTAIN"
 
 
@@ -69,7 +69,7 @@ def test_a_rare_fake_needs_a_lower_score():
     assert timeline_of([-1.0], prior_fake=0.1).passages[0].verdict == "REAL"
 
 
-def test_what_counts_for_nothing_is_an_uncertain_passage():
+def test_windows_left_out_are_an_uncertain_passage():
     nothing = float("nan")
     passages = timeline_of([3.0] * 4 + [nothing] * 4 + [-3.0] * 4).passages
     assert [passage.verdict for passage in passages] == ["REAL", "UNCERTAIN", "FAKE"]
@@ -83,14 +83,14 @@ def test_one_window_is_one_passage():
     assert (passage.start_seconds, passage.end_seconds, passage.verdict) == (0.0, 2.0, "FAKE")
 
 
-def test_a_short_recording_ends_where_it_ends():
+def test_the_timeline_of_a_short_recording_ends_with_it():
     line = make_timeline(
         np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, settings_of(5.0), end_seconds=0.7
     )
     assert line.passages[0].end_seconds == 0.7
 
 
-def test_a_recording_says_how_much_is_fake_unless_all_of_it_is():
+def test_fake_passages_are_named_unless_the_whole_recording_is_fake():
     line = timeline_of([3.0] * 40 + [-3.0] * 4 + [3.0] * 9)
     note = "0:04 of 0:54 is probably fake, from 0:40 to 0:44: see --timeline"
     assert find_fake_passage(line, Verdict.REAL).text == note
@@ -140,7 +140,7 @@ def test_an_uncertain_recording_keeps_its_confidence_beside_a_fake_passage():
     assert "0:12 of 0:25 is probably fake" in result.notes[-1].text
 
 
-def test_the_table_reads_like_a_clock():
+def test_times_in_the_table_are_clock_times():
     text = format_passages(timeline_of([3.0] * 70 + [-3.0] * 4).passages)
     assert text.splitlines() == [
         "     start       end  verdict  confidence",
@@ -158,7 +158,7 @@ def test_the_outline_is_the_peak_of_each_part():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("title", ["录音.wav", "تسجيل 한국 🎤.wav"])
-def test_a_title_whose_letters_the_font_lacks_is_drawn_without_a_word(title, tmp_path):
+def test_a_title_with_letters_missing_in_the_font_gives_no_warning(title, tmp_path):
     call = (
         "import sys, numpy, test_timelines as tests; from pathlib import Path\n"
         "line = tests.timeline_of([3.0] * 9)\n"
@@ -194,7 +194,7 @@ def panels_of(line, **words):
     return upper, lower
 
 
-def test_the_picture_of_a_short_recording_is_as_long_as_it_and_shows_its_one_window():
+def test_the_plot_of_a_short_recording_has_its_length_and_one_window():
     line = make_timeline(
         np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, settings_of(5.0), end_seconds=0.7
     )
@@ -207,7 +207,7 @@ def test_the_picture_of_a_short_recording_is_as_long_as_it_and_shows_its_one_win
     assert steps.get_data().values == pytest.approx([1 / (1 + np.exp(1))])
 
 
-def test_the_outline_falls_to_nothing_where_no_window_is():
+def test_the_outline_is_zero_without_a_window():
     starts = np.array([0.5, 1.5, 9.5])
     line = make_timeline(starts, np.zeros(3), CERTAIN, 2.0, settings_of(1.0))
     peaks, edges = waveform_outline(
@@ -250,7 +250,7 @@ def test_times_are_written_in_minutes_and_seconds(seconds, ticks):
     assert ax.get_xlabel() == "time (minutes:seconds)"
 
 
-def test_four_kinds_of_passages_are_told_apart_by_colour_and_by_hatch():
+def test_four_kinds_of_passages_differ_in_colour_and_in_hatch():
     nothing = float("nan")
     scores = [3.0] * 4 + [-3.0] * 4 + [nothing] * 4 + [0.5] * 9 + [-0.5] * 9
     line = timeline_of(scores, min_confidence=0.65)
@@ -268,12 +268,12 @@ def test_four_kinds_of_passages_are_told_apart_by_colour_and_by_hatch():
     assert lower.get_legend_handles_labels()[1] == ["FAKE", "UNCERTAIN", "REAL", "not judged"]
 
 
-def test_the_legend_names_what_is_there_alone():
+def test_the_legend_names_only_the_plotted_passages():
     _, lower = panels_of(timeline_of([3.0] * 6))
     assert lower.get_legend_handles_labels()[1] == ["REAL"]
 
 
-def test_the_legend_says_why_something_is_not_judged():
+def test_the_legend_gives_the_reason_for_passages_that_are_not_judged():
     line = timeline_of([3.0] * 4 + [float("nan")] * 4)
     _, lower = panels_of(line, why_not_judged="as over a telephone")
     labels = lower.get_legend_handles_labels()[1]
@@ -288,7 +288,7 @@ def test_the_legend_says_why_something_is_not_judged():
         (0.0, [8000.0] * 3, ["REAL"]),
     ],
 )
-def test_the_picture_that_predict_writes_says_why(
+def test_the_plot_of_predict_gives_the_reason(
     clipped, bandwidths_hz, labels, tmp_path, monkeypatch
 ):
     legends, draw_legend = [], Figure.legend
@@ -309,7 +309,7 @@ def test_the_picture_that_predict_writes_says_why(
     assert cv2.imread("timelines/call.wav.png").std() > 5
 
 
-def test_table_and_picture_are_written(tmp_path):
+def test_the_table_and_the_plot_are_written(tmp_path):
     line = timeline_of([3.0] * 5 + [-3.0] * 4)
     outlines = [np.full(PEAKS_PER_WINDOW, 0.5)] * 9
     write_timeline(tmp_path / "call.wav", "cost $5^^$.wav", line, outlines)

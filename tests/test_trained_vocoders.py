@@ -57,13 +57,13 @@ def test_every_weight_receives_a_gradient(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_says_as_many_samples(kind):
+def test_a_copy_has_as_many_samples_as_its_original(kind):
     said = say(KINDS[kind]().eval(), 0.1 * torch.randn(1, 1280))
     assert said.shape == (1, 1280)
     assert np.isfinite(said).all()
 
 
-def test_a_flow_that_knows_the_way_says_the_sound():
+def test_a_perfect_flow_returns_the_sound():
     network, sound = FlowMatching(), 0.1 * torch.randn(1, 5120)
     goal = emphasised(sound)
     even = goal / loudness(goal, network.hop)
@@ -90,7 +90,7 @@ def lengths_said(kind: str, weights, tmp_path) -> dict[str, int]:
     return {path.name: soundfile.info(path).frames for path in said.iterdir()}
 
 
-def test_trains_and_says_a_folder_again(tmp_path, monkeypatch, capfd):
+def test_a_folder_is_trained_on_and_resynthesised(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     sound_file(tmp_path / "voices" / "a.wav", 20_000)
     sound_file(tmp_path / "in" / "b.wav", 700)
@@ -105,14 +105,14 @@ def test_trains_and_says_a_folder_again(tmp_path, monkeypatch, capfd):
         assert lengths_said(kind, where[1], tmp_path) == {"b.wav": 700, "c.flac": 2000}
 
 
-def test_files_of_several_lengths_are_said_together(tmp_path):
+def test_files_of_several_lengths_are_resynthesised_together(tmp_path):
     sound_file(tmp_path / "in" / "b.wav", 700)
     sound_file(tmp_path / "in" / "c.wav", 1500)
     torch.save(KINDS["wavernn"]().state_dict(), tmp_path / "wavernn.pt")
     assert lengths_said("wavernn", tmp_path, tmp_path) == {"b.wav": 700, "c.wav": 1500}
 
 
-def test_what_is_no_speech_of_16_khz_is_refused(tmp_path, capsys):
+def test_only_speech_of_16_khz_is_accepted(tmp_path, capsys):
     where = [str(tmp_path), str(tmp_path / "weights")]
     assert main(["train", *where, "vocos"]) == 2
     assert "no FLAC or WAV files in" in capsys.readouterr().err

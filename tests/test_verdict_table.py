@@ -44,7 +44,7 @@ def cut_off(path: Path, *files: str) -> Path:
     return partial_path(path, "abc")
 
 
-def test_rows_come_in_place_when_all_are_there(tmp_path):
+def test_a_table_gets_its_name_once_it_is_complete(tmp_path):
     table = tmp_path / "new" / "v.csv"
     with resumable_table(table, "abc") as (done, add):
         assert not done
@@ -57,7 +57,7 @@ def test_rows_come_in_place_when_all_are_there(tmp_path):
 
 
 @pytest.mark.parametrize("bytes_lost", [0, 1, 5, 9])
-def test_what_was_cut_off_goes_on_after_its_last_whole_row(tmp_path, bytes_lost):
+def test_an_interrupted_table_continues_after_its_last_complete_row(tmp_path, bytes_lost):
     table, odd = tmp_path / "v.csv", os.fsdecode(b"b\xff.wav")
     partial = cut_off(table, "a.wav", odd, "c.wav")
     assert not table.exists()
@@ -84,7 +84,7 @@ def test_what_was_cut_off_goes_on_after_its_last_whole_row(tmp_path, bytes_lost)
     assert not partial.exists()
 
 
-def test_other_settings_begin_a_table_of_their_own(tmp_path):
+def test_other_settings_begin_a_new_table(tmp_path):
     partial = cut_off(tmp_path / "v.csv", "a.wav")
     with resumable_table(tmp_path / "v.csv", "def") as (done, add):
         assert not done
@@ -93,7 +93,7 @@ def test_other_settings_begin_a_table_of_their_own(tmp_path):
     assert [row["file"] for row in read_rows(tmp_path / "v.csv")] == ["b.wav"]
 
 
-def test_a_whole_table_is_not_replaced_by_a_part(tmp_path):
+def test_a_complete_table_is_not_replaced_by_a_part(tmp_path):
     with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
         add({"file": "a.wav"})
     before = (tmp_path / "v.csv").read_bytes()
@@ -128,7 +128,7 @@ def test_two_processes_do_not_write_one_table(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"])
-def test_a_prediction_that_is_ended_goes_on_where_it_was(audio_workspace, tmp_path, name):
+def test_an_interrupted_prediction_continues(audio_workspace, tmp_path, name):
     (tmp_path / "calls").mkdir()
     soundfile.write(tmp_path / "call.wav", make_voice("real", 1), 16000)
     for number in range(6000):  # which take many seconds
@@ -162,7 +162,7 @@ def test_a_prediction_that_is_ended_goes_on_where_it_was(audio_workspace, tmp_pa
     assert rows[: len(kept) - 1] == kept[:-1]  # the last may be cut
 
 
-def test_several_processes_say_what_one_does(in_audio_workspace, tmp_path, capsys):
+def test_several_processes_give_the_verdicts_of_one(in_audio_workspace, tmp_path, capsys):
     (tmp_path / "bad.wav").write_bytes(b"no audio")
     files = [f"mine/{label}/{n:02}.wav" for n in range(12) for label in ("real", "fake")]
     files = [
@@ -185,7 +185,7 @@ def test_several_processes_say_what_one_does(in_audio_workspace, tmp_path, capsy
         assert (ours["file"], ours["verdict"]) == (theirs["file"], theirs["verdict"])
 
 
-def test_the_table_s_ratio_is_the_one_that_its_verdict_rests_on(in_audio_workspace, tmp_path):
+def test_the_log_likelihood_ratio_of_the_table_is_that_of_its_verdict(in_audio_workspace, tmp_path):
     table = tmp_path / "v.csv"
     prior = ["--set", "predict.prior_fake=0.2"]
     assert predict.main([*prior, "mine/real", "mine/fake", "--csv", str(table)]) == 0
@@ -207,7 +207,7 @@ def test_a_row_that_failed_is_tried_again_and_a_carriage_return_is_escaped(tmp_p
     assert read_rows(table)[1]["error"] == ""
 
 
-def test_another_channel_or_other_files_are_not_taken_for_judged(
+def test_another_channel_and_other_files_do_not_count_as_judged(
     in_audio_workspace, tmp_path, monkeypatch
 ):
     for number in range(3):

@@ -28,7 +28,7 @@ def test_the_script_offers_every_kind():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", make_fakes.KINDS)
-def test_a_kind_learns_with_every_weight_and_says_again_what_is_as_long(kind, tiny, monkeypatch):
+def test_every_weight_of_a_vocoder_learns_and_its_copy_has_the_same_length(kind, tiny, monkeypatch):
     keras.utils.set_random_seed(1)
     network = tiny_networks()[kind]()
     recipe = vars(networks.RECIPES[kind]) | {"build": lambda: network}
@@ -45,7 +45,7 @@ def test_a_kind_learns_with_every_weight_and_says_again_what_is_as_long(kind, ti
     assert np.isfinite(copied).all() and copied.std() > 0
 
 
-def test_spectral_loss_is_zero_for_the_same_and_blind_to_the_sign():
+def test_spectral_loss_is_zero_for_the_same_sound_and_ignores_the_sign():
     sound = np.stack([tone(), tone(pitch_hz=130)])
     assert float(networks.spectral_loss(sound, sound)) == 0
     assert float(networks.spectral_loss(sound, -sound)) == 0
@@ -53,7 +53,7 @@ def test_spectral_loss_is_zero_for_the_same_and_blind_to_the_sign():
     assert 0.5 < half < 0.5 + np.log(2) + 1e-6  # the norm's half, and the logs' up to the floor
 
 
-def test_the_inverse_spectrum_gives_back_the_sound_that_a_spectrum_is_of():
+def test_the_inverse_spectrum_returns_the_sound():
     sound = tone()[: 50 * networks.HOP_SAMPLES]
     half = networks.FFT_SAMPLES // 2
     window = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * half) / half)
@@ -68,7 +68,7 @@ def test_the_inverse_spectrum_gives_back_the_sound_that_a_spectrum_is_of():
     np.testing.assert_allclose(returned[inside], sound[inside], atol=1e-4)
 
 
-def test_mel_bands_stand_where_the_tone_is():
+def test_the_loudest_mel_band_contains_the_tone():
     sound = np.sin(2 * np.pi * 1000 * np.arange(12_800) / 16_000).astype(np.float32)
     mel = networks.LogMel()(sound[None]).numpy()[0]
     assert mel.shape == (50, networks.MEL_BANDS)
@@ -81,7 +81,7 @@ def test_mel_bands_stand_where_the_tone_is():
     assert abs(np.median(mel.argmax(axis=1)) - expected) <= 1
 
 
-def test_the_learning_rate_is_held_and_then_falls():
+def test_the_learning_rate_is_constant_and_then_falls():
     rates = [float(networks.HeldThenFalling(100)(step)) for step in (0, 50, 75, 99)]
     np.testing.assert_allclose(rates, [1.01e-3, 1.01e-3, 5.1e-4, 3e-5], rtol=1e-4)
 

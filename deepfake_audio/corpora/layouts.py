@@ -21,6 +21,7 @@ from deepfake_audio.corpora.index import (
     stem,
 )
 from deepfake_audio.errors import InputError
+from deepfake_audio.system.csv_files import without_blank_ends
 
 KEYS = {"bonafide": "real", "spoof": "fake"}
 LABEL_ALIASES = KEYS | {
@@ -323,7 +324,7 @@ def list_table(table: Path) -> Iterator[Listing]:
     for origin, row in read_rows(table, ("file", "label")):
         speaker, sentence = row.get("speaker", ""), row.get("sentence", "")
         yield Listing(
-            file=inside(row["file"], origin),
+            file=inside(without_blank_ends(row["file"]), origin),
             label=_one_of(LABEL_ALIASES, "label", row["label"], origin),
             origin=origin,
             split=_one_of(SPLIT_ALIASES | {"": ""}, "split", row.get("split", ""), origin),

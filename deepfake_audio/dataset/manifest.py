@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -48,6 +48,7 @@ MARKED_FILES = 100  # files whose digests identify a corpus in another folder
 MANIFEST_FIELDS = (
     "image", "label", "split", "audio", "start_seconds", "speaker", "attack", "codec", "corpus",
 )  # fmt: skip
+PRINTABLE_FIELDS = MANIFEST_FIELDS[3:]  # names that are shown; `image` is a path that is opened
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def read_manifest(path: Path) -> list[ImageRecord]:
     twice = [image for image, times in Counter(r.image for r in records).items() if times > 1]
     if twice:
         raise InputError(f"{path} lists {twice[0]!r} more than once; keep one row")
-    return records
+    return _with_printable_names(records, path)
 
 
 def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
@@ -221,8 +222,30 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
             f"{fields['image']!r} is not an image below the manifest's folder (line {line} of "
             f"{path}); give its path from that folder"
         )
-    shown = {name: text if name == "image" else one_line(text) for name, text in fields.items()}
-    return ImageRecord(path=path.parent / image, **shown)
+    return ImageRecord(path=path.parent / image, **fields)
+
+
+def _with_printable_names(records: list[ImageRecord], path: Path) -> list[ImageRecord]:
+    """Return the records with names that can be shown.
+
+    Raises:
+        InputError: two names would become one, such as a line feed and a written backslash-n.
+    """
+    for name in PRINTABLE_FIELDS:
+        texts = {getattr(record, name) for record in records}
+        shown = {text: one_line(text) for text in texts if not text.isprintable()}
+        if not shown:
+            continue
+        for text, times in Counter([*shown.values(), *(texts - shown.keys())]).items():
+            if times > 1:
+                raise InputError(
+                    f"two names in the column {name} of {path} are both shown as {text}; rename one"
+                )
+        records = [
+            replace(record, **{name: shown.get(getattr(record, name), getattr(record, name))})
+            for record in records
+        ]
+    return records
 
 
 def check_recordings(records: Iterable[ImageRecord]) -> None:

@@ -28,7 +28,7 @@ from deepfake_audio.corpora.layouts import (
 )
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write, open_table
-from deepfake_audio.system.csv_files import to_number, write_rows
+from deepfake_audio.system.csv_files import to_number, without_blank_ends, write_rows
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, SPLITS, VERDICTS
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
@@ -367,23 +367,27 @@ def _find_names(
     """Return the name of each listed file among the scores, None if it has no score.
 
     Names match if they are equal, if they are the same path (seen from the folder of the keys), or
-    if they have the same stem and no other listed file has it.
+    if they have the same stem and no other listed file has it. Blanks at either end count only if
+    names match with them: tables of keys cannot keep them.
 
     Raises:
         InputError: several files of that stem have scores.
     """
     if all(file in scores for file in listed):
         return list(listed)
-    here, by_stem, again, by_path = Path.cwd(), {}, {}, {}
+    here, by_stem, again, by_path, by_trimmed_path = Path.cwd(), {}, {}, {}, {}
     for name in scores:
         stem = _stem(name)
         if by_stem.setdefault(stem, name) is not name:
             again.setdefault(stem, name)
         by_path[os.path.normpath(here / name)] = name
+        trimmed = os.path.normpath(here / without_blank_ends(name))
+        by_trimmed_path[trimmed] = None if trimmed in by_trimmed_path else name
     times = Counter(map(_stem, listed))
     names = []
     for file in listed:
-        name = file if file in scores else by_path.get(os.path.normpath(here / root / file))
+        place = os.path.normpath(here / root / file)
+        name = file if file in scores else by_path.get(place) or by_trimmed_path.get(place)
         stem = _stem(file)
         if name is None and times[stem] == 1 and stem in by_stem:
             name = by_stem[stem]
@@ -463,4 +467,4 @@ def _without_suffix(name: str) -> str:
 
 
 def _stem(name: str) -> str:
-    return _without_suffix(re.split(r"[/\\]", name)[-1])
+    return _without_suffix(re.split(r"[/\\]", without_blank_ends(name))[-1].strip())

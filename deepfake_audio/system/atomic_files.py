@@ -8,8 +8,10 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, TextIO
@@ -19,6 +21,7 @@ from deepfake_audio.errors import InputError, OutputError
 MAX_LINE_CHARACTERS = 65_536
 PARTIAL = ".partial-"  # and 8 random characters: the name of a folder of unfinished work
 IS_PARTIAL = re.compile(re.escape(PARTIAL) + r"\w{8}", re.ASCII)
+ABANDONED_SECONDS = 24 * 60 * 60  # no write takes a day
 LOCK = "lock"  # in a partial folder, held by the process that fills it
 # Opening a pipe in the place of a file must not wait for its other end.
 NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -49,9 +52,33 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _partial_folder(parent: Path) -> Iterator[Path]:
-    """Yield a new folder, and remove it; `folder_lock` removes those of killed processes."""
+    """Yield a new folder, and remove it, and once those that killed processes left beside it."""
+    _remove_old_folders(parent)
     with TemporaryDirectory(prefix=PARTIAL, dir=parent, ignore_cleanup_errors=True) as work:
         yield Path(work)
+
+
+@cache  # once for each folder: a batch writes thousands of files into one
+def _remove_old_folders(parent: Path) -> None:
+    """Remove the partial folders of killed writes, in a folder that no lock guards.
+
+    These are this user's folders of plain files that are older than a day. `atomic_folder`'s have
+    a lock, and stay.
+    """
+    with suppress(OSError):
+        for left in parent.glob(f"{PARTIAL}*"):
+            if IS_PARTIAL.fullmatch(left.name) and _is_abandoned(left):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or time.time() - status.st_mtime < ABANDONED_SECONDS:
+        return False
+    if status.st_uid != getattr(os, "geteuid", lambda: status.st_uid)():  # Windows has no users
+        return False
+    with os.scandir(folder) as entries:
+        return all(entry.is_file(follow_symlinks=False) and entry.name != LOCK for entry in entries)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ FORMULA = r"""(?:[^\S\t\r\n]|['"])*[=+\-@＝＋－＠\t\r\n]"""
 CELL_BEGINS = r"(?:\A|(?<=[;\t\r\n]))"
 UNGUARDED = re.compile(rf"{CELL_BEGINS}(?={FORMULA})")
 GUARDED = re.compile(rf"{CELL_BEGINS}'(?={FORMULA})")
+BLANK_ENDS = re.compile(r"\A(?:\s|\\x20)+|(?:\s|\\x20)+\Z")
 MISTAKABLE = re.compile(r"\\(?=[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
 
@@ -102,3 +103,12 @@ def printable_name(name: str) -> str:
     """
     shown = one_line(MISTAKABLE.sub(r"\\x5c", name))
     return re.sub("^ +| +$", lambda blanks: r"\x20" * len(blanks[0]), shown)
+
+
+def without_blank_ends(name: str) -> str:
+    r"""Return a name without blanks at either end, plain or written as `\x20`.
+
+    >>> without_blank_ends(r"\x20a b.wav "), without_blank_ends(r"a\x20b.wav")
+    ('a b.wav', 'a\\x20b.wav')
+    """
+    return BLANK_ENDS.sub("", name)
