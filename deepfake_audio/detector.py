@@ -14,8 +14,14 @@ from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import pipeline, timelines
 from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Reading, Window
+from deepfake_audio.inference.recording_quality import (
+    Quality,
+    degradations_of,
+    mean_clipped_share,
+    quality_of,
+)
 from deepfake_audio.models import onnx_session, run_folder
-from deepfake_audio.models.calibration import Calibration, verdict
+from deepfake_audio.models.calibration import Calibration, probability, verdict
 from deepfake_audio.vocabulary import Verdict
 
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
@@ -38,29 +44,6 @@ class Reason:
 
     code: str
     text: str
-
-
-@dataclass(frozen=True)
-class Quality:
-    """The quality of a recording, as far as it affects the network.
-
-    Attributes:
-        sound_seconds: duration between the quiet edges.
-        sample_rate_hz: of the file.
-        channels: of the file.
-        channels_differ: the channels carry different sounds.
-        bandwidth_hz: the highest frequency of the widest window; None if it was not measured.
-        clipped_share: share of samples at full scale, 0 to 1.
-        echo: gain and delay of the strongest echo; None if there is none or it was not measured.
-    """
-
-    sound_seconds: float
-    sample_rate_hz: int
-    channels: int
-    channels_differ: bool
-    bandwidth_hz: float | None
-    clipped_share: float
-    echo: Echo | None
 
 
 @dataclass(frozen=True)
@@ -258,12 +241,14 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
     predict = settings.predict
     usable = usable_windows(found.windows, predict)
     score = mean_score(found.windows, usable)
-    doubt = find_doubt(found, usable, score, calibration, predict)
+    degraded = degradations_of(found, usable)  # (windows, degradations)
+    llr = None if score is None else file_llr(score, degraded, usable, calibration)
+    doubt = find_doubt(found, usable, llr, degraded, calibration, predict)
     answer, p_real = Verdict.UNCERTAIN, None
     if doubt is None:
-        p_real = float(calibration.probability_real(score, predict.prior_fake))
+        p_real = float(probability(llr, predict.prior_fake))
         answer = verdict(p_real, predict.min_confidence)
-    line = make_timeline(found, usable, doubt, calibration, settings)
+    line = make_timeline(found, usable, degraded, doubt, calibration, settings)
     if answer == Verdict.REAL and found.sound_seconds > LONG_SECONDS:
         doubt = find_fake_passage(line, answer)
         if doubt:
@@ -274,7 +259,7 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
         verdict=answer,
         confidence=None if p_real is None else max(p_real, 1 - p_real),
         p_real=p_real,
-        llr=None if score is None else float(calibration.llr(score)),
+        llr=llr,
         score=score,
         doubt=doubt,
         notes=tuple(find_notes(found, usable, p_real, answer, doubt, rate_hz, line, predict)),
@@ -306,7 +291,8 @@ def mean_score(windows: Sequence[Window], usable: np.ndarray) -> float | None:
 def find_doubt(
     found: Input,
     usable: np.ndarray,
-    score: float | None,
+    llr: float | None,
+    degraded: np.ndarray | None,
     calibration: Calibration,
     settings: PredictSettings,
 ) -> Reason | None:
@@ -328,10 +314,10 @@ def find_doubt(
         end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
         return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}")
     echo = describe_echo(found.echo, settings)
-    if echo and calibration.probability_real(score, settings.prior_fake) < 0.5:
+    if echo and probability(llr, settings.prior_fake) < 0.5:
         # An echo can make a real voice look fake, but not a fake one real.
         return Reason("echo", f"{echo}, which may look like synthesis")
-    answers = judge_channels(found.windows, usable, calibration, settings)
+    answers = judge_channels(found.windows, usable, degraded, calibration, settings)
     if {Verdict.REAL, Verdict.FAKE} <= set(answers.values()):
         text = ", ".join(f"channel {channel} is {answer}" for channel, answer in answers.items())
         return Reason("channels_disagree", text)
@@ -378,25 +364,37 @@ def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reaso
 def judge_channels(
     windows: Sequence[Window],
     usable: np.ndarray,
+    degraded: np.ndarray | None,
     calibration: Calibration,
     settings: PredictSettings,
 ) -> dict[int, Verdict]:
     """Return the verdict on each channel that was judged by itself."""
     channels = np.array([window.channel for window in windows])
-    if not channels.any():
-        return {}
-    scores = np.array([window.score for window in windows])
-    return {
-        channel: verdict(
-            float(
-                calibration.probability_real(
-                    np.mean(scores[usable & (channels == channel)]), settings.prior_fake
-                )
-            ),
-            settings.min_confidence,
-        )
-        for channel in np.unique(channels[usable]).tolist()
-    }
+    answers = {}
+    for channel in np.unique(channels[usable & (channels > 0)]).tolist():
+        of_channel = usable & (channels == channel)
+        score = mean_score(windows, of_channel)
+        llr = file_llr(score, degraded, of_channel, calibration)
+        p_real = float(probability(llr, settings.prior_fake))
+        answers[channel] = verdict(p_real, settings.min_confidence)
+    return answers
+
+
+def file_llr(
+    score: float, degraded: np.ndarray | None, used: np.ndarray, calibration: Calibration
+) -> float:
+    """Return the calibrated log-likelihood ratio of a file.
+
+    Args:
+        score: its mean score.
+        degraded: of its windows, `(windows, degradations)`; None for an image.
+        used: the windows that the score is the mean of, bool `(windows,)`; none means all.
+        calibration: of the run.
+    """
+    mean = None
+    if degraded is not None:
+        mean = degraded[used].mean(axis=0) if used.any() else degraded.mean(axis=0)
+    return float(calibration.llr(score, mean))
 
 
 def describe_echo(echo: Echo | None, settings: PredictSettings) -> str:
@@ -404,25 +402,6 @@ def describe_echo(echo: Echo | None, settings: PredictSettings) -> str:
     if echo is None or echo.gain <= settings.max_echo:
         return ""
     return f"an echo after {1000 * echo.seconds:.0f} ms"
-
-
-def mean_clipped_share(windows: Sequence[Window]) -> float:
-    """Return the share of clipped samples over all windows, 0 to 1."""
-    return float(np.mean([window.clipped_share for window in windows])) if windows else 0.0
-
-
-def quality_of(found: Input) -> Quality:
-    """Summarise the measured quality of a recording."""
-    measured = [w.bandwidth_hz for w in found.windows if w.bandwidth_hz is not None]
-    return Quality(
-        sound_seconds=found.sound_seconds,
-        sample_rate_hz=found.sample_rate_hz,
-        channels=found.channels,
-        channels_differ=found.channels_differ,
-        bandwidth_hz=max(measured, default=None),
-        clipped_share=mean_clipped_share(found.windows),
-        echo=found.echo,
-    )
 
 
 def frame_rate_hz(windows: Sequence[Window], rates_hz: Sequence[float]) -> float | None:
@@ -438,6 +417,7 @@ def frame_rate_hz(windows: Sequence[Window], rates_hz: Sequence[float]) -> float
 def make_timeline(
     found: Input,
     usable: np.ndarray,
+    degraded: np.ndarray | None,
     doubt: Reason | None,
     calibration: Calibration,
     settings: Settings,
@@ -447,12 +427,11 @@ def make_timeline(
         return None
     windows = in_time(found.windows)
     judged = usable & (doubt is None)
-    scores = np.where(judged, [window.score for window in found.windows], np.nan)
+    llr = calibration.llr([window.score for window in found.windows], degraded)
     order = time_order(found.windows)
     return timelines.make_timeline(
         np.array([window.start_seconds for window in windows]),
-        scores[order],
-        calibration,
+        np.where(judged, llr, np.nan)[order],
         settings.audio.window_seconds,
         settings.predict,
         found.end_seconds,

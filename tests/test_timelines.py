@@ -38,7 +38,7 @@ def settings_of(span_seconds: float, **changes: float):
 def timeline_of(scores, span_seconds=1.0, **changes):
     starts = np.arange(len(scores)) * 1.0
     settings = settings_of(span_seconds, **changes)
-    return make_timeline(starts, np.array(scores), CERTAIN, 2.0, settings)
+    return make_timeline(starts, np.array(scores), 2.0, settings)
 
 
 def test_passages_follow_the_scores_and_cover_the_recording():
@@ -84,9 +84,7 @@ def test_one_window_is_one_passage():
 
 
 def test_the_timeline_of_a_short_recording_ends_with_it():
-    line = make_timeline(
-        np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, settings_of(5.0), end_seconds=0.7
-    )
+    line = make_timeline(np.array([0.0]), np.array([1.0]), 2.0, settings_of(5.0), end_seconds=0.7)
     assert line.passages[0].end_seconds == 0.7
 
 
@@ -178,7 +176,7 @@ def test_a_second_s_outline_shows_its_syllables():
     """A short clip has one window, of which a hundredth of a second is a point."""
     clip = np.resize(np.repeat(np.float32([0.5, 0.0]), 800), 24832)  # 50 ms loud, 50 ms silent
     line = make_timeline(
-        np.array([0.0]), np.array([1.0]), CERTAIN, 1.552, settings_of(5.0), end_seconds=0.65
+        np.array([0.0]), np.array([1.0]), 1.552, settings_of(5.0), end_seconds=0.65
     )
     peaks, _ = waveform_outline(line, [peak_envelope(clip)])
     assert np.abs(np.diff((peaks > 0).astype(int))).sum() == 12
@@ -195,9 +193,7 @@ def panels_of(line, **words):
 
 
 def test_the_plot_of_a_short_recording_has_its_length_and_one_window():
-    line = make_timeline(
-        np.array([0.0]), np.array([1.0]), CERTAIN, 2.0, settings_of(5.0), end_seconds=0.7
-    )
+    line = make_timeline(np.array([0.0]), np.array([1.0]), 2.0, settings_of(5.0), end_seconds=0.7)
     upper, lower = panels_of(line)
     (sound,), (steps, _) = upper.collections, lower.patches
     drawn = sound.get_paths()[0].vertices
@@ -209,7 +205,7 @@ def test_the_plot_of_a_short_recording_has_its_length_and_one_window():
 
 def test_the_outline_is_zero_without_a_window():
     starts = np.array([0.5, 1.5, 9.5])
-    line = make_timeline(starts, np.zeros(3), CERTAIN, 2.0, settings_of(1.0))
+    line = make_timeline(starts, np.zeros(3), 2.0, settings_of(1.0))
     peaks, edges = waveform_outline(
         line, [np.full(PEAKS_PER_WINDOW, height) for height in (0.2, 0.3, 0.4)]
     )
@@ -223,7 +219,7 @@ def test_the_outline_is_zero_without_a_window():
 def test_the_outline_has_no_holes(seconds):
     starts = np.append(np.arange(0, max(seconds - 2.0, 0.1), 0.7), max(seconds - 2.0, 0.0))
     line = make_timeline(
-        np.unique(starts), np.unique(starts), CERTAIN, 2.0, settings_of(1.0), end_seconds=seconds
+        np.unique(starts), np.unique(starts), 2.0, settings_of(1.0), end_seconds=seconds
     )
     peaks, _ = waveform_outline(line, [np.full(PEAKS_PER_WINDOW, 0.5)] * len(line.starts))
     assert 1 <= len(peaks) <= 3000
@@ -242,7 +238,7 @@ def test_the_outline_has_no_holes(seconds):
 )
 def test_times_are_written_in_minutes_and_seconds(seconds, ticks):
     line = make_timeline(
-        np.array([0.0, seconds - 0.1]), np.zeros(2), CERTAIN, 2.0, settings_of(1.0), seconds
+        np.array([0.0, seconds - 0.1]), np.zeros(2), 2.0, settings_of(1.0), seconds
     )
     for ax in panels_of(line):
         assert ax.get_xlim() == (0.0, seconds)

@@ -13,10 +13,12 @@ import onnxruntime
 from joblib import delayed
 
 from deepfake_audio.audio.quality import (
+    Clarity,
     Echo,
     bandwidth_hz,
     clipped_share,
     echo_cepstrum,
+    measure_clarity,
     strongest_echo,
 )
 from deepfake_audio.audio.sounds import Samples, Sound
@@ -45,7 +47,8 @@ class Window:
         start_seconds: from the beginning of the recording.
         channel: from 1; 0 for the mean of all channels.
         score: log-odds of real before calibration; higher is more real.
-        bandwidth_hz: the highest frequency of the window; None if it was not measured.
+        bandwidth_hz: the highest frequency of the window; None for an image.
+        clarity: how clearly the voice stands out; None for an image.
         clipped_share: share of the samples at full scale, 0 to 1.
         peaks: of the waveform in equal parts of the window, float32 `(parts,)`.
         prominence_db: of each frame rate, float32 `(rates,)`; None if the run has no rates.
@@ -55,6 +58,7 @@ class Window:
     channel: int = 0
     score: float = np.nan
     bandwidth_hz: float | None = None
+    clarity: Clarity | None = None
     clipped_share: float = 0.0
     peaks: np.ndarray | None = None
     prominence_db: np.ndarray | None = None
@@ -75,7 +79,7 @@ class Input:
         channels: of the file.
         channels_differ: the channels carry different sounds and are judged one by one.
         is_silent: no sample is louder than the last bit of 16-bit audio.
-        echo: the strongest echo; None if it was not measured.
+        echo: the strongest echo; None for an image and for silence.
     """
 
     name: str
@@ -210,13 +214,11 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
     for part in _parts(recording, reading):
         for start, samples in () if part.is_silent else recording_windows(part, audio):
             count += 1
-            if settings.predict.max_echo < 1:
-                cepstrum = cepstrum + echo_cepstrum(samples, audio.sample_rate_hz)
+            cepstrum = cepstrum + echo_cepstrum(samples, audio.sample_rate_hz)
             image = spectrogram_image(samples, audio)
-            before = padding_before(part.end - part.first, audio)
-            unpadded = np.roll(samples, -before)  # the sound first, then the silence
+            sound = samples[padding_before(part.end - part.first, audio) :][: part.end - part.first]
             yield (
-                _measured(start, part.channel or 0, unpadded, image, settings),
+                _measured(start, part.channel or 0, sound, image, settings),
                 fit_image(image, settings.image),
             )
     if np.any(cepstrum):
@@ -252,16 +254,16 @@ def _parts(recording: Recording, reading: Reading) -> Iterator[Recording]:
 
 
 def _measured(
-    start_seconds: float, channel: int, samples: np.ndarray, image: np.ndarray, settings: Settings
+    start_seconds: float, channel: int, sound: np.ndarray, image: np.ndarray, settings: Settings
 ) -> Window:
-    """Return a window with its measures, not yet scored."""
+    """Return a window with the measures of its sound, not yet scored."""
     audio = settings.audio
-    needs_bandwidth = settings.predict.min_bandwidth_hz > 0
     return Window(
         start_seconds,
         channel,
-        bandwidth_hz=bandwidth_hz(samples, audio.sample_rate_hz) if needs_bandwidth else None,
-        clipped_share=clipped_share(samples),
-        peaks=peak_envelope(samples),
+        bandwidth_hz=bandwidth_hz(sound, audio.sample_rate_hz),
+        clarity=measure_clarity(sound, audio.sample_rate_hz),
+        clipped_share=clipped_share(sound),
+        peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
     )

@@ -16,7 +16,7 @@ import numpy as np
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.inference.passages import Passage, find_passages
-from deepfake_audio.models.calibration import Calibration
+from deepfake_audio.models.calibration import probability
 from deepfake_audio.system.atomic_files import atomic_write, is_file, open_regular, open_table
 from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.vocabulary import Verdict
@@ -64,35 +64,33 @@ def peak_envelope(window: np.ndarray) -> np.ndarray:
 
 def make_timeline(
     starts: np.ndarray,
-    scores: np.ndarray,
-    calibration: Calibration,
+    llr: np.ndarray,
     window_seconds: float,
     settings: PredictSettings,
     end_seconds: float = math.inf,
 ) -> Timeline:
-    """Divide a recording into passages, and smooth the scores of windows within each for the curve.
+    """Divide a recording into passages, and smooth P(fake) within each for the curve.
 
     Args:
         starts: of the windows in seconds, rising, `(windows,)`.
-        scores: of the windows, log-odds of real before calibration, `(windows,)`; NaN for
-            windows that can't be judged.
-        calibration: of the run.
+        llr: calibrated log-likelihood ratio of each window, real against fake, `(windows,)`; NaN
+            for windows that can't be judged.
         window_seconds: length of a window.
-        settings: `timeline_seconds`, the span over which scores are averaged; `prior_fake` and
+        settings: `timeline_seconds`, the span over which LLRs are averaged; `prior_fake` and
             `min_confidence`.
-        end_seconds: of the recording; a window of repeated sound may end later.
+        end_seconds: of the recording; a window that is padded with silence ends later.
     """
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
     edges = np.array([starts[0], *(middles[1:] + middles[:-1]) / 2, end])
-    passages = find_passages(calibration.llr(scores), edges, settings)
+    passages = find_passages(llr, edges, settings)
     begins = [passage.start_seconds - ROUNDING_SECONDS for passage in passages]
     bounds = [*np.searchsorted(edges, begins), len(starts)]
     smoothed = [
-        smooth(starts[first:after], scores[first:after], settings.timeline_seconds)
+        smooth(starts[first:after], llr[first:after], settings.timeline_seconds)
         for first, after in pairwise(bounds)
     ]
-    p_fake = 1 - calibration.probability_real(np.concatenate(smoothed), settings.prior_fake)
+    p_fake = 1 - probability(np.concatenate(smoothed), settings.prior_fake)
     return Timeline(starts, edges, p_fake, window_seconds, passages)
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -109,9 +110,15 @@ class RunRecord(BaseModel):
     def _an_ended_run_is_complete(self) -> "RunRecord":
         if self.status != "training" and not (self.calibration and (self.best_epoch or self.parts)):
             raise ValueError("a run that has ended has a best_epoch and a calibration")
-        if self.calibration and not max(map(abs, astuple(self.calibration))) < MAX_NUMBER:
+        if self.calibration and not max(map(abs, _numbers(self.calibration))) < MAX_NUMBER:
             raise ValueError("a calibration is of numbers that a score can be multiplied with")
         return self
+
+
+def _numbers(calibration: Calibration) -> list[float]:
+    """Return all numbers of a calibration."""
+    line, quality = [calibration.slope, calibration.intercept], calibration.quality
+    return line if quality is None else [*line, *np.hstack(astuple(quality)).tolist()]
 
 
 @dataclass(frozen=True)
@@ -405,7 +412,7 @@ def fingerprint_verdicts(
     run: Run, record: RunRecord, settings: Settings, asked: Sequence[str]
 ) -> str:
     """Return 8 hexadecimal digits that identify a run's model, settings and inputs."""
-    parts = [run.name, record.model_fingerprint, astuple(record.calibration)]
+    parts = [run.name, record.model_fingerprint, tuple(_numbers(record.calibration))]
     parts += [record.settings_fingerprint, settings.predict.model_dump(), list(asked)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 

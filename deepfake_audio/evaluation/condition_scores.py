@@ -1,0 +1,78 @@
+"""Judge clips through recording conditions, on all cores."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from joblib import delayed
+
+from deepfake_audio.audio.conditions import Voices, apply_condition
+from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.detector import Detector, Result, to_input
+from deepfake_audio.errors import InputError
+from deepfake_audio.system.workers import in_processes
+
+BABBLE_CLIPS = 100  # of which babble is made
+CLIPS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One clip in one condition, and its result; or why it could not be judged."""
+
+    clip: Clip
+    condition: str
+    result: Result | None
+    error: str = ""
+
+
+def judge_in_conditions(
+    clips: Sequence[Clip], conditions: Sequence[str], run: Path, workers: int = 0
+) -> Iterator[Judged]:
+    """Judge each clip in each condition, condition by condition.
+
+    Args:
+        clips: of a corpus.
+        conditions: keys of `CONDITIONS`.
+        run: the run folder.
+        workers: processes; 0 for one per core.
+    """
+    voices = tuple(clip.path.resolve() for clip in clips if clip.label == "real")[:BABBLE_CLIPS]
+    calls = (
+        delayed(_judge_batch)(clips[first:][:CLIPS_AT_ONCE], condition, run.resolve(), voices)
+        for condition, first in itertools.product(conditions, range(0, len(clips), CLIPS_AT_ONCE))
+    )
+    for judged in in_processes(calls, workers, "judges"):
+        yield from judged
+
+
+def _judge_batch(
+    clips: Sequence[Clip], condition: str, run: Path, voices: tuple[Path, ...]
+) -> list[Judged]:
+    detector = _detector(run)
+    rate_hz = detector.settings.audio.sample_rate_hz
+    judged = []
+    for clip in clips:
+        try:
+            samples = read_audio(clip.path, rate_hz)
+            heard = apply_condition(
+                condition, samples, rate_hz, clip.name, _voices(voices, rate_hz)
+            )
+            judged.append(Judged(clip, condition, detector.predict((heard, rate_hz))))
+        except InputError as error:
+            judged.append(Judged(clip, condition, None, f"{clip.name}, {condition}: {error}"))
+    return judged
+
+
+@lru_cache(maxsize=1)
+def _detector(run: Path) -> Detector:
+    return Detector.load(run, ["score.threads=1"])
+
+
+@lru_cache(maxsize=1)
+def _voices(paths: tuple[Path, ...], rate_hz: int) -> Voices:
+    return [read_audio(path, rate_hz) for path in paths]
