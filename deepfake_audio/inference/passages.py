@@ -21,14 +21,14 @@ from deepfake_audio.models.calibration import decision_threshold, probability, v
 # Scores of real windows of the validation voices by the shipped model: research.passage_windows.
 REAL_LLR = 3.4  # mean
 REAL_DEVIATION = 1.4  # standard deviation
-PRIOR_WINDOWS = 20  # the two above count as much as so many real windows of the recording itself
+PRIOR_WINDOWS = 20  # the two above weigh as much as 20 real windows of the recording itself
 NORMAL_DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation (MAD)
 # Chosen on validation voices and others: the loosest values without a false passage in 3.1 hours of
 # real speech, so that there is at most one an hour (rule of three). docs/evaluating.md has figures.
 VOICE_SHARE = 0.5  # of the variance: the windows of one voice and microphone have it in common
 INDEPENDENT_SHARE = 0.6  # n windows that overlap by half are worth 0.6 n independent ones
 SAFETY = 10  # real speech has more stretches that look fake than the normal distribution gives
-MAX_WINDOW_EVIDENCE = 1.5  # of one window, so that it alone is no passage
+MAX_WINDOW_EVIDENCE = 1.5  # of one window, so that a passage needs several
 SWITCH_COST = 1.5  # of each change between real and fake, in the Viterbi algorithm
 MIN_WINDOWS = 4  # shorter stretches belong to their neighbours
 WINDOWS_PER_HOUR = 4640
@@ -154,7 +154,7 @@ def cut_out_unknown(
         stretches: cover the windows.
         unknown: bool `(windows,)`.
         edges: see `find_passages`.
-        min_seconds: the time; a stretch of only unknown windows is cut out if it is shorter, too.
+        min_seconds: the time; a whole stretch of unknown windows may be shorter.
     """
     state = np.concatenate([[float(s.is_fake)] * (s.after - s.first) for s in stretches])
     turns = np.flatnonzero(np.diff(unknown)) + 1
