@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfake_audio.audio.decoding import ChannelStats, read_blocks
+from deepfake_audio.audio.channels import ChannelStats
+from deepfake_audio.audio.decoding import read_blocks
 from deepfake_audio.audio.sounds import Sound, name_of
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.errors import InputError
