@@ -1,55 +1,64 @@
 """Decode any recording into blocks of mono samples at one rate, whatever its header claims."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import soundfile
 import soxr
 
-from deepfake_audio.audio.channels import ChannelStats, downmix
-from deepfake_audio.audio.ffmpeg import ffmpeg_blocks
-from deepfake_audio.audio.libsndfile import MoreSoundError, soundfile_blocks
-from deepfake_audio.audio.sounds import Samples, Sound, block_length, name_of
+from deepfake_audio.audio.channels import downmix
+from deepfake_audio.audio.ffmpeg import check_track, ffmpeg_blocks
+from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.libsndfile import FFmpegNeededError, soundfile_blocks
+from deepfake_audio.audio.losses import MIN_MISSING_SECONDS
+from deepfake_audio.audio.sounds import NoSoundError, Samples, Sound, block_length, name_of
 from deepfake_audio.errors import InputError, pluralize
 
 MAX_SAMPLE = 1e4  # float files may pass full scale, but not by 80 dB
+MAX_UNSCALED = 2.0**32  # of floats whose full scale is not known yet
 
 
 def read_blocks(
     sound: Sound,
     sample_rate_hz: int,
     channel: int | None = None,
-    stats: ChannelStats | None = None,
+    findings: Findings | None = None,
     decoder_megabytes: int = 0,
+    track: int = 1,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode a recording block by block, whatever length its header claims.
+    """Decode a track of a recording block by block, whatever length its header claims.
+
+    Damaged parts are left out, and pauses between timestamps are silence; see `Findings`.
 
     Args:
         sound: any file that libsndfile or FFmpeg reads, its bytes, or samples.
         sample_rate_hz: the rate to resample to.
         channel: the channel to take, from 1; None takes the mean of all.
-        stats: receives how far the channels differ.
+        findings: receives what else is found; complete after the last block. With it, samples may
+            have another full scale: divide them by `full_scale` after the last block.
         decoder_megabytes: memory that FFmpeg may take; see `bounded_memory`. 0 sets no bound.
+        track: the track to take, from 1.
 
     Yields:
         The recording's own rate, and mono samples at the given rate: float32 `(samples,)`, full
         scale 1, never empty.
 
     Raises:
-        InputError: the file is missing or can't be decoded, or a sample is infinite or not a
-            number.
+        NoSoundError: nothing of the track can be decoded.
+        InputError: the file is missing, lacks the track or channel, or a sample is infinite or not
+            a number.
     """
+    highest = MAX_SAMPLE if findings is None else MAX_UNSCALED
+    findings = Findings() if findings is None else findings
     resampler = None
-    for rate_hz, channels in _native_blocks(sound, decoder_megabytes):  # (samples, channels)
+    for rate_hz, channels in _native_blocks(sound, findings, decoder_megabytes, track):
         if resampler is None and rate_hz != sample_rate_hz:
             resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
         with np.errstate(invalid="ignore", over="ignore"):  # the next line checks the result
-            mono = _one_channel(sound, channels, channel, stats)
-        if len(mono) and not np.abs(mono).max() < MAX_SAMPLE:  # also false for not a number
-            raise InputError(
-                f"cannot read {name_of(sound)}: a sample is infinite, not a number, or above "
-                f"{MAX_SAMPLE:,g} times full scale"
-            )
+            mono = _one_channel(sound, channels, channel, findings)
+        if len(mono) and not np.abs(mono).max() < highest:  # also false for not a number
+            raise _not_finite(sound)
         block = resampler.resample_chunk(mono) if resampler else mono
         if len(block):  # the resampler holds the first few samples back
             yield rate_hz, block
@@ -57,20 +66,74 @@ def read_blocks(
         yield rate_hz, block
 
 
-def _native_blocks(sound: Sound, megabytes: int) -> Iterator[tuple[int, np.ndarray]]:
+def full_scale(sound: Sound, findings: Findings) -> int:
+    """Return the full scale of the samples that `read_blocks` has given.
+
+    Raises:
+        InputError: some samples are far above any full scale.
+    """
+    scale = findings.levels.full_scale
+    if findings.levels.peak > MAX_SAMPLE * scale:
+        raise _not_finite(sound)
+    return scale
+
+
+def _not_finite(sound: Sound) -> InputError:
+    return InputError(
+        f"cannot read {name_of(sound)}: a sample is infinite, not a number, or above "
+        f"{MAX_SAMPLE:,g} times full scale"
+    )
+
+
+def _native_blocks(
+    sound: Sound, findings: Findings, megabytes: int, track: int
+) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the rate and the samples `(samples, channels)` of a recording at its own rate."""
-    if isinstance(sound, Samples):
-        yield from _blocks_in_memory(sound)
-        return
     try:
-        blocks = soundfile_blocks(sound, megabytes)
+        if isinstance(sound, Samples):
+            blocks = _blocks_in_memory(sound)
+        else:
+            blocks = soundfile_blocks(sound, findings, megabytes)
         first = next(blocks, None)
-    except (OSError, TypeError, soundfile.LibsndfileError, MoreSoundError):
-        yield from ffmpeg_blocks(sound, megabytes)
+    except (OSError, TypeError, soundfile.LibsndfileError, FFmpegNeededError):
+        yield from _counted(ffmpeg_blocks(sound, findings, track, megabytes), findings)
         return
-    if first is not None:
-        yield first
+    check_track(name_of(sound), track, 1)
+    if first is None:
+        return
+    yield first
+    try:
         yield from blocks
+    except FFmpegNeededError as error:
+        rest = _counted(ffmpeg_blocks(sound, findings, track, megabytes), findings)
+        with suppress(NoSoundError):  # FFmpeg may read no more of it either
+            yield from _after(rest, error.read_seconds)
+
+
+def _counted(
+    blocks: Iterator[tuple[int, np.ndarray]], findings: Findings
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield blocks, and compare their duration with the one that the file declares."""
+    seconds = 0.0
+    try:
+        for rate_hz, block in blocks:
+            seconds += len(block) / rate_hz
+            yield rate_hz, block
+    finally:
+        known = seconds + findings.skipped_seconds + findings.missing_seconds
+        if findings.declared_seconds - known > MIN_MISSING_SECONDS:
+            findings.missing_seconds += findings.declared_seconds - known
+
+
+def _after(
+    blocks: Iterator[tuple[int, np.ndarray]], seconds: float
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the blocks without their beginning, which is known already."""
+    for rate_hz, block in blocks:
+        known = min(len(block), round(seconds * rate_hz))
+        seconds -= known / rate_hz
+        if known < len(block):
+            yield rate_hz, block[known:]
 
 
 def _blocks_in_memory(sound: Samples) -> Iterator[tuple[int, np.ndarray]]:
@@ -80,11 +143,11 @@ def _blocks_in_memory(sound: Samples) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _one_channel(
-    sound: Sound, channels: np.ndarray, channel: int | None, stats: ChannelStats | None
+    sound: Sound, channels: np.ndarray, channel: int | None, findings: Findings
 ) -> np.ndarray:
     count = channels.shape[1]
-    if stats is not None:
-        stats.add(channels)
+    findings.channels.add(channels)
+    findings.levels.add(channels)
     if channel is None:
         return channels[:, 0] if count == 1 else downmix(channels)
     if channel > count:

@@ -22,6 +22,18 @@ SAMPLE_SCALES = {
 }  # fmt: skip
 
 
+class NoSoundError(InputError):
+    """A file, or one of its tracks, has no sound that can be decoded.
+
+    Attributes:
+        tracks: number of tracks of the file.
+    """
+
+    def __init__(self, message: str, tracks: int = 1):
+        super().__init__(message)
+        self.tracks = tracks
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Samples in memory.

@@ -3,13 +3,13 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from deepfake_audio.audio.channels import ChannelStats
-from deepfake_audio.audio.decoding import read_blocks
-from deepfake_audio.audio.sounds import Sound, name_of
+from deepfake_audio.audio.decoding import full_scale, read_blocks
+from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.errors import InputError
 
@@ -37,6 +37,8 @@ class Recording:
         channels_differ: the channels carry different sounds, such as two people on a line.
         channel: the one that was decoded, from 1; None for the mean of all.
         decoder_megabytes: see `read_blocks`.
+        track: the one that was decoded, from 1.
+        findings: what else decoding found.
     """
 
     sound: Sound
@@ -51,6 +53,8 @@ class Recording:
     channels_differ: bool = False
     channel: int | None = None
     decoder_megabytes: int = 0
+    track: int = 1
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def is_silent(self) -> bool:
@@ -64,6 +68,7 @@ def open_recording(
     max_hours: float = math.inf,
     channel: int | None = None,
     decoder_megabytes: int = 0,
+    track: int = 1,
 ) -> Recording:
     """Decode a recording to find its length and its quiet edges.
 
@@ -75,15 +80,17 @@ def open_recording(
         max_hours: longest recording to decode; above 48 kHz an hour counts as longer.
         channel: the channel to take, from 1; None takes the mean of all.
         decoder_megabytes: see `read_blocks`.
+        track: the track to take, from 1.
 
     Raises:
-        InputError: the file is missing, too long, lacks the channel, or can't be decoded.
+        NoSoundError: nothing of the track can be decoded.
+        InputError: the file is missing or too long, or lacks the track or channel.
     """
     frame_samples = frame_length(settings.sample_rate_hz)
     beginning, powers, rest, total, rate_hz = [], [], np.empty(0, np.float32), 0, 0
-    stats = ChannelStats()
+    findings = Findings()
     for rate_hz, block in read_blocks(
-        sound, settings.sample_rate_hz, channel, stats, decoder_megabytes
+        sound, settings.sample_rate_hz, channel, findings, decoder_megabytes, track
     ):
         if total < WHOLE_SECONDS * settings.sample_rate_hz:
             beginning.append(block)
@@ -94,16 +101,18 @@ def open_recording(
         powers.append(frame_powers(rest[: frames * frame_samples], frame_samples))
         rest = rest[frames * frame_samples :]
     if not total:
-        raise _no_sound(sound)
+        raise _no_sound(sound, findings)
     if len(rest):
         powers.append(np.square(rest).mean(keepdims=True))
-    power = np.concatenate(powers)
+    scale = full_scale(sound, findings)
+    power = _scaled(np.concatenate(powers), scale**2)
     first, end = _loud_span(power, frame_samples, total, settings.trim_db)
     loudest = float(power.max())
+    stats = findings.channels
     channels_differ = channel is None and stats.is_wide
     return Recording(
-        sound, np.concatenate(beginning), total, first, end, power, loudest, rate_hz,
-        len(stats.powers), channels_differ, channel, decoder_megabytes,
+        sound, _scaled(np.concatenate(beginning), scale), total, first, end, power, loudest,
+        rate_hz, len(stats.powers), channels_differ, channel, decoder_megabytes, track, findings,
     )  # fmt: skip
 
 
@@ -119,7 +128,7 @@ def _check_length(sound: Sound, seconds: float, rate_hz: int, max_hours: float) 
 def recording_windows(
     recording: Recording, settings: AudioSettings, max_windows: int = 0
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Cut a recording into windows; see `cut_windows`. Starts count from the file's beginning.
+    """Cut a recording into windows; see `cut_windows`. Starts are times that a player shows.
 
     A window without a frame above the trimming threshold is left out: it is a pause.
     """
@@ -129,7 +138,8 @@ def recording_windows(
     for start, window in cut_windows(kept, recording.end - recording.first, settings, max_windows):
         whole = window[: len(window) // frame_samples * frame_samples]
         if frame_powers(whole, frame_samples).max() >= too_quiet:
-            yield start + recording.first / settings.sample_rate_hz, window
+            start += recording.first / settings.sample_rate_hz
+            yield recording.findings.player_seconds(start), window
 
 
 def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[np.ndarray]:
@@ -138,11 +148,16 @@ def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[
         yield recording.beginning
         return
     blocks = read_blocks(
-        recording.sound, settings.sample_rate_hz, recording.channel, None,
-        recording.decoder_megabytes,
+        recording.sound, settings.sample_rate_hz, recording.channel, Findings(),
+        recording.decoder_megabytes, recording.track,
     )  # fmt: skip
     for _, block in blocks:
-        yield block
+        yield _scaled(block, recording.findings.levels.full_scale)
+
+
+def _scaled(values: np.ndarray, scale: int) -> np.ndarray:
+    """Divide by a power of two, which changes no digit."""
+    return values if scale == 1 else values / values.dtype.type(scale)
 
 
 def read_audio(sound: Sound, sample_rate_hz: int) -> np.ndarray:
@@ -151,14 +166,15 @@ def read_audio(sound: Sound, sample_rate_hz: int) -> np.ndarray:
     Raises:
         InputError: as `open_recording` does.
     """
-    blocks = [block for _, block in read_blocks(sound, sample_rate_hz)]
+    findings = Findings()
+    blocks = [block for _, block in read_blocks(sound, sample_rate_hz, None, findings)]
     if not blocks:
-        raise _no_sound(sound)
-    return np.concatenate(blocks)
+        raise _no_sound(sound, findings)
+    return _scaled(np.concatenate(blocks), full_scale(sound, findings))
 
 
-def _no_sound(sound: Sound) -> InputError:
-    return InputError(f"cannot read {name_of(sound)}: it has no sound")
+def _no_sound(sound: Sound, findings: Findings) -> NoSoundError:
+    return NoSoundError(f"cannot read {name_of(sound)}: it has no sound", findings.tracks)
 
 
 def frame_length(sample_rate_hz: int) -> int:
