@@ -1,5 +1,6 @@
 """One recording to one result: every rule that makes a verdict."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from deepfake_audio.audio.quality import Echo
 from deepfake_audio.audio.sounds import name_of, read_file_object, to_samples
 from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference import pipeline, timelines
+from deepfake_audio.inference import parts, pipeline, timelines
 from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Reading, Window
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, verdict
@@ -31,8 +32,9 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `too_short`, `clipped`, `untrained`, `bandwidth`,
-            `echo`, `channels_disagree`; or a note: `low_confidence`, `windows_ignored`,
-            `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`.
+            `echo`, `channels_disagree`, `tracks_disagree`; or a note: `low_confidence`,
+            `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`,
+            `tracks`, `left_out`, `damaged`, `scaled`.
         text: a sentence or part of one, for people.
     """
 
@@ -52,6 +54,8 @@ class Quality:
         bandwidth_hz: the highest frequency of the widest window; None if it was not measured.
         clipped_share: share of samples at full scale, 0 to 1.
         echo: gain and delay of the strongest echo; None if there is none or it was not measured.
+        tracks: of the file.
+        skipped_seconds: damaged or missing parts, which are not judged.
     """
 
     sound_seconds: float
@@ -61,6 +65,8 @@ class Quality:
     bandwidth_hz: float | None
     clipped_share: float
     echo: Echo | None
+    tracks: int = 1
+    skipped_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Result:
         doubt: why no confidence can be given; None if one can.
         notes: remarks about the recording.
         quality: of the recording; None for an image.
-        windows: of all channels.
+        windows: of all tracks and channels.
         usable: which windows the score is the mean of, bool `(windows,)`.
         frame_rate_hz: of a vocoder whose periodic traces were found; None if none were.
         run: name of the run that judged.
@@ -163,7 +169,9 @@ class Detector:
         """Load the model that ships with the package."""
         return cls.load(run_folder.PRETRAINED, overrides)
 
-    def predict(self, recording: AnyRecording, channel: int | None = None) -> Result:
+    def predict(
+        self, recording: AnyRecording, channel: int | None = None, track: int | None = None
+    ) -> Result:
         """Judge one recording or spectrogram image.
 
         Args:
@@ -172,12 +180,13 @@ class Detector:
                 shape `(samples,)` or `(samples, channels)`: floats with a full scale of 1, or
                 int16, int32 or uint8.
             channel: the only channel to judge, from 1; None for all.
+            track: the only audio track to judge, from 1; None for all.
 
         Raises:
             InputError: the recording can't be read.
         """
         source = to_input(recording, self.settings.limits.stdin_megabytes)
-        return next(self.predict_many([source], channel=channel))
+        return next(self.predict_many([source], channel=channel, track=track))
 
     def predict_many(
         self,
@@ -185,6 +194,7 @@ class Detector:
         workers: int = 1,
         channel: int | None = None,
         on_error: Callable[[Failure], object] | None = None,
+        track: int | None = None,
     ) -> Iterator[Result]:
         """Judge files in their order.
 
@@ -193,6 +203,7 @@ class Detector:
             workers: processes; 0 for one per core. 1 stays in this process.
             channel: the only channel to judge, from 1; None for all.
             on_error: receives each file that can't be read; None raises instead.
+            track: the only audio track to judge, from 1; None for all.
 
         Yields:
             A result for each file that can be read.
@@ -202,7 +213,11 @@ class Detector:
         """
         megabytes = self.settings.limits.decoder_megabytes if self._bound_memory else 0
         reading = Reading(
-            self.settings, self.record.images_from_audio, channel, decoder_megabytes=megabytes
+            self.settings,
+            self.record.images_from_audio,
+            channel,
+            decoder_megabytes=megabytes,
+            track=track,
         )
         names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
         if workers == 1:
@@ -325,10 +340,13 @@ def find_doubt(
     if echo and calibration.probability_real(score, settings.prior_fake) < 0.5:
         # An echo can make a real voice look fake, but not a fake one real.
         return Reason("echo", f"{echo}, which may look like synthesis")
-    answers = judge_channels(found.windows, usable, calibration, settings)
+    answers = judge_parts(found.windows, usable, calibration, settings)
     if {Verdict.REAL, Verdict.FAKE} <= set(answers.values()):
-        text = ", ".join(f"channel {channel} is {answer}" for channel, answer in answers.items())
-        return Reason("channels_disagree", text)
+        several = len({track for track, _ in answers}) > 1
+        text = ", ".join(
+            f"{parts.name_part(*part, several)} is {answers[part]}" for part in answers
+        )
+        return Reason("tracks_disagree" if several else "channels_disagree", text)
     return None
 
 
@@ -354,6 +372,8 @@ def find_notes(
     if found.channels_differ:
         text = f"{found.channels} channels that differ: --channel 1 judges one"
         yield Reason("channels_differ", text)
+    for code, text in parts.describe_losses(found):
+        yield Reason(code, text)
     if doubt is None and (echo := describe_echo(found.echo, settings)):
         yield Reason("echo_present", echo)
     if passage := find_fake_passage(line, answer):
@@ -371,28 +391,21 @@ def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reaso
     return Reason("fake_passage", text)
 
 
-def judge_channels(
+def judge_parts(
     windows: Sequence[Window],
     usable: np.ndarray,
     calibration: Calibration,
     settings: PredictSettings,
-) -> dict[int, Verdict]:
-    """Return the verdict on each channel that was judged by itself."""
-    channels = np.array([window.channel for window in windows])
-    if not channels.any():
-        return {}
+) -> dict[tuple[int, int], Verdict]:
+    """Return the verdict on each track and channel that was judged by itself."""
+    keys = [(window.track, window.channel) for window in windows]
     scores = np.array([window.score for window in windows])
-    return {
-        channel: verdict(
-            float(
-                calibration.probability_real(
-                    np.mean(scores[usable & (channels == channel)]), settings.prior_fake
-                )
-            ),
-            settings.min_confidence,
-        )
-        for channel in np.unique(channels[usable]).tolist()
-    }
+    answers = {}
+    for part in dict.fromkeys(itertools.compress(keys, usable)):
+        within = usable & np.array([key == part for key in keys])
+        p_real = calibration.probability_real(np.mean(scores[within]), settings.prior_fake)
+        answers[part] = verdict(float(p_real), settings.min_confidence)
+    return answers
 
 
 def describe_echo(echo: Echo | None, settings: PredictSettings) -> str:
@@ -418,6 +431,8 @@ def quality_of(found: Input) -> Quality:
         bandwidth_hz=max(measured, default=None),
         clipped_share=mean_clipped_share(found.windows),
         echo=found.echo,
+        tracks=found.tracks,
+        skipped_seconds=found.skipped_seconds + found.missing_seconds,
     )
 
 
