@@ -10,6 +10,7 @@
     python predict.py --csv verdicts.csv folder/    also a table; if interrupted, it continues
     python predict.py --workers 0 folder/           many files, a process for each core
     python predict.py --channel 1 call.wav          one channel of a recording; the other is 2
+    python predict.py --track 2 film.mkv            one of several audio tracks
     python predict.py --set predict.prior_fake=0.1 clip.wav    if one in ten files is fake
 
 The confidence is the probability of the verdict, calibrated on the run's validation files: it holds
@@ -18,8 +19,9 @@ clipped, for sound without frequencies above predict.min_bandwidth_hz (such as t
 for a likely fake with an echo above predict.max_echo (the shipped model sets both). It is also
 UNCERTAIN below predict.min_confidence; "rather fake" then names the likelier class. "repeats at
 93.75 Hz" means that the sound has the periodic traces of a vocoder at that rate; mains hum
-may cause it at 50 or 100 Hz. A file that can't be read is reported and skipped; the exit code is
-then 1.
+may cause it at 50 or 100 Hz. Each audio track of a file is judged, and each channel if the channels
+differ. If they disagree, the verdict is UNCERTAIN. Damaged parts are left out, and the line names
+them. A file that can't be read is reported and skipped; the exit code is then 1.
 """
 
 import argparse
@@ -58,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     detector = Detector.load(args.run, args.settings, bound_memory=True)
     asked = [str(Path.cwd()), str(args.channel), *args.files]
+    if args.track is not None:
+        asked.insert(2, f"track {args.track}")
     identity = run_folder.fingerprint_verdicts(
         detector.run, detector.record, detector.settings, asked
     )
@@ -71,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with kept_table(args.csv, identity) as (done, keep), ExitStack() as opened:
         listed = FileList(detector.record.images_from_audio, done, fail)
         files = with_standard_input(listed.expand(args.files), opened, detector, fail)
-        results = detector.predict_many(files, args.workers, args.channel, on_error=fail)
+        results = detector.predict_many(
+            files, args.workers, args.channel, on_error=fail, track=args.track
+        )
         is_known = args.run or args.json
         for result in progress(results):
             if not is_known:
@@ -80,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             row = as_row(result)
             print_lines(to_json(row) if args.json else format_verdict(result))
             if args.timeline and result.timeline():
-                write_timeline(result, args.channel, quiet=args.json)
+                write_timeline(result, args.channel, quiet=args.json, track=args.track)
             keep(row)
             counts[result.verdict] += 1
         for failure in failures:
@@ -120,6 +126,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--channel", metavar="N", type=int,
         help="judge one channel of each recording, from 1 (default: the mean of all)",
     )  # fmt: skip
+    parser.add_argument(
+        "--track", metavar="N", type=int,
+        help="judge one audio track of each file, from 1 (default: each)",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     check_arguments(args)
     return args
@@ -127,7 +137,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def check_arguments(args: argparse.Namespace) -> None:
     """Raise an `InputError` if arguments contradict each other."""
-    for option, least in (("workers", 0), ("channel", 1)):
+    for option, least in (("workers", 0), ("channel", 1), ("track", 1)):
         given = getattr(args, option)
         if given is not None and given < least:
             raise InputError(f"--{option} {given} is too small; give {least} or more")

@@ -1,5 +1,6 @@
 """One recording to one result: every rule that makes a verdict."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from deepfake_audio.audio.quality import Echo
 from deepfake_audio.audio.sounds import name_of, read_file_object, to_samples
 from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference import pipeline, timelines
+from deepfake_audio.inference import parts, pipeline, timelines
 from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Reading, Window
 from deepfake_audio.inference.recording_quality import (
     Quality,
@@ -37,8 +38,9 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `untrained`,
-            `bandwidth`, `echo`, `channels_disagree`, `fake_passage`; or a note: `low_confidence`,
-            `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`.
+            `bandwidth`, `echo`, `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note:
+            `low_confidence`, `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`,
+            `fake_passage`, `tracks`, `left_out`, `damaged`, `scaled`.
         text: a sentence or part of one, for people.
     """
 
@@ -60,7 +62,7 @@ class Result:
         doubt: why no confidence can be given; None if one can.
         notes: remarks about the recording.
         quality: of the recording; None for an image.
-        windows: of all channels.
+        windows: of all tracks and channels.
         usable: which windows the score is the mean of, bool `(windows,)`.
         frame_rate_hz: of a vocoder whose periodic traces were found; None if none were.
         run: name of the run that judged.
@@ -146,7 +148,9 @@ class Detector:
         """Load the model that ships with the package."""
         return cls.load(run_folder.PRETRAINED, overrides)
 
-    def predict(self, recording: AnyRecording, channel: int | None = None) -> Result:
+    def predict(
+        self, recording: AnyRecording, channel: int | None = None, track: int | None = None
+    ) -> Result:
         """Judge one recording or spectrogram image.
 
         Args:
@@ -155,12 +159,13 @@ class Detector:
                 shape `(samples,)` or `(samples, channels)`: floats with a full scale of 1, or
                 int16, int32 or uint8.
             channel: the only channel to judge, from 1; None for all.
+            track: the only audio track to judge, from 1; None for all.
 
         Raises:
             InputError: the recording can't be read.
         """
         source = to_input(recording, self.settings.limits.stdin_megabytes)
-        return next(self.predict_many([source], channel=channel))
+        return next(self.predict_many([source], channel=channel, track=track))
 
     def predict_many(
         self,
@@ -168,6 +173,7 @@ class Detector:
         workers: int = 1,
         channel: int | None = None,
         on_error: Callable[[Failure], object] | None = None,
+        track: int | None = None,
     ) -> Iterator[Result]:
         """Judge files in their order.
 
@@ -176,6 +182,7 @@ class Detector:
             workers: processes; 0 for one per core. 1 stays in this process.
             channel: the only channel to judge, from 1; None for all.
             on_error: receives each file that can't be read; None raises instead.
+            track: the only audio track to judge, from 1; None for all.
 
         Yields:
             A result for each file that can be read.
@@ -185,7 +192,11 @@ class Detector:
         """
         megabytes = self.settings.limits.decoder_megabytes if self._bound_memory else 0
         reading = Reading(
-            self.settings, self.record.images_from_audio, channel, decoder_megabytes=megabytes
+            self.settings,
+            self.record.images_from_audio,
+            channel,
+            decoder_megabytes=megabytes,
+            track=track,
         )
         names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
         if workers == 1:
@@ -317,10 +328,13 @@ def find_doubt(
     if echo and probability(llr, settings.prior_fake) < 0.5:
         # An echo can make a real voice look fake, but not a fake one real.
         return Reason("echo", f"{echo}, which may look like synthesis")
-    answers = judge_channels(found.windows, usable, degraded, calibration, settings)
+    answers = judge_parts(found.windows, usable, degraded, calibration, settings)
     if {Verdict.REAL, Verdict.FAKE} <= set(answers.values()):
-        text = ", ".join(f"channel {channel} is {answer}" for channel, answer in answers.items())
-        return Reason("channels_disagree", text)
+        several = len({track for track, _ in answers}) > 1
+        text = ", ".join(
+            f"{parts.name_part(*part, several)} is {answers[part]}" for part in answers
+        )
+        return Reason("tracks_disagree" if several else "channels_disagree", text)
     return None
 
 
@@ -346,6 +360,8 @@ def find_notes(
     if found.channels_differ:
         text = f"{found.channels} channels that differ: --channel 1 judges one"
         yield Reason("channels_differ", text)
+    for code, text in parts.describe_losses(found):
+        yield Reason(code, text)
     has_passage = doubt is not None and doubt.code == "fake_passage"
     if (doubt is None or has_passage) and (echo := describe_echo(found.echo, settings)):
         yield Reason("echo_present", echo)
@@ -361,22 +377,21 @@ def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reaso
     return Reason("fake_passage", text) if text else None
 
 
-def judge_channels(
+def judge_parts(
     windows: Sequence[Window],
     usable: np.ndarray,
     degraded: np.ndarray | None,
     calibration: Calibration,
     settings: PredictSettings,
-) -> dict[int, Verdict]:
-    """Return the verdict on each channel that was judged by itself."""
-    channels = np.array([window.channel for window in windows])
+) -> dict[tuple[int, int], Verdict]:
+    """Return the verdict on each track and channel that was judged by itself."""
+    keys = [(window.track, window.channel) for window in windows]
     answers = {}
-    for channel in np.unique(channels[usable & (channels > 0)]).tolist():
-        of_channel = usable & (channels == channel)
-        score = mean_score(windows, of_channel)
-        llr = file_llr(score, degraded, of_channel, calibration)
+    for part in dict.fromkeys(itertools.compress(keys, usable)):
+        within = usable & np.array([key == part for key in keys])
+        llr = file_llr(mean_score(windows, within), degraded, within, calibration)
         p_real = float(probability(llr, settings.prior_fake))
-        answers[channel] = verdict(p_real, settings.min_confidence)
+        answers[part] = verdict(p_real, settings.min_confidence)
     return answers
 
 

@@ -22,7 +22,10 @@ AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",
     ".aiff", ".aif", ".au", ".gsm", ".caf", ".mkv", ".mka", ".mov", ".3gp", ".oga", ".aifc",
     ".mp2", ".mpga", ".m4b", ".m4r", ".m4v", ".mpg", ".mpeg", ".3gpp", ".3g2", ".avi", ".wmv",
-    ".flv", ".mts", ".weba", ".ogv", ".wv", ".tta", ".w64",
+    ".flv", ".mts", ".weba", ".ogv", ".wv", ".tta", ".w64", ".3ga", ".awb", ".spx", ".sph",
+    ".nist", ".ts", ".m2ts", ".vob", ".ac3", ".eac3", ".dts", ".ape", ".mpc", ".tak", ".qcp",
+    ".ra", ".rm", ".asf", ".f4a", ".f4v", ".mp1", ".mpa", ".adts", ".voc", ".wave", ".bwf",
+    ".rf64",
 )  # fmt: skip
 IMAGE_SUFFIXES = frozenset({
     ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".dib", ".webp", ".tif", ".tiff",

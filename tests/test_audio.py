@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from conftest import ROOT
-from deepfake_audio.audio import decoding
+from deepfake_audio.audio import decoding, ffmpeg
 from deepfake_audio.audio.codecs import CODECS, write_coded
 from deepfake_audio.audio.windows import (
     cut_windows,
@@ -471,7 +471,7 @@ def test_non_finite_samples_are_an_error(tmp_path: Path):
 
 @pytest.mark.parametrize(("samples", "is_read"), [(1, False), (7, False), (9, True)])
 def test_frames_of_next_to_no_samples_are_refused(samples, is_read, tmp_path, monkeypatch):
-    monkeypatch.setattr(decoding, "BLOCK_FRAMES", 100)
+    monkeypatch.setattr(ffmpeg, "BLOCK_FRAMES", 100)
     path = tmp_path / "tiny.mka"
     with av.open(str(path), "w", format="matroska") as container:
         stream = container.add_stream("pcm_s16le", rate=16_000)

@@ -15,13 +15,13 @@ from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound
 
 
 def test_skipped_files_are_counted_by_suffix(workplace, capsys):
-    for name in ("a.txt", "b.txt", "c.TXT", "d.ape", "voice"):
+    for name in ("a.txt", "b.txt", "c.TXT", "d.xyz", "voice"):
         Path("mine/real", name).touch()
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     printed, report = capsys.readouterr().out, Path("data/mine/report.txt").read_text()
-    line = "5 files ignored because of their suffix: 3 .txt, 1 .ape, 1 without suffix\n"
+    line = "5 files ignored because of their suffix: 3 .txt, 1 .xyz, 1 without suffix\n"
     assert line in printed
-    assert ("real/d.ape" in printed, "real/d.ape" in report) == (False, True)
+    assert ("real/d.xyz" in printed, "real/d.xyz" in report) == (False, True)
 
 
 def test_small_splits_give_a_warning(workplace, capsys):

@@ -13,11 +13,25 @@ from deepfake_audio.system.atomic_files import open_regular
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 1_000_000  # no voice is stored at another rate
 PIECE_BYTES = 1_000_000
+BLOCK_SECONDS = 30
+MAX_BLOCK_VALUES = 50_000_000  # over all channels: 30 s of 8 channels at 192 kHz are 46 million
 # The level of silence and the full scale of each type of sample.
 SAMPLE_SCALES = {
     "float16": (0, 1), "float32": (0, 1), "float64": (0, 1),
     "int16": (0, 2**15), "int32": (0, 2**31), "uint8": (128, 2**7),
 }  # fmt: skip
+
+
+class NoSoundError(InputError):
+    """A file, or one of its tracks, has no sound that can be decoded.
+
+    Attributes:
+        tracks: number of tracks of the file.
+    """
+
+    def __init__(self, message: str, tracks: int = 1):
+        super().__init__(message)
+        self.tracks = tracks
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +124,11 @@ def check_rate(name: str, rate_hz: int) -> None:
             f"cannot read {name}: its sample rate is {rate_hz:,} Hz; give a recording with "
             f"{MIN_RATE_HZ:,} to {MAX_RATE_HZ:,} Hz"
         )
+
+
+def block_length(rate_hz: int, channels: int) -> int:
+    """Return how many samples of each channel are decoded at a time."""
+    return max(1, min(BLOCK_SECONDS * rate_hz, MAX_BLOCK_VALUES // channels))
 
 
 def name_of(sound: Sound) -> str:

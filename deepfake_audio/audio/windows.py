@@ -3,12 +3,13 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from deepfake_audio.audio.decoding import ChannelStats, read_blocks
-from deepfake_audio.audio.sounds import Sound, name_of
+from deepfake_audio.audio.decoding import full_scale, read_blocks
+from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.errors import InputError
 
@@ -42,6 +43,8 @@ class Recording:
         channels_differ: the channels carry different sounds, such as two people on a line.
         channel: the one that was decoded, from 1; None for the mean of all.
         decoder_megabytes: see `read_blocks`.
+        track: the one that was decoded, from 1.
+        findings: what else decoding found.
     """
 
     sound: Sound
@@ -57,6 +60,8 @@ class Recording:
     channels_differ: bool = False
     channel: int | None = None
     decoder_megabytes: int = 0
+    track: int = 1
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def is_silent(self) -> bool:
@@ -70,6 +75,7 @@ def open_recording(
     max_hours: float = math.inf,
     channel: int | None = None,
     decoder_megabytes: int = 0,
+    track: int = 1,
 ) -> Recording:
     """Decode a recording to find its length and its quiet edges.
 
@@ -81,15 +87,17 @@ def open_recording(
         max_hours: longest recording to decode; above 48 kHz an hour counts as longer.
         channel: the channel to take, from 1; None takes the mean of all.
         decoder_megabytes: see `read_blocks`.
+        track: the track to take, from 1.
 
     Raises:
-        InputError: the file is missing, too long, lacks the channel, or can't be decoded.
+        NoSoundError: nothing of the track can be decoded.
+        InputError: the file is missing or too long, or lacks the track or channel.
     """
     frame_samples = frame_length(settings.sample_rate_hz)
     beginning, powers, steadies, rest, total, rate_hz = [], [], [], np.empty(0, np.float32), 0, 0
-    stats = ChannelStats()
+    findings = Findings()
     for rate_hz, block in read_blocks(
-        sound, settings.sample_rate_hz, channel, stats, decoder_megabytes
+        sound, settings.sample_rate_hz, channel, findings, decoder_megabytes, track
     ):
         if total < WHOLE_SECONDS * settings.sample_rate_hz:
             beginning.append(block)
@@ -101,18 +109,25 @@ def open_recording(
         steadies.append(_means_and_variances(rest[:whole], frame_samples))
         rest = rest[whole:]
     if not total:
-        raise _no_sound(sound)
+        raise _no_sound(sound, findings)
     if len(rest):
         powers.append(np.square(rest).mean(keepdims=True))
         steadies.append(_means_and_variances(rest, len(rest)))
-    power, offset = subtract_offset(np.concatenate(powers), *np.concatenate(steadies, axis=1))
+    scale = full_scale(sound, findings)
+    means, variances = np.concatenate(steadies, axis=1)
+    power, offset = subtract_offset(
+        _scaled(np.concatenate(powers), scale**2), means / scale, variances / scale**2
+    )
     first, end = _loud_span(power, frame_samples, total, settings.trim_db)
     loudest = float(power.max())
+    stats = findings.channels
     channels_differ = channel is None and stats.is_wide
-    start = next(_without_offset([np.concatenate(beginning)], offset, frame_samples))
+    start = next(
+        _without_offset([_scaled(np.concatenate(beginning), scale)], offset, frame_samples)
+    )
     return Recording(
         sound, start, total, first, end, power, offset, loudest, rate_hz,
-        len(stats.powers), channels_differ, channel, decoder_megabytes,
+        len(stats.powers), channels_differ, channel, decoder_megabytes, track, findings,
     )  # fmt: skip
 
 
@@ -128,7 +143,7 @@ def _check_length(sound: Sound, seconds: float, rate_hz: int, max_hours: float) 
 def recording_windows(
     recording: Recording, settings: AudioSettings, max_windows: int = 0
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Cut a recording into windows; see `cut_windows`. Starts count from the file's beginning.
+    """Cut a recording into windows; see `cut_windows`. Starts are times that a player shows.
 
     A window without a frame above the trimming threshold is left out: it is a pause.
     """
@@ -138,7 +153,8 @@ def recording_windows(
     for start, window in cut_windows(kept, recording.end - recording.first, settings, max_windows):
         whole = window[: len(window) // frame_samples * frame_samples]
         if frame_powers(whole, frame_samples).max() >= too_quiet:
-            yield start + recording.first / settings.sample_rate_hz, window
+            start += recording.first / settings.sample_rate_hz
+            yield recording.findings.player_seconds(start), window
 
 
 def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[np.ndarray]:
@@ -147,11 +163,17 @@ def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[
         yield recording.beginning
         return
     blocks = read_blocks(
-        recording.sound, settings.sample_rate_hz, recording.channel, None,
-        recording.decoder_megabytes,
+        recording.sound, settings.sample_rate_hz, recording.channel, Findings(),
+        recording.decoder_megabytes, recording.track,
     )  # fmt: skip
     frame_samples = frame_length(settings.sample_rate_hz)
-    yield from _without_offset((block for _, block in blocks), recording.offset, frame_samples)
+    scaled = (_scaled(block, recording.findings.levels.full_scale) for _, block in blocks)
+    yield from _without_offset(scaled, recording.offset, frame_samples)
+
+
+def _scaled(values: np.ndarray, scale: int) -> np.ndarray:
+    """Divide by a power of two, which changes no digit."""
+    return values if scale == 1 else values / values.dtype.type(scale)
 
 
 def _means_and_variances(samples: np.ndarray, frame_samples: int) -> np.ndarray:
@@ -211,14 +233,15 @@ def read_audio(sound: Sound, sample_rate_hz: int) -> np.ndarray:
     Raises:
         InputError: as `open_recording` does.
     """
-    blocks = [block for _, block in read_blocks(sound, sample_rate_hz)]
+    findings = Findings()
+    blocks = [block for _, block in read_blocks(sound, sample_rate_hz, None, findings)]
     if not blocks:
-        raise _no_sound(sound)
-    return np.concatenate(blocks)
+        raise _no_sound(sound, findings)
+    return _scaled(np.concatenate(blocks), full_scale(sound, findings))
 
 
-def _no_sound(sound: Sound) -> InputError:
-    return InputError(f"cannot read {name_of(sound)}: it has no sound")
+def _no_sound(sound: Sound, findings: Findings) -> NoSoundError:
+    return NoSoundError(f"cannot read {name_of(sound)}: it has no sound", findings.tracks)
 
 
 def frame_length(sample_rate_hz: int) -> int:

@@ -27,7 +27,10 @@ from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import VERDICTS
 
 MAX_SHOWN_CONFIDENCE = 0.999
-NOTES_IN_TABLE = {"channels_differ", "echo_present", "fake_passage"}  # others have a column
+# Other notes have a column.
+NOTES_IN_TABLE = {
+    "channels_differ", "echo_present", "fake_passage", "tracks", "left_out", "damaged", "scaled",
+}  # fmt: skip
 
 
 def say(text: str) -> None:
@@ -143,17 +146,21 @@ def skipped_line(skipped: Counter[str]) -> str:
     return f"Passed over for their names: {one_line(', '.join(kinds))}. Name a file to judge it."
 
 
-def write_timeline(result: Result, channel: int | None, quiet: bool) -> None:
+def write_timeline(
+    result: Result, channel: int | None, quiet: bool, track: int | None = None
+) -> None:
     """Write a recording's passages and their picture to timelines/, and print the passages.
 
     Args:
         result: of the recording.
         channel: the only channel that was judged; None for all.
         quiet: print nothing.
+        track: the only track that was judged; None for all.
     """
     is_stdin = result.name == STANDARD_INPUT
     stem = "standard-input" if is_stdin else plain_name(result.name)
-    known = "" if is_stdin else f"{channel}|{Path(result.name).resolve()}"
+    part = str(channel) if track is None else f"{channel}, track {track}"
+    known = "" if is_stdin else f"{part}|{Path(result.name).resolve()}"
     line = result.timeline()
     is_judged = result.doubt is None or result.doubt.code == "fake_passage"
     why = "as over a telephone" if is_judged else result.doubt.text

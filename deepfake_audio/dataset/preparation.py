@@ -87,6 +87,10 @@ class Prepared:
         """Return the names of the files that have no images."""
         return [job.clip.name for job in jobs if "error" in self.entries[job.stem]]
 
+    def described(self, fact: str) -> list[str]:
+        """Return the names of the files whose entry has a fact, such as `lost_seconds`."""
+        return [job.clip.name for job in self.jobs if fact in self.entries[job.stem]]
+
     @property
     def rendered(self) -> list[Job]:
         """Return the jobs of the files that have images."""

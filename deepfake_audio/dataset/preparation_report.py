@@ -53,6 +53,8 @@ def _file_lists(prepared: Prepared) -> dict[str, list[str]]:
     return {
         f"could not be used ({ERRORS} gives the reasons)": failed,
         "could not be used after a codec": coded,
+        "used without their damaged or missing parts": prepared.described("lost_seconds"),
+        "with several audio tracks, of which the first is used": prepared.described("tracks"),
         "listed but missing": corpus.missing,
         "present but not listed": corpus.unlisted,
         "listed more than once": corpus.repeated,

@@ -13,6 +13,7 @@ from joblib import delayed
 from tqdm import tqdm
 
 from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.quality import edge_silences, measure_quality
 from deepfake_audio.audio.windows import (
     frame_length,
@@ -36,6 +37,7 @@ from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import JOURNAL
 
 SHORT_DIGITS = 10  # of 64 hexadecimal ones: equal only by chance in a trillion, or by intent
+MIN_LOST_SECONDS = 0.05  # that are mentioned; the last frame of many MP3 files is cut off
 BATCH = 16  # files for a process at a time: handing over one costs as much as rendering it
 
 
@@ -130,7 +132,8 @@ def render_all(jobs: Sequence[Job], rendering: Rendering, workers: int) -> dict[
 
     Returns:
         The journal's entry for each job's stem: `starts` of the windows in seconds and the
-        nuisances, or `error`.
+        nuisances, or `error`. Also `lost_seconds` of a damaged file, and `tracks` of one with
+        several.
 
     Raises:
         OutputError: an image or the journal can't be written.
@@ -246,7 +249,18 @@ def _render_file(path: Path, stem: str, rendering: Rendering) -> dict:
     nuisances |= edge_silences(recording.powers[:whole_frames])
     nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
     nuisances |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
-    return {"starts": starts, "nuisances": nuisances}
+    return {"starts": starts, "nuisances": nuisances} | _describe_findings(recording.findings)
+
+
+def _describe_findings(findings: Findings) -> dict:
+    """Return what the report mentions of a file: its lost seconds, and that it has more tracks."""
+    lost_seconds = findings.skipped_seconds + findings.missing_seconds
+    described = {}
+    if lost_seconds >= MIN_LOST_SECONDS or findings.is_cut_off:
+        described["lost_seconds"] = round(lost_seconds, 3)
+    if findings.tracks > 1:
+        described["tracks"] = findings.tracks
+    return described
 
 
 def _random_of(stem: str) -> np.random.Generator:

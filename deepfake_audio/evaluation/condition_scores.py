@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 from joblib import delayed
 
 from deepfake_audio.audio.conditions import Voices, apply_condition
 from deepfake_audio.audio.windows import read_audio
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.detector import Detector, Result, to_input
+from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.workers import in_processes
 

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from deepfake_audio.errors import InputError
 from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.inference.results_table import Judged
 from deepfake_audio.inference.timelines import is_timeline
-from deepfake_audio.system.atomic_files import is_folder
+from deepfake_audio.system.atomic_files import is_folder, open_regular
 from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 
@@ -15,6 +16,8 @@ TEXT_SUFFIXES = frozenset(
     {".csv", ".htm", ".html", ".json", ".lab", ".log", ".md", ".pdf", ".tsv", ".txt", ".xml",
      ".yaml", ".yml"}
 )  # fmt: skip
+
+TRANSPORT_SUFFIX, TRANSPORT_PACKET_BYTES, TRANSPORT_SYNC = ".ts", 188, b"G"
 
 
 class FileList:
@@ -61,13 +64,13 @@ class FileList:
         """Yield a folder's audio; its images if the run judges images or there is no audio."""
         folder, others, is_empty = Path(name), Counter(), True
         skips_images = self.images_from_audio and any(
-            True for _ in find_files(folder, AUDIO_SUFFIXES)
+            not is_typescript(path) for path in find_files(folder, AUDIO_SUFFIXES)
         )
         for path in find_files(folder, IMAGE_SUFFIXES | set(AUDIO_SUFFIXES), others):
             suffix = path.suffix.lower()
             if is_timeline(path):
                 continue
-            if skips_images and suffix in IMAGE_SUFFIXES:
+            if (skips_images and suffix in IMAGE_SUFFIXES) or is_typescript(path):
                 others[suffix] += 1
                 continue
             is_empty = False
@@ -76,3 +79,15 @@ class FileList:
         if is_empty:
             error = f"cannot judge {name}: the folder has no audio or images"
             self.on_error(Failure(name, error))
+
+
+def is_typescript(path: Path) -> bool:
+    """Return whether a `.ts` file is no transport stream: TypeScript has the same suffix."""
+    if path.suffix.lower() != TRANSPORT_SUFFIX:
+        return False
+    try:
+        with open_regular(path, "An audio file") as file:
+            begin = file.read(TRANSPORT_PACKET_BYTES + 1)
+    except InputError:
+        return False  # its reader reports the reason
+    return not (begin[:1] == begin[TRANSPORT_PACKET_BYTES:] == TRANSPORT_SYNC)

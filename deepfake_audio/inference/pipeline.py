@@ -22,16 +22,12 @@ from deepfake_audio.audio.quality import (
     strongest_echo,
 )
 from deepfake_audio.audio.sounds import Samples, Sound
-from deepfake_audio.audio.windows import (
-    Recording,
-    open_recording,
-    padding_before,
-    recording_windows,
-)
+from deepfake_audio.audio.windows import Recording, padding_before, recording_windows
 from deepfake_audio.config.schema import LimitSettings, Settings
 from deepfake_audio.errors import InputError, renamed_in_errors
 from deepfake_audio.features.image_files import fit_image, is_blank, is_image, read_image
 from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
+from deepfake_audio.inference.parts import LeftOut, find_parts
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
 from deepfake_audio.system.workers import in_processes
@@ -45,6 +41,7 @@ class Window:
 
     Attributes:
         start_seconds: from the beginning of the recording.
+        track: from 1.
         channel: from 1; 0 for the mean of all channels.
         score: log-odds of real before calibration; higher is more real.
         bandwidth_hz: the highest frequency of the window; None for an image.
@@ -62,6 +59,7 @@ class Window:
     clipped_share: float = 0.0
     peaks: np.ndarray | None = None
     prominence_db: np.ndarray | None = None
+    track: int = 1
 
 
 @dataclass(eq=False)
@@ -72,7 +70,7 @@ class Input:
         name: as the caller gave it.
         is_image: the file is a spectrogram image; the fields below the next are then unknown.
         is_blank: the image shows nothing.
-        windows: with their scores, channel by channel.
+        windows: with their scores, track by track and channel by channel.
         sound_seconds: duration between the quiet edges.
         end_seconds: end of the sound.
         sample_rate_hz: of the file.
@@ -80,6 +78,14 @@ class Input:
         channels_differ: the channels carry different sounds and are judged one by one.
         is_silent: no sample is louder than the last bit of 16-bit audio.
         echo: the strongest echo; None for an image and for silence.
+        tracks: number of audio tracks in the file.
+        only_track: the chosen track, from 1; None for all.
+        left_out: tracks and channels that are not judged.
+        skipped_seconds: duration of the damaged parts of all tracks, which are left out.
+        missing_seconds: sound that the file declares beyond its end.
+        is_cut_off: the file ends in the middle of a part.
+        peak: the highest sample in the file.
+        full_scale: the divisor of the samples.
     """
 
     name: str
@@ -93,6 +99,14 @@ class Input:
     channels_differ: bool = False
     is_silent: bool = False
     echo: Echo | None = None
+    tracks: int = 1
+    only_track: int | None = None
+    left_out: list[LeftOut] = field(default_factory=list)
+    skipped_seconds: float = 0.0
+    missing_seconds: float = 0.0
+    is_cut_off: bool = False
+    peak: float = 0.0
+    full_scale: int = 1
 
 
 class NamedInput(NamedTuple):
@@ -118,6 +132,7 @@ class Reading:
         settings: of the run, and the limits.
         images_from_audio: the run's images were rendered from audio, so that it can judge audio.
         channel: the only channel to judge, from 1; None for all.
+        track: the only track to judge, from 1; None for all.
         folder: that names are relative to.
         decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
     """
@@ -127,6 +142,7 @@ class Reading:
     channel: int | None = None
     folder: Path = Path()
     decoder_megabytes: int = 0
+    track: int | None = None
 
 
 def score_inputs(
@@ -208,62 +224,33 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
             "images only; choose a run that was trained on images by prepare.py"
         )
     audio = settings.audio
-    recording = _open(source, reading, reading.channel)
-    _describe(found, recording, audio.sample_rate_hz)
     cepstrum, count = 0.0, 0  # the sum over all windows
-    for part in _parts(recording, reading):
-        for start, samples in () if part.is_silent else recording_windows(part, audio):
+    for part in find_parts(source, found, reading):
+        for start, samples in recording_windows(part, audio):
             count += 1
             cepstrum = cepstrum + echo_cepstrum(samples, audio.sample_rate_hz)
             image = spectrogram_image(samples, audio)
             sound = samples[padding_before(part.end - part.first, audio) :][: part.end - part.first]
             yield (
-                _measured(start, part.channel or 0, sound, image, settings),
+                _measured(start, part, sound, image, settings),
                 fit_image(image, settings.image),
             )
     if np.any(cepstrum):
         found.echo = strongest_echo(cepstrum / count, audio.sample_rate_hz)
 
 
-def _describe(found: Input, recording: Recording, sample_rate_hz: int) -> None:
-    found.sound_seconds = (recording.end - recording.first) / sample_rate_hz
-    found.end_seconds = recording.end / sample_rate_hz
-    found.sample_rate_hz = recording.file_rate_hz
-    found.channels = recording.channels
-    found.channels_differ = recording.channels_differ
-    found.is_silent = recording.is_silent
-
-
-def _open(sound: Sound, reading: Reading, channel: int | None) -> Recording:
-    settings = reading.settings
-    hours = settings.limits.audio_hours
-    return open_recording(sound, settings.audio, hours, channel, reading.decoder_megabytes)
-
-
-def _parts(recording: Recording, reading: Reading) -> Iterator[Recording]:
-    """Yield the recording, or each channel if the channels differ.
-
-    The mean of two voices hides one of them, and the mean of a voice and its echo has the notches
-    of a comb filter, which look like those of some vocoders.
-    """
-    if not recording.channels_differ:
-        yield recording
-        return
-    for channel in range(1, recording.channels + 1):
-        yield _open(recording.sound, reading, channel)
-
-
 def _measured(
-    start_seconds: float, channel: int, sound: np.ndarray, image: np.ndarray, settings: Settings
+    start_seconds: float, part: Recording, sound: np.ndarray, image: np.ndarray, settings: Settings
 ) -> Window:
     """Return a window with the measures of its sound, not yet scored."""
     audio = settings.audio
     return Window(
         start_seconds,
-        channel,
+        part.channel or 0,
         bandwidth_hz=bandwidth_hz(sound, audio.sample_rate_hz),
         clarity=measure_clarity(sound, audio.sample_rate_hz),
         clipped_share=clipped_share(sound),
         peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
+        track=part.track,
     )

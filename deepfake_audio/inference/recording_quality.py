@@ -23,6 +23,8 @@ class Quality:
         snr_db, high_snr_db, texture_db: means of `Clarity` over the windows; None without any.
         clipped_share: share of samples at full scale, 0 to 1.
         echo: gain and delay of the strongest echo; None without windows.
+        tracks: of the file.
+        skipped_seconds: damaged or missing parts, which are not judged.
     """
 
     sound_seconds: float
@@ -35,6 +37,8 @@ class Quality:
     texture_db: float | None
     clipped_share: float
     echo: Echo | None
+    tracks: int = 1
+    skipped_seconds: float = 0.0
 
 
 def mean_clipped_share(windows: Sequence[Window]) -> float:
@@ -44,18 +48,20 @@ def mean_clipped_share(windows: Sequence[Window]) -> float:
 
 def quality_of(found: Input) -> Quality:
     """Summarise the measured quality of a recording."""
-    clarity = Clarity(None, None, None)
-    if found.windows:
-        clarity = Clarity(*np.mean([w.clarity for w in found.windows], axis=0).tolist())
+    clarities = [w.clarity for w in found.windows if w.clarity is not None]
+    clarity = Clarity(*np.mean(clarities, axis=0).tolist() if clarities else [None] * 3)
+    bandwidths_hz = [w.bandwidth_hz for w in found.windows if w.bandwidth_hz is not None]
     return Quality(
         sound_seconds=found.sound_seconds,
         sample_rate_hz=found.sample_rate_hz,
         channels=found.channels,
         channels_differ=found.channels_differ,
-        bandwidth_hz=max((w.bandwidth_hz for w in found.windows), default=None),
+        bandwidth_hz=max(bandwidths_hz, default=None),
         **clarity._asdict(),
         clipped_share=mean_clipped_share(found.windows),
         echo=found.echo,
+        tracks=found.tracks,
+        skipped_seconds=found.skipped_seconds + found.missing_seconds,
     )
 
 

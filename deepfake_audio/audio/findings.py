@@ -1,0 +1,75 @@
+"""The findings of decoding: tracks, channels, levels, damage and pauses."""
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deepfake_audio.audio.channels import ChannelStats
+
+MAX_FLOAT_PEAK = 4.0  # mixes in floats may pass full scale by 12 dB
+MIN_SCALED_PEAK = 32.0  # a lower one is too quiet for whole numbers, and too loud for no error
+MIN_LOUD_SHARE = 0.01  # a few glitches do not mean another scale
+FULL_SCALES = (2**15, 2**23, 2**31)  # whole numbers that were stored as floats
+
+
+@dataclass
+class Levels:
+    """The levels of the samples of a track, summed over its blocks.
+
+    Attributes:
+        peak: the highest level.
+        loud: number of samples above `MAX_FLOAT_PEAK`.
+        nonzero: number of samples that are not 0.
+    """
+
+    peak: float = 0.0
+    loud: int = 0
+    nonzero: int = 0
+
+    def add(self, samples: np.ndarray) -> None:
+        """Add a block of any shape."""
+        peak = float(np.abs(samples).max(initial=0))
+        self.peak = max(self.peak, peak)
+        self.nonzero += int(np.count_nonzero(samples))
+        if peak > MAX_FLOAT_PEAK:
+            self.loud += int(np.count_nonzero(np.abs(samples) > MAX_FLOAT_PEAK))
+
+    @property
+    def full_scale(self) -> int:
+        """Return the full scale of the samples: 1, or that of whole numbers stored as floats."""
+        if self.peak < MIN_SCALED_PEAK or self.loud < MIN_LOUD_SHARE * self.nonzero:
+            return 1
+        return next((scale for scale in FULL_SCALES if self.peak <= scale), 1)
+
+
+@dataclass
+class Findings:
+    """The findings of one pass over a track.
+
+    Attributes:
+        tracks: number of audio tracks in the file.
+        channels: how far the channels of the track differ.
+        levels: the levels of the samples, before scaling.
+        skipped_seconds: duration of the damaged parts, which are left out.
+        declared_seconds: duration that the file declares; 0 if it declares none that is exact.
+        missing_seconds: sound that the file declares beyond its end.
+        is_cut_off: the file ends in the middle of a part; how much is missing is unknown.
+        shifts: pairs of a position in the decoded sound in seconds, and the seconds that a player
+            adds from there on. Both rise.
+    """
+
+    tracks: int = 1
+    channels: ChannelStats = field(default_factory=ChannelStats)
+    levels: Levels = field(default_factory=Levels)
+    skipped_seconds: float = 0.0
+    declared_seconds: float = 0.0
+    missing_seconds: float = 0.0
+    is_cut_off: bool = False
+    shifts: list[tuple[float, float]] = field(default_factory=list)
+
+    def player_seconds(self, decoded_seconds: float) -> float:
+        """Return the time that a player shows at a position in the decoded sound."""
+        before = bisect_right(self.shifts, (decoded_seconds, math.inf))
+        return decoded_seconds + (self.shifts[before - 1][1] if before else 0.0)

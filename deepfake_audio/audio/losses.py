@@ -1,0 +1,153 @@
+"""Measure from the packets of a track how much of it is damaged or missing."""
+
+import math
+
+import av
+
+from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.timestamps import JITTER_SECONDS
+from deepfake_audio.errors import InputError
+
+MAX_DAMAGED_PACKETS = 100_000  # each takes as long as a good one: an hour has 180,000 of them
+MIN_MISSING_SECONDS = 0.2  # encoders add less at the end
+PADDING_SECONDS = 0.5  # an encoder may add up to this at both ends
+MIN_LOST_BYTES = 200  # between two packets: the headers of containers have fewer
+LONGEST_SHARE = 3  # a longer packet contains a pause
+LOST_SHARE = 0.25  # a pause has fewer bytes outside packets, per second of sound
+# FFmpeg's names of the formats that declare a duration; it guesses the others' from their size.
+DECLARED = {
+    "ape", "au", "aiff", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "tta",
+    "w64", "wav", "wv",
+}  # fmt: skip
+# Formats without timestamps: nothing but damage interrupts the packets, and becomes part of one.
+RAW = {"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "eac3", "flac", "mp3"}
+
+SKIPPING = {
+    "aac",
+    "ac3",
+    "amr",
+    "amrnb",
+    "amrwb",
+    "eac3",
+}  # FFmpeg skips damaged bytes of these formats
+
+
+def tick_seconds(stream: av.stream.Stream) -> float:
+    """Return the unit of a stream's timestamps in seconds; NaN if it is unknown."""
+    base = stream.time_base  # PyAV 18 has None for an unknown one, PyAV 19 a falsy one
+    return base.numerator / base.denominator if base else math.nan
+
+
+def in_seconds(ticks: int | None, tick: float) -> float:
+    """Return a timestamp in seconds; NaN if it is unknown."""
+    return math.nan if ticks is None else ticks * tick
+
+
+class Losses:
+    """Counts the damaged and missing seconds of one track."""
+
+    def __init__(self, name: str, stream: av.audio.AudioStream, form: str, findings: Findings):
+        """Begin a track.
+
+        Args:
+            name: of the file, for errors.
+            stream: the track.
+            form: FFmpeg's name of the container's format.
+            findings: receives the seconds.
+        """
+        self._name, self._index, self._form, self._findings = name, stream.index, form, findings
+        self._place, self._after = None, 0  # place of the last packet, and the byte after it
+        self._lost_bytes = 0  # bytes outside packets since the last gap
+        self._packets, self._bytes, self._seconds = 0, 0, 0.0  # totals of the track so far
+        self._end = math.nan  # end of the track's last packet
+        self._reached = -math.inf  # the end of the last packet of any track
+        self._damaged = 0
+        self._ticks: dict[int, float] = {}  # units of timestamps by the index of the stream
+
+    def see(self, packet: av.Packet) -> None:
+        """Take the next packet of the container, of any track."""
+        lost_bytes = self._bytes_before(packet)
+        self._lost_bytes += lost_bytes if lost_bytes > MIN_LOST_BYTES else 0
+        stream = packet.stream
+        tick = self._ticks.get(stream.index)
+        if tick is None:
+            tick = self._ticks[stream.index] = tick_seconds(stream)
+        start, duration = in_seconds(packet.pts, tick), (packet.duration or 0) * tick
+        self._reached = max(self._reached, start + duration)  # NaN changes nothing
+        if stream.index != self._index or not packet.size:
+            return
+        gap = start - self._end
+        if gap > JITTER_SECONDS:
+            lost_seconds = self._lost_bytes * self._seconds / max(1, self._bytes)
+            if self._form in RAW or lost_seconds > LOST_SHARE * gap:
+                self._findings.skipped_seconds += gap
+            self._lost_bytes = 0
+        self._end = start + duration
+        self._seconds += self._sound_seconds(packet)
+        self._packets += 1
+        self._bytes += packet.size
+
+    def _sound_seconds(self, packet: av.Packet) -> float:
+        """Return the duration of the sound in a packet; its own may include a pause after it."""
+        seconds = (packet.duration or 0) * self._ticks[self._index]
+        if not self._packets:
+            return 0.0 if math.isnan(seconds) else seconds
+        usual = self._seconds / self._packets
+        return seconds if seconds <= max(JITTER_SECONDS, LONGEST_SHARE * usual) else usual
+
+    def _bytes_before(self, packet: av.Packet) -> int:
+        """Return how many bytes of the file are between a packet and the last one."""
+        place = packet.pos
+        if place is None or place < 0:
+            return 0
+        if place == self._place:  # several packets share the place of their page
+            self._after += packet.size
+            return 0
+        lost = 0 if self._place is None else max(0, place - self._after)
+        self._place, self._after = place, place + packet.size
+        return lost
+
+    def damage(self, packet: av.Packet) -> None:
+        """Count a packet that can't be decoded.
+
+        Raises:
+            InputError: there are too many.
+        """
+        self._damaged += 1
+        if self._damaged > MAX_DAMAGED_PACKETS:
+            raise InputError(
+                f"cannot read {self._name}: more than {MAX_DAMAGED_PACKETS:,} of its packets are "
+                "damaged"
+            )
+        if not packet.size:
+            return
+        seconds = self._sound_seconds(packet)
+        if self._form in RAW:
+            good_bytes, good_seconds = self._bytes - packet.size, self._seconds - seconds
+            seconds = max(seconds, packet.size * good_seconds / max(1, good_bytes))
+        self._findings.skipped_seconds += seconds
+
+    def finish(
+        self, container: av.container.InputContainer, decoded_seconds: float, silent_seconds: float
+    ) -> None:
+        """Compare the packets with the declared duration, and with the decoded sound.
+
+        Args:
+            container: at its end.
+            decoded_seconds: duration of the frames of the track.
+            silent_seconds: of the pauses between them.
+        """
+        begin = (container.start_time or 0) / av.time_base
+        missing = (container.duration or 0) / av.time_base - (self._reached - begin)
+        if self._form in DECLARED and MIN_MISSING_SECONDS < missing < math.inf:
+            self._findings.missing_seconds = missing
+        # A decoder may return less than a damaged packet has, without an error.
+        undecoded = self._seconds - decoded_seconds - self._findings.skipped_seconds
+        if undecoded > PADDING_SECONDS:
+            self._findings.skipped_seconds += undecoded
+        if self._form == "flac":  # it has no pauses
+            self._findings.skipped_seconds = max(self._findings.skipped_seconds, silent_seconds)
+        if self._form in SKIPPING and container.size and self._bytes:
+            unread = (container.size / self._bytes - 1) * self._seconds
+            if unread > max(MIN_MISSING_SECONDS, self._findings.skipped_seconds):
+                self._findings.skipped_seconds = unread

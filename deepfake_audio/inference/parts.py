@@ -1,0 +1,157 @@
+"""The parts of a recording that are judged: its tracks, and their channels if these differ."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
+from deepfake_audio.audio.windows import Recording, open_recording
+from deepfake_audio.errors import InputError
+
+if TYPE_CHECKING:
+    from deepfake_audio.inference.pipeline import Input, Reading
+
+MIN_SKIPPED_SECONDS = 0.05  # the last frame of many MP3 files is damaged
+MAX_TRACKS = 32  # each takes as long as a file
+
+
+class LeftOut(NamedTuple):
+    """A part of a recording that is not judged: a track, or one of its channels (0 for all)."""
+
+    track: int
+    channel: int
+    why: str
+
+
+def find_parts(source: Sound, found: "Input", reading: "Reading") -> Iterator[Recording]:
+    """Yield the parts of a recording that have sound, and describe the file in `found`.
+
+    A part is a track, or each of its channels if they differ. The mean of two voices hides one of
+    them, and the mean of a voice and its echo has the notches of a comb filter, which look like
+    those of some vocoders.
+    """
+    known: dict[bytes, int] = {}
+    found.is_silent, found.only_track = True, reading.track
+    for track, recording in _tracks(source, found, reading):
+        same = known.setdefault(_digest(recording), track)
+        if same != track:
+            found.left_out.append(LeftOut(track, 0, f"same sound as track {same}"))
+            continue
+        _describe(found, recording, reading.settings.audio.sample_rate_hz)
+        parts = [recording]
+        if recording.channels_differ:
+            channels = range(1, recording.channels + 1)
+            parts = (_open(source, reading, channel, track) for channel in channels)
+        for part in parts:
+            if part.is_silent:
+                found.left_out.append(LeftOut(track, part.channel or 0, "silent"))
+            else:
+                found.is_silent = False
+                yield part
+
+
+def _tracks(source: Sound, found: "Input", reading: "Reading") -> Iterator[tuple[int, Recording]]:
+    """Yield the tracks to judge that can be decoded.
+
+    Raises:
+        InputError: there are too many, or none can be decoded.
+    """
+    failures: list[NoSoundError] = []
+    decoded, track = 0, reading.track or 1
+    while track <= (reading.track or found.tracks):
+        try:
+            recording = _open(source, reading, reading.channel, track)
+        except NoSoundError as error:
+            found.tracks = error.tracks
+            failures.append(error)
+            found.left_out.append(LeftOut(track, 0, "cannot be decoded"))
+        else:
+            found.tracks = recording.findings.tracks
+            decoded += 1
+            yield track, recording
+        if found.tracks > MAX_TRACKS and not reading.track:
+            raise InputError(
+                f"cannot judge {name_of(source)}: it has {found.tracks:,} tracks, more than "
+                f"{MAX_TRACKS}; judge one with --track"
+            )
+        track += 1
+    if not decoded:
+        raise failures[0]
+
+
+def _open(sound: Sound, reading: "Reading", channel: int | None, track: int) -> Recording:
+    settings = reading.settings
+    return open_recording(
+        sound,
+        settings.audio,
+        settings.limits.audio_hours,
+        channel,
+        reading.decoder_megabytes,
+        track,
+    )
+
+
+def _digest(recording: Recording) -> bytes:
+    """Return a digest that is equal for tracks of the same sound."""
+    digest = hashlib.sha256(recording.beginning)
+    digest.update(recording.powers)
+    return digest.digest()
+
+
+def _describe(found: "Input", recording: Recording, sample_rate_hz: int) -> None:
+    """Add a track to the description of a file."""
+    findings = recording.findings
+    if not found.sample_rate_hz:
+        found.sample_rate_hz, found.channels = recording.file_rate_hz, recording.channels
+        found.sound_seconds = found.end_seconds = 0.0
+    if not recording.is_silent or found.is_silent:
+        seconds = (recording.end - recording.first) / sample_rate_hz
+        end_seconds = findings.player_seconds(recording.end / sample_rate_hz)
+        heard = not found.is_silent  # the length of a silent track before does not count
+        found.sound_seconds = max(seconds, found.sound_seconds * heard)
+        found.end_seconds = max(end_seconds, found.end_seconds * heard)
+    found.channels_differ |= recording.channels_differ
+    found.skipped_seconds += findings.skipped_seconds
+    found.missing_seconds = max(found.missing_seconds, findings.missing_seconds)
+    found.is_cut_off |= findings.is_cut_off
+    found.peak = max(found.peak, findings.levels.peak)
+    found.full_scale = max(found.full_scale, findings.levels.full_scale)
+
+
+def describe_losses(found: "Input") -> Iterator[tuple[str, str]]:
+    """Yield the code and the text of each note on parts that are not judged or were changed."""
+    if found.only_track is not None and found.tracks > 1:
+        yield "tracks", f"only track {found.only_track} of {found.tracks}"
+    elif found.tracks > 1:
+        yield "tracks", f"{found.tracks} tracks: --track 1 judges one"
+    if found.left_out and found.windows:
+        names = [f"{name_part(*part, found.tracks > 1)} ({why})" for *part, why in found.left_out]
+        yield "left_out", f"left out: {', '.join(names)}"
+    if lost := describe_damage(found):
+        yield "damaged", lost
+    if found.full_scale > 1:
+        text = f"samples up to {found.peak:,.0f}, where 1 is full scale, were scaled down"
+        yield "scaled", text
+
+
+def describe_damage(found: "Input") -> str:
+    """Describe the damaged and missing parts of a file; return an empty text without any."""
+    texts = []
+    if found.skipped_seconds >= MIN_SKIPPED_SECONDS:
+        texts.append(f"{found.skipped_seconds:,.1f} s of it are damaged and were left out")
+    if found.missing_seconds:
+        texts.append(f"its last {found.missing_seconds:,.1f} s are missing")
+    elif found.is_cut_off:
+        texts.append("its end is missing")
+    return ", ".join(texts)
+
+
+def name_part(track: int, channel: int, several_tracks: bool) -> str:
+    """Return the name of a track, or of one of its channels.
+
+    >>> name_part(2, 0, True), name_part(1, 2, False), name_part(2, 1, True)
+    ('track 2', 'channel 2', 'channel 1 of track 2')
+    """
+    if not channel:
+        return f"track {track}"
+    return f"channel {channel}{f' of track {track}' if several_tracks else ''}"

@@ -1,0 +1,240 @@
+"""A damaged file is judged by what is left of it, and what is lost is named, in any format."""
+
+import io
+import struct
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+import deepfake_audio
+import prepare
+from conftest import ROOT
+from deepfake_audio.audio import losses
+from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.ogg import is_cut_off
+from deepfake_audio.audio.sounds import NoSoundError
+from deepfake_audio.audio.windows import open_recording, read_audio
+from deepfake_audio.config.loading import load_settings
+from helpers import ONE_PROCESS, make_audio
+from test_corpus_files import write_tone
+
+AUDIO, RATE_HZ, SECONDS = load_settings().audio, 16_000, 10.0
+FAKE = next((ROOT / "data" / "sample" / "audio").glob("fake_griffin-lim*"))
+CODECS = {
+    "aac": ("adts", "aac"), "m4a": ("mp4", "alac"), "mka": ("matroska", "flac"),
+    "webm": ("webm", "libopus"), "wma": ("asf", "wmav2"), "ts": ("mpegts", "mp2"),
+    "opus": ("ogg", "libopus"), "mp3": ("mp3", "libmp3lame"), "ac3": ("ac3", "ac3"),
+    "mp2": ("mp2", "mp2"), "flv": ("flv", "aac"), "nut": ("nut", "aac"),
+}  # fmt: skip
+FORMS = {
+    "wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "aiff": "PCM_16", "au": "PCM_16",
+    "w64": "PCM_16", "rf64": "PCM_16",
+}  # fmt: skip
+
+
+def noise(seconds: float = SECONDS) -> np.ndarray:
+    """Return noise: it has bytes everywhere, however it is coded."""
+    return np.random.default_rng(0).normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32)
+
+
+def encode(suffix: str, folder: Path) -> bytes:
+    path = folder / f"whole.{suffix}"
+    if suffix in CODECS:
+        write_tone(path, *CODECS[suffix], noise())
+    else:
+        soundfile.write(path, noise(), RATE_HZ, FORMS[suffix], format=suffix.upper())
+    return path.read_bytes()
+
+
+def findings_of(content: bytes, suffix: str, folder: Path) -> tuple[float, Findings]:
+    """Return the seconds that are decoded of a file, and what was found."""
+    path = folder / f"a.{suffix}"
+    path.write_bytes(content)
+    recording = open_recording(path, AUDIO)
+    return recording.samples / RATE_HZ, recording.findings
+
+
+@pytest.mark.parametrize("suffix", [*CODECS, *FORMS])
+def test_a_whole_file_has_lost_nothing(tmp_path, suffix):
+    seconds, findings = findings_of(encode(suffix, tmp_path), suffix, tmp_path)
+    assert seconds == pytest.approx(SECONDS, abs=0.15)
+    assert (findings.skipped_seconds, findings.missing_seconds, findings.shifts) == (0, 0, [])
+    assert not findings.is_cut_off
+
+
+@pytest.mark.parametrize("suffix", [*CODECS, "flac", "ogg"])
+def test_a_damaged_middle_is_left_out_and_counted(tmp_path, suffix):
+    content = encode(suffix, tmp_path)
+    middle, lost = len(content) // 2, len(content) // 10
+    damaged = content[:middle] + bytes(lost) + content[middle + lost :]
+    seconds, findings = findings_of(damaged, suffix, tmp_path)
+    assert seconds > SECONDS - 5.2  # some containers lose what they store together
+    assert 0.5 < findings.skipped_seconds + findings.missing_seconds < 5.2
+
+
+@pytest.mark.parametrize("suffix", ["mka", "webm", "mp3", *set(FORMS) - {"ogg"}])
+def test_a_missing_end_is_counted(tmp_path, suffix):
+    content = encode(suffix, tmp_path)
+    seconds, findings = findings_of(content[: len(content) // 2], suffix, tmp_path)
+    assert seconds == pytest.approx(SECONDS / 2, abs=1.0)
+    lost = findings.missing_seconds + findings.skipped_seconds
+    assert seconds + lost == pytest.approx(SECONDS, abs=0.3)
+
+
+@pytest.mark.parametrize("suffix", ["opus", "ogg"])
+def test_a_missing_end_of_ogg_is_named_though_not_measured(tmp_path, suffix):
+    content = encode(suffix, tmp_path)
+    _, findings = findings_of(content[: len(content) // 2], suffix, tmp_path)
+    assert findings.is_cut_off
+    assert [is_cut_off(given) for given in (content, content[:-3], content[:10])] == [
+        False, True, True,
+    ]  # fmt: skip
+
+
+def test_an_mp3_without_a_declared_length_misses_nothing(tmp_path):
+    """libsndfile guesses the length of such a file from its first frames."""
+    content = io.BytesIO()
+    kind = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE"}
+    with soundfile.SoundFile(content, "w", RATE_HZ, 1, **kind) as file:
+        file.write(np.concatenate([np.zeros(5 * RATE_HZ, np.float32), noise(5)]))
+    content = content.getvalue()
+    second = content.index(content[:2], 4)
+    assert soundfile.info(io.BytesIO(content[second:])).duration > 12
+    _, findings = findings_of(content[second:], "mp3", tmp_path)
+    assert findings.missing_seconds == 0
+
+
+def test_a_verdict_names_what_is_lost(tmp_path):
+    samples, rate_hz = soundfile.read(FAKE, dtype="float32")
+    write_tone(tmp_path / "a.mka", "matroska", "flac", samples)
+    content = bytearray((tmp_path / "a.mka").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 12] = bytes(12)
+    (tmp_path / "a.mka").write_bytes(content)
+    detector = deepfake_audio.Detector.pretrained()
+    result = detector.predict(tmp_path / "a.mka")
+    (damaged,) = [reason for reason in result.reasons if reason.code == "damaged"]
+    assert damaged.text == "0.1 s of it are damaged and were left out"
+    assert 0.05 < result.quality.skipped_seconds < 0.2
+    soundfile.write(tmp_path / "a.flac", samples, rate_hz)
+    whole = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(whole[: len(whole) * 2 // 3])
+    texts = [reason.text for reason in detector.predict(tmp_path / "a.flac").reasons]
+    assert any("s are missing" in text for text in texts)
+
+
+def test_a_file_that_libsndfile_gives_up_is_read_on_by_ffmpeg(tmp_path):
+    """The damage is behind the first block."""
+    path = tmp_path / "a.flac"
+    soundfile.write(path, noise(70), RATE_HZ)
+    content = bytearray(path.read_bytes())
+    place = len(content) * 3 // 4
+    content[place : place + 40] = bytes(40)
+    path.write_bytes(content)
+    samples = read_audio(path, RATE_HZ)
+    assert len(samples) == pytest.approx(70 * RATE_HZ, abs=RATE_HZ)
+    np.testing.assert_allclose(samples[: 50 * RATE_HZ], noise(70)[: 50 * RATE_HZ], atol=1e-4)
+    np.testing.assert_allclose(samples[-5 * RATE_HZ :], noise(70)[-5 * RATE_HZ :], atol=1e-4)
+    assert 0 < open_recording(path, AUDIO).findings.skipped_seconds < 1
+
+
+@pytest.mark.parametrize("suffix", ["aac", "mka"])
+def test_a_file_of_which_nothing_can_be_decoded_is_an_error(tmp_path, suffix):
+    damaged = bytearray(encode(suffix, tmp_path))
+    if suffix == "aac":
+        damaged = bytearray(b"\xff\xf1\x50\x40\x80\x00\xfc" * 3000)
+    for place in range(1000, len(damaged), 200):
+        damaged[place] ^= 0x55
+    with pytest.raises(NoSoundError, match=r"^cannot read "):
+        read_audio(_written(tmp_path / f"a.{suffix}", damaged), RATE_HZ)
+
+
+def _written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_more_damaged_packets_than_a_recording_has_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(losses, "MAX_DAMAGED_PACKETS", 50)
+    content = encode("mka", tmp_path)
+    damaged = bytearray(content)
+    for place in range(len(content) // 20, len(content), 300):
+        damaged[place] ^= 0x55
+    path = _written(tmp_path / "a.mka", bytes(damaged))
+    with pytest.raises(deepfake_audio.InputError, match="more than 50 of its packets are damaged"):
+        read_audio(path, RATE_HZ)
+
+
+def test_pauses_of_amr_are_silence_and_no_damage(tmp_path):
+    """A telephone sends frames without sound while nobody speaks (types 8 and 15)."""
+    path = tmp_path / "a.amr"
+    write_tone(path, "amr", "libopencore_amrnb", noise(4), rate_hz=8000, bit_rate=12_200)
+    content = path.read_bytes()
+    head, frames = content[:6], [content[n : n + 32] for n in range(6, len(content), 32)]
+    pause = [bytes([8 << 3 | 4]) + bytes(5)] + [bytes([15 << 3 | 4])] * 49  # a second
+    path.write_bytes(head + b"".join(pause + frames[:100] + pause + frames[100:] + pause))
+    samples = read_audio(path, RATE_HZ)
+    assert len(samples) == pytest.approx(7 * RATE_HZ, abs=0.1 * RATE_HZ)
+    power = np.square(samples[: 7 * RATE_HZ]).reshape(7, -1).mean(axis=1)
+    assert [bool(second > 1e-4) for second in power] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert open_recording(path, AUDIO).findings.skipped_seconds == 0
+
+
+@pytest.mark.parametrize("size", [0, 2**32 - 1])
+@pytest.mark.parametrize("riff", [0, 36, 2**32 - 1])
+def test_a_wav_whose_recorder_was_killed_is_read(tmp_path, size, riff):
+    soundfile.write(tmp_path / "a.wav", noise(), RATE_HZ)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    struct.pack_into("<I", content, 4, riff)
+    struct.pack_into("<I", content, 40, size)
+    seconds, findings = findings_of(bytes(content), "wav", tmp_path)
+    assert (seconds, findings.missing_seconds, findings.skipped_seconds) == (SECONDS, 0, 0)
+
+
+@pytest.mark.parametrize("size", [b"\x00", b"\xff"])
+@pytest.mark.parametrize(("suffix", "chunk", "length"), [("aiff", b"SSND", 4), ("caf", b"data", 8)])
+def test_other_files_whose_recorder_was_killed_are_read(tmp_path, suffix, chunk, length, size):
+    soundfile.write(tmp_path / f"a.{suffix}", noise(), RATE_HZ, "PCM_16")
+    content = bytearray((tmp_path / f"a.{suffix}").read_bytes())
+    place = content.index(chunk) + 4
+    content[place : place + length] = size * length
+    seconds, findings = findings_of(bytes(content), suffix, tmp_path)
+    assert (seconds, findings.missing_seconds) == (pytest.approx(SECONDS, abs=0.01), 0)
+
+
+def test_tags_of_another_encoding_are_no_error(tmp_path):
+    """PyAV refuses them by default up to version 18."""
+    with av.open(str(tmp_path / "a.mka"), "w") as container:
+        container.metadata["title"] = "caf__"
+        stream = container.add_stream("pcm_s16le", rate=RATE_HZ, layout="mono")
+        frame = av.AudioFrame.from_ndarray((noise(1) * 2**15).astype("<i2")[None], "s16", "mono")
+        frame.sample_rate = RATE_HZ
+        container.mux(stream.encode(frame))
+    content = (tmp_path / "a.mka").read_bytes()
+    assert content.count(b"caf__") == 1
+    path = _written(tmp_path / "b.mka", content.replace(b"caf__", b"caf\xe9\xff"))
+    assert len(read_audio(path, RATE_HZ)) == RATE_HZ
+
+
+@pytest.mark.slow
+def test_prepare_uses_damaged_files_and_counts_them(workplace, capsys):
+    make_audio(workplace / "broken")
+    for label, name in (("real", "00"), ("fake", "03")):
+        path = Path("broken", label, f"{name}.wav")
+        path.write_bytes(path.read_bytes()[:-20_000])
+    assert prepare.main(["broken", *ONE_PROCESS]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "2 files used without their damaged or missing parts: fake/03.wav, real/00.wav" in printed
+    )
