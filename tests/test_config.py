@@ -197,7 +197,7 @@ def test_hidden_rows_cannot_cover_the_whole_image():
             "does not divide half of audio.delay_fft_samples=500",
         ),
         ([*DELAYS, "audio.delay_fft_samples=32768"], "shorter than one frame of 32768 samples"),
-        ([*DELAYS, "distort.gain_db=10"], "distort.gain_db=10.0 would change the levels"),
+        ([*DELAYS, "distort.gain_db=10"], "distort.gain_db=10.0 would change levels"),
         ([*DELAYS, "augment.fill_mode=constant"], "augment.fill_mode=constant would"),
         (
             ["audio.delay_fft_samples=62"],

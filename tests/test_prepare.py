@@ -77,7 +77,7 @@ def test_a_bad_file_is_listed_with_its_reason_and_the_others_are_rendered(workpl
     with Path("data/mine/errors.csv").open(newline="") as file:
         errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
     assert errors.keys() == {"real/broken.wav", "fake/silent.wav", "fake/nan.wav"}
-    assert errors["fake/silent.wav"].endswith("silent.wav, silence.")
+    assert errors["fake/silent.wav"].endswith("silent.wav is silent; give a recording with sound")
     assert "a sample is infinite" in errors["fake/nan.wav"]
     assert len({row["audio"] for row in manifest()}) == 16
     assert "3 files could not be used" in capsys.readouterr().out

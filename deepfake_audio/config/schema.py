@@ -378,12 +378,10 @@ class LimitSettings(Section):
 
 def _named(sections: Mapping[str, Mapping[str, object]]) -> list[str]:
     """Return `section.name=value` for each setting that is not off."""
-    return [
-        f"{section}.{name}={value}"
-        for section, settings in sections.items()
-        for name, value in settings.items()
-        if value
-    ]
+    named = []
+    for section, settings in sections.items():
+        named += [f"{section}.{name}={value}" for name, value in settings.items() if value]
+    return named
 
 
 class Settings(Section):
@@ -457,9 +455,8 @@ class Settings(Section):
         used += ["augment.fill_mode=constant"] if self.augment.fill_mode == "constant" else []
         if self.image.channels in WITH_DELAY and used:
             raise ValueError(
-                f"{', '.join(used)} would change the levels of images without their group delays; "
-                "set the values of config.yaml (images with group delay can be moved, masked and "
-                "made noisy)"
+                f"{', '.join(used)} would change levels and not the group delays of the images; "
+                "set the values of config.yaml"
             )
         return self
 
@@ -477,8 +474,8 @@ class Settings(Section):
         if "frame_rates" in self.model.inputs and used:
             raise ValueError(
                 f"{', '.join(used)} would move the frame rates in the image; set the values of "
-                f"unseen.yaml and a size of {self.audio.frequency_bins} x {self.audio.frames} "
-                "(audio.frequency_bins x audio.frames), or leave frame_rates out of model.inputs"
+                f"unseen.yaml and a size of {self.audio.frequency_bins} x {self.audio.frames}, or "
+                "leave frame_rates out of model.inputs"
             )
         return self
 
