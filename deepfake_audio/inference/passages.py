@@ -23,6 +23,7 @@ REAL_LLR = 3.4  # mean
 REAL_DEVIATION = 1.4  # standard deviation
 PRIOR_WINDOWS = 20  # the two above weigh as much as 20 real windows of the recording itself
 NORMAL_DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation (MAD)
+MIN_DEVIATION = 0.1
 # Chosen on validation voices and others: the loosest values without a false passage in 3.1 hours of
 # real speech, so that there is at most one an hour (rule of three). docs/evaluating.md has figures.
 VOICE_SHARE = 0.5  # of the variance: the windows of one voice and microphone have it in common
@@ -176,18 +177,20 @@ def real_speech(llr: np.ndarray, stretches: Sequence[Stretch]) -> tuple[float, f
     """Return the LLR and its deviation of windows in the real stretches of a recording.
 
     The fewer windows these have, the nearer both are to those of usual recordings. All windows of a
-    noisy recording may have an LLR near 0: then a passage near 0 is not fake.
+    noisy recording may have an LLR near 0: then a passage near 0 is not fake. If no LLR is as high
+    as usual, as with a run that learned little, the usual values are lower in proportion.
     """
     real = [_known(llr[s.first : s.after]) for s in stretches if s.is_fake is False]
     known = np.concatenate([np.empty(0), *real])
     if not len(known):
         return REAL_LLR, REAL_DEVIATION
+    scale = min(max(float(known.max()) / REAL_LLR, 0.0), 1.0)
     weight = len(known) / (len(known) + PRIOR_WINDOWS)
     median = float(np.median(known))
     deviation = NORMAL_DEVIATIONS * float(np.median(np.abs(known - median)))
-    level = weight * min(max(median, 0.0), REAL_LLR) + (1 - weight) * REAL_LLR
-    variance = weight * deviation**2 + (1 - weight) * REAL_DEVIATION**2
-    return level, math.sqrt(variance)
+    level = weight * min(max(median, 0.0), REAL_LLR) + (1 - weight) * scale * REAL_LLR
+    variance = weight * deviation**2 + (1 - weight) * (scale * REAL_DEVIATION) ** 2
+    return level, max(math.sqrt(variance), MIN_DEVIATION)
 
 
 def expected_by_chance(
