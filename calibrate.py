@@ -3,6 +3,7 @@
     python calibrate.py --data data/known                   the newest run, or the shipped one
     python calibrate.py --data data/known --run models/pretrained --name fitted     as runs/fitted
     python calibrate.py --data data/known --real-only       only with the real files
+    python calibrate.py --recordings FOLDER                 sound, through noise, rooms and codecs
 
 Confidence is valid for voices recorded like those of the calibration. With other recordings, a run
 may call many real voices fake although it scores fakes still lower. A line through the scores of
@@ -17,21 +18,38 @@ files are used, or only validation files if the run was trained on it. Test file
     python evaluate.py --run fitted --data data/known      evaluate the new run
 
 The order of the scores and the equal error rate stay the same. The new run works like any other.
+
+--recordings takes labelled audio that the network has not learnt from, at least 100 real and 100
+fake files, without the test split. Each file is judged through the conditions of docs/verdicts.md,
+such as noise and telephones. The new run then knows how much a score means in a recording of that
+quality, and answers UNCERTAIN if the quality hides the evidence.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from tqdm import tqdm
+
+from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.cli.arguments import Parser, add_name_option
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.manifest import DATA_REMEDY, check_images, data_folder, read_records
 from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.evaluation.condition_calibration import (
+    clips_to_learn_from,
+    fit_quality,
+    format_conditions,
+    score_conditions,
+)
 from deepfake_audio.evaluation.recalibration import format_recalibration, recalibrate
 from deepfake_audio.models import run_folder
+from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.compatibility import feature_mismatch
 
 FALSE_ALARMS = 0.05
@@ -41,30 +59,62 @@ FALSE_ALARMS = 0.05
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     run, record, settings = run_folder.open_run(args.run, or_pretrained=True)
-    folder = Path(args.data)
+    folder = Path(args.recordings or args.data)
     # A wrong name is reported before the work begins.
     run_folder.new_run(args.name, data_folder(folder), "--name")
+    if args.recordings:
+        return fit_recordings(args, run, record, settings)
     print_warnings(feature_mismatch(folder, settings, run))
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     print_errors(data.unreadable)
     fitted = recalibrate(run, record, settings, data, folder, args.real_only, args.false_alarms)
     print_warnings(fitted.warnings)
-    changes = {
-        "status": "finished",
-        "created": datetime.now(UTC),
-        "calibration": fitted.calibration,
-        "calibrated_on": one_line(data_folder(folder).name),
-        "learnt": sorted({*record.learnt, data.fingerprint}),
-    }
-    new = run_folder.copy_run(
-        run, args.name, data_folder(folder), record.model_copy(update=changes)
-    )
+    learnt = sorted({*record.learnt, data.fingerprint})
+    new = keep(run, record, fitted.calibration, folder, args.name, learnt)
     calibrations = {run.name: record.calibration, new.name: fitted.calibration}
     print_lines(f"{len(fitted.files.scores):,} files of {one_line(folder)}\n")
     print_lines(format_recalibration(fitted.files, calibrations, settings))
     next_command = f"python evaluate.py --run {new.name} --data {folder}"
     print_lines("\n" + one_line(f"Kept in {new.folder}. Next: {next_command}"))
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
+
+
+def fit_recordings(
+    args: argparse.Namespace, run: run_folder.Run, record: run_folder.RunRecord, settings: Settings
+) -> int:
+    """Fit a calibration that knows the quality of recordings, and print it by condition."""
+    folder, errors = Path(args.recordings), []
+    clips = clips_to_learn_from(folder)
+    total = len(clips) * len(CONDITIONS)
+    progress = partial(tqdm, total=total, desc="Judging", unit=" files")
+    conditions = score_conditions(clips, run, on_error=errors.append, track=progress)
+    print_errors(errors)
+    calibration = fit_quality(conditions)
+    new = keep(run, record, calibration, folder, args.name, record.learnt)
+    print_lines(f"{len(clips):,} files of {one_line(folder)}\n")
+    print_lines(format_conditions(conditions, calibration, settings.predict.min_confidence))
+    print_lines("\n" + one_line(f"Kept in {new.folder}."))
+    return EXIT_SOME_FAILED if errors else EXIT_OK
+
+
+def keep(
+    run: run_folder.Run,
+    record: run_folder.RunRecord,
+    calibration: Calibration,
+    folder: Path,
+    name: str | None,
+    learnt: Sequence[str],
+) -> run_folder.Run:
+    """Create a run with the network of another and a new calibration."""
+    changes = {
+        "status": "finished",
+        "created": datetime.now(UTC),
+        "calibration": calibration,
+        "calibrated_on": one_line(data_folder(folder).name),
+        "learnt": list(learnt),
+    }
+    record = record.model_copy(update=changes)
+    return run_folder.copy_run(run, name, data_folder(folder), record)
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
@@ -74,9 +124,9 @@ def print_warnings(warnings: Sequence[str]) -> None:
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="calibrate.py", description=__doc__)
-    parser.add_argument(
-        "--data", metavar="FOLDER", required=True, help="images: a folder, or a manifest.csv"
-    )
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--data", metavar="FOLDER", help="images: a folder, or a manifest.csv")
+    given.add_argument("--recordings", metavar="FOLDER", help="audio, as prepare.py takes it")
     parser.add_argument(
         "--run",
         metavar="NAME",

@@ -17,9 +17,9 @@ from deepfake_audio.inference import parts, pipeline, timelines
 from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Reading, Window
 from deepfake_audio.inference.recording_quality import (
     Quality,
-    degradations_of,
     mean_clipped_share,
     quality_of,
+    window_degradations,
 )
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, probability, verdict
@@ -249,17 +249,21 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
         settings: of the run.
         run: its name.
     """
-    predict = settings.predict
+    predict = without_guards(settings.predict) if calibration.quality else settings.predict
     usable = usable_windows(found.windows, predict)
     score = mean_score(found.windows, usable)
-    degraded = degradations_of(found, usable)  # (windows, degradations)
-    llr = None if score is None else file_llr(score, degraded, usable, calibration)
+    quality = None if found.is_image else quality_of(found)
+    degraded = quality and quality.degraded
+    llr = None if score is None else float(calibration.llr(score, degraded))
     doubt = find_doubt(found, usable, llr, degraded, calibration, predict)
     answer, p_real = Verdict.UNCERTAIN, None
     if doubt is None:
         p_real = float(probability(llr, predict.prior_fake))
         answer = verdict(p_real, predict.min_confidence)
-    line = make_timeline(found, usable, degraded, doubt, calibration, settings)
+    of_windows = calibration.llr(
+        [window.score for window in found.windows], window_degradations(found, quality)
+    )
+    line = make_timeline(found, usable & (doubt is None), of_windows, settings)
     if answer == Verdict.REAL and found.sound_seconds > LONG_SECONDS:
         doubt = find_fake_passage(line, answer)
         if doubt:
@@ -274,13 +278,19 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
         score=score,
         doubt=doubt,
         notes=tuple(find_notes(found, usable, p_real, answer, doubt, rate_hz, line, predict)),
-        quality=None if found.is_image else quality_of(found),
+        quality=quality,
         windows=tuple(found.windows),
         usable=usable if usable.any() else ~usable,
         frame_rate_hz=rate_hz,
         run=run,
         _timeline=line,
     )
+
+
+def without_guards(settings: PredictSettings) -> PredictSettings:
+    """Return settings for a calibration that knows how bandwidth and echo change the score."""
+    changes = {"min_bandwidth_hz": min(settings.min_bandwidth_hz, MIN_TELEPHONE_HZ), "max_echo": 1}
+    return settings.model_copy(update=changes)
 
 
 def usable_windows(windows: Sequence[Window], settings: PredictSettings) -> np.ndarray:
@@ -389,27 +399,10 @@ def judge_parts(
     answers = {}
     for part in dict.fromkeys(itertools.compress(keys, usable)):
         within = usable & np.array([key == part for key in keys])
-        llr = file_llr(mean_score(windows, within), degraded, within, calibration)
-        p_real = float(probability(llr, settings.prior_fake))
+        score = mean_score(windows, within)
+        p_real = float(calibration.probability_real(score, settings.prior_fake, degraded))
         answers[part] = verdict(p_real, settings.min_confidence)
     return answers
-
-
-def file_llr(
-    score: float, degraded: np.ndarray | None, used: np.ndarray, calibration: Calibration
-) -> float:
-    """Return the calibrated log-likelihood ratio of a file.
-
-    Args:
-        score: its mean score.
-        degraded: of its windows, `(windows, degradations)`; None for an image.
-        used: the windows that the score is the mean of, bool `(windows,)`; none means all.
-        calibration: of the run.
-    """
-    mean = None
-    if degraded is not None:
-        mean = degraded[used].mean(axis=0) if used.any() else degraded.mean(axis=0)
-    return float(calibration.llr(score, mean))
 
 
 def describe_echo(echo: Echo | None, settings: PredictSettings) -> str:
@@ -430,22 +423,21 @@ def frame_rate_hz(windows: Sequence[Window], rates_hz: Sequence[float]) -> float
 
 
 def make_timeline(
-    found: Input,
-    usable: np.ndarray,
-    degraded: np.ndarray | None,
-    doubt: Reason | None,
-    calibration: Calibration,
-    settings: Settings,
+    found: Input, judged: np.ndarray, llr: np.ndarray, settings: Settings
 ) -> timelines.Timeline | None:
-    """Return P(fake) over time; None for an image or without a window."""
+    """Return P(fake) over time; None for an image or without a window.
+
+    Args:
+        found: the file.
+        judged: which windows count, bool `(windows,)`.
+        llr: calibrated log-likelihood ratio of each window, `(windows,)`.
+        settings: of the run.
+    """
     if found.is_image or not found.windows:
         return None
-    windows = in_time(found.windows)
-    judged = usable & (doubt is None)
-    llr = calibration.llr([window.score for window in found.windows], degraded)
     order = time_order(found.windows)
     return timelines.make_timeline(
-        np.array([window.start_seconds for window in windows]),
+        np.array([window.start_seconds for window in in_time(found.windows)]),
         np.where(judged, llr, np.nan)[order],
         settings.audio.window_seconds,
         settings.predict,

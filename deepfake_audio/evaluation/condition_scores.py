@@ -30,7 +30,11 @@ class Judged:
 
 
 def judge_in_conditions(
-    clips: Sequence[Clip], conditions: Sequence[str], run: Path, workers: int = 0
+    clips: Sequence[Clip],
+    conditions: Sequence[str],
+    run: Path,
+    overrides: Sequence[str] = (),
+    workers: int = 0,
 ) -> Iterator[Judged]:
     """Judge each clip in each condition, condition by condition.
 
@@ -38,11 +42,14 @@ def judge_in_conditions(
         clips: of a corpus.
         conditions: keys of `CONDITIONS`.
         run: the run folder.
+        overrides: of its settings.
         workers: processes; 0 for one per core.
     """
     voices = tuple(clip.path.resolve() for clip in clips if clip.label == "real")[:BABBLE_CLIPS]
     calls = (
-        delayed(_judge_batch)(clips[first:][:CLIPS_AT_ONCE], condition, run.resolve(), voices)
+        delayed(_judge_batch)(
+            clips[first:][:CLIPS_AT_ONCE], condition, run.resolve(), tuple(overrides), voices
+        )
         for condition, first in itertools.product(conditions, range(0, len(clips), CLIPS_AT_ONCE))
     )
     for judged in in_processes(calls, workers, "judges"):
@@ -50,9 +57,13 @@ def judge_in_conditions(
 
 
 def _judge_batch(
-    clips: Sequence[Clip], condition: str, run: Path, voices: tuple[Path, ...]
+    clips: Sequence[Clip],
+    condition: str,
+    run: Path,
+    overrides: tuple[str, ...],
+    voices: tuple[Path, ...],
 ) -> list[Judged]:
-    detector = _detector(run)
+    detector = _detector(run, overrides)
     rate_hz = detector.settings.audio.sample_rate_hz
     judged = []
     for clip in clips:
@@ -68,8 +79,8 @@ def _judge_batch(
 
 
 @lru_cache(maxsize=1)
-def _detector(run: Path) -> Detector:
-    return Detector.load(run, ["score.threads=1"])
+def _detector(run: Path, overrides: tuple[str, ...]) -> Detector:
+    return Detector.load(run, ["score.threads=1", *overrides])
 
 
 @lru_cache(maxsize=1)

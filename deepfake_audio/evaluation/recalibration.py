@@ -78,7 +78,7 @@ def recalibrate(
     if real_only:
         calibration, more = fit_real_files(record.calibration, files, max_false_alarms)
     else:
-        calibration, more = fit_classes(files, folder)
+        calibration, more = fit_classes(record.calibration, files, folder)
     return Recalibration(calibration, files, warnings + more)
 
 
@@ -129,13 +129,16 @@ def fit_real_files(
     ]
 
 
-def fit_classes(files: onnx_session.FileScores, folder: Path) -> tuple[Calibration, list[str]]:
-    """Fit a calibration to real and fake files; return warnings too.
+def fit_classes(
+    before: Calibration, files: onnx_session.FileScores, folder: Path
+) -> tuple[Calibration, list[str]]:
+    """Fit a line to real and fake files, behind the correction by quality; return warnings too.
 
     Raises:
         InputError: the scores do not separate real from fake.
     """
-    calibration = Calibration(*fit_calibration(files.is_real, files.scores))
+    corrected = Calibration(1.0, 0.0, before.quality).llr(files.scores)
+    calibration = Calibration(*fit_calibration(files.is_real, corrected), before.quality)
     eer = equal_error_rate(files.is_real, files.scores).rate
     if calibration.says_nothing:
         raise InputError(

@@ -7,7 +7,7 @@ import numpy as np
 
 from deepfake_audio.audio.quality import Clarity, Echo
 from deepfake_audio.inference.pipeline import Input, Window
-from deepfake_audio.models.quality_correction import DEGRADATIONS, degradations
+from deepfake_audio.models.quality_correction import degradations
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,18 @@ class Quality:
     tracks: int = 1
     skipped_seconds: float = 0.0
 
+    @property
+    def measures(self) -> tuple[float, ...]:
+        """Return the measures of `DEGRADATIONS`, in their order."""
+        gain = self.echo.gain if self.echo else 0.0
+        clarity = self.snr_db, self.high_snr_db, self.texture_db
+        return (*clarity, self.bandwidth_hz, gain, self.sound_seconds)
+
+    @property
+    def degraded(self) -> np.ndarray | None:
+        """Return how degraded the recording is, 0 to 1, `(degradations,)`; None if unknown."""
+        return None if None in self.measures else degradations(np.array(self.measures))
+
 
 def mean_clipped_share(windows: Sequence[Window]) -> float:
     """Return the share of clipped samples over all windows, 0 to 1."""
@@ -65,19 +77,12 @@ def quality_of(found: Input) -> Quality:
     )
 
 
-def degradations_of(found: Input, usable: np.ndarray) -> np.ndarray | None:
-    """Return how degraded each window is, `(windows, degradations)`; None if nothing was measured.
+def window_degradations(found: Input, quality: Quality | None) -> np.ndarray | None:
+    """Return how degraded each window is, `(windows, degradations)`; None if it was not measured.
 
-    Bandwidth, echo and duration are those of the recording: a window of them may be a pause.
-
-    Args:
-        found: the recording.
-        usable: the windows that count, bool `(windows,)`.
+    Bandwidth, echo and duration are those of the recording: a window of it may be a pause.
     """
-    if found.is_image or any(window.clarity is None for window in found.windows):
+    if quality is None or quality.degraded is None:
         return None
-    bandwidths_hz = np.array([window.bandwidth_hz for window in found.windows])
-    widest_hz = np.max(bandwidths_hz[usable], initial=0.0)
-    gain = found.echo.gain if found.echo else 0.0
-    measures = [(*w.clarity, widest_hz, gain, found.sound_seconds) for w in found.windows]
-    return degradations(np.array(measures).reshape(len(found.windows), len(DEGRADATIONS)))
+    rest = quality.measures[len(Clarity._fields) :]
+    return degradations(np.array([(*window.clarity, *rest) for window in found.windows]))

@@ -1,0 +1,143 @@
+"""Fit how the quality of a recording changes the meaning of a score, on clips in conditions."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.audio.conditions import CONDITIONS
+from deepfake_audio.corpora.reading import Clip, read_corpus
+from deepfake_audio.errors import InputError
+from deepfake_audio.evaluation.condition_scores import Judged, judge_in_conditions
+from deepfake_audio.evaluation.metrics import equal_error_rate
+from deepfake_audio.models.calibration import (
+    Calibration,
+    expected_calibration_error,
+    prior_weights,
+    probability,
+    reliability,
+    verdict,
+)
+from deepfake_audio.models.quality_correction import fit_correction
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.vocabulary import LABELS, VERDICTS, Verdict
+
+MIN_CLIPS = 100  # of each class
+ALL_WINDOWS = ("predict.min_bandwidth_hz=0",)  # narrow ones, too, have a score that means something
+CONFIDENT = 0.9
+HEADER = (
+    f"{'':17}{'':6}{'':8}{'':6}{'real files called':>26}{'fake files called':>26}\n"
+    f"{'condition':17}{'files':>6}{'EER':>8}{'ECE':>6}"
+    + f"{'REAL':>8}{'UNCERT.':>9}{'FAKE':>9}" * 2
+    + f"{'90% right':>11}"
+)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Files of one condition.
+
+    Attributes:
+        is_real: `(files,)`, 1 real, 0 fake.
+        scores: `(files,)`, log-odds of real before calibration.
+        degraded: `(files, degradations)`.
+    """
+
+    is_real: np.ndarray
+    scores: np.ndarray
+    degraded: np.ndarray
+
+
+def clips_to_learn_from(folder: Path) -> list[Clip]:
+    """Return the clips of a corpus that are not for testing.
+
+    Raises:
+        InputError: there are too few of a class.
+    """
+    clips = [clip for clip in read_corpus(folder).clips if clip.split != "test"]
+    for label in LABELS:
+        count = sum(clip.label == label for clip in clips)
+        if count < MIN_CLIPS:
+            raise InputError(
+                f"{folder} has {count} {label} files that are not for testing, too few to learn "
+                f"from; add some, at least {MIN_CLIPS} are needed"
+            )
+    return clips
+
+
+def score_conditions(
+    clips: Sequence[Clip],
+    run: Run,
+    conditions: Iterable[str] = CONDITIONS,
+    on_error: Callable[[str], object] = print,
+    track: Callable[[Iterator[Judged]], Iterator[Judged]] = iter,
+) -> dict[str, Scores]:
+    """Score clips in conditions; clips without a score in a condition are left out there.
+
+    Args:
+        clips: real and fake.
+        run: the run.
+        conditions: keys of `CONDITIONS`.
+        on_error: receives why a clip could not be judged.
+        track: wraps the results, to show progress.
+    """
+    rows: dict[str, list[tuple]] = {name: [] for name in conditions}
+    for judged in track(judge_in_conditions(clips, list(rows), run.folder, ALL_WINDOWS)):
+        if judged.error:
+            on_error(judged.error)
+        elif judged.result.score is not None:
+            degraded = judged.result.quality.degraded
+            is_real = LABELS.index(judged.clip.label)
+            rows[judged.condition].append((is_real, judged.result.score, degraded))
+    return {
+        name: Scores(*(np.array(column) for column in zip(*found, strict=True)))
+        for name, found in rows.items()
+        if len({is_real for is_real, *_ in found}) == len(LABELS)
+    }
+
+
+def fit_quality(conditions: Mapping[str, Scores]) -> Calibration:
+    """Fit a calibration; each class of each condition has the same weight."""
+    files = list(conditions.values())
+    weights = [prior_weights(each.is_real, 0.5) / len(each.is_real) for each in files]
+    correction = fit_correction(
+        np.concatenate([each.is_real for each in files]),
+        np.concatenate([each.scores for each in files]),
+        np.concatenate([each.degraded for each in files]),
+        np.concatenate(weights),
+    )
+    return Calibration(1.0, 0.0, correction)
+
+
+def format_conditions(
+    conditions: Mapping[str, Scores], calibration: Calibration, min_confidence: float
+) -> str:
+    """Return a table of conditions: verdicts at even odds, and how true their confidence is."""
+    return "\n".join(
+        [HEADER]
+        + [
+            format_condition(name, files, calibration, min_confidence)
+            for name, files in conditions.items()
+        ]
+    )
+
+
+def format_condition(
+    name: str, files: Scores, calibration: Calibration, min_confidence: float
+) -> str:
+    """Return the row of one condition."""
+    llr = calibration.llr(files.scores, files.degraded)
+    p_real = probability(llr, 0.5)
+    weights = prior_weights(files.is_real, 0.5)
+    answers = np.array([verdict(p, min_confidence) for p in p_real])
+    ece = expected_calibration_error(reliability(files.is_real, p_real, weights))
+    row = f"{name:17}{len(p_real):6}{equal_error_rate(files.is_real, llr).rate:8.1%}{ece:6.1%}"
+    for label in LABELS[::-1]:
+        of_class = answers[files.is_real == LABELS.index(label)]
+        for answer, width in zip(VERDICTS[::-1], (8, 9, 9), strict=True):
+            row += f"{np.mean(of_class == answer):>{width}.1%}"
+    sure = np.maximum(p_real, 1 - p_real) >= CONFIDENT
+    right = (answers == Verdict.REAL) == (files.is_real == 1)
+    share = np.average(right[sure], weights=weights[sure]) if sure.any() else np.nan
+    return row + (f"{share:>11.1%}" if sure.any() else f"{'-':>11}")
