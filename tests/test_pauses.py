@@ -1,6 +1,5 @@
 """Times are those that a player shows, also after a pause without packets."""
 
-import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -119,9 +118,9 @@ def test_a_late_begin_is_a_later_time(tmp_path):
 @pytest.mark.parametrize("pause", [3e6, 4e9])
 def test_a_timestamp_of_weeks_costs_nothing(tmp_path, pause):
     path = write_with_pauses(tmp_path / "a.mka", {2.0: pause, 4.0: 1e7}, 6.0)
-    before = time.process_time()
+    recording = open_recording(path, AUDIO)
+    assert recording.samples <= 15 * RATE_HZ
     assert max(starts_of(path)) < 86_400 + 20
-    assert time.process_time() - before < 5
 
 
 def test_a_recording_of_short_pieces_is_bounded():

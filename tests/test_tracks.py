@@ -21,7 +21,10 @@ from helpers import ONE_PROCESS
 SAMPLE = ROOT / "data" / "sample" / "audio"
 FAKE = next(SAMPLE.glob("fake_griffin-lim*"))
 REAL = next(SAMPLE.glob("real_*conf-full*"))
-CONTAINERS = {"mp4": "alac", "mkv": "flac", "mov": "alac", "webm": "libopus", "mka": "pcm_s16le"}
+CONTAINERS = {
+    "mp4": "alac", "mkv": "flac", "mov": "alac", "webm": "libopus", "mka": "pcm_s16le",
+    "ogg": "libopus",
+}  # fmt: skip
 RATE_HZ = 16_000
 
 

@@ -23,6 +23,7 @@ from deepfake_audio.system.memory import bounded_memory, held_bytes
 
 MAX_FRAMES_PER_SECOND = 2000  # codecs have up to 1200; frames of one sample would take as long each
 BLOCK_FRAMES = 10_000
+MAX_RESAMPLERS = 4  # sound and silence may alternate
 MAX_READ_ERRORS = 100  # the parts of a file after its damaged parts are read
 NO_OTHER_FILES = {"protocol_whitelist": "none"}  # a playlist can't open the files that it names
 # PyAV 18 refuses tags that are not UTF-8 unless told otherwise; PyAV 19 takes any, and no argument.
@@ -35,7 +36,7 @@ CHECKED = {"flac": {"err_detect": "crccheck+explode"}}  # a damaged frame of noi
 # The lowest type of an AMR frame without speech; FFmpeg does not decode these frames.
 AMR_SILENCE = {"amrnb": 8, "amrwb": 9}
 AMR_LOST = 14
-AMR_FRAME_SECONDS = 0.02
+AMR_SECONDS, AMR_PACKETS = 0.02, 50  # a packet's duration, and the packets of a longer silence
 
 
 @contextmanager
@@ -119,39 +120,50 @@ def _frames(
         av.FFmpegError: no packet can be decoded.
     """
     stream = container.streams.audio[track - 1]
-    codec = stream.codec_context
-    if codec is None:
+    if stream.codec_context is None:
         raise NoSoundError(f"cannot read {name} as sound: its codec is unknown", findings.tracks)
-    codec.options = CHECKED.get(codec.name, {})
+    stream.codec_context.options = CHECKED.get(stream.codec_context.name, {})
     clock = Clock((container.start_time or 0) / av.time_base, findings.shifts)
     losses = Losses(name, stream, container.format.name, findings)
-    tick, seconds, silent_seconds, failure = tick_seconds(stream), 0.0, 0.0, None
+    tick, seconds, silent_seconds = tick_seconds(stream), 0.0, 0.0
+    for frame in _decoded(container, stream, losses):
+        if silence := clock.silence_before(in_seconds(frame.pts, tick)):
+            silent_seconds += silence
+            yield _silence(silence, frame.sample_rate, frame.layout)
+        yield frame
+        clock.advance(frame.samples / frame.sample_rate)
+        seconds += frame.samples / frame.sample_rate
+    losses.finish(container, seconds, silent_seconds)
+
+
+def _decoded(
+    container: av.container.InputContainer, stream: av.audio.AudioStream, losses: Losses
+) -> Iterator[av.AudioFrame]:
+    """Decode the packets of a track that are not damaged."""
+    codec, silent_packets, failure, has_sound = stream.codec_context, 0, None, False
     for packet in _packets(container):
         losses.see(packet)
-        if (
-            packet.stream.index != stream.index
-        ):  # packet.stream_index of the last packets is always 0
+        if packet.stream.index != stream.index:  # packet.stream_index of the last packets is 0
+            continue
+        is_silent = _is_silent(packet, codec.name)
+        silent_packets += is_silent
+        if silent_packets and (not is_silent or silent_packets == AMR_PACKETS):
+            has_sound = True
+            yield _silence(silent_packets * AMR_SECONDS, codec.sample_rate, codec.layout)
+            silent_packets = 0
+        if is_silent:
             continue
         try:
-            decoded = packet.decode()
+            frames = packet.decode()
         except MemoryError:
             raise
         except av.FFmpegError as error:
-            decoded = []
-            if _is_silent(packet, codec.name):
-                decoded = [_silence(AMR_FRAME_SECONDS, codec.sample_rate, codec.layout)]
-            else:
-                losses.damage(packet)
-                failure = failure or error
-        for frame in decoded:
-            if silence := clock.silence_before(in_seconds(frame.pts, tick)):
-                silent_seconds += silence
-                yield _silence(silence, frame.sample_rate, frame.layout)
-            yield frame
-            clock.advance(frame.samples / frame.sample_rate)
-            seconds += frame.samples / frame.sample_rate
-    losses.finish(container, seconds, silent_seconds)
-    if failure and not seconds:
+            losses.damage(packet)
+            failure = failure or error
+            continue
+        has_sound |= bool(frames)
+        yield from frames
+    if failure and not has_sound:
         raise failure
 
 
@@ -176,23 +188,26 @@ def _joined(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Join short frames into blocks at the rate of the first one."""
     frames: list[np.ndarray] = []
-    rate_hz, heard, held, values = 0, None, 0, 0
+    rate_hz, held, values = 0, 0, 0
+    resamplers: dict[tuple, av.AudioResampler] = {}
     for decoded in decoded_frames:
         if not rate_hz:
             rate_hz, layout = decoded.sample_rate, decoded.layout
             check_rate(name, rate_hz)
-        if (decoded.sample_rate, decoded.layout.name, decoded.format.name) != heard:
-            heard = decoded.sample_rate, decoded.layout.name, decoded.format.name
+        kind = decoded.sample_rate, decoded.layout.name, decoded.format.name
+        if kind not in resamplers:
+            if len(resamplers) == MAX_RESAMPLERS:
+                resamplers.clear()
             # Not planar: to_ndarray reads past the end of PyAV's own list of planes from 8
             # channels on.
-            resampler = av.AudioResampler(format="flt", layout=layout, rate=rate_hz)
+            resamplers[kind] = av.AudioResampler(format="flt", layout=layout, rate=rate_hz)
         try:
-            converted = resampler.resample(decoded)
+            converted = resamplers[kind].resample(decoded)
         except MemoryError:
             raise
         except av.FFmpegError:  # a damaged frame with channels that do not exist
             findings.skipped_seconds += decoded.samples / decoded.sample_rate
-            heard = None
+            del resamplers[kind]
             continue
         for frame in converted:
             frames.append(frame.to_ndarray().reshape(-1, frame.layout.nb_channels))

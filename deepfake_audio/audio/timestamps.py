@@ -5,7 +5,7 @@ import math
 JITTER_SECONDS = 0.1  # recorders round timestamps; a smaller step is no pause
 SILENCE_SECONDS = 4.0  # a longer pause has this much silence; its rest is counted
 MAX_PAUSE_SECONDS = 86_400.0  # all pauses together; a later timestamp is an error
-MAX_SHIFTS = 10_000
+MAX_SHIFTS = 3000
 
 
 class Clock:
