@@ -29,6 +29,7 @@ MIN_DEVIATION = 0.1
 VOICE_SHARE = 0.5  # of the variance: the windows of one voice and microphone have it in common
 INDEPENDENT_SHARE = 0.6  # n windows that overlap by half are worth 0.6 n independent ones
 SAFETY = 10  # real speech has more stretches that look fake than the normal distribution gives
+MAX_CHANCE = 0.9  # below 1, so that a passage without enough evidence is still rather fake
 MAX_WINDOW_EVIDENCE = 1.5  # of one window, so that a passage needs several
 SWITCH_COST = 1.5  # of each change between real and fake, in the Viterbi algorithm
 MIN_WINDOWS = 4  # shorter stretches belong to their neighbours
@@ -81,7 +82,8 @@ def find_passages(llr: np.ndarray, edges: np.ndarray, settings: PredictSettings)
     """
     stretches = find_stretches(llr - decision_threshold(settings.prior_fake))
     stretches = cut_out_unknown(stretches, np.isnan(llr), edges, settings.timeline_seconds)
-    real_llr, real_deviation = real_speech(llr, stretches)
+    speech = real_speech(llr, stretches)
+    stretches = join_chance(llr, stretches, speech)
     passages = []
     for stretch in stretches:
         times = (round(float(edges[index]), 2) for index in (stretch.first, stretch.after))
@@ -90,9 +92,9 @@ def find_passages(llr: np.ndarray, edges: np.ndarray, settings: PredictSettings)
             continue
         known = _known(llr[stretch.first : stretch.after])
         p_fake = 1 - float(probability(known.mean(), settings.prior_fake))
-        if stretch.is_fake and len(stretches) > 1:
-            expected = expected_by_chance(known, real_llr, real_deviation, len(llr))
-            p_fake = min(p_fake, 1 / (1 + min(1.0, SAFETY * expected)))
+        if p_fake > 0.5 and len(stretches) > 1:
+            expected = SAFETY * expected_by_chance(known, speech, len(llr))
+            p_fake = min(p_fake, 1 / (1 + min(expected, MAX_CHANCE)))
         said = verdict(1 - p_fake, settings.min_confidence)
         sure = round(max(p_fake, 1 - p_fake), 4)
         passages.append(Passage(*times, said, sure, round(p_fake, 4)))
@@ -173,6 +175,22 @@ def cut_out_unknown(
     ]
 
 
+def join_chance(
+    llr: np.ndarray, stretches: Sequence[Stretch], speech: tuple[float, float]
+) -> list[Stretch]:
+    """Count fake stretches as real if an hour of real speech has one as fake; join neighbours."""
+    kept = []
+    for stretch in stretches:
+        known = _known(llr[stretch.first : stretch.after])
+        if stretch.is_fake and expected_by_chance(known, speech, len(llr)) >= 1:
+            stretch = stretch._replace(is_fake=False)
+        if kept and kept[-1].is_fake is not None and kept[-1].is_fake == stretch.is_fake:
+            kept[-1] = kept[-1]._replace(after=stretch.after)
+        else:
+            kept.append(stretch)
+    return kept
+
+
 def real_speech(llr: np.ndarray, stretches: Sequence[Stretch]) -> tuple[float, float]:
     """Return the LLR and its deviation of windows in the real stretches of a recording.
 
@@ -193,16 +211,15 @@ def real_speech(llr: np.ndarray, stretches: Sequence[Stretch]) -> tuple[float, f
     return level, max(math.sqrt(variance), MIN_DEVIATION)
 
 
-def expected_by_chance(
-    known: np.ndarray, real_llr: float, real_deviation: float, windows: int
-) -> float:
+def expected_by_chance(known: np.ndarray, speech: tuple[float, float], windows: int) -> float:
     """Return how many stretches this fake are expected in real speech of the recording's length.
 
     Args:
         known: LLRs of the stretch, `(any,)`.
-        real_llr, real_deviation: of real speech in this recording; see `real_speech`.
+        speech: LLR and deviation of real speech in this recording; see `real_speech`.
         windows: number of windows of the recording; at least an hour is assumed.
     """
+    real_llr, real_deviation = speech
     independent = max(1.0, INDEPENDENT_SHARE * len(known))
     variance = real_deviation**2 * (VOICE_SHARE + (1 - VOICE_SHARE) / independent)
     below = (real_llr - float(known.mean())) / math.sqrt(variance)
