@@ -12,8 +12,9 @@ from matplotlib.patches import Rectangle
 import predict
 from conftest import ROOT
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.detector import find_fake_passage, judge
+from deepfake_audio.detector import judge
 from deepfake_audio.inference.pipeline import Input, Window
+from deepfake_audio.inference.reasons import find_fake_passage
 from deepfake_audio.inference.timelines import (
     PEAKS_PER_WINDOW,
     format_passages,

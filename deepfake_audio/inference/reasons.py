@@ -1,0 +1,74 @@
+"""Say in words why a verdict is uncertain, and what else is known of a recording."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepfake_audio.audio.quality import Echo
+from deepfake_audio.config.schema import PredictSettings
+from deepfake_audio.inference import parts, timelines
+from deepfake_audio.inference.pipeline import Input
+from deepfake_audio.vocabulary import Verdict
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason for the verdict UNCERTAIN, or a note about a verdict.
+
+    Attributes:
+        code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `untrained`,
+            `bandwidth`, `echo`, `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note:
+            `low_confidence`, `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`,
+            `fake_passage`, `tracks`, `left_out`, `damaged`, `scaled`.
+        text: a sentence or part of one, for people.
+    """
+
+    code: str
+    text: str
+
+
+def find_notes(
+    found: Input,
+    usable: np.ndarray,
+    p_real: float | None,
+    answer: Verdict,
+    doubt: Reason | None,
+    rate_hz: float | None,
+    line: timelines.Timeline | None,
+    settings: PredictSettings,
+) -> Iterator[Reason]:
+    """Yield remarks about a recording and its verdict."""
+    if answer == Verdict.UNCERTAIN and p_real is not None:
+        yield Reason("low_confidence", f"rather {'real' if p_real >= 0.5 else 'fake'}")
+    ignored = int((~usable).sum()) if usable.any() else 0
+    if ignored:
+        text = f"{ignored} of {len(usable)} windows left out, as over a telephone"
+        yield Reason("windows_ignored", text)
+    if rate_hz is not None:
+        yield Reason("frame_rate", f"repeats at {round(rate_hz, 2):g} Hz")
+    if found.channels_differ:
+        text = f"{found.channels} channels that differ: --channel 1 judges one"
+        yield Reason("channels_differ", text)
+    for code, text in parts.describe_losses(found):
+        yield Reason(code, text)
+    has_passage = doubt is not None and doubt.code == "fake_passage"
+    if (doubt is None or has_passage) and (echo := describe_echo(found.echo, settings)):
+        yield Reason("echo_present", echo)
+    if not has_passage and (passage := find_fake_passage(line, answer)):
+        yield passage
+
+
+def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reason | None:
+    """Return how much is fake, and the first passage, unless the whole recording is FAKE."""
+    if line is None or answer == Verdict.FAKE:
+        return None
+    text = timelines.describe_fakes(line)
+    return Reason("fake_passage", text) if text else None
+
+
+def describe_echo(echo: Echo | None, settings: PredictSettings) -> str:
+    """Describe the echo if it exceeds `predict.max_echo`; else return an empty text."""
+    if echo is None or echo.gain <= settings.max_echo:
+        return ""
+    return f"an echo after {1000 * echo.seconds:.0f} ms"
