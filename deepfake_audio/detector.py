@@ -14,7 +14,14 @@ from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import parts, pipeline, timelines
 from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Reading, Window
-from deepfake_audio.inference.reasons import Reason, describe_echo, find_fake_passage, find_notes
+from deepfake_audio.inference.reasons import (
+    LONGER,
+    ORIGINAL,
+    Reason,
+    describe_echo,
+    find_fake_passage,
+    find_notes,
+)
 from deepfake_audio.inference.recording_quality import (
     Quality,
     mean_clipped_share,
@@ -261,7 +268,9 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
         llr=llr,
         score=score,
         doubt=doubt,
-        notes=tuple(find_notes(found, usable, p_real, answer, doubt, rate_hz, line, predict)),
+        notes=tuple(
+            find_notes(found, quality, usable, p_real, answer, doubt, rate_hz, line, predict)
+        ),
         quality=quality,
         windows=tuple(found.windows),
         usable=usable if usable.any() else ~usable,
@@ -303,32 +312,34 @@ def find_doubt(
 ) -> Reason | None:
     """Return why a recording can't be judged with confidence; None if it can."""
     if found.is_silent or not found.windows:
-        return Reason("silent", "silent")
+        return Reason("silent", "no sound in it: check that it is the right file")
     if found.is_blank:
-        return Reason("blank", "the image is blank")
+        return Reason("blank", "the image is blank: check that it is the right file")
     if not found.is_image and found.sound_seconds < settings.min_seconds:
-        text = f"{found.sound_seconds:.2f} s of sound, at least {settings.min_seconds:g} are needed"
+        needed = f"at least {settings.min_seconds:g} are needed: {LONGER}"
+        text = f"{found.sound_seconds:.2f} s of sound, {needed}"
         return Reason("too_short", text)
     clipped = mean_clipped_share(found.windows)
     if clipped > settings.max_clipped_share:
-        return Reason("clipped", f"{clipped:.0%} of it is clipped")
+        return Reason("clipped", f"{clipped:.0%} of it is clipped: {ORIGINAL}")
     if calibration.says_nothing:
-        return Reason("untrained", "the run tells nothing apart: train it longer")
+        return Reason("untrained", "the run cannot tell real from fake: train it longer")
     if not usable.any():
         highest_hz = max(window.bandwidth_hz for window in found.windows)
         end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
-        return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}")
+        return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}: {ORIGINAL}")
     echo = describe_echo(found.echo, settings)
     if echo and probability(llr, settings.prior_fake) < 0.5:
         # An echo can make a real voice look fake, but not a fake one real.
-        return Reason("echo", f"{echo}, which may look like synthesis")
+        return Reason("echo", f"{echo} may look like synthesis: {ORIGINAL}")
     answers = judge_parts(found.windows, usable, degraded, calibration, settings)
     if {Verdict.REAL, Verdict.FAKE} <= set(answers.values()):
         several = len({track for track, _ in answers}) > 1
         text = ", ".join(
             f"{parts.name_part(*part, several)} is {answers[part]}" for part in answers
         )
-        return Reason("tracks_disagree" if several else "channels_disagree", text)
+        option = "track" if several else "channel"
+        return Reason(f"{option}s_disagree", f"{text}: judge each with --{option}")
     return None
 
 

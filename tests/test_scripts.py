@@ -542,9 +542,17 @@ def test_a_name_that_is_no_utf_8_is_written_alike_to_json_and_table(in_workspace
 @pytest.mark.parametrize(
     ("name", "samples", "warning"),
     [
-        ("short", make_voice("real", 1, 0.2), "0.20 s of sound, at least 0.5 are needed"),
-        ("silent", np.zeros(32000, np.float32), "silent"),
-        ("clipped", np.sign(make_voice("real", 1)), "100% of it is clipped"),
+        (
+            "short",
+            make_voice("real", 1, 0.2),
+            "0.20 s of sound, at least 0.5 are needed: ask for a longer recording",
+        ),
+        ("silent", np.zeros(32000, np.float32), "no sound in it: check that it is the right file"),
+        (
+            "clipped",
+            np.sign(make_voice("real", 1)),
+            "100% of it is clipped: ask for the original file",
+        ),
     ],
 )
 def test_sound_that_cannot_be_judged_is_uncertain(
@@ -567,7 +575,10 @@ def test_telephone_audio_is_uncertain_if_a_bandwidth_is_required(
     names = [str(tmp_path / name) for name in ("call.wav", "wide.wav")]
     call, wide = judged(capsys, "--set", "predict.min_bandwidth_hz=4200", *names)
     assert (call["verdict"], call["confidence"]) == ("UNCERTAIN", None)
-    assert re.fullmatch(r"nothing above (3,9|4,0)\d\d Hz, as over a telephone", call["warning"])
+    assert re.fullmatch(
+        r"nothing above (3,9|4,0)\d\d Hz, as over a telephone: ask for the original file",
+        call["warning"],
+    )
     assert not wide["warning"]
     assert not any(verdict["warning"] for verdict in judged(capsys, *names))
 
@@ -584,11 +595,13 @@ def test_an_echo_is_uncertain_if_the_setting_limits_it(in_audio_workspace, tmp_p
         soundfile.write(tmp_path / f"{name}.wav", voice, 16000)
     some = ["--set", "predict.min_seconds=0.1", *(str(tmp_path / f"{v}.wav") for v in voices)]
     plain, short, real, fake = judged(capsys, "--set", "predict.max_echo=0.15", *some)
-    for verdict in (plain, short):  # though a window repeats what is short
+    for verdict in (plain, short):  # a short sound is not repeated
         assert (verdict["warning"], verdict["note"]) == ("", "")
     assert (real["verdict"], real["note"]) == ("REAL", "an echo after 100 ms")
     assert (fake["verdict"], fake["confidence"]) == ("UNCERTAIN", None)
-    assert fake["warning"] == "an echo after 100 ms, which may look like synthesis"
+    assert (
+        fake["warning"] == "an echo after 100 ms may look like synthesis: ask for the original file"
+    )
     verdicts = judged(capsys, *some)
     assert [v["verdict"] for v in verdicts] == ["REAL", "REAL", "REAL", "FAKE"]
     assert not any(v["warning"] or v["note"] for v in verdicts)

@@ -163,7 +163,7 @@ def write_timeline(
     known = "" if is_stdin else f"{part}|{Path(result.name).resolve()}"
     line = result.timeline()
     is_judged = result.doubt is None or result.doubt.code == "fake_passage"
-    why = "as over a telephone" if is_judged else result.doubt.text
+    why = "as over a telephone" if is_judged else result.doubt.text.partition(":")[0]
     peaks = [window.peaks for window in in_time(result.windows)]
     paths = timelines.write_timeline(
         timelines.TIMELINES / stem, result.name, line, peaks, why, known

@@ -42,11 +42,13 @@ class Scores:
         is_real: `(files,)`, 1 real, 0 fake.
         scores: `(files,)`, log-odds of real before calibration.
         degraded: `(files, degradations)`.
+        clips: the files.
     """
 
     is_real: np.ndarray
     scores: np.ndarray
     degraded: np.ndarray
+    clips: Sequence[Clip]
 
 
 def clips_to_learn_from(folder: Path) -> list[Clip]:
@@ -89,12 +91,15 @@ def score_conditions(
         elif judged.result.score is not None:
             degraded = judged.result.quality.degraded
             is_real = LABELS.index(judged.clip.label)
-            rows[judged.condition].append((is_real, judged.result.score, degraded))
-    return {
-        name: Scores(*(np.array(column) for column in zip(*found, strict=True)))
-        for name, found in rows.items()
-        if len({is_real for is_real, *_ in found}) == len(LABELS)
-    }
+            row = is_real, judged.result.score, degraded, judged.clip
+            rows[judged.condition].append(row)
+    conditions = {}
+    for name, found in rows.items():
+        if len({is_real for is_real, *_ in found}) == len(LABELS):
+            is_real, scores, degraded, clips = zip(*found, strict=True)
+            arrays = map(np.array, (is_real, scores, degraded))
+            conditions[name] = Scores(*arrays, clips)
+    return conditions
 
 
 def fit_quality(conditions: Mapping[str, Scores]) -> Calibration:

@@ -9,7 +9,13 @@ from deepfake_audio.audio.quality import Echo
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference import parts, timelines
 from deepfake_audio.inference.pipeline import Input
+from deepfake_audio.inference.recording_quality import Quality
+from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import Verdict
+
+MIN_DEGRADATION = 0.4  # a weaker one is not given as the reason for an uncertain verdict
+ORIGINAL = "ask for the original file"
+LONGER = "ask for a longer recording"
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class Reason:
 
 def find_notes(
     found: Input,
+    quality: Quality | None,
     usable: np.ndarray,
     p_real: float | None,
     answer: Verdict,
@@ -40,13 +47,14 @@ def find_notes(
 ) -> Iterator[Reason]:
     """Yield remarks about a recording and its verdict."""
     if answer == Verdict.UNCERTAIN and p_real is not None:
-        yield Reason("low_confidence", f"rather {'real' if p_real >= 0.5 else 'fake'}")
+        side = "real" if p_real >= 0.5 else "fake"
+        yield Reason("low_confidence", f"rather {side}; {explain_low_confidence(quality)}")
     ignored = int((~usable).sum()) if usable.any() else 0
     if ignored:
         text = f"{ignored} of {len(usable)} windows left out, as over a telephone"
         yield Reason("windows_ignored", text)
     if rate_hz is not None:
-        yield Reason("frame_rate", f"repeats at {round(rate_hz, 2):g} Hz")
+        yield Reason("frame_rate", describe_frame_rate(rate_hz, answer))
     if found.channels_differ:
         text = f"{found.channels} channels that differ: --channel 1 judges one"
         yield Reason("channels_differ", text)
@@ -57,6 +65,32 @@ def find_notes(
         yield Reason("echo_present", echo)
     if not has_passage and (passage := find_fake_passage(line, answer)):
         yield passage
+
+
+def explain_low_confidence(quality: Quality | None) -> str:
+    """Return the strongest degradation of a recording and the next step."""
+    if quality is None or quality.degraded is None:
+        return "the traces are weak: judge the recording, or a longer one"
+    degraded = dict(zip(DEGRADATIONS, quality.degraded.tolist(), strict=True))
+    noise = max(degraded["noise"], degraded["high_noise"] * (degraded["bandwidth"] < 1))
+    narrow = f"nothing above {quality.bandwidth_hz:,.0f} Hz, as over a telephone"
+    causes = [
+        (degraded["bandwidth"], f"{narrow}: {ORIGINAL}"),
+        (noise, f"background noise or a room hides the traces: {ORIGINAL}"),
+        (degraded["echo"], f"an echo or a room hides the traces: {ORIGINAL}"),
+        (degraded["shortness"], f"only {quality.sound_seconds:.1f} s of sound: {LONGER}"),
+        (degraded["texture"], f"compression hides the traces: {ORIGINAL}"),
+    ]
+    strongest, text = max(causes, key=lambda cause: cause[0])
+    return text if strongest >= MIN_DEGRADATION else f"the traces are weak: {LONGER}"
+
+
+def describe_frame_rate(rate_hz: float, answer: Verdict) -> str:
+    """Describe the periodic traces of a vocoder."""
+    times = f"{round(rate_hz, 2):g} times a second"
+    if answer == Verdict.FAKE:
+        return f"it has the regular traces of a neural vocoder, {times}"
+    return f"something repeats {times}, like a vocoder or the hum of mains"
 
 
 def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reason | None:

@@ -1,0 +1,76 @@
+"""Recording conditions change sound as their names say."""
+
+import numpy as np
+import pytest
+
+from conftest import make_voice
+from deepfake_audio.audio.conditions import CONDITIONS, apply_condition
+from deepfake_audio.audio.quality import (
+    bandwidth_hz,
+    echo_cepstrum,
+    measure_clarity,
+    strongest_echo,
+)
+
+RATE_HZ = 16000
+VOICE = make_voice("real", 1, seconds=3) + np.random.default_rng(0).normal(0, 1e-4, 3 * RATE_HZ)
+OTHERS = [make_voice("real", number, seconds=2) for number in range(3)]
+
+
+def heard_in(condition: str, seed: str = "a.wav") -> np.ndarray:
+    return apply_condition(condition, VOICE, RATE_HZ, seed, OTHERS)
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_a_condition_gives_finite_sound_below_full_scale(condition):
+    heard = heard_in(condition)
+    assert heard.dtype == np.float32
+    assert len(VOICE) <= len(heard) < len(VOICE) + RATE_HZ // 4
+    assert 0.01 < np.abs(heard).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "condition", ["pink noise 15", "babble noise 25", "room 0.3 s", "replayed"]
+)
+def test_the_seed_alone_decides_about_noise_and_room(condition):
+    np.testing.assert_array_equal(heard_in(condition), heard_in(condition))
+    assert not np.array_equal(heard_in(condition), heard_in(condition, "b.wav"))
+
+
+@pytest.mark.parametrize("kind", ["pink", "white", "babble", "music", "hum"])
+@pytest.mark.parametrize("snr_db", [25, 15])
+def test_noise_has_its_ratio_to_the_voice(kind, snr_db):
+    heard = heard_in(f"{kind} noise {snr_db}")
+    scale = np.dot(heard, VOICE) / np.dot(VOICE, VOICE)  # below 1 if full scale was exceeded
+    noise = heard / scale - VOICE
+    ratio_db = 10 * np.log10(np.mean(np.square(VOICE)) / np.mean(np.square(noise)))
+    assert ratio_db == pytest.approx(snr_db, abs=1)
+
+
+@pytest.mark.parametrize("condition", ["g.711", "amr 12.2", "gsm"])
+def test_a_telephone_has_no_high_frequencies(condition):
+    assert bandwidth_hz(heard_in("as they are"), RATE_HZ) > 7000
+    assert bandwidth_hz(heard_in(condition), RATE_HZ) < 4200
+
+
+def test_an_echo_is_found_at_its_delay():
+    echo = strongest_echo(echo_cepstrum(heard_in("echo 120 ms"), RATE_HZ), RATE_HZ)
+    assert echo.seconds == pytest.approx(0.12, abs=0.001)
+    assert echo.gain == pytest.approx(0.3, abs=0.1)
+
+
+def test_noise_and_rooms_lower_the_clarity():
+    clean = measure_clarity(heard_in("as they are"), RATE_HZ)
+    faint, loud = (measure_clarity(heard_in(f"pink noise {db}"), RATE_HZ) for db in (25, 15))
+    assert clean.snr_db > faint.snr_db > loud.snr_db
+    assert clean.high_snr_db > faint.high_snr_db > loud.high_snr_db
+    assert measure_clarity(heard_in("room 0.6 s"), RATE_HZ).snr_db < clean.snr_db
+
+
+def test_the_texture_of_noise_is_that_of_its_distribution():
+    noise = np.random.default_rng(1).normal(size=2 * RATE_HZ)
+    assert measure_clarity(noise, RATE_HZ).texture_db == pytest.approx(5.6, abs=0.3)
+
+
+def test_clarity_is_zero_at_frequencies_that_the_rate_lacks():
+    assert measure_clarity(VOICE[::2], RATE_HZ // 2)[1:] == (0, 0)
