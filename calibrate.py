@@ -130,7 +130,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--run",
         metavar="NAME",
-        help="a folder below runs/, or a path (default: the newest run, or else models/pretrained)",
+        help="a folder below runs/, or a path (default: your newest run, but for runs on the"
+        " sample, or else models/pretrained)",
     )
     add_name_option(
         parser, "of the new run below runs/ (default: the data folder's name and a number)"

@@ -72,7 +72,7 @@ def test_tracks_that_disagree_are_uncertain(detector, tmp_path, suffix):
     path = write_tracks(tmp_path / f"a.{suffix}", voice(REAL), voice(FAKE))
     result = detector.predict(path)
     assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "tracks_disagree")
-    assert result.doubt.text == "track 1 is REAL, track 2 is FAKE"
+    assert result.doubt.text == "track 1 is REAL, track 2 is FAKE: judge each with --track"
     assert {window.track for window in result.windows} == {1, 2}
     assert result.quality.tracks == 2
     for track, verdict in ((1, "REAL"), (2, "FAKE")):
@@ -107,7 +107,7 @@ def test_silent_tracks_alone_have_no_verdict(detector, tmp_path):
 def test_tracks_of_the_same_sound_are_judged_once(detector, tmp_path):
     path = write_tracks(tmp_path / "a.mka", voice(FAKE), voice(FAKE), voice(REAL))
     result = detector.predict(path)
-    assert result.doubt.text == "track 1 is FAKE, track 3 is REAL"
+    assert result.doubt.text == "track 1 is FAKE, track 3 is REAL: judge each with --track"
     texts = {reason.code: reason.text for reason in result.reasons}
     assert texts["left_out"] == "left out: track 2 (same sound as track 1)"
 
@@ -156,7 +156,7 @@ def test_the_command_line_judges_each_track_or_one(tmp_path, monkeypatch, capsys
     model = str(ROOT / "models" / "pretrained")
     assert predict.main(["--json", "--run", model, "a.mka"]) == 0
     row = json.loads(capsys.readouterr().out)
-    assert row["warning"] == "track 1 is REAL, track 2 is FAKE"
+    assert row["warning"] == "track 1 is REAL, track 2 is FAKE: judge each with --track"
     assert row["note"] == "2 tracks: --track 1 judges one"
     assert predict.main(["--run", model, "--track", "2", "--timeline", "a.mka"]) == 0
     assert capsys.readouterr().out.startswith("FAKE")

@@ -64,6 +64,11 @@ class Recording:
     findings: Findings = field(default_factory=Findings)
 
     @property
+    def mean_offset(self) -> float:
+        """Return the mean of what was subtracted."""
+        return 0.0 if self.offset is None else float(self.offset.mean())
+
+    @property
     def is_silent(self) -> bool:
         """Return whether no 10 ms are louder than the last bit of 16-bit audio."""
         return self.loudest_power < SILENCE_POWER

@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
-from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import Detector, Result, in_time
 from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timelines
@@ -23,6 +22,7 @@ from deepfake_audio.inference.results_table import (
     partial_path,
     resumable_table,
 )
+from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import VERDICTS
 
@@ -127,12 +127,8 @@ def print_summary(files: FileList, failures: Sequence[Failure], counts: Counter[
 def describe_run(detector: Detector) -> str:
     """Describe the run that judges, for a user who did not choose one."""
     line = f"Judged by {one_line(detector.run.folder)}; --run names another."
-    folder = detector.settings.data.folder
-    if folder == load_settings().data.folder:
-        line += (
-            f" It was trained on {folder} only; for other voices, "
-            "--run models/pretrained is better."
-        )
+    if detector.run.folder == run_folder.PRETRAINED and any(run_folder.RUNS.glob("*/run.json")):
+        line += " Runs that were trained on the sample are used only if they are named."
     return line
 
 

@@ -249,7 +249,7 @@ def _measured(
         part.channel or 0,
         bandwidth_hz=bandwidth_hz(sound, audio.sample_rate_hz),
         clarity=measure_clarity(sound, audio.sample_rate_hz),
-        clipped_share=clipped_share(sound),
+        clipped_share=clipped_share(sound + np.float32(part.mean_offset)),
         peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
         track=part.track,

@@ -53,6 +53,7 @@ from deepfake_audio.vocabulary import LABELS
 LOGGER = logging.getLogger(__name__)
 RUNS = Path("runs")
 PRETRAINED = ROOT / "models" / "pretrained"
+SAMPLE = ROOT / "data" / "sample"
 MAX_LEARNT = 1000  # data folders
 MAX_RECORD_BYTES = 1_000_000
 MAX_NUMBER = 1e30  # scores are below 4e38, and their product must be a number
@@ -340,7 +341,8 @@ def open_run(
         name: a folder below runs/, or a path; None takes the newest, and warns of damaged ones.
         resuming: look for a run whose training has not ended, instead of one with a model.
         overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
-        or_pretrained: use the shipped run if runs/ has none that can be used.
+        or_pretrained: use the shipped run if runs/ has none that can be used, or only runs that
+            were trained on the sample: these are for trying out, and chosen only by name.
 
     Raises:
         InputError: no such run, a run that cannot be used in this way, or damaged files.
@@ -354,10 +356,17 @@ def open_run(
         except InputError as error:
             _warn_of_damage(run, error)
         else:
+            if or_pretrained and is_trained_on_sample(opened[2]):
+                continue
             return (*opened[:2], read_settings(run.config, overrides)) if overrides else opened
     if or_pretrained:
         return _open(Run(PRETRAINED), resuming, overrides)
     raise _none_usable(resuming)
+
+
+def is_trained_on_sample(settings: Settings) -> bool:
+    """Return whether the data folder of a run is the shipped sample."""
+    return Path(settings.data.folder).resolve() == SAMPLE.resolve()
 
 
 def _open(
