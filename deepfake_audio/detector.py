@@ -240,7 +240,7 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
         settings: of the run.
         run: its name.
     """
-    predict = without_guards(settings.predict) if calibration.quality else settings.predict
+    predict = with_telephones(settings.predict) if calibration.quality else settings.predict
     usable = usable_windows(found.windows, predict)
     score = mean_score(found.windows, usable)
     quality = None if found.is_image else quality_of(found)
@@ -254,7 +254,9 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
     of_windows = calibration.llr(
         [window.score for window in found.windows], window_degradations(found, quality)
     )
-    line = make_timeline(found, usable & (doubt is None), of_windows, settings)
+    for window, its_llr in zip(found.windows, of_windows.tolist(), strict=True):
+        window.llr = its_llr
+    line = make_timeline(found, usable & (doubt is None), settings)
     if answer == Verdict.REAL and found.sound_seconds > LONG_SECONDS:
         doubt = find_fake_passage(line, answer)
         if doubt:
@@ -280,10 +282,13 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
     )
 
 
-def without_guards(settings: PredictSettings) -> PredictSettings:
-    """Return settings for a calibration that knows how bandwidth and echo change the score."""
-    changes = {"min_bandwidth_hz": min(settings.min_bandwidth_hz, MIN_TELEPHONE_HZ), "max_echo": 1}
-    return settings.model_copy(update=changes)
+def with_telephones(settings: PredictSettings) -> PredictSettings:
+    """Return settings for a calibration that knows how the bandwidth changes the score.
+
+    The limit on echoes stays: a calibration on clips with echoes calls more real voices fake.
+    """
+    least_hz = min(settings.min_bandwidth_hz, MIN_TELEPHONE_HZ)
+    return settings.model_copy(update={"min_bandwidth_hz": least_hz})
 
 
 def usable_windows(windows: Sequence[Window], settings: PredictSettings) -> np.ndarray:
@@ -372,14 +377,13 @@ def frame_rate_hz(windows: Sequence[Window], rates_hz: Sequence[float]) -> float
 
 
 def make_timeline(
-    found: Input, judged: np.ndarray, llr: np.ndarray, settings: Settings
+    found: Input, judged: np.ndarray, settings: Settings
 ) -> timelines.Timeline | None:
     """Return P(fake) over time; None for an image or without a window.
 
     Args:
         found: the file.
         judged: which windows count, bool `(windows,)`.
-        llr: calibrated log-likelihood ratio of each window, `(windows,)`.
         settings: of the run.
     """
     if found.is_image or not found.windows:
@@ -387,7 +391,7 @@ def make_timeline(
     order = time_order(found.windows)
     return timelines.make_timeline(
         np.array([window.start_seconds for window in in_time(found.windows)]),
-        np.where(judged, llr, np.nan)[order],
+        np.where(judged, [window.llr for window in found.windows], np.nan)[order],
         settings.audio.window_seconds,
         settings.predict,
         found.end_seconds,

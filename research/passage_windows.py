@@ -21,19 +21,16 @@ from deepfake_audio.cli.script import EXIT_OK, script
 from deepfake_audio.detector import Detector, Result, time_order
 from deepfake_audio.evaluation.localisation import Span, read_passages
 from deepfake_audio.evaluation.metrics import equal_error_rate
-from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.vocabulary import LABELS
 
 LAGS = (1, 2, 4)
 
 
-def passage_llrs(
-    result: Result, spans: Sequence[Span], calibration: Calibration, window_seconds: float
-) -> list[np.ndarray]:
+def passage_llrs(result: Result, spans: Sequence[Span], window_seconds: float) -> list[np.ndarray]:
     """Return the LLRs of the usable windows within each passage, `(windows,)` each."""
     order = time_order(result.windows)
     starts = np.array([result.windows[index].start_seconds for index in order])
-    llr = calibration.llr([result.windows[index].score for index in order])
+    llr = np.array([result.windows[index].llr for index in order])
     usable = result.usable[order]
     return [
         llr[usable & (starts >= start) & (starts + window_seconds <= end)] for start, end in spans
@@ -53,11 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", default="models/pretrained", metavar="NAME")
     args = parser.parse_args(argv)
     detector, truth = Detector.load(args.run), read_passages(args.folder)
-    calibration, seconds = detector.record.calibration, detector.settings.audio.window_seconds
+    seconds = detector.settings.audio.window_seconds
     names, passages = {str(args.folder / name): name for name in truth}, {x: [] for x in LABELS}
     for result in detector.predict_many(names):
         for label, spans in truth[names[result.name]].items():
-            passages[label] += passage_llrs(result, spans, calibration, seconds)
+            passages[label] += passage_llrs(result, spans, seconds)
     lags = "".join(f"{f'lag {lag}':>8}" for lag in LAGS)
     print_lines(f"{'':6}{'windows':>9}{'mean':>8}{'deviation':>11}{lags}")
     for label, found in passages.items():

@@ -1,5 +1,7 @@
 """A score counts for less in a recording whose quality hides the evidence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,14 @@ def test_the_sides_of_the_score_have_slopes_of_their_own():
     assert corrected.tolist() == [-3.75, 0.25, 2.25]
     corrected = CORRECTION.correct(np.array([-4.0, 0.0, 4.0]), NOISY)
     assert corrected.tolist() == [-2.75, -0.75, -0.75]  # a slope is never below 0
+
+
+def test_caution_takes_from_evidence_for_real_in_noise():
+    careful = replace(
+        CORRECTION, real_slope_losses=(0.0,) * COUNT, shifts=(0.0,) * COUNT, caution=1
+    )
+    assert careful.correct(np.array([-4.0, 0.0, 4.0]), CLEAN).tolist() == [-3.75, 0.25, 2.25]
+    assert careful.correct(np.array([-4.0, 0.0, 4.0]), NOISY).tolist() == [-1.75, 0.0, 1.25]
 
 
 def test_each_file_has_its_own_quality():

@@ -44,6 +44,7 @@ class Window:
         track: from 1.
         channel: from 1; 0 for the mean of all channels.
         score: log-odds of real before calibration; higher is more real.
+        llr: calibrated log-likelihood ratio of real against fake; NaN before calibration.
         bandwidth_hz: the highest frequency of the window; None for an image.
         clarity: how clearly the voice stands out; None for an image.
         clipped_share: share of the samples at full scale, 0 to 1.
@@ -54,6 +55,7 @@ class Window:
     start_seconds: float = 0.0
     channel: int = 0
     score: float = np.nan
+    llr: float = np.nan
     bandwidth_hz: float | None = None
     clarity: Clarity | None = None
     clipped_share: float = 0.0

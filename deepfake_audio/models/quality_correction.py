@@ -14,6 +14,7 @@ DEGRADATIONS: Mapping[str, tuple[float, float]] = {
     "echo": (0.04, 0.14),  # share of the amplitude
     "shortness": (3, 1),  # sound_seconds
 }
+NOISE = list(DEGRADATIONS).index("noise")
 MIN_SLOPE = 0.02
 SHRINKAGE = 1e-3  # of the squared coefficients
 SLOPE_PENALTY = 0.1
@@ -42,6 +43,7 @@ class QualityCorrection:
         real_slope, real_slope_losses: the same for scores above 0.
         intercept: of a clean recording.
         shifts: what each degradation adds to the corrected score.
+        caution: what noise takes from evidence for real: it hides the traces of a fake.
     """
 
     fake_slope: float
@@ -50,6 +52,7 @@ class QualityCorrection:
     real_slope_losses: tuple[float, ...]
     intercept: float
     shifts: tuple[float, ...]
+    caution: float = 0.0
 
     def correct(self, scores: np.ndarray, degraded: np.ndarray) -> np.ndarray:
         """Return corrected scores, which never fall as the score rises.
@@ -62,7 +65,9 @@ class QualityCorrection:
         fake_slope = np.maximum(self.fake_slope - degraded @ self.fake_slope_losses, 0)
         real_slope = np.maximum(self.real_slope - degraded @ self.real_slope_losses, 0)
         shift = self.intercept + degraded @ self.shifts
-        return fake_slope * below + real_slope * above + shift
+        corrected = fake_slope * below + real_slope * above + shift
+        doubt = self.caution * degraded[..., NOISE]
+        return np.where(corrected > 0, np.maximum(corrected - doubt, 0), corrected)
 
 
 def fit_correction(
