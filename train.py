@@ -12,9 +12,9 @@ or TIFF), and test/ for evaluate.py. Training ends when the validation loss stop
 keeps the best epoch on validation; with train.schedule=cosine it ends after train.epochs, and keeps
 the last. Test images are not used. All results are in runs/<name>/.
 
---from trains a network further on your data: images, network and all other settings of training are
-the run's, except those that you name. Prepare the sound with --config RUN/config.yaml, and train
-for few epochs at a low train.learning_rate.
+--from trains a network further on your data, for 5 epochs at a low learning rate: images, network
+and all other settings are the run's, except those that you name. Prepare the sound with
+--config RUN/config.yaml. With few files of your own this is better than to train from nothing.
 """
 
 import argparse
@@ -40,6 +40,8 @@ from deepfake_audio.models.history import kept_epoch, read_history
 from deepfake_audio.system.atomic_files import folder_lock
 from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.vocabulary import ImageRecord
+
+FURTHER_TRAINING = ("train.epochs=5", "train.learning_rate=0.0003")  # of --from
 
 
 @script
@@ -109,7 +111,9 @@ def create_run(args: argparse.Namespace) -> tuple[run_folder.Run, Settings, Data
     """Choose the settings, check the data and create the folder of a new run."""
     start = run_folder.open_run(args.start) if args.start else None
     before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
-    settings, images_from_audio = choose_settings(args.config, args.settings, before)
+    further = FURTHER_TRAINING if start else ()
+    overrides = [*further, *args.settings]  # the last one of a key counts
+    settings, images_from_audio = choose_settings(args.config, overrides, before)
     if settings.train.tensorboard:
         check_packages(["tensorboard"])
     if start:

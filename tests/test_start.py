@@ -9,8 +9,11 @@ import pytest
 import evaluate
 import train
 from conftest import TINY_SETTINGS, make_data_folder
+from deepfake_audio.cli.training import learning_warnings
 from deepfake_audio.models import run_folder
+from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.training import trainer
+from deepfake_audio.training.export import SplitResult
 from deepfake_audio.training.weights import load_network
 from model import build_model
 
@@ -120,3 +123,31 @@ def test_files_that_the_run_was_trained_on_give_a_warning(in_copy, capsys):
     assert train.main(["--run", "third", "--from", "first", *MORE]) == 0
     warned = "first was trained on 2 files that are kept for validation or test here"
     assert warned in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_training_from_a_run_takes_few_epochs_at_a_low_rate_unless_told(in_copy):
+    args = train.parse_arguments(["--run", "fifth", "--from", "first", "data.folder=data/more"])
+    _, settings, _ = train.create_run(args)
+    assert (settings.train.epochs, settings.train.learning_rate) == (5, 0.0003)
+    args = train.parse_arguments(["--run", "sixth", "--from", "first", *MORE])
+    _, settings, _ = train.create_run(args)
+    assert (settings.train.epochs, settings.train.learning_rate) == (1, 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("slope", "eer", "uncertain", "warning"),
+    [
+        (0.0, 0.5, 1.0, "the run can't tell the real validation files from the fake ones"),
+        (1.0, 0.42, 0.9, "the run is near chance: EER 42% on validation, and 50% is chance"),
+        (1.0, 0.2, 0.93, "the run would answer UNCERTAIN to 93% of the validation files"),
+        (1.0, 0.1, 0.2, None),
+    ],
+)
+def test_a_run_of_little_use_gives_a_warning_with_a_remedy(slope, eer, uncertain, warning):
+    splits = [SplitResult("train", 9, 1.0, 0.0, 0.0), SplitResult("val", 9, 0.5, eer, uncertain)]
+    warnings = learning_warnings(Calibration(slope, 0.0), splits)
+    assert len(warnings) == (warning is not None)
+    for line in warnings:
+        assert line.startswith(warning)
+        assert "python train.py --from models/pretrained" in line

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 # keras imports tf2onnx only after the training, and calibration imports sklearn then.
 PACKAGES = ("keras", "tensorflow", "h5py", "sklearn", "tf2onnx")
-NOTHING_LEARNT = "the validation files were not told apart; train longer, or on more files"
+NOTHING_LEARNT = "the run can't tell the real validation files from the fake ones"
+MAX_EER, MAX_UNCERTAIN = 0.3, 0.8  # of a run that is of use
+BEGIN_WITH_SHIPPED = (
+    "Train on more files, or begin with the shipped model: prepare them with --config "
+    "models/pretrained/config.yaml, then python train.py --from models/pretrained data.folder=..."
+)
 
 
 def check_packages(names: Iterable[str] = PACKAGES) -> None:
@@ -95,10 +100,23 @@ def print_results(
             f"  {each.split:6} accuracy {each.accuracy:6.1%}   EER {each.equal_error_rate:6.1%}"
             f"   files {each.files:,}"
         )
-    if calibration.says_nothing:
-        print_lines(
-            f"Warning: {NOTHING_LEARNT}. predict.py will answer UNCERTAIN.", file=sys.stderr
-        )
+    for warning in learning_warnings(calibration, results):
+        print_lines(f"Warning: {warning}", file=sys.stderr)
     print_lines(
         f"Kept in {one_line(run.folder)}{os.sep}. Next: python evaluate.py --run {run.name}"
     )
+
+
+def learning_warnings(calibration: "Calibration", results: Sequence["SplitResult"]) -> list[str]:
+    """Return a warning if a run is near chance, or would answer UNCERTAIN to nearly all."""
+    if calibration.says_nothing:
+        return [f"{NOTHING_LEARNT}. predict.py will answer UNCERTAIN. {BEGIN_WITH_SHIPPED}"]
+    validation = next(each for each in results if each.split == "val")
+    rate, uncertain = validation.equal_error_rate, validation.uncertain
+    if rate > MAX_EER:
+        fact = f"the run is near chance: EER {rate:.0%} on validation, and 50% is chance"
+    elif uncertain > MAX_UNCERTAIN:
+        fact = f"the run would answer UNCERTAIN to {uncertain:.0%} of the validation files"
+    else:
+        return []
+    return [f"{fact}. {BEGIN_WITH_SHIPPED}"]

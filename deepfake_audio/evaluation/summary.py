@@ -40,6 +40,8 @@ from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 ALL_SPLITS = "all"  # the pooled splits of images that a run was not trained on
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test", ALL_SPLITS: "all"}
 
+MAX_USEFUL_EER, MAX_UNCERTAIN = 0.3, 0.8  # above these, a run is of little use
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -181,6 +183,15 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
         warnings.append(
             f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
             f"{1 - figures['eer']:.1%} with the opposite sign. A higher score means more real."
+        )
+    elif figures["eer"] > MAX_USEFUL_EER:
+        warnings.append(
+            f"The scores are near chance: an EER of {figures['eer']:.1%}, and 50% is chance. Train "
+            "on more files, or begin with the shipped model (train.py --from models/pretrained)."
+        )
+    if figures["uncertain"] > MAX_UNCERTAIN:
+        warnings.append(
+            f"predict.py would answer UNCERTAIN to {figures['uncertain']:.0%} of these files."
         )
     if figures["eer"] == 0:
         drawn = choose_units(table.is_real, table.speaker)

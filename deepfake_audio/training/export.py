@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from deepfake_audio.config.schema import Settings
+from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.evaluation.metrics import equal_error_rate
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models import onnx_session, run_folder
@@ -34,12 +34,14 @@ class SplitResult:
         files: their number.
         accuracy: share of right verdicts, 0 to 1.
         equal_error_rate: 0 to 1.
+        uncertain: share of files with a confidence below `predict.min_confidence`, 0 to 1.
     """
 
     split: str
     files: int
     accuracy: float
     equal_error_rate: float
+    uncertain: float
 
 
 def export_and_calibrate(
@@ -73,21 +75,22 @@ def export_and_calibrate(
     calibration = Calibration(*fit_calibration(scores["val"].is_real, scores["val"].scores))
     ended = dict(ended, calibration=calibration)
     run_folder.commit_model(run, run_folder.read_record(run).model_copy(update=ended), settings)
-    threshold = decision_threshold(settings.predict.prior_fake)
     return calibration, [
-        _measure(split, each, calibration, threshold) for split, each in scores.items()
+        _measure(split, each, calibration, settings.predict) for split, each in scores.items()
     ]
 
 
 def _measure(
-    split: str, scored: onnx_session.FileScores, calibration: Calibration, threshold: float
+    split: str, scored: onnx_session.FileScores, calibration: Calibration, predict: PredictSettings
 ) -> SplitResult:
-    called_real = calibration.llr(scored.scores) > threshold
+    called_real = calibration.llr(scored.scores) > decision_threshold(predict.prior_fake)
+    p_real = calibration.probability_real(scored.scores, predict.prior_fake)
     return SplitResult(
         split,
         files=len(called_real),
         accuracy=float(np.mean(called_real == scored.is_real)),
         equal_error_rate=equal_error_rate(scored.is_real, scored.scores).rate,
+        uncertain=float(np.mean(np.maximum(p_real, 1 - p_real) < predict.min_confidence)),
     )
 
 
