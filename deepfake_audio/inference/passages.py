@@ -19,8 +19,8 @@ from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.models.calibration import decision_threshold, probability, verdict
 
 # Scores of real windows of the validation voices by the shipped model: research.passage_windows.
-REAL_LLR = 3.4  # mean
-REAL_DEVIATION = 1.4  # standard deviation
+REAL_LLR = 1.8  # mean
+REAL_DEVIATION = 1.3  # standard deviation
 PRIOR_WINDOWS = 20  # the two above weigh as much as 20 real windows of the recording itself
 NORMAL_DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation (MAD)
 MIN_DEVIATION = 0.1

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from deepfake_audio.config.schema import MAX_EPOCHS
 from deepfake_audio.errors import InputError
-from deepfake_audio.models.run_folder import MAX_NUMBER, Run
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.models.run_record import MAX_NUMBER
 from deepfake_audio.system.atomic_files import atomic_write, open_table, open_text, read_lines
 from deepfake_audio.system.csv_files import check_columns, read_cells, to_number, write_rows
 
