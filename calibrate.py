@@ -87,7 +87,7 @@ def fit_recordings(
     clips = clips_to_learn_from(folder)
     total = len(clips) * len(CONDITIONS)
     progress = partial(tqdm, total=total, desc="Judging", unit=" files")
-    conditions = score_conditions(clips, run, on_error=errors.append, track=progress)
+    conditions = score_conditions(clips, run, CONDITIONS, on_error=errors.append, track=progress)
     print_errors(errors)
     calibration = fit_quality(conditions)
     new = keep(run, record, calibration, folder, args.name, record.learnt)

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, record, settings = open_run(args.run, or_pretrained=True)
     names, errors = args.only or list(CONDITIONS), []
     progress = partial(tqdm, total=len(clips) * len(names), unit=" files")
-    conditions = score_conditions(clips, run, names, errors.append, progress)
+    conditions = score_conditions(clips, run, names, (), errors.append, progress)
     print_errors(errors)
     calibration: Calibration = record.calibration
     lines = [HEADER]

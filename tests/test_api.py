@@ -54,7 +54,7 @@ def test_a_result_has_what_the_command_line_prints(detector, tmp_path, monkeypat
     assert predict.main(["--json", "--run", "models/pretrained", str(FAKE_CLIP)]) == 0
     assert predict.as_row(result) == json.loads(capsys.readouterr().out)
     assert result.verdict is deepfake_audio.Verdict.FAKE
-    assert result.p_fake == result.confidence > 0.9
+    assert result.p_fake == result.confidence > 0.75
     assert result.quality.sample_rate_hz > 0
     assert result.timeline().passages[0].verdict == "FAKE"
 
@@ -64,13 +64,13 @@ def test_the_example_of_the_readme_runs(monkeypatch, capsys):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.+?)```", readme, re.DOTALL)[1]
     exec(compile(example, "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("FAKE 0.97")
+    assert capsys.readouterr().out.startswith("FAKE 0.82")
 
 
 def test_reasons_have_stable_codes(detector):
     clip = next(clip for clip in CLIPS if "dir-nomatch" in clip.name)
     codes = [reason.code for reason in detector.predict(clip).reasons]
-    assert codes == ["low_confidence", "windows_ignored"]
+    assert codes == ["low_confidence"]
 
 
 def test_a_missing_file_is_an_input_error(detector):

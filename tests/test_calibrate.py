@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import calibrate
 import evaluate
 import predict
-from conftest import draw_image, make_data_folder
+from conftest import draw_image, make_data_folder, make_voice
+from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.dataset.manifest import check_images, read_records
+from deepfake_audio.evaluation import condition_calibration
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.vocabulary import VERDICTS
@@ -185,3 +188,47 @@ def test_an_existing_name_is_refused(elsewhere, capsys):
         "error: --name first: runs/first exists already; choose "
         "another --name, or delete the folder\n"
     )
+
+
+@pytest.fixture
+def recordings(tmp_path, monkeypatch) -> Path:
+    """A folder of twelve real and twelve fake recordings, and one of each for testing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(condition_calibration, "MIN_CLIPS", 10)
+    chosen = {name: CONDITIONS[name] for name in ("as they are", "white noise 15", "g.711")}
+    monkeypatch.setattr(calibrate, "CONDITIONS", chosen)
+    rows = [["file", "label", "split"]]
+    (tmp_path / "known").mkdir()
+    for number in range(26):
+        label = "real" if number % 2 else "fake"
+        rows.append([f"{number}.wav", label, "test" if number > 23 else "val"])
+        voice = make_voice(label, number, 1.6)
+        soundfile.write(tmp_path / "known" / f"{number}.wav", voice, 16000)
+    with (tmp_path / "known" / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return tmp_path / "known"
+
+
+@pytest.mark.slow
+def test_a_run_learns_how_the_quality_of_recordings_changes_its_scores(recordings, capsys):
+    shipped = str(run_folder.PRETRAINED)
+    assert calibrate.main(["--recordings", "known", "--run", shipped, "--name", "wise"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "24 files of known"
+    assert [line.split("  ")[0] for line in lines[4:7]] == [
+        "as they are",
+        "white noise 15",
+        "g.711",
+    ]
+    calibration = run_folder.open_run("wise")[1].calibration
+    assert (calibration.slope, calibration.intercept) == (1, 0)
+    assert calibration.quality.fake_slope > 0
+    assert predict.main(["--run", "wise", "known/0.wav"]) == 0
+
+
+def test_few_recordings_are_an_error_and_leave_no_run(recordings, capsys):
+    for path in recordings.glob("1?.wav"):
+        path.unlink()
+    assert calibrate.main(["--recordings", "known", "--name", "wise"]) == 2
+    assert "too few to learn from; add some, at least 10 are needed" in capsys.readouterr().err
+    assert not Path("runs").exists()

@@ -24,7 +24,7 @@ def verdict_of(capsys, *args: str) -> dict:
 
 @pytest.mark.parametrize(
     ("clip", "expected"),
-    [("fake_espeak-ng_it_f5", "FAKE"), ("real_ivrvoice.ru_confbridge-leave-in", "REAL")],
+    [("fake_espeak-ng_it_f5", "FAKE"), ("real_menardi_vm-forward-multiple", "REAL")],
 )
 def test_a_clip_is_judged_without_any_training(clip, expected, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -33,7 +33,7 @@ def made_scores(spread: float, noise: float, files: int = 400, seed: int = 0) ->
     scores = random.normal(np.where(is_real == 1, 1, -1) * spread, 2)
     degraded = np.zeros((files, COUNT))
     degraded[:, 0] = noise
-    return Scores(is_real, scores, degraded, ())
+    return Scores(is_real, scores, degraded, np.zeros(files, bool))
 
 
 def test_degradations_are_zero_for_good_and_one_for_bad_measures():

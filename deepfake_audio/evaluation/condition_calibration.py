@@ -44,13 +44,15 @@ class Scores:
         is_real: `(files,)`, 1 real, 0 fake.
         scores: `(files,)`, log-odds of real before calibration.
         degraded: `(files, degradations)`.
+        doubted: whether no confidence was given, for an echo or another reason, bool `(files,)`.
         clips: the files.
     """
 
     is_real: np.ndarray
     scores: np.ndarray
     degraded: np.ndarray
-    clips: Sequence[Clip]
+    doubted: np.ndarray
+    clips: Sequence[Clip] = ()
 
 
 def clips_to_learn_from(folder: Path) -> list[Clip]:
@@ -74,6 +76,7 @@ def score_conditions(
     clips: Sequence[Clip],
     run: Run,
     conditions: Iterable[str] = CONDITIONS,
+    overrides: Sequence[str] = ALL_WINDOWS,
     on_error: Callable[[str], object] = print,
     track: Callable[[Iterator[Judged]], Iterator[Judged]] = iter,
 ) -> dict[str, Scores]:
@@ -83,24 +86,25 @@ def score_conditions(
         clips: real and fake.
         run: the run.
         conditions: keys of `CONDITIONS`.
+        overrides: of the run's settings.
         on_error: receives why a clip could not be judged.
         track: wraps the results, to show progress.
     """
     rows: dict[str, list[tuple]] = {name: [] for name in conditions}
-    for judged in track(judge_in_conditions(clips, list(rows), run.folder, ALL_WINDOWS)):
+    for judged in track(judge_in_conditions(clips, list(rows), run.folder, overrides)):
         if judged.error:
             on_error(judged.error)
         elif judged.result.score is not None:
             degraded = judged.result.quality.degraded
             is_real = LABELS.index(judged.clip.label)
-            row = is_real, judged.result.score, degraded, judged.clip
+            doubt = judged.result.doubt is not None
+            row = is_real, judged.result.score, degraded, doubt, judged.clip
             rows[judged.condition].append(row)
     conditions = {}
     for name, found in rows.items():
         if len({is_real for is_real, *_ in found}) == len(LABELS):
-            is_real, scores, degraded, clips = zip(*found, strict=True)
-            arrays = map(np.array, (is_real, scores, degraded))
-            conditions[name] = Scores(*arrays, clips)
+            *columns, clips = zip(*found, strict=True)
+            conditions[name] = Scores(*map(np.array, columns), clips)
     return conditions
 
 
@@ -143,13 +147,16 @@ def format_condition(
     p_real = probability(llr, 0.5)
     weights = prior_weights(files.is_real, 0.5)
     answers = np.array([verdict(p, min_confidence) for p in p_real])
-    ece = expected_calibration_error(reliability(files.is_real, p_real, weights))
+    answers[files.doubted] = Verdict.UNCERTAIN
+    told = ~files.doubted
+    bins = reliability(files.is_real[told], p_real[told], weights[told])
+    ece = expected_calibration_error(bins) if told.any() else np.nan
     row = f"{name:17}{len(p_real):6}{equal_error_rate(files.is_real, llr).rate:8.1%}{ece:6.1%}"
     for label in LABELS[::-1]:
         of_class = answers[files.is_real == LABELS.index(label)]
         for answer, width in zip(VERDICTS[::-1], (8, 9, 9), strict=True):
             row += f"{np.mean(of_class == answer):>{width}.1%}"
-    sure = np.maximum(p_real, 1 - p_real) >= CONFIDENT
+    sure = told & (np.maximum(p_real, 1 - p_real) >= CONFIDENT)
     right = (answers == Verdict.REAL) == (files.is_real == 1)
     share = np.average(right[sure], weights=weights[sure]) if sure.any() else np.nan
     return row + (f"{share:>11.1%}" if sure.any() else f"{'-':>11}")

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -85,4 +86,9 @@ def _detector(run: Path, overrides: tuple[str, ...]) -> Detector:
 
 @lru_cache(maxsize=1)
 def _voices(paths: tuple[Path, ...], rate_hz: int) -> Voices:
-    return [read_audio(path, rate_hz) for path in paths]
+    """Read the clips for babble; one that can't be read is reported when it is judged."""
+    voices = []
+    for path in paths:
+        with suppress(InputError):
+            voices.append(read_audio(path, rate_hz))
+    return voices

@@ -16,6 +16,7 @@ from deepfake_audio.vocabulary import Verdict
 MIN_DEGRADATION = 0.4  # a weaker one is not given as the reason for an uncertain verdict
 ORIGINAL = "ask for the original file"
 LONGER = "ask for a longer recording"
+OTHERS, MANY_SECONDS = "compare with other recordings of this voice", 10
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def explain_low_confidence(quality: Quality | None) -> str:
     """Return the strongest degradation of a recording and the next step."""
     if quality is None or quality.degraded is None:
         return "the traces are weak: judge the recording, or a longer one"
+    more = LONGER if quality.sound_seconds < MANY_SECONDS else OTHERS
     degraded = dict(zip(DEGRADATIONS, quality.degraded.tolist(), strict=True))
     noise = max(degraded["noise"], degraded["high_noise"] * (degraded["bandwidth"] < 1))
     narrow = f"nothing above {quality.bandwidth_hz:,.0f} Hz, as over a telephone"
@@ -82,7 +84,7 @@ def explain_low_confidence(quality: Quality | None) -> str:
         (degraded["texture"], f"compression hides the traces: {ORIGINAL}"),
     ]
     strongest, text = max(causes, key=lambda cause: cause[0])
-    return text if strongest >= MIN_DEGRADATION else f"the traces are weak: {LONGER}"
+    return text if strongest >= MIN_DEGRADATION else f"the traces are weak: {more}"
 
 
 def describe_frame_rate(rate_hz: float, answer: Verdict) -> str:
