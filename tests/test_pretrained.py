@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -66,3 +67,34 @@ def test_evaluating_the_shipped_run_needs_data(tmp_path, monkeypatch, capsys):
         assert capsys.readouterr().err.startswith(
             "error: no data folder data/bench-fakes-coded; give one with --data FOLDER (it"
         )
+
+
+@pytest.mark.slow
+def test_an_image_of_another_kind_is_refused_with_a_run_that_judges_it(
+    workspace, tmp_path, monkeypatch, capsys
+):
+    grey = next((workspace / "data/tiny/test/fake").glob("*.png"))
+    monkeypatch.chdir(workspace)
+    assert predict.main(["--run", "models/pretrained", str(grey)]) == 1
+    assert "(--run first judges it)" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert predict.main(["--run", "models/pretrained", str(grey)]) == 1
+    assert "(no run here judges it: train one)" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_blank_image_is_uncertain(level, workspace, tmp_path, monkeypatch, capsys):
+    blank = tmp_path / "blank.jfif"
+    blank.write_bytes(cv2.imencode(".jpg", np.full((64, 96), level, np.uint8))[1].tobytes())
+    monkeypatch.chdir(workspace)
+    for run in ("first", "models/pretrained"):
+        verdict = verdict_of(capsys, "--run", run, str(blank))
+        assert (verdict["verdict"], verdict["confidence"]) == ("UNCERTAIN", None)
+        assert verdict["warning"].startswith("the image is blank")
+
+
+def test_an_image_of_a_kind_that_is_not_read_gives_the_remedy(tmp_path, capsys):
+    (tmp_path / "a.gif").write_bytes(b"GIF89a")
+    assert predict.main(["--run", str(run_folder.PRETRAINED), str(tmp_path / "a.gif")]) == 1
+    assert "a.gif: images of this kind are not read; save it as PNG" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from deepfake_audio.features.pixel_format import (
     may_be_rendered,
 )
 from deepfake_audio.system.atomic_files import open_regular, size_of
-from deepfake_audio.vocabulary import IMAGE_SUFFIXES, WITH_DELAY
+from deepfake_audio.vocabulary import IMAGE_SUFFIXES, OTHERS, WITH_DELAY
 
 BYTES_PER_PIXEL = 4  # of an uncompressed image with transparency
 LARGE_PIXELS = 4_000_000  # larger images are decoded one at a time, to bound the memory of threads
@@ -27,6 +27,18 @@ MIN_CONTRAST = 8  # levels; a blank picture in JPEG has up to 2
 DARK_LEVEL = 128  # a picture of 16 bits that uses only 15 is no brighter
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")  # and WebP's
 SIGNATURE_BYTES = 12
+
+
+class OtherImageError(InputError):
+    """An image that runs with other `image.channels` can judge.
+
+    Attributes:
+        channels: of these runs.
+    """
+
+    def __init__(self, message: str, channels: tuple[str, ...]):
+        super().__init__(message)
+        self.channels = channels
 
 
 def is_image(source: Path | bytes) -> bool:
@@ -133,10 +145,11 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
     elif settings.channels in WITH_DELAY:
         pixels = _rendered_channels(pixels, settings, origin)
     elif may_be_rendered(encoded) and is_rendered(_decode(encoded, in_colour=True)):
-        raise InputError(
+        raise OtherImageError(
             f"cannot use {origin} with image.channels={settings.channels}: prepare.py rendered it "
             "with the group delay in green; give the recording, or choose a run with "
-            f"image.channels={' or '.join(WITH_DELAY)}"
+            f"image.channels={' or '.join(WITH_DELAY)}",
+            WITH_DELAY,
         )
     return fit_image(pixels, settings)
 
@@ -181,16 +194,18 @@ def is_blank(pixels: np.ndarray) -> bool:
 def _rendered_channels(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.ndarray:
     """Return the channels of an RGB image that the settings name, or refuse another image."""
     if not has_delay(pixels):
-        raise InputError(
+        raise OtherImageError(
             f"cannot use {origin} with image.channels={settings.channels}: it is grey, without the "
             "group delay in green that prepare.py renders; give the recording, or choose a run for "
-            "grey images"
+            "grey images",
+            OTHERS,
         )
     if settings.channel_count > 2 and not has_rates(pixels[..., 2]):
-        raise InputError(
+        raise OtherImageError(
             f"cannot use {origin} with image.channels={settings.channels}: it lacks the frame "
             "rates in blue that prepare.py renders; give the recording, or choose a run for such "
-            "images"
+            "images",
+            (*OTHERS, "level_delay"),
         )
     return np.ascontiguousarray(pixels[..., : settings.channel_count])
 

@@ -25,13 +25,22 @@ from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import Recording, padding_before, recording_windows
 from deepfake_audio.config.schema import LimitSettings, Settings
 from deepfake_audio.errors import InputError, renamed_in_errors
-from deepfake_audio.features.image_files import fit_image, is_blank, is_image, read_image
+from deepfake_audio.features.image_files import (
+    OtherImageError,
+    fit_image,
+    is_blank,
+    is_image,
+    read_image,
+)
 from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
 from deepfake_audio.inference.parts import LeftOut, find_parts
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
+from deepfake_audio.models.run_folder import names_with_channels
 from deepfake_audio.system.workers import in_processes
 
+UNREAD_IMAGES = {".gif", ".heic", ".heif", ".avif", ".svg", ".ico", ".jp2", ".psd", ".pdf"}
+UNREAD_REMEDY = "images of this kind are not read; save it as PNG"
 FILES_PER_BATCH = 32  # files that a worker process receives at a time
 
 
@@ -214,9 +223,11 @@ def _render(
 def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Window, np.ndarray]]:
     """Yield the windows of one file with their images, and describe the file in `found`."""
     settings = reading.settings
+    if isinstance(source, Path) and source.suffix.lower() in UNREAD_IMAGES:
+        raise InputError(f"cannot judge {found.name}: {UNREAD_REMEDY}")
     if not isinstance(source, Samples) and is_image(source):
         found.is_image = True
-        image = read_image(source, settings.image)
+        image = _read_image(source, settings)
         found.is_blank = is_blank(image)
         yield Window(), image
         return
@@ -239,6 +250,16 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
             )
     if np.any(cepstrum):
         found.echo = strongest_echo(cepstrum / count, audio.sample_rate_hz)
+
+
+def _read_image(source: Path | bytes, settings: Settings) -> np.ndarray:
+    """Read an image; if it is of another kind, name a run that judges it."""
+    try:
+        return read_image(source, settings.image)
+    except OtherImageError as error:
+        names = names_with_channels(error.channels)
+        remedy = f"--run {names[0]} judges it" if names else "no run here judges it: train one"
+        raise InputError(f"{error} ({remedy})") from None
 
 
 def _measured(

@@ -44,6 +44,7 @@ from deepfake_audio.system.atomic_files import (
 LOGGER = logging.getLogger(__name__)
 RUNS = Path("runs")
 PRETRAINED = ROOT / "models" / "pretrained"
+PRETRAINED_NAME = "models/pretrained"
 SAMPLE = ROOT / "data" / "sample"
 MAX_RECORD_BYTES = 1_000_000
 MAX_NAMED_RUNS = 10  # in a message
@@ -385,6 +386,18 @@ def _newest_first(resuming: bool) -> list[Run]:
         if record.status in wanted and not (resuming and record.parts):
             dated.append((record.created, run.name, run))
     return [run for *_, run in sorted(dated, reverse=True)]
+
+
+def names_with_channels(channels: Sequence[str]) -> list[str]:
+    """Return the runs, newest first, whose images have one of some `image.channels`."""
+    found = []
+    for run in (*_newest_first(resuming=False), Run(PRETRAINED)):
+        try:
+            if read_settings(run.config).image.channels in channels:
+                found.append(PRETRAINED_NAME if run.folder == PRETRAINED else run.name)
+        except InputError:  # a damaged run can't be recommended
+            continue
+    return found
 
 
 def _warn_of_damage(run: Run, error: InputError) -> None:
