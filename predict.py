@@ -13,15 +13,15 @@
     python predict.py --track 2 film.mkv            one of several audio tracks
     python predict.py --set predict.prior_fake=0.1 clip.wav    if one in ten files is fake
 
-The confidence is the probability of the verdict, calibrated on the run's validation files: it holds
-for voices recorded like those. The verdict is UNCERTAIN for sound that is too short, silent or
-clipped, for sound without frequencies above predict.min_bandwidth_hz (such as telephone audio), and
-for a likely fake with an echo above predict.max_echo (the shipped model sets both). It is also
-UNCERTAIN below predict.min_confidence; "rather fake" then names the likelier class. "repeats at
-93.75 Hz" means that the sound has the periodic traces of a vocoder at that rate; mains hum
-may cause it at 50 or 100 Hz. Each audio track of a file is judged, and each channel if the channels
-differ. If they disagree, the verdict is UNCERTAIN. Damaged parts are left out, and the line names
-them. A file that can't be read is reported and skipped; the exit code is then 1.
+The confidence is the probability of the verdict, calibrated on known files: it holds for voices
+recorded like those. The shipped model also measures the quality of the recording: noise, rooms,
+compression and telephones hide traces, and lower its confidence. The verdict is UNCERTAIN below
+predict.min_confidence; "rather fake" then names the likelier class, with the cause and the next
+step. It is also UNCERTAIN for sound that is too short, silent or clipped, for a likely fake with an
+echo above predict.max_echo, and if channels or tracks disagree. The "regular traces of a neural
+vocoder" repeat at its frame rate; mains hum may cause them at 50 or 100 times a second. Each track
+and each channel that differs is judged. Damaged parts are left out and counted. A file that can't
+be read is reported and skipped; the exit code is then 1.
 """
 
 import argparse

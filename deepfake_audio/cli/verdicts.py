@@ -16,6 +16,7 @@ from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure
+from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.inference.results_table import (
     Judged,
     check_table,
@@ -82,11 +83,21 @@ def as_row(result: Result) -> dict:
         "windows": usable,
         "windows_left_out": windows - usable,
         "frame_rate_hz": result.frame_rate_hz,
+        **quality_columns(result.quality),
         "warning": result.doubt.text if result.doubt else "",
         "note": "; ".join(note.text for note in result.notes if note.code in NOTES_IN_TABLE),
         "run": result.run,
         "file": result.name,
     }
+
+
+def quality_columns(quality: Quality | None) -> dict[str, float | None]:
+    """Return the measures of a recording; None for an image."""
+    measured = ("sound_seconds", "bandwidth_hz", "snr_db", "high_snr_db", "texture_db")
+    values = {name: getattr(quality, name, None) for name in measured}
+    values["echo_gain"] = quality.echo.gain if quality and quality.echo else None
+    values |= {name: getattr(quality, name, None) for name in ("clipped_share", "skipped_seconds")}
+    return {name: None if value is None else round(value, 4) for name, value in values.items()}
 
 
 def rounded(value: float | None) -> float | None:

@@ -133,7 +133,7 @@ def evaluate_run(images: RunImages) -> Evaluation:
         warnings=[
             *images.warnings,
             *missing_file_warnings(images.origin),
-            *unfiltered_warnings(images.origin, settings),
+            *(() if record.calibration.quality else unfiltered_warnings(images.origin, settings)),
             *data_warnings(run, record, settings, data, images.other_data, unseen),
         ],
     )

@@ -24,7 +24,8 @@ from deepfake_audio.vocabulary import VERDICTS
 
 FIELDS = (
     "verdict", "confidence", "p_real", "score", "llr", "windows", "windows_left_out",
-    "frame_rate_hz", "warning", "note", "run", "file", "error",
+    "frame_rate_hz", "sound_seconds", "bandwidth_hz", "snr_db", "high_snr_db", "texture_db",
+    "echo_gain", "clipped_share", "skipped_seconds", "warning", "note", "run", "file", "error",
 )  # fmt: skip
 FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
 UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
