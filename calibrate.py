@@ -38,15 +38,15 @@ from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.cli.arguments import Parser, add_name_option
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import DATA_REMEDY, check_images, data_folder, read_records
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.condition_calibration import (
+from deepfake_audio.conditions.fitting import (
     clips_to_learn_from,
     fit_quality,
     format_conditions,
     score_conditions,
 )
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.dataset.manifest import DATA_REMEDY, check_images, data_folder, read_records
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.recalibration import format_recalibration, recalibrate
 from deepfake_audio.models import run_folder
 from deepfake_audio.models.calibration import Calibration

@@ -24,14 +24,14 @@ from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.corpora.reading import read_corpus
-from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.condition_calibration import (
+from deepfake_audio.conditions.fitting import (
     HEADER,
     Scores,
     format_condition,
     score_conditions,
 )
+from deepfake_audio.corpora.reading import read_corpus
+from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import in_brackets

@@ -14,8 +14,8 @@ import evaluate
 import predict
 from conftest import draw_image, make_data_folder, make_voice
 from deepfake_audio.audio.conditions import CONDITIONS
+from deepfake_audio.conditions import fitting
 from deepfake_audio.dataset.manifest import check_images, read_records
-from deepfake_audio.evaluation import condition_calibration
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.vocabulary import VERDICTS
@@ -194,7 +194,7 @@ def test_an_existing_name_is_refused(elsewhere, capsys):
 def recordings(tmp_path, monkeypatch) -> Path:
     """A folder of twelve real and twelve fake recordings, and one of each for testing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(condition_calibration, "MIN_CLIPS", 10)
+    monkeypatch.setattr(fitting, "MIN_CLIPS", 10)
     chosen = {name: CONDITIONS[name] for name in ("as they are", "white noise 15", "g.711")}
     monkeypatch.setattr(calibrate, "CONDITIONS", chosen)
     rows = [["file", "label", "split"]]

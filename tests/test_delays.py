@@ -90,9 +90,7 @@ def test_the_frame_rate_of_a_recording_is_reported(delay_workspace, monkeypatch,
     soundfile.write("noise.wav", rng.normal(size=len(times)) / 10, 16000)
     assert predict.main(["--run", "delays", "made.wav", "noise.wav"]) == 0
     made, noise = capsys.readouterr().out.splitlines()
-    assert made.endswith(
-        "  made.wav  (it has the regular traces of a neural vocoder, 80 times a second)"
-    )
+    assert "  made.wav  (something repeats 80 times a second" in made
     assert noise.endswith("  noise.wav")
     assert predict.main(["--run", "delays", "--json", "made.wav", "noise.wav"]) == 0
     said = [json.loads(line)["frame_rate_hz"] for line in capsys.readouterr().out.splitlines()]

@@ -30,7 +30,7 @@ def start(script: str, *args: str) -> subprocess.Popen:
 
 
 def times_of_images(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in folder.glob("*/*/[!.]*.png")}
+    return {path: path.stat().st_mtime_ns for path in folder.glob("[!.]*/[!.]*/[!.]*.png")}
 
 
 def images_of(folder: Path) -> dict[str, bytes]:

@@ -73,13 +73,13 @@ def with_passage(windows: int, llr: list[float]) -> np.ndarray:
 
 
 def test_the_longer_the_recording_the_more_evidence_is_needed():
-    assert verdicts_of(with_passage(50, [-1.1] * 9)) == ["REAL", "FAKE", "REAL"]
-    assert "FAKE" not in verdicts_of(with_passage(100_000, [-1.1] * 9))
+    assert verdicts_of(with_passage(50, [-2.5] * 9)) == ["REAL", "FAKE", "REAL"]
+    assert "FAKE" not in verdicts_of(with_passage(100_000, [-2.5] * 9))
     assert "FAKE" in verdicts_of(with_passage(100_000, [-4.0] * 9))
 
 
 def test_a_doubtful_passage_of_a_long_recording_is_rather_fake():
-    (_, doubtful, _) = passages_of(with_passage(100_000, [-1.1] * 9))
+    (_, doubtful, _) = passages_of(with_passage(100_000, [-2.5] * 9))
     assert doubtful.verdict == "UNCERTAIN"
     assert 0.5 <= doubtful.p_fake < 0.7
 
@@ -139,5 +139,5 @@ def test_a_passage_that_chance_explains_belongs_to_the_speech_around_it():
 
 
 def test_a_passage_without_enough_evidence_leans_fake():
-    (_, doubtful, _) = passages_of(with_passage(100_000, [-1.1] * 9))
+    (_, doubtful, _) = passages_of(with_passage(100_000, [-2.5] * 9))
     assert "(rather fake)" in format_passages([doubtful])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepfake_audio.evaluation.condition_calibration import Scores, fit_quality, format_conditions
+from deepfake_audio.conditions.fitting import Scores, fit_quality, format_conditions
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.quality_correction import (
     DEGRADATIONS,

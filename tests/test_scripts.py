@@ -826,7 +826,7 @@ def test_clipping_is_measured_after_the_first_minute_too(in_audio_workspace, tmp
     soundfile.write(tmp_path / "late.wav", sound, 16000)
     (verdict,) = judged(capsys, str(tmp_path / "late.wav"))
     assert verdict["verdict"] == "UNCERTAIN"
-    assert re.fullmatch(r"(2|3)\d% of it is clipped", verdict["warning"])
+    assert re.fullmatch(r"(2|3)\d% of it is clipped: ask for the original file", verdict["warning"])
 
 
 def test_a_timeline_finds_the_fake_passage(in_audio_workspace, tmp_path, monkeypatch, capsys):

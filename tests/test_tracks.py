@@ -20,7 +20,7 @@ from helpers import ONE_PROCESS
 
 SAMPLE = ROOT / "data" / "sample" / "audio"
 FAKE = next(SAMPLE.glob("fake_griffin-lim*"))
-REAL = next(SAMPLE.glob("real_*conf-full*"))
+REAL = next(SAMPLE.glob("real_*vm-forward*"))
 CONTAINERS = {
     "mp4": "alac", "mkv": "flac", "mov": "alac", "webm": "libopus", "mka": "pcm_s16le",
     "ogg": "libopus",
@@ -60,7 +60,7 @@ def write_tracks(path: Path, *tracks: np.ndarray) -> Path:
 
 @pytest.fixture(scope="module")
 def detector() -> deepfake_audio.Detector:
-    return deepfake_audio.Detector.pretrained()
+    return deepfake_audio.Detector.pretrained(["predict.min_confidence=0.6"])
 
 
 def codes(result: deepfake_audio.Result) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.audio.conditions import AS_THEY_ARE, CONDITIONS
+from deepfake_audio.conditions.judging import Judged, judge_in_conditions
 from deepfake_audio.corpora.reading import Clip, read_corpus
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.condition_scores import Judged, judge_in_conditions
 from deepfake_audio.evaluation.metrics import equal_error_rate
 from deepfake_audio.models.calibration import (
     Calibration,

@@ -1,0 +1,1 @@
+"""Judge clips through recording conditions, and fit a calibration that knows their quality."""
