@@ -20,7 +20,7 @@ from helpers import ONE_PROCESS
 
 SAMPLE = ROOT / "data" / "sample" / "audio"
 FAKE = next(SAMPLE.glob("fake_griffin-lim*"))
-REAL = next(SAMPLE.glob("real_*vm-forward*"))
+REAL = next(SAMPLE.glob("real_*vm-nonumber*"))
 CONTAINERS = {
     "mp4": "alac", "mkv": "flac", "mov": "alac", "webm": "libopus", "mka": "pcm_s16le",
     "ogg": "libopus",
