@@ -24,8 +24,8 @@ REAL_DEVIATION = 1.3  # standard deviation
 PRIOR_WINDOWS = 20  # the two above weigh as much as 20 real windows of the recording itself
 NORMAL_DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation (MAD)
 MIN_DEVIATION = 0.1
-# Chosen on validation voices and others: the loosest values without a false passage in 3.1 hours of
-# real speech, so that there is at most one an hour (rule of three). docs/evaluating.md has figures.
+# Chosen on validation voices, without a false passage in 2.8 hours of their real speech.
+# docs/evaluating.md has figures.
 VOICE_SHARE = 0.5  # of the variance: the windows of one voice and microphone have it in common
 INDEPENDENT_SHARE = 0.6  # n windows that overlap by half are worth 0.6 n independent ones
 SAFETY = 10  # real speech has more stretches that look fake than the normal distribution gives
