@@ -38,6 +38,7 @@ from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.cli.arguments import Parser, add_name_option
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.cli.training import check_packages
 from deepfake_audio.conditions.fitting import (
     clips_to_learn_from,
     fit_quality,
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A wrong name is reported before the work begins.
     run_folder.new_run(args.name, data_folder(folder), "--name")
     if args.recordings:
+        check_packages(["pyroomacoustics"])  # for the rooms, which come late
         return fit_recordings(args, run, record, settings)
     print_warnings(feature_mismatch(folder, settings, run))
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
