@@ -65,7 +65,7 @@ class Recording:
 
     @property
     def mean_offset(self) -> float:
-        """Return the mean of what was subtracted."""
+        """Return the mean of the offset that was subtracted."""
         return 0.0 if self.offset is None else float(self.offset.mean())
 
     @property

@@ -18,6 +18,7 @@ from deepfake_audio.dataset.manifest import (
     summarise,
 )
 from deepfake_audio.errors import one_line
+from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
 from deepfake_audio.models.compatibility import leaked_files
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.vocabulary import ImageRecord
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 # keras imports tf2onnx only after the training, and calibration imports sklearn then.
 PACKAGES = ("keras", "tensorflow", "h5py", "sklearn", "tf2onnx")
 NOTHING_LEARNT = "the run can't tell the real validation files from the fake ones"
-MAX_EER, MAX_UNCERTAIN = 0.3, 0.8  # of a run that is of use
 BEGIN_WITH_SHIPPED = (
     "Train on more files, or begin with the shipped model: prepare them with --config "
     "models/pretrained/config.yaml, then python train.py --from models/pretrained data.folder=..."
@@ -113,7 +113,7 @@ def learning_warnings(calibration: "Calibration", results: Sequence["SplitResult
         return [f"{NOTHING_LEARNT}. predict.py will answer UNCERTAIN. {BEGIN_WITH_SHIPPED}"]
     validation = next(each for each in results if each.split == "val")
     rate, uncertain = validation.equal_error_rate, validation.uncertain
-    if rate > MAX_EER:
+    if rate > MAX_USEFUL_EER:
         fact = f"the run is near chance: EER {rate:.0%} on validation, and 50% is chance"
     elif uncertain > MAX_UNCERTAIN:
         fact = f"the run would answer UNCERTAIN to {uncertain:.0%} of the validation files"

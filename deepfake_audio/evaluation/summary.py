@@ -33,14 +33,12 @@ from deepfake_audio.evaluation.metrics import (
     score_figures,
 )
 from deepfake_audio.evaluation.score_formats import ScoreTable
-from deepfake_audio.models.calibration import decision_threshold
+from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER, decision_threshold
 from deepfake_audio.models.run_folder import Run, RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 
 ALL_SPLITS = "all"  # the pooled splits of images that a run was not trained on
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test", ALL_SPLITS: "all"}
-
-MAX_USEFUL_EER, MAX_UNCERTAIN = 0.3, 0.8  # above these, a run is of little use
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from deepfake_audio.models.quality_correction import DEGRADATIONS, QualityCorrection
 from deepfake_audio.vocabulary import Verdict
 
+MAX_USEFUL_EER, MAX_UNCERTAIN = 0.3, 0.8  # above these, a run is of little use
 RELIABILITY_BINS = 10
 JUST_ABOVE = 1e-6
 WEAK_REGULARISATION = 1e6  # of scikit-learn's C: the targets regularise

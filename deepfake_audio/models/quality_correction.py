@@ -1,4 +1,4 @@
-"""Correct a score by the quality of its recording: what noise hides must not count as evidence."""
+"""Correct a score by the quality of its recording: hidden traces must not count as evidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,11 +39,11 @@ class QualityCorrection:
 
     Attributes:
         fake_slope: of scores below 0, in a clean recording.
-        fake_slope_losses: what each degradation takes from it, not negative.
+        fake_slope_losses: reduction of this slope by each degradation, not negative.
         real_slope, real_slope_losses: the same for scores above 0.
         intercept: of a clean recording.
-        shifts: what each degradation adds to the corrected score.
-        caution: what noise takes from evidence for real: it hides the traces of a fake.
+        shifts: addition of each degradation to the corrected score.
+        caution: reduction of evidence for real by noise, which hides the traces of a fake.
     """
 
     fake_slope: float
