@@ -38,7 +38,6 @@ from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import STANDARD_INPUT, with_standard_input
 from deepfake_audio.cli.verdicts import (
-    as_row,
     describe_run,
     format_verdict,
     kept_table,
@@ -53,6 +52,7 @@ from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import to_json
+from deepfake_audio.verdict_json import as_row
 
 
 @script
