@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -112,6 +113,11 @@ class Detector:
             run.onnx_model, settings.score.threads, settings.limits, bound_memory
         )
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return 64 hexadecimal digits that identify the network, its calibration and settings."""
+        return run_folder.fingerprint_run(self.run, self.record, self.settings.limits)
+
     @classmethod
     def load(
         cls,
@@ -122,7 +128,8 @@ class Detector:
         """Load a run.
 
         Args:
-            run: a folder, or a name below `runs/`; None for the newest run, or the pretrained one.
+            run: a folder, a name below `runs/`, or a fingerprint; None for the newest run, or the
+                pretrained one.
             overrides: settings such as `"predict.prior_fake=0.1"`.
             bound_memory: keep FFmpeg within `limits.decoder_megabytes` by setting RLIMIT_DATA of
                 this process while a file is decoded; other threads may then run out of memory.
@@ -198,7 +205,7 @@ class Detector:
             if isinstance(found, Input):
                 yield judge(found, self.record.calibration, self.settings, self.run.name)
             elif on_error is None:
-                raise InputError(found.error)
+                raise InputError(found.error, found.code)
             else:
                 on_error(found)
 

@@ -86,6 +86,8 @@ class Input:
         end_seconds: end of the sound.
         sample_rate_hz: of the file.
         channels: of the file.
+        codec: FFmpeg's name of the first track's codec; empty for samples in memory.
+        duration_seconds: of the longest track, with its quiet edges, as a player shows it.
         channels_differ: the channels carry different sounds and are judged one by one.
         is_silent: no sample is louder than the last bit of 16-bit audio.
         echo: the strongest echo; None for an image and for silence.
@@ -107,6 +109,8 @@ class Input:
     end_seconds: float = np.inf
     sample_rate_hz: int = 0
     channels: int = 0
+    codec: str = ""
+    duration_seconds: float = 0.0
     channels_differ: bool = False
     is_silent: bool = False
     echo: Echo | None = None
@@ -129,10 +133,17 @@ class NamedInput(NamedTuple):
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be read, and why."""
+    """A file that could not be judged.
+
+    Attributes:
+        name: of the file, as it was given.
+        error: the reason and the remedy, for people.
+        code: of the reason; see `InputError`.
+    """
 
     name: str
     error: str
+    code: str = InputError.CODES[0]
 
 
 @dataclass(frozen=True)
@@ -215,7 +226,7 @@ def _render(
                 found.windows.append(window)
                 yield (found, window), image
     except InputError as error:
-        yield (Failure(name, str(error)), None), None
+        yield (Failure(name, str(error), error.code), None), None
     else:
         yield (found, None), None
 
@@ -224,7 +235,7 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
     """Yield the windows of one file with their images, and describe the file in `found`."""
     settings = reading.settings
     if isinstance(source, Path) and source.suffix.lower() in UNREAD_IMAGES:
-        raise InputError(f"cannot judge {found.name}: {UNREAD_REMEDY}")
+        raise InputError(f"cannot judge {found.name}: {UNREAD_REMEDY}", "no_image")
     if not isinstance(source, Samples) and is_image(source):
         found.is_image = True
         image = _read_image(source, settings)
@@ -234,7 +245,8 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
     if not reading.images_from_audio:
         raise InputError(
             f"cannot judge {found.name}: the run was trained on images from elsewhere and judges "
-            "images only; choose a run that was trained on images by prepare.py"
+            "images only; choose a run that was trained on images by prepare.py",
+            "other_run",
         )
     audio = settings.audio
     cepstrum, count = 0.0, 0  # the sum over all windows
@@ -259,7 +271,7 @@ def _read_image(source: Path | bytes, settings: Settings) -> np.ndarray:
     except OtherImageError as error:
         names = names_with_channels(error.channels)
         remedy = f"--run {names[0]} judges it" if names else "no run here judges it: train one"
-        raise InputError(f"{error} ({remedy})") from None
+        raise InputError(f"{error} ({remedy})", error.code) from None
 
 
 def _measured(

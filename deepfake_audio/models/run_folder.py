@@ -7,10 +7,12 @@ import json
 import logging
 import os
 import platform
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import (
@@ -47,6 +49,7 @@ PRETRAINED = ROOT / "models" / "pretrained"
 PRETRAINED_NAME = "models/pretrained"
 SAMPLE = ROOT / "data" / "sample"
 MAX_RECORD_BYTES = 1_000_000
+FINGERPRINT = re.compile("[0-9a-f]{8,64}")  # the first digits are enough
 MAX_NAMED_RUNS = 10  # in a message
 REPORTED_PACKAGES = frozenset(
     {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}
@@ -269,7 +272,8 @@ def open_run(
     """Find a run and read its record and settings.
 
     Args:
-        name: a folder below runs/, or a path; None takes the newest, and warns of damaged ones.
+        name: a folder below runs/, a path, or a fingerprint; None takes the newest, and warns of
+            damaged ones.
         resuming: look for a run whose training has not ended, instead of one with a model.
         overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
         or_pretrained: use the shipped run if runs/ has none that can be used, or only runs that
@@ -279,8 +283,7 @@ def open_run(
         InputError: no such run, a run that cannot be used in this way, or damaged files.
     """
     if name is not None:
-        places = (RUNS / name, Path(name), ROOT / name)  # the last for the shipped one
-        return _open(Run(next(filter(is_folder, places), Path(name))), resuming, overrides)
+        return _open(_named(name), resuming, overrides)
     for run in _newest_first(resuming):
         try:
             opened = _open(run, resuming)
@@ -293,6 +296,28 @@ def open_run(
     if or_pretrained:
         return _open(Run(PRETRAINED), resuming, overrides)
     raise _none_usable(resuming)
+
+
+def _named(name: str) -> Run:
+    """Return the run of a name, a path or a fingerprint; of one that does not exist the path."""
+    # The last two are the shipped run; "pretrained" is its name in results.
+    places = (RUNS / name, Path(name), ROOT / name, PRETRAINED.parent / name)
+    found = next(filter(is_folder, places), None)
+    if found is None and FINGERPRINT.fullmatch(name):
+        return next(filter(partial(_has_fingerprint, name), _all_runs()), Run(Path(name)))
+    return Run(found or Path(name))
+
+
+def _all_runs() -> list[Run]:
+    return [*_newest_first(resuming=False), Run(PRETRAINED)]
+
+
+def _has_fingerprint(digits: str, run: Run) -> bool:
+    """Return whether a run's fingerprint begins with some digits."""
+    try:
+        return fingerprint_run(run, read_record(run), load_settings().limits).startswith(digits)
+    except InputError:  # a damaged run was named by a warning
+        return False
 
 
 def is_trained_on_sample(settings: Settings) -> bool:
@@ -357,6 +382,18 @@ def fingerprint_verdicts(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
+def fingerprint_run(run: Run, record: RunRecord, limits: LimitSettings) -> str:
+    """Return 64 hexadecimal digits that identify a run's network, calibration and settings.
+
+    Copies of a run under another name have the same. `calibrate.py` keeps the network, so that its
+    fingerprint alone would not tell which calibration judges.
+    """
+    model = record.model_fingerprint or fingerprint_model(run.onnx_model, limits)
+    parts = [model, record.settings_fingerprint]
+    parts.append(numbers_of(record.calibration) if record.calibration else [])
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def commit_model(run: Run, record: RunRecord, settings: Settings) -> None:
     """Make `next_model` the run's model and `record` its record.
 
@@ -391,7 +428,7 @@ def _newest_first(resuming: bool) -> list[Run]:
 def names_with_channels(channels: Sequence[str]) -> list[str]:
     """Return the runs, newest first, whose images have one of some `image.channels`."""
     found = []
-    for run in (*_newest_first(resuming=False), Run(PRETRAINED)):
+    for run in _all_runs():
         try:
             if read_settings(run.config).image.channels in channels:
                 found.append(PRETRAINED_NAME if run.folder == PRETRAINED else run.name)
