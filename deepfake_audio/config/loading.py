@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # inside the installed package.
 ROOT = next(f for f in (PACKAGE / "root", PACKAGE.parent) if (f / "config.yaml").is_file())
 DEFAULTS_FILE = ROOT / "config.yaml"
+WHOLE = "a whole number in digits"
 DOTTED_KEY = re.compile(r"[a-z]+\.[a-z_]+")
 USE_SECTIONS = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
@@ -173,7 +174,7 @@ def _wrong_value(error: ValidationError, section: tuple[str, ...], origin: str) 
             f"{origin} has no {key}; write it there, as in config.yaml, or train again if the run "
             "is older than this setting"
         )
-    rule = first["msg"].removeprefix("Value error, ")
+    rule = first["msg"].removeprefix("Value error, ").replace("a valid integer", WHOLE)
     if first["type"] == "value_error":
         return InputError(rule)
     rule = rule[0].lower() + rule[1:].replace("nput should", "t should", 1)

@@ -43,6 +43,7 @@ FEW_FILES = 30  # of a class: a warning says that figures and calibrations of fe
 MANIFEST = "manifest.csv"
 AUDIO_SETTINGS = "audio.yaml"
 ORIGIN = "corpus.json"
+REMOVE_ORIGIN = "remove it, and run prepare.py again with the same words"
 MAX_ORIGIN_BYTES = 1_000_000
 MARKED_FILES = 100  # files whose digests identify a corpus in another folder
 MANIFEST_FIELDS = (
@@ -428,20 +429,16 @@ def read_origin(data: Path) -> Origin | None:
     if not is_file(path):
         return None
     try:
+        if not path.stat().st_size:
+            raise InputError(f"{path} is empty; {REMOVE_ORIGIN}")
         with open_regular(path, ORIGIN) as file:
             encoded = file.read(MAX_ORIGIN_BYTES + 1)
         if len(encoded) > MAX_ORIGIN_BYTES:
-            raise InputError(
-                f"{path} has more than {MAX_ORIGIN_BYTES:,} bytes; remove it, and run prepare.py "
-                "again with the same words"
-            )
+            raise InputError(f"{path} has more than {MAX_ORIGIN_BYTES:,} bytes; {REMOVE_ORIGIN}")
         return Origin.model_validate_json(encoded)
     except (OSError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise InputError(
-            f"cannot read {path}: {shortened(reason)}; remove it, and run prepare.py again with "
-            "the same words"
-        ) from None
+        raise InputError(f"cannot read {path}: {shortened(reason)}; {REMOVE_ORIGIN}") from None
 
 
 def audio_settings_file(data: Path) -> Path:

@@ -16,6 +16,7 @@ from typing import TextIO
 from deepfake_audio.errors import one_line
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 FORMULA = r"""(?:[^\S\t\r\n]|['"])*[=+\-@＝＋－＠\t\r\n]"""
 CELL_BEGINS = r"(?:\A|(?<=[;\t\r\n]))"
 UNGUARDED = re.compile(rf"{CELL_BEGINS}(?={FORMULA})")
@@ -93,6 +94,20 @@ def to_number(text: str) -> float:
     if not NUMBER.fullmatch(text):
         raise ValueError(f"not a number: {text!r}")
     return float(text)
+
+
+def to_whole_number(text: str) -> int:
+    """Return a whole number in plain digits; `int` takes `1_0` and digits of other scripts too.
+
+    >>> to_whole_number("-12")
+    -12
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not WHOLE_NUMBER.fullmatch(text):
+        raise ValueError(f"not a whole number: {text!r}")
+    return int(text)
 
 
 def printable_name(name: str) -> str:
