@@ -46,7 +46,8 @@ from deepfake_audio.conditions.fitting import (
     score_conditions,
 )
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import DATA_REMEDY, check_images, data_folder, read_records
+from deepfake_audio.dataset.checks import check_images
+from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, read_records
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.recalibration import format_recalibration, recalibrate
 from deepfake_audio.models import run_folder

@@ -23,7 +23,8 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import DATA_REMEDY, check_classes, check_images, read_records
+from deepfake_audio.dataset.checks import check_classes, check_images
+from deepfake_audio.dataset.manifest import DATA_REMEDY, read_records
 from deepfake_audio.errors import one_line
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import Calibration, decision_threshold, probability

@@ -27,7 +27,7 @@ from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.training import check_packages, load_data, print_results, warn_of_leaks
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import DataCheck, image_stamps
+from deepfake_audio.dataset.checks import DataCheck, image_stamps
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
 from deepfake_audio.models.compatibility import (

@@ -15,7 +15,8 @@ import predict
 from conftest import draw_image, make_data_folder, make_voice
 from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.conditions import fitting
-from deepfake_audio.dataset.manifest import check_images, read_records
+from deepfake_audio.dataset.checks import check_images
+from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.vocabulary import VERDICTS

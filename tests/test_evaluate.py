@@ -13,14 +13,9 @@ import pytest
 import evaluate
 from conftest import draw_image, make_data_folder
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.dataset.manifest import (
-    FileCounts,
-    Origin,
-    check_images,
-    read_records,
-    write_audio_settings,
-    write_origin,
-)
+from deepfake_audio.dataset.checks import check_images
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import FileCounts, Origin, write_audio_settings, write_origin
 from deepfake_audio.evaluation.figures import score_plots
 from deepfake_audio.evaluation.html_report import summary
 from deepfake_audio.evaluation.score_formats import make_table

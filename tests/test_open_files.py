@@ -18,7 +18,8 @@ from deepfake_audio.config.yaml_files import read_yaml
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.corpora.splits import find_repeated, mark_of
 from deepfake_audio.dataset.journal import read_journal
-from deepfake_audio.dataset.manifest import read_manifest, read_origin
+from deepfake_audio.dataset.manifest import read_manifest
+from deepfake_audio.dataset.provenance import read_origin
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.result_folder import read_metrics
 from deepfake_audio.evaluation.score_formats import read_scores

@@ -16,7 +16,8 @@ import train
 from conftest import ROOT
 from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
-from deepfake_audio.dataset.manifest import read_audio_settings, read_records
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import read_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image

@@ -8,7 +8,8 @@ import soundfile
 
 import prepare
 from deepfake_audio.dataset import preparation_report
-from deepfake_audio.dataset.manifest import read_origin, read_records
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import read_origin
 from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, put_text, sound
 
 

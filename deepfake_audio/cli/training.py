@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import (
-    DataCheck,
-    check_classes,
-    check_images,
-    read_records,
-    speaker_warnings,
-    summarise,
-)
+from deepfake_audio.dataset.checks import DataCheck, check_classes, check_images, speaker_warnings
+from deepfake_audio.dataset.manifest import read_records, summarise
 from deepfake_audio.errors import one_line
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
 from deepfake_audio.models.compatibility import leaked_files

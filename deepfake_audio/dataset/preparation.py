@@ -11,17 +11,15 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import PrepareSettings, Settings
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import assign_splits, find_repeated
-from deepfake_audio.dataset.manifest import (
+from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS, read_manifest
+from deepfake_audio.dataset.provenance import (
     AUDIO_SETTINGS,
-    MANIFEST,
-    MANIFEST_FIELDS,
     ORIGIN,
     FileCounts,
     Origin,
     is_same_corpus,
     origin_of,
     read_audio_settings,
-    read_manifest,
     read_origin,
     write_audio_settings,
     write_origin,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from deepfake_audio.config.schema import PrepareSettings
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.dataset.manifest import FEW_FILES, read_records, speaker_warnings, summarise
+from deepfake_audio.dataset.checks import FEW_FILES, speaker_warnings
+from deepfake_audio.dataset.manifest import read_records, summarise
 from deepfake_audio.dataset.preparation import ERRORS, REPORT, Prepared
 from deepfake_audio.dataset.rendering import Job
 from deepfake_audio.errors import InputError, one_line, pluralize

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import FEW_FILES, DataCheck, data_folder
+from deepfake_audio.dataset.checks import FEW_FILES, DataCheck
+from deepfake_audio.dataset.manifest import data_folder
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.metrics import equal_error_rate, score_figures
 from deepfake_audio.evaluation.summary import detection_costs

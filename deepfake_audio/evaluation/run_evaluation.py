@@ -9,14 +9,9 @@ import numpy as np
 
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import (
-    DATA_REMEDY,
-    DataCheck,
-    check_images,
-    data_folder,
-    read_origin,
-    read_records,
-)
+from deepfake_audio.dataset.checks import DataCheck, check_images
+from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, read_records
+from deepfake_audio.dataset.provenance import read_origin
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.evaluation.result_folder import canonical_path, check_results, choose_output

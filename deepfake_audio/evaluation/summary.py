@@ -8,13 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
-from deepfake_audio.dataset.manifest import (
-    FEW_FILES,
-    DataCheck,
-    is_data,
-    read_records,
-    speaker_warnings,
-)
+from deepfake_audio.dataset.checks import FEW_FILES, DataCheck, speaker_warnings
+from deepfake_audio.dataset.manifest import is_data, read_records
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.bootstrap import (
     SEED,

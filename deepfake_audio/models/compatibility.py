@@ -12,13 +12,8 @@ from deepfake_audio.config.loading import (
 )
 from deepfake_audio.config.schema import MAX_INPUTS, AudioSettings, Settings
 from deepfake_audio.config.yaml_files import read_yaml
-from deepfake_audio.dataset.manifest import (
-    audio_settings_file,
-    is_data,
-    prepared_codecs,
-    read_audio_settings,
-    read_records,
-)
+from deepfake_audio.dataset.manifest import is_data, prepared_codecs, read_records
+from deepfake_audio.dataset.provenance import audio_settings_file, read_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
 from deepfake_audio.vocabulary import WITH_DELAY, ImageRecord

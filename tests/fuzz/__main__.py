@@ -37,10 +37,10 @@ from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.dataset.journal import QUALITY_MEASURES, is_complete, read_journal
-from deepfake_audio.dataset.manifest import (
+from deepfake_audio.dataset.manifest import read_manifest
+from deepfake_audio.dataset.provenance import (
     AUDIO_SETTINGS,
     read_audio_settings,
-    read_manifest,
     write_audio_settings,
 )
 from deepfake_audio.errors import InputError
