@@ -26,7 +26,7 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import check_classes, check_images
 from deepfake_audio.dataset.manifest import DATA_REMEDY, read_records
 from deepfake_audio.errors import one_line
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import onnx_session, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration, decision_threshold, probability
 from deepfake_audio.system.atomic_files import check_replaceable
 from deepfake_audio.system.stderr import suppress_native_stderr
@@ -39,7 +39,7 @@ BATCH_IMAGES = 32
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    run, record, settings = run_folder.open_run(args.run)
+    run, record, settings = run_search.open_run(args.run)
     paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
     for path in paths.values():
         check_replaceable(path, b"TFL3", at=4)

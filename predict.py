@@ -50,7 +50,7 @@ from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import fingerprints
 from deepfake_audio.system.atomic_files import to_json
 from deepfake_audio.verdict_json import as_object, as_row
 
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = [str(Path.cwd()), str(args.channel), *args.files]
     if args.track is not None:
         asked.insert(2, f"track {args.track}")
-    identity = run_folder.fingerprint_verdicts(
+    identity = fingerprints.fingerprint_verdicts(
         detector.run, detector.record, detector.settings, asked
     )
     failures: list[Failure] = []

@@ -29,8 +29,9 @@ from deepfake_audio.inference.recording_quality import (
     quality_of,
     window_degradations,
 )
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import fingerprints, onnx_session, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration, probability, verdict
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import Verdict
 
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
@@ -102,7 +103,7 @@ class Detector:
     def __init__(
         self,
         run: run_folder.Run,
-        record: run_folder.RunRecord,
+        record: RunRecord,
         settings: Settings,
         bound_memory: bool = False,
     ):
@@ -116,7 +117,7 @@ class Detector:
     @cached_property
     def fingerprint(self) -> str:
         """Return 64 hexadecimal digits that identify the network, its calibration and settings."""
-        return run_folder.fingerprint_run(self.run, self.record, self.settings.limits)
+        return fingerprints.fingerprint_run(self.run, self.record, self.settings.limits)
 
     @classmethod
     def load(
@@ -138,7 +139,7 @@ class Detector:
             InputError: there is no such run, or its files are damaged.
         """
         name = None if run is None else str(run)
-        opened = run_folder.open_run(name, overrides=overrides, or_pretrained=True)
+        opened = run_search.open_run(name, overrides=overrides, or_pretrained=True)
         return cls(*opened, bound_memory)
 
     @classmethod

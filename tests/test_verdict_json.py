@@ -16,7 +16,7 @@ from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.inference.reasons import Reason
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import fingerprints
 from test_tracks import write_tracks
 
 SCHEMA = json.loads((ROOT / "deepfake_audio" / "verdict.schema.json").read_text("utf-8"))
@@ -109,7 +109,7 @@ def test_a_fingerprint_changes_with_the_calibration():
     moved = SimpleNamespace(**vars(calibration) | {"intercept": calibration.intercept + 1})
     record = detector.record.model_copy(update={"calibration": moved})
     limits = detector.settings.limits
-    assert run_folder.fingerprint_run(detector.run, record, limits) != detector.fingerprint
+    assert fingerprints.fingerprint_run(detector.run, record, limits) != detector.fingerprint
 
 
 def test_the_schema_and_the_documentation_have_all_codes():

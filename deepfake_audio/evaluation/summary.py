@@ -29,7 +29,8 @@ from deepfake_audio.evaluation.metrics import (
 )
 from deepfake_audio.evaluation.score_formats import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER, decision_threshold
-from deepfake_audio.models.run_folder import Run, RunRecord
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 
 ALL_SPLITS = "all"  # the pooled splits of images that a run was not trained on

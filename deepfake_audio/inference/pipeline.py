@@ -36,7 +36,7 @@ from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectr
 from deepfake_audio.inference.parts import LeftOut, find_parts
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
-from deepfake_audio.models.run_folder import names_with_channels
+from deepfake_audio.models.run_search import names_with_channels
 from deepfake_audio.system.workers import in_processes
 
 UNREAD_IMAGES = {".gif", ".heic", ".heif", ".avif", ".svg", ".ico", ".jp2", ".psd", ".pdf"}

@@ -16,6 +16,7 @@ from deepfake_audio.dataset.manifest import is_data, prepared_codecs, read_recor
 from deepfake_audio.dataset.provenance import audio_settings_file, read_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import WITH_DELAY, ImageRecord
 
 # What a training that begins with a run's weights takes over from it.
@@ -56,7 +57,7 @@ class Member(NamedTuple):
     """A run of an ensemble."""
 
     run: run_folder.Run
-    record: run_folder.RunRecord
+    record: RunRecord
     settings: Settings
 
 
