@@ -10,7 +10,7 @@ import numpy as np
 from deepfake_audio.audio.decoding import full_scale, read_blocks
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.sounds import OTHER_FILE, NoSoundError, Sound, name_of
-from deepfake_audio.config.schema import AudioSettings
+from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.errors import InputError
 
 WHOLE_SECONDS = 60  # shorter recordings are kept in memory, longer ones are decoded twice

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
-from deepfake_audio.config.schema import AudioSettings, Settings
+from deepfake_audio.config.audio_section import AudioSettings
+from deepfake_audio.config.schema import Settings
 from deepfake_audio.config.yaml_files import parse_yaml, read_yaml, shortened
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import is_file, is_folder

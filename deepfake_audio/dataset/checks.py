@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from deepfake_audio.config.schema import ImageSettings
+from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.atomic_files import (

@@ -6,8 +6,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 
+from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.loading import check_audio_settings, with_legacy_defaults
-from deepfake_audio.config.schema import AudioSettings, PrepareSettings
+from deepfake_audio.config.schema import PrepareSettings
 from deepfake_audio.config.yaml_files import read_yaml, shortened
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import mark_of

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from deepfake_audio.config.schema import ImageSettings
+from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_headers import image_size
 from deepfake_audio.features.pixel_format import (
