@@ -94,7 +94,7 @@ def test_broken_links_and_special_files_are_listed_with_their_reason(workplace):
     assert {name: error.rpartition("/mine/")[2] for name, error in errors.items()} == {
         "fake/pipe.wav": "fake/pipe.wav is a pipe; give a file",
         "fake/zero.wav": "fake/zero.wav is a device; give a file",
-        "real/gone.wav": "real/gone.wav (No such file or directory)",
+        "real/gone.wav": "real/gone.wav (No such file or directory); check the name",
     }
     assert len({row["audio"] for row in manifest()}) == 16
 

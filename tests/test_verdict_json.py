@@ -64,9 +64,8 @@ def test_failed_files_are_objects_with_their_error(shipped, capsys):
     Path("notes.txt").write_text("no sound\n" * 99, encoding="utf-8")
     files = ["none.wav", "empty", "notes.txt", FAKE]
     *failed, judged = judge(capsys, *shipped, *files, failed=True)
-    assert [found["file"] for found in failed] == ["none.wav", "empty", "notes.txt"]
-    codes = [found["error"]["code"] for found in failed]
-    assert codes == ["not_found", "no_files", "no_sound"]
+    codes = {found["file"]: found["error"]["code"] for found in failed}
+    assert codes == {"none.wav": "not_found", "empty": "no_files", "notes.txt": "no_sound"}
     assert judged["verdict"] == "FAKE"
 
 
