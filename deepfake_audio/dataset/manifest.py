@@ -1,10 +1,15 @@
 """The manifest of a data folder: its images, their labels, speakers and generators."""
 
+import itertools
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from deepfake_audio.corpora.class_folders import label_of, split_of
+from deepfake_audio.corpora.index import delimiter_of, encoding_of
+from deepfake_audio.dataset.image_folders import find_images
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import (
     is_file,
@@ -60,16 +65,23 @@ def read_records(folder: Path, remedy: str = "name an existing one") -> list[Ima
             f"the data folder {folder} is unfinished, since prepare.py was stopped; run it again "
             "with the same words, and it goes on"
         )
-    records = read_manifest(manifest) if is_file(manifest) else list_images(folder)
+    records = read_manifest(manifest) if is_file(manifest) else find_images(folder).records
     if not records:
         audio = next(find_files(folder, set(AUDIO_SUFFIXES)), None)
         remedy = f"; prepare.py makes images of audio, such as {audio}" if audio else ""
+        image = next(find_files(folder, IMAGE_SUFFIXES), None)
+        where = f"no folder of {folder} means a class, such as that of {image}"
         raise InputError(
-            f"no images in {folder}; put them into train/fake, train/real, val/fake and so on"
-            f"{remedy}"
+            f"{where if image else f'no images in {folder}'}; put them into train/fake, "
+            f"train/real, val/fake and so on{remedy}"
         )
     check_recordings(records)
     return records
+
+
+def has_manifest(data: Path) -> bool:
+    """Return whether a manifest lists the images of a data folder; True for a manifest itself."""
+    return is_file(data) or is_file(data / MANIFEST)
 
 
 def is_data(path: Path) -> bool:
@@ -82,21 +94,6 @@ def data_folder(data: Path) -> Path:
     return data.resolve().parent if is_file(data) else data.resolve()
 
 
-def list_images(folder: Path) -> list[ImageRecord]:
-    """List the images below `{train,val,test}/{fake,real}/`, at any depth, sorted by name.
-
-    Without these, `{fake,real}/` are test.
-    """
-    folders = [(split, label, folder / split / label) for split in SPLITS for label in LABELS]
-    if not any(is_folder(path) for _, _, path in folders):
-        folders = [("test", label, folder / label) for label in LABELS]
-    return [
-        ImageRecord(path, path.relative_to(folder).as_posix(), label, split)
-        for split, label, class_folder in folders
-        for path in find_files(class_folder, IMAGE_SUFFIXES)
-    ]
-
-
 def read_manifest(path: Path) -> list[ImageRecord]:
     """Read `manifest.csv`.
 
@@ -104,17 +101,23 @@ def read_manifest(path: Path) -> list[ImageRecord]:
         InputError: a column is missing, a label or split is unknown, or an image is outside.
     """
     try:
-        with open_text(path, "A manifest", "utf-8-sig") as file:
-            rows = read_cells(read_lines(file))
+        with open_text(path, "A manifest", encoding_of(path)) as file:
+            lines = read_lines(file)
+            header = next(lines, "")
+            rows = read_cells(itertools.chain([header], lines), delimiter_of(header))
             _, columns = next(rows, (0, []))
+            columns = [column.strip().lower() for column in columns]
             check_columns(columns)
             missing = [name for name in ("image", "label", "split") if name not in columns]
             if missing:
                 raise InputError(
                     f"{path} has no column {missing[0]}; a manifest needs image, label and split"
                 )
-            cells = ((number, dict(zip(columns, row, strict=False))) for number, row in rows if row)
-            records = [_read_row(row, path, number) for number, row in cells]
+            records = [
+                _read_row(dict(zip(columns, row, strict=False)), path, number)
+                for number, row in rows
+                if any(cell.strip() for cell in row)
+            ]
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}; write it as CSV in UTF-8") from None
     twice = [image for image, times in Counter(r.image for r in records).items() if times > 1]
@@ -125,19 +128,35 @@ def read_manifest(path: Path) -> list[ImageRecord]:
 
 def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
     fields = {name: (row.get(name) or "").strip() for name in MANIFEST_FIELDS}
-    for name, allowed in (("label", LABELS), ("split", SPLITS)):
-        if fields[name] not in allowed:
+    for name, meant, allowed in (("label", label_of, LABELS), ("split", split_of, SPLITS)):
+        given, fields[name] = fields[name], meant(fields[name])
+        if not fields[name]:
             raise InputError(
-                f"{fields[name]!r} is not a {name} (line {line} of {path}); use one of "
+                f"{given!r} is not a {name} (line {line} of {path}); use one of "
                 f"{', '.join(allowed)}"
             )
-    image = PurePosixPath(fields["image"])
+    image = _image_path(fields["image"], path.parent)
     if not image.name or image.is_absolute() or ".." in image.parts:
         raise InputError(
             f"{fields['image']!r} is not an image below the manifest's folder (line {line} of "
             f"{path}); give its path from that folder"
         )
+    fields["image"] = image.as_posix()
     return ImageRecord(path=path.parent / image, **fields)
+
+
+def _image_path(written: str, folder: Path) -> PurePosixPath:
+    """Return an image's path below a folder: as written, or with the separators of Windows.
+
+    Of a name that is not there, the other spelling of accented letters is tried (a Mac's).
+    """
+    image = PurePosixPath(written)
+    if ("\\" in written or not written.isascii()) and not is_file(folder / image):
+        spelled = written.replace("\\", "/")
+        forms = [spelled, *(unicodedata.normalize(form, spelled) for form in ("NFC", "NFD"))]
+        found = (PurePosixPath(form) for form in forms if is_file(folder / form))
+        image = next(found, PurePosixPath(spelled))
+    return image
 
 
 def _with_printable_names(records: list[ImageRecord], path: Path) -> list[ImageRecord]:
