@@ -28,7 +28,7 @@ USE_SECTIONS = ("predict", "evaluate", "score")  # a trained network does not re
 # Values of settings for files that are older than the setting.
 LEGACY_DEFAULTS = {
     "audio": {"delay_fft_samples": 0, "frame_rates_hz": []},
-    "prepare": {"codecs": []},
+    "prepare": {"codecs": [], "seed": 0, "image_groups": "auto"},
 }
 
 # The present name of each setting that had another one: old files and commands still work.

@@ -94,6 +94,8 @@ class PrepareSettings(Section):
     val_share: Share
     test_share: Share
     max_windows: int = Field(ge=0, le=1_000_000)
+    seed: int = Field(ge=0, lt=2**31)
+    image_groups: Literal["auto", "name", "file"]
     codecs: list[CodecName] = Field(max_length=64)
     workers: int = Field(ge=0, le=1024)
 
