@@ -11,7 +11,8 @@ from deepfake_audio.evaluation.bootstrap import (
     rule_of_three,
     score_histogram,
 )
-from deepfake_audio.evaluation.metrics import DetectionCosts, score_figures
+from deepfake_audio.evaluation.detection_costs import DetectionCosts
+from deepfake_audio.evaluation.score_figures import score_figures
 
 COSTS = DetectionCosts(prior_fake=0.05, cost_miss=1, cost_false_accept=10)
 REPETITIONS = 300

@@ -9,12 +9,9 @@ import pytest
 import evaluate
 from conftest import ROOT
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_formats import (
-    read_asv_scores,
-    read_filled_scores,
-    read_scores,
-    write_trials,
-)
+from deepfake_audio.evaluation.score_matching import read_filled_scores, read_scores
+from deepfake_audio.evaluation.score_reading import read_asv_scores
+from deepfake_audio.evaluation.score_writing import write_trials
 from deepfake_audio.inference.results_table import resumable_table
 
 GOLDEN_FOLDER = ROOT / "tests" / "golden"

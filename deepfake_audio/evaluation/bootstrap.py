@@ -16,15 +16,9 @@ import numpy as np
 from scipy import sparse
 
 from deepfake_audio.errors import InputError, pluralize
-from deepfake_audio.evaluation.metrics import (
-    DetectionCosts,
-    check_scores,
-    curve_of_counts,
-    eer_of,
-    llr_losses,
-    min_dcf,
-    roc_auc,
-)
+from deepfake_audio.evaluation.detection_costs import DetectionCosts, min_dcf
+from deepfake_audio.evaluation.error_rates import check_scores, curve_of_counts, eer_of, roc_auc
+from deepfake_audio.evaluation.llr_costs import llr_losses
 
 MAX_BINS = 10_000
 FILES_PER_CELL = 6  # files that are sampled in the time of one multinomial count

@@ -15,8 +15,8 @@ from deepfake_audio.evaluation.bootstrap import (
     rule_of_three,
     sample_counts,
 )
-from deepfake_audio.evaluation.metrics import equal_error_rate, equal_error_rates
-from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.error_rates import equal_error_rate, equal_error_rates
+from deepfake_audio.evaluation.score_table import ScoreTable
 
 GROUPINGS = ("attack", "codec", "corpus", "speaker")
 WITH_INTERVALS = ("attack", "codec", "corpus")  # groups of several speakers, to sample from

@@ -11,7 +11,9 @@ from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Sett
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.bootstrap import SEED, bootstrap_differences, choose_units
 from deepfake_audio.evaluation.result_folder import SCORES, read_metrics
-from deepfake_audio.evaluation.score_formats import ScoreTable, read_scores, trial_names
+from deepfake_audio.evaluation.score_matching import read_scores
+from deepfake_audio.evaluation.score_table import ScoreTable
+from deepfake_audio.evaluation.score_writing import trial_names
 from deepfake_audio.evaluation.summary import ALL_SPLITS, group_table
 from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import is_file

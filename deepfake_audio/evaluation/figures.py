@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deepfake_audio import plotting
-from deepfake_audio.evaluation.metrics import error_curve
+from deepfake_audio.evaluation.error_rates import error_curve
 from deepfake_audio.evaluation.result_folder import TITLES
-from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.summary import SPLIT_NAMES
 from deepfake_audio.models.calibration import (
     decision_threshold,

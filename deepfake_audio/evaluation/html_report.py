@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings, Settings
-from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.summary import (
     ALL_SPLITS,
     SPLIT_NAMES,

@@ -18,15 +18,11 @@ from deepfake_audio.dataset.manifest import (
     read_records,
 )
 from deepfake_audio.errors import InputError, one_line, pluralize
-from deepfake_audio.evaluation import metrics
+from deepfake_audio.evaluation.detection_costs import asv_error_rates
 from deepfake_audio.evaluation.result_folder import canonical_path, check_results, choose_output
-from deepfake_audio.evaluation.score_formats import (
-    MAX_NAMED_FILES,
-    ScoreTable,
-    make_table,
-    read_asv_scores,
-    read_filled_scores,
-)
+from deepfake_audio.evaluation.score_matching import MAX_NAMED_FILES, read_filled_scores
+from deepfake_audio.evaluation.score_reading import read_asv_scores
+from deepfake_audio.evaluation.score_table import ScoreTable, make_table
 from deepfake_audio.evaluation.summary import (
     ALL_SPLITS,
     SPLIT_NAMES,
@@ -152,7 +148,7 @@ def evaluate_score_file(
     """Evaluate scores that any system gave.
 
     Args:
-        path, keys, subset, missing: see `score_formats.read_filled_scores`.
+        path, keys, subset, missing: see `score_matching.read_filled_scores`.
         asv: scores of a speaker verification, for t-DCF.
         out: the folder for the results; None for one below evaluations/.
         overrides: settings as `section.key=value`.
@@ -167,9 +163,7 @@ def evaluate_score_file(
     verification = None
     if asv:
         scores = read_asv_scores(Path(asv))
-        verification = metrics.asv_error_rates(
-            scores["target"], scores["nontarget"], scores["spoof"]
-        )
+        verification = asv_error_rates(scores["target"], scores["nontarget"], scores["spoof"])
     subject = Subject(
         title=f"Scores {name}",
         origin=str(path),

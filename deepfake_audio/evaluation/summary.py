@@ -25,14 +25,10 @@ from deepfake_audio.evaluation.bootstrap import (
     score_histogram,
 )
 from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
-from deepfake_audio.evaluation.metrics import (
-    AsvErrorRates,
-    DetectionCosts,
-    error_curve,
-    min_tdcf,
-    score_figures,
-)
-from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.detection_costs import AsvErrorRates, DetectionCosts, min_tdcf
+from deepfake_audio.evaluation.error_rates import error_curve
+from deepfake_audio.evaluation.score_figures import score_figures
+from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER, decision_threshold
 from deepfake_audio.models.run_folder import Run, RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
@@ -92,7 +88,7 @@ def evaluate_scores(
         asv: errors of the speaker verification that follows the detector, for t-DCF.
 
     Returns:
-        A mapping that JSON can hold: the figures of `metrics.score_figures`, and `intervals`,
+        A mapping that JSON can hold: the figures of `score_figures`, and `intervals`,
         `groups`, `uncertain`, `warnings`, `min_tdcf` of both forms if `asv` is given, and
         `verdicts` if the table has some.
 

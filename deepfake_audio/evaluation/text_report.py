@@ -6,7 +6,7 @@ import numpy as np
 
 from deepfake_audio.errors import one_line
 from deepfake_audio.evaluation.comparison import Comparison
-from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.summary import ALL_SPLITS, SPLIT_NAMES, Subject
 from deepfake_audio.models.calibration import decision_threshold
 from deepfake_audio.models.run_folder import RunRecord
