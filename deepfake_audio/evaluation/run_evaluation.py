@@ -144,21 +144,23 @@ def evaluate_score_file(
     asv: str | None,
     out: str | None,
     overrides: Sequence[str],
+    real: str | None = None,
 ) -> Evaluation:
     """Evaluate scores that any system gave.
 
     Args:
-        path, keys, subset, missing: see `score_matching.read_filled_scores`.
+        path, keys, subset, missing, real: see `score_matching.read_filled_scores`.
         asv: scores of a speaker verification, for t-DCF.
         out: the folder for the results; None for one below evaluations/.
         overrides: settings as `section.key=value`.
     """
     # A key file names its subsets: a slash in such a name must not lead out of the folder.
     name = f"{path.stem}-{subset}".replace("/", "_") if subset else path.stem
-    inputs = {"keys": keys, "subset": subset, "asv": asv}
+    inputs = {"keys": keys, "subset": subset, "asv": asv, "real": real}
     output, notice = choose_output(out, EVALUATIONS / name, path, inputs)
     check_results(output, inputs | {"data": str(path)})
-    table, unscored = read_filled_scores(path, keys and Path(keys), subset, missing)
+    scored = read_filled_scores(path, keys and Path(keys), subset, missing, real)
+    table, unscored = scored.table, scored.unscored
     inputs["missing"] = {"score": missing, "files": len(unscored)}
     verification = None
     if asv:
@@ -172,7 +174,10 @@ def evaluate_score_file(
         settings=load_settings(None, overrides),
         asv=verification,
         inputs=inputs,
-        warnings=[unscored_line(unscored, len(table), missing)] if unscored else [],
+        warnings=[
+            *scored.notes,
+            *([unscored_line(unscored, len(table), missing)] if unscored else []),
+        ],
     )
     splits = [split for split in SPLITS if (table.split == split).any()]
     return evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})
