@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import evaluate
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_matching import read_filled_scores, read_scores
 
@@ -211,3 +213,42 @@ def test_keys_that_cannot_be_understood_are_refused(text, message):
     Path("s.txt").write_text("a 1\nb 2\nc 3\n")
     with pytest.raises(InputError, match=message):
         read_scores(Path("s.txt"), Path("truth.csv"), None, "1")
+
+
+def make_peer_scores(scale: float, shift: float) -> None:
+    """Write scores of a good detector on a scale of its own, with labels, speakers and attacks."""
+    rng = np.random.default_rng(0)
+    lines = ["file,label,attack,score"]
+    for n in range(400):
+        label = ("real", "fake")[n % 2]
+        attack = "" if label == "real" else f"A{n % 3}"
+        score = shift + scale * (rng.normal() + 2 * (1 if label == "real" else -1))
+        lines.append(f"{n},{label},{attack},{score:.5f}")
+    Path("peer.csv").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, -8.0), (0.1, 0.5), (40.0, 0.0)])
+def test_scores_on_a_scale_of_their_own_have_no_accuracy(scale, shift, capsys):
+    make_peer_scores(scale, shift)
+    assert evaluate.main(["--scores", "peer.csv", "evaluate.bootstrap=20"]) == 0
+    printed = capsys.readouterr().out
+    assert "Warning: test: The scores are not calibrated: actDCF is " in printed
+    assert "called fake" not in printed
+    written = json.loads(Path("evaluations/peer/metrics.json").read_text())["splits"]["test"]
+    assert written["calibrated"] is False and written["eer"] < 0.05
+    assert written["accuracy"] is written["confusion"] is None
+    assert "accuracy" not in written["intervals"]
+    assert all(row["found"] is None for row in written["groups"]["attack"]["groups"])
+    page = Path("evaluations/peer/report.html").read_text()
+    assert "The scores are not calibrated, so no verdict follows from them" in page
+    assert evaluate.main(["--compare", "peer.csv", "peer.csv", "evaluate.bootstrap=20"]) == 0
+    printed = capsys.readouterr().out
+    assert "first system are not calibrated" in printed and "accuracy    " not in printed
+
+
+def test_calibrated_scores_have_an_accuracy(capsys):
+    make_peer_scores(scale=4.0, shift=0.0)
+    assert evaluate.main(["--scores", "peer.csv", "evaluate.bootstrap=0"]) == 0
+    assert "not calibrated" not in capsys.readouterr().out
+    written = json.loads(Path("evaluations/peer/metrics.json").read_text())["splits"]["test"]
+    assert written["calibrated"] is True and written["accuracy"] > 0.95

@@ -25,6 +25,11 @@ from deepfake_audio.evaluation.bootstrap import (
     score_histogram,
 )
 from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
+from deepfake_audio.evaluation.calibration_check import (
+    calibration_warning,
+    is_uncalibrated,
+    without_verdicts,
+)
 from deepfake_audio.evaluation.detection_costs import AsvErrorRates, DetectionCosts, min_tdcf
 from deepfake_audio.evaluation.error_rates import error_curve
 from deepfake_audio.evaluation.score_figures import score_figures
@@ -89,8 +94,9 @@ def evaluate_scores(
 
     Returns:
         A mapping that JSON can hold: the figures of `score_figures`, and `intervals`,
-        `groups`, `uncertain`, `warnings`, `min_tdcf` of both forms if `asv` is given, and
-        `verdicts` if the table has some.
+        `groups`, `uncertain`, `calibrated`, `warnings`, `min_tdcf` of both forms if `asv` is given,
+        and `verdicts` if the table has some. Figures of verdicts are None for scores that are not
+        calibrated; see `calibration_check`.
 
     Raises:
         InputError: one class is missing, or a score is not finite.
@@ -116,7 +122,15 @@ def evaluate_scores(
     if figures["intervals"]:
         add_intervals(figures["groups"], table, grouped, settings.bootstrap)
     figures["warnings"] = warnings + group_warnings(figures["groups"])
+    figures["calibrated"] = not is_uncalibrated(figures)
+    if not figures["calibrated"] and has_own_scale(table):
+        return without_verdicts(figures)
     return figures
+
+
+def has_own_scale(table: ScoreTable) -> bool:
+    """Return whether scores count as log-likelihood ratios as they are, without verdicts."""
+    return np.array_equal(table.score, table.llr) and not table.has_verdicts
 
 
 def verdict_masks(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -183,7 +197,10 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
             f"The scores are near chance: an EER of {figures['eer']:.1%}, and 50% is chance. Train "
             "on more files, or begin with the shipped model (train.py --from models/pretrained)."
         )
-    if figures["uncertain"] > MAX_UNCERTAIN:
+    uncalibrated = is_uncalibrated(figures)
+    if uncalibrated:
+        warnings.append(calibration_warning(figures, has_own_scale(table)))
+    if figures["uncertain"] > MAX_UNCERTAIN and not (uncalibrated and has_own_scale(table)):
         warnings.append(
             f"predict.py would answer UNCERTAIN to {figures['uncertain']:.0%} of these files."
         )
