@@ -3,15 +3,15 @@ import pytest
 
 from conftest import draw_scores
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation import bootstrap
+from deepfake_audio.evaluation import bootstrap, sampling
 from deepfake_audio.evaluation.bootstrap import (
     bootstrap_differences,
     bootstrap_intervals,
-    number_clusters,
     rule_of_three,
     score_histogram,
 )
 from deepfake_audio.evaluation.detection_costs import DetectionCosts
+from deepfake_audio.evaluation.sampling import number_clusters
 from deepfake_audio.evaluation.score_figures import score_figures
 
 COSTS = DetectionCosts(prior_fake=0.05, cost_miss=1, cost_false_accept=10)
@@ -61,7 +61,7 @@ def test_files_and_cell_counts_are_resampled_alike(monkeypatch):
     grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     wide = {}
     for files_per_cell in (0, 1000):
-        monkeypatch.setattr(bootstrap, "FILES_PER_CELL", files_per_cell)
+        monkeypatch.setattr(sampling, "FILES_PER_CELL", files_per_cell)
         low, high = bootstrap_intervals(grouped, np.full(400, ""), 1000, seed=0)["eer"]
         wide[files_per_cell] = high - low
     assert wide[0] == pytest.approx(wide[1000], rel=0.1)

@@ -9,19 +9,18 @@ repetition costs as much for 600,000 files as for 10,000. With fewer different s
 usual case, each has a bin of its own and nothing is rounded.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.evaluation.detection_costs import DetectionCosts, min_dcf
 from deepfake_audio.evaluation.error_rates import check_scores, curve_of_counts, eer_of, roc_auc
 from deepfake_audio.evaluation.llr_costs import llr_losses
+from deepfake_audio.evaluation.sampling import number_clusters, sample_counts
 
 MAX_BINS = 10_000
-FILES_PER_CELL = 6  # files that are sampled in the time of one multinomial count
 TAILS = (2.5, 97.5)  # percentiles: of 95% intervals
 SEED = 0  # of the samples: the same scores always have the same intervals
 FEW_ERRORS = 3  # errors in the smaller class; with fewer, intervals are too narrow
@@ -178,73 +177,6 @@ def score_histogram(
     counts, sums = (np.bincount(cells, weights, 2 * len(first)) for weights in (None, losses))
     loss = (sums / np.maximum(counts, 1)).reshape(-1, 2)
     return ScoreHistogram(group, is_real, loss, accepted[first], called_real[first], costs)
-
-
-def sample_counts(
-    sets: list[np.ndarray], cells: list[int], clusters: np.ndarray, strata: np.ndarray,
-    repetitions: int, seed: int,
-) -> Iterator[list[np.ndarray]]:  # fmt: skip
-    """Sample clusters with replacement, and count the sampled files in each cell.
-
-    Args:
-        sets: for each system, the cell of each file, `(files,)`; all have the same files.
-        cells: how many cells each has.
-        clusters: `(files,)`, the number of each file's cluster, from 0.
-        strata: `(clusters,)`, clusters of one stratum are sampled separately.
-        repetitions: how many times.
-        seed: the same seed gives the same samples.
-
-    Yields:
-        For each system, int `(cells,)`.
-    """
-    rng = np.random.default_rng(seed)
-    if len(strata) == len(clusters) and len(sets) == 1:  # only counts matter
-        yield from _sample_files(rng, sets[0], cells[0], strata[clusters], repetitions)
-        return
-    ones = np.ones(len(clusters), np.int64)
-    tables = [
-        sparse.csr_array((ones, (place, clusters)), shape=(count, len(strata)))
-        for place, count in zip(sets, cells, strict=True)
-    ]
-    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-    for _ in range(repetitions):
-        drawn = np.zeros(len(strata), np.int64)
-        for clusters_of in members:
-            chosen = rng.integers(0, len(clusters_of), len(clusters_of))
-            drawn[clusters_of] = np.bincount(chosen, minlength=len(clusters_of))
-        yield [table @ drawn for table in tables]
-
-
-def _sample_files(
-    rng: np.random.Generator, cells: np.ndarray, count: int, strata: np.ndarray, repetitions: int
-) -> Iterator[list[np.ndarray]]:
-    order = np.argsort(strata, kind="stable")
-    ends = np.cumsum(np.unique(strata, return_counts=True)[1])
-    pools = [
-        np.unique(chosen, return_inverse=True, return_counts=True)
-        for chosen in np.split(cells[order], ends[:-1])
-    ]
-    for _ in range(repetitions):
-        drawn = np.zeros(count, np.int64)
-        for distinct, place, times in pools:
-            if FILES_PER_CELL * len(distinct) > len(place):
-                chosen = place[rng.integers(0, len(place), len(place))]
-                drawn[distinct] += np.bincount(chosen, minlength=len(distinct))
-            else:
-                drawn[distinct] += rng.multinomial(len(place), times / len(place))
-        yield [drawn]
-
-
-def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each file's cluster, from 0, and each cluster's stratum: 0 fake, 1 real, 2 both."""
-    names, clusters = np.unique(speakers, return_inverse=True)
-    alone = speakers == ""
-    clusters[alone] = len(names) + np.arange(alone.sum())
-    _, clusters = np.unique(clusters, return_inverse=True)
-    has_real, has_fake = (
-        np.bincount(clusters, is_real == label, clusters.max() + 1) > 0 for label in (1, 0)
-    )
-    return clusters, np.where(has_real & has_fake, 2, np.where(has_real, 1, 0))
 
 
 def bootstrap_intervals(

@@ -11,11 +11,10 @@ from deepfake_audio.evaluation.bootstrap import (
     ScoreHistogram,
     apply_rule_of_three,
     choose_units,
-    number_clusters,
     rule_of_three,
-    sample_counts,
 )
 from deepfake_audio.evaluation.error_rates import equal_error_rate, equal_error_rates
+from deepfake_audio.evaluation.sampling import number_clusters, sample_counts
 from deepfake_audio.evaluation.score_table import ScoreTable
 
 GROUPINGS = ("attack", "codec", "corpus", "speaker")

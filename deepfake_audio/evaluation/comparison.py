@@ -17,7 +17,7 @@ from deepfake_audio.evaluation.result_folder import SCORES, read_metrics
 from deepfake_audio.evaluation.score_matching import read_scores
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.score_writing import trial_names
-from deepfake_audio.evaluation.summary import ALL_SPLITS, group_table, has_own_scale
+from deepfake_audio.evaluation.summary import ALL_SPLITS, group_table
 from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import SPLITS
@@ -112,7 +112,7 @@ def compare_tables(
     warnings = [units.warning] if units.warning else []
     for name, table, found in (("first", ours, first), ("second", theirs, second)):
         least = min_llr_cost(error_curve(table.is_real, table.score))
-        if has_own_scale(table) and is_uncalibrated(found | {"min_cllr": least}):
+        if table.has_own_scale and is_uncalibrated(found | {"min_cllr": least}):
             figures = {key: row for key, row in figures.items() if key not in OF_VERDICTS}
             warnings.append(
                 f"The scores of the {name} system are not calibrated: actDCF and Cllr "

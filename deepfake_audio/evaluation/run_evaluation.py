@@ -19,6 +19,7 @@ from deepfake_audio.dataset.manifest import (
 )
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.detection_costs import asv_error_rates
+from deepfake_audio.evaluation.doubts import data_warnings
 from deepfake_audio.evaluation.result_folder import canonical_path, check_results, choose_output
 from deepfake_audio.evaluation.score_matching import MAX_NAMED_FILES, read_filled_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores
@@ -27,7 +28,6 @@ from deepfake_audio.evaluation.summary import (
     ALL_SPLITS,
     SPLIT_NAMES,
     Subject,
-    data_warnings,
     evaluate_scores,
 )
 from deepfake_audio.evaluation.text_report import one_class_line

@@ -41,6 +41,11 @@ class ScoreTable:
     def has_verdicts(self) -> bool:
         return bool((self.verdict != "").any())
 
+    @property
+    def has_own_scale(self) -> bool:
+        """Return whether scores count as log-likelihood ratios as they are, without verdicts."""
+        return np.array_equal(self.score, self.llr) and not self.has_verdicts
+
     @cached_property
     def is_real(self) -> np.ndarray:
         """Return the classes, 1 real and 0 fake: int `(files,)`."""
