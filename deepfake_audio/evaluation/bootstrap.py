@@ -1,4 +1,4 @@
-"""Compute confidence intervals by bootstrap over speakers, or over files.
+"""Compute confidence intervals by bootstrap over speakers, over speakers and attacks, or files.
 
 Errors on files of one speaker are correlated, so whole speakers are sampled (a cluster bootstrap:
 Field and Welsh, 2007); a file without a speaker is a cluster of its own. Speakers with only real
@@ -147,6 +147,38 @@ def choose_units(is_real: np.ndarray, speakers: np.ndarray) -> BootstrapUnits:
     return BootstrapUnits(speakers, few, warning if few < FEW_UNITS else "")
 
 
+def cross_attacks(
+    is_real: np.ndarray, attack: np.ndarray, units: BootstrapUnits
+) -> tuple[np.ndarray | None, str]:
+    """Number the attacks, to sample them together with the speakers.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake.
+        attack: `(files,)`, text; empty if unknown.
+        units: the speakers.
+
+    Returns:
+        `(files,)`, the number of each fake's attack, and -1 for real files; None if the intervals
+        can only be over the units. And a warning, empty if there is nothing to say.
+    """
+    names, numbers = np.unique(attack[is_real == 0], return_inverse=True)
+    over = "speakers" if units.by_speaker else "files"
+    reason = ""
+    if not units.by_speaker:
+        reason = "too few speakers are known"
+    elif (attack[is_real == 0] == "").any():
+        unknown = int((attack[is_real == 0] == "").sum())
+        reason = f"the attack of {pluralize(unknown, 'fake file')} is unknown"
+    elif len(names) < MIN_UNITS:
+        reason = f"{pluralize(len(names), 'attack')} are too few to sample from"
+    if reason:
+        return None, f"The intervals are over {over}, not over speakers and attacks: {reason}."
+    crossed = np.full(len(is_real), -1)
+    crossed[is_real == 0] = numbers
+    few = f"The fakes have {len(names)} attacks: the intervals are too narrow."
+    return crossed, few if len(names) < FEW_UNITS else ""
+
+
 def score_histogram(
     is_real: np.ndarray,
     scores: np.ndarray,
@@ -180,7 +212,11 @@ def score_histogram(
 
 
 def bootstrap_intervals(
-    grouped: ScoreHistogram, speakers: np.ndarray, repetitions: int, seed: int
+    grouped: ScoreHistogram,
+    speakers: np.ndarray,
+    repetitions: int,
+    seed: int,
+    attacks: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Return the 95% interval of each figure by percentiles; see `apply_rule_of_three` too.
 
@@ -189,12 +225,17 @@ def bootstrap_intervals(
         speakers: `(files,)`, text; empty if unknown.
         repetitions: at least one.
         seed: of the samples.
+        attacks: `(files,)`, the number of each fake's attack, to sample attacks too; see
+            `cross_attacks`.
     """
     clusters, strata = number_clusters(speakers, grouped.is_real)
-    draws = sample_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
+    draws = sample_counts(
+        [grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed, attacks
+    )
     found = _percentiles([grouped.figures(drawn) for (drawn,) in draws])
     eer = grouped.figures(grouped.counts)["eer"]
     units = min(count_units(grouped.is_real, speakers))
+    units = units if attacks is None else min(units, int(attacks.max()) + 1)
     return found | {"eer": apply_rule_of_three(found["eer"], eer, grouped.is_real, units)}
 
 
@@ -213,14 +254,19 @@ def apply_rule_of_three(
 
 
 def bootstrap_differences(
-    ours: ScoreHistogram, theirs: ScoreHistogram, speakers: np.ndarray, repetitions: int, seed: int
+    ours: ScoreHistogram,
+    theirs: ScoreHistogram,
+    speakers: np.ndarray,
+    repetitions: int,
+    seed: int,
+    attacks: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Return the 95% interval of `theirs` less `ours` in each figure, on the same samples."""
     if not np.array_equal(ours.is_real, theirs.is_real):
         raise InputError("cannot compare two systems with different labels")
     clusters, strata = number_clusters(speakers, ours.is_real)
     sets, cells = [ours.cells, theirs.cells], [ours.loss.size, theirs.loss.size]
-    draws = sample_counts(sets, cells, clusters, strata, repetitions, seed)
+    draws = sample_counts(sets, cells, clusters, strata, repetitions, seed, attacks)
 
     def difference(drawn: list[np.ndarray]) -> dict[str, float]:
         first, second = ours.figures(drawn[0]), theirs.figures(drawn[1])

@@ -17,7 +17,7 @@ from deepfake_audio.evaluation.result_folder import SCORES, read_metrics
 from deepfake_audio.evaluation.score_matching import read_scores
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.score_writing import trial_names
-from deepfake_audio.evaluation.summary import ALL_SPLITS, group_table
+from deepfake_audio.evaluation.summary import ALL_SPLITS, attacks_to_sample, group_table
 from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import SPLITS
@@ -97,9 +97,13 @@ def compare_tables(
     histograms = [group_table(table, settings, predict) for table in (ours, theirs)]
     first, second = (h.figures(h.counts) for h in histograms)
     units = choose_units(ours.is_real, ours.speaker)
-    intervals = {}
+    intervals, warnings = {}, [units.warning] if units.warning else []
     if units.enough and settings.bootstrap:
-        intervals = bootstrap_differences(*histograms, units.speakers, settings.bootstrap, SEED)
+        attacks, warning = attacks_to_sample(ours, settings, units)
+        warnings += [warning] if warning else []
+        intervals = bootstrap_differences(
+            *histograms, units.speakers, settings.bootstrap, SEED, attacks
+        )
     figures = {
         name: {
             "ours": float(first[name]),
@@ -109,7 +113,6 @@ def compare_tables(
         }
         for name in first
     }
-    warnings = [units.warning] if units.warning else []
     for name, table, found in (("first", ours, first), ("second", theirs, second)):
         least = min_llr_cost(error_curve(table.is_real, table.score))
         if table.has_own_scale and is_uncalibrated(found | {"min_cllr": least}):

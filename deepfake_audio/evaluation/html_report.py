@@ -91,7 +91,9 @@ def report_content(
         "verdict": NO_VERDICTS
         if head["confusion"] is None
         else summary(tables[head_name], SPLIT_NAMES[head_name], settings.predict),
-        "head": head | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
+        "head": {"intervals_over": ""}
+        | head
+        | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
         "head_name": f"{SPLIT_NAMES[head_name]} files",
         "repetitions": evaluate.bootstrap,
         "costs": f"with one fake in {1 / evaluate.dcf_prior_fake:.3g} files, a missed real voice "

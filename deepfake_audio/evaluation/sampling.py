@@ -10,7 +10,7 @@ FILES_PER_CELL = 6  # files that are sampled in the time of one multinomial coun
 
 def sample_counts(
     sets: list[np.ndarray], cells: list[int], clusters: np.ndarray, strata: np.ndarray,
-    repetitions: int, seed: int,
+    repetitions: int, seed: int, attacks: np.ndarray | None = None,
 ) -> Iterator[list[np.ndarray]]:  # fmt: skip
     """Sample clusters with replacement, and count the sampled files in each cell.
 
@@ -21,11 +21,16 @@ def sample_counts(
         strata: `(clusters,)`, clusters of one stratum are sampled separately.
         repetitions: how many times.
         seed: the same seed gives the same samples.
+        attacks: `(files,)`, the number of each fake's attack, from 0, and -1 for real files, to
+            sample attacks too: see `_sample_crossed`. None samples only clusters.
 
     Yields:
         For each system, int `(cells,)`.
     """
     rng = np.random.default_rng(seed)
+    if attacks is not None:
+        yield from _sample_crossed(rng, sets, cells, clusters, strata, attacks, repetitions)
+        return
     if len(strata) == len(clusters) and len(sets) == 1:  # only counts matter
         yield from _sample_files(rng, sets[0], cells[0], strata[clusters], repetitions)
         return
@@ -34,13 +39,49 @@ def sample_counts(
         sparse.csr_array((ones, (place, clusters)), shape=(count, len(strata)))
         for place, count in zip(sets, cells, strict=True)
     ]
-    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
     for _ in range(repetitions):
-        drawn = np.zeros(len(strata), np.int64)
-        for clusters_of in members:
-            chosen = rng.integers(0, len(clusters_of), len(clusters_of))
-            drawn[clusters_of] = np.bincount(chosen, minlength=len(clusters_of))
+        drawn = _times_drawn(rng, strata)
         yield [table @ drawn for table in tables]
+
+
+def _times_drawn(rng: np.random.Generator, strata: np.ndarray) -> np.ndarray:
+    """Return how often each unit is drawn if each stratum is sampled separately."""
+    drawn = np.zeros(len(strata), np.int64)
+    for stratum in np.unique(strata):
+        units = np.flatnonzero(strata == stratum)
+        chosen = rng.integers(0, len(units), len(units))
+        drawn[units] = np.bincount(chosen, minlength=len(units))
+    return drawn
+
+
+def _sample_crossed(
+    rng: np.random.Generator, sets: list[np.ndarray], cells: list[int], clusters: np.ndarray,
+    strata: np.ndarray, attacks: np.ndarray, repetitions: int,
+) -> Iterator[list[np.ndarray]]:  # fmt: skip
+    """Sample speakers and attacks independently: a fake counts as often as both together.
+
+    This is the pigeonhole bootstrap for two crossed random effects (McCullagh, "Resampling and
+    exchangeable arrays", Bernoulli 6, 2000; Owen, "The pigeonhole bootstrap", Annals of Applied
+    Statistics 1, 2007). It covers at least as often as it should: the interaction and the scatter
+    of single files count more than once. Samples without a class are drawn again.
+    """
+    none = attacks.max() + 1  # of real files, which only their speaker draws
+    numbers = np.where(attacks < 0, none, attacks)
+    pairs, pair = np.unique(clusters * (none + 1) + numbers, return_inverse=True)
+    speaker_of, attack_of = np.divmod(pairs, none + 1)
+    ones = np.ones(len(pair), np.int64)
+    tables = [
+        sparse.csr_array((ones, (place, pair)), shape=(count, len(pairs)))
+        for place, count in zip(sets, cells, strict=True)
+    ]
+    done = 0
+    while done < repetitions:
+        times = np.append(_times_drawn(rng, np.zeros(none)), 1)
+        drawn = _times_drawn(rng, strata)[speaker_of] * times[attack_of]
+        counts = [table @ drawn for table in tables]
+        if counts[0].reshape(-1, 2).any(axis=0).all():
+            done += 1
+            yield counts
 
 
 def _sample_files(

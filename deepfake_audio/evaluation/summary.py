@@ -11,9 +11,11 @@ from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Sett
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.bootstrap import (
     SEED,
+    BootstrapUnits,
     ScoreHistogram,
     bootstrap_intervals,
     choose_units,
+    cross_attacks,
     score_histogram,
 )
 from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
@@ -107,17 +109,42 @@ def evaluate_scores(
         warnings += [drawn.warning] if drawn.warning else []
         if drawn.enough:
             grouped = group_table(table, settings, predict)
+            attacks, warning = attacks_to_sample(table, settings, drawn)
+            warnings += [warning] if warning else []
             figures["intervals"] = bootstrap_intervals(
-                grouped, drawn.speakers, settings.bootstrap, SEED
+                grouped, drawn.speakers, settings.bootstrap, SEED, attacks
             )
+            figures["intervals_over"] = interval_units(drawn, attacks)
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
     if figures["intervals"]:
-        add_intervals(figures["groups"], table, grouped, settings.bootstrap)
+        add_intervals(
+            figures["groups"],
+            table,
+            grouped,
+            settings.bootstrap,
+            sample_attacks=attacks is not None,
+        )
     figures["warnings"] = warnings + group_warnings(figures["groups"])
     figures["calibrated"] = not is_uncalibrated(figures)
     if not figures["calibrated"] and table.has_own_scale:
         return without_verdicts(figures)
     return figures
+
+
+def attacks_to_sample(
+    table: ScoreTable, settings: EvaluateSettings, units: BootstrapUnits
+) -> tuple[np.ndarray | None, str]:
+    """Return the attacks to sample, and a warning; see `cross_attacks`. None by default."""
+    if settings.intervals_over == "speakers":
+        return None, ""
+    return cross_attacks(table.is_real, table.attack, units)
+
+
+def interval_units(units: BootstrapUnits, attacks: np.ndarray | None) -> str:
+    """Return what the samples of the intervals consist of."""
+    if attacks is not None:
+        return "speakers and attacks"
+    return "speakers" if units.by_speaker else "files"
 
 
 def verdict_masks(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:

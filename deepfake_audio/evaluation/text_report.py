@@ -86,6 +86,8 @@ def format_results(figures: Mapping[str, Mapping]) -> str:
     last = list(figures)[-1]
     head = figures[last]
     parts = [format_figures(figures, SCORE_FIGURES), format_figures(figures, VERDICT_FIGURES)]
+    if head.get("intervals_over") == "speakers and attacks":
+        parts[0] += "\nintervals over speakers and attacks: for other voices and other generators"
     if head["confusion"]:
         parts.append(format_confusion(head["confusion"], SPLIT_NAMES[last]))
     if "verdicts" in head:
