@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.evaluation.detection_costs import DetectionCosts, min_dcf
@@ -232,10 +233,12 @@ def bootstrap_intervals(
     draws = sample_counts(
         [grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed, attacks
     )
-    found = _percentiles([grouped.figures(drawn) for (drawn,) in draws])
     eer = grouped.figures(grouped.counts)["eer"]
-    units = min(count_units(grouped.is_real, speakers))
-    units = units if attacks is None else min(units, int(attacks.max()) + 1)
+    units, tails = min(count_units(grouped.is_real, speakers)), TAILS
+    if attacks is not None:
+        units = min(units, int(attacks.max()) + 1)
+        tails = expanded_tails(units)
+    found = _percentiles([grouped.figures(drawn) for (drawn,) in draws], tails)
     return found | {"eer": apply_rule_of_three(found["eer"], eer, grouped.is_real, units)}
 
 
@@ -272,10 +275,30 @@ def bootstrap_differences(
         first, second = ours.figures(drawn[0]), theirs.figures(drawn[1])
         return {name: second[name] - first[name] for name in first}
 
-    return _percentiles([difference(drawn) for drawn in draws])
+    tails = TAILS
+    if attacks is not None:
+        units = min(count_units(ours.is_real, speakers))
+        tails = expanded_tails(min(units, int(attacks.max()) + 1))
+    return _percentiles([difference(drawn) for drawn in draws], tails)
 
 
-def _percentiles(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+def expanded_tails(units: int) -> tuple[float, float]:
+    """Return the percentiles of a 95% interval over few units.
+
+    Percentiles are too narrow for few units, as normal quantiles are where those of Student's t
+    are needed. Hesterberg, "What Teachers Should Know About the Bootstrap", The American
+    Statistician 69, 2015, section 4.4.
+
+    >>> [round(tail, 2) for tail in expanded_tails(12)]
+    [1.07, 98.93]
+    """
+    tail = 100 * ndtr(stdtrit(units - 1, TAILS[0] / 100) * np.sqrt(units / (units - 1)))
+    return float(tail), float(100 - tail)
+
+
+def _percentiles(
+    rows: Sequence[Mapping[str, float]], tails: tuple[float, float]
+) -> dict[str, tuple[float, float]]:
     return {
-        name: tuple(np.percentile([row[name] for row in rows], TAILS).tolist()) for name in rows[0]
+        name: tuple(np.percentile([row[name] for row in rows], tails).tolist()) for name in rows[0]
     }

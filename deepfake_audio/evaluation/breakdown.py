@@ -11,6 +11,7 @@ from deepfake_audio.evaluation.bootstrap import (
     ScoreHistogram,
     apply_rule_of_three,
     choose_units,
+    expanded_tails,
     rule_of_three,
 )
 from deepfake_audio.evaluation.error_rates import equal_error_rate, equal_error_rates
@@ -239,7 +240,8 @@ def mean_interval(
         return None
     if mean == 0:
         return 0.0, rule_of_three(units) / rates.shape[1]
-    return tuple(np.clip(np.percentile(means, TAILS) + mean - means.mean(), 0, 1).tolist())
+    tails = expanded_tails(rates.shape[1]) if sample_parts else TAILS
+    return tuple(np.clip(np.percentile(means, tails) + mean - means.mean(), 0, 1).tolist())
 
 
 def group_warnings(groups: dict) -> list[str]:

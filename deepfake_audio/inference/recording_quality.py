@@ -25,6 +25,7 @@ class Quality:
         echo: gain and delay of the strongest echo; None without windows.
         tracks: of the file.
         skipped_seconds: damaged or missing parts, which are not judged.
+        duration_seconds: of the whole file, with its quiet edges, as far as it can be decoded.
     """
 
     sound_seconds: float
@@ -39,6 +40,7 @@ class Quality:
     echo: Echo | None
     tracks: int = 1
     skipped_seconds: float = 0.0
+    duration_seconds: float = 0.0
 
     @property
     def measures(self) -> tuple[float, ...]:
@@ -74,6 +76,7 @@ def quality_of(found: Input) -> Quality:
         echo=found.echo,
         tracks=found.tracks,
         skipped_seconds=found.skipped_seconds + found.missing_seconds,
+        duration_seconds=found.duration_seconds,
     )
 
 
