@@ -5,6 +5,7 @@
     python evaluate.py --data data/mine         on other images: a folder, or a manifest.csv
     python evaluate.py --scores S --keys K      another system's scores: docs/evaluating.md
     python evaluate.py --scores S --keys K --missing 0             files without a score count as 0
+    python evaluate.py --scores S --keys K --real 1                the label 1 is real, 0 is fake
     python evaluate.py --scores S --keys K --asv A                 with t-DCF
     python evaluate.py --compare runs/first runs/second            is one better, or is it chance?
     python evaluate.py --passages data/spliced      are the fake passages of recordings found?
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.scores:
         evaluation = evaluate_score_file(
             Path(args.scores), args.keys, args.subset, args.missing, args.asv, args.out,
-            args.settings,
+            args.settings, args.real,
         )  # fmt: skip
     else:
         images = open_run_images(args.run, args.data, args.out, args.settings)
@@ -96,6 +97,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         type=to_number,
         help="score for files without one (default: an error)",
     )
+    parser.add_argument(
+        "--real",
+        metavar="LABEL",
+        help="label, or class, of real files if the table does not tell: 0, 1 or a word",
+    )
     parser.add_argument("--asv", metavar="FILE", help="speaker verification scores, for t-DCF")
     parser.add_argument(
         "--out",
@@ -117,7 +123,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def check_arguments(args: argparse.Namespace) -> None:
     """Raise an `InputError` if the arguments don't fit together."""
-    for option in ("keys", "subset", "asv", "missing"):
+    for option in ("keys", "subset", "asv", "missing", "real"):
         if getattr(args, option) is not None and not args.scores:
             raise InputError(f"--{option} works only with --scores; add --scores FILE")
     if not math.isfinite(args.missing or 0):

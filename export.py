@@ -118,7 +118,7 @@ def format_table(
     prior_fake: float,
 ) -> str:
     """Return sizes, error rates, and the largest differences to Keras as a table."""
-    from deepfake_audio.evaluation.metrics import equal_error_rate  # loads scikit-learn
+    from deepfake_audio.evaluation.error_rates import equal_error_rate  # loads scikit-learn
 
     lines = [f"{'':14}{'KB':>8}{'EER':>8}{'accuracy':>10}{'largest difference in P(real)':>32}"]
     threshold = decision_threshold(prior_fake)

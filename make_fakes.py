@@ -34,7 +34,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_error, print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.corpora.index import Tree, index_tree
-from deepfake_audio.corpora.layouts import known_layouts
+from deepfake_audio.corpora.known_corpora import known_layouts
 from deepfake_audio.corpora.reading import CORPORA, Clip, Corpus, detect_corpus, read_corpus
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import atomic_folder

@@ -8,6 +8,7 @@
     python predict.py --run models/pretrained clip.wav      the shipped model
     python predict.py --json folder/                one JSON object a line: docs/json.md
     python predict.py --csv verdicts.csv folder/    also a table; if interrupted, it continues
+    python predict.py --board out.csv dataset/      as a public board asks: docs/evaluating.md
     python predict.py --workers 0 folder/           many files, a process for each core
     python predict.py --channel 1 call.wav          one channel of a recording; the other is 2
     python predict.py --track 2 film.mkv            one of several audio tracks
@@ -38,6 +39,7 @@ from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import STANDARD_INPUT, with_standard_input
 from deepfake_audio.cli.verdicts import (
+    board_rows,
     describe_run,
     format_verdict,
     kept_table,
@@ -48,6 +50,7 @@ from deepfake_audio.cli.verdicts import (
 )
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference.board_table import timed
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.models import fingerprints
@@ -75,13 +78,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         failures.append(failure)
 
     with kept_table(args.csv, identity) as (done, keep), ExitStack() as opened:
+        on_board = opened.enter_context(board_rows(args.board, args.files))
         listed = FileList(detector.record.images_from_audio, done, fail)
         files = with_standard_input(listed.expand(args.files), opened, detector, fail)
-        results = detector.predict_many(
-            files, args.workers, args.channel, on_error=fail, track=args.track
-        )
+        options = {"channel": args.channel, "on_error": fail, "track": args.track}
+        if args.board:  # one file at a time, to measure its latency
+            results = timed(lambda file: detector.predict_many([file], **options), files)
+        else:
+            results = ((r, 0.0) for r in detector.predict_many(files, args.workers, **options))
         is_known = args.run or args.json
-        for result in progress(results):
+        for result, latency_ms in progress(results):
             if not is_known:
                 say(describe_run(detector))
                 is_known = True
@@ -92,9 +98,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             if args.timeline and result.timeline():
                 write_timeline(result, args.channel, quiet=args.json, track=args.track)
             keep(as_row(result))
+            on_board(result.name, result, latency_ms)
             counts[result.verdict] += 1
         for failure in failures:
             keep({"file": failure.name, "error": failure.error})
+            on_board(failure.name)
     print_summary(listed, failures, Counter() if args.json else counts)
     return EXIT_SOME_FAILED if failures else EXIT_OK
 
@@ -124,6 +132,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="also write the verdicts as a UTF-8 table; cut off, the same command goes on there",
     )  # fmt: skip
     parser.add_argument(
+        "--board", metavar="FILE",
+        help="also write filename,label,latency_ms,audio_duration_sec for a public board",
+    )  # fmt: skip
+    parser.add_argument(
         "--workers", metavar="N", type=int, default=1,
         help="processes, for many files; 0 takes a process for each core (default: 1)",
     )  # fmt: skip
@@ -146,6 +158,11 @@ def check_arguments(args: argparse.Namespace) -> None:
         given = getattr(args, option)
         if given is not None and given < least:
             raise InputError(f"--{option} {given} is too small; give {least} or more")
+    if args.board and (args.csv or args.workers != 1):
+        raise InputError(
+            "--board measures one file after another; leave out --workers, and --csv, whose files "
+            "of an interrupted command would be missing"
+        )
     if STANDARD_INPUT in args.files and args.workers != 1:
         raise InputError("--workers can't share standard input; leave out --workers, or give files")
     for name in args.files:

@@ -40,7 +40,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import MANIFEST_FIELDS, read_records
 from deepfake_audio.dataset.preparation import write_table
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_formats import make_table
+from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import format_groups, in_brackets, with_interval
 from deepfake_audio.models.calibration import Calibration, fit_calibration

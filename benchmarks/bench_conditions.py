@@ -32,7 +32,7 @@ from deepfake_audio.conditions.fitting import (
 )
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_formats import make_table
+from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import in_brackets
 from deepfake_audio.models.calibration import Calibration

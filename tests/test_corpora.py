@@ -19,7 +19,8 @@ from helpers import put_audio, put_text
 
 FULL_CORPUS_NAMES = [
     "asvspoof2019", "asvspoof2021-la", "asvspoof2021-df", "asvspoof5",
-    "in-the-wild", "wavefake", "for", "mlaad", "folders",
+    "in-the-wild", "wavefake", "for", "mlaad",
+    "spoofceleb", "dfadd", "codecfake", "deepfake-eval-2024", "sonar", "folders",
 ]  # fmt: skip
 KEYS_2021_LA = "keys/LA/CM/trial_metadata.txt"
 KEYS_2021_DF = "keys/DF/CM/trial_metadata.txt"

@@ -19,12 +19,10 @@ from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.preparation import manifest_rows
 from deepfake_audio.dataset.rendering import make_job
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_formats import (
-    make_table,
-    read_asv_scores,
-    read_scores,
-    write_scores,
-)
+from deepfake_audio.evaluation.score_matching import read_scores
+from deepfake_audio.evaluation.score_reading import read_asv_scores
+from deepfake_audio.evaluation.score_table import make_table
+from deepfake_audio.evaluation.score_writing import write_scores
 from deepfake_audio.inference.results_table import (
     FIELDS,
     name_in_table,

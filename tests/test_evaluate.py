@@ -18,7 +18,7 @@ from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import FileCounts, Origin, write_audio_settings, write_origin
 from deepfake_audio.evaluation.figures import score_plots
 from deepfake_audio.evaluation.html_report import summary
-from deepfake_audio.evaluation.score_formats import make_table
+from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.models import run_search
 

@@ -2,16 +2,22 @@ import numpy as np
 import pytest
 
 from conftest import draw_scores
+from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation import bootstrap
+from deepfake_audio.evaluation import bootstrap, sampling
 from deepfake_audio.evaluation.bootstrap import (
     bootstrap_differences,
     bootstrap_intervals,
-    number_clusters,
+    choose_units,
+    cross_attacks,
     rule_of_three,
     score_histogram,
 )
-from deepfake_audio.evaluation.metrics import DetectionCosts, score_figures
+from deepfake_audio.evaluation.detection_costs import DetectionCosts
+from deepfake_audio.evaluation.sampling import number_clusters
+from deepfake_audio.evaluation.score_figures import score_figures
+from deepfake_audio.evaluation.score_table import make_table
+from deepfake_audio.evaluation.summary import evaluate_scores
 
 COSTS = DetectionCosts(prior_fake=0.05, cost_miss=1, cost_false_accept=10)
 REPETITIONS = 300
@@ -60,7 +66,7 @@ def test_files_and_cell_counts_are_resampled_alike(monkeypatch):
     grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
     wide = {}
     for files_per_cell in (0, 1000):
-        monkeypatch.setattr(bootstrap, "FILES_PER_CELL", files_per_cell)
+        monkeypatch.setattr(sampling, "FILES_PER_CELL", files_per_cell)
         low, high = bootstrap_intervals(grouped, np.full(400, ""), 1000, seed=0)["eer"]
         wide[files_per_cell] = high - low
     assert wide[0] == pytest.approx(wide[1000], rel=0.1)
@@ -113,3 +119,73 @@ def test_a_seed_gives_the_same_intervals():
     speakers = np.full(200, "")
     first, again, other = (bootstrap_intervals(grouped, speakers, 50, seed) for seed in (1, 1, 2))
     assert first == again != other
+
+
+def crossed_scores(attacks: int = 12, spread: float = 1.0) -> tuple[np.ndarray, ...]:
+    """Return classes, scores, speakers and attacks; attacks differ by `spread`."""
+    rng = np.random.default_rng(0)
+    speaker, attack = np.divmod(np.arange(20 * attacks), attacks)
+    fakes = rng.normal(-1.5, 1, len(attack)) + rng.normal(0, spread, attacks)[attack]
+    reals = rng.normal(1.5, 1, len(attack))
+    return (
+        np.repeat([0, 1], len(attack)),
+        np.concatenate([fakes, reals]),
+        np.tile(speaker.astype(str), 2),
+        np.concatenate([attack.astype(str), np.full(len(attack), "")]),
+    )
+
+
+@pytest.mark.parametrize(("spread", "least", "most"), [(1.0, 1.5, 5.0), (0.0, 0.9, 1.8)])
+def test_intervals_over_attacks_are_wider_if_attacks_differ(spread, least, most):
+    is_real, scores, speakers, attack = crossed_scores(spread=spread)
+    grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
+    units = choose_units(is_real, speakers)
+    crossed, warning = cross_attacks(is_real, attack, units)
+    assert warning == "" and crossed.max() == 11 and set(crossed[is_real == 1]) == {-1}
+    widths = [
+        high - low
+        for low, high in (
+            bootstrap_intervals(grouped, speakers, 100, 0, which)["eer"]
+            for which in (None, crossed)
+        )
+    ]
+    assert least < widths[1] / widths[0] < most
+    same = bootstrap_differences(grouped, grouped, speakers, 50, 0, crossed)
+    assert set(same.values()) == {(0.0, 0.0)}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("few attacks", "4 attacks are too few to sample from"),
+        ("unknown attack", "the attack of 1 fake file is unknown"),
+        ("no speakers", "too few speakers are known"),
+    ],
+)
+def test_attacks_are_sampled_only_if_both_are_known(change, reason):
+    is_real, _, speakers, attack = crossed_scores(attacks=4 if change == "few attacks" else 12)
+    if change == "unknown attack":
+        attack[0] = ""
+    if change == "no speakers":
+        speakers[:] = ""
+    crossed, warning = cross_attacks(is_real, attack, choose_units(is_real, speakers))
+    assert crossed is None and reason in warning
+
+
+def test_the_setting_samples_attacks_for_all_files_and_for_the_mean():
+    is_real, scores, speakers, attack = crossed_scores()
+    table = make_table(
+        {"file": str(n), "split": "test", "label": ("fake", "real")[row[0]], "speaker": row[2]}
+        | {"attack": row[3], "score": row[1], "llr": row[1]}
+        for n, row in enumerate(zip(is_real, scores, speakers, attack, strict=True))
+    )
+    found = {}
+    for over in ("speakers", "speakers_attacks"):
+        settings = load_settings(
+            None, ["evaluate.bootstrap=100", f"evaluate.intervals_over={over}"]
+        )
+        figures = evaluate_scores(table, settings.evaluate, settings.predict)
+        assert figures["intervals_over"] == over.replace("_", " and ")
+        mean = figures["groups"]["attack"]["interval"]
+        found[over] = [high - low for low, high in (figures["intervals"]["eer"], mean)]
+    assert all(np.greater(found["speakers_attacks"], found["speakers"]))

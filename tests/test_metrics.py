@@ -8,25 +8,25 @@ from sklearn.metrics import roc_auc_score
 
 from conftest import ROOT
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.metrics import (
+from deepfake_audio.evaluation.detection_costs import (
     AsvErrorRates,
     DetectionCosts,
     actual_dcf,
     asv_error_rates,
-    classification_figures,
+    min_dcf,
+    min_tdcf,
+)
+from deepfake_audio.evaluation.error_rates import (
     equal_error_rate,
     equal_error_rates,
     error_curve,
     hull_equal_error_rate,
     interpolated_equal_error_rate,
-    llr_cost,
-    min_dcf,
-    min_llr_cost,
-    min_tdcf,
     official_equal_error_rate,
     roc_auc,
-    score_figures,
 )
+from deepfake_audio.evaluation.llr_costs import llr_cost, min_llr_cost
+from deepfake_audio.evaluation.score_figures import classification_figures, score_figures
 
 ALL_GOLDEN = json.loads((ROOT / "tests" / "golden" / "golden.json").read_text())
 GOLDEN = ALL_GOLDEN["sets"]

@@ -19,7 +19,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.yaml_files import parse_yaml
 from deepfake_audio.corpora.index import inside
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation import metrics
+from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.features.image_files import decode_image
 from deepfake_audio.features.image_headers import image_size
 from deepfake_audio.features.pixel_format import encode_png
@@ -115,11 +115,11 @@ def test_windows_cover_all_samples_in_order_for_any_block_sizes(
 @given(st.lists(st.floats(-1e30, 1e30), min_size=2, max_size=60), st.randoms())
 def test_error_rates_are_rates_and_do_not_depend_on_the_order(scores, random):
     is_real = [1, 0] + [random.randrange(2) for _ in scores[2:]]
-    rate = metrics.equal_error_rate(np.array(is_real), np.array(scores)).rate
+    rate = equal_error_rate(np.array(is_real), np.array(scores)).rate
     assert 0 <= rate <= 1
     order = list(range(len(scores)))
     random.shuffle(order)
-    again = metrics.equal_error_rate(np.array(is_real)[order], np.array(scores)[order]).rate
+    again = equal_error_rate(np.array(is_real)[order], np.array(scores)[order]).rate
     assert again == pytest.approx(rate)
 
 
@@ -127,7 +127,7 @@ def test_error_rates_are_rates_and_do_not_depend_on_the_order(scores, random):
 @given(st.lists(st.floats(width=32), max_size=20), st.lists(st.integers(0, 1), max_size=20))
 def test_an_error_rate_without_both_classes_does_not_exist(scores, is_real):
     try:
-        rate = metrics.equal_error_rate(np.array(is_real), np.array(scores)).rate
+        rate = equal_error_rate(np.array(is_real), np.array(scores)).rate
     except InputError:
         return
     assert np.isfinite(rate)

@@ -9,12 +9,9 @@ import pytest
 import evaluate
 from conftest import ROOT
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_formats import (
-    read_asv_scores,
-    read_filled_scores,
-    read_scores,
-    write_trials,
-)
+from deepfake_audio.evaluation.score_matching import read_filled_scores, read_scores
+from deepfake_audio.evaluation.score_reading import read_asv_scores
+from deepfake_audio.evaluation.score_writing import write_trials
 from deepfake_audio.inference.results_table import resumable_table
 
 GOLDEN_FOLDER = ROOT / "tests" / "golden"
@@ -132,7 +129,7 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
             "a 1.0",
             "scores.txt has no score for 2 of 3 files of the keys, such as b, c; score them all",
         ),
-        ("a 1 2\n", "line 1 of scores.txt has 3 columns"),
+        ("a 1.5 2\n", "line 1 of scores.txt has several numbers; .* with --real 1 or --real 0"),
         ("", "no score for 3 of 3"),
     ],
 )
@@ -147,11 +144,11 @@ def test_unusable_scores_are_refused(scores, message):
     ("keys", "message"),
     [
         (
-            "filename\tcm-label\na\tfake\n",
-            "'fake' is not a key",
+            "filename\tcm-label\na\tgood\n",
+            r"'good' is not a label \(line 2 of keys.tsv\); use bonafide or spoof",
         ),
         ("filename\tcm-label\na\tspoof\na\tspoof\n", "lists 1 file more than once"),
-        ("a spoof 1\n", "cannot read keys from keys.tsv: 3 columns; give a protocol"),
+        ("a b 2\n", "cannot read keys from keys.tsv: no label in its 3 columns; give a protocol"),
     ],
 )
 def test_unusable_keys_are_refused(keys, message):
@@ -166,8 +163,8 @@ def test_unusable_keys_are_refused(keys, message):
     [
         ("", "own.csv has no rows"),
         ("a,test,real,1\na,test,fake,0\n", "a has 2 scores in the split test"),
-        ("a,eval,real,1\n", "'eval' is not a split .*; use one of train, val, test"),
-        ("a,test,good,1\n", "'good' is not a label .*; use one of bonafide, spoof"),
+        ("a,none,real,1\n", "'none' is not a split .*; use one of train, training, test"),
+        ("a,test,good,1\n", "'good' is not a label .*; use bonafide or spoof"),
         (",test,real,1\n", "the file name is empty in line 2"),
         ("a,test,real,inf\n", r"'inf' is not a finite number \(line 2"),
     ],
@@ -191,8 +188,8 @@ def test_a_table_of_predict_is_scored_with_keys(capsys):
     with pytest.raises(InputError, match="give the key file with --keys"):
         read_scores(Path("verdicts.csv"), None, None)
     Path("keys.tsv").write_text("filename\tcm-label\na\tspoof\nbroken\tbonafide\n")
-    table, without = read_filled_scores(Path("verdicts.csv"), Path("keys.tsv"), None, -0.5)
-    assert (table.score.tolist(), without) == ([-2.5, -0.5], ["broken"])
+    filled = read_filled_scores(Path("verdicts.csv"), Path("keys.tsv"), None, -0.5)
+    assert (filled.table.score.tolist(), filled.unscored) == ([-2.5, -0.5], ["broken"])
     with pytest.raises(InputError, match="no score for 1 of 2 files of the keys, such as broken"):
         read_scores(Path("verdicts.csv"), Path("keys.tsv"), None)
     with Path("verdicts.csv").open("a") as file:
@@ -288,9 +285,9 @@ def test_files_without_a_score_get_the_score_of_the_option_missing(capsys):
 
 def test_a_labelled_table_may_lack_scores():
     Path("own.csv").write_text("file,label,score\na,Bona-Fide,2\nb,spoof,\n")
-    table, without = read_filled_scores(Path("own.csv"), None, None, -1.0)
-    assert table.label.tolist() == ["real", "fake"]
-    assert (table.llr.tolist(), without) == ([2.0, -1.0], ["b"])
+    filled = read_filled_scores(Path("own.csv"), None, None, -1.0)
+    assert filled.table.label.tolist() == ["real", "fake"]
+    assert (filled.table.llr.tolist(), filled.unscored) == ([2.0, -1.0], ["b"])
     with pytest.raises(InputError, match="'' is not a finite number"):
         read_scores(Path("own.csv"), None, None)
 
@@ -322,15 +319,17 @@ def test_keys_may_be_a_table_of_labels(elsewhere, capsys):
         read_scores(Path("scores.txt"), Path("mine/labels.csv"), None)
 
 
-def test_a_labelled_table_needs_three_columns_and_takes_no_keys(capsys):
+def test_a_labelled_table_needs_three_columns_and_gives_way_to_keys():
     Path("own.csv").write_text("file,label,score\nutt.a,real,2\nutt.b,fake,-1\n")
     table = read_scores(Path("own.csv"), None, None)
     assert table.split.tolist() == ["test", "test"]
     assert table.llr.tolist() == [2.0, -1.0]
     assert write_trials(Path("trials.txt"), table)
     assert Path("trials.txt").read_text() == "utt.a 2\nutt.b -1\n"
-    assert evaluate.main(["--scores", "own.csv", "--keys", "none.txt"]) == 2
-    assert "leave out --keys and --subset" in capsys.readouterr().err
+    Path("truth.csv").write_text("file,label\nutt.a,fake\nutt.b,real\n")
+    filled = read_filled_scores(Path("own.csv"), Path("truth.csv"), None, None)
+    assert filled.table.label.tolist() == ["fake", "real"]
+    assert filled.notes == ["The labels in own.csv were not used: those of truth.csv count."]
 
 
 def test_scores_that_would_overflow_are_refused(capsys):

@@ -14,6 +14,7 @@ from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.detector import Detector, Result, in_time
 from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timelines
+from deepfake_audio.inference.board_table import board_table, name_on_board
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.inference.results_table import (
@@ -63,6 +64,30 @@ def kept_table(
         if ended and is_file(kept):
             say(f"{one_line(kept)} has the verdicts so far; the same command continues.")
         raise
+
+
+@contextmanager
+def board_rows(name: str | None, asked: Sequence[str]) -> Iterator[Callable[..., None]]:
+    """Open the table for a public board; see `board_table`.
+
+    Args:
+        name: of the table; None writes nothing.
+        asked: the files and folders of the command.
+
+    Yields:
+        A function that adds a row: name of the file, its result (None if it failed) and its
+        latency in milliseconds.
+    """
+    if name is None:
+        yield lambda *row: None
+        return
+    with board_table(Path(name)) as add:
+
+        def keep(file: str, result: Result | None = None, latency_ms: float | None = None) -> None:
+            seconds = result.quality.duration_seconds if result and result.quality else None
+            add(name_on_board(file, asked), result and result.verdict, latency_ms, seconds)
+
+        yield keep
 
 
 def format_verdict(result: Result) -> str:

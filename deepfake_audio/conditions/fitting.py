@@ -10,7 +10,7 @@ from deepfake_audio.audio.conditions import AS_THEY_ARE, CONDITIONS
 from deepfake_audio.conditions.judging import Judged, judge_in_conditions
 from deepfake_audio.corpora.reading import Clip, read_corpus
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.metrics import equal_error_rate
+from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.models.calibration import (
     Calibration,
     expected_calibration_error,

@@ -124,6 +124,7 @@ class EvaluateSettings(Section):
     dcf_cost_miss: Cost
     dcf_cost_false_accept: Cost
     bootstrap: int = Field(ge=0, le=100_000)
+    intervals_over: Literal["speakers", "speakers_attacks"]
     mistakes: int = Field(ge=0, le=1000)
 
 

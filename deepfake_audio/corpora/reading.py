@@ -6,13 +6,17 @@ from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import infer_split_and_label, unknown_siblings
 from deepfake_audio.corpora.index import Tree, index_tree
-from deepfake_audio.corpora.layouts import (
+from deepfake_audio.corpora.known_corpora import (
     CORPORA,
-    LABEL_TABLE,
     LOOKED_FOR,
+    check_keys,
+    known_layouts,
+    subsets_of,
+)
+from deepfake_audio.corpora.layouts import (
+    LABEL_TABLE,
     Listing,
     check_label_table,
-    known_layouts,
     list_table,
 )
 from deepfake_audio.errors import InputError
@@ -108,7 +112,8 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
     name = name or _detect(tree)
     if name not in CORPORA:
         raise InputError(f"{name!r} is not a corpus; the corpora are {', '.join(CORPORA)}")
-    _check_subset(name, subset)
+    check_keys(name, tree)
+    _check_subset(name, subset, tree)
     others = AUDIO_OF_OTHERS.get(name, ())
     audio = [file for file in tree.audio if not any(other in file for other in others)]
     tree = replace(tree, audio=audio)
@@ -242,8 +247,10 @@ def _check_some_found(corpus: Corpus, root: Path) -> None:
         )
 
 
-def _check_subset(name: str, subset: str | None) -> None:
+def _check_subset(name: str, subset: str | None, tree: Tree) -> None:
     has_subsets = name.startswith("asvspoof2021")
+    if has_subsets and subset is None and len(subsets_of(name, tree)) == 1:
+        return  # keys of only one subset, such as eval
     if has_subsets and subset not in SUBSETS:
         raise InputError(
             f"--subset is {subset or 'missing'}; ASVspoof 2021 needs {'|'.join(SUBSETS)}: "

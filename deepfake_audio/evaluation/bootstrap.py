@@ -1,4 +1,4 @@
-"""Compute confidence intervals by bootstrap over speakers, or over files.
+"""Compute confidence intervals by bootstrap over speakers, over speakers and attacks, or files.
 
 Errors on files of one speaker are correlated, so whole speakers are sampled (a cluster bootstrap:
 Field and Welsh, 2007); a file without a speaker is a cluster of its own. Speakers with only real
@@ -9,25 +9,19 @@ repetition costs as much for 600,000 files as for 10,000. With fewer different s
 usual case, each has a bin of its own and nothing is rounded.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+from scipy.special import ndtr, stdtrit
 
 from deepfake_audio.errors import InputError, pluralize
-from deepfake_audio.evaluation.metrics import (
-    DetectionCosts,
-    check_scores,
-    curve_of_counts,
-    eer_of,
-    llr_losses,
-    min_dcf,
-    roc_auc,
-)
+from deepfake_audio.evaluation.detection_costs import DetectionCosts, min_dcf
+from deepfake_audio.evaluation.error_rates import check_scores, curve_of_counts, eer_of, roc_auc
+from deepfake_audio.evaluation.llr_costs import llr_losses
+from deepfake_audio.evaluation.sampling import number_clusters, sample_counts
 
 MAX_BINS = 10_000
-FILES_PER_CELL = 6  # files that are sampled in the time of one multinomial count
 TAILS = (2.5, 97.5)  # percentiles: of 95% intervals
 SEED = 0  # of the samples: the same scores always have the same intervals
 FEW_ERRORS = 3  # errors in the smaller class; with fewer, intervals are too narrow
@@ -154,6 +148,38 @@ def choose_units(is_real: np.ndarray, speakers: np.ndarray) -> BootstrapUnits:
     return BootstrapUnits(speakers, few, warning if few < FEW_UNITS else "")
 
 
+def cross_attacks(
+    is_real: np.ndarray, attack: np.ndarray, units: BootstrapUnits
+) -> tuple[np.ndarray | None, str]:
+    """Number the attacks, to sample them together with the speakers.
+
+    Args:
+        is_real: `(files,)`, 1 real, 0 fake.
+        attack: `(files,)`, text; empty if unknown.
+        units: the speakers.
+
+    Returns:
+        `(files,)`, the number of each fake's attack, and -1 for real files; None if the intervals
+        can only be over the units. And a warning, empty if there is nothing to say.
+    """
+    names, numbers = np.unique(attack[is_real == 0], return_inverse=True)
+    over = "speakers" if units.by_speaker else "files"
+    reason = ""
+    if not units.by_speaker:
+        reason = "too few speakers are known"
+    elif (attack[is_real == 0] == "").any():
+        unknown = int((attack[is_real == 0] == "").sum())
+        reason = f"the attack of {pluralize(unknown, 'fake file')} is unknown"
+    elif len(names) < MIN_UNITS:
+        reason = f"{pluralize(len(names), 'attack')} are too few to sample from"
+    if reason:
+        return None, f"The intervals are over {over}, not over speakers and attacks: {reason}."
+    crossed = np.full(len(is_real), -1)
+    crossed[is_real == 0] = numbers
+    few = f"The fakes have {len(names)} attacks: the intervals are too narrow."
+    return crossed, few if len(names) < FEW_UNITS else ""
+
+
 def score_histogram(
     is_real: np.ndarray,
     scores: np.ndarray,
@@ -186,75 +212,12 @@ def score_histogram(
     return ScoreHistogram(group, is_real, loss, accepted[first], called_real[first], costs)
 
 
-def sample_counts(
-    sets: list[np.ndarray], cells: list[int], clusters: np.ndarray, strata: np.ndarray,
-    repetitions: int, seed: int,
-) -> Iterator[list[np.ndarray]]:  # fmt: skip
-    """Sample clusters with replacement, and count the sampled files in each cell.
-
-    Args:
-        sets: for each system, the cell of each file, `(files,)`; all have the same files.
-        cells: how many cells each has.
-        clusters: `(files,)`, the number of each file's cluster, from 0.
-        strata: `(clusters,)`, clusters of one stratum are sampled separately.
-        repetitions: how many times.
-        seed: the same seed gives the same samples.
-
-    Yields:
-        For each system, int `(cells,)`.
-    """
-    rng = np.random.default_rng(seed)
-    if len(strata) == len(clusters) and len(sets) == 1:  # only counts matter
-        yield from _sample_files(rng, sets[0], cells[0], strata[clusters], repetitions)
-        return
-    ones = np.ones(len(clusters), np.int64)
-    tables = [
-        sparse.csr_array((ones, (place, clusters)), shape=(count, len(strata)))
-        for place, count in zip(sets, cells, strict=True)
-    ]
-    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-    for _ in range(repetitions):
-        drawn = np.zeros(len(strata), np.int64)
-        for clusters_of in members:
-            chosen = rng.integers(0, len(clusters_of), len(clusters_of))
-            drawn[clusters_of] = np.bincount(chosen, minlength=len(clusters_of))
-        yield [table @ drawn for table in tables]
-
-
-def _sample_files(
-    rng: np.random.Generator, cells: np.ndarray, count: int, strata: np.ndarray, repetitions: int
-) -> Iterator[list[np.ndarray]]:
-    order = np.argsort(strata, kind="stable")
-    ends = np.cumsum(np.unique(strata, return_counts=True)[1])
-    pools = [
-        np.unique(chosen, return_inverse=True, return_counts=True)
-        for chosen in np.split(cells[order], ends[:-1])
-    ]
-    for _ in range(repetitions):
-        drawn = np.zeros(count, np.int64)
-        for distinct, place, times in pools:
-            if FILES_PER_CELL * len(distinct) > len(place):
-                chosen = place[rng.integers(0, len(place), len(place))]
-                drawn[distinct] += np.bincount(chosen, minlength=len(distinct))
-            else:
-                drawn[distinct] += rng.multinomial(len(place), times / len(place))
-        yield [drawn]
-
-
-def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each file's cluster, from 0, and each cluster's stratum: 0 fake, 1 real, 2 both."""
-    names, clusters = np.unique(speakers, return_inverse=True)
-    alone = speakers == ""
-    clusters[alone] = len(names) + np.arange(alone.sum())
-    _, clusters = np.unique(clusters, return_inverse=True)
-    has_real, has_fake = (
-        np.bincount(clusters, is_real == label, clusters.max() + 1) > 0 for label in (1, 0)
-    )
-    return clusters, np.where(has_real & has_fake, 2, np.where(has_real, 1, 0))
-
-
 def bootstrap_intervals(
-    grouped: ScoreHistogram, speakers: np.ndarray, repetitions: int, seed: int
+    grouped: ScoreHistogram,
+    speakers: np.ndarray,
+    repetitions: int,
+    seed: int,
+    attacks: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Return the 95% interval of each figure by percentiles; see `apply_rule_of_three` too.
 
@@ -263,12 +226,19 @@ def bootstrap_intervals(
         speakers: `(files,)`, text; empty if unknown.
         repetitions: at least one.
         seed: of the samples.
+        attacks: `(files,)`, the number of each fake's attack, to sample attacks too; see
+            `cross_attacks`.
     """
     clusters, strata = number_clusters(speakers, grouped.is_real)
-    draws = sample_counts([grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed)
-    found = _percentiles([grouped.figures(drawn) for (drawn,) in draws])
+    draws = sample_counts(
+        [grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed, attacks
+    )
     eer = grouped.figures(grouped.counts)["eer"]
-    units = min(count_units(grouped.is_real, speakers))
+    units, tails = min(count_units(grouped.is_real, speakers)), TAILS
+    if attacks is not None:
+        units = min(units, int(attacks.max()) + 1)
+        tails = expanded_tails(units)
+    found = _percentiles([grouped.figures(drawn) for (drawn,) in draws], tails)
     return found | {"eer": apply_rule_of_three(found["eer"], eer, grouped.is_real, units)}
 
 
@@ -287,23 +257,48 @@ def apply_rule_of_three(
 
 
 def bootstrap_differences(
-    ours: ScoreHistogram, theirs: ScoreHistogram, speakers: np.ndarray, repetitions: int, seed: int
+    ours: ScoreHistogram,
+    theirs: ScoreHistogram,
+    speakers: np.ndarray,
+    repetitions: int,
+    seed: int,
+    attacks: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Return the 95% interval of `theirs` less `ours` in each figure, on the same samples."""
     if not np.array_equal(ours.is_real, theirs.is_real):
         raise InputError("cannot compare two systems with different labels")
     clusters, strata = number_clusters(speakers, ours.is_real)
     sets, cells = [ours.cells, theirs.cells], [ours.loss.size, theirs.loss.size]
-    draws = sample_counts(sets, cells, clusters, strata, repetitions, seed)
+    draws = sample_counts(sets, cells, clusters, strata, repetitions, seed, attacks)
 
     def difference(drawn: list[np.ndarray]) -> dict[str, float]:
         first, second = ours.figures(drawn[0]), theirs.figures(drawn[1])
         return {name: second[name] - first[name] for name in first}
 
-    return _percentiles([difference(drawn) for drawn in draws])
+    tails = TAILS
+    if attacks is not None:
+        units = min(count_units(ours.is_real, speakers))
+        tails = expanded_tails(min(units, int(attacks.max()) + 1))
+    return _percentiles([difference(drawn) for drawn in draws], tails)
 
 
-def _percentiles(rows: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+def expanded_tails(units: int) -> tuple[float, float]:
+    """Return the percentiles of a 95% interval over few units.
+
+    Percentiles are too narrow for few units, as normal quantiles are where those of Student's t
+    are needed. Hesterberg, "What Teachers Should Know About the Bootstrap", The American
+    Statistician 69, 2015, section 4.4.
+
+    >>> [round(tail, 2) for tail in expanded_tails(12)]
+    [1.07, 98.93]
+    """
+    tail = 100 * ndtr(stdtrit(units - 1, TAILS[0] / 100) * np.sqrt(units / (units - 1)))
+    return float(tail), float(100 - tail)
+
+
+def _percentiles(
+    rows: Sequence[Mapping[str, float]], tails: tuple[float, float]
+) -> dict[str, tuple[float, float]]:
     return {
-        name: tuple(np.percentile([row[name] for row in rows], TAILS).tolist()) for name in rows[0]
+        name: tuple(np.percentile([row[name] for row in rows], tails).tolist()) for name in rows[0]
     }

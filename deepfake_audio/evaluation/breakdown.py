@@ -11,12 +11,12 @@ from deepfake_audio.evaluation.bootstrap import (
     ScoreHistogram,
     apply_rule_of_three,
     choose_units,
-    number_clusters,
+    expanded_tails,
     rule_of_three,
-    sample_counts,
 )
-from deepfake_audio.evaluation.metrics import equal_error_rate, equal_error_rates
-from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.error_rates import equal_error_rate, equal_error_rates
+from deepfake_audio.evaluation.sampling import number_clusters, sample_counts
+from deepfake_audio.evaluation.score_table import ScoreTable
 
 GROUPINGS = ("attack", "codec", "corpus", "speaker")
 WITH_INTERVALS = ("attack", "codec", "corpus")  # groups of several speakers, to sample from
@@ -82,7 +82,11 @@ def _rated_files(table: ScoreTable, grouping: str, members: np.ndarray) -> np.nd
 
 
 def add_intervals(
-    groups: Mapping[str, dict], table: ScoreTable, grouped: ScoreHistogram, repetitions: int
+    groups: Mapping[str, dict],
+    table: ScoreTable,
+    grouped: ScoreHistogram,
+    repetitions: int,
+    sample_attacks: bool = False,
 ) -> None:
     """Add the 95% intervals of the groups' error rates, and of their means.
 
@@ -94,15 +98,21 @@ def add_intervals(
         table: the files.
         grouped: their scores.
         repetitions: how many times.
+        sample_attacks: whether the mean over attacks uses samples of the attacks too.
     """
     for grouping in groups.keys() & set(WITH_INTERVALS):
         content = groups[grouping]
         if content["rated"] and len(content["groups"]) <= MAX_GROUPS:
-            _add_to_grouping(content, grouping, table, grouped, repetitions)
+            _add_to_grouping(content, grouping, table, grouped, repetitions, sample_attacks)
 
 
 def _add_to_grouping(
-    content: dict, grouping: str, table: ScoreTable, grouped: ScoreHistogram, repetitions: int
+    content: dict,
+    grouping: str,
+    table: ScoreTable,
+    grouped: ScoreHistogram,
+    repetitions: int,
+    sample_attacks: bool,
 ) -> None:
     names, parts = np.unique(getattr(table, grouping), return_inverse=True)
     nobody = np.full(len(table), "")
@@ -127,7 +137,9 @@ def _add_to_grouping(
             row["interval"] = eer_interval(rates_of_rows[-1], row["eer"], is_real, drawn.units)
     content["few_speakers"] = any(row["few_speakers"] for row in rated)
     together = np.stack(rates_of_rows, axis=1)
-    content["interval"] = mean_interval(together, content["mean_eer"], min(units))
+    content["interval"] = mean_interval(
+        together, content["mean_eer"], min(units), sample_attacks and grouping == "attack"
+    )
 
 
 def bootstrap_eers(
@@ -200,7 +212,9 @@ def eer_interval(
     return apply_rule_of_three(np.percentile(rates, TAILS).tolist(), eer, is_real, units)
 
 
-def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, float] | None:
+def mean_interval(
+    rates: np.ndarray, mean: float, units: int, sample_parts: bool = False
+) -> tuple[float, float] | None:
     """Return the 95% interval of the mean EER over parts, by percentiles around the mean.
 
     Sampled EERs of few files are too low on average: the interval is shifted by the error of their
@@ -210,16 +224,24 @@ def mean_interval(rates: np.ndarray, mean: float, units: int) -> tuple[float, fl
         rates: `(repetitions, parts)`; those that are not a number are left out.
         mean: of the parts' own EERs.
         units: the speakers, or files, in the smaller class of the smallest part.
+        sample_parts: whether the mean is over parts that are sampled too.
 
     Returns:
         None if no sample has a rate.
     """
-    means = np.ma.masked_invalid(rates).mean(axis=1).compressed()
+    times = np.ones_like(rates)
+    if sample_parts:
+        count = rates.shape[1]
+        times = np.random.default_rng(SEED).multinomial(
+            count, np.full(count, 1 / count), len(rates)
+        )
+    means = np.ma.average(np.ma.masked_invalid(rates), axis=1, weights=times).compressed()
     if not len(means):
         return None
     if mean == 0:
         return 0.0, rule_of_three(units) / rates.shape[1]
-    return tuple(np.clip(np.percentile(means, TAILS) + mean - means.mean(), 0, 1).tolist())
+    tails = expanded_tails(rates.shape[1]) if sample_parts else TAILS
+    return tuple(np.clip(np.percentile(means, tails) + mean - means.mean(), 0, 1).tolist())
 
 
 def group_warnings(groups: dict) -> list[str]:

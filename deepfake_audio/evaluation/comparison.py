@@ -10,9 +10,14 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.bootstrap import SEED, bootstrap_differences, choose_units
+from deepfake_audio.evaluation.calibration_check import OF_VERDICTS, is_uncalibrated
+from deepfake_audio.evaluation.error_rates import error_curve
+from deepfake_audio.evaluation.llr_costs import min_llr_cost
 from deepfake_audio.evaluation.result_folder import SCORES, read_metrics
-from deepfake_audio.evaluation.score_formats import ScoreTable, read_scores, trial_names
-from deepfake_audio.evaluation.summary import ALL_SPLITS, group_table
+from deepfake_audio.evaluation.score_matching import read_scores
+from deepfake_audio.evaluation.score_table import ScoreTable
+from deepfake_audio.evaluation.score_writing import trial_names
+from deepfake_audio.evaluation.summary import ALL_SPLITS, attacks_to_sample, group_table
 from deepfake_audio.models import run_search
 from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import SPLITS
@@ -25,14 +30,14 @@ class Comparison:
     Attributes:
         figures: for each figure `ours`, `theirs`, their `difference` and its 95% `interval`, which
             is None if there is none.
-        warning: about the intervals; empty if there is nothing to say.
+        warnings: about the intervals and the calibration.
         matched: by which kind of name the files were matched.
         split: whose files were compared; `ALL_SPLITS` for several splits.
         files: how many were compared.
     """
 
     figures: Mapping[str, Mapping]
-    warning: str
+    warnings: Sequence[str]
     matched: str
     split: str
     files: int
@@ -92,9 +97,13 @@ def compare_tables(
     histograms = [group_table(table, settings, predict) for table in (ours, theirs)]
     first, second = (h.figures(h.counts) for h in histograms)
     units = choose_units(ours.is_real, ours.speaker)
-    intervals = {}
+    intervals, warnings = {}, [units.warning] if units.warning else []
     if units.enough and settings.bootstrap:
-        intervals = bootstrap_differences(*histograms, units.speakers, settings.bootstrap, SEED)
+        attacks, warning = attacks_to_sample(ours, settings, units)
+        warnings += [warning] if warning else []
+        intervals = bootstrap_differences(
+            *histograms, units.speakers, settings.bootstrap, SEED, attacks
+        )
     figures = {
         name: {
             "ours": float(first[name]),
@@ -104,8 +113,16 @@ def compare_tables(
         }
         for name in first
     }
+    for name, table, found in (("first", ours, first), ("second", theirs, second)):
+        least = min_llr_cost(error_curve(table.is_real, table.score))
+        if table.has_own_scale and is_uncalibrated(found | {"min_cllr": least}):
+            figures = {key: row for key, row in figures.items() if key not in OF_VERDICTS}
+            warnings.append(
+                f"The scores of the {name} system are not calibrated: actDCF and Cllr "
+                "do not compare the systems, and accuracy is left out."
+            )
     split = ALL_SPLITS if len(set(ours.split.tolist())) > 1 else ours.split[0]
-    return Comparison(figures, units.warning, matched, split, len(ours))
+    return Comparison(figures, warnings, matched, split, len(ours))
 
 
 def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, ScoreTable, str]:

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deepfake_audio import plotting
-from deepfake_audio.evaluation.metrics import error_curve
+from deepfake_audio.evaluation.error_rates import error_curve
 from deepfake_audio.evaluation.result_folder import TITLES
-from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.summary import SPLIT_NAMES
 from deepfake_audio.models.calibration import (
     decision_threshold,
@@ -59,14 +59,16 @@ def score_plots(
     table, threshold = tables[last], decision_threshold(prior_fake)
     p_real = probability(table.llr, prior_fake)
     bins = reliability(table.is_real, p_real, prior_weights(table.is_real, prior_fake))
+    confusion = figures[last]["confusion"]  # None if the scores are not calibrated
     plots = {
         name: Figure(figsize=FIGURE_INCHES, layout="constrained")
-        for name in ("roc", "det", "confusion", "scores", "reliability")
+        for name in ("roc", "det", *(["confusion"] if confusion else []), "scores", "reliability")
     }
     axes = {name: figure.subplots() for name, figure in plots.items()}
     plotting.plot_roc(axes["roc"], [(name, fa, 1 - miss, eer) for name, fa, miss, eer in rates])
     plotting.plot_det(axes["det"], rates)
-    plotting.plot_confusion(axes["confusion"], figures[last]["confusion"], LABELS)
+    if confusion:
+        plotting.plot_confusion(axes["confusion"], confusion, LABELS)
     real, fake = (table.llr[table.is_real == label] for label in (1, 0))
     edges = histogram_edges(np.concatenate([real, fake, [threshold]]))
     plotting.plot_scores(axes["scores"], real, fake, edges, threshold)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings, Settings
-from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.summary import (
     ALL_SPLITS,
     SPLIT_NAMES,
@@ -36,6 +36,10 @@ from deepfake_audio.vocabulary import LABELS, ImageRecord
 TEMPLATES = Path(__file__).resolve().parent
 GROUPS_SHOWN = 30
 INTERVALS = ("eer", "balanced_accuracy", "roc_auc", "min_dcf", "act_dcf", "cllr")
+NO_VERDICTS = (
+    "The scores are not calibrated, so no verdict follows from them: the threshold 0 means nothing "
+    "for them. Results may be worse for other voices, recordings and generators."
+)
 NOTES = {
     "attack": "The fake files of each generator against all real files.",
     "codec": "The real and fake files of each codec.",
@@ -84,8 +88,12 @@ def report_content(
     return {
         "title": subject.title,
         "subtitle": f"on {subject.origin}",
-        "verdict": summary(tables[head_name], SPLIT_NAMES[head_name], settings.predict),
-        "head": head | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
+        "verdict": NO_VERDICTS
+        if head["confusion"] is None
+        else summary(tables[head_name], SPLIT_NAMES[head_name], settings.predict),
+        "head": {"intervals_over": ""}
+        | head
+        | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
         "head_name": f"{SPLIT_NAMES[head_name]} files",
         "repetitions": evaluate.bootstrap,
         "costs": f"with one fake in {1 / evaluate.dcf_prior_fake:.3g} files, a missed real voice "

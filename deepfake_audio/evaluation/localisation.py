@@ -10,7 +10,7 @@ import numpy as np
 
 from deepfake_audio.corpora.index import inside, read_rows
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.metrics import equal_error_rate
+from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.system.atomic_files import is_folder
 from deepfake_audio.system.csv_files import to_number
 from deepfake_audio.vocabulary import LABELS

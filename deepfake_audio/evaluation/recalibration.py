@@ -10,7 +10,8 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import FEW_FILES, DataCheck
 from deepfake_audio.dataset.manifest import data_folder
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.metrics import equal_error_rate, score_figures
+from deepfake_audio.evaluation.error_rates import equal_error_rate
+from deepfake_audio.evaluation.score_figures import score_figures
 from deepfake_audio.evaluation.summary import detection_costs
 from deepfake_audio.models import onnx_session, run_folder
 from deepfake_audio.models.calibration import (

@@ -4,12 +4,8 @@ from deepfake_audio.config.loading import USE_SECTIONS
 from deepfake_audio.evaluation.html_report import report_content, write_report
 from deepfake_audio.evaluation.result_folder import METRICS, REPORT, RESULTS, SCORES, TRIALS
 from deepfake_audio.evaluation.run_evaluation import Evaluation
-from deepfake_audio.evaluation.score_formats import (
-    join_tables,
-    trial_names,
-    write_scores,
-    write_trials,
-)
+from deepfake_audio.evaluation.score_table import join_tables
+from deepfake_audio.evaluation.score_writing import trial_names, write_scores, write_trials
 from deepfake_audio.evaluation.summary import ALL_SPLITS
 from deepfake_audio.models.calibration import probability
 from deepfake_audio.models.history import read_history

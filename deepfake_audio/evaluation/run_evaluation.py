@@ -13,20 +13,16 @@ from deepfake_audio.dataset.checks import DataCheck, check_images
 from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, read_records
 from deepfake_audio.dataset.provenance import read_origin
 from deepfake_audio.errors import InputError, one_line, pluralize
-from deepfake_audio.evaluation import metrics
+from deepfake_audio.evaluation.detection_costs import asv_error_rates
+from deepfake_audio.evaluation.doubts import data_warnings
 from deepfake_audio.evaluation.result_folder import canonical_path, check_results, choose_output
-from deepfake_audio.evaluation.score_formats import (
-    MAX_NAMED_FILES,
-    ScoreTable,
-    make_table,
-    read_asv_scores,
-    read_filled_scores,
-)
+from deepfake_audio.evaluation.score_matching import MAX_NAMED_FILES, read_filled_scores
+from deepfake_audio.evaluation.score_reading import read_asv_scores
+from deepfake_audio.evaluation.score_table import ScoreTable, make_table
 from deepfake_audio.evaluation.summary import (
     ALL_SPLITS,
     SPLIT_NAMES,
     Subject,
-    data_warnings,
     evaluate_scores,
 )
 from deepfake_audio.evaluation.text_report import one_class_line
@@ -144,28 +140,28 @@ def evaluate_score_file(
     asv: str | None,
     out: str | None,
     overrides: Sequence[str],
+    real: str | None = None,
 ) -> Evaluation:
     """Evaluate scores that any system gave.
 
     Args:
-        path, keys, subset, missing: see `score_formats.read_filled_scores`.
+        path, keys, subset, missing, real: see `score_matching.read_filled_scores`.
         asv: scores of a speaker verification, for t-DCF.
         out: the folder for the results; None for one below evaluations/.
         overrides: settings as `section.key=value`.
     """
     # A key file names its subsets: a slash in such a name must not lead out of the folder.
     name = f"{path.stem}-{subset}".replace("/", "_") if subset else path.stem
-    inputs = {"keys": keys, "subset": subset, "asv": asv}
+    inputs = {"keys": keys, "subset": subset, "asv": asv, "real": real}
     output, notice = choose_output(out, EVALUATIONS / name, path, inputs)
     check_results(output, inputs | {"data": str(path)})
-    table, unscored = read_filled_scores(path, keys and Path(keys), subset, missing)
+    scored = read_filled_scores(path, keys and Path(keys), subset, missing, real)
+    table, unscored = scored.table, scored.unscored
     inputs["missing"] = {"score": missing, "files": len(unscored)}
     verification = None
     if asv:
         scores = read_asv_scores(Path(asv))
-        verification = metrics.asv_error_rates(
-            scores["target"], scores["nontarget"], scores["spoof"]
-        )
+        verification = asv_error_rates(scores["target"], scores["nontarget"], scores["spoof"])
     subject = Subject(
         title=f"Scores {name}",
         origin=str(path),
@@ -174,7 +170,10 @@ def evaluate_score_file(
         settings=load_settings(None, overrides),
         asv=verification,
         inputs=inputs,
-        warnings=[unscored_line(unscored, len(table), missing)] if unscored else [],
+        warnings=[
+            *scored.notes,
+            *([unscored_line(unscored, len(table), missing)] if unscored else []),
+        ],
     )
     splits = [split for split in SPLITS if (table.split == split).any()]
     return evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})

@@ -8,27 +8,27 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
-from deepfake_audio.dataset.checks import FEW_FILES, DataCheck, speaker_warnings
-from deepfake_audio.dataset.manifest import is_data, read_records
-from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.bootstrap import (
     SEED,
+    BootstrapUnits,
     ScoreHistogram,
     bootstrap_intervals,
     choose_units,
-    rule_of_three,
+    cross_attacks,
     score_histogram,
 )
 from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
-from deepfake_audio.evaluation.metrics import (
-    AsvErrorRates,
-    DetectionCosts,
-    error_curve,
-    min_tdcf,
-    score_figures,
+from deepfake_audio.evaluation.calibration_check import (
+    is_uncalibrated,
+    without_verdicts,
 )
-from deepfake_audio.evaluation.score_formats import ScoreTable
-from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER, decision_threshold
+from deepfake_audio.evaluation.detection_costs import AsvErrorRates, DetectionCosts, min_tdcf
+from deepfake_audio.evaluation.doubts import score_warnings
+from deepfake_audio.evaluation.error_rates import error_curve
+from deepfake_audio.evaluation.score_figures import score_figures
+from deepfake_audio.evaluation.score_table import ScoreTable
+from deepfake_audio.models.calibration import decision_threshold
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
@@ -88,9 +88,10 @@ def evaluate_scores(
         asv: errors of the speaker verification that follows the detector, for t-DCF.
 
     Returns:
-        A mapping that JSON can hold: the figures of `metrics.score_figures`, and `intervals`,
-        `groups`, `uncertain`, `warnings`, `min_tdcf` of both forms if `asv` is given, and
-        `verdicts` if the table has some.
+        A mapping that JSON can hold: the figures of `score_figures`, and `intervals`,
+        `groups`, `uncertain`, `calibrated`, `warnings`, `min_tdcf` of both forms if `asv` is given,
+        and `verdicts` if the table has some. Figures of verdicts are None for scores that are not
+        calibrated; see `calibration_check`.
 
     Raises:
         InputError: one class is missing, or a score is not finite.
@@ -109,14 +110,42 @@ def evaluate_scores(
         warnings += [drawn.warning] if drawn.warning else []
         if drawn.enough:
             grouped = group_table(table, settings, predict)
+            attacks, warning = attacks_to_sample(table, settings, drawn)
+            warnings += [warning] if warning else []
             figures["intervals"] = bootstrap_intervals(
-                grouped, drawn.speakers, settings.bootstrap, SEED
+                grouped, drawn.speakers, settings.bootstrap, SEED, attacks
             )
+            figures["intervals_over"] = interval_units(drawn, attacks)
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
     if figures["intervals"]:
-        add_intervals(figures["groups"], table, grouped, settings.bootstrap)
+        add_intervals(
+            figures["groups"],
+            table,
+            grouped,
+            settings.bootstrap,
+            sample_attacks=attacks is not None,
+        )
     figures["warnings"] = warnings + group_warnings(figures["groups"])
+    figures["calibrated"] = not is_uncalibrated(figures)
+    if not figures["calibrated"] and table.has_own_scale:
+        return without_verdicts(figures)
     return figures
+
+
+def attacks_to_sample(
+    table: ScoreTable, settings: EvaluateSettings, units: BootstrapUnits
+) -> tuple[np.ndarray | None, str]:
+    """Return the attacks to sample, and a warning; see `cross_attacks`. None by default."""
+    if settings.intervals_over == "speakers":
+        return None, ""
+    return cross_attacks(table.is_real, table.attack, units)
+
+
+def interval_units(units: BootstrapUnits, attacks: np.ndarray | None) -> str:
+    """Return what the samples of the intervals consist of."""
+    if attacks is not None:
+        return "speakers and attacks"
+    return "speakers" if units.by_speaker else "files"
 
 
 def verdict_masks(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -163,120 +192,6 @@ def group_table(
     threshold = decision_threshold(predict.prior_fake)
     costs = detection_costs(settings)
     return score_histogram(table.is_real, table.score, table.llr, threshold, costs)
-
-
-def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
-    """Return a line for each reason to doubt the figures."""
-    warnings = []
-    if min(counts := [figures[label] for label in LABELS]) < FEW_FILES:
-        warnings.append(
-            f"{counts[0]:,} fake and {counts[1]:,} real files are few: a single one is "
-            f"{1 / min(counts):.1%} of its class."
-        )
-    if figures["eer"] > 0.5:
-        warnings.append(
-            f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
-            f"{1 - figures['eer']:.1%} with the opposite sign. A higher score means more real."
-        )
-    elif figures["eer"] > MAX_USEFUL_EER:
-        warnings.append(
-            f"The scores are near chance: an EER of {figures['eer']:.1%}, and 50% is chance. Train "
-            "on more files, or begin with the shipped model (train.py --from models/pretrained)."
-        )
-    if figures["uncertain"] > MAX_UNCERTAIN:
-        warnings.append(
-            f"predict.py would answer UNCERTAIN to {figures['uncertain']:.0%} of these files."
-        )
-    if figures["eer"] == 0:
-        drawn = choose_units(table.is_real, table.speaker)
-        units = pluralize(drawn.units, "speaker" if drawn.by_speaker else "file")
-        warnings.append(
-            f"There is no error here, but from {units} of a class an error rate of up to "
-            f"{rule_of_three(drawn.units):.1%} cannot be excluded (rule of three)."
-        )
-    if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
-        equal = len(table) - len(np.unique(table.score))
-        have = "has" if equal == 1 else "have"
-        warnings.append(
-            f"{pluralize(equal, 'file')} {have} the same score as another file. Kept "
-            f"together, the EER is {figures['eer']:.2%}; "
-            f"ASVspoof's package would give {figures['eer_official']:.2%}."
-        )
-    is_own_llr = np.array_equal(table.score, table.llr)
-    if is_own_llr and table.score.min() >= 0 and table.score.max() <= 1:
-        warnings.append(
-            "The scores look like probabilities. actDCF, Cllr and all verdicts need natural "
-            "log-likelihood ratios: ln(p / (1 - p)) less the log-odds of real in training."
-        )
-    return warnings
-
-
-def data_warnings(
-    run: Run,
-    record: RunRecord,
-    settings: Settings,
-    data: DataCheck,
-    other_data: bool,
-    unseen: bool,
-) -> list[str]:
-    """Return a line for each reason to doubt figures on this data.
-
-    Args:
-        run, record, settings: the evaluated run.
-        data: the images.
-        other_data: whether the user named the data; False for the run's own.
-        unseen: whether the run was not trained on them, so that splits do not matter.
-    """
-    warnings = [] if unseen else speaker_warnings(data.records)
-    if data.repeated:
-        warnings.append(
-            f"{len(data.repeated):,} images are in a later split too, such as "
-            f"{one_line(data.repeated[0])}; they count only there."
-        )
-    trained_on = Path(settings.data.folder)
-    known = {r.speaker for r in data.records} - {""}
-    if not other_data:
-        if not known:
-            warnings.append(
-                "No speaker is known: if training and test share a voice, the error rates are too "
-                "good."
-            )
-        if data.fingerprint == record.data_fingerprint:
-            return warnings + calibration_warnings(record, data.records)
-        return [*warnings, f"{trained_on} has changed since {run.name} was trained."]
-    if not is_data(trained_on):
-        warnings.append(
-            f"{trained_on} is missing, so it is unknown whose voices the run was trained on."
-        )
-        return warnings
-    learnt_from = read_records(trained_on)
-    trained = {r.speaker for r in learnt_from if r.split == "train"} - {""}
-    shared = sorted(trained & known)
-    if shared:
-        warnings.append(
-            f"{len(shared):,} speakers are in the run's training data too "
-            f"({', '.join(shared[:3])}): error rates on them are too good."
-        )
-    if not trained or not known:
-        warnings.append(
-            f"No speaker is known {'in training' if known else 'here'}: the run may have been "
-            "trained on the same voices."
-        )
-    return warnings + calibration_warnings(record, learnt_from)
-
-
-def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:
-    """Return a line if a run was calibrated on few validation files."""
-    fake, real = (
-        len({r.source for r in learnt_from if (r.split, r.label) == ("val", label)})
-        for label in LABELS
-    )
-    if record.calibrated_on or not 0 < min(fake, real) < FEW_FILES:
-        return []
-    return [
-        f"The run was calibrated on only {fake:,} fake and {real:,} real validation files, so "
-        "its confidence may be off by chance."
-    ]
 
 
 def mistakes(table: ScoreTable, threshold: float, most: int) -> Sequence[int]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from deepfake_audio.errors import one_line
 from deepfake_audio.evaluation.comparison import Comparison
-from deepfake_audio.evaluation.score_formats import ScoreTable
+from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.summary import ALL_SPLITS, SPLIT_NAMES, Subject
 from deepfake_audio.models.calibration import decision_threshold
 from deepfake_audio.models.run_record import RunRecord
@@ -86,7 +86,10 @@ def format_results(figures: Mapping[str, Mapping]) -> str:
     last = list(figures)[-1]
     head = figures[last]
     parts = [format_figures(figures, SCORE_FIGURES), format_figures(figures, VERDICT_FIGURES)]
-    parts.append(format_confusion(head["confusion"], SPLIT_NAMES[last]))
+    if head.get("intervals_over") == "speakers and attacks":
+        parts[0] += "\nintervals over speakers and attacks: for other voices and other generators"
+    if head["confusion"]:
+        parts.append(format_confusion(head["confusion"], SPLIT_NAMES[last]))
     if "verdicts" in head:
         parts.append(format_verdicts(head["verdicts"], SPLIT_NAMES[last]))
     if "min_tdcf_2021" in head:
@@ -111,7 +114,7 @@ def format_figures(figures: Mapping[str, Mapping], columns: Sequence[tuple]) -> 
         low, high = values["intervals"].get("eer", (np.nan, np.nan))
         values = values | {"interval": "-" if np.isnan(low) else f"{low:.1%}-{high:.1%}"}
         cells = (
-            f"{format(values[key], form):>{w}}"
+            f"{'-' if values[key] is None else format(values[key], form):>{w}}"
             for (key, _, form), w in zip(columns, widths, strict=True)
         )
         lines.append("".join([f"{SPLIT_NAMES[split]:10}", *cells]))
@@ -221,8 +224,10 @@ def format_comparison(comparison: Comparison) -> str:
     lines += [
         f"{title:12}{format_difference(comparison.figures[key], form)}"
         for key, title, form in COMPARED
+        if key in comparison.figures
     ]
-    lines += ["", f"Warning: {comparison.warning}"] if comparison.warning else []
+    for warning in comparison.warnings:
+        lines += ["", f"Warning: {warning}"]
     return "\n".join(lines)
 
 

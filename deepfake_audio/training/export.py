@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings, Settings
-from deepfake_audio.evaluation.metrics import equal_error_rate
+from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models import onnx_session, record_files, run_folder
 from deepfake_audio.models.calibration import (

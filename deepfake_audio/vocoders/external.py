@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from deepfake_audio.corpora.index import Tree
-from deepfake_audio.corpora.layouts import known_layouts
+from deepfake_audio.corpora.known_corpora import known_layouts
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES

@@ -44,7 +44,9 @@ from deepfake_audio.dataset.provenance import (
     write_audio_settings,
 )
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_formats import ScoreTable, read_asv_scores, read_scores
+from deepfake_audio.evaluation.score_matching import read_scores
+from deepfake_audio.evaluation.score_reading import read_asv_scores
+from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.models import history, record_files, run_creation, run_folder

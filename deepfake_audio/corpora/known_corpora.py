@@ -1,0 +1,41 @@
+"""All corpora whose layouts are known, and which of them a folder has."""
+
+from deepfake_audio.corpora import layouts, layouts_2024
+from deepfake_audio.corpora.index import Tree
+from deepfake_audio.errors import InputError
+
+FOLDERS = "folders"  # the layout that is left if no other is found
+CORPORA = {
+    **{name: reader for name, reader in layouts.CORPORA.items() if name != FOLDERS},
+    **layouts_2024.CORPORA,
+    FOLDERS: layouts.CORPORA[FOLDERS],
+}
+LOOKED_FOR = layouts.LOOKED_FOR | layouts_2024.LOOKED_FOR
+
+
+def known_layouts(tree: Tree) -> set[str]:
+    """Return the keys of `CORPORA` whose layouts a tree has; several if it is ambiguous.
+
+    Raises:
+        InputError: a table that can't be read.
+    """
+    recent, older = layouts_2024.known_layouts(tree), layouts.known_layouts(tree)
+    return recent | (older - {FOLDERS}) if recent else older
+
+
+def check_keys(name: str, tree: Tree) -> None:
+    """Raise an `InputError` if ASVspoof 2021 was unpacked without its keys, which are apart."""
+    if not name.startswith("asvspoof2021") or tree.tables_named("trial_metadata.txt"):
+        return
+    part = name[-2:].upper()
+    lists = [table for table in tree.tables if f"ASVspoof2021.{part}.cm." in table]
+    if lists:
+        raise InputError(
+            f"{tree.root / lists[0]} has no labels; unpack the keys of ASVspoof 2021 {part} "
+            f"({part}-keys-full.tar.gz, with {LOOKED_FOR[name]}) into {tree.root}"
+        )
+
+
+def subsets_of(name: str, tree: Tree) -> set[str]:
+    """Return the subsets of a corpus that its keys have: eval, progress and hidden."""
+    return {listing.subset for listing in CORPORA[name](tree)} - {""}

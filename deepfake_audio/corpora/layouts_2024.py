@@ -1,0 +1,218 @@
+"""The layouts of corpora from 2024 on: SpoofCeleb, DFADD, CodecFake, Deepfake-Eval-2024, SONAR."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from deepfake_audio.corpora.class_folders import SPLIT_ALIASES
+from deepfake_audio.corpora.index import (
+    Tree,
+    check_width,
+    first_line,
+    first_row,
+    inside,
+    read_lines,
+    read_rows,
+    stem,
+)
+from deepfake_audio.corpora.layouts import LABEL_ALIASES, Listing
+from deepfake_audio.errors import InputError
+
+LOOKED_FOR = {
+    "spoofceleb": "metadata/{train,development,evaluation}.csv with file,speaker,attack",
+    "dfadd": "DATASET_<model>/{train,valid,test}/ and DATASET_VCTK_BONAFIDE/",
+    "codecfake": "label/{train,dev,C1...C7,A1...}.txt, or files named <codec>+p225_001.wav",
+    "deepfake-eval-2024": "audio-metadata-publish.csv and audio-data/",
+    "sonar": "real_samples/ beside OpenAI/, xTTS/, VALLE/ and the like",
+}
+SPOOFCELEB_TABLE = re.compile(r"(?:.*/)?metadata/(train|development|evaluation)\.csv")
+SPOOFCELEB_REAL = "a00"
+DFADD_FOLDER = re.compile(r"DATASET_(\w+)", re.IGNORECASE)
+CODECFAKE_TABLE = re.compile(r"(?:.*/)?label/(train|dev|[AC]\d)\.txt")
+CODECFAKE_LINE = re.compile(r"\S+\s+(?:real|fake)\s+\d+\s*")
+CODECFAKE_FILE = re.compile(r"(?:.*/)?([\w.-]+)\+(([ps]\d+)_\d+)[^/]*")
+VCTK_FILE = re.compile(r"(?:.*/)?wav48\w*/([ps]\d+)/([ps]\d+_\d+)[^/]*")
+EVAL_2024_TABLE = "audio-metadata-publish"
+EVAL_2024_COLUMNS = ("filename", "ground truth")
+SONAR_REAL = "real_samples"
+SONAR_FAKES = {
+    "openai", "flashspeech", "voicebox", "xtts", "naturalspeech3", "valle", "prompttts2",
+    "audiogen", "seedtts",
+}  # fmt: skip
+
+
+def known_layouts(tree: Tree) -> set[str]:
+    """Return the keys of `CORPORA` whose layouts a tree has.
+
+    Raises:
+        InputError: a table that can't be read.
+    """
+    parts = [name.split("/")[:-1] for name in tree.audio]
+    folders = {part for names in parts for part in (tree.root.name, *names)}
+    found = set()
+    if _spoofceleb_tables(tree):
+        found.add("spoofceleb")
+    if sum(bool(DFADD_FOLDER.fullmatch(folder)) for folder in folders - {tree.root.name}):
+        found.add("dfadd")
+    if _codecfake_tables(tree) or any(map(CODECFAKE_FILE.fullmatch, tree.audio)):
+        found.add("codecfake")
+    if _eval_2024_tables(tree):
+        found.add("deepfake-eval-2024")
+    if SONAR_REAL in folders and {folder.lower() for folder in folders} & SONAR_FAKES:
+        found.add("sonar")
+    return found
+
+
+def _spoofceleb_tables(tree: Tree) -> list[str]:
+    return [
+        table
+        for table in tree.tables
+        if SPOOFCELEB_TABLE.fullmatch(table)
+        and {"file", "speaker", "attack"} <= {*first_row(tree.root / table)}
+    ]
+
+
+def _list_spoofceleb(tree: Tree) -> Iterator[Listing]:
+    for table in _spoofceleb_tables(tree):
+        split, root = SPOOFCELEB_TABLE.fullmatch(table)[1], table.rpartition("metadata/")[0]
+        places = [f"{root}{folder}" for folder in (f"flac/{split}/", f"{split}/", "flac/", "")]
+        for origin, row in read_rows(tree.root / table, ("file", "speaker", "attack")):
+            file = inside(row["file"], origin)
+            exact = (f"{place}{file}" for place in places)
+            # Names recur below other attacks: only the exact path is the file.
+            found = next((name for name in exact if name in tree.audio_names), places[0] + file)
+            is_real = row["attack"] in (SPOOFCELEB_REAL, "-", "bonafide")
+            yield Listing(
+                found,
+                "real" if is_real else "fake",
+                origin=origin,
+                split=SPLIT_ALIASES[split],
+                speaker=row["speaker"],
+                attack="" if is_real else row["attack"],
+                corpus="spoofceleb",
+            )
+
+
+def _list_dfadd(tree: Tree) -> Iterator[Listing]:
+    for name in tree.audio:
+        *folders, _ = name.split("/")
+        places = [n for n, folder in enumerate(folders) if DFADD_FOLDER.fullmatch(folder)]
+        if not places:
+            continue
+        model = DFADD_FOLDER.fullmatch(folders[places[-1]])[1]
+        split = next((f.lower() for f in folders[places[-1] :] if f.lower() in SPLIT_ALIASES), "")
+        is_real = "bonafide" in model.lower()
+        yield Listing(
+            name,
+            "real" if is_real else "fake",
+            split=SPLIT_ALIASES.get(split, ""),
+            speaker=stem(name).partition("_")[0],
+            attack="" if is_real else model,
+            corpus="dfadd",
+        )
+
+
+def _codecfake_tables(tree: Tree) -> list[str]:
+    return [
+        table
+        for table in tree.tables
+        if CODECFAKE_TABLE.fullmatch(table)
+        and CODECFAKE_LINE.fullmatch(first_line(tree.root / table))
+    ]
+
+
+def _list_codecfake(tree: Tree) -> Iterator[Listing]:
+    """List Codecfake by Xie et al. by its labels, and CodecFake by Wu et al. by its names.
+
+    The second has fakes only, and its real files are VCTK, if that is below the folder too.
+    """
+    tables = _codecfake_tables(tree)
+    for table in tables:
+        yield from _list_codecfake_table(tree, table)
+    for name in () if tables else tree.audio:
+        if found := CODECFAKE_FILE.fullmatch(name):
+            yield Listing(
+                name, "fake", speaker=found[3], attack=found[1], corpus="codecfake",
+                split_key=found[3],
+            )  # fmt: skip
+        elif found := VCTK_FILE.fullmatch(name):
+            yield Listing(name, "real", speaker=found[1], corpus="codecfake", split_key=found[1])
+
+
+def _list_codecfake_table(tree: Tree, table: str) -> Iterator[Listing]:
+    part, root = CODECFAKE_TABLE.fullmatch(table)[1], table.rpartition("label/")[0]
+    places = [f"{root}{folder}" for folder in (f"{part}/", f"test/{part}/", f"{part}_split/", "")]
+    for number, line in read_lines(tree.root / table):
+        columns, origin = line.split(), f"line {number} of {tree.root / table}"
+        if not columns:
+            continue
+        check_width(len(columns), (3,), origin)
+        file, label, codec = columns
+        if label not in LABEL_ALIASES:
+            raise InputError(f"{label!r} in {origin} is not a label; it is one of real, fake")
+        exact = (f"{place}{inside(file, origin)}" for place in places)
+        found = next((name for name in exact if name in tree.audio_names), places[0] + file)
+        yield Listing(
+            found,
+            LABEL_ALIASES[label],
+            origin=origin,
+            split=SPLIT_ALIASES.get(part, "test"),
+            attack=f"F{int(codec):02}" if codec != "0" and codec.isdigit() else "",
+            codec="" if part in SPLIT_ALIASES else part,
+            corpus="codecfake",
+            # A real file and its fakes by seven codecs: F01_SSB13650058.wav.
+            split_key=re.sub(r"^F\d\d_", "", stem(file)),
+        )
+
+
+def _eval_2024_tables(tree: Tree) -> list[str]:
+    tables = [
+        table
+        for table in tree.tables
+        if table.rpartition("/")[2].startswith(EVAL_2024_TABLE)
+        and {*EVAL_2024_COLUMNS} <= {*first_row(tree.root / table)}
+    ]
+    return sorted(tables, key=len)[:1]  # the other one has the same rows, with links
+
+
+def _list_eval_2024(tree: Tree) -> Iterator[Listing]:
+    for table in _eval_2024_tables(tree):
+        near = table.rpartition("/")[0]
+        for origin, row in read_rows(tree.root / table, EVAL_2024_COLUMNS):
+            label = row["ground truth"].lower()
+            if label not in LABEL_ALIASES:  # a few are unknown
+                continue
+            split = row.get("finetuning set", "").lower()
+            yield Listing(
+                inside(row["filename"], origin),
+                LABEL_ALIASES[label],
+                origin=origin,
+                near=f"{near}/" if near else "",
+                split=SPLIT_ALIASES.get(split, ""),
+                corpus="deepfake-eval-2024",
+            )
+
+
+def _list_sonar(tree: Tree) -> Iterator[Listing]:
+    roots = {
+        f"/{name}".partition(f"/{SONAR_REAL}/")[0]
+        for name in tree.audio
+        if f"/{SONAR_REAL}/" in f"/{name}"
+    }
+    for name in tree.audio:
+        root = next((root for root in sorted(roots) if f"/{name}".startswith(f"{root}/")), None)
+        if root is None:
+            continue
+        folder, slash, _ = f"/{name}"[len(root) + 1 :].partition("/")
+        if slash:
+            is_real = folder == SONAR_REAL
+            label, attack = ("real", "") if is_real else ("fake", folder)
+            yield Listing(name, label, attack=attack, corpus="sonar")
+
+
+CORPORA: dict[str, Callable[[Tree], Iterator[Listing]]] = {
+    "spoofceleb": _list_spoofceleb,
+    "dfadd": _list_dfadd,
+    "codecfake": _list_codecfake,
+    "deepfake-eval-2024": _list_eval_2024,
+    "sonar": _list_sonar,
+}

@@ -1,0 +1,97 @@
+"""The names that score files and key files give to their columns."""
+
+import re
+from collections.abc import Sequence
+
+from deepfake_audio.corpora.layouts import LABEL_ALIASES
+from deepfake_audio.system.csv_files import NUMBER
+
+# Each in the order of preference if a table has several.
+FILES = (
+    "file", "filename", "filepath", "path", "audio", "audiofile", "audiofilename", "audiopath",
+    "wav", "wavfile", "wavpath", "flac", "trial", "trialid", "trialname", "utt", "uttid",
+    "uttname", "utterance", "utteranceid", "id", "fileid", "audioid", "name", "fname", "clip",
+    "clipid", "recording", "sample", "sampleid", "segment", "uri", "url", "key", "image",
+)  # fmt: skip
+LABELS = (
+    "label", "labels", "cmlabel", "truelabel", "groundtruth", "truth", "gt", "ytrue", "y", "class",
+    "classname", "target", "category", "key", "cmkey", "type", "realorfake", "bonafideorspoof",
+    "answer",
+)  # fmt: skip
+SCORES = (
+    "score", "scores", "cmscore", "llr", "loglikelihoodratio", "logit", "logits", "prediction",
+    "pred", "preds", "predictedscore", "ypred", "yscore", "output", "outputs", "prob", "probs",
+    "probability", "probabilities", "value", "preal",
+)  # fmt: skip
+FACTS = {
+    "speaker": ("speaker", "speakerid", "spk", "spkid", "speakername", "talker"),
+    "attack": (
+        "attack", "generator", "attackid", "attacktype", "attackmodel", "modelname", "system",
+        "systemid", "method", "algorithm", "vocoder", "synthesizer",
+    ),
+    "codec": ("codec", "compression"),
+    "corpus": ("corpus", "dataset", "datasetname", "database", "sourcedataset"),
+    "split": ("split", "proportion", "partition"),
+    "subset": ("subset", "phase"),
+}  # fmt: skip
+REAL_WORDS = (
+    "real", "bonafide", "genuine", "human", "authentic", "original", "natural", "bona",
+    "pristine", "live",
+)  # fmt: skip
+FAKE_WORDS = (
+    "fake", "spoof", "spoofed", "deepfake", "synthetic", "synthesized", "synthesised", "ai",
+    "aigenerated", "generated", "artificial", "cloned", "manipulated",
+)  # fmt: skip
+LABEL_WORDS = (
+    {re.sub("[^a-z0-9]", "", word): label for word, label in LABEL_ALIASES.items()}
+    | dict.fromkeys(REAL_WORDS, "real")
+    | dict.fromkeys(FAKE_WORDS, "fake")
+)
+SCORE_WORD = "(?:cm|score|scores|logit|logits|prob|probs|probability|p|output|pred)?"
+OF_A_CLASS = re.compile(f"{SCORE_WORD}({'|'.join(map(re.escape, LABEL_WORDS))}){SCORE_WORD}")
+OF_A_NUMBER = re.compile(f"{SCORE_WORD}(?:class|label|c|of)?([01])")
+IS_A_CLASS = re.compile(f"is({'|'.join(map(re.escape, LABEL_WORDS))})")
+
+
+def plain_column(name: str) -> str:
+    """Return the name of a column without case, blanks and punctuation.
+
+    >>> plain_column(" File_Name"), plain_column("cm-label")
+    ('filename', 'cmlabel')
+    """
+    return re.sub(r"[\W_]", "", name.lower())
+
+
+def is_header(cells: Sequence[str]) -> bool:
+    """Return whether a line names columns: one of files, and one of scores or labels.
+
+    >>> is_header(["ID", "Score", "Label"]), is_header(["LA_E_1", "bonafide"])
+    (True, False)
+    """
+    names = [plain_column(cell) for cell in cells]
+    if any(NUMBER.fullmatch(cell) and cell not in ("0", "1") for cell in cells):
+        return False
+    files = [name for name in names if name in FILES]
+    others = [
+        name
+        for name in names
+        if name in SCORES or name in LABELS or class_of(name) or IS_A_CLASS.fullmatch(name)
+    ]
+    return bool(files) and len({*files, *others}) > 1
+
+
+def first_column(columns: Sequence[str], names: Sequence[str]) -> int | None:
+    """Return the position of the first of `names` that is a column; None without one."""
+    return next((columns.index(name) for name in names if name in columns), None)
+
+
+def class_of(column: str) -> str:
+    """Return the class whose score a plain column has: real, fake, "0", "1", or "" for none.
+
+    >>> class_of("scoreclass0"), class_of("pfake"), class_of("bonafidescore"), class_of("score")
+    ('0', 'fake', 'real', '')
+    """
+    if found := OF_A_CLASS.fullmatch(column):
+        return LABEL_WORDS[found[1]]
+    found = OF_A_NUMBER.fullmatch(column)
+    return found[1] if found else ""

@@ -1,0 +1,134 @@
+"""Reasons to doubt the figures of an evaluation, each as one line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.dataset.checks import FEW_FILES, DataCheck, speaker_warnings
+from deepfake_audio.dataset.manifest import is_data, read_records
+from deepfake_audio.errors import one_line, pluralize
+from deepfake_audio.evaluation.bootstrap import choose_units, rule_of_three
+from deepfake_audio.evaluation.calibration_check import calibration_warning, is_uncalibrated
+from deepfake_audio.evaluation.score_table import ScoreTable
+from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.models.run_record import RunRecord
+from deepfake_audio.vocabulary import LABELS, ImageRecord
+
+
+def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
+    """Return a line for each reason to doubt the figures."""
+    warnings = []
+    if min(counts := [figures[label] for label in LABELS]) < FEW_FILES:
+        warnings.append(
+            f"{counts[0]:,} fake and {counts[1]:,} real files are few: a single one is "
+            f"{1 / min(counts):.1%} of its class."
+        )
+    if figures["eer"] > 0.5:
+        warnings.append(
+            f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
+            f"{1 - figures['eer']:.1%} with the opposite sign. A higher score means more real."
+        )
+    elif figures["eer"] > MAX_USEFUL_EER:
+        warnings.append(
+            f"The scores are near chance: an EER of {figures['eer']:.1%}, and 50% is chance. Train "
+            "on more files, or begin with the shipped model (train.py --from models/pretrained)."
+        )
+    uncalibrated = is_uncalibrated(figures)
+    if uncalibrated:
+        warnings.append(calibration_warning(figures, table.has_own_scale))
+    if figures["uncertain"] > MAX_UNCERTAIN and not (uncalibrated and table.has_own_scale):
+        warnings.append(
+            f"predict.py would answer UNCERTAIN to {figures['uncertain']:.0%} of these files."
+        )
+    if figures["eer"] == 0:
+        drawn = choose_units(table.is_real, table.speaker)
+        units = pluralize(drawn.units, "speaker" if drawn.by_speaker else "file")
+        warnings.append(
+            f"There is no error here, but from {units} of a class an error rate of up to "
+            f"{rule_of_three(drawn.units):.1%} cannot be excluded (rule of three)."
+        )
+    if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
+        equal = len(table) - len(np.unique(table.score))
+        have = "has" if equal == 1 else "have"
+        warnings.append(
+            f"{pluralize(equal, 'file')} {have} the same score as another file. Kept "
+            f"together, the EER is {figures['eer']:.2%}; "
+            f"ASVspoof's package would give {figures['eer_official']:.2%}."
+        )
+    if np.array_equal(table.score, table.llr) and table.score.min() >= 0 and table.score.max() <= 1:
+        warnings.append(
+            "The scores look like probabilities. actDCF, Cllr and all verdicts need natural "
+            "log-likelihood ratios: ln(p / (1 - p)) less the log-odds of real in training."
+        )
+    return warnings
+
+
+def data_warnings(
+    run: Run,
+    record: RunRecord,
+    settings: Settings,
+    data: DataCheck,
+    other_data: bool,
+    unseen: bool,
+) -> list[str]:
+    """Return a line for each reason to doubt figures on this data.
+
+    Args:
+        run, record, settings: the evaluated run.
+        data: the images.
+        other_data: whether the user named the data; False for the run's own.
+        unseen: whether the run was not trained on them, so that splits do not matter.
+    """
+    warnings = [] if unseen else speaker_warnings(data.records)
+    if data.repeated:
+        warnings.append(
+            f"{len(data.repeated):,} images are in a later split too, such as "
+            f"{one_line(data.repeated[0])}; they count only there."
+        )
+    trained_on = Path(settings.data.folder)
+    known = {r.speaker for r in data.records} - {""}
+    if not other_data:
+        if not known:
+            warnings.append(
+                "No speaker is known: if training and test share a voice, the error rates are too "
+                "good."
+            )
+        if data.fingerprint == record.data_fingerprint:
+            return warnings + calibration_warnings(record, data.records)
+        return [*warnings, f"{trained_on} has changed since {run.name} was trained."]
+    if not is_data(trained_on):
+        warnings.append(
+            f"{trained_on} is missing, so it is unknown whose voices the run was trained on."
+        )
+        return warnings
+    learnt_from = read_records(trained_on)
+    trained = {r.speaker for r in learnt_from if r.split == "train"} - {""}
+    shared = sorted(trained & known)
+    if shared:
+        warnings.append(
+            f"{len(shared):,} speakers are in the run's training data too "
+            f"({', '.join(shared[:3])}): error rates on them are too good."
+        )
+    if not trained or not known:
+        warnings.append(
+            f"No speaker is known {'in training' if known else 'here'}: the run may have been "
+            "trained on the same voices."
+        )
+    return warnings + calibration_warnings(record, learnt_from)
+
+
+def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:
+    """Return a line if a run was calibrated on few validation files."""
+    fake, real = (
+        len({r.source for r in learnt_from if (r.split, r.label) == ("val", label)})
+        for label in LABELS
+    )
+    if record.calibrated_on or not 0 < min(fake, real) < FEW_FILES:
+        return []
+    return [
+        f"The run was calibrated on only {fake:,} fake and {real:,} real validation files, so "
+        "its confidence may be off by chance."
+    ]

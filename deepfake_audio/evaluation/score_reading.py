@@ -1,0 +1,284 @@
+"""Read score files of this project, of challenges and of other detectors."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from deepfake_audio.corpora.class_folders import SPLIT_ALIASES
+from deepfake_audio.corpora.index import read_lines
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.evaluation.column_names import (
+    FACTS,
+    FILES,
+    LABELS,
+    SCORES,
+    class_of,
+    first_column,
+)
+from deepfake_audio.evaluation.label_words import (
+    IS_A_CLASS,
+    LabelReader,
+    is_class_number,
+    is_label_word,
+)
+from deepfake_audio.evaluation.text_tables import (
+    BLANKS,
+    TextTable,
+    is_number,
+    number_in,
+    open_text_table,
+)
+
+ASV_KEYS = ("target", "nontarget", "spoof")
+NOT_FINITE = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
+LIST = re.compile(r"(?:tensor\()?[\[(](.*?)[\])].*")  # as Python and NumPy print it
+NO_ATTACK = ("-", "bonafide", "bona-fide", "real")
+# In AntiDeepfake's table, [a, b] are the logits of fake and real, and the label 1 is real.
+ANTIDEEPFAKE = ["id", "score", "label"]
+TWO_SCORES = (
+    "two scores for a file, of class 0 and class 1; say which class is real with --real 1 or "
+    "--real 0"
+)
+
+
+class ScoreRow(NamedTuple):
+    """One line of a score file.
+
+    Attributes:
+        score: higher is more real; None if the cell is empty.
+        llr: the same as log-likelihood ratio, or None without such a column.
+        label: real, fake, or "" without labels.
+        facts: what else is known: speaker, attack, codec, corpus, split and verdict.
+    """
+
+    file: str
+    score: float | None
+    llr: float | None
+    label: str
+    facts: dict[str, str]
+    origin: str
+
+
+@dataclass(frozen=True)
+class ScoreColumns:
+    """The positions of what a score file has.
+
+    Attributes:
+        score: positions of one score, or of the scores of fake and real.
+        sign: -1 if a higher score means more fake.
+        width: number of columns, if blanks separate them; None for the table's own.
+    """
+
+    file: int
+    score: tuple[int, ...]
+    sign: int = 1
+    label: int | None = None
+    llr: int | None = None
+    facts: dict[str, int] = field(default_factory=dict)
+    width: int | None = None
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """A score file that was opened.
+
+    Attributes:
+        real: the label, or the class, of real files; None if it is not known.
+    """
+
+    table: TextTable
+    columns: ScoreColumns
+    real: str | None
+
+    @property
+    def has_labels(self) -> bool:
+        return self.columns.label is not None
+
+    def rows(self, with_labels: bool = True) -> Iterator[ScoreRow]:
+        """Yield the rows, with or without reading their labels.
+
+        Raises:
+            InputError: a malformed line, an unknown label, or a score that is not finite.
+        """
+        table, columns = self.table, self.columns
+        place = columns.label if with_labels else None
+        labels = LabelReader(
+            self.real, table.columns[place] if table.columns and place is not None else ""
+        )
+        read_score = self._score_reader()
+        for origin, cells in table.rows(columns.file, columns.width):
+            if not cells[columns.file]:
+                raise InputError(f"the file name is empty in {origin}")
+            label = "" if place is None else labels.read(cells[place], origin)
+            has_llr = columns.llr is not None and cells[columns.llr]
+            facts = {name: cells[place] for name, place in columns.facts.items()}
+            if facts.get("attack") in NO_ATTACK:
+                facts["attack"] = ""
+            yield ScoreRow(
+                cells[columns.file],
+                read_score(cells, origin),
+                number_in(cells[columns.llr], origin) if has_llr else None,
+                label,
+                facts | {"split": _split(facts.get("split", ""), origin) if with_labels else ""},
+                origin,
+            )
+
+    def _score_reader(self) -> Callable[[Sequence[str], str], float | None]:
+        places, sign = self.columns.score, self.columns.sign
+
+        def read(cells: Sequence[str], origin: str) -> float | None:
+            texts = [cells[place] for place in places]
+            if len(texts) == 1 and (found := LIST.fullmatch(texts[0])):
+                texts = found[1].replace(",", " ").split()
+                if len(texts) == 2:
+                    texts = texts if self._real_class() == "1" else texts[::-1]
+            if not any(texts):
+                return None
+            numbers = [number_in(text, origin) for text in texts]
+            if len(numbers) > 2:
+                raise InputError(f"{len(numbers)} scores in {origin}; give one, or one of a class")
+            return sign * (numbers[-1] - (numbers[0] if len(numbers) == 2 else 0.0))
+
+        return read
+
+    def _real_class(self) -> str:
+        if self.real not in ("0", "1"):
+            raise InputError(f"{self.table.path} has {TWO_SCORES}")
+        return self.real
+
+
+def open_scores(path: Path, real: str | None = None) -> ScoreFile:
+    """Open a score file and find its columns.
+
+    Args:
+        path: lines `file score`, with or without a header, in any order of named columns.
+        real: the label, or the class, of real files, such as "1"; None if words tell.
+
+    Raises:
+        InputError: an unreadable file, or columns whose meaning is not known.
+    """
+    table = open_text_table(path)
+    if table.columns is None:
+        return ScoreFile(table, _unnamed_columns(table, real), real)
+    if real is None and table.columns == ANTIDEEPFAKE and LIST.fullmatch(_first(table, 1)):
+        real = "1"
+    return ScoreFile(table, _named_columns(table, real), real)
+
+
+def _first(table: TextTable, place: int) -> str:
+    return table.sample[0][place] if table.sample else ""
+
+
+def _named_columns(table: TextTable, real: str | None) -> ScoreColumns:
+    columns = table.columns
+    file = first_column(columns, FILES)
+    score, sign, used = _named_score(table, real)
+    others = [name if place not in (file, *used) else "" for place, name in enumerate(columns)]
+    label = first_column(others, LABELS)
+    if label is None:
+        label = first_column(others, [name for name in others if IS_A_CLASS.fullmatch(name)])
+    facts = {name: first_column(others, names) for name, names in FACTS.items() if name != "subset"}
+    facts["verdict"] = first_column(others, ("verdict",))
+    facts = {name: place for name, place in facts.items() if place is not None}
+    return ScoreColumns(file, score, sign, label, first_column(others, ("llr",)), facts)
+
+
+def _named_score(table: TextTable, real: str | None) -> tuple[tuple[int, ...], int, list[int]]:
+    """Return the positions of the score, its sign, and the positions that are used by it."""
+    columns, path = table.columns, table.path
+    if (single := first_column(columns, SCORES)) is not None:
+        return (single,), 1, [single]
+    classes = {class_of(name): place for place, name in enumerate(columns) if class_of(name)}
+    if {"0", "1"} <= classes.keys():
+        if real not in ("0", "1"):
+            raise InputError(f"{path} has {TWO_SCORES}")
+        classes = {"real": classes[real], "fake": classes[str(1 - int(real))]}
+    if {"real", "fake"} <= classes.keys():
+        return (classes["fake"], classes["real"]), 1, [classes["fake"], classes["real"]]
+    for label, sign in (("real", 1), ("fake", -1)):
+        if label in classes:
+            return (classes[label],), sign, [classes[label]]
+    raise InputError(
+        f"{path} has no column of scores: {', '.join(filter(None, columns))}; name one score"
+    )
+
+
+def _unnamed_columns(table: TextTable, real: str | None) -> ScoreColumns:
+    """Find the columns of a table without a header from its first rows."""
+    rows, width = table.sample, table.width
+    if rows and width < 2:
+        raise InputError(
+            f"the lines of {table.path} have one column, such as {one_line(rows[0][0])[:60]!r}; "
+            "a line of scores is: file score"
+        )
+
+    def all_are(check: Callable[[str], bool], place: int) -> bool:
+        return bool(rows) and all(len(row) >= -place and check(row[place]) for row in rows)
+
+    if all_are(_is_score, -1) and width >= 3 and all_are(is_label_word, -2):
+        facts = {"attack": 1} if width > 3 else {}
+        return ScoreColumns(
+            0, (min(width, 4) - 1,), 1, min(width, 4) - 2, None, facts, min(width, 4)
+        )
+    if all_are(_is_score, -2) and width >= 3 and all_are(is_label_word, -1):
+        file = 0 if width == 3 else 1
+        facts = {"speaker": 0} if file else {}
+        return ScoreColumns(file, (file + 1,), 1, file + 2, None, facts, file + 3)
+    if width >= 3 and all_are(_is_score, -1) and all_are(_is_score, -2):
+        for label, score in ((-1, -2), (-2, -1)):
+            if all_are(is_class_number, label):
+                return ScoreColumns(0, (3 + score,), 1, 3 + label, None, {}, 3)
+        if real not in ("0", "1"):
+            raise InputError(
+                f"line {table.skipped + 1} of {table.path} has several numbers; if they are "
+                f"{TWO_SCORES}; else add a header such as file,score"
+            )
+        return ScoreColumns(0, (2, 1) if real == "0" else (1, 2), width=3)
+    if width == 2 and not all_are(_is_score, -1) and all_are(_is_score, -2):
+        return ScoreColumns(1, (0,), width=2)
+    if table.separator != BLANKS and width > 2:
+        raise InputError(
+            f"{table.path} has {width} columns without names; add a header such as file,score"
+        )
+    return ScoreColumns(0, (1,), width=2)
+
+
+def _is_score(cell: str) -> bool:
+    return is_number(cell) or cell.lower() in NOT_FINITE or bool(LIST.fullmatch(cell))
+
+
+def _split(text: str, origin: str) -> str:
+    if text.lower() in ("", "-"):
+        return ""
+    if text.lower() not in SPLIT_ALIASES:
+        raise InputError(
+            f"{text!r} is not a split ({origin}); use one of {', '.join(SPLIT_ALIASES)}"
+        )
+    return SPLIT_ALIASES[text.lower()]
+
+
+def read_asv_scores(path: Path) -> dict[str, np.ndarray]:
+    """Read speaker verification scores, lines of `attack key score` (ASVspoof 2019).
+
+    Returns:
+        The scores of each key: target, nontarget, spoof.
+    """
+    scores = {key: [] for key in ASV_KEYS}
+    for number, line in read_lines(path):
+        columns, origin = line.split(), f"line {number} of {path}"
+        if not columns:
+            continue
+        if len(columns) != 3 or columns[1] not in scores:
+            raise InputError(
+                f"cannot read {one_line(line.strip())!r} in {origin}; a line of speaker "
+                "verification scores is: attack, target, nontarget or spoof, score"
+            )
+        scores[columns[1]].append(number_in(columns[2], origin))
+    absent = [key for key, values in scores.items() if not values]
+    if absent:
+        raise InputError(f"{path} has no {absent[0]} scores, which t-DCF needs")
+    return {key: np.array(values) for key, values in scores.items()}

@@ -1,0 +1,99 @@
+"""Scored files with their labels and metadata, as a table of arrays."""
+
+import re
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import numpy as np
+
+from deepfake_audio.system.csv_files import without_blank_ends
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VERDICTS
+
+COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
+TEXT_COLUMNS = (*COLUMNS[:-2], "verdict")
+FILE_SUFFIXES = {*AUDIO_SUFFIXES, *IMAGE_SUFFIXES}
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Files with their scores and metadata: arrays `(files,)` of text, except `score` and `llr`.
+
+    Attributes:
+        score: a number; higher is more real.
+        llr: the same as natural log-likelihood ratio of real against fake.
+        verdict: one of `VERDICTS`, which may have other reasons than the score; empty if unknown.
+    """
+
+    file: np.ndarray
+    split: np.ndarray
+    label: np.ndarray
+    speaker: np.ndarray
+    attack: np.ndarray
+    codec: np.ndarray
+    corpus: np.ndarray
+    score: np.ndarray
+    llr: np.ndarray
+    verdict: np.ndarray
+
+    @property
+    def has_verdicts(self) -> bool:
+        return bool((self.verdict != "").any())
+
+    @property
+    def has_own_scale(self) -> bool:
+        """Return whether scores count as log-likelihood ratios as they are, without verdicts."""
+        return np.array_equal(self.score, self.llr) and not self.has_verdicts
+
+    @cached_property
+    def is_real(self) -> np.ndarray:
+        """Return the classes, 1 real and 0 fake: int `(files,)`."""
+        return (self.label == "real").astype(int)
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def where(self, chosen: np.ndarray) -> "ScoreTable":
+        """Return the rows of a mask, or of positions."""
+        return replace(self, **{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+
+
+def make_table(rows: Iterable[Mapping[str, object]]) -> ScoreTable:
+    """Make a table of rows with the columns as keys.
+
+    An absent column is empty, and so are verdicts other than `VERDICTS`.
+    """
+    texts: dict[str, list[str]] = {name: [] for name in TEXT_COLUMNS}
+    numbers = {name: array("d") for name in COLUMNS[-2:]}
+    known: dict[str, str] = {}  # equal texts share one object
+    for row in rows:
+        for name, values in texts.items():
+            text = str(row.get(name, ""))
+            values.append(text if name == "file" else known.setdefault(text, text))
+        for name, values in numbers.items():
+            values.append(row[name])
+    # As objects: in an array of text each cell is as large as the longest text.
+    arrays = {name: np.array(texts.pop(name), object) for name in TEXT_COLUMNS}
+    arrays["verdict"] = known_verdicts(arrays["verdict"])
+    return ScoreTable(**arrays, **{name: np.array(values) for name, values in numbers.items()})
+
+
+def known_verdicts(words: Iterable[str]) -> np.ndarray:
+    return np.array([word if word in VERDICTS else "" for word in words], object)
+
+
+def join_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
+    """Return the rows of several tables as one."""
+    tables = list(tables)
+    names = [field.name for field in fields(ScoreTable)]
+    return ScoreTable(*(np.concatenate([getattr(t, name) for t in tables]) for name in names))
+
+
+def without_suffix(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return stem if f"{dot}{suffix}".lower() in FILE_SUFFIXES else name
+
+
+def trial_stem(name: str) -> str:
+    return without_suffix(re.split(r"[/\\]", without_blank_ends(name))[-1].strip())

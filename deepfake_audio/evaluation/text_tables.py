@@ -1,0 +1,329 @@
+"""Read tables as other programs write them: any separator, with or without a header, or JSON.
+
+The separator is a tab, semicolon, comma, bar or blanks. The first line decides if it names the
+columns; without such a line, the first rows decide. Files may be UTF-8 or, with a byte order mark,
+UTF-16, as spreadsheets write them.
+"""
+
+import csv
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.evaluation.column_names import is_header, plain_column
+from deepfake_audio.system import atomic_files
+from deepfake_audio.system.atomic_files import is_file, open_regular, open_text
+from deepfake_audio.system.csv_files import check_columns, to_number, unguarded
+
+SEPARATORS = "\t;,|"
+BLANKS, JSON = "blanks", "json"
+SAMPLED_ROWS = 1000  # that decide on separator and columns
+SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
+MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit
+SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # as spreadsheets write it
+DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?)")
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+WORKBOOK = b"PK\x03\x04"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table that was opened: its form is known, and its rows are read on demand.
+
+    Attributes:
+        path: of the file.
+        separator: between columns: one letter, `BLANKS` or `JSON`.
+        columns: names of the columns, plain (see `plain_column`); None without a header.
+        sample: the first rows, at most `SAMPLED_ROWS`.
+        skipped: how many lines precede the first row.
+    """
+
+    path: Path
+    separator: str
+    columns: list[str] | None
+    sample: list[list[str]]
+    skipped: int = 0
+
+    def rows(
+        self, text_column: int = 0, width: int | None = None
+    ) -> Iterator[tuple[str, list[str]]]:
+        """Yield the position of each row in the file, and its cells.
+
+        Args:
+            text_column: the column that may contain blanks, if blanks separate the columns.
+            width: number of columns; None for `width`.
+
+        Raises:
+            InputError: the file is unreadable, or a row is wider or narrower than the first.
+        """
+        if self.separator == JSON:
+            yield from _json_rows(self.path, self.columns)
+            return
+        header, width = None, width or self.width
+        for line, cells in _cells(self.path, self.separator, width, text_column):
+            if line <= self.skipped:
+                header = [plain_column(cell) for cell in cells] if self.columns else None
+                continue
+            if not any(cells) or (header and [plain_column(cell) for cell in cells] == header):
+                continue  # an empty row of a spreadsheet, or the header of a second file
+            while len(cells) > width and not cells[-1]:
+                cells.pop()
+            origin = f"line {line} of {self.path}"
+            if len(cells) != width:
+                raise InputError(
+                    f"{len(cells)} columns in {origin} instead of {width}; correct the line"
+                )
+            yield origin, cells
+
+    @property
+    def width(self) -> int:
+        """Return the number of columns; of a table in blanks without a header, the least."""
+        if self.columns:
+            return len(self.columns)
+        widths = Counter(map(len, self.sample))
+        if self.separator == BLANKS:
+            return min(widths, default=0)
+        return widths.most_common(1)[0][0] if widths else 0
+
+
+def open_text_table(path: Path) -> TextTable:
+    """Open a table and find its form.
+
+    Raises:
+        InputError: an unreadable file, one that is no text, or one with two columns of one name.
+    """
+    _check_text(path)
+    lines = list(itertools.islice(_lines(path), SAMPLED_ROWS + 2))
+    if not lines:
+        return TextTable(path, BLANKS, None, [])
+    if next(iter(lines))[1].lstrip()[:1] in ("{", "["):
+        return _open_json(path)
+    skipped, named = 0, SEPARATOR_LINE.fullmatch(lines[0][1])
+    if named:
+        skipped, lines = lines[0][0], lines[1:]
+    if not lines:
+        return TextTable(path, BLANKS, None, [])
+    comment = lines[0][1].startswith("#")
+    first = lines[0][1].lstrip("# ") if comment else lines[0][1]
+    separator = named[1] if named else _find_separator(first, [line for _, line in lines])
+    rows = _split([line for _, line in lines], separator)
+    columns = None
+    header = next(iter(_split([first], separator)), [])
+    if is_header(header):
+        while header and not header[-1]:
+            header.pop()
+        columns = [plain_column(cell) for cell in header]
+        try:
+            check_columns([cell.lower() for cell in header])
+        except ValueError as error:
+            raise InputError(f"cannot read {path} as CSV: {error}") from None
+    if columns or comment:
+        skipped, rows = lines[0][0], rows[1:]
+    return TextTable(path, separator, columns, [row for row in rows if any(row)], skipped)
+
+
+def number_in(text: str, origin: str) -> float:
+    """Return the number in a cell, with a point or a comma before its decimals.
+
+    >>> number_in("-0.5", ""), number_in("-0,5", ""), number_in("1,5E-05", "")
+    (-0.5, -0.5, 1.5e-05)
+
+    Raises:
+        InputError: no number, or not a finite one.
+    """
+    plain = DECIMAL_COMMA.sub(r"\1.\2", text) if DECIMAL_COMMA.fullmatch(text) else text
+    try:
+        number = to_number(plain)
+    except ValueError:
+        number = float("nan")
+    if abs(number) < float("inf"):
+        return number
+    raise InputError(f"{text!r} is not a finite number ({origin})")
+
+
+def is_number(text: str) -> bool:
+    """Return whether a cell has a number."""
+    try:
+        number_in(text, "")
+    except InputError:
+        return False
+    return True
+
+
+def _check_text(path: Path) -> None:
+    if not is_file(path) or not path.stat().st_size:
+        return
+    with open_regular(path, "A table") as file:
+        beginning = file.read(len(WORKBOOK))
+    if beginning == WORKBOOK:
+        raise InputError(
+            f"cannot read {path}: it is a workbook or an archive; "
+            "save the sheet as CSV (UTF-8), or unpack the archive"
+        )
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each line that is not blank, with its number from 1."""
+    for number, line in _all_lines(path):
+        if line.strip():
+            yield number, line
+
+
+def _all_lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        if is_file(path) and not path.stat().st_size:
+            return
+        encoding = "utf-8-sig"
+        if is_file(path):
+            with open_regular(path, "A table") as file:
+                encoding = "utf-16" if file.read(2) in UTF16_MARKS else encoding
+        with open_text(path, "A table", encoding) as file:
+            yield from enumerate(atomic_files.read_lines(file), start=1)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot read {path} as UTF-8: {error}; save it as UTF-8, or download it again"
+        ) from None
+
+
+def _cells(
+    path: Path, separator: str, width: int, text_column: int
+) -> Iterator[tuple[int, list[str]]]:
+    if separator == BLANKS:
+        for number, line in _lines(path):
+            yield number, _split_blanks(line, width, text_column)
+        return
+    reader = _reader((line for _, line in _all_lines(path)), separator)
+    try:
+        for row in reader:
+            yield reader.line_num, [unguarded(cell).strip() for cell in row]
+    except csv.Error as error:
+        raise InputError(f"cannot read {path} as CSV: {error}") from None
+
+
+def _reader(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    # Bars separate transcripts, in which a quote is a letter.
+    quoting = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL
+    return csv.reader(lines, delimiter=separator, quoting=quoting)
+
+
+def _split(lines: list[str], separator: str) -> list[list[str]]:
+    if separator == BLANKS:
+        return [list(map(_unquoted, line.split())) for line in lines]
+    try:
+        rows = _reader(lines, separator)
+        return [[unguarded(cell).strip() for cell in row] for row in rows]
+    except csv.Error:
+        return []
+
+
+def _split_blanks(line: str, width: int, text_column: int) -> list[str]:
+    """Split a line at blanks; surplus ones belong to the text column.
+
+    >>> _split_blanks("speaker my file.wav 0.5", 3, 1)
+    ['speaker', 'my file.wav', '0.5']
+    """
+    line = line.strip()
+    if len(line.split()) <= width:
+        return list(map(_unquoted, line.split()))
+    *before, rest = line.split(None, text_column)
+    return list(map(_unquoted, [*before, *rest.rsplit(None, width - text_column - 1)]))
+
+
+def _unquoted(cell: str) -> str:
+    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
+    return unguarded(cell[1:-1].replace('""', '"') if quoted else cell)
+
+
+def _find_separator(first: str, lines: list[str]) -> str:
+    for separator in (*SEPARATORS, BLANKS):
+        if is_header(next(iter(_split([first], separator)), [])):
+            return separator
+    for separator in SEPARATORS:
+        widths = Counter(map(len, filter(any, _split(lines, separator))))
+        width, times = widths.most_common(1)[0] if widths else (0, 0)
+        is_decimal = separator == "," and all(map(_ends_in_decimal_comma, lines))
+        if width > 1 and times >= SAME_WIDTH * widths.total() and not is_decimal:
+            return separator
+    return BLANKS
+
+
+def _ends_in_decimal_comma(line: str) -> bool:
+    """Return whether the comma of a line such as `file 0,5` is part of its number."""
+    cells = line.split()
+    return len(cells) > 1 and any(map(DECIMAL_COMMA.fullmatch, cells[1:]))
+
+
+def _open_json(path: Path) -> TextTable:
+    names: dict[str, str] = {}
+    rows = list(itertools.islice(_json_objects(path), SAMPLED_ROWS))
+    for _, row in rows:
+        names |= {plain_column(name): name for name in row}
+    columns = list(names)
+    sample = [[_json_cell(_plain_keys(row).get(name)) for name in columns] for _, row in rows]
+    return TextTable(path, JSON, columns, sample)
+
+
+def _json_rows(path: Path, columns: list[str]) -> Iterator[tuple[str, list[str]]]:
+    for origin, row in _json_objects(path):
+        cells = _plain_keys(row)
+        yield origin, [_json_cell(cells.get(name)) for name in columns]
+
+
+def _plain_keys(row: dict) -> dict:
+    return {plain_column(name): value for name, value in row.items()}
+
+
+def _json_cell(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
+def _json_objects(path: Path) -> Iterator[tuple[str, dict]]:
+    """Yield the objects of JSON lines, of a JSON list, or of a mapping from files to values."""
+    try:
+        lines = _lines(path)
+        _, first = next(lines)
+        try:
+            is_lines = isinstance(json.loads(first), dict) and next(lines, None) is not None
+        except json.JSONDecodeError:
+            is_lines = False
+        if is_lines or not path.stat().st_size > MAX_JSON_BYTES:
+            content = None if is_lines else json.loads("".join(line for _, line in _lines(path)))
+        else:
+            raise InputError(
+                f"{path} has more than {MAX_JSON_BYTES:,} bytes in one JSON document; "
+                "write one object a line"
+            )
+        if is_lines:
+            found = ((f"line {n} of {path}", json.loads(line)) for n, line in _lines(path))
+        else:
+            found = _document_rows(content, path)
+        for origin, row in found:
+            if not isinstance(row, dict):
+                raise InputError(f"{one_line(str(row))[:60]!r} is not a JSON object ({origin})")
+            yield origin, row
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(
+            f"cannot read {path} as JSON: {one_line(str(error))}; write one object a line"
+        ) from None
+
+
+def _document_rows(content: object, path: Path) -> Iterator[tuple[str, object]]:
+    if isinstance(content, dict) and not is_header(list(map(str, content))):
+        values = list(content.values())
+        scored = all(isinstance(value, int | float | list) for value in values)
+        name = "score" if scored and values else "label"
+        content = [
+            {"file": file, **(value if isinstance(value, dict) else {name: value})}
+            for file, value in content.items()
+        ]
+    elif isinstance(content, dict):
+        content = [content]
+    for number, row in enumerate(content, start=1):
+        yield f"object {number} of {path}", row

@@ -1,0 +1,90 @@
+"""Write verdicts in the four columns that a public board of detectors asks for.
+
+The board is Podonos' benchmark of audio deepfake detection: its page on submissions names the
+columns and the words. A file without a verdict counts as declined, and an unreadable one as error;
+the board leaves both out of the accuracy and counts them as rejected.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from deepfake_audio.errors import InputError
+from deepfake_audio.system.atomic_files import atomic_write, check_replaceable, open_table
+from deepfake_audio.system.csv_files import write_rows
+from deepfake_audio.vocabulary import Verdict
+
+COLUMNS = ("filename", "label", "latency_ms", "audio_duration_sec")
+DECLINED, FAILED = "NOT_APPLICABLE", "error"
+LABELS = {Verdict.REAL: "real", Verdict.FAKE: "fake", Verdict.UNCERTAIN: DECLINED}
+T = TypeVar("T")
+
+
+def timed(judge: Callable[[str], Iterable[T]], names: Iterable[str]) -> Iterator[tuple[T, float]]:
+    """Judge files one after another, and measure the time of each.
+
+    Args:
+        judge: returns the result of one file, or nothing if it fails.
+        names: of files.
+
+    Yields:
+        A result, and its latency in milliseconds: from opening the file to the verdict.
+    """
+    for name in names:
+        start = time.perf_counter()
+        for result in judge(name):
+            yield result, 1000 * (time.perf_counter() - start)
+
+
+@contextmanager
+def board_table(path: Path) -> Iterator[Callable[..., None]]:
+    """Write a table for the board; it takes its place when all rows are there.
+
+    Yields:
+        A function that adds a row: name of the file, verdict (None for an unreadable file), latency
+        in milliseconds and duration in seconds (None if unknown).
+
+    Raises:
+        InputError: another kind of file is there.
+    """
+    check_board_table(path)
+    with atomic_write(path) as partial, open_table(partial) as file:
+        write_rows(file, [COLUMNS])
+
+        def add(
+            name: str,
+            verdict: Verdict | None = None,
+            latency_ms: float | None = None,
+            seconds: float | None = None,
+        ) -> None:
+            numbers = (
+                "" if value is None else f"{value:.{digits}f}"
+                for value, digits in ((latency_ms, 2), (seconds, 4))
+            )
+            label = FAILED if verdict is None else LABELS[verdict]
+            write_rows(file, [[name, label, *numbers]])
+
+        yield add
+
+
+def check_board_table(path: Path) -> None:
+    """Raise an `InputError` if a file that is no such table would be replaced."""
+    try:
+        check_replaceable(path, ",".join(COLUMNS).encode())
+    except InputError:
+        raise InputError(
+            f"cannot write --board {path}: another kind of file is there; choose another name"
+        ) from None
+
+
+def name_on_board(name: str, asked: Sequence[str]) -> str:
+    """Return a file's name below the folder that was asked for, or without folders.
+
+    >>> name_on_board("dataset/0.flac", ["dataset/"]), name_on_board("x/1.wav", ["x/1.wav"])
+    ('0.flac', '1.wav')
+    """
+    path = Path(name)
+    folder = next((f for f in asked if f != name and path.is_relative_to(f)), path.parent)
+    return path.relative_to(folder).as_posix()

@@ -1,0 +1,83 @@
+"""The table of verdicts for a public board."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import predict
+from conftest import ROOT
+from deepfake_audio.errors import InputError
+from deepfake_audio.inference.board_table import board_table, name_on_board, timed
+from deepfake_audio.vocabulary import Verdict
+
+PRETRAINED = ["--run", str(ROOT / "models" / "pretrained")]
+
+
+def test_each_verdict_has_the_word_of_the_board(tmp_path):
+    with board_table(tmp_path / "out.csv") as add:
+        add("0.flac", Verdict.REAL, 247.0912, 1.5325)
+        add("1.webm", Verdict.FAKE, 493.5, None)
+        add("2.mp3", Verdict.UNCERTAIN, 1, 3)
+        add("3.wav")
+    assert (tmp_path / "out.csv").read_text() == (
+        "filename,label,latency_ms,audio_duration_sec\n"
+        "0.flac,real,247.09,1.5325\n1.webm,fake,493.50,\n2.mp3,NOT_APPLICABLE,1.00,3.0000\n"
+        "3.wav,error,,\n"
+    )
+
+
+def test_a_table_is_replaced_only_by_a_whole_one(tmp_path):
+    path = tmp_path / "out.csv"
+    with board_table(path) as add:
+        add("a.wav")
+    before = path.read_text()
+    with pytest.raises(KeyboardInterrupt), board_table(path) as add:
+        add("b.wav")
+        raise KeyboardInterrupt
+    assert path.read_text() == before
+    path.write_text("my notes")
+    with pytest.raises(InputError, match="another kind of file is there"), board_table(path):
+        pass
+    assert path.read_text() == "my notes"
+
+
+def test_files_are_judged_one_after_another():
+    events = []
+
+    def judge(name: str) -> list[str]:
+        events.append(name)
+        return [] if name == "bad" else [f"verdict on {name}"]
+
+    found = []
+    for result, milliseconds in timed(judge, ["a", "bad", "b"]):
+        events.append(result)
+        found.append(result)
+        assert milliseconds >= 0
+    assert found == ["verdict on a", "verdict on b"]
+    assert events == ["a", "verdict on a", "bad", "b", "verdict on b"]
+
+
+def test_names_are_relative_to_the_folder_asked_for():
+    asked = ["dataset", "more/x.wav"]
+    assert name_on_board("dataset/0.flac", asked) == "0.flac"
+    assert name_on_board("dataset/sub/0.flac", asked) == "sub/0.flac"
+    assert name_on_board("more/x.wav", asked) == "x.wav"
+
+
+def test_predict_writes_the_table_of_a_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    soundfile.write("data/silent.wav", np.zeros(24_000), 16_000)
+    Path("data/broken.wav").write_text("no sound")
+    assert predict.main([*PRETRAINED, "--board", "out.csv", "data"]) == 1
+    header, *rows = Path("out.csv").read_text().splitlines()
+    assert header == "filename,label,latency_ms,audio_duration_sec"
+    cells = {name: rest for name, *rest in (row.split(",") for row in sorted(rows))}
+    assert cells["broken.wav"] == ["error", "", ""]
+    label, latency_ms, seconds = cells["silent.wav"]
+    assert (label, seconds) == ("NOT_APPLICABLE", "1.5000") and float(latency_ms) > 0
+    for options in (["--workers", "2"], ["--csv", "v.csv"]):
+        assert predict.main([*PRETRAINED, "--board", "out.csv", *options, "data"]) == 2
+        assert "--board measures one file after another" in capsys.readouterr().err

@@ -1,0 +1,254 @@
+"""Score files and keys as other projects and spreadsheets write them: all give the same table."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import evaluate
+from deepfake_audio.errors import InputError
+from deepfake_audio.evaluation.score_matching import read_filled_scores, read_scores
+
+FILES = {"real/a.wav": ("real", 1.5), "fake/b.wav": ("fake", -0.5), "fake/c d.wav": ("fake", 0.25)}
+NAMES = list(FILES)
+PLAIN_KEYS = "file,label\n" + "".join(f"{name},{label}\n" for name, (label, _) in FILES.items())
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("keys.csv").write_text(PLAIN_KEYS)
+    return tmp_path
+
+
+def rows(form: str, names=NAMES, header: str = "") -> str:
+    """Format a line of each file: {f} name, {s} score, {t} its tail after the point, {l} label."""
+    lines = [header] if header else []
+    for name in names:
+        label, score = FILES[name]
+        is_real = int(label == "real")
+        lines.append(
+            form.format(
+                f=name, s=score, c=str(score).replace(".", ","), n=-score, i=is_real, o=1 - is_real,
+                stem=Path(name).stem, word="bonafide" if is_real else "spoof",
+                Word="Real" if is_real else "Fake", human="Human" if is_real else "AI-generated",
+                truth=bool(is_real),
+            )
+        )  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def check_scores(table) -> None:
+    expected = {Path(name).stem: score for name, (_, score) in FILES.items()}
+    found = {Path(name).stem: score for name, score in zip(table.file, table.score, strict=True)}
+    assert found == pytest.approx(expected)
+    labels = {Path(name).stem: label for name, (label, _) in FILES.items()}
+    assert dict(zip((Path(n).stem for n in table.file), table.label, strict=True)) == labels
+
+
+SCORES = {
+    "blanks": rows("{f} {s}"),
+    "blanks, header": rows("{f} {s}", header="filename cm-score"),
+    "comma": rows("{f},{s}"),
+    "comma, score first": rows("{s},{f}"),
+    "filename,cm-score": rows("{f},{s}", header="filename,cm-score"),
+    "tab": rows("{f}\t{s}"),
+    "tab, header": rows("{f}\t{s}", header="Utt_ID\tLLR"),
+    "semicolon, decimal comma": rows("{f};{c}", header="File Name;Score"),
+    "semicolon, decimal comma, no header": rows("{f};{c}"),
+    "blanks, decimal comma": rows("{stem} {c}", names=["real/a.wav", "fake/b.wav", "fake/c d.wav"]),
+    "comma, quoted decimal comma": rows('"{f}","{c}"', header='"file","score"'),
+    "bar": rows("{f}|{s}", header="path|score"),
+    "sep= line": "sep=;\n" + rows("{f};{c}", header="file;score"),
+    "comment header": rows("{f} {s}", header="# file score"),
+    "comment": rows("{f} {s}", header="# scores of my model, of today"),
+    "byte order mark": "\ufeff" + rows("{f},{s}", header="file,score"),
+    "carriage returns": rows("{f},{s}", header="file,score").replace("\n", "\r\n"),
+    "pandas index": rows("0,{f},{s}", header=",path,prediction"),
+    "other columns": rows("x,{f},1.2,{s}", header="split_no,audio_path,duration,score"),
+    "empty rows": rows("{f};{c};", header="file;score;") + ";;\n;;\n",
+    "header again": rows("{f},{s}", NAMES[:1], "file,score")
+    + rows("{f},{s}", NAMES[1:], "file,score"),
+    "brackets of one": rows("{f},[{s}]", header="file,score"),
+    "fake probability": rows("{f},{n}", header="filename,p_fake"),
+    "spoof score": rows("{f} {n}", header="utt spoof-score"),
+    "two named scores": rows("{f},{s},0.0", header="file,real_logit,fake_logit"),
+    "two named scores, fake first": rows("{f},0.0,{s}", header="file,spoof,bonafide"),
+    "JSON lines": rows('{{"file": "{f}", "score": {s}}}'),
+    "JSON lines, other names": rows('{{"audio": "{f}", "duration": 2, "llr": {s}}}'),
+    "JSON list": json.dumps([{"path": n, "score": s} for n, (_, s) in FILES.items()], indent=1),
+    "JSON mapping": json.dumps({name: s for name, (_, s) in FILES.items()}),
+    "Windows paths": rows("{f},{s}", header="file,score").replace("/", "\\"),
+    "absolute paths": rows("/data/eval/{f},{s}", header="file,score"),
+    "drive": rows("D:/eval/{f},{s}", header="file,score").replace("/", "\\"),
+    "predictions beside": rows("{f},{o},{s}", header="filename,label,score"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_scores_of_any_form_are_read(name):
+    Path("scores.txt").write_text(SCORES[name], encoding="utf-8", newline="")
+    check_scores(read_scores(Path("scores.txt"), Path("keys.csv"), None))
+
+
+KEYS = {
+    "file_name,label": rows("/data/{f},{word}", header="file_name,label"),
+    "filename, class": rows("{f};{Word}", header="Filename;Class"),
+    "ID, target": rows("{f}\t{word}", header="ID\ttarget"),
+    "utt key": rows("{stem} {word}", names=NAMES[:2], header="utt key") + "c\td spoof\n",
+    "path, key": rows("{f},{word}", header="path,key"),
+    "trial, cm-label": rows("{f}\t{word}", header="trial\tcm-label"),
+    "no header": rows("{f} {word}"),
+    "no header, comma": rows("{f},{Word}"),
+    "no header, label first": rows("{word},{f}"),
+    "three columns": rows("{f}\t{word}\t7"),
+    "human": rows("{f},{human}", header="audio,label"),
+    "is_fake": rows("{f},{o}", header="file,is_fake"),
+    "is_real, words": rows("{f},{truth}", header="file,is_real"),
+    "spoof": rows("{f},{o}", header="file,spoof"),
+    "JSON lines": rows('{{"filename": "{f}", "class": "{Word}"}}'),
+    "JSON mapping": json.dumps({name: label for name, (label, _) in FILES.items()}),
+    "several names": rows("X-{stem},{Word},$ROOT/{f},-", header="ID,Label,Path,Speaker"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_keys_of_any_form_are_read(name):
+    Path("truth.txt").write_text(KEYS[name].replace("c\td", "c d"), encoding="utf-8")
+    Path("scores.csv").write_text(rows("{f},{s}"))
+    check_scores(read_scores(Path("scores.csv"), Path("truth.txt"), None))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_tables_of_a_spreadsheet_in_utf_16_are_read(encoding):
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    text = (mark + rows("{f}\t{c}", header="file\tscore")).replace("\n", "\r\n")
+    Path("scores.txt").write_bytes(text.encode(encoding))
+    check_scores(read_scores(Path("scores.txt"), Path("keys.csv"), None))
+
+
+@pytest.mark.parametrize(
+    ("text", "real"),
+    [
+        (rows("{f},{i}", header="file,label"), "1"),
+        (rows("{f},{o}", header="file,label"), "0"),
+        (rows("{f} {i}"), "1"),
+        (rows("{f},{i}.0", header="file,target"), "1"),
+        (rows("{f},{word}", header="file,label").replace("bonafide", "P"), "P"),
+    ],
+)
+def test_numbers_need_the_option_real(text, real):
+    Path("truth.csv").write_text(text)
+    Path("scores.csv").write_text(rows("{f},{s}"))
+    check_scores(read_scores(Path("scores.csv"), Path("truth.csv"), None, real))
+    with pytest.raises(InputError, match="--real"):
+        read_scores(Path("scores.csv"), Path("truth.csv"), None)
+
+
+@pytest.mark.parametrize(
+    ("form", "header"),
+    [
+        ("{f},0.5,{s}", "file,score_class0,score_class1"),
+        ("{f},0.5,{s}", "file,0,1"),
+        ("{f},0.5,{s}", ""),
+        ('{f},"[0.5, {s}]"', "file,score"),
+        ("{f},[0.5 {s}]", "file,logits"),
+    ],
+)
+def test_scores_of_two_classes_need_the_option_real(form, header):
+    Path("scores.csv").write_text(rows(form, header=header))
+    table = read_scores(Path("scores.csv"), Path("keys.csv"), None, "1")
+    assert table.score.tolist() == pytest.approx([1.0, -1.0, -0.25])
+    other = read_scores(Path("scores.csv"), Path("keys.csv"), None, "0")
+    assert other.score.tolist() == pytest.approx([-1.0, 1.0, 0.25])
+    with pytest.raises(InputError, match="say which class is real with --real 1 or --real 0"):
+        read_scores(Path("scores.csv"), Path("keys.csv"), None)
+
+
+def test_a_table_of_antideepfake_needs_no_option():
+    Path("s.csv").write_text(rows('{f},"[0.0, {s}]",{i}', header="ID,Score,Label"))
+    check_scores(read_scores(Path("s.csv"), None, None))
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{stem} {word} {s}", "{stem} - {word} {s}", "spk {stem} {s} {word}", "{stem},{s},{Word}"],
+)
+def test_labelled_lines_without_a_header_are_read(form):
+    Path("s.txt").write_text(rows(form))
+    check_scores(read_scores(Path("s.txt"), None, None))
+
+
+def test_names_of_one_stem_are_matched_by_their_folders():
+    names = ("mnt/real/1.wav", "mnt/fake/1.wav", "mnt/fake/2.wav")
+    labels = ("real", "fake", "fake")
+    Path("truth.csv").write_text(
+        "path,label\n" + "".join(f"/x/{n},{w}\n" for n, w in zip(names, labels, strict=True))
+    )
+    Path("s.txt").write_text("D:\\eval\\fake\\1.flac 2\nD:\\eval\\real\\1.flac 1\n2 3\n")
+    table = read_scores(Path("s.txt"), Path("truth.csv"), None)
+    assert table.score.tolist() == [1.0, 2.0, 3.0]
+    Path("s.txt").write_text("a/1.wav 2\nb/1.wav 1\n2 3\n")
+    scored = read_filled_scores(Path("s.txt"), Path("truth.csv"), None, 0.0)
+    assert scored.unscored == ["/x/mnt/real/1.wav", "/x/mnt/fake/1.wav"]
+
+
+def test_a_workbook_is_named():
+    Path("s.xlsx").write_bytes(b"PK\x03\x04 rest")
+    with pytest.raises(InputError, match=r"it is a workbook or an archive; save the sheet as CSV"):
+        read_scores(Path("s.xlsx"), None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,label\na,1\nb,2\nc,3\n", "'2' and '3' are both not --real 1"),
+        ("file,duration\na,1\n", "no label in its 2 columns|no column of labels"),
+        ("label,x\nreal,2\n", "no column of files|no label"),
+    ],
+)
+def test_keys_that_cannot_be_understood_are_refused(text, message):
+    Path("truth.csv").write_text(text)
+    Path("s.txt").write_text("a 1\nb 2\nc 3\n")
+    with pytest.raises(InputError, match=message):
+        read_scores(Path("s.txt"), Path("truth.csv"), None, "1")
+
+
+def make_peer_scores(scale: float, shift: float) -> None:
+    """Write scores of a good detector on a scale of its own, with labels, speakers and attacks."""
+    rng = np.random.default_rng(0)
+    lines = ["file,label,attack,score"]
+    for n in range(400):
+        label = ("real", "fake")[n % 2]
+        attack = "" if label == "real" else f"A{n % 3}"
+        score = shift + scale * (rng.normal() + 2 * (1 if label == "real" else -1))
+        lines.append(f"{n},{label},{attack},{score:.5f}")
+    Path("peer.csv").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, -8.0), (0.1, 0.5), (40.0, 0.0)])
+def test_scores_on_a_scale_of_their_own_have_no_accuracy(scale, shift, capsys):
+    make_peer_scores(scale, shift)
+    assert evaluate.main(["--scores", "peer.csv", "evaluate.bootstrap=20"]) == 0
+    printed = capsys.readouterr().out
+    assert "Warning: test: The scores are not calibrated: actDCF is " in printed
+    assert "called fake" not in printed
+    written = json.loads(Path("evaluations/peer/metrics.json").read_text())["splits"]["test"]
+    assert written["calibrated"] is False and written["eer"] < 0.05
+    assert written["accuracy"] is written["confusion"] is None
+    assert "accuracy" not in written["intervals"]
+    assert all(row["found"] is None for row in written["groups"]["attack"]["groups"])
+    page = Path("evaluations/peer/report.html").read_text()
+    assert "The scores are not calibrated, so no verdict follows from them" in page
+    assert evaluate.main(["--compare", "peer.csv", "peer.csv", "evaluate.bootstrap=20"]) == 0
+    printed = capsys.readouterr().out
+    assert "first system are not calibrated" in printed and "accuracy    " not in printed
+
+
+def test_calibrated_scores_have_an_accuracy(capsys):
+    make_peer_scores(scale=4.0, shift=0.0)
+    assert evaluate.main(["--scores", "peer.csv", "evaluate.bootstrap=0"]) == 0
+    assert "not calibrated" not in capsys.readouterr().out
+    written = json.loads(Path("evaluations/peer/metrics.json").read_text())["splits"]["test"]
+    assert written["calibrated"] is True and written["accuracy"] > 0.95
