@@ -20,6 +20,7 @@ from deepfake_audio.vocabulary import (
     HARMONIC_ROWS,
     OTHERS,
     WITH_DELAY,
+    ConditionKind,
     highest_frame_rate_hz,
 )
 
@@ -34,7 +35,6 @@ NetworkInput = Literal[
     "group_delay", "lower_group_delay", "delay_residual", "lower_delay_residual",
     "frame_rates",
 ]  # fmt: skip
-CodecName = Literal["mp3", "aac", "opus", "telephone"]
 DISTORTIONS_WITH_DELAY = {
     "time_roll_share", "noise_floor_db", "time_masks", "time_mask_share", "frequency_masks",
     "frequency_mask_hz",
@@ -331,7 +331,8 @@ class PrepareSettings(Section):
     val_share: Share
     test_share: Share
     max_windows: int = Field(ge=0, le=1_000_000)
-    codecs: list[CodecName] = Field(max_length=64)
+    conditions: list[ConditionKind] = Field(max_length=64)
+    condition_copies: int = Field(ge=1, le=100)
     workers: int = Field(ge=0, le=1024)
 
     @model_validator(mode="after")
