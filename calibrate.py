@@ -12,8 +12,9 @@ are easy, better ones will pass. Without such fakes, use --real-only: it moves t
 even odds at most --false-alarms of your real files are called fake. So does a folder of only real
 files.
 
-Prepare data/known with --config RUN/config.yaml 'prepare.codecs=[]'. Its training and validation
-files are used, or only validation files if the run was trained on it. Test files never are:
+Prepare data/known with --config RUN/config.yaml 'prepare.conditions=[]'. Its training and
+validation files are used, or only validation files if the run was trained on it. Test files never
+are:
 
     python evaluate.py --run fitted --data data/known      evaluate the new run
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from deepfake_audio.cli.arguments import Parser, add_name_option, add_settings_arguments
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
+from deepfake_audio.cli.training import check_packages
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import CORPORA, SUBSETS, Corpus, read_corpus
@@ -41,6 +42,8 @@ from deepfake_audio.vocabulary import JOURNAL, LABELS
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     settings = load_settings(args.config, args.settings)
+    if settings.prepare.conditions:
+        check_packages(["pyroomacoustics"])  # of the rooms
     audio = Path(args.audio)
     corpus = read_corpus(audio, args.corpus, args.subset)
     folder = Path("data", args.name or default_name(corpus, audio))

@@ -34,7 +34,7 @@ from deepfake_audio.models.compatibility import (
     LEARNT_SECTIONS,
     check_start,
     choose_settings,
-    with_codecs_of,
+    with_conditions_of,
 )
 from deepfake_audio.models.history import kept_epoch, read_history
 from deepfake_audio.system.atomic_files import folder_lock
@@ -119,7 +119,7 @@ def create_run(args: argparse.Namespace) -> tuple[run_folder.Run, Settings, Data
     if start:
         check_start(start[0], start[2], settings)
     data = load_data(settings, "give one with data.folder=PATH")
-    settings = with_codecs_of(data.records, settings)
+    settings = with_conditions_of(data.records, settings)
     if start:
         warn_of_leaks(start[0], start[2], data.records)
         with suppress_native_stderr():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 
 class Verdict(StrEnum):
@@ -17,6 +18,11 @@ VERDICTS = tuple(Verdict)
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 SPLITS = ("train", "val", "test")
 UNKNOWN_SPLIT = "unknown"  # of files that were never assigned to a split
+
+ConditionKind = Literal[
+    "noise", "room", "replayed", "echo", "mp3", "aac", "opus", "telephone", "amr", "gsm",
+    "band_limit", "chain",
+]  # fmt: skip
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".amr", ".webm", ".mp4", ".wma",

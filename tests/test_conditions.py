@@ -1,5 +1,7 @@
 """Recording conditions change sound as their names say."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from deepfake_audio.audio.quality import (
     measure_clarity,
     strongest_echo,
 )
+from deepfake_audio.audio.sampled_conditions import CONDITION_KINDS, change_pieces
+from deepfake_audio.vocabulary import ConditionKind
 
 RATE_HZ = 16000
 VOICE = make_voice("real", 1, seconds=3) + np.random.default_rng(0).normal(0, 1e-4, 3 * RATE_HZ)
@@ -74,3 +78,29 @@ def test_the_texture_of_noise_is_that_of_its_distribution():
 
 def test_clarity_is_zero_at_frequencies_that_the_rate_lacks():
     assert measure_clarity(VOICE[::2], RATE_HZ // 2)[1:] == (0, 0)
+
+
+def test_the_setting_names_all_kinds_of_conditions():
+    assert set(get_args(ConditionKind)) == set(CONDITION_KINDS)
+
+
+def change(kind: str, blocks: list[np.ndarray], seed: int = 1) -> list[np.ndarray]:
+    return list(change_pieces(kind, blocks, RATE_HZ, np.random.default_rng(seed), OTHERS))
+
+
+@pytest.mark.parametrize("kind", CONDITION_KINDS)
+def test_a_sampled_condition_depends_on_its_seed_alone(kind):
+    blocks = np.array_split(VOICE.astype(np.float32), 3)
+    (heard,) = change(kind, blocks)
+    assert heard.dtype == np.float32
+    assert len(VOICE) <= len(heard) < len(VOICE) + RATE_HZ // 4
+    assert 0.01 < np.abs(heard).max() <= 1
+    np.testing.assert_array_equal(heard, change(kind, [VOICE.astype(np.float32)])[0])
+
+
+def test_a_long_recording_is_changed_alike_from_beginning_to_end(monkeypatch):
+    monkeypatch.setattr("deepfake_audio.audio.sampled_conditions.PIECE_SECONDS", 1)
+    second = VOICE[:RATE_HZ].astype(np.float32)
+    pieces = change("room", [np.tile(second, 3)[:-100]])
+    assert [len(piece) for piece in pieces] == [RATE_HZ, RATE_HZ, RATE_HZ - 100]
+    np.testing.assert_array_equal(pieces[0], pieces[1])

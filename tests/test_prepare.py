@@ -360,11 +360,11 @@ def test_the_journal_holds_no_more_than_it_needs(workplace):
     assert entry.keys() == {"key", "stem", "starts", "nuisances"}
 
 
-CODED = "prepare.codecs=[mp3,aac,opus,telephone]"
+CODED = "prepare.conditions=[mp3,aac,opus,telephone,noise]"
 
 
 @pytest.mark.slow
-def test_each_training_file_is_rendered_once_more_after_a_codec(workplace, capsys):
+def test_each_training_file_is_rendered_once_more_in_a_condition(workplace, capsys):
     assert prepare.main(["mine", "--name", "plain", *ONE_PROCESS]) == 0
     assert prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS]) == 0
     plain = [row for row in manifest() if not row["codec"]]
@@ -380,7 +380,7 @@ def test_each_training_file_is_rendered_once_more_after_a_codec(workplace, capsy
 
 
 @pytest.mark.slow
-def test_the_codec_of_a_file_does_not_depend_on_other_files(workplace):
+def test_the_condition_of_a_file_does_not_depend_on_other_files(workplace):
     prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
     before = {row["image"]: row["audio"] for row in manifest() if row["codec"]}
     drawn = {image: Path("data/mine", image).read_bytes() for image in before}
@@ -395,29 +395,29 @@ def test_the_codec_of_a_file_does_not_depend_on_other_files(workplace):
 
 
 @pytest.mark.slow
-def test_removed_codecs_are_removed_from_the_manifest(workplace):
+def test_removed_conditions_are_removed_from_the_manifest(workplace):
     prepare.main(["mine", "--name", "mine", CODED, *ONE_PROCESS])
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     assert not [row for row in manifest() if row["codec"]]
 
 
 @pytest.mark.slow
-def test_a_run_records_the_codecs_of_its_images_and_refuses_others(workplace, capsys):
+def test_a_run_records_the_conditions_of_its_images_and_refuses_others(workplace, capsys):
     prepare.main(["mine", "--name", "coded", CODED, *ONE_PROCESS])
     prepare.main(["mine", "--name", "plain", *ONE_PROCESS])
     drawn = {row["codec"] for row in manifest(Path("data/coded"))} - {""}
     short = ["train.epochs=1", "model.conv_filters=[4]"]
     assert train.main(["--run", "coded", "data.folder=data/coded", *short]) == 0
-    assert set(read_settings(Path("runs/coded/config.yaml")).prepare.codecs) == drawn
+    assert set(read_settings(Path("runs/coded/config.yaml")).prepare.conditions) == drawn
     capsys.readouterr()
     for asked, folder in (("[mp3]", "plain"), ("[telephone]", "coded")):
-        ask = [f"data.folder=data/{folder}", f"prepare.codecs={asked}"]
+        ask = [f"data.folder=data/{folder}", f"prepare.conditions={asked}"]
         assert (train.main([*ask, *short]), len(drawn) > 1) == (2, True)
         assert "prepare the sound again, or leave the setting out" in capsys.readouterr().err
     assert [path.name for path in Path("runs").iterdir()] == ["coded"]
 
 
-def test_a_bad_file_is_listed_once_with_codecs_too(workplace):
+def test_a_bad_file_is_listed_once_with_conditions_too(workplace):
     for label in ("real", "fake"):
         (workplace / "mine" / label / "broken.wav").write_bytes(f"RIFF {label}".encode())
     assert prepare.main(["mine", "--name", "mine", CODED, "prepare.val_share=0.01", *ONE_PROCESS])
@@ -427,7 +427,7 @@ def test_a_bad_file_is_listed_once_with_codecs_too(workplace):
         ]  # fmt: skip
 
 
-def test_a_file_that_a_codec_silences_is_named_with_the_codec(workplace, capsys):
+def test_a_file_that_a_telephone_silences_is_named_with_it(workplace, capsys):
     times = np.arange(2 * RATE_HZ) / RATE_HZ
     for number in range(8):
         high = 0.001 * np.sin(2 * np.pi * (6000 + number) * times)  # above what a telephone takes
@@ -438,7 +438,10 @@ def test_a_file_that_a_codec_silences_is_named_with_the_codec(workplace, capsys)
         errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
     training = {row["audio"] for row in manifest() if row["split"] == "train"}
     assert errors.keys() == {name for name in training if "high" in name}
-    assert f"{len(errors):,} files could not be used after a codec: " in capsys.readouterr().out
+    assert (
+        f"{len(errors):,} files could not be used in a recording condition: "
+        in capsys.readouterr().out
+    )
     for name, error in errors.items():
         path = workplace / "mine" / name
         assert error == (f"{path} after telephone is silent; give a recording with sound")

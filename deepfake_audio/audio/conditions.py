@@ -3,8 +3,10 @@
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -12,9 +14,11 @@ import soxr
 
 from deepfake_audio.audio.codecs import CODECS, Codec, write_coded
 from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.errors import InputError
 
 FULL_SCALE = 0.99
 MIN_NOISE_HZ = 20
+BABBLE_CLIPS = 100  # of which babble is made
 BABBLE_VOICES = 6
 HARMONICS = 20  # of mains hum
 ROOMS = 8  # for each reverberation time
@@ -48,6 +52,16 @@ def apply_condition(
     random = np.random.default_rng(int.from_bytes(digest[:8], "big"))
     changed = CONDITIONS[name](samples.astype(np.float64), sample_rate_hz, random, voices)
     return (changed / max(1, np.abs(changed).max() / FULL_SCALE)).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def read_voices(paths: tuple[Path, ...], rate_hz: int) -> Voices:
+    """Read the clips for babble; one that can't be read is reported when it is judged."""
+    voices = []
+    for path in paths:
+        with suppress(InputError):
+            voices.append(read_audio(path, rate_hz))
+    return voices
 
 
 def add_noise(
@@ -106,17 +120,20 @@ def music(count: int, rate_hz: int, random: np.random.Generator, voices: Voices)
 
 def in_room(
     samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
-    seconds: Sequence[float],
+    seconds: Sequence[float], numbers: Sequence[int] = range(ROOMS),
 ) -> np.ndarray:  # fmt: skip
-    """Let a clip sound in a room with one of some reverberation times (T60)."""
+    """Let a clip sound in a room with one of some reverberation times (T60).
+
+    Each reverberation time has a room for each number.
+    """
     from scipy.signal import fftconvolve
 
-    response = _room_response(float(random.choice(seconds)), int(random.integers(ROOMS)), rate_hz)
+    response = _room_response(float(random.choice(seconds)), int(random.choice(numbers)), rate_hz)
     heard = fftconvolve(samples, response)[np.abs(response).argmax() :][: len(samples)]
     return heard * (_rms(samples) / _rms(heard))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def _room_response(t60_seconds: float, number: int, rate_hz: int) -> np.ndarray:
     """Return the impulse response of a box-shaped room, by the image-source method."""
     import pyroomacoustics

@@ -2,21 +2,19 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from joblib import delayed
 
-from deepfake_audio.audio.conditions import Voices, apply_condition
+from deepfake_audio.audio.conditions import BABBLE_CLIPS, apply_condition, read_voices
 from deepfake_audio.audio.windows import read_audio
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.workers import in_processes
 
-BABBLE_CLIPS = 100  # of which babble is made
 CLIPS_AT_ONCE = 16
 
 
@@ -71,7 +69,7 @@ def _judge_batch(
         try:
             samples = read_audio(clip.path, rate_hz)
             heard = apply_condition(
-                condition, samples, rate_hz, clip.name, _voices(voices, rate_hz)
+                condition, samples, rate_hz, clip.name, read_voices(voices, rate_hz)
             )
             judged.append(Judged(clip, condition, detector.predict((heard, rate_hz))))
         except InputError as error:
@@ -82,13 +80,3 @@ def _judge_batch(
 @lru_cache(maxsize=1)
 def _detector(run: Path, overrides: tuple[str, ...]) -> Detector:
     return Detector.load(run, ["score.threads=1", *overrides])
-
-
-@lru_cache(maxsize=1)
-def _voices(paths: tuple[Path, ...], rate_hz: int) -> Voices:
-    """Read the clips for babble; one that can't be read is reported when it is judged."""
-    voices = []
-    for path in paths:
-        with suppress(InputError):
-            voices.append(read_audio(path, rate_hz))
-    return voices

@@ -28,11 +28,20 @@ USE_SECTIONS = ("predict", "evaluate", "score")  # a trained network does not re
 # Values of settings for files that are older than the setting.
 LEGACY_DEFAULTS = {
     "audio": {"delay_fft_samples": 0, "frame_rates_hz": []},
-    "prepare": {"codecs": [], "seed": 0, "image_groups": "auto"},
+    "prepare": {
+        "conditions": [],
+        "condition_copies": 1,
+        "seed": 0,
+        "image_groups": "auto",
+    },
 }
 
 # The present name of each setting that had another one: old files and commands still work.
-RENAMED_KEYS = {"image.color": "image.channels", "model.views": "model.inputs"}
+RENAMED_KEYS = {
+    "image.color": "image.channels",
+    "model.views": "model.inputs",
+    "prepare.codecs": "prepare.conditions",
+}
 
 BOUNDS = {
     "minimum": "at least", "exclusiveMinimum": "above",

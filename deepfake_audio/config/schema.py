@@ -14,11 +14,11 @@ from deepfake_audio.config.section import Section, Share
 from deepfake_audio.vocabulary import (
     OTHERS,
     WITH_DELAY,
+    ConditionKind,
 )
 
 MAX_EPOCHS = 100_000
 MAX_BATCH = 65_536
-CodecName = Literal["mp3", "aac", "opus", "telephone"]
 DISTORTIONS_WITH_DELAY = {
     "time_roll_share", "noise_floor_db", "time_masks", "time_mask_share", "frequency_masks",
     "frequency_mask_hz",
@@ -96,7 +96,8 @@ class PrepareSettings(Section):
     max_windows: int = Field(ge=0, le=1_000_000)
     seed: int = Field(ge=0, lt=2**31)
     image_groups: Literal["auto", "name", "file"]
-    codecs: list[CodecName] = Field(max_length=64)
+    conditions: list[ConditionKind] = Field(max_length=64)
+    condition_copies: int = Field(ge=1, le=100)
     workers: int = Field(ge=0, le=1024)
 
     @model_validator(mode="after")

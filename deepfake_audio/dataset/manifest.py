@@ -215,10 +215,10 @@ def summarise(records: Sequence[ImageRecord]) -> str:
     return "\n".join(lines)
 
 
-def prepared_codecs(records: Iterable[ImageRecord]) -> list[str]:
-    """Return the codecs that prepare.py applied to training files.
+def prepared_conditions(records: Iterable[ImageRecord]) -> list[str]:
+    """Return the recording conditions that prepare.py applied to training files.
 
-    The image names contain them; the manifest's column also has codecs that a corpus names.
+    The image names contain them; the column `codec` also has codecs that a corpus names.
     """
     training = (record for record in records if record.split == "train" and record.codec)
     return sorted({r.codec for r in training if r.image.rpartition("_")[0].endswith(f"_{r.codec}")})

@@ -28,11 +28,12 @@ from deepfake_audio.dataset.provenance import (
 from deepfake_audio.dataset.rendering import (
     Job,
     Rendering,
-    coded_jobs,
+    changed_jobs,
     image_name,
     make_job,
     make_jobs,
     render_all,
+    training_voices,
 )
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import (
@@ -60,7 +61,7 @@ class Prepared:
         clips: the files of the corpus without repeated ones.
         known: splits that files had before, by the clip's name.
         jobs: one for each clip.
-        coded: a second job for each training file that goes through a codec.
+        changed: further jobs of training files, each in a recording condition.
         entries: the journal's entry of each job, by its stem.
         repeated: files with the same bytes as another file.
         contradictory: files whose bytes are both real and fake.
@@ -75,7 +76,7 @@ class Prepared:
     clips: list[Clip]
     known: dict[str, str]
     jobs: list[Job]
-    coded: list[Job]
+    changed: list[Job]
     entries: dict[str, dict]
     repeated: list[str]
     contradictory: list[str]
@@ -200,17 +201,17 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
     splits = assign_splits(clips, prepare.val_share, prepare.test_share, known, prepare.seed)
     jobs = make_jobs(clips, splits)
     if corpus.is_images:
-        entries, coded, renamed = copy_images(jobs, folder, settings.image), [], []
+        entries, changed, renamed = copy_images(jobs, folder, settings.image), [], []
     else:
-        entries, coded, renamed = _render(jobs, folder, settings)
-    unusable = _write_errors([*jobs, *coded], entries, folder)
+        entries, changed, renamed = _render(jobs, folder, settings)
+    unusable = _write_errors([*jobs, *changed], entries, folder)
     gone = sorted(before.keys() - {printable_name(clip.name) for clip in corpus.clips})
     prepared = Prepared(
-        corpus, origin, clips, known, jobs, coded, entries, repeated, contradictory, renamed, gone,
-        unusable, grouping,
+        corpus, origin, clips, known, jobs, changed, entries, repeated, contradictory, renamed,
+        gone, unusable, grouping,
     )  # fmt: skip
     if not before or prepared.rendered:
-        write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows([*jobs, *coded], entries))
+        write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows([*jobs, *changed], entries))
         counts = _count_files(prepared, left_out)
         write_origin(folder, origin.model_copy(update={"counts": counts}))
     return prepared
@@ -219,18 +220,19 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
 def _render(
     jobs: list[Job], folder: Path, settings: Settings
 ) -> tuple[dict[str, dict], list[Job], list[str]]:
-    """Render audio; return the entries, the jobs with a codec, and the files with new names."""
+    """Render audio; return the entries, the jobs in a condition, and the files with new names."""
     renamed = _remove_short_names(jobs, folder)
-    coded = coded_jobs(jobs, settings.prepare.codecs)
+    changed = changed_jobs(jobs, settings.prepare.conditions, settings.prepare.condition_copies)
     rendering = Rendering(
         folder,
         settings.audio,
         settings.prepare.max_windows,
         settings.limits.audio_hours,
         settings.limits.decoder_megabytes,
+        training_voices(jobs) if changed else (),
     )
-    entries = render_all([*jobs, *coded], rendering, settings.prepare.workers)
-    return entries, coded, renamed
+    entries = render_all([*jobs, *changed], rendering, settings.prepare.workers)
+    return entries, changed, renamed
 
 
 def _remove_short_names(jobs: Iterable[Job], folder: Path) -> list[str]:
@@ -253,7 +255,9 @@ def _write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path
     """Write errors.csv; return the number of files that could not be used."""
     errors: dict[str, str] = {}
     for job in jobs:
-        if "error" in entries[job.stem]:  # an unreadable file fails before a codec too: once here
+        if (
+            "error" in entries[job.stem]
+        ):  # an unreadable file fails in each condition too: once here
             errors.setdefault(job.clip.name, entries[job.stem]["error"])
     rows = ((printable_name(name), one_line(error)) for name, error in errors.items())
     write_table(folder / ERRORS, ("audio", "error"), rows)
@@ -264,7 +268,7 @@ def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[
     """Yield the manifest's row of each image, in the order of `MANIFEST_FIELDS`."""
     for job in jobs:
         clip = job.clip
-        facts = clip.speaker, clip.attack, job.codec or clip.codec, clip.corpus
+        facts = clip.speaker, clip.attack, job.condition or clip.codec, clip.corpus
         if image := entries[job.stem].get("image"):
             audio = printable_name(clip.name)
             yield image, clip.label, job.split, audio, "", *map(printable_name, facts)

@@ -56,10 +56,10 @@ def _file_lists(prepared: Prepared) -> dict[str, list[str]]:
     corpus = prepared.corpus
     failed = prepared.failed(prepared.jobs)
     unreadable = set(failed)
-    coded = [name for name in prepared.failed(prepared.coded) if name not in unreadable]
+    changed = [name for name in prepared.failed(prepared.changed) if name not in unreadable]
     return {
         f"could not be used ({ERRORS} gives the reasons)": failed,
-        "could not be used after a codec": coded,
+        "could not be used in a recording condition": changed,
         "used without their damaged or missing parts": prepared.described("lost_seconds"),
         "with several audio tracks, of which the first is used": prepared.described("tracks"),
         "listed but missing": corpus.missing,

@@ -1,6 +1,7 @@
 """Render audio files as the images of a data folder, on all cores."""
 
 import hashlib
+import itertools
 import os
 import re
 from collections import Counter
@@ -9,12 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from joblib import delayed
 from tqdm import tqdm
 
-from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.conditions import BABBLE_CLIPS, read_voices
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.quality import edge_silences, measure_quality
+from deepfake_audio.audio.sampled_conditions import change_pieces
 from deepfake_audio.audio.windows import (
     frame_length,
     open_recording,
@@ -51,6 +54,7 @@ class Rendering:
         max_windows: windows of a file, spread over it; 0 for all.
         audio_hours: maximum length of a file.
         decoder_megabytes: memory that FFmpeg may take; 0 sets no bound.
+        voices: real files, for conditions with babble.
     """
 
     folder: Path
@@ -58,6 +62,7 @@ class Rendering:
     max_windows: int
     audio_hours: float
     decoder_megabytes: int = 0
+    voices: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,13 @@ class Job:
         clip: the file.
         split: where its images go.
         stem: of their names; identifies the journal's entry.
-        codec: key of `CODECS` that is applied before rendering, or empty.
+        condition: key of `CONDITION_KINDS` that is applied before rendering, or empty.
     """
 
     clip: Clip
     split: str
     stem: str
-    codec: str = ""
+    condition: str = ""
 
     def key(self, max_windows: int) -> str:
         """Return a key that changes with the file, its label, its split or its images."""
@@ -105,16 +110,28 @@ def make_job(clip: Clip, split: str, digits: int | None = SHORT_DIGITS) -> Job:
     return Job(clip, split, f"{split}/{clip.label}/{plain}_{digest}")
 
 
-def coded_jobs(jobs: Iterable[Job], codecs: Sequence[str]) -> list[Job]:
-    """Return a second job for each training file, with one of the codecs, chosen at random."""
-    if not codecs:
-        return []
-    coded = []
+def changed_jobs(jobs: Iterable[Job], kinds: Sequence[str], copies: int) -> list[Job]:
+    """Return further jobs for each training file, each with a random kind of condition.
+
+    Args:
+        jobs: of the unchanged files.
+        kinds: of `CONDITION_KINDS`; one that is there twice is chosen twice as often.
+        copies: of each training file, if there are kinds.
+    """
+    changed = []
     for job in jobs:
-        if job.split == "train":
-            codec = str(_random_of(job.stem).choice(codecs))
-            coded.append(replace(job, stem=f"{job.stem}_{codec}", codec=codec))
-    return coded
+        if job.split == "train" and kinds:
+            for number in range(copies):
+                stem = f"{job.stem}_{number}" if number else job.stem
+                kind = str(_random_of(stem).choice(kinds))
+                changed.append(replace(job, stem=f"{stem}_{kind}", condition=kind))
+    return changed
+
+
+def training_voices(jobs: Iterable[Job]) -> tuple[Path, ...]:
+    """Return real training files, of which babble is made."""
+    voices = (j.clip.path.resolve() for j in jobs if (j.split, j.clip.label) == ("train", "real"))
+    return tuple(itertools.islice(voices, BABBLE_CLIPS))
 
 
 def image_name(stem: str, number: int) -> str:
@@ -200,8 +217,8 @@ def render_clip(job: Job, rendering: Rendering) -> dict:
     """Render every window of one file; return the journal's entry, with the error if it failed."""
     entry = {"key": job.key(rendering.max_windows), "stem": job.stem}
     try:
-        if job.codec:
-            return entry | _render_coded(job, rendering)
+        if job.condition:
+            return entry | _render_changed(job, rendering)
         return entry | _render_file(job.clip.path, job.stem, rendering)
     except OutputError:
         raise
@@ -209,18 +226,22 @@ def render_clip(job: Job, rendering: Rendering) -> dict:
         return entry | {"error": str(error)}
 
 
-def _render_coded(job: Job, rendering: Rendering) -> dict:
-    """Apply a job's codec to its sound, and render the result as `_render_file` does."""
-    codec, random, audio = CODECS[job.codec], _random_of(job.stem), rendering.audio
+def _render_changed(job: Job, rendering: Rendering) -> dict:
+    """Change a job's sound as its condition does, and render it as `_render_file` does."""
+    random, audio = _random_of(job.stem), rendering.audio
     original = open_recording(
         job.clip.path, audio, rendering.audio_hours, None, rendering.decoder_megabytes
     )
+    rate_hz = audio.sample_rate_hz
+    voices = read_voices(rendering.voices or (job.clip.path.resolve(),), rate_hz)
     blocks = recording_blocks(original, audio)
     with (
-        temporary_sibling(rendering.folder / f"coded{codec.suffix}") as path,
-        renamed_in_errors(f"{job.clip.path} after {job.codec}", path),
+        temporary_sibling(rendering.folder / "changed.wav") as path,
+        renamed_in_errors(f"{job.clip.path} after {job.condition}", path),
     ):
-        write_coded(path, blocks, audio.sample_rate_hz, codec, *codec.draw(random))
+        with soundfile.SoundFile(path, "w", rate_hz, 1, "FLOAT", format="RF64") as file:
+            for piece in change_pieces(job.condition, blocks, rate_hz, random, voices):
+                file.write(piece)
         return _render_file(path, job.stem, rendering)
 
 

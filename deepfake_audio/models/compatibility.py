@@ -14,7 +14,7 @@ from deepfake_audio.config.loading import (
 from deepfake_audio.config.network_sections import MAX_INPUTS
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.config.yaml_files import read_yaml
-from deepfake_audio.dataset.manifest import is_data, prepared_codecs, read_records
+from deepfake_audio.dataset.manifest import is_data, prepared_conditions, read_records
 from deepfake_audio.dataset.provenance import audio_settings_file, read_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
@@ -153,20 +153,20 @@ def leaked_files(settings: Settings, records: Sequence[ImageRecord]) -> list[str
     return [audio for audio, _ in sorted(kept & trained) if audio]
 
 
-def with_codecs_of(records: Sequence[ImageRecord], settings: Settings) -> Settings:
-    """Return the settings with the codecs of the training files.
+def with_conditions_of(records: Sequence[ImageRecord], settings: Settings) -> Settings:
+    """Return the settings with the recording conditions of the training files.
 
     Raises:
-        InputError: the settings name other codecs.
+        InputError: the settings name other conditions.
     """
-    asked, rendered = settings.prepare.codecs, prepared_codecs(records)
+    asked, rendered = settings.prepare.conditions, prepared_conditions(records)
     if asked and (not rendered or set(rendered) - set(asked)):
         raise InputError(
-            f"prepare.codecs=[{','.join(asked)}], but the images in {settings.data.folder} were "
-            f"made with {', '.join(rendered) or 'no codec'}; prepare the sound again, or leave the "
-            "setting out"
+            f"prepare.conditions=[{','.join(asked)}], but the images in {settings.data.folder} "
+            f"were made with {', '.join(rendered) or 'no condition'}; prepare the sound again, or "
+            "leave the setting out"
         )
-    prepare = settings.prepare.model_copy(update={"codecs": asked or rendered})
+    prepare = settings.prepare.model_copy(update={"conditions": asked or rendered})
     return settings.model_copy(update={"prepare": prepare})
 
 
