@@ -41,7 +41,9 @@ def rows(form: str, names=NAMES, header: str = "") -> str:
 
 def check_scores(table) -> None:
     expected = {Path(name).stem: score for name, (_, score) in FILES.items()}
-    found = {Path(name).stem: score for name, score in zip(table.file, table.score, strict=True)}
+    found = {
+        Path(name).stem.lower(): score for name, score in zip(table.file, table.score, strict=True)
+    }
     assert found == pytest.approx(expected)
     labels = {Path(name).stem: label for name, (label, _) in FILES.items()}
     assert dict(zip((Path(n).stem for n in table.file), table.label, strict=True)) == labels
@@ -82,6 +84,13 @@ SCORES = {
     "Windows paths": rows("{f},{s}", header="file,score").replace("/", "\\"),
     "absolute paths": rows("/data/eval/{f},{s}", header="file,score"),
     "drive": rows("D:/eval/{f},{s}", header="file,score").replace("/", "\\"),
+    "unknown name of files": rows("{f};{c}", header="Datei;Score"),
+    "comma at the end": rows("{f},{s},"),
+    "blanks in names of columns": rows("{f},{s}", header="Audio Name,CM Score"),
+    "tensors": rows("{f},tensor({s})", header="file,score"),
+    "tensors on a device": rows("{f}\ttensor([{s}], device='cuda:0')", header="file\tscore"),
+    "another minus": rows("{f},{s}", header="file,score").replace(",-", ",\N{MINUS SIGN}"),
+    "capitals": rows("{f},{s}", header="FILE,SCORE").upper(),
     "predictions beside": rows("{f},{o},{s}", header="filename,label,score"),
 }  # fmt: skip
 
@@ -151,6 +160,7 @@ def test_numbers_need_the_option_real(text, real):
     [
         ("{f},0.5,{s}", "file,score_class0,score_class1"),
         ("{f},0.5,{s}", "file,0,1"),
+        ("{f}\t0.5\t{s}", "utt_id\tclass_0_prob\tclass_1_prob"),
         ("{f},0.5,{s}", ""),
         ('{f},"[0.5, {s}]"', "file,score"),
         ("{f},[0.5 {s}]", "file,logits"),

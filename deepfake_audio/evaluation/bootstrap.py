@@ -290,7 +290,7 @@ def expanded_tails(units: int) -> tuple[float, float]:
     Statistician 69, 2015, section 4.4.
 
     >>> [round(tail, 2) for tail in expanded_tails(12)]
-    [1.07, 98.93]
+    [1.08, 98.92]
     """
     tail = 100 * ndtr(stdtrit(units - 1, TAILS[0] / 100) * np.sqrt(units / (units - 1)))
     return float(tail), float(100 - tail)

@@ -1,14 +1,15 @@
 """The names that score files and key files give to their columns."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from deepfake_audio.corpora.layouts import LABEL_ALIASES
 from deepfake_audio.system.csv_files import NUMBER
 
 # Each in the order of preference if a table has several.
 FILES = (
-    "file", "filename", "filepath", "path", "audio", "audiofile", "audiofilename", "audiopath",
+    "file", "filename", "filepath", "path", "audio", "audiofile", "audiofilename", "audioname",
+    "audiopath",
     "wav", "wavfile", "wavpath", "flac", "trial", "trialid", "trialname", "utt", "uttid",
     "uttname", "utterance", "utteranceid", "id", "fileid", "audioid", "name", "fname", "clip",
     "clipid", "recording", "sample", "sampleid", "segment", "uri", "url", "key", "image",
@@ -49,7 +50,7 @@ LABEL_WORDS = (
 )
 SCORE_WORD = "(?:cm|score|scores|logit|logits|prob|probs|probability|p|output|pred)?"
 OF_A_CLASS = re.compile(f"{SCORE_WORD}({'|'.join(map(re.escape, LABEL_WORDS))}){SCORE_WORD}")
-OF_A_NUMBER = re.compile(f"{SCORE_WORD}(?:class|label|c|of)?([01])")
+OF_A_NUMBER = re.compile(f"{SCORE_WORD}(?:class|label|c|of)?([01]){SCORE_WORD}")
 IS_A_CLASS = re.compile(f"is({'|'.join(map(re.escape, LABEL_WORDS))})")
 
 
@@ -63,7 +64,10 @@ def plain_column(name: str) -> str:
 
 
 def is_header(cells: Sequence[str]) -> bool:
-    """Return whether a line names columns: one of files, and one of scores or labels.
+    """Return whether a line names columns: at least one of scores or labels, and any other.
+
+    Names of classes, such as real, are values as often as names: beside them, a column of files
+    must be named.
 
     >>> is_header(["ID", "Score", "Label"]), is_header(["LA_E_1", "bonafide"])
     (True, False)
@@ -77,7 +81,32 @@ def is_header(cells: Sequence[str]) -> bool:
         for name in names
         if name in SCORES or name in LABELS or class_of(name) or IS_A_CLASS.fullmatch(name)
     ]
-    return bool(files) and len({*files, *others}) > 1
+    certain = [name for name in others if name in SCORES or name in LABELS]
+    return bool(files or certain) and len({*names} - {""}) > 1 and bool(others)
+
+
+def file_column(
+    columns: Sequence[str], used: Collection[int], rows: Sequence[Sequence[str]]
+) -> int:
+    """Return the position of the column of files: by its name, else by its content.
+
+    Args:
+        columns: plain names.
+        used: positions of columns of another meaning.
+        rows: the first rows.
+
+    Raises:
+        LookupError: no column is left that has a different text in each row.
+    """
+    free = [place for place in range(len(columns)) if place not in used]
+    for name in FILES:
+        if name in columns and columns.index(name) in free:
+            return columns.index(name)
+    for place in free:
+        texts = [row[place] for row in rows]
+        if len(set(texts)) == len(texts) and not any(map(NUMBER.fullmatch, texts)):
+            return place
+    raise LookupError
 
 
 def first_column(columns: Sequence[str], names: Sequence[str]) -> int | None:

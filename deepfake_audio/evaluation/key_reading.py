@@ -4,6 +4,7 @@ A path in a key file only names a file; it opens nothing, so that it may be abso
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import SPLIT_ALIASES
@@ -17,7 +18,14 @@ from deepfake_audio.corpora.layouts import (
     read_protocol,
 )
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.column_names import FACTS, FILES, LABELS, class_of, first_column
+from deepfake_audio.evaluation.column_names import (
+    FACTS,
+    FILES,
+    LABELS,
+    class_of,
+    file_column,
+    first_column,
+)
 from deepfake_audio.evaluation.label_words import (
     IS_A_CLASS,
     LabelReader,
@@ -122,6 +130,10 @@ def _places(
         for name in FILES
         if name in table.columns and table.columns.index(name) != label
     ]
+    if label is not None and not files:
+        used = {label, *(first_column(table.columns, names) for names in FACTS.values())}
+        with suppress(LookupError):
+            files = [file_column(table.columns, used, table.sample)]
     if label is None or not files:
         lacking = "labels" if label is None else "files"
         raise InputError(

@@ -274,5 +274,5 @@ def _common_end(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def _plain(name: str) -> str:
-    """Return a name with composed letters; macOS decomposes them."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    """Return a name in lower case with composed letters; macOS decomposes them."""
+    return (name if name.isascii() else unicodedata.normalize("NFC", name)).lower()

@@ -17,6 +17,7 @@ from deepfake_audio.evaluation.column_names import (
     LABELS,
     SCORES,
     class_of,
+    file_column,
     first_column,
 )
 from deepfake_audio.evaluation.label_words import (
@@ -35,7 +36,7 @@ from deepfake_audio.evaluation.text_tables import (
 
 ASV_KEYS = ("target", "nontarget", "spoof")
 NOT_FINITE = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
-LIST = re.compile(r"(?:tensor\()?[\[(](.*?)[\])].*")  # as Python and NumPy print it
+LIST = re.compile(r"(?:(?:tensor|array)\(\[?|[\[(])([^\])a-z]*)[\]),].*")  # as Python prints it
 NO_ATTACK = ("-", "bonafide", "bona-fide", "real")
 # In AntiDeepfake's table, [a, b] are the logits of fake and real, and the label 1 is real.
 ANTIDEEPFAKE = ["id", "score", "label"]
@@ -175,8 +176,14 @@ def _first(table: TextTable, place: int) -> str:
 
 def _named_columns(table: TextTable, real: str | None) -> ScoreColumns:
     columns = table.columns
-    file = first_column(columns, FILES)
     score, sign, used = _named_score(table, real)
+    label = first_column(columns, [name for name in LABELS if name not in FILES])
+    facts = {place for names in FACTS.values() for place in [first_column(columns, names)]}
+    try:
+        file = file_column(columns, {*used, label, *facts}, table.sample)
+    except LookupError:
+        named = ", ".join(filter(None, columns))
+        raise InputError(f"{table.path} has no column of files: {named}; name one file") from None
     others = [name if place not in (file, *used) else "" for place, name in enumerate(columns)]
     label = first_column(others, LABELS)
     if label is None:

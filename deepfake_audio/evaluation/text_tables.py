@@ -114,7 +114,8 @@ def open_text_table(path: Path) -> TextTable:
     rows = _split([line for _, line in lines], separator)
     columns = None
     header = next(iter(_split([first], separator)), [])
-    if is_header(header):
+    fits = separator != BLANKS or all(len(row) >= len(header) for row in rows[1:])
+    if fits and is_header(header):
         while header and not header[-1]:
             header.pop()
         columns = [plain_column(cell) for cell in header]
@@ -124,7 +125,10 @@ def open_text_table(path: Path) -> TextTable:
             raise InputError(f"cannot read {path} as CSV: {error}") from None
     if columns or comment:
         skipped, rows = lines[0][0], rows[1:]
-    return TextTable(path, separator, columns, [row for row in rows if any(row)], skipped)
+    rows = [row for row in rows if any(row)]
+    while not columns and rows and all(len(row) > 1 and not row[-1] for row in rows):
+        rows = [row[:-1] for row in rows]
+    return TextTable(path, separator, columns, rows, skipped)
 
 
 def number_in(text: str, origin: str) -> float:
@@ -136,6 +140,7 @@ def number_in(text: str, origin: str) -> float:
     Raises:
         InputError: no number, or not a finite one.
     """
+    text = text.replace("\N{MINUS SIGN}", "-")
     plain = DECIMAL_COMMA.sub(r"\1.\2", text) if DECIMAL_COMMA.fullmatch(text) else text
     try:
         number = to_number(plain)
@@ -240,9 +245,11 @@ def _unquoted(cell: str) -> str:
 
 
 def _find_separator(first: str, lines: list[str]) -> str:
-    for separator in (*SEPARATORS, BLANKS):
+    for separator in SEPARATORS:
         if is_header(next(iter(_split([first], separator)), [])):
             return separator
+    if not set(SEPARATORS) & set(first.strip()) and is_header(first.split()):
+        return BLANKS
     for separator in SEPARATORS:
         widths = Counter(map(len, filter(any, _split(lines, separator))))
         width, times = widths.most_common(1)[0] if widths else (0, 0)
