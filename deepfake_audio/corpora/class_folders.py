@@ -1,4 +1,4 @@
-"""The names of folders and labels: which class or split do they mean?"""
+"""The names of folders and labels: the class or the split that they mean."""
 
 import re
 import unicodedata
@@ -115,7 +115,7 @@ def infer_split_and_label(
 
     Args:
         name: path of the file, with forward slashes.
-        labels: of `labels_of_folders`; None takes the names of the folders alone.
+        labels: of `labels_of_folders`; None takes only the names of the folders.
 
     >>> infer_split_and_label("training/REAL/a.wav"), infer_split_and_label("spoof/dev/a.wav")
     (('train', 'real'), ('val', 'fake'))
