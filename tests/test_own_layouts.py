@@ -61,6 +61,21 @@ def test_images_have_the_same_class_folders_as_audio(tmp_path, real, fake):
     ]  # fmt: skip
 
 
+def test_one_folder_may_name_a_class_and_a_split(tmp_path):
+    put_audio(tmp_path, "real_train/a.wav", "test-fake/b.wav", "Valid/Human/c.wav", "ai/dev/d.wav")
+    splits = {clip.name: (clip.split, clip.label) for clip in read_corpus(tmp_path).clips}
+    assert splits == {
+        "real_train/a.wav": ("train", "real"), "test-fake/b.wav": ("test", "fake"),
+        "Valid/Human/c.wav": ("val", "real"), "ai/dev/d.wav": ("val", "fake"),
+    }  # fmt: skip
+
+
+def test_an_unknown_folder_is_to_become_the_missing_class(tmp_path):
+    put_audio(tmp_path, "genuine/a.wav", "vits/b.wav")
+    with pytest.raises(InputError, match=r"^rename vits/ in .* to fake, or label its files"):
+        read_corpus(tmp_path)
+
+
 @pytest.mark.parametrize("other", ["real_vs_fake", "0", "noise", "not_real", "elevenlabs"])
 def test_a_folder_without_a_class_beside_one_with_a_class_is_named(tmp_path, other):
     put_audio(tmp_path, "fake/a.wav", f"{other}/b.wav")
