@@ -46,10 +46,8 @@ def put_images(root: Path, *names: str, size: tuple[int, int] = (24, 32)) -> Non
 
 @pytest.mark.parametrize(("real", "fake"), PAIRS)
 def test_class_folders_have_the_names_that_people_use(tmp_path, real, fake):
-    put_audio(tmp_path, f"{real}/a.wav", f"{fake}/b.wav", f"train/{real}/c.wav")
-    assert labels(tmp_path) == {
-        f"{real}/a.wav": "real", f"{fake}/b.wav": "fake", f"train/{real}/c.wav": "real",
-    }  # fmt: skip
+    put_audio(tmp_path, f"{real}/a.wav", f"{fake}/b.wav")
+    assert labels(tmp_path) == {f"{real}/a.wav": "real", f"{fake}/b.wav": "fake"}
 
 
 @pytest.mark.parametrize(("real", "fake"), [*PAIRS[:3], ("Echt", "Falsch"), ("real", "fake_vits")])
