@@ -97,7 +97,7 @@ def test_paths_in_a_manifest_never_leave_the_folder(data_folder, image):
     )
 
 
-@pytest.mark.parametrize(("column", "value"), [("label", "spoof"), ("split", "dev")])
+@pytest.mark.parametrize(("column", "value"), [("label", "1"), ("split", "later")])
 def test_unknown_labels_and_splits_are_reported_with_their_line(data_folder, column, value):
     edit_manifest(data_folder, lambda rows: rows[1].update({column: value}))
     assert f"{value!r} is not a {column} (line 3 of" in error_of(data_folder)

@@ -1,4 +1,4 @@
-"""The names of folders and labels: which class or split do they mean?"""
+"""The names of folders and labels: the class or the split that they mean."""
 
 import re
 import unicodedata
@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 SPLIT_ALIASES = {
-    "train": "train", "training": "train", "trn": "train", "test": "test", "testing": "test",
+    "train": "train", "training": "train", "trn": "train", "trainset": "train", "testset": "test",
+    "valset": "val", "devset": "val", "test": "test", "testing": "test",
     "tst": "test", "eval": "test", "evaluation": "test", "val": "val", "valid": "val",
     "validation": "val", "validate": "val", "dev": "val", "development": "val",
 }  # fmt: skip
 # English first, then German, French, Italian, Spanish, Portuguese, Russian and Chinese.
 REAL_WORDS = """
-    real genuine human original orig authentic natural bonafide pristine true legit
-    echt echte authentisch mensch menschlich natürlich
+    real genuine human original orig authentic natural bonafide pristine true legit live
+    echt echte wahr authentisch mensch menschlich natürlich
     vrai vraie réel réelle reel humain naturel authentique
     reale vero vera umano umana naturale autentico originale
     auténtico verdadero humano humana verdadeiro autêntico
@@ -21,9 +22,10 @@ REAL_WORDS = """
 """
 FAKE_WORDS = """
     fake deepfake spoof spoofed synthetic synthetical synthesized synthesised synthesis synth
-    generated artificial ai aigenerated cloned clone tts vocoded manipulated forged machine robot
-    bot false
-    falsch fälschung fälschungen gefälscht künstlich synthetisch generiert ki
+    generated artificial ai aigenerated cloned clone tts vocoded converted manipulated
+    tampered forged machine robot bot false
+    falsch unecht gefaelscht kuenstlich
+    fälschung fälschungen gefälscht künstlich synthetisch generiert ki
     faux fausse synthétique artificiel généré ia
     falso falsa sintetico sintetica generato artificiale
     sintético sintética generado falsificado gerado
@@ -39,6 +41,7 @@ NEUTRAL_WORDS = """
     stimme stimmen aufnahme aufnahmen datei dateien bild bilder voix voce voz
 """
 NEUTRAL = frozenset(NEUTRAL_WORDS.split())
+KNOWN_WORDS = NEUTRAL | CLASS_OF.keys() | SPLIT_ALIASES.keys()
 WORD = re.compile(r"[^\W\d_]+")
 CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-Z])")
 
@@ -59,7 +62,7 @@ def words_of(name: str) -> list[str]:
 
 
 def _singular(word: str) -> str:
-    if word in CLASS_OF or word in NEUTRAL or not word.endswith("s"):
+    if word in KNOWN_WORDS or not word.endswith("s"):
         return word
     return word.removesuffix("s")
 
@@ -67,14 +70,15 @@ def _singular(word: str) -> str:
 def label_of(name: str) -> str:
     """Return the class that a name means: "real", "fake", or "" for none.
 
-    All words must mean one class, or nothing beside it: `real_vs_fake` and `real_estate` mean none.
+    All words must mean one class, a split, or nothing beside it: `real_vs_fake` and `real_estate`
+    mean none.
 
-    >>> [label_of(name) for name in ("Human", "ai_voices_2", "real_vs_fake", "speaker1")]
-    ['real', 'fake', '', '']
+    >>> [label_of(name) for name in ("Human", "ai_voices_2", "train_real", "real_vs_fake", "anna")]
+    ['real', 'fake', 'real', '', '']
     """
     words = words_of(name)
     meant = {CLASS_OF[word] for word in words if word in CLASS_OF}
-    others = [word for word in words if word not in CLASS_OF and word not in NEUTRAL]
+    others = [word for word in words if word not in KNOWN_WORDS]
     # "human" beside a class is no class: fakes of human voices.
     if len(meant) == 2 and "human" in words:
         meant = {CLASS_OF[word] for word in words if word in CLASS_OF and word != "human"}
@@ -99,10 +103,10 @@ def first_class_of(name: str) -> tuple[str, str]:
 def split_of(name: str) -> str:
     """Return the split that a folder's name means, or "".
 
-    >>> split_of("Valid"), split_of("TRAIN_set"), split_of("train1"), split_of("mine")
+    >>> split_of("Valid"), split_of("TRAIN_set"), split_of("real_train"), split_of("mine")
     ('val', 'train', 'train', '')
     """
-    words = [word for word in words_of(name) if word not in NEUTRAL]
+    words = [word for word in words_of(name) if word not in NEUTRAL and word not in CLASS_OF]
     return SPLIT_ALIASES.get(words[0], "") if len(words) == 1 else ""
 
 
@@ -115,7 +119,7 @@ def infer_split_and_label(
 
     Args:
         name: path of the file, with forward slashes.
-        labels: of `labels_of_folders`; None takes the names of the folders alone.
+        labels: of `labels_of_folders`; None takes only the names of the folders.
 
     >>> infer_split_and_label("training/REAL/a.wav"), infer_split_and_label("spoof/dev/a.wav")
     (('train', 'real'), ('val', 'fake'))
@@ -126,7 +130,7 @@ def infer_split_and_label(
         path += f"{folder}/"
         label = label_of(folder) if labels is None else labels.get(path, ("", ""))[0]
         if label:
-            return split or split_of(below), label
+            return split or split_of(folder) or split_of(below), label
         split = split_of(folder) or split
     return "", ""
 

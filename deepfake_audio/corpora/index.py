@@ -298,14 +298,16 @@ def _check_quotes(row: Sequence[str], file: int, delimiter: str, origin: str) ->
 
     Args:
         row: the cells.
-        file: position of a cell that never has a blank in it, or a line feed.
+        file: position of the cell with the file's name; a swallowed row has one of its suffix.
         delimiter: between two cells.
         origin: of the row.
     """
+    suffix = posixpath.splitext(row[file])[1]
     for cell in row:
         for line in cell.split("\n")[1:]:
             cells = line.split(delimiter)
-            if len(cells) == len(row) and cells[file] and not re.search(r"\s", cells[file]):
+            is_file_name = not re.search(r"\s", cells[file]) if len(cells) == len(row) else False
+            if is_file_name and posixpath.splitext(cells[file])[1] == suffix:
                 raise InputError(
                     f"a quote character before {origin} is not closed, and {cells[file]!r} became "
                     "a part of its cell; write each quote twice, or leave them out"

@@ -128,7 +128,8 @@ def _check_both_classes(tree: Tree, corpus: Corpus) -> None:
     """Raise an `InputError` if one class is missing, beside folders of unknown classes."""
     labels = {label for label, _ in tree.labels.values()}
     if len(labels) == 1 and corpus.unknown_folders:
-        label, other = labels.pop(), next(iter({"real", "fake"} - labels))
+        label = labels.pop()
+        other = "fake" if label == "real" else "real"
         raise InputError(
             f"rename {_names(corpus.unknown_folders)} in {tree.root} to {other}, or label its "
             f"files in {LABEL_TABLE}: only {_names(tree.labels)} names a class ({label})"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -18,6 +19,8 @@ from deepfake_audio.vocabulary import SPLITS
 ALL_TOGETHER = "all together"
 WARN_AUC = 0.75
 WARN_DEVIATIONS = 3  # from 0.5: rare by chance among eight properties in three splits
+MAX_CHANCE = 0.05
+FEW_OF_A_CLASS = 20  # fewer files find only shortcuts that tell nearly all
 FOLDS = 5
 LEAF_FILES = 5  # a leaf of a tree has at least as many
 SMOOTHING_FILES = 2  # of the average class, added to the files that have a text
@@ -145,6 +148,62 @@ def _auc_of_all(values, is_real, groups, learnt: np.ndarray, tested: np.ndarray)
         if len(set(is_real[a])) == len(set(is_real[b])) == 2
     ]
     return float(np.mean(aucs)) if aucs else float("nan")
+
+
+def conclude(
+    nuisances: Sequence[Mapping[str, float | str]], is_real: Sequence[bool], is_warned: bool = False
+) -> str:
+    """Return the audit's result in a sentence: the property that tells most over all splits.
+
+    Its probability by chance is that of a Mann-Whitney U test for numbers, and of a chi-squared
+    test of independence for texts, multiplied by the number of properties (Bonferroni).
+
+    Args:
+        nuisances: the properties of each file; see `audit_shortcuts`.
+        is_real: the classes, both.
+        is_warned: a warning names a shortcut in one of the splits.
+    """
+    is_real = np.asarray(is_real)
+    found = []
+    for name in nuisances[0]:
+        column = np.array([row[name] for row in nuisances])
+        chance = min(1.0, chance_of(column, is_real) * len(nuisances[0]))
+        found.append((_pairs_told(column, is_real), chance, name))
+    sure = [each for each in found if each[0] >= WARN_AUC and each[1] <= MAX_CHANCE]
+    share, chance, name = max(sure or found)
+    files = f"with {len(is_real):,} files"
+    likely = f"p = {chance:.2g}" if chance >= 0.001 else "p < 0.001"
+    told = f"{name} alone tells {share:.0%} of the pairs of a real and a fake file apart"
+    if share < WARN_AUC:
+        few = min(np.bincount(is_real, minlength=2)) < FEW_OF_A_CLASS
+        end = f"; {files} only strong ones can be found" if few else ""
+        if is_warned:
+            return f"Audit: over all splits, {told}; the warnings above name splits."
+        return f"Audit: no shortcut found{end}."
+    if chance > MAX_CHANCE:
+        return f"Audit: {told}; {files} that may be chance ({likely})."
+    return f"Audit: shortcut found: {told}, and not by chance ({likely}, {files})."
+
+
+def _pairs_told(column: np.ndarray, is_real: np.ndarray) -> float:
+    """Return the share of pairs that a property tells apart; half of the ties counts.
+
+    A text tells a class by the share of real files among all with it, as a rule made afterwards.
+    """
+    if column.dtype.kind == "U":
+        _, codes = np.unique(column, return_inverse=True)
+        column = (np.bincount(codes, is_real) / np.bincount(codes))[codes]
+    auc = roc_auc_score(is_real, column)
+    return float(max(auc, 1 - auc))
+
+
+def chance_of(column: np.ndarray, is_real: np.ndarray) -> float:
+    """Return the probability that a property separates the classes as well or better by chance."""
+    if len(set(column.tolist())) < 2:
+        return 1.0
+    if column.dtype.kind == "U":
+        return float(stats.chi2_contingency(stats.contingency.crosstab(column, is_real).count)[1])
+    return float(stats.mannwhitneyu(column[is_real], column[~is_real]).pvalue)
 
 
 def format_audit(shortcuts: Sequence[Shortcut]) -> str:

@@ -218,8 +218,8 @@ def picture_warnings(
         yield (
             f"Warning: {squeezed.sum():,} of {pluralize(len(every), 'image')} will be "
             f"squeezed, such as {width} x {height} pixels to image.width={settings.width} and "
-            f"image.height={settings.height}. "
-            f"Train with image.width={fitting[0]} image.height={fitting[1]}."
+            f"image.height={settings.height}. Train with image.width={fitting[0]} "
+            f"image.height={fitting[1]}."
         )
     if len({round(picture.width / picture.height, 1) for picture in every}) > 1:
         yield (

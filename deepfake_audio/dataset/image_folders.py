@@ -1,4 +1,4 @@
-"""Find the images of a folder that is sorted into splits and classes, and what is left out."""
+"""Find the images of a folder that is sorted into splits and classes, and the files left out."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -16,6 +16,7 @@ from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.vocabulary import LABELS, SPLITS
 
+LARGEST_SHARE = 0.25  # of the files, for validation or test
 MAX_EXAMPLES = 3  # names of a longer list that the printed report has
 UNREADABLE = "could not be opened, and their files are left out"
 LINKED = "not entered, since they lead to a parent folder or to one that was read already"
@@ -40,8 +41,8 @@ def write_report(
         *_folder_lines(prepared),
         *_share_warnings(prepared, settings),
         *_split_warnings(prepared.clips),
-        *_class_warnings(prepared.rendered),
-        *_few_files_warnings(prepared.rendered),
+        *_class_warnings(prepared.rendered, has_own_splits(prepared.clips)),
+        *_few_files_warnings(prepared.rendered, settings, has_own_splits(prepared.clips)),
         *_picture_warnings(prepared, image),
     )
     text = _format_report(folder, prepared, lists, warnings)
@@ -172,7 +173,12 @@ def _split_warnings(clips: Sequence[Clip]) -> Iterator[str]:
         )
 
 
-def _class_warnings(rendered: Sequence[Job]) -> Iterator[str]:
+def has_own_splits(clips: Iterable[Clip]) -> bool:
+    """Return whether the corpus ships splits, so that the shares have no effect."""
+    return any(clip.split for clip in clips)
+
+
+def _class_warnings(rendered: Sequence[Job], has_splits: bool) -> Iterator[str]:
     """Warn of splits with one class, and of an empty train or val split."""
     classes = {
         split: {job.clip.label for job in rendered if job.split == split} for split in SPLITS
@@ -184,11 +190,16 @@ def _class_warnings(rendered: Sequence[Job]) -> Iterator[str]:
                 yield f"Warning: {split} has no {absent} files; error rates need both."
         for split, other in (("train", "val"), ("val", "train")):
             if classes[other] and not classes[split]:  # without both, the data is for evaluation
-                yield f"Warning: {split} has no files; train.py needs some of each class there."
+                line = f"Warning: {split} has no files; train.py needs some of each class there."
+                if not has_splits:
+                    line += f" Set prepare.{split}_share=0.2 with another --name, or add speakers."
+                yield line if split == "val" or has_splits else line.partition(" Set")[0]
 
 
-def _few_files_warnings(rendered: Iterable[Job]) -> Iterator[str]:
-    """Warn if validation or test has few files of a class."""
+def _few_files_warnings(
+    rendered: Sequence[Job], settings: PrepareSettings, has_splits: bool
+) -> Iterator[str]:
+    """Warn if validation or test has few files of a class, with the setting that gives more."""
     counts = Counter((job.split, job.clip.label) for job in rendered)
     for split, name, figures in (
         ("val", "validation", "error rates and confidence fitted on them"),
@@ -196,20 +207,41 @@ def _few_files_warnings(rendered: Iterable[Job]) -> Iterator[str]:
     ):
         few = [f"{n} {label}" for label in LABELS if 0 < (n := counts[split, label]) < FEW_FILES]
         if few:
-            yield f"Warning: {name} has {' and '.join(few)} files: {figures} are a matter of luck."
+            line = f"Warning: {name} has {' and '.join(few)} files: {figures} are a matter of luck."
+            yield line + ("" if has_splits else f" {_more_files(rendered, split, settings)}")
+
+
+def _more_files(rendered: Sequence[Job], split: str, settings: PrepareSettings) -> str:
+    """Return how to get more files into a split: a larger share, or more files."""
+    total = min(Counter(job.clip.label for job in rendered).values())
+    share = getattr(settings, f"{split}_share")
+    better = min(LARGEST_SHARE, -(-100 * FEW_FILES // total) / 100)
+    if better < share + 0.05:
+        return "Add files."
+    about = round(better * total)
+    more = f"about {about:,} of each class"
+    return f"Add files, or set prepare.{split}_share={better:g} with another --name: {more}."
 
 
 def audit(rendered: Sequence[Job], entries: Mapping[str, dict]) -> list[str]:
     """Return the lines of the shortcut audit."""
-    from deepfake_audio.corpora.shortcut_audit import audit_shortcuts, format_audit, format_warnings
+    from deepfake_audio.corpora.shortcut_audit import (
+        audit_shortcuts,
+        conclude,
+        format_audit,
+        format_warnings,
+    )
 
     absent = set(LABELS) - {job.clip.label for job in rendered}
     if absent:
         return [f"Warning: there are no {absent.pop()} files. Add some, and run this again."]
+    nuisances = [entries[job.stem]["nuisances"] for job in rendered]
+    is_real = [job.clip.label == "real" for job in rendered]
     shortcuts = audit_shortcuts(
-        [entries[job.stem]["nuisances"] for job in rendered],
-        is_real=[job.clip.label == "real" for job in rendered],
+        nuisances,
+        is_real=is_real,
         splits=[job.split for job in rendered],
         groups=[job.clip.split_key for job in rendered],
     )
-    return ["", format_audit(shortcuts), *format_warnings(shortcuts)]
+    warnings = format_warnings(shortcuts)
+    return ["", format_audit(shortcuts), *warnings, conclude(nuisances, is_real, bool(warnings))]
