@@ -4,6 +4,7 @@
     python predict.py a.mp3 b.png folder/           several files, and all in a folder
     cat clip.ogg | python predict.py -              standard input
     python predict.py --timeline call.wav           which passages are fake, with a picture
+    python predict.py --segments fakes call.wav     these passages as files in fakes/
     python predict.py --run first clip.wav          with runs/first instead of the newest run
     python predict.py --run models/pretrained clip.wav      the shipped model
     python predict.py --json folder/                one JSON object a line, for machines
@@ -33,7 +34,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.extras import remembered, write_extras
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import STANDARD_INPUT, with_standard_input
@@ -45,7 +48,6 @@ from deepfake_audio.cli.verdicts import (
     print_summary,
     progress,
     say,
-    write_timeline,
 )
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
@@ -65,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     identity = run_folder.fingerprint_verdicts(
         detector.run, detector.record, detector.settings, asked
     )
+    sources: dict[str, Sound] = {}
     failures: list[Failure] = []
     counts: Counter[str] = Counter()
 
@@ -76,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         listed = FileList(detector.record.images_from_audio, done, fail)
         files = with_standard_input(listed.expand(args.files), opened, detector, fail)
         results = detector.predict_many(
-            files, args.workers, args.channel, on_error=fail, track=args.track
+            remembered(files, sources), args.workers, args.channel, fail, args.track
         )
         is_known = args.run or args.json
         for result in progress(results):
@@ -85,8 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 is_known = True
             row = as_row(result)
             print_lines(to_json(row) if args.json else format_verdict(result))
-            if args.timeline and result.timeline():
-                write_timeline(result, args.channel, quiet=args.json, track=args.track)
+            write_extras(args, detector, result, sources, fail)
             keep(row)
             counts[result.verdict] += 1
         for failure in failures:
@@ -108,7 +110,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--timeline", action="store_true",
-        help="also a table of passages and a picture in timelines/, for audio",
+        help="also a table of passages, Audacity labels and a picture in timelines/, for audio",
+    )  # fmt: skip
+    parser.add_argument(
+        "--segments", metavar="FOLDER",
+        help="also cut each FAKE passage out, with 2 s around it, into new files in FOLDER",
     )  # fmt: skip
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
@@ -144,6 +150,12 @@ def check_arguments(args: argparse.Namespace) -> None:
             raise InputError(f"--{option} {given} is too small; give {least} or more")
     if STANDARD_INPUT in args.files and args.workers != 1:
         raise InputError("--workers can't share standard input; leave out --workers, or give files")
+    for name in args.files if args.segments else ():
+        if Path(args.segments).resolve().is_relative_to(Path(name).resolve()):
+            raise InputError(
+                f"--segments {args.segments} is in {name}, which is to be judged; name a folder "
+                "elsewhere"
+            )
     for name in args.files:
         if re.fullmatch(r"[a-z]+\.[a-z_]+=.*", name) and not os.path.lexists(name):
             raise InputError(f"{name} is no file but a setting; write --set {name}")

@@ -139,6 +139,21 @@ class Detector:
         """Load the model that ships with the package."""
         return cls.load(run_folder.PRETRAINED, overrides)
 
+    @property
+    def decoder_megabytes(self) -> int:
+        """Return the memory that FFmpeg may take in this process; 0 for no bound."""
+        return self.settings.limits.decoder_megabytes if self._bound_memory else 0
+
+    def reading(self, channel: int | None = None, track: int | None = None) -> Reading:
+        """Return how files become windows; see `predict` for the channel and the track."""
+        return Reading(
+            self.settings,
+            self.record.images_from_audio,
+            channel,
+            decoder_megabytes=self.decoder_megabytes,
+            track=track,
+        )
+
     def predict(
         self, recording: AnyRecording, channel: int | None = None, track: int | None = None
     ) -> Result:
@@ -181,14 +196,7 @@ class Detector:
         Raises:
             InputError: a file can't be read and `on_error` is None.
         """
-        megabytes = self.settings.limits.decoder_megabytes if self._bound_memory else 0
-        reading = Reading(
-            self.settings,
-            self.record.images_from_audio,
-            channel,
-            decoder_megabytes=megabytes,
-            track=track,
-        )
+        reading = self.reading(channel, track)
         names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
         if workers == 1:
             scored = pipeline.score_inputs(self._model, reading, names)
