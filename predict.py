@@ -5,6 +5,7 @@
     cat clip.ogg | python predict.py -              standard input
     python predict.py --timeline call.wav           which passages are fake, with a picture
     python predict.py --segments fakes call.wav     these passages as files in fakes/
+    python predict.py --report call.html call.wav   a page to print, with the reasons
     python predict.py --run first clip.wav          with runs/first instead of the newest run
     python predict.py --run models/pretrained clip.wav      the shipped model
     python predict.py --json folder/                one JSON object a line, for machines
@@ -36,7 +37,7 @@ from pathlib import Path
 
 from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.extras import remembered, write_extras
+from deepfake_audio.cli.extras import check_report, remembered, write_extras
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import STANDARD_INPUT, with_standard_input
@@ -117,6 +118,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="also cut each FAKE passage out, with 2 s around it, into new files in FOLDER",
     )  # fmt: skip
     parser.add_argument(
+        "--report", metavar="FILE",
+        help="also a page to print and file; for several recordings, name a folder",
+    )  # fmt: skip
+    parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
         help="a setting for this time, such as predict.prior_fake=0.1; may be repeated",
     )  # fmt: skip
@@ -150,6 +155,8 @@ def check_arguments(args: argparse.Namespace) -> None:
             raise InputError(f"--{option} {given} is too small; give {least} or more")
     if STANDARD_INPUT in args.files and args.workers != 1:
         raise InputError("--workers can't share standard input; leave out --workers, or give files")
+    if args.report:
+        check_report(args)
     for name in args.files if args.segments else ():
         if Path(args.segments).resolve().is_relative_to(Path(name).resolve()):
             raise InputError(

@@ -108,7 +108,7 @@ class Detector:
         """Load the model of an opened run; see `load`."""
         self.run, self.record, self.settings = run, record, settings
         self._bound_memory = bound_memory
-        self._model = onnx_session.load_model(
+        self.model = onnx_session.load_model(
             run.onnx_model, settings.score.threads, settings.limits, bound_memory
         )
 
@@ -199,7 +199,7 @@ class Detector:
         reading = self.reading(channel, track)
         names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
         if workers == 1:
-            scored = pipeline.score_inputs(self._model, reading, names)
+            scored = pipeline.score_inputs(self.model, reading, names)
         else:
             scored = pipeline.score_in_processes(self.run.onnx_model, reading, names, workers)
         for found in scored:

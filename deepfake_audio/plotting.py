@@ -179,6 +179,32 @@ def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float)
     return ax
 
 
+def plot_level(
+    ax: Axes, image: np.ndarray, times: tuple[float, float], ticks: Mapping[float, str]
+) -> Axes:
+    """Plot a spectrogram image of any frequency scale in shades of grey, dark for loud.
+
+    Args:
+        ax: the axes to plot on.
+        image: uint8 `(frequency_bins, frames)`, lowest frequency at the bottom.
+        times: of its left and right edge, in seconds.
+        ticks: heights in rows from the bottom, and their labels in kHz.
+    """
+    extent = (*times, 0, len(image))
+    ax.imshow(image, cmap="Greys", aspect="auto", extent=extent, vmin=0, vmax=255)
+    ax.set_yticks(list(ticks), list(ticks.values()))
+    ax.set_ylabel("frequency (kHz)")
+    return ax
+
+
+def mark_places(ax: Axes, spans: Sequence[tuple[float, float, float, float]]) -> Axes:
+    """Frame rectangles and tint them: left, right, bottom and top of each."""
+    for left, right, bottom, top in spans:
+        ax.fill_between([left, right], bottom, top, color=ORANGE, alpha=0.22, lw=0)
+        ax.fill_between([left, right], bottom, top, facecolor="none", edgecolor=ORANGE, lw=1.8)
+    return ax
+
+
 def plot_envelope(ax: Axes, peaks: np.ndarray, edges: np.ndarray) -> Axes:
     """Plot the outline of sound: peaks from 0 to 1, `(points,)`, and the seconds between them."""
     heights = np.append(peaks, peaks[-1])  # each lasts until the next

@@ -1,6 +1,8 @@
-"""Write the files that a user asks for beside a verdict: a timeline and segments."""
+"""Write the files that a user asks for beside a verdict: timeline, segments and report."""
 
 import argparse
+import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError
 from deepfake_audio.inference.pipeline import Failure, NamedInput
 from deepfake_audio.inference.segments import write_segments
+from deepfake_audio.system.atomic_files import atomic_write, is_folder
 
 
 def remembered(
@@ -49,6 +52,8 @@ def write_extras(
     try:
         if args.segments:
             cut_segments(args, detector, result, source)
+        if args.report:
+            write_report(args, detector, result, source)
     except OutputError:
         raise
     except InputError as error:
@@ -62,7 +67,7 @@ def cut_segments(
     line, paths = result.timeline(), []
     tracks = sorted({window.track for window in result.windows}) if line else []
     for track in tracks:
-        stem = "standard-input" if result.name == STANDARD_INPUT else plain_name(result.name)
+        stem = stem_of(result.name)
         paths += write_segments(
             Path(args.segments) / (f"{stem}-track{track}" if len(tracks) > 1 else stem),
             result.name,
@@ -77,3 +82,42 @@ def cut_segments(
         listed(f"Written: {path}")
     if not paths:
         say("No FAKE passage to cut out.")
+
+
+def stem_of(name: str) -> str:
+    """Return the begin of the names of a recording's files."""
+    return "standard-input" if name == STANDARD_INPUT else plain_name(name)
+
+
+def write_report(
+    args: argparse.Namespace, detector: Detector, result: Result, source: Sound
+) -> None:
+    """Write the report to the named file, or to a new file in the named folder."""
+    from deepfake_audio.reporting.recording_report import html_report  # plots: a second to import
+
+    path = Path(args.report)
+    if not is_report_file(path):
+        stem = stem_of(result.name)
+        names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+        paths = (path / f"{name}.html" for name in names)
+        path = next(path for path in paths if not os.path.lexists(path))
+    page = html_report(detector, result, source, args.channel, args.track)
+    with atomic_write(path) as partial:
+        partial.write_text(page, encoding="utf-8")
+    (say if args.json else print_lines)(f"Written: {path}")
+
+
+def is_report_file(path: Path) -> bool:
+    """Return whether `--report` names a file, and no folder."""
+    return path.suffix.lower() in (".html", ".htm") and not is_folder(path)
+
+
+def check_report(args: argparse.Namespace) -> None:
+    """Raise an `InputError` if the report would replace a file, or has no room for all."""
+    path = Path(args.report)
+    if not is_report_file(path):
+        return
+    if os.path.lexists(path):
+        raise InputError(f"--report {path} exists already; name another file, or a folder")
+    if len(args.files) > 1 or any(is_folder(Path(name)) for name in args.files):
+        raise InputError(f"--report {path} has room for one recording; name a folder")

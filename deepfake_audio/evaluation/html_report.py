@@ -1,6 +1,5 @@
 """Write the report of an evaluation: one HTML file that needs no other file."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from deepfake_audio.evaluation.text_report import (
     with_interval,
 )
 from deepfake_audio.features.image_files import read_image
-from deepfake_audio.features.pixel_format import encode_png
+from deepfake_audio.features.pixel_format import encode_png, picture_url
 from deepfake_audio.models.calibration import decision_threshold, probability
 from deepfake_audio.models.history import kept_epoch, read_history
 from deepfake_audio.system.atomic_files import atomic_write
@@ -231,11 +230,6 @@ def data_row(split: str, label: str, records: Sequence[ImageRecord]) -> dict:
         "speakers": len({record.speaker for record in records} - {""}) or "unknown",
         "attacks": ", ".join(attacks),
     }
-
-
-def picture_url(png: bytes) -> str:
-    """Return a PNG file's bytes as a data URL."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def percent(share: float | None) -> str:

@@ -231,16 +231,18 @@ def waveform_outline(
     return peaks, edges
 
 
-def time_ticks(end_seconds: float) -> dict[float, str]:
-    """Return round times from 0 up to the end, with their labels.
+def time_ticks(end_seconds: float, start_seconds: float = 0.0) -> dict[float, str]:
+    """Return round times from the start up to the end, with their labels.
 
     >>> list(time_ticks(0.3).values()), list(time_ticks(50).values())[-1]
     (['0:00.0', '0:00.1', '0:00.2', '0:00.3'], '0:50')
     >>> list(time_ticks(4000).values())[-2:]
     ['50:00', '1:00:00']
     """
-    step = next((s for s in TICK_SECONDS if end_seconds / s <= MAX_TICKS), TICK_SECONDS[-1])
-    ticks = [step * number for number in range(int(end_seconds / step + 1e-9) + 1)]
+    shown = end_seconds - start_seconds
+    step = next((s for s in TICK_SECONDS if shown / s <= MAX_TICKS), TICK_SECONDS[-1])
+    first, last = math.ceil(start_seconds / step - 1e-9), int(end_seconds / step + 1e-9)
+    ticks = [step * number for number in range(first, last + 1)]
     return {tick: format_time(tick).removesuffix(".0" if step >= 1 else "") for tick in ticks}
 
 
