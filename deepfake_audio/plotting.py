@@ -58,8 +58,8 @@ def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
     for (name, false_accept, hit, eer), color in zip(curves, (ORANGE, BLUE, GREEN), strict=False):
         ax.plot(false_accept, hit, color=color, linewidth=2, label=f"{name}: EER {eer:.1%}")
     ax.set(
-        xlabel="fakes called real",
-        ylabel="reals called real",
+        xlabel="fake files called real",
+        ylabel="real files called real",
         xlim=(-0.01, 1.01),
         ylim=(-0.01, 1.01),
     )
@@ -88,7 +88,12 @@ def plot_det(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
         axis.set_ticks(DET_TICKS)
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(lambda rate, _: f"{100 * rate:g}%")
-    ax.set(xlabel="fakes called real", ylabel="reals called fake", xlim=DET_LIMITS, ylim=DET_LIMITS)
+    ax.set(
+        xlabel="fake files called real",
+        ylabel="real files called fake",
+        xlim=DET_LIMITS,
+        ylim=DET_LIMITS,
+    )
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)
     return ax
@@ -110,7 +115,8 @@ def plot_scores(
         edges: of the bins, rising; scores outside count in the first or last bin.
         threshold: above which a file is called real.
     """
-    for scores, name, color, style in ((fake, "fakes", ORANGE, "--"), (real, "reals", BLUE, "-")):
+    classes = (fake, "fake files", ORANGE, "--"), (real, "real files", BLUE, "-")
+    for scores, name, color, style in classes:
         weights = np.full(len(scores), 1 / len(scores))
         shown = np.clip(scores, edges[0], edges[-1])
         ax.hist(shown, edges, weights=weights, color=color, alpha=0.35)

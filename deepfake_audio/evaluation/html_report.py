@@ -1,7 +1,9 @@
 """Write the report of an evaluation: one HTML file that needs no other file."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -64,6 +66,7 @@ def write_report(path: Path, **content: object) -> None:
 
 
 def report_content(
+    folder: Path,
     subject: Subject,
     tables: Mapping[str, ScoreTable],
     figures: Mapping[str, Mapping],
@@ -72,6 +75,7 @@ def report_content(
     """Gather the content of the report.
 
     Args:
+        folder: of the report, where its links begin.
         subject: the evaluated run or score file.
         tables: the scores of each split.
         figures: of each split that has both classes, at least one.
@@ -104,7 +108,7 @@ def report_content(
         "verdicts": head.get("verdicts"),
         "by_score": BY_SCORE,
         "groupings": [grouping_content(*grouping) for grouping in head["groups"].items()],
-        "mistakes": mistake_pictures(subject, tables[head_name], head_name),
+        "mistakes": mistake_pictures(folder, subject, tables[head_name], head_name),
         "training": training_content(subject),
         "pictures": {name: picture_url(path.read_bytes()) for name, path in pictures.items()},
     }
@@ -165,7 +169,7 @@ def figure_rows(figures: Mapping[str, Mapping]) -> list[tuple[str, list[str]]]:
     return [row for row in rows if row[1]]
 
 
-def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[dict]:
+def mistake_pictures(folder: Path, subject: Subject, table: ScoreTable, split: str) -> list[dict]:
     """Return the most confident mistakes with their spectrograms; none without images."""
     if not subject.records:
         return []
@@ -176,6 +180,7 @@ def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[di
     return [
         {
             "file": table.file[position],
+            "link": relative_link(subject.records[split][position].path, folder),
             "label": table.label[position],
             "attack": table.attack[position],
             "verdict": LABELS[int(p > 0.5)],
@@ -184,6 +189,19 @@ def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[di
         }
         for position, p in zip(shown, p_real.tolist(), strict=True)
     ]
+
+
+def relative_link(path: Path, folder: Path) -> str:
+    """Return the address of a file for a page in a folder.
+
+    >>> relative_link(Path("data/a b#1.png"), Path("runs/first"))
+    '../../data/a%20b%231.png'
+    """
+    try:
+        relative = Path(os.path.relpath(path, folder))
+    except ValueError:  # on another drive of Windows
+        return path.resolve().as_uri()
+    return quote(os.fsencode(relative.as_posix()))
 
 
 def thumbnail(record: ImageRecord, settings: Settings) -> str:
