@@ -29,6 +29,7 @@ from deepfake_audio.config.loading import (
 from deepfake_audio.config.schema import LimitSettings, Settings
 from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import InputError, OutputError, one_line
+from deepfake_audio.models.onnx_metadata import write_metadata
 from deepfake_audio.models.onnx_session import read_checked, read_model
 from deepfake_audio.models.run_record import RunRecord, numbers_of
 from deepfake_audio.system.atomic_files import (
@@ -168,7 +169,10 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
         for path in (source.config, source.keras_model, source.onnx_model, source.history):
             if is_file(path):
                 copy_file(path, unfinished.folder / path.name, "A part of a run")
-        write_record(unfinished, record)
+        settings = read_settings(unfinished.config)
+        write_metadata(unfinished.onnx_model, settings, record)
+        fingerprint = fingerprint_model(unfinished.onnx_model, settings.limits)
+        write_record(unfinished, record.model_copy(update={"model_fingerprint": fingerprint}))
     return run
 
 
@@ -363,6 +367,7 @@ def commit_model(run: Run, record: RunRecord, settings: Settings) -> None:
     Two files cannot be renamed at once. After a kill between the two, `read_record` finds the
     record that belongs to the model.
     """
+    write_metadata(run.next_model, settings, record)
     fingerprint = fingerprint_model(run.next_model, settings.limits)
     record = record.model_copy(update={"model_fingerprint": fingerprint})
     write_json(run.next_record, record.model_dump(mode="json"))
