@@ -4,6 +4,8 @@
     python predict.py a.mp3 b.png folder/           several files, and all in a folder
     cat clip.ogg | python predict.py -              standard input
     python predict.py --timeline call.wav           which passages are fake, with a picture
+    python predict.py --segments fakes call.wav     these passages as files in fakes/
+    python predict.py --report call.html call.wav   a page to print, with the reasons
     python predict.py --run first clip.wav          with runs/first instead of the newest run
     python predict.py --run models/pretrained clip.wav      the shipped model
     python predict.py --json folder/                one JSON object a line: docs/json.md
@@ -34,7 +36,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.extras import check_report, remembered, write_extras
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import STANDARD_INPUT, with_standard_input
@@ -46,7 +50,6 @@ from deepfake_audio.cli.verdicts import (
     print_summary,
     progress,
     say,
-    write_timeline,
 )
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
@@ -68,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     identity = fingerprints.fingerprint_verdicts(
         detector.run, detector.record, detector.settings, asked
     )
+    sources: dict[str, Sound] = {}
     failures: list[Failure] = []
     counts: Counter[str] = Counter()
 
@@ -82,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         listed = FileList(detector.record.images_from_audio, done, fail)
         files = with_standard_input(listed.expand(args.files), opened, detector, fail)
         options = {"channel": args.channel, "on_error": fail, "track": args.track}
+        files = remembered(files, sources)
         if args.board:  # one file at a time, to measure its latency
             results = timed(lambda file: detector.predict_many([file], **options), files)
         else:
@@ -95,8 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print_lines(to_json(as_object(result, detector, args.timeline)))
             else:
                 print_lines(format_verdict(result))
-            if args.timeline and result.timeline():
-                write_timeline(result, args.channel, quiet=args.json, track=args.track)
+            write_extras(args, detector, result, sources, fail)
             keep(as_row(result))
             on_board(result.name, result, latency_ms)
             counts[result.verdict] += 1
@@ -120,7 +124,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--timeline", action="store_true",
-        help="also a table of passages and a picture in timelines/, for audio",
+        help="also a table of passages, Audacity labels and a picture in timelines/, for audio",
+    )  # fmt: skip
+    parser.add_argument(
+        "--segments", metavar="FOLDER",
+        help="also cut each FAKE passage out, with 2 s around it, into new files in FOLDER",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", metavar="FILE",
+        help="also a page to print and file; for several recordings, name a folder",
     )  # fmt: skip
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
@@ -165,6 +177,14 @@ def check_arguments(args: argparse.Namespace) -> None:
         )
     if STANDARD_INPUT in args.files and args.workers != 1:
         raise InputError("--workers can't share standard input; leave out --workers, or give files")
+    if args.report:
+        check_report(args)
+    for name in args.files if args.segments else ():
+        if Path(args.segments).resolve().is_relative_to(Path(name).resolve()):
+            raise InputError(
+                f"--segments {args.segments} is in {name}, which is to be judged; name a folder "
+                "elsewhere"
+            )
     for name in args.files:
         if re.fullmatch(r"[a-z]+\.[a-z_]+=.*", name) and not os.path.lexists(name):
             raise InputError(f"{name} is no file but a setting; write --set {name}")

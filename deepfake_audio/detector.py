@@ -110,7 +110,7 @@ class Detector:
         """Load the model of an opened run; see `load`."""
         self.run, self.record, self.settings = run, record, settings
         self._bound_memory = bound_memory
-        self._model = onnx_session.load_model(
+        self.model = onnx_session.load_model(
             run.onnx_model, settings.score.threads, settings.limits, bound_memory
         )
 
@@ -146,6 +146,21 @@ class Detector:
     def pretrained(cls, overrides: Sequence[str] = ()) -> "Detector":
         """Load the model that ships with the package."""
         return cls.load(run_folder.PRETRAINED, overrides)
+
+    @property
+    def decoder_megabytes(self) -> int:
+        """Return the memory that FFmpeg may take in this process; 0 for no bound."""
+        return self.settings.limits.decoder_megabytes if self._bound_memory else 0
+
+    def reading(self, channel: int | None = None, track: int | None = None) -> Reading:
+        """Return how files become windows; see `predict` for the channel and the track."""
+        return Reading(
+            self.settings,
+            self.record.images_from_audio,
+            channel,
+            decoder_megabytes=self.decoder_megabytes,
+            track=track,
+        )
 
     def predict(
         self, recording: AnyRecording, channel: int | None = None, track: int | None = None
@@ -189,17 +204,10 @@ class Detector:
         Raises:
             InputError: a file can't be read and `on_error` is None.
         """
-        megabytes = self.settings.limits.decoder_megabytes if self._bound_memory else 0
-        reading = Reading(
-            self.settings,
-            self.record.images_from_audio,
-            channel,
-            decoder_megabytes=megabytes,
-            track=track,
-        )
+        reading = self.reading(channel, track)
         names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
         if workers == 1:
-            scored = pipeline.score_inputs(self._model, reading, names)
+            scored = pipeline.score_inputs(self.model, reading, names)
         else:
             scored = pipeline.score_in_processes(self.run.onnx_model, reading, names, workers)
         for found in scored:

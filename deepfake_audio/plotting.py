@@ -58,8 +58,8 @@ def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
     for (name, false_accept, hit, eer), color in zip(curves, (ORANGE, BLUE, GREEN), strict=False):
         ax.plot(false_accept, hit, color=color, linewidth=2, label=f"{name}: EER {eer:.1%}")
     ax.set(
-        xlabel="fakes called real",
-        ylabel="reals called real",
+        xlabel="fake files called real",
+        ylabel="real files called real",
         xlim=(-0.01, 1.01),
         ylim=(-0.01, 1.01),
     )
@@ -88,7 +88,12 @@ def plot_det(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
         axis.set_ticks(DET_TICKS)
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(lambda rate, _: f"{100 * rate:g}%")
-    ax.set(xlabel="fakes called real", ylabel="reals called fake", xlim=DET_LIMITS, ylim=DET_LIMITS)
+    ax.set(
+        xlabel="fake files called real",
+        ylabel="real files called fake",
+        xlim=DET_LIMITS,
+        ylim=DET_LIMITS,
+    )
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)
     return ax
@@ -110,7 +115,8 @@ def plot_scores(
         edges: of the bins, rising; scores outside count in the first or last bin.
         threshold: above which a file is called real.
     """
-    for scores, name, color, style in ((fake, "fakes", ORANGE, "--"), (real, "reals", BLUE, "-")):
+    classes = (fake, "fake files", ORANGE, "--"), (real, "real files", BLUE, "-")
+    for scores, name, color, style in classes:
         weights = np.full(len(scores), 1 / len(scores))
         shown = np.clip(scores, edges[0], edges[-1])
         ax.hist(shown, edges, weights=weights, color=color, alpha=0.35)
@@ -176,6 +182,32 @@ def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float)
     extent = (0, seconds, 0, max_hz / 1000)
     ax.imshow(image, cmap="magma", aspect="auto", extent=extent, vmin=0, vmax=255)
     ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
+    return ax
+
+
+def plot_level(
+    ax: Axes, image: np.ndarray, times: tuple[float, float], ticks: Mapping[float, str]
+) -> Axes:
+    """Plot a spectrogram image of any frequency scale in shades of grey, dark for loud.
+
+    Args:
+        ax: the axes to plot on.
+        image: uint8 `(frequency_bins, frames)`, lowest frequency at the bottom.
+        times: of its left and right edge, in seconds.
+        ticks: heights in rows from the bottom, and their labels in kHz.
+    """
+    extent = (*times, 0, len(image))
+    ax.imshow(image, cmap="Greys", aspect="auto", extent=extent, vmin=0, vmax=255)
+    ax.set_yticks(list(ticks), list(ticks.values()))
+    ax.set_ylabel("frequency (kHz)")
+    return ax
+
+
+def mark_places(ax: Axes, spans: Sequence[tuple[float, float, float, float]]) -> Axes:
+    """Frame rectangles and tint them: left, right, bottom and top of each."""
+    for left, right, bottom, top in spans:
+        ax.fill_between([left, right], bottom, top, color=ORANGE, alpha=0.22, lw=0)
+        ax.fill_between([left, right], bottom, top, facecolor="none", edgecolor=ORANGE, lw=1.8)
     return ax
 
 

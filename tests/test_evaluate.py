@@ -5,6 +5,8 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -17,10 +19,11 @@ from deepfake_audio.dataset.checks import check_images
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import FileCounts, Origin, write_audio_settings, write_origin
 from deepfake_audio.evaluation.figures import score_plots
-from deepfake_audio.evaluation.html_report import summary
+from deepfake_audio.evaluation.html_report import mistake_pictures, summary
 from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.models import run_search
+from deepfake_audio.vocabulary import ImageRecord
 
 QUICK = "evaluate.bootstrap=0"
 
@@ -356,3 +359,16 @@ def test_each_figure_at_the_top_of_the_report_has_its_own_card(tmp_path, monkeyp
     ]
     assert all(re.fullmatch(r"\d\.\d{3}", value) for _, value, _ in cards[3:7])
     assert all(re.fullmatch(r"\d\.\d{3} to \d\.\d{3}", low_high) for *_, low_high in cards[3:6])
+
+
+def test_mistakes_link_to_their_images(tmp_path):
+    """An odd name must not end the address."""
+    (tmp_path / "data/a #1?").mkdir(parents=True)
+    path = tmp_path / "data/a #1?/x.png"
+    cv2.imwrite(str(path), draw_image("real", 1))
+    record = ImageRecord(path, "x.png", "fake", "test")
+    subject = SimpleNamespace(records={"test": [record]}, settings=load_settings())
+    table = make_table([{"file": "x.png", "label": "fake", "score": 3.0, "llr": 3.0}])
+    (mistake,) = mistake_pictures(tmp_path / "runs/first", subject, table, "test")
+    assert (tmp_path / "runs/first" / unquote(mistake["link"])).resolve() == path.resolve()
+    assert not set("#? ") & set(mistake["link"])

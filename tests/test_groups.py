@@ -270,9 +270,9 @@ def test_a_table_of_groups_has_this_text():
     content = {"mean_eer": 0.125, "interval": (0.05, 0.2), "few_speakers": True, "rated": 1,
                "groups": rows}  # fmt: skip
     assert format_groups("corpus", content, 0.1).splitlines() == [
-        "corpus                     fakes   reals     EER   95% interval     found",
-        "near                       1,200      90   12.5%   5.0%-21.0%*      50.0%",
-        "far                            0      90       -                        -",
+        "corpus                    fake files  real files     EER   95% interval     found",
+        "near                           1,200          90   12.5%   5.0%-21.0%*      50.0%",
+        "far                                0          90       -                        -",
         f"* {FEW_SPEAKERS}",
         "all files pooled: EER 10.0%; mean over 1 of 2 corpora: 12.5% (5.0%-20.0%*)",
     ]

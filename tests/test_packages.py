@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 ALL = (
     "calibrate", "combine", "evaluate", "export", "make_fakes", "predict", "prepare", "train",
 )  # fmt: skip
-ONLY_TRAINING = ("h5py", "jinja2", "keras", "sklearn", "tensorboard", "tensorflow", "tf2onnx")
+ONLY_TRAINING = ("h5py", "keras", "sklearn", "tensorboard", "tensorflow", "tf2onnx")
 RUN = """
 import importlib, sys
 _, name, blocked, *args = sys.argv

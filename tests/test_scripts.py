@@ -730,7 +730,8 @@ def test_channels_of_one_kind_of_voice_have_its_verdict_and_a_timeline(
     verdict, _, *passages, written = capsys.readouterr().out.splitlines()
     assert verdict.startswith("FAKE ") and "2 channels that differ" in verdict
     assert [line.split()[2] for line in passages] == ["FAKE"]
-    assert written == "Written: timelines/two.wav.csv, timelines/two.wav.png"
+    names = ", ".join(f"timelines/two.wav.{suffix}" for suffix in ("csv", "png", "txt"))
+    assert written == f"Written: {names}"
 
 
 def test_a_table_of_verdicts_is_evaluated_as_the_run_is(in_audio_workspace, tmp_path, capsys):

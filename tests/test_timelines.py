@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-import predict
 from conftest import ROOT
+from deepfake_audio.cli import verdicts
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import judge
 from deepfake_audio.inference.pipeline import Input, Window
@@ -301,7 +301,7 @@ def test_the_plot_of_predict_gives_the_reason(
         for start, bandwidth in zip((0.0, 2.0, 4.0), bandwidths_hz, strict=True)
     ]
     found = Input("call.wav", windows=windows, sound_seconds=6.0, end_seconds=6.0)
-    predict.write_timeline(judge(found, CERTAIN, settings, "mine"), None, quiet=True)
+    verdicts.write_timeline(judge(found, CERTAIN, settings, "mine"), None, quiet=True)
     assert legends == [labels]
     assert cv2.imread("timelines/call.wav.png").std() > 5
 
@@ -311,4 +311,7 @@ def test_the_table_and_the_plot_are_written(tmp_path):
     outlines = [np.full(PEAKS_PER_WINDOW, 0.5)] * 9
     write_timeline(tmp_path / "call.wav", "cost $5^^$.wav", line, outlines)
     assert (tmp_path / "call.wav.csv").read_text().splitlines()[1].startswith("0.0,5.5,REAL,")
+    assert (tmp_path / "call.wav.txt").read_text().splitlines() == [
+        "0.000000\t5.500000\tREAL 95.3%", "5.500000\t10.000000\tFAKE 95.3%",
+    ]  # fmt: skip
     assert cv2.imread(str(tmp_path / "call.wav.png")).std() > 5

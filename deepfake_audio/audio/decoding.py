@@ -52,7 +52,7 @@ def read_blocks(
     highest = MAX_SAMPLE if findings is None else MAX_UNSCALED
     findings = Findings() if findings is None else findings
     resampler = None
-    for rate_hz, channels in _native_blocks(sound, findings, decoder_megabytes, track):
+    for rate_hz, channels in native_blocks(sound, findings, decoder_megabytes, track):
         findings.decoded_seconds += len(channels) / rate_hz
         if resampler is None and rate_hz != sample_rate_hz:
             resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
@@ -87,10 +87,20 @@ def _not_finite(sound: Sound) -> InputError:
     )
 
 
-def _native_blocks(
+def native_blocks(
     sound: Sound, findings: Findings, megabytes: int, track: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the rate and the samples `(samples, channels)` of a recording at its own rate."""
+    """Decode a track at its own rate, block by block.
+
+    Args:
+        sound: see `read_blocks`.
+        findings: receives what is found, except channels and levels.
+        megabytes: memory that FFmpeg may take; 0 sets no bound.
+        track: the track to take, from 1.
+
+    Yields:
+        The rate, and samples of shape `(samples, channels)`; see `Findings.levels` for their scale.
+    """
     try:
         if isinstance(sound, Samples):
             blocks = _blocks_in_memory(sound)

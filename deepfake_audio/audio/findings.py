@@ -77,3 +77,14 @@ class Findings:
         """Return the time that a player shows at a position in the decoded sound."""
         before = bisect_right(self.shifts, (decoded_seconds, math.inf))
         return decoded_seconds + (self.shifts[before - 1][1] if before else 0.0)
+
+    def decoded_position(self, player_seconds: float) -> float:
+        """Return the first position in the decoded sound at a time of a player, or after it.
+
+        >>> Findings(shifts=[(5.0, 10.0)]).decoded_position(16.0)
+        6.0
+        """
+        ends = [*(position for position, _ in self.shifts), math.inf]
+        starts = ((0.0, 0.0), *self.shifts)
+        places = (max(position, player_seconds - added) for position, added in starts)
+        return next(place for place, end in zip(places, ends, strict=True) if place < end)

@@ -1,8 +1,9 @@
 """Write the report of an evaluation: one HTML file that needs no other file."""
 
-import base64
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from deepfake_audio.evaluation.text_report import (
     with_interval,
 )
 from deepfake_audio.features.image_files import read_image
-from deepfake_audio.features.pixel_format import encode_png
+from deepfake_audio.features.pixel_format import encode_png, picture_url
 from deepfake_audio.models.calibration import decision_threshold, probability
 from deepfake_audio.models.history import kept_epoch, read_history
 from deepfake_audio.system.atomic_files import atomic_write
@@ -69,6 +70,7 @@ def write_report(path: Path, **content: object) -> None:
 
 
 def report_content(
+    folder: Path,
     subject: Subject,
     tables: Mapping[str, ScoreTable],
     figures: Mapping[str, Mapping],
@@ -77,6 +79,7 @@ def report_content(
     """Gather the content of the report.
 
     Args:
+        folder: of the report, where its links begin.
         subject: the evaluated run or score file.
         tables: the scores of each split.
         figures: of each split that has both classes, at least one.
@@ -113,7 +116,7 @@ def report_content(
         "verdicts": head.get("verdicts"),
         "by_score": BY_SCORE,
         "groupings": [grouping_content(*grouping) for grouping in head["groups"].items()],
-        "mistakes": mistake_pictures(subject, tables[head_name], head_name),
+        "mistakes": mistake_pictures(folder, subject, tables[head_name], head_name),
         "training": training_content(subject),
         "pictures": {name: picture_url(path.read_bytes()) for name, path in pictures.items()},
     }
@@ -174,7 +177,7 @@ def figure_rows(figures: Mapping[str, Mapping]) -> list[tuple[str, list[str]]]:
     return [row for row in rows if row[1]]
 
 
-def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[dict]:
+def mistake_pictures(folder: Path, subject: Subject, table: ScoreTable, split: str) -> list[dict]:
     """Return the most confident mistakes with their spectrograms; none without images."""
     if not subject.records:
         return []
@@ -185,6 +188,7 @@ def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[di
     return [
         {
             "file": table.file[position],
+            "link": relative_link(subject.records[split][position].path, folder),
             "label": table.label[position],
             "attack": table.attack[position],
             "verdict": LABELS[int(p > 0.5)],
@@ -193,6 +197,19 @@ def mistake_pictures(subject: Subject, table: ScoreTable, split: str) -> list[di
         }
         for position, p in zip(shown, p_real.tolist(), strict=True)
     ]
+
+
+def relative_link(path: Path, folder: Path) -> str:
+    """Return the address of a file for a page in a folder.
+
+    >>> relative_link(Path("data/a b#1.png"), Path("runs/first"))
+    '../../data/a%20b%231.png'
+    """
+    try:
+        relative = Path(os.path.relpath(path, folder))
+    except ValueError:  # on another drive of Windows
+        return path.resolve().as_uri()
+    return quote(os.fsencode(relative.as_posix()))
 
 
 def thumbnail(record: ImageRecord, settings: Settings) -> str:
@@ -239,11 +256,6 @@ def data_row(split: str, label: str, records: Sequence[ImageRecord]) -> dict:
         "speakers": len({record.speaker for record in records} - {""}) or "unknown",
         "attacks": ", ".join(attacks),
     }
-
-
-def picture_url(png: bytes) -> str:
-    """Return a PNG file's bytes as a data URL."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def percent(share: float | None) -> str:

@@ -41,7 +41,7 @@ def write_results(evaluation: Evaluation) -> list[str]:
         for name, figure in plotted.items()
     }
     if figures:
-        write_report(output / REPORT, **report_content(subject, tables, figures, pictures))
+        write_report(output / REPORT, **report_content(output, subject, tables, figures, pictures))
     return names
 
 

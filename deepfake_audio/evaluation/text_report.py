@@ -147,14 +147,14 @@ def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
     shown = rows[:GROUPS_SHOWN]
     intervals = [row_interval(row) for row in shown]
     titles = f"   {'95% interval':14}" if any(intervals) else ""
-    head = f"{grouping:24}{'fakes':>8}{'reals':>8}{'EER':>8}{titles}{'found':>8}"
+    head = f"{grouping:24}{'fake files':>12}{'real files':>12}{'EER':>8}{titles}{'found':>8}"
     lines = [head] if rows else []
     for row, interval in zip(shown, intervals, strict=True):
         rate, found = (
             f"{'-':>8}" if value is None else f"{value:8.1%}"
             for value in (row["eer"], row["found"])
         )
-        counts = f"{one_line(row['name'])[:23]:24}{row['fake']:8,}{row['real']:8,}"
+        counts = f"{one_line(row['name'])[:23]:24}{row['fake']:12,}{row['real']:12,}"
         lines.append(f"{counts}{rate}{f'   {interval:14}' if titles else ''}{found}")
     left_out = len(rows) - GROUPS_SHOWN
     lines += [f"and {left_out:,} more in metrics.json"] if left_out > 0 else []

@@ -4,6 +4,8 @@ Channel 0 (red) is the level, channel 1 (green) the group delay, channel 2 (blue
 vocoder frame rates. `vocabulary.py` has the constants that settings and network need too.
 """
 
+import base64
+
 import cv2
 import numpy as np
 
@@ -119,3 +121,8 @@ def encode_png(pixels: np.ndarray) -> bytes:
     if pixels.ndim == 3 and pixels.shape[2] == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".png", pixels, PNG_PARAMETERS)[1].tobytes()
+
+
+def picture_url(png: bytes) -> str:
+    """Return a PNG file's bytes as a data URL."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

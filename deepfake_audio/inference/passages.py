@@ -17,6 +17,7 @@ import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.models.calibration import decision_threshold, probability, verdict
+from deepfake_audio.vocabulary import Verdict
 
 # Scores of real windows of the validation voices by the shipped model: research.passage_windows.
 REAL_LLR = 1.8  # mean
@@ -57,6 +58,22 @@ class Passage:
     def shade(self) -> str:
         """Return the verdict, or `not judged` for a passage without confidence."""
         return "not judged" if self.confidence is None else self.verdict
+
+    @property
+    def leaning(self) -> str:
+        """Return `rather fake` or `rather real` for an uncertain passage; else an empty text."""
+        if self.verdict != Verdict.UNCERTAIN or self.p_fake is None:
+            return ""
+        return f"rather {'fake' if self.p_fake > 0.5 else 'real'}"
+
+    @property
+    def label(self) -> str:
+        """Return the verdict with its confidence, such as `UNCERTAIN 64.9% (rather real)`."""
+        if self.confidence is None:
+            return self.shade
+        return f"{self.verdict} {self.confidence:.1%}" + (
+            f" ({self.leaning})" if self.leaning else ""
+        )
 
 
 class Stretch(NamedTuple):

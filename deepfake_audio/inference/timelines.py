@@ -131,11 +131,21 @@ def format_passages(passages: Sequence[Passage]) -> str:
     for passage in passages:
         times = f"{format_time(passage.start_seconds):>10}{format_time(passage.end_seconds):>10}"
         shown = "-" if passage.confidence is None else f"{passage.confidence:.1%}"
-        leans = ""
-        if passage.verdict == "UNCERTAIN" and passage.p_fake is not None:
-            leans = f"  (rather {'fake' if passage.p_fake > 0.5 else 'real'})"
+        leans = f"  ({passage.leaning})" if passage.leaning else ""
         lines.append(f"{times}  {passage.verdict:9}{shown:>10}{leans}")
     return "\n".join(lines)
+
+
+def format_labels(passages: Sequence[Passage]) -> str:
+    """Return the passages as Audacity reads them: start, end and a text between tabs.
+
+    >>> format_labels([Passage(1.5, 4.25, "FAKE", 0.91, 0.91)])
+    '1.500000\\t4.250000\\tFAKE 91.0%\\n'
+    """
+    return "".join(
+        f"{passage.start_seconds:.6f}\t{passage.end_seconds:.6f}\t{passage.label}\n"
+        for passage in passages
+    )
 
 
 def format_time(seconds: float) -> str:
@@ -162,10 +172,10 @@ def write_timeline(
     why_not_judged: str = "",
     recording: str = "",
 ) -> str:
-    """Write the passages as CSV and the picture as PNG; return their names.
+    """Write the passages as CSV and Audacity labels, and the picture as PNG; return their names.
 
     Args:
-        path: of both, without the suffix; gets a number if another recording's are there.
+        path: of all, without the suffix; gets a number if another recording's are there.
         title: of the picture.
         timeline: what to write.
         envelopes: the peaks of the sound in each window; see `peak_envelope`.
@@ -174,22 +184,25 @@ def write_timeline(
     """
     numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
     mark = hashlib.sha256(os.fsencode(recording)).hexdigest()[:32] if recording else ""
-    places = (_table_and_picture(place) for place in itertools.chain([path], numbered))
-    table, picture = next(place for place in places if _is_free_for(mark, *place))
+    places = (_files_at(place) for place in itertools.chain([path], numbered))
+    table, picture, labels = next(place for place in places if _is_free_for(mark, *place))
     save_timeline_figure(picture, title, timeline, envelopes, why_not_judged, mark)
     with atomic_write(table) as partial, open_table(partial) as file:
         header = [field.name for field in fields(Passage)]
         write_rows(file, [header, *map(astuple, timeline.passages)])
-    return f"{table}, {picture}"
+    with atomic_write(labels) as partial:
+        partial.write_text(format_labels(timeline.passages), encoding="utf-8", newline="\n")
+    return f"{table}, {picture}, {labels}"
 
 
-def _table_and_picture(path: Path) -> tuple[Path, Path]:
-    return path.with_name(f"{path.name}.csv"), path.with_name(f"{path.name}.png")
+def _files_at(path: Path) -> tuple[Path, ...]:
+    """Return the paths of the table, the picture and the labels."""
+    return tuple(path.with_name(f"{path.name}{suffix}") for suffix in (".csv", ".png", ".txt"))
 
 
-def _is_free_for(mark: str, table: Path, picture: Path) -> bool:
+def _is_free_for(mark: str, table: Path, picture: Path, labels: Path) -> bool:
     """Return whether nothing is there, or a timeline of the same recording."""
-    if not any(map(os.path.lexists, (table, picture))):
+    if not any(map(os.path.lexists, (table, picture, labels))):
         return True
     try:
         with open_regular(picture, "A timeline") as file:
@@ -218,16 +231,18 @@ def waveform_outline(
     return peaks, edges
 
 
-def time_ticks(end_seconds: float) -> dict[float, str]:
-    """Return round times from 0 up to the end, with their labels.
+def time_ticks(end_seconds: float, start_seconds: float = 0.0) -> dict[float, str]:
+    """Return round times from the start up to the end, with their labels.
 
     >>> list(time_ticks(0.3).values()), list(time_ticks(50).values())[-1]
     (['0:00.0', '0:00.1', '0:00.2', '0:00.3'], '0:50')
     >>> list(time_ticks(4000).values())[-2:]
     ['50:00', '1:00:00']
     """
-    step = next((s for s in TICK_SECONDS if end_seconds / s <= MAX_TICKS), TICK_SECONDS[-1])
-    ticks = [step * number for number in range(int(end_seconds / step + 1e-9) + 1)]
+    shown = end_seconds - start_seconds
+    step = next((s for s in TICK_SECONDS if shown / s <= MAX_TICKS), TICK_SECONDS[-1])
+    first, last = math.ceil(start_seconds / step - 1e-9), int(end_seconds / step + 1e-9)
+    ticks = [step * number for number in range(first, last + 1)]
     return {tick: format_time(tick).removesuffix(".0" if step >= 1 else "") for tick in ticks}
 
 

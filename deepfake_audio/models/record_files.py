@@ -9,6 +9,7 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import InputError
 from deepfake_audio.models.fingerprints import fingerprint_model
+from deepfake_audio.models.onnx_metadata import write_metadata
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.system.atomic_files import (
@@ -32,6 +33,7 @@ def commit_model(run: Run, record: RunRecord, settings: Settings) -> None:
     Two files cannot be renamed at once. After a kill between the two, `read_record` finds the
     record that belongs to the model.
     """
+    write_metadata(run.next_model, settings, record)
     fingerprint = fingerprint_model(run.next_model, settings.limits)
     record = record.model_copy(update={"model_fingerprint": fingerprint})
     write_json(run.next_record, record.model_dump(mode="json"))

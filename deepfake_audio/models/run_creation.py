@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deepfake_audio import __version__
-from deepfake_audio.config.loading import write_settings
+from deepfake_audio.config.loading import read_settings, write_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, OutputError, one_line
-from deepfake_audio.models.fingerprints import fingerprint_settings
+from deepfake_audio.models.fingerprints import fingerprint_model, fingerprint_settings
+from deepfake_audio.models.onnx_metadata import write_metadata
 from deepfake_audio.models.record_files import write_record
 from deepfake_audio.models.run_folder import RUNS, Run
 from deepfake_audio.models.run_record import RunRecord
@@ -86,7 +87,10 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
         for path in (source.config, source.keras_model, source.onnx_model, source.history):
             if is_file(path):
                 copy_file(path, unfinished.folder / path.name, "A part of a run")
-        write_record(unfinished, record)
+        settings = read_settings(unfinished.config)
+        write_metadata(unfinished.onnx_model, settings, record)
+        fingerprint = fingerprint_model(unfinished.onnx_model, settings.limits)
+        write_record(unfinished, record.model_copy(update={"model_fingerprint": fingerprint}))
     return run
 
 

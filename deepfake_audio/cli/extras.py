@@ -1,0 +1,123 @@
+"""Write the files that a user asks for beside a verdict: timeline, segments and report."""
+
+import argparse
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from deepfake_audio.audio.sounds import Sound
+from deepfake_audio.cli.messages import print_lines
+from deepfake_audio.cli.standard_input import STANDARD_INPUT
+from deepfake_audio.cli.verdicts import plain_name, say, write_timeline
+from deepfake_audio.detector import Detector, Result
+from deepfake_audio.errors import InputError, OutputError
+from deepfake_audio.inference.pipeline import Failure, NamedInput
+from deepfake_audio.inference.segments import write_segments
+from deepfake_audio.system.atomic_files import atomic_write, is_folder
+
+
+def remembered(
+    files: Iterable[str | NamedInput], sources: dict[str, Sound]
+) -> Iterator[str | NamedInput]:
+    """Yield files, and keep the source of each that has a name other than its path."""
+    for file in files:
+        if isinstance(file, NamedInput):
+            sources[file.name] = file.source
+        yield file
+
+
+def write_extras(
+    args: argparse.Namespace,
+    detector: Detector,
+    result: Result,
+    sources: dict[str, Sound],
+    fail: Callable[[Failure], object],
+) -> None:
+    """Write the files about a result that the command line asks for.
+
+    Args:
+        args: of predict.py.
+        detector: which judged.
+        result: of the recording.
+        sources: of the recordings that have a name other than their path.
+        fail: receives the error if the recording can't be read any more.
+
+    Raises:
+        OutputError: a file can't be written.
+    """
+    if args.timeline and result.timeline():
+        write_timeline(result, args.channel, quiet=args.json, track=args.track)
+    source = sources.get(result.name, Path(result.name))
+    try:
+        if args.segments:
+            cut_segments(args, detector, result, source)
+        if args.report:
+            write_report(args, detector, result, source)
+    except OutputError:
+        raise
+    except InputError as error:
+        fail(Failure(result.name, str(error)))
+
+
+def cut_segments(
+    args: argparse.Namespace, detector: Detector, result: Result, source: Sound
+) -> None:
+    """Write the FAKE passages of each judged track to a folder, and list the new files."""
+    line, paths = result.timeline(), []
+    tracks = sorted({window.track for window in result.windows}) if line else []
+    for track in tracks:
+        stem = stem_of(result.name)
+        paths += write_segments(
+            Path(args.segments) / (f"{stem}-track{track}" if len(tracks) > 1 else stem),
+            result.name,
+            source,
+            line.passages,
+            track,
+            args.channel,
+            detector.decoder_megabytes,
+        )
+    listed = say if args.json else print_lines
+    for path in paths:
+        listed(f"Written: {path}")
+    if not paths:
+        say("No FAKE passage to cut out.")
+
+
+def stem_of(name: str) -> str:
+    """Return the begin of the names of a recording's files."""
+    return "standard-input" if name == STANDARD_INPUT else plain_name(name)
+
+
+def write_report(
+    args: argparse.Namespace, detector: Detector, result: Result, source: Sound
+) -> None:
+    """Write the report to the named file, or to a new file in the named folder."""
+    from deepfake_audio.reporting.recording_report import html_report  # plots: a second to import
+
+    path = Path(args.report)
+    if not is_report_file(path):
+        stem = stem_of(result.name)
+        names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+        paths = (path / f"{name}.html" for name in names)
+        path = next(path for path in paths if not os.path.lexists(path))
+    page = html_report(detector, result, source, args.channel, args.track)
+    with atomic_write(path) as partial:
+        partial.write_text(page, encoding="utf-8")
+    (say if args.json else print_lines)(f"Written: {path}")
+
+
+def is_report_file(path: Path) -> bool:
+    """Return whether `--report` names a file, and no folder."""
+    return path.suffix.lower() in (".html", ".htm") and not is_folder(path)
+
+
+def check_report(args: argparse.Namespace) -> None:
+    """Raise an `InputError` if the report would replace a file, or has no room for all."""
+    path = Path(args.report)
+    if not is_report_file(path):
+        return
+    if os.path.lexists(path):
+        raise InputError(f"--report {path} exists already; name another file, or a folder")
+    if len(args.files) > 1 or any(is_folder(Path(name)) for name in args.files):
+        raise InputError(f"--report {path} has room for one recording; name a folder")

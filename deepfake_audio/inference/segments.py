@@ -1,0 +1,108 @@
+"""Cut the FAKE passages of a recording out of it, with some sound around them, for listeners."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import soundfile
+
+from deepfake_audio.audio.decoding import native_blocks
+from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.sounds import Sound
+from deepfake_audio.errors import one_line
+from deepfake_audio.inference.passages import Passage
+from deepfake_audio.inference.timelines import format_time
+from deepfake_audio.system.atomic_files import atomic_write, escape_non_utf8
+from deepfake_audio.vocabulary import Verdict
+
+CONTEXT_SECONDS = 2.0  # before and after a passage: its edges are known to about a second
+MAX_FLAC_CHANNELS, MAX_FLAC_RATE_HZ = 8, 655_350
+SUBTYPE = "PCM_24"  # 16 bits come out of it unchanged
+
+
+def write_segments(
+    stem: Path,
+    title: str,
+    sound: Sound,
+    passages: Sequence[Passage],
+    track: int = 1,
+    channel: int | None = None,
+    decoder_megabytes: int = 0,
+) -> list[Path]:
+    """Write each FAKE passage to a file of its own, at the rate and with the channels of the sound.
+
+    Args:
+        stem: the folder and the begin of the names; existing files are kept.
+        title: of the recording, for the comment in each file.
+        sound: the recording.
+        passages: of the recording; times are those that a player shows.
+        track: the track to take, from 1.
+        channel: the channel to take, from 1; None takes all.
+        decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
+
+    Returns:
+        The new files: FLAC, or WAV if FLAC can't have so many channels.
+
+    Raises:
+        InputError: the sound can't be read any more.
+        OutputError: a file can't be written.
+    """
+    fakes = [passage for passage in passages if passage.verdict == Verdict.FAKE]
+    if not fakes:
+        return []
+    findings, rate_hz, channels = Findings(), 0, 0
+    for block_rate_hz, block in native_blocks(sound, findings, decoder_megabytes, track):
+        findings.levels.add(block)
+        rate_hz, channels = block_rate_hz, block.shape[1]
+    taken = slice(None) if channel is None else slice(channel - 1, channel)
+    written = len(range(channels)[taken])
+    fits_flac = written <= MAX_FLAC_CHANNELS and rate_hz <= MAX_FLAC_RATE_HZ
+    suffix, paths, open_files = ".flac" if fits_flac else ".wav", [], []
+    with ExitStack() as opened:
+        for passage in fakes:
+            paths.append(free_path(stem, passage, suffix))
+            partial = opened.enter_context(atomic_write(paths[-1]))
+            file = opened.enter_context(
+                soundfile.SoundFile(partial, "w", rate_hz, written, SUBTYPE)
+            )
+            times = f"{format_time(passage.start_seconds)} to {format_time(passage.end_seconds)}"
+            file.title = escape_non_utf8(one_line(f"{passage.label}: {times} of {title}"))
+            span = sample_span(passage, findings, rate_hz)
+            open_files.append((file, *span))
+        first = 0
+        for _, block in native_blocks(sound, Findings(), decoder_megabytes, track):
+            for file, begin, end in open_files:
+                part = block[max(0, begin - first) : max(0, end - first), taken]
+                file.write(part / findings.levels.full_scale)
+            first += len(block)
+    return paths
+
+
+def sample_span(passage: Passage, findings: Findings, rate_hz: int) -> tuple[int, int]:
+    """Return the first sample of a passage with its context, and the one after the last."""
+    begin = findings.decoded_position(passage.start_seconds) - CONTEXT_SECONDS
+    end = findings.decoded_position(passage.end_seconds) + CONTEXT_SECONDS
+    return max(0, round(begin * rate_hz)), round(end * rate_hz)
+
+
+def free_path(stem: Path, passage: Passage, suffix: str) -> Path:
+    """Return a path that names the passage's times, with a number if a file has the name."""
+    times = "-".join(map(_sortable_time, (passage.start_seconds, passage.end_seconds)))
+    name = f"{stem.name}-{times}"
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    names = itertools.chain([name], numbered)
+    paths = (stem.with_name(name + suffix) for name in names)
+    return next(path for path in paths if not os.path.lexists(path))
+
+
+def _sortable_time(seconds: float) -> str:
+    """Write a time so that names sort by it, without the colon that Windows forbids.
+
+    >>> _sortable_time(3675.26)
+    '1h01m15.3s'
+    """
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    return f"{minutes // 60}h{minutes % 60:02}m{tenths / 10:04.1f}s"

@@ -1,0 +1,131 @@
+"""The report on a recording: the places that it marks, its content, and the file it becomes."""
+
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import deepfake_audio
+import predict
+from conftest import ROOT, make_voice
+from deepfake_audio.detector import Detector
+from deepfake_audio.inference.occlusion import band_effects, hide_band, strongest_places
+from deepfake_audio.inference.pipeline import Window
+from deepfake_audio.inference.stretches import most_fake_windows, render_stretch
+from deepfake_audio.reporting.recording_report import html_report
+
+CLIPS = (
+    "real_menardi_vm-forward-multiple.flac", "fake_espeak-ng_it_f5.flac",
+    "real_ivrvoice.ru_vm-nonumber.flac", "fake_griffin-lim_ivrvoice.ru.flac",
+)  # fmt: skip
+BAD_NAME = "<img src=x onerror=alert(1)>&\"'.wav"
+
+
+class Page(HTMLParser):
+    """The text of a page, and its tags with their attributes."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.texts, self.tags = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector.pretrained()
+
+
+@pytest.mark.slow
+def test_marked_places_lie_in_the_fakes(detector):
+    """Real and fake clips are judged as one recording, of which a known part is fake."""
+    images, is_fake = [], []
+    for name in CLIPS:
+        path = ROOT / "data/sample/audio" / name
+        windows = detector.predict(path).windows[:4]
+        stretch = render_stretch(name, path, windows, detector.reading(), 60.0)
+        images += stretch.images
+        is_fake += [name.startswith("fake")] * len(windows)
+    is_fake, marked = np.array(is_fake), strongest_places(band_effects(detector.model, images))
+    assert 0.3 < is_fake.mean() < 0.6  # the share that chance would give
+    assert marked.sum() >= 8
+    assert marked[is_fake].sum() / marked.sum() > 0.8
+
+
+def test_a_hidden_band_loses_its_course_over_time_and_nothing_else():
+    image = np.random.default_rng(1).integers(0, 255, (64, 12, 3), np.uint8)
+    hidden = hide_band(image, 0, 8)
+    np.testing.assert_array_equal(hidden[:56], image[:56])
+    np.testing.assert_array_equal(hidden[..., 2], image[..., 2])
+    assert np.ptp(hidden[56:, :, :2], axis=1).max() == 0
+    assert hidden[60, 0, 0] == pytest.approx(image[60, :, 0].mean())
+
+
+def test_the_stretch_is_of_one_channel_and_crosses_no_pause():
+    def windows(channel, starts, score):
+        return [Window(start, channel, score=score) for start in starts]
+
+    low = windows(2, (100.0, 101.0), -2.0)
+    found = most_fake_windows([*windows(1, (0.0, 1.0, 2.0), 1.0), *windows(2, (0.0,), -1.0), *low])
+    assert found == low
+
+
+@pytest.fixture(scope="module")
+def page(detector, tmp_path_factory) -> tuple[str, Path]:
+    path = tmp_path_factory.mktemp("report") / BAD_NAME
+    sound = np.stack([make_voice("real", 1, 1.2), make_voice("fake", 2, 1.2)], axis=1)
+    soundfile.write(path, sound, 16000)
+    return html_report(detector, detector.predict(path), path), path
+
+
+def test_a_report_has_the_verdict_the_quality_and_the_fingerprints(detector, page):
+    text, path = page
+    shown = Page(text).text
+    result = detector.predict(path)
+    model = hashlib.sha256((ROOT / "models/pretrained/model.onnx").read_bytes()).hexdigest()
+    for part in (
+        str(result.verdict), hashlib.sha256(path.read_bytes()).hexdigest(), model,
+        f"deepfake-audio {deepfake_audio.__version__}", "16,000 Hz", "never a proof",
+        "each carries its own sound", "predict.min_confidence: 0.75",
+    ):  # fmt: skip
+        assert part in shown, part
+    assert not re.search(r"--(channel|track|timeline)", shown)  # of the command line
+
+
+def test_a_report_escapes_names_and_needs_nothing_else(page):
+    text, path = page
+    tags = Page(text).tags
+    assert path.name in Page(text).text
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in tags}
+    pictures = [attributes["src"] for tag, attributes in tags if tag == "img"]
+    assert len(pictures) == 2
+    assert all(source.startswith("data:image/png;base64,") for source in pictures)
+    assert not re.search(r"https?://|onerror=alert\(1\)>(?!&)", re.sub(r"&\w+;", "", text))
+
+
+def test_predict_writes_reports_and_replaces_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("a.wav", np.zeros(16000), 16000)
+    shipped = ["--run", "models/pretrained"]
+    assert predict.main([*shipped, "--report", "a.html", "a.wav"]) == 0
+    assert capsys.readouterr().out.endswith("Written: a.html\n")
+    assert "no sound in it" in Page(Path("a.html").read_text()).text
+    assert predict.main([*shipped, "--report", "a.html", "a.wav"]) == 2
+    assert "a.html exists already" in capsys.readouterr().err
+    assert predict.main([*shipped, "--report", "b.html", "a.wav", "a.wav"]) == 2
+    assert "has room for one recording" in capsys.readouterr().err
+    assert predict.main([*shipped, "--report", "all", "a.wav", "a.wav"]) == 0
+    assert sorted(path.name for path in Path("all").iterdir()) == ["a.wav-2.html", "a.wav.html"]

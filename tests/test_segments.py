@@ -1,0 +1,59 @@
+"""FAKE passages are cut out of recordings, sample by sample."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import predict
+from deepfake_audio.audio.findings import Findings
+from deepfake_audio.inference.passages import Passage
+from deepfake_audio.inference.segments import sample_span, write_segments
+
+RATE_HZ = 8000
+PASSAGES = [
+    Passage(0.0, 1.5, "FAKE", 0.9, 0.9),
+    Passage(1.5, 10.0, "UNCERTAIN", 0.6, 0.6),
+    Passage(10.0, 12.25, "FAKE", 0.9, 0.9),
+    Passage(12.25, 20.0, "REAL", 0.9, 0.1),
+]
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Path:
+    samples = np.random.default_rng(1).integers(-(2**15), 2**15, (20 * RATE_HZ, 2), np.int16)
+    soundfile.write(tmp_path / "call.wav", samples, RATE_HZ)
+    return tmp_path / "call.wav"
+
+
+def test_segments_are_the_samples_of_the_recording_with_context(call):
+    paths = write_segments(call.parent / "out/call.wav", "call.wav", call, PASSAGES)
+    assert [path.name for path in paths] == [
+        "call.wav-0h00m00.0s-0h00m01.5s.flac", "call.wav-0h00m10.0s-0h00m12.2s.flac",
+    ]  # fmt: skip
+    whole, _ = soundfile.read(call, dtype="int16")
+    for path, (start, end) in zip(paths, ((0, 3.5), (8, 14.25)), strict=True):
+        part, rate_hz = soundfile.read(path, dtype="int16")
+        assert rate_hz == RATE_HZ
+        np.testing.assert_array_equal(part, whole[round(start * RATE_HZ) : round(end * RATE_HZ)])
+        assert soundfile.SoundFile(path).title.startswith("FAKE 90.0%: 0:")
+
+
+def test_segments_of_one_channel_replace_no_file(call):
+    stem = call.parent / "call"
+    first = write_segments(stem, "call.wav", call, PASSAGES)
+    second = write_segments(stem, "call.wav", call, PASSAGES, channel=2)
+    assert [path.stem[-2:] for path in second] == ["-2", "-2"]
+    assert [soundfile.info(paths[0]).channels for paths in (first, second)] == [2, 1]
+
+
+def test_a_passage_after_a_pause_begins_where_the_decoded_sound_has_it():
+    findings = Findings(shifts=[(5.0, 10.0), (8.0, 60.0)])
+    assert sample_span(Passage(30.0, 70.0, "FAKE", 0.9, 0.9), findings, 10) == (60, 120)
+
+
+def test_a_folder_for_segments_below_the_recordings_is_refused(call, capsys):
+    folder = call.parent
+    assert predict.main(["--segments", str(folder / "fakes"), str(folder)]) == 2
+    assert "name a folder elsewhere" in capsys.readouterr().err
