@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -190,13 +191,22 @@ class Detector:
             track=track,
         )
         names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
+        to_result = partial(
+            judge,
+            calibration=self.record.calibration,
+            settings=self.settings,
+            run=self.run.name,
+        )
         if workers == 1:
             scored = pipeline.score_inputs(self._model, reading, names)
+            judged = (to_result(each) if isinstance(each, Input) else each for each in scored)
         else:
-            scored = pipeline.score_in_processes(self.run.onnx_model, reading, names, workers)
-        for found in scored:
-            if isinstance(found, Input):
-                yield judge(found, self.record.calibration, self.settings, self.run.name)
+            judged = pipeline.score_in_processes(
+                self.run.onnx_model, reading, names, workers, to_result
+            )
+        for found in judged:
+            if isinstance(found, Result):
+                yield found
             elif on_error is None:
                 raise InputError(found.error)
             else:

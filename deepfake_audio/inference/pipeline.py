@@ -1,16 +1,16 @@
 """Inputs to scored windows: open each file, render its windows, score them in batches."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import onnxruntime
-from joblib import delayed
+from joblib import cpu_count, delayed
 
 from deepfake_audio.audio.quality import (
     Clarity,
@@ -42,6 +42,9 @@ from deepfake_audio.system.workers import in_processes
 UNREAD_IMAGES = {".gif", ".heic", ".heif", ".avif", ".svg", ".ico", ".jp2", ".psd", ".pdf"}
 UNREAD_REMEDY = "images of this kind are not read; save it as PNG"
 FILES_PER_BATCH = 32  # files that a worker process receives at a time
+BATCHES_PER_ROUND = 64  # for each process: all wait for the last batch of a round
+
+Judgement = TypeVar("Judgement")
 
 
 @dataclass(eq=False)
@@ -170,31 +173,62 @@ def score_inputs(
 
 
 def score_in_processes(
-    model_path: Path, reading: Reading, names: Iterable[str], workers: int
-) -> Iterator[Input | Failure]:
-    """Yield what `score_inputs` yields from several processes, each with one processor thread.
+    model_path: Path,
+    reading: Reading,
+    names: Iterable[str],
+    workers: int,
+    judge: Callable[[Input], Judgement],
+) -> Iterator[Judgement | Failure]:
+    """Score files in several processes, each with one processor thread, and judge them there.
 
-    The processes bound the memory of FFmpeg to `limits.decoder_megabytes`.
+    The processes bound the memory of FFmpeg to `limits.decoder_megabytes`. They receive the files
+    in rounds, and the next round begins when all files of one are judged. So the names are read in
+    the thread of the caller, and a slow file delays a bounded number of results.
 
     Args:
         model_path: `model.onnx`.
         reading: how files become windows.
         names: of files.
         workers: number of processes; 0 for one per core.
+        judge: makes the result of a scored file; it is pickled.
+
+    Yields:
+        The results in the order of the names; a `Failure` for a bad file.
     """
     names, model_path = iter(names), model_path.resolve()
     limits = reading.settings.limits
     reading = replace(reading, folder=Path.cwd(), decoder_megabytes=limits.decoder_megabytes)
-    batches = iter(lambda: list(itertools.islice(names, FILES_PER_BATCH)), [])
-    calls = (delayed(_score_batch)(model_path, reading, batch) for batch in batches)
-    for scored in in_processes(calls, workers, "judges"):
-        yield from scored
+    round_files = FILES_PER_BATCH * BATCHES_PER_ROUND * (workers or cpu_count())
+    while files := list(itertools.islice(names, round_files)):
+        calls = (
+            delayed(_score_batch)(model_path, reading, files[first:after], judge)
+            for first, after in _batch_bounds(len(files), workers or cpu_count())
+        )
+        for results in in_processes(calls, workers, "judges"):
+            yield from results
 
 
-def _score_batch(model_path: Path, reading: Reading, names: Sequence[str]) -> list[Input | Failure]:
-    """Score files in a worker process."""
+def _batch_bounds(files: int, workers: int) -> Iterator[tuple[int, int]]:
+    """Yield the first file and the one after the last of each batch; few files make small ones.
+
+    >>> list(_batch_bounds(5, 4)), list(_batch_bounds(70, 2))
+    ([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)], [(0, 17), (17, 34), (34, 51), (51, 68), (68, 70)])
+    """
+    size = max(1, min(FILES_PER_BATCH, files // (2 * workers)))
+    for first in range(0, files, size):
+        yield first, min(first + size, files)
+
+
+def _score_batch(
+    model_path: Path,
+    reading: Reading,
+    names: Sequence[str],
+    judge: Callable[[Input], Judgement],
+) -> list[Judgement | Failure]:
+    """Score and judge files in a worker process."""
     model = _worker_model(model_path, reading.settings.limits.model_dump_json())
-    return list(score_inputs(model, reading, names))
+    scored = score_inputs(model, reading, names)
+    return [judge(found) if isinstance(found, Input) else found for found in scored]
 
 
 @lru_cache(maxsize=1)
