@@ -3,6 +3,7 @@
     python predict.py clip.wav                      one line: verdict, confidence, file
     python predict.py a.mp3 b.png folder/           several files, and all in a folder
     cat clip.ogg | python predict.py -              standard input
+    python predict.py --list names.txt              the files that a text names, one a line
     python predict.py --timeline call.wav           which passages are fake, with a picture
     python predict.py --run first clip.wav          with runs/first instead of the newest run
     python predict.py --run models/pretrained clip.wav      the shipped model
@@ -25,6 +26,7 @@ be read is reported and skipped; the exit code is then 1.
 """
 
 import argparse
+import itertools
 import os
 import re
 import sys
@@ -34,10 +36,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.file_list import opened_list
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import STANDARD_INPUT, with_standard_input
 from deepfake_audio.cli.verdicts import (
+    FAILED,
     as_row,
     describe_run,
     format_verdict,
@@ -62,19 +66,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = [str(Path.cwd()), str(args.channel), *args.files]
     if args.track is not None:
         asked.insert(2, f"track {args.track}")
+    if args.list is not None:
+        asked.insert(2, f"list {args.list}")
     identity = run_folder.fingerprint_verdicts(
         detector.run, detector.record, detector.settings, asked
     )
-    failures: list[Failure] = []
     counts: Counter[str] = Counter()
 
     def fail(failure: Failure) -> None:
         print_error(failure.error)
-        failures.append(failure)
+        keep({"file": failure.name, "error": failure.error})
+        counts[FAILED] += 1
 
-    with kept_table(args.csv, identity) as (done, keep), ExitStack() as opened:
+    with (
+        opened_list(args.list) as names,
+        kept_table(args.csv, identity) as (done, keep),
+        ExitStack() as opened,
+    ):
         listed = FileList(detector.record.images_from_audio, done, fail)
-        files = with_standard_input(listed.expand(args.files), opened, detector, fail)
+        expanded = listed.expand(itertools.chain(args.files, names))
+        files = with_standard_input(expanded, opened, detector, fail)
         results = detector.predict_many(
             files, args.workers, args.channel, on_error=fail, track=args.track
         )
@@ -89,17 +100,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                 write_timeline(result, args.channel, quiet=args.json, track=args.track)
             keep(row)
             counts[result.verdict] += 1
-        for failure in failures:
-            keep({"file": failure.name, "error": failure.error})
-    print_summary(listed, failures, Counter() if args.json else counts)
-    return EXIT_SOME_FAILED if failures else EXIT_OK
+    print_summary(listed, counts, only_problems=args.json)
+    return EXIT_SOME_FAILED if counts[FAILED] else EXIT_OK
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="predict.py", description=__doc__)
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="audio, images, folders of them, or - "
+        "files", nargs="*", metavar="FILE", help="audio, images, folders of them, or -"
     )
+    parser.add_argument(
+        "--list", metavar="FILE",
+        help="names of files, one a line, relative to the working folder; - for standard input",
+    )  # fmt: skip
     parser.add_argument(
         "--run",
         metavar="NAME",
@@ -137,7 +150,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def check_arguments(args: argparse.Namespace) -> None:
-    """Raise an `InputError` if arguments contradict each other."""
+    """Raise an `InputError` if arguments are missing or contradict each other."""
+    if not args.files and args.list is None:
+        raise InputError("missing argument FILE (see predict.py --help)")
+    if args.list == STANDARD_INPUT and STANDARD_INPUT in args.files:
+        raise InputError("standard input can't be a list and a recording; give one of them a file")
     for option, least in (("workers", 0), ("channel", 1), ("track", 1)):
         given = getattr(args, option)
         if given is not None and given < least:

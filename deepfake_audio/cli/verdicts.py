@@ -1,8 +1,10 @@
 """Print verdicts for people and machines, and write their table and timelines."""
 
+import json
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -15,7 +17,6 @@ from deepfake_audio.detector import Detector, Result, in_time
 from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.inference.results_table import (
     Judged,
@@ -28,6 +29,8 @@ from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import VERDICTS
 
 MAX_SHOWN_CONFIDENCE = 0.999
+FAILED = "failed"  # counted beside the verdicts
+MAX_SPOOLED_BYTES = 1_000_000  # of rows with errors in memory; more are in a temporary file
 # Other notes have a column.
 NOTES_IN_TABLE = {
     "channels_differ", "echo_present", "fake_passage", "tracks", "left_out", "damaged", "scaled",
@@ -61,13 +64,31 @@ def kept_table(
         with resumable_table(path, identity, say) as (done, add):
             if done:
                 say(f"Judged already: {pluralize(len(done), 'file')}.")
-            yield done, add
+            with errors_last(add) as keep:
+                yield done, keep
     except BaseException as error:
         kept = partial_path(path, identity)
         ended = isinstance(error, OutputError) or not isinstance(error, InputError)
         if ended and is_file(kept):
             say(f"{one_line(kept)} has the verdicts so far; the same command continues.")
         raise
+
+
+@contextmanager
+def errors_last(add: Callable[[Mapping], object]) -> Iterator[Callable[[Mapping], object]]:
+    """Yield a function that adds rows, but those with an error only at the end."""
+    with tempfile.SpooledTemporaryFile(MAX_SPOOLED_BYTES, "w+", encoding="utf-8") as spooled:
+
+        def keep(row: Mapping) -> None:
+            if "error" in row:
+                spooled.write(json.dumps(row) + "\n")
+            else:
+                add(row)
+
+        yield keep
+        spooled.seek(0)
+        for line in spooled:
+            add(json.loads(line))
 
 
 def as_row(result: Result) -> dict:
@@ -124,15 +145,22 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def print_summary(files: FileList, failures: Sequence[Failure], counts: Counter[str]) -> None:
-    """Print on standard error how many files had which verdict, were skipped, or failed."""
-    if counts.total() > 1:
+def print_summary(files: FileList, counts: Counter[str], only_problems: bool) -> None:
+    """Print on standard error how many files had which verdict, were skipped, or failed.
+
+    Args:
+        files: with those that were skipped.
+        counts: number of files by verdict, and of those that failed.
+        only_problems: leave the verdicts out.
+    """
+    judged = counts.total() - counts[FAILED]
+    if judged > 1 and not only_problems:
         verdicts = ", ".join(f"{counts[name]:,} {name}" for name in VERDICTS if counts[name])
-        say(f"{pluralize(counts.total(), 'file')}: {verdicts}.")
+        say(f"{pluralize(judged, 'file')}: {verdicts}.")
     if files.skipped:
         say(skipped_line(files.skipped))
-    if failures:
-        say(f"{pluralize(len(failures), 'file')} could not be judged.")
+    if counts[FAILED]:
+        say(f"{pluralize(counts[FAILED], 'file')} could not be judged.")
 
 
 def describe_run(detector: Detector) -> str:
