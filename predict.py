@@ -10,6 +10,7 @@
     python predict.py --json folder/                one JSON object a line, for machines
     python predict.py --csv verdicts.csv folder/    also a table; if interrupted, it continues
     python predict.py --workers 0 folder/           many files, a process for each core
+    python predict.py --shard 1/8 --csv v.csv folder/       an eighth of the files; see join.py
     python predict.py --channel 1 call.wav          one channel of a recording; the other is 2
     python predict.py --track 2 film.mkv            one of several audio tracks
     python predict.py --set predict.prior_fake=0.1 clip.wav    if one in ten files is fake
@@ -48,6 +49,7 @@ from deepfake_audio.cli.verdicts import (
     kept_table,
     print_summary,
     progress,
+    question_of,
     say,
     write_timeline,
 )
@@ -55,22 +57,16 @@ from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure
-from deepfake_audio.models import run_folder
+from deepfake_audio.inference.results_table import Judged
 from deepfake_audio.system.atomic_files import to_json
+from deepfake_audio.system.shards import to_shard
 
 
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     detector = Detector.load(args.run, args.settings, bound_memory=True)
-    asked = [str(Path.cwd()), str(args.channel), *args.files]
-    if args.track is not None:
-        asked.insert(2, f"track {args.track}")
-    if args.list is not None:
-        asked.insert(2, f"list {args.list}")
-    identity = run_folder.fingerprint_verdicts(
-        detector.run, detector.record, detector.settings, asked
-    )
+    question = question_of(detector, words_of(args))
     counts: Counter[str] = Counter()
 
     def fail(failure: Failure) -> None:
@@ -78,12 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         keep({"file": failure.name, "error": failure.error})
         counts[FAILED] += 1
 
+    listed = FileList(detector.record.images_from_audio, Judged(), fail, args.shard)
+    table = args.csv and (args.shard.path(args.csv, ".csv") if args.shard else args.csv)
     with (
         opened_list(args.list) as names,
-        kept_table(args.csv, identity) as (done, keep),
+        kept_table(table, question, listed) as keep,
         ExitStack() as opened,
     ):
-        listed = FileList(detector.record.images_from_audio, done, fail)
         expanded = listed.expand(itertools.chain(args.files, names))
         files = with_standard_input(expanded, opened, detector, fail)
         results = detector.predict_many(
@@ -104,6 +101,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_SOME_FAILED if counts[FAILED] else EXIT_OK
 
 
+def words_of(args: argparse.Namespace) -> list[str]:
+    """Return the words that choose the files and their parts."""
+    words = [str(args.channel), *args.files]
+    if args.track is not None:
+        words.insert(1, f"track {args.track}")
+    if args.list is not None:
+        words.insert(1, f"list {args.list}")
+    return words
+
+
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="predict.py", description=__doc__)
     parser.add_argument(
@@ -113,6 +120,14 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--list", metavar="FILE",
         help="names of files, one a line, relative to the working folder; - for standard input",
     )  # fmt: skip
+    add_options(parser)
+    args = parser.parse_args(argv)
+    check_arguments(args)
+    return args
+
+
+def add_options(parser: Parser) -> None:
+    """Add the options that do not name files."""
     parser.add_argument(
         "--run",
         metavar="NAME",
@@ -129,8 +144,13 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument(
-        "--csv", metavar="FILE",
+        "--csv", metavar="FILE", type=Path,
         help="also write the verdicts as a UTF-8 table; cut off, the same command goes on there",
+    )  # fmt: skip
+    parser.add_argument(
+        "--shard", metavar="K/N", type=to_shard,
+        help="judge part K of N, from 1/N to N/N; --csv v.csv then writes v.K-of-N.csv, and join.py"
+        " joins these tables",
     )  # fmt: skip
     parser.add_argument(
         "--workers", metavar="N", type=int, default=1,
@@ -144,9 +164,6 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--track", metavar="N", type=int,
         help="judge one audio track of each file, from 1 (default: each)",
     )  # fmt: skip
-    args = parser.parse_args(argv)
-    check_arguments(args)
-    return args
 
 
 def check_arguments(args: argparse.Namespace) -> None:

@@ -1,16 +1,18 @@
 """Print verdicts for people and machines, and write their table and timelines."""
 
 import json
+import shlex
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from tqdm import tqdm
 
+from deepfake_audio import __version__
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.detector import Detector, Result, in_time
@@ -19,10 +21,17 @@ from deepfake_audio.inference import timelines
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.inference.results_table import (
-    Judged,
+    FIELDS,
+    SHARD_FIELDS,
     check_table,
     partial_path,
     resumable_table,
+)
+from deepfake_audio.inference.shard_tables import (
+    check_replaceable_record,
+    continue_table,
+    record_of,
+    write_record,
 )
 from deepfake_audio.models import run_folder
 from deepfake_audio.system.atomic_files import is_file
@@ -42,30 +51,72 @@ def say(text: str) -> None:
     print_lines(text, file=sys.stderr)
 
 
+class Question(NamedTuple):
+    """What a table answers.
+
+    Attributes:
+        identity: of the words of the command, the working folder, and the run that answers.
+        made_with: facts that are the same for all shards of a table, by name.
+    """
+
+    identity: str
+    made_with: dict[str, str]
+
+
+def question_of(detector: Detector, words: Sequence[str]) -> Question:
+    """Return the question that a command asks.
+
+    Args:
+        detector: that answers.
+        words: that choose the files and their parts.
+    """
+    chosen = detector.run, detector.record, detector.settings
+    made_with = {
+        "version of the program": __version__,
+        "run": detector.run.name,
+        "model": detector.record.model_fingerprint,
+        "choice of settings": run_folder.fingerprint_verdicts(*chosen, []),
+        "choice of files": shlex.join(words),
+    }
+    identity = run_folder.fingerprint_verdicts(*chosen, [str(Path.cwd()), *words])
+    return Question(identity, made_with)
+
+
 @contextmanager
 def kept_table(
-    name: str | None, identity: str
-) -> Iterator[tuple[Judged, Callable[[Mapping], object]]]:
+    path: Path | None, question: Question, listed: FileList
+) -> Iterator[Callable[[Mapping], object]]:
     """Open the table of results, or continue that of an interrupted command.
 
     Args:
-        name: of the table; None keeps nothing.
-        identity: of the question and of the run that answers it.
+        path: of the table; None keeps nothing.
+        question: a table of another one is not continued.
+        listed: the files; those with a verdict in the table are left out of it. The complete table
+            of a shard is continued too.
 
     Yields:
-        The files that have a verdict, and a function that keeps one more row.
+        A function that keeps one more row.
     """
-    if name is None:
-        yield Judged(), lambda row: None
+    if path is None:
+        yield lambda row: None
         return
-    path = Path(name)
+    identity = question.identity
     check_table(path)
+    if listed.shard:
+        check_replaceable_record(path)
+        continue_table(path, identity)
+
+    def record(complete: Path) -> None:
+        if listed.shard:
+            write_record(path, record_of(listed, *question, complete))
+
+    fields = SHARD_FIELDS if listed.shard else FIELDS
     try:
-        with resumable_table(path, identity, say) as (done, add):
-            if done:
-                say(f"Judged already: {pluralize(len(done), 'file')}.")
+        with resumable_table(path, identity, say, fields, record) as (listed.done, add):
+            if listed.done:
+                say(f"Judged already: {pluralize(len(listed.done), 'file')}.")
             with errors_last(add) as keep:
-                yield done, keep
+                yield lambda row: keep({**row, "position": listed.position(row["file"])})
     except BaseException as error:
         kept = partial_path(path, identity)
         ended = isinstance(error, OutputError) or not isinstance(error, InputError)

@@ -141,7 +141,7 @@ def open_data_folder(folder: Path, settings: Settings, corpus: Corpus, audio: Pa
 
 def _first_shares(folder: Path) -> dict[str, float]:
     """Return the shares that a folder's splits were first made with; empty without splits."""
-    if not _known_splits(folder):
+    if not known_splits(folder):
         return {}
     # Older folders do not record the shares; most were made with the defaults.
     first: Origin | PrepareSettings = read_origin(folder) or load_settings().prepare
@@ -150,7 +150,7 @@ def _first_shares(folder: Path) -> dict[str, float]:
 
 def _check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
     """Raise an `InputError` if a folder was made of another corpus: this would replace it."""
-    before, known = read_origin(folder), _known_splits(folder)
+    before, known = read_origin(folder), known_splits(folder)
     if not known and is_file(folder / MANIFEST):
         return  # no file of the former corpus could be used
     if before is None:  # the folder is new, or older than corpus.json
@@ -165,11 +165,59 @@ def _check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
         )
 
 
-def _known_splits(folder: Path) -> dict[str, str]:
+def known_splits(folder: Path) -> dict[str, str]:
     """Return the split of each audio file in a folder's manifest, by its printable name."""
     if not is_file(folder / MANIFEST):
         return {}
     return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The files of a corpus and their splits, before anything is rendered.
+
+    Attributes:
+        clips: the files without repeated ones.
+        known: splits that files had before, by the clip's name.
+        jobs: one for each clip.
+        coded: a second job for each training file that goes through a codec.
+        repeated: files with the same bytes as another file.
+        contradictory: files whose bytes are both real and fake.
+    """
+
+    clips: list[Clip]
+    known: dict[str, str]
+    jobs: list[Job]
+    coded: list[Job]
+    repeated: list[str]
+    contradictory: list[str]
+
+
+def plan_dataset(folder: Path, corpus: Corpus, settings: PrepareSettings) -> Plan:
+    """Assign the files of a corpus to splits; those that a data folder has keep theirs."""
+    before = known_splits(folder)
+    known = {
+        clip.name: before[name]
+        for clip in corpus.clips
+        if (name := printable_name(clip.name)) in before
+    }
+    repeated, contradictory = find_repeated(corpus.clips, known)
+    left_out = {*repeated, *contradictory}
+    clips = [clip for clip in corpus.clips if clip.name not in left_out]
+    jobs = make_jobs(clips, assign_splits(clips, settings.val_share, settings.test_share, known))
+    coded = coded_jobs(jobs, settings.codecs)
+    return Plan(clips, known, jobs, coded, repeated, contradictory)
+
+
+def rendering_of(folder: Path, settings: Settings) -> Rendering:
+    """Return how files are rendered into a data folder."""
+    return Rendering(
+        folder,
+        settings.audio,
+        settings.prepare.max_windows,
+        settings.limits.audio_hours,
+        settings.limits.decoder_megabytes,
+    )
 
 
 def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settings) -> Prepared:
@@ -183,36 +231,20 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
         origin: as `open_data_folder` returned it.
         settings: of audio, preparation and limits.
     """
-    before = _known_splits(folder)
-    known = {
-        clip.name: before[name]
-        for clip in corpus.clips
-        if (name := printable_name(clip.name)) in before
-    }
-    repeated, contradictory = find_repeated(corpus.clips, known)
-    left_out = {*repeated, *contradictory}
-    clips = [clip for clip in corpus.clips if clip.name not in left_out]
-    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share, known)
-    jobs = make_jobs(clips, splits)
+    before = known_splits(folder)
+    plan = plan_dataset(folder, corpus, settings.prepare)
+    jobs, coded = plan.jobs, plan.coded
     renamed = _remove_short_names(jobs, folder)
-    coded = coded_jobs(jobs, settings.prepare.codecs)
-    rendering = Rendering(
-        folder,
-        settings.audio,
-        settings.prepare.max_windows,
-        settings.limits.audio_hours,
-        settings.limits.decoder_megabytes,
-    )
-    entries = render_all([*jobs, *coded], rendering, settings.prepare.workers)
-    unusable = _write_errors([*jobs, *coded], entries, folder)
+    entries = render_all([*jobs, *coded], rendering_of(folder, settings), settings.prepare.workers)
+    unusable = write_errors([*jobs, *coded], entries, folder)
     gone = sorted(before.keys() - {printable_name(clip.name) for clip in corpus.clips})
     prepared = Prepared(
-        corpus, origin, clips, known, jobs, coded, entries, repeated, contradictory, renamed, gone,
-        unusable,
+        corpus, origin, plan.clips, plan.known, jobs, coded, entries, plan.repeated,
+        plan.contradictory, renamed, gone, unusable,
     )  # fmt: skip
     if not before or prepared.rendered:
         write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows([*jobs, *coded], entries))
-        counts = _count_files(prepared, left_out)
+        counts = _count_files(prepared, {*plan.repeated, *plan.contradictory})
         write_origin(folder, origin.model_copy(update={"counts": counts}))
     return prepared
 
@@ -233,7 +265,7 @@ def _remove_short_names(jobs: Iterable[Job], folder: Path) -> list[str]:
     return [job.clip.name for job in renamed]
 
 
-def _write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path) -> int:
+def write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path) -> int:
     """Write errors.csv; return the number of files that could not be used."""
     errors: dict[str, str] = {}
     for job in jobs:
