@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         expanded = listed.expand(itertools.chain(args.files, names))
         files = with_standard_input(expanded, opened, detector, fail)
         results = detector.predict_many(
-            files, args.workers, args.channel, on_error=fail, track=args.track
+            files, args.workers, args.channel, fail, args.track, args.cluster
         )
         is_known = args.run or args.json
         for result in progress(results):
@@ -157,6 +157,10 @@ def add_options(parser: Parser) -> None:
         help="processes, for many files; 0 takes a process for each core (default: 1)",
     )  # fmt: skip
     parser.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="judge on the workers of a Dask cluster, whose scheduler is at tcp://HOST:PORT",
+    )  # fmt: skip
+    parser.add_argument(
         "--channel", metavar="N", type=int,
         help="judge one channel of each recording, from 1 (default: the mean of all)",
     )  # fmt: skip
@@ -176,8 +180,11 @@ def check_arguments(args: argparse.Namespace) -> None:
         given = getattr(args, option)
         if given is not None and given < least:
             raise InputError(f"--{option} {given} is too small; give {least} or more")
-    if STANDARD_INPUT in args.files and args.workers != 1:
-        raise InputError("--workers can't share standard input; leave out --workers, or give files")
+    if args.cluster is not None and args.workers != 1:
+        raise InputError("--cluster has workers of its own; leave out --workers")
+    option = "--workers" if args.cluster is None else "--cluster"
+    if STANDARD_INPUT in args.files and (args.workers != 1 or args.cluster is not None):
+        raise InputError(f"{option} can't share standard input; leave out {option}, or give files")
     for name in args.files:
         if re.fullmatch(r"[a-z]+\.[a-z_]+=.*", name) and not os.path.lexists(name):
             raise InputError(f"{name} is no file but a setting; write --set {name}")

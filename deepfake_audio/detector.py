@@ -166,6 +166,7 @@ class Detector:
         channel: int | None = None,
         on_error: Callable[[Failure], object] | None = None,
         track: int | None = None,
+        cluster: str | None = None,
     ) -> Iterator[Result]:
         """Judge files in their order.
 
@@ -175,12 +176,13 @@ class Detector:
             channel: the only channel to judge, from 1; None for all.
             on_error: receives each file that can't be read; None raises instead.
             track: the only audio track to judge, from 1; None for all.
+            cluster: address of a Dask scheduler, such as `tcp://host:8786`, whose workers judge.
 
         Yields:
             A result for each file that can be read.
 
         Raises:
-            InputError: a file can't be read and `on_error` is None.
+            InputError: a file can't be read and `on_error` is None, or the cluster can't work.
         """
         megabytes = self.settings.limits.decoder_megabytes if self._bound_memory else 0
         reading = Reading(
@@ -197,13 +199,14 @@ class Detector:
             settings=self.settings,
             run=self.run.name,
         )
-        if workers == 1:
+        model = self.run.onnx_model
+        if cluster is not None:
+            judged = pipeline.score_on_cluster(cluster, model, reading, names, to_result)
+        elif workers == 1:
             scored = pipeline.score_inputs(self._model, reading, names)
             judged = (to_result(each) if isinstance(each, Input) else each for each in scored)
         else:
-            judged = pipeline.score_in_processes(
-                self.run.onnx_model, reading, names, workers, to_result
-            )
+            judged = pipeline.score_in_processes(model, reading, names, workers, to_result)
         for found in judged:
             if isinstance(found, Result):
                 yield found

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -33,10 +33,12 @@ from deepfake_audio.features.image_files import (
     read_image,
 )
 from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
+from deepfake_audio.inference import remote
 from deepfake_audio.inference.parts import LeftOut, find_parts
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
 from deepfake_audio.models.run_folder import names_with_channels
+from deepfake_audio.system import cluster
 from deepfake_audio.system.workers import in_processes
 
 UNREAD_IMAGES = {".gif", ".heic", ".heif", ".avif", ".svg", ".ico", ".jp2", ".psd", ".pdf"}
@@ -208,6 +210,45 @@ def score_in_processes(
             yield from results
 
 
+def score_on_cluster(
+    address: str,
+    model_path: Path,
+    reading: Reading,
+    names: Iterable[str],
+    judge: Callable[[Input], Judgement],
+) -> Iterator[Judgement | Failure]:
+    """Score and judge files on the workers of a Dask cluster; see `score_in_processes`.
+
+    The workers read the files and the model under the same names as this machine. A file at which
+    several workers end becomes a `Failure`.
+
+    Args:
+        address: of the scheduler.
+    """
+    names, model_path, folder = iter(names), model_path.resolve(), Path.cwd()
+    limits = reading.settings.limits
+    reading = replace(reading, folder=folder, decoder_megabytes=limits.decoder_megabytes)
+    first = next(names, None)
+    if first is None:
+        return
+    known = [path for path in (model_path, folder, folder / first) if path.exists()]
+    batches = iter(lambda: tuple(itertools.islice(names, FILES_PER_BATCH)), ())
+    with cluster.connected(address, known) as client:
+        calls = (
+            (model_path, reading, batch, judge) for batch in itertools.chain([(first,)], batches)
+        )
+        for (*_, batch, _), results in cluster.run_calls(client, _score_batch, calls):
+            if not isinstance(results, cluster.LostCallError):
+                yield from results
+                continue
+            singly = ((model_path, reading, (name,), judge) for name in batch)
+            for (*_, (name,), _), found in cluster.run_calls(client, _score_batch, singly):
+                if isinstance(found, cluster.LostCallError):
+                    yield Failure(name, f"cannot judge {name}: {found} ended at it; leave it out")
+                else:
+                    yield from found
+
+
 def _batch_bounds(files: int, workers: int) -> Iterator[tuple[int, int]]:
     """Yield the first file and the one after the last of each batch; few files make small ones.
 
@@ -241,10 +282,13 @@ def _render(
     file: str | NamedInput, reading: Reading
 ) -> Iterator[tuple[tuple[Input | Failure, Window | None], np.ndarray | None]]:
     """Yield the image of each window; at last the whole input without window and image."""
-    name, source = file if isinstance(file, NamedInput) else (file, reading.folder / file)
+    name = file.name if isinstance(file, NamedInput) else file
     found = Input(name)
     try:
-        with renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext():
+        with (
+            _opened(file, reading) as source,
+            renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext(),
+        ):
             for window, image in _windows(source, found, reading):
                 found.windows.append(window)
                 yield (found, window), image
@@ -252,6 +296,18 @@ def _render(
         yield (Failure(name, str(error)), None), None
     else:
         yield (found, None), None
+
+
+@contextmanager
+def _opened(file: str | NamedInput, reading: Reading) -> Iterator[Sound]:
+    """Yield the sound of a file; a remote one is copied until it is scored."""
+    if isinstance(file, NamedInput):
+        yield file.source
+    elif remote.is_remote(file):
+        with remote.downloaded(file, reading.settings.limits) as copy:
+            yield copy
+    else:
+        yield reading.folder / file
 
 
 def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Window, np.ndarray]]:
