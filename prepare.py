@@ -5,6 +5,7 @@
     python prepare.py DF --corpus asvspoof2021-df --subset eval
     python prepare.py my_audio prepare.max_windows=4          any setting of config.yaml
     python prepare.py my_images                               images in folders real/ and fake/
+    python prepare.py my_audio --name mine --shard 1/8        an eighth of the files; see join.py
 
 my_audio contains real/ and fake/ (or train/real, val/fake or real/train etc.) with wav, flac, mp3,
 ogg, opus, m4a, aac, amr, webm or mp4 files. A table my_audio/labels.csv with the columns file,label
@@ -33,8 +34,10 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import CORPORA, SUBSETS, Corpus, read_corpus
 from deepfake_audio.dataset.preparation import Prepared, build_dataset, open_data_folder
 from deepfake_audio.dataset.preparation_report import write_report
+from deepfake_audio.dataset.shard_folders import prepare_shard
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import folder_lock
+from deepfake_audio.system.shards import to_shard
 from deepfake_audio.vocabulary import JOURNAL, LABELS
 
 
@@ -47,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     audio = Path(args.audio)
     corpus = read_corpus(audio, args.corpus, args.subset)
     folder = Path("data", args.name or default_name(corpus, audio))
+    if args.shard:
+        text, is_complete = prepare_shard(folder, args.shard, corpus, audio, settings)
+        print_lines(text)
+        return EXIT_OK if is_complete else EXIT_SOME_FAILED
     origin = open_data_folder(folder, settings, corpus, audio)
     with folder_lock(folder / JOURNAL, "Preparing"):
         prepared = build_dataset(folder, corpus, origin, settings)
@@ -64,6 +71,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--corpus", choices=sorted(CORPORA), help="layout of the corpus (default: detected)"
     )
     parser.add_argument("--subset", choices=SUBSETS, help="of ASVspoof 2021; figures use eval")
+    parser.add_argument(
+        "--shard", metavar="K/N", type=to_shard,
+        help="prepare part K of N, from 1/N to N/N, into data/NAME.K-of-N; join.py joins them",
+    )  # fmt: skip
     parser.add_argument("--config", metavar="FILE", help="a YAML file with settings that differ")
     args = parser.parse_intermixed_args(argv)
     if args.name and (Path(args.name).name != args.name or args.name in (".", "..")):

@@ -4,7 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -188,6 +188,7 @@ class Detector:
         channel: int | None = None,
         on_error: Callable[[Failure], object] | None = None,
         track: int | None = None,
+        cluster: str | None = None,
     ) -> Iterator[Result]:
         """Judge files in their order.
 
@@ -197,22 +198,33 @@ class Detector:
             channel: the only channel to judge, from 1; None for all.
             on_error: receives each file that can't be read; None raises instead.
             track: the only audio track to judge, from 1; None for all.
+            cluster: address of a Dask scheduler, such as `tcp://host:8786`, whose workers judge.
 
         Yields:
             A result for each file that can be read.
 
         Raises:
-            InputError: a file can't be read and `on_error` is None.
+            InputError: a file can't be read and `on_error` is None, or the cluster can't work.
         """
         reading = self.reading(channel, track)
         names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
-        if workers == 1:
+        to_result = partial(
+            judge,
+            calibration=self.record.calibration,
+            settings=self.settings,
+            run=self.run.name,
+        )
+        model = self.run.onnx_model
+        if cluster is not None:
+            judged = pipeline.score_on_cluster(cluster, model, reading, names, to_result)
+        elif workers == 1:
             scored = pipeline.score_inputs(self.model, reading, names)
+            judged = (to_result(each) if isinstance(each, Input) else each for each in scored)
         else:
-            scored = pipeline.score_in_processes(self.run.onnx_model, reading, names, workers)
-        for found in scored:
-            if isinstance(found, Input):
-                yield judge(found, self.record.calibration, self.settings, self.run.name)
+            judged = pipeline.score_in_processes(model, reading, names, workers, to_result)
+        for found in judged:
+            if isinstance(found, Result):
+                yield found
             elif on_error is None:
                 raise InputError(found.error, found.code)
             else:

@@ -12,7 +12,8 @@ from helpers import make_audio, write_voices
 
 pytestmark = pytest.mark.slow
 ALL = (
-    "calibrate", "combine", "evaluate", "export", "make_fakes", "predict", "prepare", "train",
+    "calibrate", "combine", "evaluate", "export", "join", "make_fakes", "predict", "prepare",
+    "train",
 )  # fmt: skip
 ONLY_TRAINING = ("h5py", "keras", "sklearn", "tensorboard", "tensorflow", "tf2onnx")
 RUN = """

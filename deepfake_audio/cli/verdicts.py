@@ -1,14 +1,18 @@
 """Print verdicts for people and machines, and write their table and timelines."""
 
+import json
+import shlex
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from tqdm import tqdm
 
+from deepfake_audio import __version__
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.detector import Detector, Result, in_time
@@ -16,18 +20,26 @@ from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.board_table import board_table, name_on_board
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.inference.results_table import (
-    Judged,
+    FIELDS,
+    SHARD_FIELDS,
     check_table,
     partial_path,
     resumable_table,
 )
-from deepfake_audio.models import run_folder
+from deepfake_audio.inference.shard_tables import (
+    check_replaceable_record,
+    continue_table,
+    record_of,
+    write_record,
+)
+from deepfake_audio.models import fingerprints, run_folder
 from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import VERDICTS
 
 MAX_SHOWN_CONFIDENCE = 0.999
+FAILED = "failed"  # counted beside the verdicts
+MAX_SPOOLED_BYTES = 1_000_000  # of rows with errors in memory; more are in a temporary file
 
 
 def say(text: str) -> None:
@@ -35,35 +47,95 @@ def say(text: str) -> None:
     print_lines(text, file=sys.stderr)
 
 
+class Question(NamedTuple):
+    """What a table answers.
+
+    Attributes:
+        identity: of the words of the command, the working folder, and the run that answers.
+        made_with: facts that are the same for all shards of a table, by name.
+    """
+
+    identity: str
+    made_with: dict[str, str]
+
+
+def question_of(detector: Detector, words: Sequence[str]) -> Question:
+    """Return the question that a command asks.
+
+    Args:
+        detector: that answers.
+        words: that choose the files and their parts.
+    """
+    chosen = detector.run, detector.record, detector.settings
+    made_with = {
+        "version of the program": __version__,
+        "run": detector.run.name,
+        "model": detector.record.model_fingerprint,
+        "choice of settings": fingerprints.fingerprint_verdicts(*chosen, []),
+        "choice of files": shlex.join(words),
+    }
+    identity = fingerprints.fingerprint_verdicts(*chosen, [str(Path.cwd()), *words])
+    return Question(identity, made_with)
+
+
 @contextmanager
 def kept_table(
-    name: str | None, identity: str
-) -> Iterator[tuple[Judged, Callable[[Mapping], object]]]:
+    path: Path | None, question: Question, listed: FileList
+) -> Iterator[Callable[[Mapping], object]]:
     """Open the table of results, or continue that of an interrupted command.
 
     Args:
-        name: of the table; None keeps nothing.
-        identity: of the question and of the run that answers it.
+        path: of the table; None keeps nothing.
+        question: a table of another one is not continued.
+        listed: the files; those with a verdict in the table are left out of it. The complete table
+            of a shard is continued too.
 
     Yields:
-        The files that have a verdict, and a function that keeps one more row.
+        A function that keeps one more row.
     """
-    if name is None:
-        yield Judged(), lambda row: None
+    if path is None:
+        yield lambda row: None
         return
-    path = Path(name)
+    identity = question.identity
     check_table(path)
+    if listed.shard:
+        check_replaceable_record(path)
+        continue_table(path, identity)
+
+    def record(complete: Path) -> None:
+        if listed.shard:
+            write_record(path, record_of(listed, *question, complete))
+
+    fields = SHARD_FIELDS if listed.shard else FIELDS
     try:
-        with resumable_table(path, identity, say) as (done, add):
-            if done:
-                say(f"Judged already: {pluralize(len(done), 'file')}.")
-            yield done, add
+        with resumable_table(path, identity, say, fields, record) as (listed.done, add):
+            if listed.done:
+                say(f"Judged already: {pluralize(len(listed.done), 'file')}.")
+            with errors_last(add) as keep:
+                yield lambda row: keep({**row, "position": listed.position(row["file"])})
     except BaseException as error:
         kept = partial_path(path, identity)
         ended = isinstance(error, OutputError) or not isinstance(error, InputError)
         if ended and is_file(kept):
             say(f"{one_line(kept)} has the verdicts so far; the same command continues.")
         raise
+
+
+@contextmanager
+def errors_last(add: Callable[[Mapping], object]) -> Iterator[Callable[[Mapping], object]]:
+    """Yield a function that adds rows, but those with an error only at the end."""
+    with tempfile.SpooledTemporaryFile(MAX_SPOOLED_BYTES, "w+", encoding="utf-8") as spooled:
+
+        def keep(row: Mapping) -> None:
+            if "error" in row:
+                spooled.write(json.dumps(row) + "\n")
+            else:
+                add(row)
+
+        yield keep
+        spooled.seek(0)
+        for line in spooled:
+            add(json.loads(line))
 
 
 @contextmanager
@@ -110,15 +182,22 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def print_summary(files: FileList, failures: Sequence[Failure], counts: Counter[str]) -> None:
-    """Print on standard error how many files had which verdict, were skipped, or failed."""
-    if counts.total() > 1:
+def print_summary(files: FileList, counts: Counter[str], only_problems: bool) -> None:
+    """Print on standard error how many files had which verdict, were skipped, or failed.
+
+    Args:
+        files: with those that were skipped.
+        counts: number of files by verdict, and of those that failed.
+        only_problems: leave the verdicts out.
+    """
+    judged = counts.total() - counts[FAILED]
+    if judged > 1 and not only_problems:
         verdicts = ", ".join(f"{counts[name]:,} {name}" for name in VERDICTS if counts[name])
-        say(f"{pluralize(counts.total(), 'file')}: {verdicts}.")
+        say(f"{pluralize(judged, 'file')}: {verdicts}.")
     if files.skipped:
         say(skipped_line(files.skipped))
-    if failures:
-        say(f"{pluralize(len(failures), 'file')} could not be judged.")
+    if counts[FAILED]:
+        say(f"{pluralize(counts[FAILED], 'file')} could not be judged.")
 
 
 def describe_run(detector: Detector) -> str:

@@ -138,6 +138,7 @@ class LimitSettings(Section):
     audio_hours: float = Field(gt=0, le=1000)
     decoder_megabytes: int = Field(ge=0, le=1_000_000)
     stdin_megabytes: int = Field(ge=1, le=1_000_000)
+    remote_seconds: float = Field(gt=0, le=100_000)
     model_megabytes: int = Field(ge=1, le=100_000)
     model_gigamultiplications: float = Field(gt=0, le=1_000_000)
     scoring_megabytes: int = Field(ge=64, le=1_000_000)

@@ -144,7 +144,7 @@ def open_data_folder(folder: Path, settings: Settings, corpus: Corpus, audio: Pa
 
 def _first_shares(folder: Path) -> dict[str, float]:
     """Return the shares that a folder's splits were first made with; empty without splits."""
-    if not _known_splits(folder):
+    if not known_splits(folder):
         return {}
     # Older folders do not record the shares; most were made with the defaults.
     first: Origin | PrepareSettings = read_origin(folder) or load_settings().prepare
@@ -153,7 +153,7 @@ def _first_shares(folder: Path) -> dict[str, float]:
 
 def _check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
     """Raise an `InputError` if a folder was made of another corpus: this would replace it."""
-    before, known = read_origin(folder), _known_splits(folder)
+    before, known = read_origin(folder), known_splits(folder)
     if not known and is_file(folder / MANIFEST):
         return  # no file of the former corpus could be used
     if before is None:  # the folder is new, or older than corpus.json
@@ -168,15 +168,70 @@ def _check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
         )
 
 
-def _known_splits(folder: Path) -> dict[str, str]:
+def known_splits(folder: Path) -> dict[str, str]:
     """Return the split of each audio file in a folder's manifest, by its printable name."""
     if not is_file(folder / MANIFEST):
         return {}
     return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The files of a corpus and their splits, before anything is rendered.
+
+    Attributes:
+        clips: the files without repeated ones.
+        known: splits that files had before, by the clip's name.
+        jobs: one for each clip.
+        changed: further jobs of training files, each in a recording condition.
+        repeated: files with the same bytes as another file.
+        contradictory: files whose bytes are both real and fake.
+        grouping: how images were grouped for the splits; empty for audio.
+    """
+
+    clips: list[Clip]
+    known: dict[str, str]
+    jobs: list[Job]
+    changed: list[Job]
+    repeated: list[str]
+    contradictory: list[str]
+    grouping: str
+
+
+def plan_dataset(folder: Path, corpus: Corpus, settings: PrepareSettings) -> Plan:
+    """Assign the files of a corpus to splits; those that a data folder has keep theirs."""
+    before = known_splits(folder)
+    known = {
+        clip.name: before[name]
+        for clip in corpus.clips
+        if (name := printable_name(clip.name)) in before
+    }
+    repeated, contradictory = find_repeated(corpus.clips, known)
+    left_out = {*repeated, *contradictory}
+    clips, grouping = [clip for clip in corpus.clips if clip.name not in left_out], ""
+    if corpus.is_images:
+        clips, grouping = group_images(clips, settings.image_groups)
+    splits = assign_splits(clips, settings.val_share, settings.test_share, known, settings.seed)
+    jobs, changed = make_jobs(clips, splits), []
+    if not corpus.is_images:
+        changed = changed_jobs(jobs, settings.conditions, settings.condition_copies)
+    return Plan(clips, known, jobs, changed, repeated, contradictory, grouping)
+
+
+def rendering_of(folder: Path, plan: Plan, settings: Settings) -> Rendering:
+    """Return how files are rendered into a data folder."""
+    return Rendering(
+        folder,
+        settings.audio,
+        settings.prepare.max_windows,
+        settings.limits.audio_hours,
+        settings.limits.decoder_megabytes,
+        training_voices(plan.jobs) if plan.changed else (),
+    )
+
+
 def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settings) -> Prepared:
-    """Render the images of a corpus; write the manifest, the origin and errors.csv.
+    """Render or copy the images of a corpus; write the manifest, the origin and errors.csv.
 
     If no file can be used, an earlier manifest stays as it is.
 
@@ -186,53 +241,25 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
         origin: as `open_data_folder` returned it.
         settings: of audio, preparation and limits.
     """
-    before = _known_splits(folder)
-    known = {
-        clip.name: before[name]
-        for clip in corpus.clips
-        if (name := printable_name(clip.name)) in before
-    }
-    repeated, contradictory = find_repeated(corpus.clips, known)
-    left_out = {*repeated, *contradictory}
-    clips = [clip for clip in corpus.clips if clip.name not in left_out]
-    prepare, grouping = settings.prepare, ""
+    before = known_splits(folder)
+    plan = plan_dataset(folder, corpus, settings.prepare)
+    jobs = [*plan.jobs, *plan.changed]
     if corpus.is_images:
-        clips, grouping = group_images(clips, prepare.image_groups)
-    splits = assign_splits(clips, prepare.val_share, prepare.test_share, known, prepare.seed)
-    jobs = make_jobs(clips, splits)
-    if corpus.is_images:
-        entries, changed, renamed = copy_images(jobs, folder, settings.image), [], []
+        entries, renamed = copy_images(jobs, folder, settings.image), []
     else:
-        entries, changed, renamed = _render(jobs, folder, settings)
-    unusable = _write_errors([*jobs, *changed], entries, folder)
+        renamed = _remove_short_names(plan.jobs, folder)
+        entries = render_all(jobs, rendering_of(folder, plan, settings), settings.prepare.workers)
+    unusable = write_errors(jobs, entries, folder)
     gone = sorted(before.keys() - {printable_name(clip.name) for clip in corpus.clips})
     prepared = Prepared(
-        corpus, origin, clips, known, jobs, changed, entries, repeated, contradictory, renamed,
-        gone, unusable, grouping,
+        corpus, origin, plan.clips, plan.known, plan.jobs, plan.changed, entries, plan.repeated,
+        plan.contradictory, renamed, gone, unusable, plan.grouping,
     )  # fmt: skip
     if not before or prepared.rendered:
-        write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows([*jobs, *changed], entries))
-        counts = _count_files(prepared, left_out)
+        write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows(jobs, entries))
+        counts = _count_files(prepared, {*plan.repeated, *plan.contradictory})
         write_origin(folder, origin.model_copy(update={"counts": counts}))
     return prepared
-
-
-def _render(
-    jobs: list[Job], folder: Path, settings: Settings
-) -> tuple[dict[str, dict], list[Job], list[str]]:
-    """Render audio; return the entries, the jobs in a condition, and the files with new names."""
-    renamed = _remove_short_names(jobs, folder)
-    changed = changed_jobs(jobs, settings.prepare.conditions, settings.prepare.condition_copies)
-    rendering = Rendering(
-        folder,
-        settings.audio,
-        settings.prepare.max_windows,
-        settings.limits.audio_hours,
-        settings.limits.decoder_megabytes,
-        training_voices(jobs) if changed else (),
-    )
-    entries = render_all([*jobs, *changed], rendering, settings.prepare.workers)
-    return entries, changed, renamed
 
 
 def _remove_short_names(jobs: Iterable[Job], folder: Path) -> list[str]:
@@ -251,7 +278,7 @@ def _remove_short_names(jobs: Iterable[Job], folder: Path) -> list[str]:
     return [job.clip.name for job in renamed]
 
 
-def _write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path) -> int:
+def write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path) -> int:
     """Write errors.csv; return the number of files that could not be used."""
     errors: dict[str, str] = {}
     for job in jobs:

@@ -1,15 +1,17 @@
 """List the files that a command line names, and those in its folders."""
 
-from collections import Counter
+import hashlib
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.pipeline import Failure
-from deepfake_audio.inference.results_table import Judged
+from deepfake_audio.inference.results_table import Judged, name_in_table
 from deepfake_audio.inference.timelines import is_timeline
 from deepfake_audio.system.atomic_files import is_folder, open_regular
 from deepfake_audio.system.folder_walk import find_files
+from deepfake_audio.system.shards import Shard
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 
 TEXT_SUFFIXES = frozenset(
@@ -25,6 +27,7 @@ class FileList:
 
     Attributes:
         skipped: number of files in folders that may be audio but have another suffix, by suffix.
+        listed: number of names so far, those of all shards.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class FileList:
         images_from_audio: bool,
         done: Judged,
         on_error: Callable[[Failure], object],
+        shard: Shard | None = None,
     ):
         """Prepare a list.
 
@@ -39,25 +43,60 @@ class FileList:
             images_from_audio: audio is judged, so that images beside it are skipped.
             done: files that have a verdict already.
             on_error: receives names that are no file and folders without one.
+            shard: the only part of the files to judge; None for all.
         """
         self.images_from_audio = images_from_audio
         self.done = done
         self.on_error = on_error
+        self.shard = shard
         self.skipped: Counter[str] = Counter()
+        self.listed = 0
+        self._names = hashlib.sha256()
+        self._positions: defaultdict[str, deque[int]] = defaultdict(deque)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits that identify the names so far, those of all shards."""
+        return self._names.hexdigest()[:16]
+
+    def position(self, name: str) -> int | None:
+        """Return the position of a file of the shard, from 1; each is returned once."""
+        positions = self._positions.get(name)
+        if not positions:
+            return None
+        position = positions.popleft()
+        if not positions:
+            del self._positions[name]
+        return position
 
     def expand(self, names: Iterable[str]) -> Iterator[str]:
         """Yield the files without a verdict, and in place of a folder the files in it."""
         for name in names:
             if not name:
                 error = "cannot judge a file with an empty name; name a file or folder"
-                self.on_error(Failure(name, error, "not_found"))
+                self._fail(name, error, "not_found")
             elif is_folder(Path(name)):
-                yield from filter(self._has_no_verdict, self._in_folder(name))
-            elif self._has_no_verdict(name):
+                yield from filter(self._is_wanted, self._in_folder(name))
+            elif self._is_wanted(name):
                 yield name
 
-    def _has_no_verdict(self, name: str) -> bool:
-        return not self.done.take(name)
+    def _is_wanted(self, name: str) -> bool:
+        """Return whether a file is in the shard and has no verdict."""
+        if self.shard:
+            self.listed += 1
+            written = name_in_table(name)
+            self._names.update(written.encode("utf-8", "backslashreplace") + b"\0")
+            if not self.shard.has(written):
+                return False
+        if self.done.take(name):
+            return False
+        if self.shard:
+            self._positions[name].append(self.listed)
+        return True
+
+    def _fail(self, name: str, error: str, code: str) -> None:
+        if self._is_wanted(name):
+            self.on_error(Failure(name, error, code))
 
     def _in_folder(self, name: str) -> Iterator[str]:
         """Yield a folder's audio; its images if the run judges images or there is no audio."""
@@ -77,7 +116,7 @@ class FileList:
         self.skipped += Counter({s: n for s, n in others.items() if s not in TEXT_SUFFIXES})
         if is_empty:
             error = f"cannot judge {name}: the folder has no audio or images; name files or another"
-            self.on_error(Failure(name, error, "no_files"))
+            self._fail(name, error, "no_files")
 
 
 def is_typescript(path: Path) -> bool:

@@ -1,16 +1,16 @@
 """Inputs to scored windows: open each file, render its windows, score them in batches."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import onnxruntime
-from joblib import delayed
+from joblib import cpu_count, delayed
 
 from deepfake_audio.audio.quality import (
     Clarity,
@@ -33,15 +33,20 @@ from deepfake_audio.features.image_files import (
     read_image,
 )
 from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
+from deepfake_audio.inference import remote
 from deepfake_audio.inference.parts import LeftOut, find_parts
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
 from deepfake_audio.models.run_search import names_with_channels
+from deepfake_audio.system import cluster
 from deepfake_audio.system.workers import in_processes
 
 UNREAD_IMAGES = {".gif", ".heic", ".heif", ".avif", ".svg", ".ico", ".jp2", ".psd", ".pdf"}
 UNREAD_REMEDY = "images of this kind are not read; save it as PNG"
 FILES_PER_BATCH = 32  # files that a worker process receives at a time
+BATCHES_PER_ROUND = 64  # for each process: all wait for the last batch of a round
+
+Judgement = TypeVar("Judgement")
 
 
 @dataclass(eq=False)
@@ -183,31 +188,101 @@ def score_inputs(
 
 
 def score_in_processes(
-    model_path: Path, reading: Reading, names: Iterable[str], workers: int
-) -> Iterator[Input | Failure]:
-    """Yield what `score_inputs` yields from several processes, each with one processor thread.
+    model_path: Path,
+    reading: Reading,
+    names: Iterable[str],
+    workers: int,
+    judge: Callable[[Input], Judgement],
+) -> Iterator[Judgement | Failure]:
+    """Score files in several processes, each with one processor thread, and judge them there.
 
-    The processes bound the memory of FFmpeg to `limits.decoder_megabytes`.
+    The processes bound the memory of FFmpeg to `limits.decoder_megabytes`. They receive the files
+    in rounds, and the next round begins when all files of one are judged. So the names are read in
+    the thread of the caller, and a slow file delays a bounded number of results.
 
     Args:
         model_path: `model.onnx`.
         reading: how files become windows.
         names: of files.
         workers: number of processes; 0 for one per core.
+        judge: makes the result of a scored file; it is pickled.
+
+    Yields:
+        The results in the order of the names; a `Failure` for a bad file.
     """
     names, model_path = iter(names), model_path.resolve()
     limits = reading.settings.limits
     reading = replace(reading, folder=Path.cwd(), decoder_megabytes=limits.decoder_megabytes)
-    batches = iter(lambda: list(itertools.islice(names, FILES_PER_BATCH)), [])
-    calls = (delayed(_score_batch)(model_path, reading, batch) for batch in batches)
-    for scored in in_processes(calls, workers, "judges"):
-        yield from scored
+    round_files = FILES_PER_BATCH * BATCHES_PER_ROUND * (workers or cpu_count())
+    while files := list(itertools.islice(names, round_files)):
+        calls = (
+            delayed(_score_batch)(model_path, reading, files[first:after], judge)
+            for first, after in _batch_bounds(len(files), workers or cpu_count())
+        )
+        for results in in_processes(calls, workers, "judges"):
+            yield from results
 
 
-def _score_batch(model_path: Path, reading: Reading, names: Sequence[str]) -> list[Input | Failure]:
-    """Score files in a worker process."""
+def score_on_cluster(
+    address: str,
+    model_path: Path,
+    reading: Reading,
+    names: Iterable[str],
+    judge: Callable[[Input], Judgement],
+) -> Iterator[Judgement | Failure]:
+    """Score and judge files on the workers of a Dask cluster; see `score_in_processes`.
+
+    The workers read the files and the model under the same names as this machine. A file at which
+    several workers end becomes a `Failure`.
+
+    Args:
+        address: of the scheduler.
+    """
+    names, model_path, folder = iter(names), model_path.resolve(), Path.cwd()
+    limits = reading.settings.limits
+    reading = replace(reading, folder=folder, decoder_megabytes=limits.decoder_megabytes)
+    first = next(names, None)
+    if first is None:
+        return
+    known = [path for path in (model_path, folder, folder / first) if path.exists()]
+    batches = iter(lambda: tuple(itertools.islice(names, FILES_PER_BATCH)), ())
+    with cluster.connected(address, known) as client:
+        calls = (
+            (model_path, reading, batch, judge) for batch in itertools.chain([(first,)], batches)
+        )
+        for (*_, batch, _), results in cluster.run_calls(client, _score_batch, calls):
+            if not isinstance(results, cluster.LostCallError):
+                yield from results
+                continue
+            singly = ((model_path, reading, (name,), judge) for name in batch)
+            for (*_, (name,), _), found in cluster.run_calls(client, _score_batch, singly):
+                if isinstance(found, cluster.LostCallError):
+                    yield Failure(name, f"cannot judge {name}: {found} ended at it; leave it out")
+                else:
+                    yield from found
+
+
+def _batch_bounds(files: int, workers: int) -> Iterator[tuple[int, int]]:
+    """Yield the first file and the one after the last of each batch; few files make small ones.
+
+    >>> list(_batch_bounds(5, 4)), list(_batch_bounds(70, 2))
+    ([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)], [(0, 17), (17, 34), (34, 51), (51, 68), (68, 70)])
+    """
+    size = max(1, min(FILES_PER_BATCH, files // (2 * workers)))
+    for first in range(0, files, size):
+        yield first, min(first + size, files)
+
+
+def _score_batch(
+    model_path: Path,
+    reading: Reading,
+    names: Sequence[str],
+    judge: Callable[[Input], Judgement],
+) -> list[Judgement | Failure]:
+    """Score and judge files in a worker process."""
     model = _worker_model(model_path, reading.settings.limits.model_dump_json())
-    return list(score_inputs(model, reading, names))
+    scored = score_inputs(model, reading, names)
+    return [judge(found) if isinstance(found, Input) else found for found in scored]
 
 
 @lru_cache(maxsize=1)
@@ -220,10 +295,13 @@ def _render(
     file: str | NamedInput, reading: Reading
 ) -> Iterator[tuple[tuple[Input | Failure, Window | None], np.ndarray | None]]:
     """Yield the image of each window; at last the whole input without window and image."""
-    name, source = file if isinstance(file, NamedInput) else (file, reading.folder / file)
+    name = file.name if isinstance(file, NamedInput) else file
     found = Input(name)
     try:
-        with renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext():
+        with (
+            _opened(file, reading) as source,
+            renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext(),
+        ):
             for window, image in _windows(source, found, reading):
                 found.windows.append(window)
                 yield (found, window), image
@@ -231,6 +309,18 @@ def _render(
         yield (Failure(name, str(error), error.code), None), None
     else:
         yield (found, None), None
+
+
+@contextmanager
+def _opened(file: str | NamedInput, reading: Reading) -> Iterator[Sound]:
+    """Yield the sound of a file; a remote one is copied until it is scored."""
+    if isinstance(file, NamedInput):
+        yield file.source
+    elif remote.is_remote(file):
+        with remote.downloaded(file, reading.settings.limits) as copy:
+            yield copy
+    else:
+        yield reading.folder / file
 
 
 def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Window, np.ndarray]]:

@@ -1,11 +1,9 @@
 """The table of verdicts: rows are kept as they come, so that an interrupted run continues."""
 
-import hashlib
 import itertools
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from deepfake_audio.system.atomic_files import (
     write_error,
 )
 from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, write_rows
+from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.vocabulary import VERDICTS
 
 FIELDS = (
@@ -27,24 +26,24 @@ FIELDS = (
     "frame_rate_hz", "sound_seconds", "bandwidth_hz", "snr_db", "high_snr_db", "texture_db",
     "echo_gain", "clipped_share", "skipped_seconds", "warning", "note", "run", "file", "error",
 )  # fmt: skip
+SHARD_FIELDS = (*FIELDS, "position")  # of the file among those of all shards, from 1
 FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
 UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
 
 
 class Judged:
-    """The files of the rows of an interrupted run, each as often as it has a row.
-
-    A file takes about 100 bytes of memory, however long its name is.
-    """
+    """The files of the rows of an interrupted run, each as often as it has a row."""
 
     def __init__(self, rows: Callable[[], Iterator[list[str]]] = lambda: iter(())):
         """Args: rows: gives the table's rows."""
         self._rows = rows
-        self._times = Counter(map(_digest, self.names()))
+        names = self.names()
+        first = next(names, None)
+        self._index = None if first is None else NameIndex(itertools.chain([first], names))
 
     def __len__(self) -> int:
         """Return how many rows were not taken yet."""
-        return self._times.total()
+        return 0 if self._index is None else len(self._index)
 
     def names(self) -> Iterator[str]:
         """Yield the file of each row as the table spells it."""
@@ -52,15 +51,11 @@ class Judged:
 
     def take(self, name: str) -> bool:
         """Take a row of a file; return False if none is left."""
-        return self.take_written(name_in_table(name))
+        return self._index is not None and self.take_written(name_in_table(name))
 
     def take_written(self, cell: str) -> bool:
         """Take a row by the file's name as the table spells it."""
-        digest = _digest(cell)
-        if not self._times[digest]:  # asking a `Counter` adds nothing
-            return False
-        self._times[digest] -= 1
-        return True
+        return self._index is not None and self._index.take(cell)
 
 
 def check_table(path: Path) -> None:
@@ -82,7 +77,7 @@ def set_aside(path: Path, new: Path) -> Path | None:
     Returns:
         The new name, with a number; None if the table need not be kept.
     """
-    if not is_file(path) or _files_in(path) <= _files_in(new):
+    if not is_file(path) or _has_all_files(new, path):
         return None
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     free = next(name for name in numbered if not os.path.lexists(name))
@@ -90,9 +85,14 @@ def set_aside(path: Path, new: Path) -> Path | None:
     return free
 
 
-def _files_in(path: Path) -> set[bytes]:
-    """Return the digest of each file with a verdict in a table."""
-    files = set()
+def _has_all_files(table: Path, other: Path) -> bool:
+    """Return whether a table has a row for each file of another one."""
+    index = NameIndex(_files_in(table))
+    return all(name in index for name in _files_in(other))
+
+
+def _files_in(path: Path) -> Iterator[str]:
+    """Yield the file of each row of a table."""
     with (
         suppress(ValueError, InputError),
         open_text(path, "A table", "utf-8-sig", errors="replace") as table,
@@ -100,12 +100,7 @@ def _files_in(path: Path) -> set[bytes]:
         rows = read_cells(table)
         _, columns = next(rows, (0, []))
         place = columns.index("file")
-        files.update(_digest(row[place]) for _, row in rows if len(row) > place and row[place])
-    return files
-
-
-def _digest(name: str) -> bytes:
-    return hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=16).digest()
+        yield from (row[place] for _, row in rows if len(row) > place and row[place])
 
 
 def partial_path(path: Path, identity: str) -> Path:
@@ -115,7 +110,11 @@ def partial_path(path: Path, identity: str) -> Path:
 
 @contextmanager
 def resumable_table(
-    path: Path, identity: str, say: Callable[[str], object] = lambda text: None
+    path: Path,
+    identity: str,
+    say: Callable[[str], object] = lambda text: None,
+    fields: Sequence[str] = FIELDS,
+    on_complete: Callable[[Path], object] = lambda partial: None,
 ) -> Iterator[tuple[Judged, Callable[[Mapping], None]]]:
     """Write a table row by row beside its place, and rename it when all rows are there.
 
@@ -127,6 +126,8 @@ def resumable_table(
         path: of the whole table; its folder is made if it is missing.
         identity: of the question and the run; rows of another identity are not continued.
         say: receives remarks for the user.
+        fields: the columns: `FIELDS`, or `SHARD_FIELDS`.
+        on_complete: receives the path of the complete table before it is renamed.
 
     Yields:
         The files that have rows from an interrupted run, and a function that adds a row:
@@ -144,7 +145,7 @@ def resumable_table(
     def add(row: Mapping) -> None:
         with _writing(path):
             cells = {**row, "file": name_in_table(str(row["file"]))}
-            write_rows(file, [[cells.get(field) for field in FIELDS]])
+            write_rows(file, [[cells.get(field) for field in fields]])
             file.flush()  # a kill takes away what is not in the file yet
 
     try:
@@ -152,13 +153,13 @@ def resumable_table(
             raise InputError(
                 f"cannot write {path}: another process writes it; wait, or choose another name"
             )
-        whole_bytes = max((end for end, _ in _complete_rows(partial)), default=0)
+        whole_bytes = max((end for end, _ in _complete_rows(partial, fields)), default=0)
         with _writing(path):
             file.truncate(whole_bytes)
         if not whole_bytes:
-            add(dict(zip(FIELDS, FIELDS, strict=True)))
+            add(dict(zip(fields, fields, strict=True)))
         judged = Judged(
-            lambda: (row for _, row in itertools.islice(_complete_rows(partial), 1, None))
+            lambda: (row for _, row in itertools.islice(_complete_rows(partial, fields), 1, None))
         )
         yield judged, add
     finally:
@@ -167,6 +168,7 @@ def resumable_table(
     with _writing(path):
         check_table(path)  # something else may have come there since
         left_out = _leave_out(judged, partial)
+        on_complete(partial)
         aside = set_aside(path, partial)
         partial.replace(path)
     if left_out:
@@ -183,7 +185,7 @@ def _writing(path: Path) -> Iterator[None]:
         raise write_error(path, error) from None
 
 
-def _complete_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _complete_rows(path: Path, fields: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield the complete rows of an unfinished table with the position where each ends.
 
     The first row is the header; without it there are none. Rows with an error end the table: their
@@ -200,9 +202,9 @@ def _complete_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
     with suppress(ValueError):
         for number, (_, row) in enumerate(read_cells(lines())):
-            if len(row) != len(FIELDS) or (number and row[FIELDS.index("error")]):
+            if len(row) != len(fields) or (number and row[FIELDS.index("error")]):
                 break
-            if (tuple(row) != FIELDS) if not number else (row[0] not in VERDICTS):
+            if (row != list(fields)) if not number else (row[0] not in VERDICTS):
                 break
             yield read_bytes, row
 

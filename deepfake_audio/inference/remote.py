@@ -1,0 +1,106 @@
+"""Download recordings that a name such as `https://host/call.wav` or `s3://bucket/call.wav` gives.
+
+This needs the extra `remote`, and only names that the user gave are fetched.
+"""
+
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from deepfake_audio.config.schema import LimitSettings
+from deepfake_audio.errors import InputError
+
+REMOTE = re.compile(r"(https?|s3|gs|gcs)://[^/]+/?.*", re.DOTALL)
+MAX_REDIRECTS = 5
+CONNECT_SECONDS = 30
+PIECE_BYTES = 1_000_000
+
+
+def is_remote(name: str) -> bool:
+    """Return whether a name is one of another machine.
+
+    >>> is_remote("https://host/a.wav"), is_remote("calls/a.wav"), is_remote("file:///a.wav")
+    (True, False, False)
+    """
+    return REMOTE.fullmatch(name) is not None
+
+
+@contextmanager
+def downloaded(name: str, limits: LimitSettings) -> Iterator[Path]:
+    """Yield a temporary copy of a remote file, with the suffix of its name.
+
+    Args:
+        name: of one file; no pattern and no folder.
+        limits: `stdin_megabytes` and `remote_seconds` bound its size and the time.
+
+    Raises:
+        InputError: the extra is not installed, or the file can't be fetched within the limits.
+    """
+    suffix = PurePosixPath(urlsplit(name).path).suffix
+    if not suffix.isascii() or len(suffix) > 10:
+        suffix = ""
+    with tempfile.NamedTemporaryFile(suffix=suffix) as copy:
+        try:
+            _copy(name, copy, limits)
+        except InputError:
+            raise
+        except ImportError:
+            raise InputError(
+                f"cannot read {name}: it is on another machine; download it first, or install the "
+                "extra: pip install '.[remote]'"
+            ) from None
+        except Exception as error:  # each store raises errors of its own package
+            reason = "; ".join(str(error).split("\n")) or type(error).__name__
+            raise InputError(
+                f"cannot download {name}: {reason}; check the name, or download it first"
+            ) from None
+        yield Path(copy.name)
+
+
+def _copy(name: str, copy: BinaryIO, limits: LimitSettings) -> None:
+    """Copy a remote file piece by piece.
+
+    Raises:
+        InputError: it is larger or slower than the limits allow.
+        Exception: the store's own error.
+    """
+    import fsspec
+
+    protocol = name.partition("://")[0]
+    ends = time.monotonic() + limits.remote_seconds
+    system = fsspec.filesystem(protocol, **_options(protocol, limits.remote_seconds))
+    stream = {"block_size": 0} if protocol.startswith("http") else {}  # one request, no ranges
+    with system.open(name, "rb", **stream) as file:
+        copied_bytes = 0
+        while piece := file.read(PIECE_BYTES):
+            copied_bytes += len(piece)
+            if copied_bytes > limits.stdin_megabytes * 1_000_000:
+                raise InputError(
+                    f"cannot download {name}: it has more than limits.stdin_megabytes="
+                    f"{limits.stdin_megabytes:,}; raise it, or download the file first"
+                )
+            if time.monotonic() > ends:
+                raise InputError(
+                    f"cannot download {name}: it takes longer than limits.remote_seconds="
+                    f"{limits.remote_seconds:g}; raise it, or download the file first"
+                )
+            copy.write(piece)
+    copy.flush()
+
+
+def _options(protocol: str, seconds: float) -> dict[str, Any]:
+    """Return the options of a store that bound the time and the redirects."""
+    connect_seconds = min(CONNECT_SECONDS, seconds)
+    if protocol.startswith("http"):
+        from aiohttp import ClientTimeout
+
+        timeout = ClientTimeout(total=seconds, sock_connect=connect_seconds)
+        return {"client_kwargs": {"timeout": timeout}, "max_redirects": MAX_REDIRECTS}
+    if protocol == "s3":
+        return {"config_kwargs": {"connect_timeout": connect_seconds, "read_timeout": seconds}}
+    return {"requests_timeout": seconds}

@@ -1,0 +1,273 @@
+"""Tables of shards: the record beside each, and the table of all shards.
+
+The record `v.3-of-8.json` beside the table `v.3-of-8.csv` contains the model, settings and files
+that the table was made of, and the table's digest. So a later command continues the table, and
+tables that do not belong together are not joined.
+"""
+
+import hashlib
+import heapq
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.inference.listing import FileList
+from deepfake_audio.inference.results_table import (
+    FIELDS,
+    SHARD_FIELDS,
+    check_table,
+    partial_path,
+    set_aside,
+)
+from deepfake_audio.system.atomic_files import (
+    atomic_write,
+    is_file,
+    open_regular,
+    open_table,
+    open_text,
+    write_json,
+)
+from deepfake_audio.system.csv_files import read_cells, write_rows
+from deepfake_audio.system.name_index import NameIndex
+from deepfake_audio.system.shards import Shard, check_same, find_shards, missing_shards
+
+MAX_RECORD_BYTES = 10_000_000  # the words of a long command line are in it
+VERDICT, FILE, ERROR, POSITION = map(
+    SHARD_FIELDS.index, ("verdict", "file", "error", "position")
+)  # fmt: skip
+SUFFIX = ".csv"
+
+
+class ShardRecord(BaseModel):
+    """What the table of one shard was made of.
+
+    Attributes:
+        shard: K/N.
+        identity: of the command; the same one continues the table.
+        made_with: facts that are the same for all shards of a table, by name.
+        listed: number of names, those of all shards.
+        names: identifies these names and their order.
+        table: SHA-256 of the table.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    shard: str
+    identity: str
+    made_with: dict[str, str]
+    listed: int
+    names: str
+    table: str
+
+
+@dataclass(frozen=True)
+class JoinedTable:
+    """The outcome of a join.
+
+    Attributes:
+        shards: number of tables.
+        counts: number of files by verdict; those with an error under an empty one.
+        missing: names of the shards without a table; empty if all are there.
+        lost: number of listed files that are in no table.
+        repeated: number of files that were listed more than once.
+        aside: the earlier table of other files, if there was one.
+    """
+
+    shards: int
+    counts: Counter[str]
+    missing: str
+    lost: int
+    repeated: int
+    aside: Path | None
+
+
+def record_path(table: Path) -> Path:
+    """Return the path of the record beside a table."""
+    return table.with_name(f"{table.name.removesuffix(SUFFIX)}.json")
+
+
+def digest_table(path: Path) -> str:
+    """Return the SHA-256 of a table."""
+    with open_regular(path, "A table") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_record(table: Path) -> ShardRecord | None:
+    """Read the record of a shard's table; None if there is none or if it is of another table."""
+    path = record_path(table)
+    if not is_file(path) or not is_file(table):
+        return None
+    with open_regular(path, "A record") as file:
+        encoded = file.read(MAX_RECORD_BYTES)
+    try:
+        record = ShardRecord.model_validate_json(encoded)
+    except ValidationError:
+        return None
+    return record if record.table == digest_table(table) else None
+
+
+def record_of(
+    listed: FileList, identity: str, made_with: Mapping[str, str], complete: Path
+) -> ShardRecord:
+    """Return the record of a complete table.
+
+    Args:
+        listed: all files, of which the shard has a part.
+        identity: of the command.
+        made_with: facts that are the same for all shards, by name.
+        complete: the path of the table.
+    """
+    return ShardRecord(
+        shard=str(listed.shard),
+        identity=identity,
+        made_with=dict(made_with),
+        listed=listed.listed,
+        names=listed.fingerprint,
+        table=digest_table(complete),
+    )
+
+
+def write_record(table: Path, record: ShardRecord) -> None:
+    """Write the record of a shard's table."""
+    write_json(record_path(table), record.model_dump())
+
+
+def check_replaceable_record(table: Path) -> None:
+    """Raise an `InputError` if another program's file is in the place of the record."""
+    path = record_path(table)
+    if is_file(path) and path.stat().st_size:
+        with open_regular(path, "A record") as file:
+            if b'"shard": "' not in file.read(100):
+                raise InputError(
+                    f"cannot write {path}: another kind of file is there; choose another --csv FILE"
+                )
+
+
+def continue_table(table: Path, identity: str) -> None:
+    """Continue the complete table of a shard, so that only new files are judged."""
+    partial = partial_path(table, identity)
+    record = read_record(table)
+    if record and record.identity == identity and not is_file(partial):
+        with atomic_write(partial) as copy:
+            shutil.copyfile(table, copy)
+
+
+def join_tables(
+    whole: Path, allow_missing: bool, say: Callable[[str], object] = lambda text: None
+) -> JoinedTable:
+    """Write the table of all shards that are beside its place, in the order of one command.
+
+    Args:
+        whole: the place of the joined table.
+        allow_missing: join the shards that are there.
+        say: receives remarks for the user.
+
+    Raises:
+        InputError: there are no shards, one is missing or unfinished, or they do not belong
+            together.
+    """
+    check_table(whole)
+    found = find_shards(whole, SUFFIX)
+    records = {path: _checked_record(path, shard) for shard, path in found.items()}
+    check_same({path: record.made_with for path, record in records.items()})
+    missing = missing_shards(found)
+    if missing and not allow_missing:
+        raise InputError(
+            f"missing of {whole}: shards {missing}; run predict.py with --shard for each, or join "
+            "the others with --allow-missing"
+        )
+    lists = {(record.listed, record.names) for record in records.values()}
+    if len(lists) > 1:
+        say(
+            "The shards were given different files: some came or went in between. Run the shards "
+            "again, and each judges its new files."
+        )
+    counts: Counter[str] = Counter()
+    with atomic_write(whole) as partial:
+        with open_table(partial) as file:
+            write_rows(file, [FIELDS])
+            for is_error in (False, True):
+                write_rows(file, _counted(_merged(found, is_error), counts))
+        repeated = NameIndex(_names_of(partial)).repeated()
+        aside = set_aside(whole, partial)
+    listed = max(record.listed for record in records.values())
+    lost = 0 if missing else max(0, listed - counts.total())
+    return JoinedTable(len(found), counts, missing, lost, repeated, aside)
+
+
+def _checked_record(path: Path, shard: Shard) -> ShardRecord:
+    """Return the record of a shard's table.
+
+    Raises:
+        InputError: the table has none, or was changed since.
+    """
+    record = read_record(path)
+    if record is None or record.shard != str(shard):
+        raise InputError(
+            f"{path} is not the table that {record_path(path).name} describes; run predict.py with "
+            f"--shard {shard} again"
+        )
+    return record
+
+
+def _merged(found: dict[Shard, Path], is_error: bool) -> Iterator[list[str]]:
+    """Yield the rows with or without an error, in the order in which the files were listed."""
+    with ExitStack() as opened:
+        tables = []
+        for shard, path in found.items():
+            file = opened.enter_context(open_text(path, "A table"))
+            tables.append(_rows(file, shard, path, is_error))
+        yield from heapq.merge(*tables, key=lambda row: int(row[POSITION]))
+
+
+def _rows(lines: Iterator[str], shard: Shard, path: Path, is_error: bool) -> Iterator[list[str]]:
+    """Yield the rows of one shard with or without an error.
+
+    Raises:
+        InputError: the file of a row belongs to another shard.
+    """
+    rows = read_cells(lines)
+    next(rows, None)
+    for line, row in rows:
+        if bool(row[ERROR]) != is_error:
+            continue
+        if not shard.has(row[FILE]):
+            raise InputError(
+                f"{one_line(row[FILE])} (line {line} of {path}) is in another shard than {shard}; "
+                f"run predict.py with --shard {shard} again"
+            )
+        yield row
+
+
+def _counted(rows: Iterator[list[str]], counts: Counter[str]) -> Iterator[Sequence[str]]:
+    for row in rows:
+        counts[row[VERDICT]] += 1
+        yield row[: len(FIELDS)]
+
+
+def _names_of(path: Path) -> Iterator[str]:
+    with open_text(path, "A table") as file:
+        for _, row in read_cells(file):
+            yield row[FILE]
+
+
+def describe_join(joined: JoinedTable) -> str:
+    """Return one line: the shards, the files by verdict, and what is missing or double."""
+    verdicts = ", ".join(f"{n:,} {name}" for name, n in sorted(joined.counts.items()) if name)
+    parts = [f"{pluralize(joined.shards, 'shard')}, {pluralize(joined.counts.total(), 'file')}"]
+    parts[0] += f": {verdicts}" * bool(verdicts)
+    if failed := joined.counts[""]:
+        parts.append(f"{failed:,} could not be judged")
+    if joined.missing:
+        parts.append(f"missing shards: {joined.missing}")
+    if joined.lost:
+        parts.append(f"in no table: {pluralize(joined.lost, 'file')}")
+    if joined.repeated:
+        parts.append(f"listed more than once: {pluralize(joined.repeated, 'file')}")
+    return "; ".join(parts) + "."
