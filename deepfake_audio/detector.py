@@ -165,6 +165,7 @@ class Detector:
         channel: int | None = None,
         on_error: Callable[[Failure], object] | None = None,
         track: int | None = None,
+        on_window: Callable[[Input, Window], object] | None = None,
     ) -> Iterator[Result]:
         """Judge files in their order.
 
@@ -174,6 +175,8 @@ class Detector:
             channel: the only channel to judge, from 1; None for all.
             on_error: receives each file that can't be read; None raises instead.
             track: the only audio track to judge, from 1; None for all.
+            on_window: receives each file so far and its next window, to show the progress; only if
+                `workers` is 1.
 
         Yields:
             A result for each file that can be read.
@@ -188,6 +191,7 @@ class Detector:
             channel,
             decoder_megabytes=megabytes,
             track=track,
+            on_window=on_window if workers == 1 else None,
         )
         names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
         if workers == 1:

@@ -12,7 +12,8 @@ from helpers import make_audio, write_voices
 
 pytestmark = pytest.mark.slow
 ALL = (
-    "calibrate", "combine", "evaluate", "export", "make_fakes", "predict", "prepare", "train",
+    "calibrate", "combine", "evaluate", "export", "make_fakes", "predict", "prepare", "serve",
+    "train",
 )  # fmt: skip
 ONLY_TRAINING = ("h5py", "jinja2", "keras", "sklearn", "tensorboard", "tensorflow", "tf2onnx")
 RUN = """

@@ -1,7 +1,7 @@
 """Inputs to scored windows: open each file, render its windows, score them in batches."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -146,6 +146,7 @@ class Reading:
         track: the only track to judge, from 1; None for all.
         folder: that names are relative to.
         decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
+        on_window: receives each window before it is scored, and its file; not in processes.
     """
 
     settings: Settings
@@ -154,6 +155,7 @@ class Reading:
     folder: Path = Path()
     decoder_megabytes: int = 0
     track: int | None = None
+    on_window: Callable[[Input, Window], object] | None = None
 
 
 def score_inputs(
@@ -213,6 +215,8 @@ def _render(
         with renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext():
             for window, image in _windows(source, found, reading):
                 found.windows.append(window)
+                if reading.on_window:
+                    reading.on_window(found, window)
                 yield (found, window), image
     except InputError as error:
         yield (Failure(name, str(error)), None), None
