@@ -23,8 +23,8 @@ from deepfake_audio.models.run_folder import Run, RunRecord
 from deepfake_audio.service.guards import Guard
 from deepfake_audio.service.judges import Judges
 from deepfake_audio.service.page import load_page
-from deepfake_audio.service.refusals import RefusedError, json_response
-from deepfake_audio.service.uploads import UNNAMED, Upload, received
+from deepfake_audio.service.refusals import UNNAMED, RefusedError, error_content, json_response
+from deepfake_audio.service.uploads import Upload, received
 from deepfake_audio.system.atomic_files import to_json
 
 LINES = "application/x-ndjson"
@@ -133,7 +133,7 @@ def describe_model(run: Run, record: RunRecord, settings: Settings, options: Opt
 
 async def show_error(request: Request, error: HTTPException) -> Response:
     """Return an error of the framework, such as 404, in the form of the service."""
-    return json_response({"error": str(error.detail)}, error.status_code, error.headers)
+    return json_response(error_content("http", str(error.detail)), error.status_code, error.headers)
 
 
 class Predict:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deepfake_audio.service.refusals import RefusedError
+from deepfake_audio.service.refusals import UNNAMED, RefusedError
 
 SAFE_METHODS = {"GET", "HEAD"}
 OPEN_PATHS = {"/", "/api/v1/health"}  # the page asks for the token itself
@@ -53,7 +53,7 @@ class Guard:
         try:
             self.check(scope["method"], scope["path"], Headers(scope=scope))
         except RefusedError as refused:
-            await refused.response()(scope, receive, send_with_headers)
+            await refused.response(UNNAMED)(scope, receive, send_with_headers)
         else:
             await self.app(scope, receive, send_with_headers)
 
@@ -62,13 +62,17 @@ class Guard:
         host = headers.get("host", "")
         if not is_known(host, self.hosts):
             raise RefusedError(
-                421, f"the service is not called {host[:100]}; start it with --allow-host NAME"
+                421,
+                "wrong_host",
+                f"the service is not called {host[:100]}; start it with --allow-host NAME",
             )
         if method not in SAFE_METHODS and is_cross_site(headers):
-            raise RefusedError(403, "a page of another web site can't send recordings here")
+            raise RefusedError(
+                403, "cross_site", "a page of another web site can't send recordings here"
+            )
         if self.token and path not in OPEN_PATHS and not self._has_token(headers):
             raise RefusedError(
-                401, "the token is missing or wrong; send Authorization: Bearer TOKEN"
+                401, "no_token", "the token is missing or wrong; send Authorization: Bearer TOKEN"
             )
 
     def _has_token(self, headers: Headers) -> bool:

@@ -160,12 +160,13 @@ class Judges:
             RefusedError: the queue is full, or the service is stopping.
         """
         if self.is_closing:
-            raise RefusedError(503, "the service is stopping; try again later", retry_seconds=10)
+            raise stopping()
         if self.taken >= self.workers + self.queue:
             seconds = math.ceil(self._mean_seconds * self.taken / self.workers / 2)
             raise RefusedError(
-                503, f"the queue is full ({self.queue} recordings wait); try again later",
-                retry_seconds=min(max(seconds, 1), 600),
+                503, "queue_full",
+                f"the queue is full ({self.queue} recordings wait); try again later",
+                min(max(seconds, 1), 600),
             )  # fmt: skip
         self.taken += 1
         try:
@@ -187,7 +188,7 @@ class Judges:
             say({"state": "waiting", "ahead": self.taken - self.judging - 1})
         worker = await self._idle.get()
         if worker is None:
-            raise RefusedError(503, "the service is stopping; try again later", retry_seconds=10)
+            raise stopping()
         self.judging += 1
         started = time.monotonic()
         try:
@@ -197,18 +198,25 @@ class Judges:
             self._mean_seconds += 0.1 * (time.monotonic() - started - self._mean_seconds)
         except TimeoutError:
             raise RefusedError(
-                422, f"cannot judge {question['name']}: it took longer than "
+                422, "limit", f"cannot judge {question['name']}: it took longer than "
                 f"{self.timeout_seconds:g} s; send a part of it, or raise --timeout",
             ) from None  # fmt: skip
         except WorkerEndedError:
             raise RefusedError(
-                422, f"cannot judge {question['name']}: the process that read it ended; convert "
-                "it to WAV or FLAC",
+                422, "unreadable",
+                f"cannot judge {question['name']}: the process that read it ended; convert it to "
+                "WAV or FLAC",
             ) from None  # fmt: skip
+        except InputError as error:  # a new worker can't load the model
+            raise RefusedError(500, "bug", str(error)) from None
         finally:
             self.judging -= 1
             self._idle.put_nowait(worker)
         return checked(answer)
+
+
+def stopping() -> RefusedError:
+    return RefusedError(503, "stopping", "the service is stopping; try again later", 10)
 
 
 def checked(answer: Mapping) -> dict:
@@ -219,7 +227,7 @@ def checked(answer: Mapping) -> dict:
     """
     if "bug" in answer:
         logger.error("a worker failed:\n%s", answer["bug"])
-        raise RefusedError(500, "the service failed on this file; its log has the details")
+        raise RefusedError(500, "bug", "the service failed on this file; its log has the details")
     if "error" in answer:
-        raise RefusedError(422, answer["error"])
+        raise RefusedError(422, answer["code"], answer["error"])
     return dict(answer)

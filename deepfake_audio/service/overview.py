@@ -9,7 +9,8 @@ from deepfake_audio.features.cyclic_spectrum import hann
 
 MAX_COLUMNS = 2048  # half as many at least, unless the recording is very short
 FIRST_STEP = 32  # samples in a column at first
-FRAME_SAMPLES = 512
+FRAME_SAMPLES = 512  # centred on the beginning of its column
+HALF = FRAME_SAMPLES // 2
 MAX_HOP = 512
 ROWS = 128
 DB_RANGE = 80
@@ -32,7 +33,7 @@ class Overview:
     peaks: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     powers: np.ndarray = field(default_factory=lambda: np.empty((0, ROWS), np.float32))
     samples: int = 0
-    _rest: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    _rest: np.ndarray = field(default_factory=lambda: np.zeros(HALF, np.float32))
 
     def add(self, block: np.ndarray) -> None:
         """Add the next samples, float32 `(any,)`."""
@@ -43,7 +44,7 @@ class Overview:
 
     def finish(self) -> None:
         """Add the samples at the end that fill no column."""
-        left = len(self._rest)
+        left = len(self._rest) - HALF
         self._rest = np.pad(self._rest, (0, FRAME_SAMPLES + 2 * self.step))
         while left > 0:
             step, columns = self.step, min(-(-left // self.step), self._complete_columns())
@@ -67,8 +68,9 @@ class Overview:
         starts = np.arange(columns * frames) * (self.step // frames)
         every = np.lib.stride_tricks.sliding_window_view(self._rest, FRAME_SAMPLES)
         bands = np.concatenate([_band_powers(every[some]) for some in _split(starts)])
-        taken, self._rest = np.split(self._rest, [columns * self.step])
-        self.peaks = np.append(self.peaks, np.abs(taken).reshape(columns, -1).max(axis=1))
+        taken = np.abs(self._rest[HALF:][: columns * self.step])
+        self._rest = self._rest[columns * self.step :]
+        self.peaks = np.append(self.peaks, taken.reshape(columns, -1).max(axis=1))
         self.powers = np.append(self.powers, bands.reshape(columns, frames, ROWS).mean(axis=1), 0)
         if len(self.peaks) == MAX_COLUMNS:
             self.step *= 2

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from html import escape
 from importlib.resources import files
 
 HERE = files("deepfake_audio.service")
@@ -29,7 +30,9 @@ def load_page() -> Page:
     strings = json.loads((HERE / STRINGS).read_text(encoding="utf-8"))
     encoded = json.dumps(strings).replace("<", "\\u003c")  # no text can end the script element
     html = (HERE / "page.html").read_text(encoding="utf-8")
-    html = html.replace("@STRINGS@", encoded).replace("@TITLE@", strings["title"])
+    for name in ("title", "no_script"):
+        html = html.replace(f"@{name.upper()}@", escape(strings[name]))
+    html = html.replace("@STRINGS@", encoded)
     policy = POLICY.format(script=_hashes(html, "script"), style=_hashes(html, "style"))
     return Page(html, policy)
 

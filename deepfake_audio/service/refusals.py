@@ -7,29 +7,37 @@ from starlette.responses import Response
 from deepfake_audio.errors import one_line
 from deepfake_audio.system.atomic_files import to_json
 
+UNNAMED = "recording"
+
 
 class RefusedError(Exception):
     """A request that gets an error.
 
     Attributes:
         status: of HTTP.
+        code: stable, for programs.
         retry_seconds: when to try again; None for never.
     """
 
-    def __init__(self, status: int, message: str, retry_seconds: int | None = None):
-        super().__init__(one_line(message))
-        self.status, self.retry_seconds = status, retry_seconds
+    def __init__(self, status: int, code: str, text: str, retry_seconds: int | None = None):
+        super().__init__(one_line(text))
+        self.status, self.code, self.retry_seconds = status, code, retry_seconds
 
-    def content(self, name: str | None = None) -> dict:
-        """Return the error as JSON has it, with the name of the file as predict.py does."""
-        return ({} if name is None else {"file": name}) | {"error": str(self)}
+    def content(self, name: str) -> dict:
+        """Return the error of a file as an object for JSON."""
+        return {"file": name} | error_content(self.code, str(self))
 
-    def response(self, name: str | None = None) -> Response:
+    def response(self, name: str) -> Response:
         """Return the answer to the request."""
         headers = {} if self.retry_seconds is None else {"Retry-After": str(self.retry_seconds)}
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return json_response(self.content(name), self.status, headers)
+
+
+def error_content(code: str, text: str) -> dict:
+    """Return an error as predict.py writes one."""
+    return {"verdict": None, "confidence": None, "error": {"code": code, "text": text}}
 
 
 def json_response(

@@ -1,6 +1,7 @@
 """Run the application: its socket, and an end after the work in flight."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -56,6 +57,9 @@ def serve(app: Starlette, listening: socket.socket, announce: Callable[[], objec
         listening: its socket.
         announce: is called when the workers are ready.
     """
+    logging.getLogger("python_multipart").setLevel(
+        logging.CRITICAL
+    )  # its errors are in the answers
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", access_log=False, server_header=False,
         date_header=False, proxy_headers=False, lifespan="off", ws="none", http="h11",

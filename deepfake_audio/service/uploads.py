@@ -13,12 +13,11 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from deepfake_audio.service.refusals import RefusedError
+from deepfake_audio.service.refusals import UNNAMED, RefusedError
 
 STALL_SECONDS = 60  # without a byte of the body
 MAX_NAME = 200
 MAX_FIELDS, MAX_FIELD_BYTES = 20, 1000  # of a form, beside the file
-UNNAMED = "recording"
 MULTIPART = b"multipart/form-data"
 NO_RECORDINGS = (b"application/json", b"application/xml", b"text/")
 PARAMETERS = ("channel", "track", "name")
@@ -48,7 +47,9 @@ class Upload:
         if not text:
             return None
         if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
-            raise RefusedError(422, f"{key}={text[:40]} is no {key}; give a whole number from 1")
+            raise RefusedError(
+                422, "no_such_part", f"{key}={text[:40]} is no {key}; give a whole number from 1"
+            )
         return int(text)
 
 
@@ -71,8 +72,8 @@ async def received(request: Request, folder: Path, max_bytes: int) -> AsyncItera
         raise _too_large(max_bytes)
     if kind.startswith(NO_RECORDINGS):
         raise RefusedError(
-            415, f"the content type {kind.decode('latin-1')} is no recording; send the file itself, "
-            "or a form with the part file",
+            415, "no_recording", f"the content type {kind.decode('latin-1')} is no recording; "
+            "send the file itself, or a form with the part file",
         )  # fmt: skip
     parameters = {
         key: request.query_params[key] for key in PARAMETERS if key in request.query_params
@@ -99,7 +100,7 @@ async def _limited(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise RefusedError(408, f"no data came for {STALL_SECONDS} s") from None
+            raise RefusedError(408, "slow", f"no data came for {STALL_SECONDS} s") from None
         total += len(piece)
         if total > max_bytes:
             raise _too_large(max_bytes)
@@ -108,8 +109,8 @@ async def _limited(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
 
 def _too_large(max_bytes: int) -> RefusedError:
     return RefusedError(
-        413, f"the file is larger than {max_bytes / 1e6:,g} megabytes; send a part of it, or start "
-        "the service with a higher --max-megabytes",
+        413, "too_large", f"the file is larger than {max_bytes / 1e6:,g} megabytes; send a part "
+        "of it, or start the service with a higher --max-megabytes",
     )  # fmt: skip
 
 
@@ -131,11 +132,15 @@ async def _from_form(body: AsyncIterator[bytes], boundary: bytes, folder: Path) 
             parser.write(piece)
         parser.finalize()
     except FormParserError as error:
-        raise RefusedError(422, f"the form can't be read: {error}") from None
+        raise RefusedError(
+            422, "bad_form", f"the form can't be read: {error}; send the file itself"
+        ) from None
     finally:
         form.close()
     if form.upload is None:
-        raise RefusedError(422, "the form has no file; send one, such as curl -F file=@clip.wav")
+        raise RefusedError(
+            422, "bad_form", "the form has no file; send one, such as curl -F file=@clip.wav"
+        )
     for key in PARAMETERS:
         if key in form.fields:
             form.upload.parameters[key] = form.fields[key].decode("utf-8", "replace")
@@ -185,7 +190,9 @@ class _Form:
                 self.fields[options.get(b"name", b"").decode("utf-8", "replace")] = self.field
             return
         if self.upload is not None:
-            raise RefusedError(422, "the form has several files; send one file in each request")
+            raise RefusedError(
+                422, "bad_form", "the form has several files; send one file in each request"
+            )
         name = options[b"filename"].decode("utf-8", "replace")
         self.upload = Upload(self.folder / f"recording{suffix_of(name)}", name)
         self.file = self.upload.path.open("xb")

@@ -75,10 +75,10 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
             answer["view"] = as_view(result, path, detector.settings, **parts)
         return answer
     except InputError as error:
-        return {"state": "failed", "error": str(error)}
+        return {"state": "failed", "code": "unreadable", "error": str(error)}
     except MemoryError:
         return {
-            "state": "failed", "ends": True,
+            "state": "failed", "ends": True, "code": "limit",
             "error": f"cannot judge {name}: it needs more memory than limits.decoder_megabytes; "
             "convert it to WAV or FLAC",
         }  # fmt: skip
