@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from urllib.parse import quote
 
 import numpy as np
 import psutil
@@ -24,7 +25,7 @@ from deepfake_audio.service.overview import MAX_COLUMNS, ROWS, Overview
 from deepfake_audio.service.page import HERE, load_page
 from helpers import is_running, running_service, wait_until
 
-CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*_*.flac"))
+CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*_ivrvoice*.flac"))
 PREDICT = "/api/v1/predict"
 HERE_URL = "http://localhost:8000"
 
@@ -227,9 +228,9 @@ def service(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def long_recording(tmp_path_factory) -> bytes:
-    """Ten minutes of noise, which take seconds to judge."""
+    """Five minutes of noise, which take seconds to judge."""
     path = tmp_path_factory.mktemp("long") / "long.wav"
-    soundfile.write(path, make_voice("real", 1, seconds=600), 16000)
+    soundfile.write(path, make_voice("real", 1, seconds=300), 16000)
     return path.read_bytes()
 
 
@@ -252,7 +253,8 @@ def test_a_form_and_a_body_give_the_same_verdict(service):
     clip = CLIPS[0]
     form = (
         '--x\r\nContent-Disposition: form-data; name="channel"\r\n\r\n1\r\n--x\r\n'
-        f'Content-Disposition: form-data; name="file"; filename="C:\\\\calls\\\\{clip.name}"\r\n\r\n'
+        'Content-Disposition: form-data; name="file"; '
+        f'filename="C:\\\\calls\\\\{clip.name}"\r\n\r\n'
     )
     body = form.encode() + clip.read_bytes() + b"\r\n--x--\r\n"
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -274,8 +276,6 @@ def test_a_form_and_a_body_give_the_same_verdict(service):
     ids=["empty", "text", "markup", "long", "gif", "path"],
 )
 def test_a_file_that_is_no_recording_gets_one_line_with_its_name(service, name, content):
-    from urllib.parse import quote
-
     status, answer = service.ask("POST", f"{PREDICT}?name={quote(name, safe='')}", content)
     assert (status, answer["verdict"]) == (422, None)
     assert answer["error"]["text"].isprintable() and len(answer["error"]["text"]) < 500
@@ -289,8 +289,6 @@ def test_a_client_that_goes_away_frees_its_place(service, long_recording):
     assert [next(lines)["state"], next(lines)["state"]] == ["reading", "judging"]
     connection.sock.close()
     connection.close()
-    lines.close() if hasattr(lines, "close") else None
-    del lines
     idle = {"judging": 0, "waiting": 0}
     wait_until(lambda: idle.items() <= service.ask("GET", "/api/v1/health")[1].items())
     assert not service.leftovers()
