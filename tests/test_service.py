@@ -217,6 +217,28 @@ def test_the_overview_covers_recordings_of_any_length_with_few_columns(samples):
     assert np.all(overview.peaks == 1) and overview.levels().shape == (ROWS, len(overview.peaks))
 
 
+# a worker
+
+
+def test_a_worker_can_take_little_memory_and_write_no_file(tmp_path):
+    code = (
+        "import pathlib, numpy as np\n"
+        "from deepfake_audio.system.memory import limit_process\n"
+        "limit_process(100)\n"
+        "np.ones(5_000_000)\n"
+        "for work in (lambda: np.ones(50_000_000), lambda: pathlib.Path('left').write_text('x')):\n"
+        "    try:\n"
+        "        work()\n"
+        "    except (MemoryError, OSError) as error:\n"
+        "        print(type(error).__name__)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+        env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert ended.stdout.split() == ["MemoryError", "OSError"], ended.stderr
+
+
 # a running service
 
 

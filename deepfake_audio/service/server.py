@@ -13,6 +13,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.service.app import running
 
 BACKLOG = 256
+MAX_CONNECTIONS = 500
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -63,6 +64,7 @@ def serve(app: Starlette, listening: socket.socket, announce: Callable[[], objec
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", access_log=False, server_header=False,
         date_header=False, proxy_headers=False, lifespan="off", ws="none", http="h11",
+        limit_concurrency=MAX_CONNECTIONS,
     )  # fmt: skip
 
     async def run() -> None:
