@@ -46,12 +46,14 @@ from deepfake_audio.conditions.fitting import (
     score_conditions,
 )
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import DATA_REMEDY, check_images, data_folder, read_records
+from deepfake_audio.dataset.checks import check_images
+from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, read_records
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.recalibration import format_recalibration, recalibrate
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import run_creation, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.compatibility import feature_mismatch
+from deepfake_audio.models.run_record import RunRecord
 
 FALSE_ALARMS = 0.05
 
@@ -59,10 +61,10 @@ FALSE_ALARMS = 0.05
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    run, record, settings = run_folder.open_run(args.run, or_pretrained=True)
+    run, record, settings = run_search.open_run(args.run, or_pretrained=True)
     folder = Path(args.recordings or args.data)
     # A wrong name is reported before the work begins.
-    run_folder.new_run(args.name, data_folder(folder), "--name")
+    run_creation.new_run(args.name, data_folder(folder), "--name")
     if args.recordings:
         check_packages(["pyroomacoustics"])  # for the rooms, which come late
         return fit_recordings(args, run, record, settings)
@@ -82,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def fit_recordings(
-    args: argparse.Namespace, run: run_folder.Run, record: run_folder.RunRecord, settings: Settings
+    args: argparse.Namespace, run: run_folder.Run, record: RunRecord, settings: Settings
 ) -> int:
     """Fit a calibration that knows the quality of recordings, and print it by condition."""
     folder, errors = Path(args.recordings), []
@@ -101,7 +103,7 @@ def fit_recordings(
 
 def keep(
     run: run_folder.Run,
-    record: run_folder.RunRecord,
+    record: RunRecord,
     calibration: Calibration,
     folder: Path,
     name: str | None,
@@ -116,7 +118,7 @@ def keep(
         "learnt": list(learnt),
     }
     record = record.model_copy(update=changes)
-    return run_folder.copy_run(run, name, data_folder(folder), record)
+    return run_creation.copy_run(run, name, data_folder(folder), record)
 
 
 def print_warnings(warnings: Sequence[str]) -> None:

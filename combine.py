@@ -19,7 +19,7 @@ from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.training import check_packages, load_data, print_results, warn_of_leaks
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import record_files, run_creation, run_search
 from deepfake_audio.models.compatibility import Member, joint_settings
 from deepfake_audio.system.atomic_files import folder_lock
 from deepfake_audio.system.stderr import suppress_native_stderr
@@ -59,13 +59,13 @@ def join(
 
     weights = [each for member in members for each in member_weights(build_model, member)]
     names = [one_line(member.run.name) for member in members]
-    run = run_folder.create_run(
+    run = run_creation.create_run(
         name,
         settings,
         fingerprint,
         all(member.record.images_from_audio for member in members),
         names,
-        learnt=[each for member in members for each in run_folder.known_data(member.record)],
+        learnt=[each for member in members for each in record_files.known_data(member.record)],
     )
     try:
         with folder_lock(run.config, "Combining"):
@@ -95,7 +95,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def open_members(names: Sequence[str]) -> list[Member]:
     """Open the runs, or raise an `InputError` if one is named twice."""
-    members = [Member(*run_folder.open_run(name)) for name in names]
+    members = [Member(*run_search.open_run(name)) for name in names]
     folders = [member.run.folder.resolve() for member in members]
     twice = next((folder for folder in folders if folders.count(folder) > 1), None)
     if twice:

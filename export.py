@@ -23,9 +23,10 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import DATA_REMEDY, check_classes, check_images, read_records
+from deepfake_audio.dataset.checks import check_classes, check_images
+from deepfake_audio.dataset.manifest import DATA_REMEDY, read_records
 from deepfake_audio.errors import one_line
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import onnx_session, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration, decision_threshold, probability
 from deepfake_audio.system.atomic_files import check_replaceable
 from deepfake_audio.system.stderr import suppress_native_stderr
@@ -38,7 +39,7 @@ BATCH_IMAGES = 32
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    run, record, settings = run_folder.open_run(args.run)
+    run, record, settings = run_search.open_run(args.run)
     paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
     for path in paths.values():
         check_replaceable(path, b"TFL3", at=4)

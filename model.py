@@ -10,7 +10,7 @@ Shapes in the margin are those of config.yaml: images of 128 x 96 pixels, one ne
 import keras
 from keras import layers
 
-from deepfake_audio.config.schema import ImageSettings, ModelSettings
+from deepfake_audio.config.network_sections import ImageSettings, ModelSettings
 from deepfake_audio.training.layers import (
     LOGIT,
     MOMENTUM,

@@ -6,7 +6,7 @@
     python predict.py --timeline call.wav           which passages are fake, with a picture
     python predict.py --run first clip.wav          with runs/first instead of the newest run
     python predict.py --run models/pretrained clip.wav      the shipped model
-    python predict.py --json folder/                one JSON object a line, for machines
+    python predict.py --json folder/                one JSON object a line: docs/json.md
     python predict.py --csv verdicts.csv folder/    also a table; if interrupted, it continues
     python predict.py --workers 0 folder/           many files, a process for each core
     python predict.py --channel 1 call.wav          one channel of a recording; the other is 2
@@ -38,7 +38,6 @@ from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import STANDARD_INPUT, with_standard_input
 from deepfake_audio.cli.verdicts import (
-    as_row,
     describe_run,
     format_verdict,
     kept_table,
@@ -51,8 +50,9 @@ from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import fingerprints
 from deepfake_audio.system.atomic_files import to_json
+from deepfake_audio.verdict_json import as_object, as_row
 
 
 @script
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = [str(Path.cwd()), str(args.channel), *args.files]
     if args.track is not None:
         asked.insert(2, f"track {args.track}")
-    identity = run_folder.fingerprint_verdicts(
+    identity = fingerprints.fingerprint_verdicts(
         detector.run, detector.record, detector.settings, asked
     )
     failures: list[Failure] = []
@@ -70,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def fail(failure: Failure) -> None:
         print_error(failure.error)
+        if args.json:
+            print_lines(to_json(as_object(failure, detector)))
         failures.append(failure)
 
     with kept_table(args.csv, identity) as (done, keep), ExitStack() as opened:
@@ -83,11 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not is_known:
                 say(describe_run(detector))
                 is_known = True
-            row = as_row(result)
-            print_lines(to_json(row) if args.json else format_verdict(result))
+            if args.json:
+                print_lines(to_json(as_object(result, detector, args.timeline)))
+            else:
+                print_lines(format_verdict(result))
             if args.timeline and result.timeline():
                 write_timeline(result, args.channel, quiet=args.json, track=args.track)
-            keep(row)
+            keep(as_row(result))
             counts[result.verdict] += 1
         for failure in failures:
             keep({"file": failure.name, "error": failure.error})
@@ -103,8 +107,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--run",
         metavar="NAME",
-        help="a folder below runs/, or a path (default: your newest run, but for runs on the"
-        " sample, or else models/pretrained)",
+        help="a folder below runs/, a path, or a fingerprint from --json (default: your newest"
+        " run, but for runs on the sample, or else models/pretrained)",
     )
     parser.add_argument(
         "--timeline", action="store_true",

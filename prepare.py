@@ -1,14 +1,17 @@
-"""Turn audio into the spectrogram images that train.py takes.
+"""Turn audio into the spectrogram images that train.py takes, or split images of your own.
 
     python prepare.py my_audio --name mine                    folders real/ and fake/
     python prepare.py LA --corpus asvspoof2019 --name asv19   a public corpus, in its own layout
     python prepare.py DF --corpus asvspoof2021-df --subset eval
     python prepare.py my_audio prepare.max_windows=4          any setting of config.yaml
+    python prepare.py my_images                               images in folders real/ and fake/
 
 my_audio contains real/ and fake/ (or train/real, val/fake or real/train etc.) with wav, flac, mp3,
 ogg, opus, m4a, aac, amr, webm or mp4 files. A table my_audio/labels.csv with the columns file,label
 and optionally speaker, sentence, split, attack adds facts: no speaker is in two splits; without
-speakers, no sentence is.
+speakers, no sentence is. Folders and labels such as human and AI, or bonafide and spoof, mean the
+same in any case. Images are copied. Those whose names differ by a last number stay in one split
+if there are many such groups (prepare.image_groups).
 
 Writes data/<name>/{train,val,test}/{fake,real}/*.png, manifest.csv, report.txt, and errors.csv with
 the files that could not be used. A run that was killed continues, and a run with more files adds
@@ -44,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     origin = open_data_folder(folder, settings, corpus, audio)
     with folder_lock(folder / JOURNAL, "Preparing"):
         prepared = build_dataset(folder, corpus, origin, settings)
-        print_lines(write_report(folder, prepared, settings.prepare))
+        print_lines(write_report(folder, prepared, settings.prepare, settings.image))
     print_lines(one_line(f"Next: {next_command(folder, settings, args.config, prepared)}"))
     return EXIT_OK if prepared.is_complete else EXIT_SOME_FAILED
 

@@ -27,9 +27,9 @@ from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_INTERRUPTED, EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.training import check_packages, load_data, print_results, warn_of_leaks
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import DataCheck, image_stamps
+from deepfake_audio.dataset.checks import DataCheck, image_stamps
 from deepfake_audio.errors import InputError
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import record_files, run_creation, run_folder, run_search
 from deepfake_audio.models.compatibility import (
     LEARNT_SECTIONS,
     check_start,
@@ -97,7 +97,7 @@ def save(
 
 def open_unfinished(name: str | None) -> tuple[run_folder.Run, Settings, DataCheck]:
     """Open a run that was cut off, and check that its images are the same."""
-    run, record, settings = run_folder.open_run(name, resuming=True)
+    run, record, settings = run_search.open_run(name, resuming=True)
     data = load_data(settings)
     if data.fingerprint != record.data_fingerprint:
         raise InputError(
@@ -109,7 +109,7 @@ def open_unfinished(name: str | None) -> tuple[run_folder.Run, Settings, DataChe
 
 def create_run(args: argparse.Namespace) -> tuple[run_folder.Run, Settings, DataCheck]:
     """Choose the settings, check the data and create the folder of a new run."""
-    start = run_folder.open_run(args.start) if args.start else None
+    start = run_search.open_run(args.start) if args.start else None
     before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
     further = FURTHER_TRAINING if start else ()
     overrides = [*further, *args.settings]  # the last one of a key counts
@@ -126,8 +126,8 @@ def create_run(args: argparse.Namespace) -> tuple[run_folder.Run, Settings, Data
             from deepfake_audio.training.weights import load_network
             from model import build_model
         load_network(build_model, start[0].keras_model, settings)  # damaged weights create no run
-    learnt = run_folder.known_data(start[1]) if start else ()
-    run = run_folder.create_run(
+    learnt = record_files.known_data(start[1]) if start else ()
+    run = run_creation.create_run(
         args.run, settings, data.fingerprint, images_from_audio, (), start and start[0], learnt
     )
     return run, settings, data

@@ -36,7 +36,7 @@ from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import in_brackets
 from deepfake_audio.models.calibration import Calibration
-from deepfake_audio.models.run_folder import open_run
+from deepfake_audio.models.run_search import open_run
 
 
 def eer_interval(files: Scores, llr: np.ndarray, evaluate, predict) -> str:

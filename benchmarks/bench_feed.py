@@ -30,7 +30,7 @@ import numpy as np
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.dataset.manifest import list_images
+from deepfake_audio.dataset.image_folders import find_images
 from deepfake_audio.features.image_files import ImageCache, read_image
 from deepfake_audio.training.generator import ImageFeed, SpectrogramGenerator
 from deepfake_audio.vocabulary import LABELS
@@ -48,7 +48,7 @@ QUEUE = 10  # batches made ahead, as Keras does
 
 def write_images(folder: Path) -> int:
     """Write the sample's training images at the benchmark's size; return how many there are."""
-    records = [record for record in list_images(SAMPLE) if record.split == "train"]
+    records = [record for record in find_images(SAMPLE).records if record.split == "train"]
     records = records[: len(records) // BATCH * BATCH]
     for record in records:
         path = folder / record.image
@@ -60,7 +60,7 @@ def write_images(folder: Path) -> int:
 def our_feed(folder: Path, order: int, cache_mb: int, workers: int = 1) -> ImageFeed:
     generator = SpectrogramGenerator(**DISTORTIONS, interpolation_order=order)
     cache = ImageCache(IMAGE, cache_mb)
-    return generator.flow_from_records(list_images(folder), cache, BATCH, 1, workers)
+    return generator.flow_from_records(find_images(folder).records, cache, BATCH, 1, workers)
 
 
 def stock_feed(folder: Path, order: int) -> keras.utils.PyDataset:
@@ -78,7 +78,7 @@ def stock_feed(folder: Path, order: int) -> keras.utils.PyDataset:
 
 
 def stock_feed_from_memory(folder: Path, order: int) -> keras.utils.PyDataset:
-    images = np.stack([read_image(record.path, IMAGE) for record in list_images(folder)])
+    images = np.stack([read_image(record.path, IMAGE) for record in find_images(folder).records])
     generator = ImageDataGenerator(**DISTORTIONS, interpolation_order=order)
     return generator.flow(images.astype(np.float32), np.zeros(len(images)), batch_size=BATCH)
 
@@ -111,7 +111,9 @@ def layers_feed(folder: Path, order: int, cached: bool) -> Iterable:
 
 def floor_work(folder: Path, order: int) -> Callable[[int], None]:
     """Return a warp and a copy for each of a batch's images, which lie in memory as float32."""
-    images = [read_image(record.path, IMAGE).astype(np.float32) for record in list_images(folder)]
+    images = [
+        read_image(record.path, IMAGE).astype(np.float32) for record in find_images(folder).records
+    ]
     matrix = np.array([[1.01, 0.02, -1.0], [0.0, 0.99, 1.0]])
     flags = order | cv2.WARP_INVERSE_MAP
     batch = np.empty((BATCH, SIZE, SIZE), np.float32)

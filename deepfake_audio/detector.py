@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,8 +29,9 @@ from deepfake_audio.inference.recording_quality import (
     quality_of,
     window_degradations,
 )
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import fingerprints, onnx_session, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration, probability, verdict
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import Verdict
 
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
@@ -101,7 +103,7 @@ class Detector:
     def __init__(
         self,
         run: run_folder.Run,
-        record: run_folder.RunRecord,
+        record: RunRecord,
         settings: Settings,
         bound_memory: bool = False,
     ):
@@ -111,6 +113,11 @@ class Detector:
         self._model = onnx_session.load_model(
             run.onnx_model, settings.score.threads, settings.limits, bound_memory
         )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return 64 hexadecimal digits that identify the network, its calibration and settings."""
+        return fingerprints.fingerprint_run(self.run, self.record, self.settings.limits)
 
     @classmethod
     def load(
@@ -122,7 +129,8 @@ class Detector:
         """Load a run.
 
         Args:
-            run: a folder, or a name below `runs/`; None for the newest run, or the pretrained one.
+            run: a folder, a name below `runs/`, or a fingerprint; None for the newest run, or the
+                pretrained one.
             overrides: settings such as `"predict.prior_fake=0.1"`.
             bound_memory: keep FFmpeg within `limits.decoder_megabytes` by setting RLIMIT_DATA of
                 this process while a file is decoded; other threads may then run out of memory.
@@ -131,7 +139,7 @@ class Detector:
             InputError: there is no such run, or its files are damaged.
         """
         name = None if run is None else str(run)
-        opened = run_folder.open_run(name, overrides=overrides, or_pretrained=True)
+        opened = run_search.open_run(name, overrides=overrides, or_pretrained=True)
         return cls(*opened, bound_memory)
 
     @classmethod
@@ -202,7 +210,7 @@ class Detector:
             if isinstance(found, Input):
                 yield judge(found, self.record.calibration, self.settings, self.run.name)
             elif on_error is None:
-                raise InputError(found.error)
+                raise InputError(found.error, found.code)
             else:
                 on_error(found)
 

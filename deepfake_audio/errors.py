@@ -12,7 +12,20 @@ NO_ROOM = ("No usable temporary directory", "writable cache directory")
 
 
 class InputError(Exception):
-    """A wrong input or setting: the fact, the value and the remedy, on one line."""
+    """A wrong input or setting: the fact, the value and the remedy, on one line.
+
+    Attributes:
+        code: stable, for programs: one of `CODES`, which docs/json.md explains.
+    """
+
+    CODES = (
+        "unreadable", "not_found", "empty", "no_sound", "bad_samples", "no_image", "other_run",
+        "no_such_part", "limit", "no_files",
+    )  # fmt: skip
+
+    def __init__(self, message: str, code: str = CODES[0]):
+        super().__init__(message)
+        self.code = code
 
 
 class OutputError(InputError):
@@ -32,7 +45,7 @@ def renamed_in_errors(name: str, path: Path) -> Iterator[None]:
     except OutputError:
         raise
     except InputError as error:
-        raise InputError(str(error).replace(str(path), name)) from None
+        raise InputError(str(error).replace(str(path), name), error.code) from None
 
 
 def one_line(text: object) -> str:

@@ -24,7 +24,8 @@ ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.dataset.manifest import read_audio_settings, read_records
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import read_audio_settings
 from deepfake_audio.features.spectrogram import row_frequencies_hz
 from deepfake_audio.plotting import plot_spectrogram
 from deepfake_audio.training.augmentation import WHITE, make_distortion

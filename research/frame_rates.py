@@ -21,9 +21,10 @@ from sklearn.metrics import roc_auc_score
 
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, script
+from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.config.schema import AudioSettings
-from deepfake_audio.dataset.manifest import read_audio_settings, read_records
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import read_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.spectrogram import image_rate_prominence_db

@@ -25,6 +25,7 @@ from deepfake_audio.audio.sounds import read_file_object
 from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
+from deepfake_audio.verdict_json import as_object
 
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*.flac"))
 FAKE_CLIP = next(clip for clip in CLIPS if "espeak" in clip.name)
@@ -52,7 +53,7 @@ def test_a_result_has_what_the_command_line_prints(detector, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     result = detector.predict(FAKE_CLIP)
     assert predict.main(["--json", "--run", "models/pretrained", str(FAKE_CLIP)]) == 0
-    assert predict.as_row(result) == json.loads(capsys.readouterr().out)
+    assert as_object(result, detector) == json.loads(capsys.readouterr().out)
     assert result.verdict is deepfake_audio.Verdict.FAKE
     assert result.p_fake == result.confidence > 0.75
     assert result.quality.sample_rate_hz > 0

@@ -114,3 +114,9 @@ def test_an_option_with_no_number_names_option_value_and_remedy(script, args, me
     with pytest.raises(InputError) as caught:
         script.parse_arguments(args)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("number", ["1_0", "\u0661", " 2", "0x2", "1e1", "2.0", "9" * 30])
+def test_a_whole_number_has_plain_digits_only(number, capsys):
+    assert predict.main(["--workers", number, "a.wav"]) == 2
+    assert "is not a number; give a whole number in digits" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import soundfile
 import evaluate
 from benchmarks.bench_accuracy import main
 from conftest import TINY_SETTINGS, make_voice
-from deepfake_audio.models.run_folder import open_run
+from deepfake_audio.models.run_search import open_run
 
 MADE = {("train", "real"): 8, ("train", "fake"): 12, ("val", "real"): 6, ("val", "fake"): 12,
         ("test", "real"): 6, ("test", "fake"): 6}  # fmt: skip

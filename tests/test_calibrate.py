@@ -15,9 +15,10 @@ import predict
 from conftest import draw_image, make_data_folder, make_voice
 from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.conditions import fitting
-from deepfake_audio.dataset.manifest import check_images, read_records
+from deepfake_audio.dataset.checks import check_images
+from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.features.pixel_format import encode_png
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import onnx_session, run_folder, run_search
 from deepfake_audio.vocabulary import VERDICTS
 
 
@@ -59,8 +60,8 @@ def test_probabilities_fit_and_the_order_stays(elsewhere, capsys):
     assert after["cllr"] < before["cllr"] - 0.05
     assert after["eer"] == before["eer"]
     assert after["roc_auc"] == before["roc_auc"]
-    known = check_images(read_records(elsewhere), run_folder.open_run("dark")[2].image).fingerprint
-    assert run_folder.open_run("dark")[1].learnt == [known]
+    known = check_images(read_records(elsewhere), run_search.open_run("dark")[2].image).fingerprint
+    assert run_search.open_run("dark")[1].learnt == [known]
     assert "Run dark, epoch" in (told := capsys.readouterr().out) and "calibrated on dark" in told
 
 
@@ -93,10 +94,10 @@ def test_with_only_real_files_few_of_them_are_called_fake(elsewhere, alone, caps
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "60 files of data/dark"
     assert [line[:22].strip() for line in lines[3:6]] == [f"real called {v}" for v in VERDICTS]
-    old, new = (run_folder.open_run(name)[1].calibration for name in ("first", "dark"))
+    old, new = (run_search.open_run(name)[1].calibration for name in ("first", "dark"))
     assert new.slope == old.slope and new.intercept >= old.intercept
     records = [r for r in read_records(elsewhere) if r.label == "real" and r.split != "test"]
-    run, _, settings = run_folder.open_run("dark")
+    run, _, settings = run_search.open_run("dark")
     model = onnx_session.load_model(run.onnx_model, 1, settings.limits)
     llr = new.llr(onnx_session.score_files(model, records, settings.image, 8).scores)
     assert np.mean(llr <= 0) <= 0.1  # as evaluate.py counts
@@ -111,15 +112,15 @@ def test_files_for_test_are_not_fitted_on(elsewhere):
     rows = (elsewhere / "manifest.csv").read_text().splitlines(keepends=True)
     (elsewhere / "manifest.csv").write_text("".join(row for row in rows if ",test," not in row))
     assert calibrate.main(["--data", "data/dark", "--run", "first", "--name", "less"]) == 0
-    whole, less = (run_folder.open_run(name)[1].calibration for name in ("whole", "less"))
+    whole, less = (run_search.open_run(name)[1].calibration for name in ("whole", "less"))
     assert whole == less
 
 
 def test_on_the_images_of_its_training_only_validation_is_used(elsewhere, capsys):
-    ours = run_folder.open_run("first")[1].calibration
+    ours = run_search.open_run("first")[1].calibration
     assert calibrate.main(["--data", "data/tiny", "--run", "first", "--name", "again"]) == 0
     assert capsys.readouterr().out.startswith("24 files of data/tiny\n")
-    again = run_folder.open_run("again")[1].calibration
+    again = run_search.open_run("again")[1].calibration
     assert (again.slope, again.intercept) == pytest.approx((ours.slope, ours.intercept))
 
 
@@ -136,7 +137,7 @@ def test_the_new_run_judges_and_the_old_one_is_as_it_was(elsewhere, capsys):
     assert predict.main(["--json", "data/dark/test/real/00.png"]) == 0  # the newest run
     judged = json.loads(capsys.readouterr().out)
     assert judged["run"] == "dark-1"
-    record = run_folder.open_run("dark-1")[1]
+    record = run_search.open_run("dark-1")[1]
     assert judged["p_real"] == pytest.approx(
         float(record.calibration.probability_real(judged["score"], 0.5)), abs=1e-5
     )
@@ -220,7 +221,7 @@ def test_a_run_learns_how_the_quality_of_recordings_changes_its_scores(recording
         "white noise 15",
         "g.711",
     ]
-    calibration = run_folder.open_run("wise")[1].calibration
+    calibration = run_search.open_run("wise")[1].calibration
     assert (calibration.slope, calibration.intercept) == (1, 0)
     assert calibration.quality.fake_slope > 0
     assert predict.main(["--run", "wise", "known/0.wav"]) == 0

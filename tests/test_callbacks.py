@@ -12,7 +12,7 @@ import train
 from conftest import TINY_SETTINGS, make_data_folder
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
-from deepfake_audio.models import history, run_folder
+from deepfake_audio.models import history, record_files, run_creation, run_folder
 from deepfake_audio.training import trainer
 from deepfake_audio.training.callbacks import AveragedWeights, EpochRecorder, measure_batches
 from deepfake_audio.training.layers import OneSidedEvidence
@@ -66,7 +66,7 @@ def fitted(name: str, *overrides: str) -> tuple[run_folder.Run, bool]:
     run = run_folder.Run(Path("runs", name))
     settings = load_settings(None, ["data.folder=data/tiny", *TINY_SETTINGS, *overrides])
     if not run.folder.exists():
-        run_folder.create_run(name, settings, "data-fingerprint", images_from_audio=False)
+        run_creation.create_run(name, settings, "data-fingerprint", images_from_audio=False)
     return run, train.train(run, settings, read_records(Path("data/tiny")))
 
 
@@ -101,7 +101,7 @@ def test_a_cosine_schedule_trains_all_epochs_and_keeps_the_last(capsys):
     rows = history.read_history(run)
     assert len(rows) == 5
     assert history.kept_epoch(rows, "plateau") != 5  # or this says nothing
-    assert run_folder.read_record(run).best_epoch == 5
+    assert record_files.read_record(run).best_epoch == 5
     _, validation, model = feed_and_model("train.average_weights=0")
     model.load_weights(run.keras_model)
     assert model.evaluate(validation, verbose=0)[0] == pytest.approx(rows[4]["val_loss"], rel=1e-4)

@@ -17,7 +17,7 @@ from conftest import TINY_SETTINGS
 from deepfake_audio.cli.training import warn_of_leaks
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import InputError
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import onnx_session, run_search
 from deepfake_audio.models.compatibility import Member
 from deepfake_audio.training import export
 from deepfake_audio.training.score_model import score_model
@@ -48,7 +48,7 @@ def in_copy(combined, tmp_path, monkeypatch) -> Path:
 
 
 def network_scores(name: str) -> np.ndarray:
-    run, _, settings = run_folder.open_run(name)
+    run, _, settings = run_search.open_run(name)
     model = onnx_session.load_model(run.onnx_model, 1, settings.limits)
     records = read_records(Path("data/tiny"))
     return onnx_session.score_files(model, records, settings.image, 8).scores
@@ -59,9 +59,9 @@ def test_score_is_the_mean_of_all_networks(combined, monkeypatch):
     monkeypatch.chdir(combined)
     first, second, both = (network_scores(name) for name in ("first", "second", "both"))
     np.testing.assert_allclose(both, (first + 2 * second) / 3, atol=1e-5)
-    record, settings = run_folder.open_run("both")[1:]
+    record, settings = run_search.open_run("both")[1:]
     assert record.parts == ["first", "second"]
-    parts = (run_folder.open_run(name)[1] for name in record.parts)
+    parts = (run_search.open_run(name)[1] for name in record.parts)
     assert record.learnt == sorted({part.data_fingerprint for part in parts})
     assert settings.model.inputs == ["levels", "time_residual", "levels"]
 
@@ -71,7 +71,7 @@ def test_weights_are_kept_compressed_and_read_back(in_copy):
     path = Path("runs/both/model.keras")
     with zipfile.ZipFile(path) as archive:
         assert path.stat().st_size < sum(member.file_size for member in archive.infolist())
-    run, _, settings = run_folder.open_run("both")
+    run, _, settings = run_search.open_run("both")
     network = build_model(settings.model, settings.image)
     load_weights(network, path, settings.limits)
     images = np.random.default_rng(0).integers(0, 256, (4, *settings.image.shape), np.uint8)
@@ -83,7 +83,7 @@ def test_weights_are_kept_compressed_and_read_back(in_copy):
 @pytest.mark.slow
 def test_damaged_weights_are_refused_without_a_traceback(in_copy):
     path = Path("runs/both/model.keras")
-    settings = run_folder.open_run("both")[2]
+    settings = run_search.open_run("both")[2]
     network = build_model(settings.model, settings.image)
     whole, refused = path.read_bytes(), 0
     for place in np.linspace(0, len(whole) - 1, 60).astype(int):
@@ -218,7 +218,7 @@ def test_a_part_trained_on_the_validation_files_gives_a_warning(in_copy, capsys)
         row | {"audio": row["audio"].replace(row["split"], others[row["split"]])} for row in rows
     ]
     write_table(Path("data/leaky/manifest.csv"), seen)
-    second = Member(*run_folder.open_run("second"))
+    second = Member(*run_search.open_run("second"))
     leaky = "data/leaky"
     for folder, told in (
         ("data/tiny", False), ("data/gone", False), (leaky, True), (f"{leaky}/manifest.csv", True),

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import ROOT
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.dataset.manifest import write_audio_settings
+from deepfake_audio.dataset.provenance import write_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
 from deepfake_audio.models.compatibility import choose_settings, feature_mismatch

@@ -233,7 +233,7 @@ def test_a_dash_in_a_protocol_is_an_unknown_value(tmp_path):
 def test_a_binary_protocol_is_refused(tmp_path):
     put_asvspoof2019(tmp_path)
     protocol = tmp_path / "LA/ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.train.trn.txt"
-    protocol.write_bytes(b"\xff\xfeL\x00A\x00")
+    protocol.write_bytes(b"\xffL\x00A\x00")
     assert f"cannot read {protocol} as UTF-8: " in error_of(tmp_path)
 
 
@@ -903,8 +903,9 @@ def test_a_clip_list_names_exact_files(tmp_path):
     [
         (["file,speaker", "a.wav,Ann"], "has no column label; its first line needs file, label"),
         ([], "has no column file;"),
-        (["file,label", "a.wav,maybe"], "it is one of bonafide, spoof, bona-fide, genuine"),
+        (["file,label", "a.wav,maybe"], "is not a label; write real or fake"),
         (["file,label", "a.wav,maybe"], "'maybe' in line 2 of"),
+        (["file,label", "a.wav,1"], "'1' in line 2 of"),
         (["file,label,split", "a.wav,real,later"], "'later' in line 2 of"),
         (["file,label", "a.wav"], "1 columns in line 2 of"),
         (["file,label", "a.wav,real,x"], "3 columns in line 2 of"),
@@ -958,11 +959,12 @@ def test_several_corpora_below_one_folder_must_be_named(tmp_path):
     assert len(read_corpus(tmp_path, "asvspoof2019").clips) == 4
 
 
-def test_an_unknown_layout_lists_the_known_layouts(tmp_path):
-    put_audio(tmp_path, "music/a.wav")
-    message = error_of(tmp_path)
-    assert "asvspoof5: ASVspoof5.{train,dev.track_1,eval.track_1}.tsv; in-the-wild: " in message
-    assert f"no known corpus in {tmp_path} (" in message
+def test_the_error_for_a_folder_without_classes_begins_with_the_remedy(tmp_path):
+    put_audio(tmp_path, "music/a.wav", "talk/b.wav")
+    assert error_of(tmp_path) == (
+        f"sort the audio of {tmp_path} into real/ and fake/, or label it in labels.csv: it has "
+        "music/, talk/, and no corpus of a known layout (docs/own-data.md)"
+    )
 
 
 def test_a_wrong_corpus_name_lists_the_files_of_that_layout(tmp_path):
@@ -983,7 +985,7 @@ def test_an_unknown_corpus_name_lists_the_known_ones(tmp_path):
 
 def test_a_folder_without_audio_or_no_folder_is_refused(tmp_path):
     put_text(tmp_path, "ASVspoof5.train.tsv", "T_4850 T_0000000001 F - - - AC3 A05 spoof -")
-    assert f"no audio below {tmp_path} (" in error_of(tmp_path)
+    assert f"no audio below {tmp_path}; put recordings there (" in error_of(tmp_path)
     assert error_of(tmp_path / "no") == (f"cannot open {tmp_path / 'no'}: no such folder")
 
 

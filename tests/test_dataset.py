@@ -5,16 +5,9 @@ import pytest
 
 from conftest import make_data_folder
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.dataset.manifest import (
-    check_classes,
-    check_images,
-    read_audio_settings,
-    read_manifest,
-    read_records,
-    speaker_warnings,
-    summarise,
-    write_audio_settings,
-)
+from deepfake_audio.dataset.checks import check_classes, check_images, speaker_warnings
+from deepfake_audio.dataset.manifest import read_manifest, read_records, summarise
+from deepfake_audio.dataset.provenance import read_audio_settings, write_audio_settings
 from deepfake_audio.errors import InputError
 
 IMAGE = load_settings(None, ["image.height=32", "image.width=32"]).image
@@ -154,8 +147,9 @@ def test_unreadable_images_are_left_out_and_named(data_folder):
     assert len(check.records) == 70
     assert check.unreadable == [
         f"cannot read {data_folder}/train/fake/03.png: it is damaged, or no PNG, JPEG, BMP, WebP "
-        "or TIFF file",
-        f"cannot read an image: {data_folder}/val/real/01.png (No such file or directory)",
+        "or TIFF file; save it as PNG",
+        f"cannot read an image: {data_folder}/val/real/01.png (No such file or directory); check "
+        "the name",
     ]
 
 

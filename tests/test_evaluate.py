@@ -13,19 +13,14 @@ import pytest
 import evaluate
 from conftest import draw_image, make_data_folder
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.dataset.manifest import (
-    FileCounts,
-    Origin,
-    check_images,
-    read_records,
-    write_audio_settings,
-    write_origin,
-)
+from deepfake_audio.dataset.checks import check_images
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import FileCounts, Origin, write_audio_settings, write_origin
 from deepfake_audio.evaluation.figures import score_plots
 from deepfake_audio.evaluation.html_report import summary
 from deepfake_audio.evaluation.score_formats import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import run_search
 
 QUICK = "evaluate.bootstrap=0"
 
@@ -246,7 +241,7 @@ def test_the_bandwidth_that_predict_would_leave_out_is_reported(run):
     )
     asked = "predict.min_bandwidth_hz=4200"
     assert told not in warnings_of(asked)  # images of unknown origin
-    write_audio_settings(Path("data/tiny"), run_folder.open_run("first")[2].audio)
+    write_audio_settings(Path("data/tiny"), run_search.open_run("first")[2].audio)
     assert told in warnings_of(asked)
     assert told in warnings_of(asked, "--data", "data/tiny/manifest.csv")
     assert not any("leave out" in line for line in warnings_of())
@@ -289,7 +284,7 @@ def test_splits_of_the_training_images_are_not_evaluated_together(run, capsys):
     record = json.loads(Path("runs/fitted/run.json").read_text())
     make_wild(Path("wild"))
     known = check_images(
-        read_records(Path("wild")), run_folder.open_run("first")[2].image
+        read_records(Path("wild")), run_search.open_run("first")[2].image
     ).fingerprint
     Path("runs/fitted/run.json").write_text(json.dumps(record | {"learnt": [known]}))
     cv2.imwrite("data/tiny/test/real/00.png", draw_image("real", 999))

@@ -23,7 +23,7 @@ import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio.dataset.journal import read_journal
 from deepfake_audio.features.image_headers import image_size
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import run_search
 from deepfake_audio.training import trainer
 
 GOOD_WAV, GOOD_PNG = hostile.sound(hostile.noise()), hostile.picture(".png")
@@ -249,10 +249,10 @@ def test_no_file_takes_two_gigabytes_or_a_minute(in_audio_workspace, tmp_path):
 
 
 def test_too_long_a_recording_is_refused(in_audio_workspace, tmp_path, monkeypatch, capfd):
-    run, record, settings = run_folder.open_run("heard")
+    run, record, settings = run_search.open_run("heard")
     limits = settings.limits.model_copy(update={"audio_hours": 1 / 3600})
     settings = settings.model_copy(update={"limits": limits})
-    monkeypatch.setattr(run_folder, "open_run", lambda *args, **kwargs: (run, record, settings))
+    monkeypatch.setattr(run_search, "open_run", lambda *args, **kwargs: (run, record, settings))
     paths = write_all(tmp_path / "in", {"long.wav": GOOD_WAV, "short.wav": GOOD_WAV[:20_044]})
     verdicts, errors = check_verdicts(paths, capfd)
     assert len(verdicts) == len(errors) == 1

@@ -20,7 +20,7 @@ import hostile_inputs as hostile
 import predict
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import fingerprints, onnx_session, record_files, run_folder, run_search
 from deepfake_audio.training.weights import load_weights
 from model import build_model
 
@@ -260,27 +260,27 @@ def test_a_run_cannot_raise_the_limits(stranger):
         assert before in text
         text = text.replace(before, after)
     stranger.config.write_text(text)
-    settings = run_folder.open_run("first")[2]
+    settings = run_search.open_run("first")[2]
     assert (settings.limits, settings.image.max_megapixels) == (LIMITS, 50)
 
 
 def test_a_kill_between_model_and_record_leaves_a_matching_pair(stranger):
     settings = read_settings(stranger.config)
     old, new = stranger.onnx_model.read_bytes(), stranger.onnx_model.read_bytes() + b"\x1a\0"
-    record = run_folder.read_record(stranger).model_copy(update={"best_epoch": 77})
+    record = record_files.read_record(stranger).model_copy(update={"best_epoch": 77})
     shutil.copy(stranger.onnx_model, stranger.next_model)
-    run_folder.commit_model(stranger, record, settings)
-    assert run_folder.open_run("first")[1].best_epoch == 77
+    record_files.commit_model(stranger, record, settings)
+    assert run_search.open_run("first")[1].best_epoch == 77
     # As a kill leaves it after the new record is written, and after the model is renamed.
     waiting = record.model_copy(update={"best_epoch": 88})
     stranger.next_model.write_bytes(new)
-    fingerprint = run_folder.fingerprint_model(stranger.next_model, LIMITS)
+    fingerprint = fingerprints.fingerprint_model(stranger.next_model, LIMITS)
     waiting = waiting.model_copy(update={"model_fingerprint": fingerprint})
     stranger.next_record.write_text(waiting.model_dump_json())
-    assert run_folder.open_run("first")[1].best_epoch == 77
+    assert run_search.open_run("first")[1].best_epoch == 77
     assert stranger.onnx_model.read_bytes() == old
     stranger.next_model.replace(stranger.onnx_model)
-    assert run_folder.open_run("first")[1].best_epoch == 88
+    assert run_search.open_run("first")[1].best_epoch == 88
 
 
 def test_only_the_weights_of_keras_files_are_read(stranger):
@@ -411,7 +411,7 @@ def test_settings_of_a_run_cannot_request_all_memory_or_a_thousand_threads(stran
         changed = re.sub(rf"( {name}: )\d+", rf"\g<1>{value}", text[section:], count=1)
         text = text[:section] + changed
     stranger.config.write_text(text)
-    settings = run_folder.open_run("first")[2]
+    settings = run_search.open_run("first")[2]
     assert (settings.score.batch_size, settings.score.threads) == (65_536, 1000)
     assert predict.main(["data/tiny/test/fake/00.png"]) == 0
     batches = []

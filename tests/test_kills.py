@@ -17,7 +17,7 @@ from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset import preparation_report
 from deepfake_audio.errors import InputError
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import record_files, run_creation, run_folder, run_search
 from deepfake_audio.system.atomic_files import atomic_folder, atomic_write, folder_lock
 from helpers import check_same, make_audio, wait_until
 
@@ -79,12 +79,12 @@ def test_a_training_killed_at_random_moments_ends_like_an_uninterrupted_one(
         process.kill()
         process.communicate()
         args = ["--resume", "--run", "killed"]
-    ended = run_folder.read_record(run_folder.Run(Path("runs/killed"))).status == "finished"
+    ended = record_files.read_record(run_folder.Run(Path("runs/killed"))).status == "finished"
     assert ended or train.main(args) == 0
     check_same(run_folder.Run(Path("runs/killed")), run_folder.Run(workspace / "runs" / "first"))
     names = {path.name for path in Path("runs/killed").iterdir()}
     assert names == {"config.yaml", "run.json", "history.csv", "model.keras", "model.onnx"}
-    assert run_folder.open_run("killed")[1].status == "finished"
+    assert run_search.open_run("killed")[1].status == "finished"
 
 
 @pytest.mark.slow
@@ -215,7 +215,7 @@ def test_folders_of_killed_processes_are_removed_by_the_next_process(making, tmp
         (tmp_path / "runs" / name).mkdir()
     (tmp_path / "runs" / ".partial-linked_1").symlink_to(tmp_path / "mine")
     if making == "run":
-        run_folder.create_run("a[b]", load_settings(), "data-fingerprint", images_from_audio=True)
+        run_creation.create_run("a[b]", load_settings(), "data-fingerprint", images_from_audio=True)
     else:
         with atomic_folder(Path("runs", "a[b]")) as partial:
             (partial / "whole").touch()

@@ -18,7 +18,8 @@ from deepfake_audio.config.yaml_files import read_yaml
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.corpora.splits import find_repeated, mark_of
 from deepfake_audio.dataset.journal import read_journal
-from deepfake_audio.dataset.manifest import read_manifest, read_origin
+from deepfake_audio.dataset.manifest import read_manifest
+from deepfake_audio.dataset.provenance import read_origin
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.result_folder import read_metrics
 from deepfake_audio.evaluation.score_formats import read_scores
@@ -28,7 +29,7 @@ from deepfake_audio.inference.results_table import check_table, set_aside
 from deepfake_audio.models import run_folder
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.onnx_session import read_model
-from deepfake_audio.models.run_folder import read_record
+from deepfake_audio.models.record_files import read_record
 from deepfake_audio.system.atomic_files import open_regular
 from deepfake_audio.training.weights import load_weights
 from model import build_model

@@ -16,7 +16,8 @@ import train
 from conftest import ROOT
 from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
-from deepfake_audio.dataset.manifest import read_audio_settings, read_records
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import read_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
@@ -93,7 +94,7 @@ def test_broken_links_and_special_files_are_listed_with_their_reason(workplace):
     assert {name: error.rpartition("/mine/")[2] for name, error in errors.items()} == {
         "fake/pipe.wav": "fake/pipe.wav is a pipe; give a file",
         "fake/zero.wav": "fake/zero.wav is a device; give a file",
-        "real/gone.wav": "real/gone.wav (No such file or directory)",
+        "real/gone.wav": "real/gone.wav (No such file or directory); check the name",
     }
     assert len({row["audio"] for row in manifest()}) == 16
 

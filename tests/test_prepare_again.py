@@ -8,7 +8,8 @@ import soundfile
 
 import prepare
 from deepfake_audio.dataset import preparation_report
-from deepfake_audio.dataset.manifest import read_origin, read_records
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import read_origin
 from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, put_text, sound
 
 
@@ -163,7 +164,7 @@ def test_an_unreadable_origin_file_is_an_error_with_a_remedy(workplace, capsys):
     path = Path("data/mine/corpus.json")
     advice = "; remove it, and run prepare.py again with the same words"
     for content, fact in (
-        ("", f"cannot read corpus.json: {path} is empty"),
+        ("", f"{path} is empty{advice}"),
         ("[]", f"cannot read {path}: Input should be an object{advice}"),
         ('{"corpus": "folders"}', f"cannot read {path}: Field required{advice}"),
         ("\0", f"cannot read {path}: Invalid JSON: expected value at line 1 column 1{advice}"),

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 import prepare
-from deepfake_audio.dataset.manifest import FileCounts, read_origin
+from deepfake_audio.dataset.provenance import FileCounts, read_origin
 from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound
 
 

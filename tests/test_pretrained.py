@@ -10,7 +10,7 @@ import evaluate
 import export
 import predict
 from conftest import ROOT
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import onnx_session, run_folder, run_search
 from deepfake_audio.training.score_model import score_model
 from deepfake_audio.training.weights import load_weights
 from model import build_model
@@ -44,7 +44,7 @@ def test_the_users_run_is_preferred_and_the_shipped_one_can_be_named(in_audio_wo
 
 @pytest.mark.slow
 def test_the_weights_the_network_and_the_export_of_the_shipped_run_agree(tmp_path):
-    run, record, settings = run_folder.open_run(str(run_folder.PRETRAINED))
+    run, record, settings = run_search.open_run(str(run_folder.PRETRAINED))
     assert record.status == "finished"
     model = build_model(settings.model, settings.image)
     load_weights(model, run.keras_model, settings.limits)

@@ -7,7 +7,14 @@ from onnx import TensorProto, helper
 
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.models import history, run_folder
+from deepfake_audio.models import (
+    fingerprints,
+    history,
+    record_files,
+    run_creation,
+    run_folder,
+    run_search,
+)
 from deepfake_audio.models.calibration import Calibration
 
 MODEL = helper.make_model(
@@ -26,10 +33,10 @@ def empty_folder(tmp_path, monkeypatch):
 
 
 def make_run(name: str | None = None, status: str = "finished", **changes) -> run_folder.Run:
-    run = run_folder.create_run(name, load_settings(), "data-fingerprint", images_from_audio=True)
+    run = run_creation.create_run(name, load_settings(), "data-fingerprint", images_from_audio=True)
     run.onnx_model.write_bytes(MODEL)
     changes = {"status": status, "best_epoch": 1, "calibration": Calibration(2.0, 0.5)} | changes
-    run_folder.write_record(run, run_folder.read_record(run).model_copy(update=changes))
+    record_files.write_record(run, record_files.read_record(run).model_copy(update=changes))
     return run
 
 
@@ -41,7 +48,7 @@ def error_of(call, *args, **kwargs) -> str:
 
 def test_a_run_reads_back_what_was_written():
     make_run("first")
-    run, record, settings = run_folder.open_run("first")
+    run, record, settings = run_search.open_run("first")
     assert record.calibration == Calibration(2.0, 0.5)
     assert record.classes == ("fake", "real")
     assert settings == load_settings()
@@ -59,14 +66,14 @@ def test_a_run_with_the_old_names_of_settings_opens_as_before():
         assert text.count(new) == 1
         text = text.replace(new, old)
     run.config.write_text(text)
-    assert run_folder.open_run("old")[2] == load_settings()
+    assert run_search.open_run("old")[2] == load_settings()
 
 
 def test_the_shipped_run_has_old_names_and_its_settings_fingerprint_holds():
-    run, record, settings = run_folder.open_run(str(run_folder.PRETRAINED))
+    run, record, settings = run_search.open_run(str(run_folder.PRETRAINED))
     text = run.config.read_text()
     assert ("  color: level_delay_rates" in text, "  views: [" in text) == (True, True)
-    assert record.settings_fingerprint == run_folder.fingerprint_settings(settings)
+    assert record.settings_fingerprint == fingerprints.fingerprint_settings(settings)
 
 
 def test_runs_without_a_name_are_numbered_after_the_data():
@@ -78,22 +85,22 @@ def test_runs_without_a_name_are_numbered_after_the_data():
 )
 def test_the_run_of_a_hidden_data_folder_is_not_hidden(data, name):
     settings = load_settings(None, [f"data.folder={data}"])
-    run = run_folder.create_run(None, settings, "data-fingerprint", images_from_audio=True)
+    run = run_creation.create_run(None, settings, "data-fingerprint", images_from_audio=True)
     assert run.name == name and run.record.is_file()
 
 
 def test_a_run_can_be_named_by_its_path(tmp_path):
     run = make_run("first")
     moved = run.folder.rename(tmp_path / "elsewhere")
-    assert run_folder.open_run(str(moved))[0].folder == moved
+    assert run_search.open_run(str(moved))[0].folder == moved
 
 
 def test_without_a_name_the_newest_usable_run_is_taken():
     make_run("zzz")
     make_run("aaa", status="interrupted")
     make_run("cut-off", status="training")
-    assert run_folder.open_run(None)[0].name == "aaa"
-    assert run_folder.open_run(None, resuming=True)[0].name == "cut-off"
+    assert run_search.open_run(None)[0].name == "aaa"
+    assert run_search.open_run(None, resuming=True)[0].name == "cut-off"
 
 
 def cut_off(run: run_folder.Run) -> None:
@@ -150,10 +157,10 @@ def test_without_a_name_damaged_runs_are_skipped_with_one_line_each(damage, caps
     Path("runs/notes.txt").touch()
     Path("runs/empty").mkdir()
     try:
-        assert run_folder.open_run(None, overrides=["predict.prior_fake=0.1"])[0].name == "good"
+        assert run_search.open_run(None, overrides=["predict.prior_fake=0.1"])[0].name == "good"
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("Warning: skipped the run runs/bad: ")
-        error_of(run_folder.open_run, "bad")
+        error_of(run_search.open_run, "bad")
         assert not capsys.readouterr().err
     finally:
         run.folder.chmod(0o700)
@@ -162,15 +169,15 @@ def test_without_a_name_damaged_runs_are_skipped_with_one_line_each(damage, caps
 def test_if_every_run_is_damaged_the_shipped_one_or_a_remedy_is_offered(capsys):
     for name in ("one", "two"):
         cut_off(make_run(name))
-    assert error_of(run_folder.open_run, None).startswith("runs/ has no trained run")
+    assert error_of(run_search.open_run, None).startswith("runs/ has no trained run")
     assert len(capsys.readouterr().err.splitlines()) == 2
-    assert run_folder.open_run(None, or_pretrained=True)[0].folder == run_folder.PRETRAINED
+    assert run_search.open_run(None, or_pretrained=True)[0].folder == run_folder.PRETRAINED
 
 
 def test_a_wrong_override_is_not_reported_as_a_damaged_run(capsys):
     make_run("good")
     assert "predict.prior_fake" in error_of(
-        run_folder.open_run, None, overrides=["predict.prior_fake=9"]
+        run_search.open_run, None, overrides=["predict.prior_fake=9"]
     )
     assert not capsys.readouterr().err
 
@@ -190,26 +197,26 @@ def test_a_run_stays_below_its_folder(name):
 
 def test_without_a_run_the_remedy_is_named():
     message = "runs/ has no trained run; make one with: python train.py"
-    assert error_of(run_folder.open_run, None) == message
+    assert error_of(run_search.open_run, None) == message
 
 
 def test_an_unknown_name_lists_the_known_ones():
     make_run("first")
-    assert error_of(run_folder.open_run, "second").endswith(
+    assert error_of(run_search.open_run, "second").endswith(
         "second: run.json is missing; runs are: first"
     )
 
 
 def test_a_run_that_was_cut_off_is_resumed_and_not_used():
     make_run("first", status="training")
-    assert error_of(run_folder.open_run, "first").endswith("python train.py --resume --run first")
-    assert run_folder.open_run("first", resuming=True)[1].status == "training"
+    assert error_of(run_search.open_run, "first").endswith("python train.py --resume --run first")
+    assert run_search.open_run("first", resuming=True)[1].status == "training"
 
 
 def test_a_finished_run_is_not_resumed():
     make_run("first")
     assert "cannot resume first: its training is finished" in error_of(
-        run_folder.open_run, "first", resuming=True
+        run_search.open_run, "first", resuming=True
     )
 
 
@@ -219,7 +226,7 @@ def test_a_finished_run_is_not_resumed():
 def test_a_damaged_record_is_an_error(content):
     run = make_run("first")
     run.record.write_text(content)
-    assert error_of(run_folder.open_run, "first").startswith("cannot read ")
+    assert error_of(run_search.open_run, "first").startswith("cannot read ")
 
 
 def test_history_reads_back_and_names_the_epoch_to_keep():
@@ -271,5 +278,5 @@ def test_records_with_incomparable_numbers_or_times_are_errors(changes):
     make_run("first")
     other = make_run("other")
     other.record.write_text(json.dumps(json.loads(other.record.read_text()) | changes))
-    error = error_of(run_folder.open_run, "other", resuming=True)
+    error = error_of(run_search.open_run, "other", resuming=True)
     assert error.startswith("cannot read runs/other")

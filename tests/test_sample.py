@@ -18,7 +18,9 @@ from deepfake_audio.corpora.shortcut_audit import (
     audit_shortcuts,
     format_warnings,
 )
-from deepfake_audio.dataset.manifest import check_images, read_audio_settings, read_records
+from deepfake_audio.dataset.checks import check_images
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import read_audio_settings
 
 SAMPLE = ROOT / "data" / "sample"
 RECORDS = read_records(SAMPLE)  # refuses speakers and recordings in two splits

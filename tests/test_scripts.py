@@ -22,7 +22,8 @@ import evaluate
 import predict
 import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder, make_voice
-from deepfake_audio.dataset.manifest import read_audio_settings, read_records
+from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.provenance import read_audio_settings
 from deepfake_audio.evaluation.metrics import llr_cost
 from deepfake_audio.models import calibration
 from deepfake_audio.models.compatibility import choose_settings

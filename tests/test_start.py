@@ -10,7 +10,7 @@ import evaluate
 import train
 from conftest import TINY_SETTINGS, make_data_folder
 from deepfake_audio.cli.training import learning_warnings
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import run_search
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.training import trainer
 from deepfake_audio.training.export import SplitResult
@@ -40,7 +40,7 @@ def in_copy(taught, tmp_path, monkeypatch) -> Path:
 
 
 def weights_of(name: str) -> list[np.ndarray]:
-    run, _, settings = run_folder.open_run(name)
+    run, _, settings = run_search.open_run(name)
     return [
         values.numpy()
         for values in load_network(build_model, run.keras_model, settings).trainable_weights
@@ -51,10 +51,10 @@ def weights_of(name: str) -> list[np.ndarray]:
 def test_training_from_a_run_begins_with_its_weights_and_settings(in_copy, capsys):
     for ours, theirs in zip(weights_of("second"), weights_of("first"), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    _, record, settings = run_folder.open_run("second")
-    first = run_folder.open_run("first")[2]
+    _, record, settings = run_search.open_run("second")
+    first = run_search.open_run("first")[2]
     assert record.start == "first"
-    assert record.learnt == [run_folder.open_run("first")[1].data_fingerprint]
+    assert record.learnt == [run_search.open_run("first")[1].data_fingerprint]
     assert settings.train.batch_size == first.train.batch_size == 16  # config.yaml has another
     assert settings.train.epochs == 1
     assert not Path("runs/second/start.keras").exists()

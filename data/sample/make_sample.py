@@ -36,10 +36,11 @@ sys.path.insert(0, str(HERE.parent.parent))
 
 from deepfake_audio.audio.quality import measure_quality
 from deepfake_audio.audio.windows import cut_windows, read_audio, trim_edges
+from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.corpora.shortcut_audit import audit_shortcuts, format_audit
-from deepfake_audio.dataset.manifest import MANIFEST_FIELDS, write_audio_settings
+from deepfake_audio.dataset.manifest import MANIFEST_FIELDS
+from deepfake_audio.dataset.provenance import write_audio_settings
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 

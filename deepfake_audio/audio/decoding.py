@@ -81,7 +81,8 @@ def full_scale(sound: Sound, findings: Findings) -> int:
 def _not_finite(sound: Sound) -> InputError:
     return InputError(
         f"cannot read {name_of(sound)}: a sample is infinite, not a number, or above "
-        f"{MAX_SAMPLE:,g} times full scale"
+        f"{MAX_SAMPLE:,g} times full scale; save it as whole numbers of 16 bits",
+        "bad_samples",
     )
 
 
@@ -153,6 +154,7 @@ def _one_channel(
     if channel > count:
         raise InputError(
             f"cannot judge channel {channel} of {name_of(sound)}: it has "
-            f"{pluralize(count, 'channel')}; leave out --channel"
+            f"{pluralize(count, 'channel')}; leave out --channel",
+            "no_such_part",
         )
     return channels[:, channel - 1]

@@ -12,6 +12,7 @@ from deepfake_audio.audio.losses import Losses, in_seconds, tick_seconds
 from deepfake_audio.audio.sounds import (
     BLOCK_SECONDS,
     MAX_BLOCK_VALUES,
+    OTHER_FILE,
     NoSoundError,
     check_rate,
     name_of,
@@ -67,7 +68,7 @@ def ffmpeg_blocks(
         with opened(sound, megabytes) as (container, most):
             findings.tracks = len(container.streams.audio)
             if not findings.tracks:
-                raise NoSoundError(f"cannot read {name}: it has no sound")
+                raise NoSoundError(f"cannot read {name}: it has no sound; {OTHER_FILE}")
             check_track(name, track, findings.tracks)
             frames = _frames(name, container, track, findings)
             blocks = _joined(name, frames, findings)
@@ -75,10 +76,13 @@ def ffmpeg_blocks(
                 yield block
     except MemoryError:
         bound = f"limits.decoder_megabytes={megabytes:,}" if megabytes else "the system's memory"
-        raise InputError(f"cannot read {name}: decoding takes more than {bound}") from None
+        raise InputError(
+            f"cannot read {name}: decoding takes more than {bound}; convert it to WAV", "limit"
+        ) from None
     except (OSError, ValueError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise NoSoundError(f"cannot read {name} as sound: {reason}", findings.tracks) from None
+        text = f"cannot read {name} as sound: {reason}; {OTHER_FILE}"
+        raise NoSoundError(text, findings.tracks) from None
 
 
 def check_track(name: str, track: int, tracks: int) -> None:
@@ -86,7 +90,8 @@ def check_track(name: str, track: int, tracks: int) -> None:
     if track > tracks:
         raise InputError(
             f"cannot judge track {track} of {name}: it has {pluralize(tracks, 'track')}; "
-            "leave out --track"
+            "leave out --track",
+            "no_such_part",
         )
 
 
@@ -121,7 +126,9 @@ def _frames(
     """
     stream = container.streams.audio[track - 1]
     if stream.codec_context is None:
-        raise NoSoundError(f"cannot read {name} as sound: its codec is unknown", findings.tracks)
+        text = f"cannot read {name} as sound: its codec is unknown; convert it to WAV"
+        raise NoSoundError(text, findings.tracks)
+    findings.codec = stream.codec_context.codec.canonical_name
     stream.codec_context.options = CHECKED.get(stream.codec_context.name, {})
     clock = Clock((container.start_time or 0) / av.time_base, findings.shifts)
     losses = Losses(name, stream, container.format.name, findings)
@@ -216,7 +223,8 @@ def _joined(
         if len(frames) >= BLOCK_FRAMES and held * MAX_FRAMES_PER_SECOND < len(frames) * rate_hz:
             raise InputError(
                 f"cannot read {name}: it has more than {MAX_FRAMES_PER_SECOND:,} frames a second, "
-                "as no recording of a voice has"
+                "as no recording of a voice has; convert it to WAV",
+                "limit",
             )
         if held >= BLOCK_SECONDS * rate_hz or values >= MAX_BLOCK_VALUES:
             yield rate_hz, np.concatenate(frames)

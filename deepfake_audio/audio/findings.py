@@ -50,6 +50,7 @@ class Findings:
 
     Attributes:
         tracks: number of audio tracks in the file.
+        codec: FFmpeg's name of the track's codec, such as `pcm_s16le` or `opus`; empty for samples.
         channels: how far the channels of the track differ.
         levels: the levels of the samples, before scaling.
         skipped_seconds: duration of the damaged parts, which are left out.
@@ -61,6 +62,7 @@ class Findings:
     """
 
     tracks: int = 1
+    codec: str = ""
     channels: ChannelStats = field(default_factory=ChannelStats)
     levels: Levels = field(default_factory=Levels)
     skipped_seconds: float = 0.0

@@ -28,6 +28,14 @@ from deepfake_audio.system.memory import bounded_memory
 CONCATENABLE_FORMATS = {"FLAC": "flac", "MP3": "mp3", "OGG": "ogg"}
 # How libsndfile decodes files without a header; it knows them by their suffix only.
 HEADERLESS = {".au": "ULAW", ".snd": "ULAW", ".vox": "VOX_ADPCM", ".gsm": "GSM610"}
+# FFmpeg's names of libsndfile's formats and encodings; others are named alike.
+CODECS = {
+    "FLAC": "flac", "MPEG_LAYER_I": "mp1", "MPEG_LAYER_II": "mp2", "MPEG_LAYER_III": "mp3",
+    "ULAW": "pcm_mulaw", "ALAW": "pcm_alaw", "PCM_U8": "pcm_u8", "PCM_S8": "pcm_s8",
+    "PCM_16": "pcm_s16", "PCM_24": "pcm_s24", "PCM_32": "pcm_s32", "FLOAT": "pcm_f32",
+    "DOUBLE": "pcm_f64", "GSM610": "gsm",
+}  # fmt: skip
+BIG_ENDIAN_FORMATS = ("AIFF", "AU", "CAF")
 # libsndfile conceals what is lost of these, or fails; it guesses the length of some MP3 files.
 EXACT_FORMATS = ("FLAC", "OGG")
 LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")  # the first frame of an MP3 with one declares its length
@@ -87,6 +95,7 @@ def _blocks_of(
 ) -> Iterator[tuple[int, np.ndarray]]:
     with file:
         check_rate(name_of(sound), file.samplerate)
+        findings.codec = _codec_of(file)
         declared_seconds = file.frames / file.samplerate
         packets = _scan_packets(sound, file.format, megabytes)
         if file.format in EXACT_FORMATS or packets.declares_length:
@@ -107,6 +116,17 @@ def _blocks_of(
         findings.missing_seconds = _missing_bytes_share(file) * read_seconds
         if findings.declared_seconds - read_seconds > MIN_MISSING_SECONDS:
             findings.missing_seconds = declared_seconds - read_seconds
+
+
+def _codec_of(file: soundfile.SoundFile) -> str:
+    """Return FFmpeg's name of a file's codec."""
+    if file.format in CODECS:
+        return CODECS[file.format]
+    name = CODECS.get(file.subtype, file.subtype.lower())
+    if not re.fullmatch(r"pcm_[sf]\d\d", name):
+        return name
+    is_big = file.endian == "BIG" or (file.endian == "FILE" and file.format in BIG_ENDIAN_FORMATS)
+    return name + ("be" if is_big else "le")
 
 
 class Packets(NamedTuple):

@@ -117,7 +117,8 @@ class Losses:
         if self._damaged > MAX_DAMAGED_PACKETS:
             raise InputError(
                 f"cannot read {self._name}: more than {MAX_DAMAGED_PACKETS:,} of its packets are "
-                "damaged"
+                "damaged; ask for the original file",
+                "limit",
             )
         if not packet.size:
             return

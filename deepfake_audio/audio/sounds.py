@@ -12,6 +12,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import open_regular
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 1_000_000  # no voice is stored at another rate
+OTHER_FILE = "check that it is the right file"
 PIECE_BYTES = 1_000_000
 BLOCK_SECONDS = 30
 MAX_BLOCK_VALUES = 50_000_000  # over all channels: 30 s of 8 channels at 192 kHz are 46 million
@@ -30,7 +31,7 @@ class NoSoundError(InputError):
     """
 
     def __init__(self, message: str, tracks: int = 1):
-        super().__init__(message)
+        super().__init__(message, "no_sound")
         self.tracks = tracks
 
 
@@ -74,12 +75,14 @@ def to_samples(values: object, sample_rate_hz: object) -> Samples:
     if samples.dtype.name not in SAMPLE_SCALES:
         raise InputError(
             f"cannot read the given samples: they are {samples.dtype.name}; give one of "
-            f"{', '.join(SAMPLE_SCALES)}"
+            f"{', '.join(SAMPLE_SCALES)}",
+            "bad_samples",
         )
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > len(samples)):
         raise InputError(
             f"cannot read the given samples: their shape is {samples.shape}; give (samples,) or "
-            "(samples, channels)"
+            "(samples, channels)",
+            "bad_samples",
         )
     try:
         rate_hz = int(sample_rate_hz) if sample_rate_hz == int(sample_rate_hz) else None
@@ -88,7 +91,8 @@ def to_samples(values: object, sample_rate_hz: object) -> Samples:
     if rate_hz is None:
         raise InputError(
             f"cannot read the given samples: {sample_rate_hz!r} is no sample rate; give a whole "
-            "number in Hz"
+            "number in Hz",
+            "bad_samples",
         )
     check_rate("the given samples", rate_hz)
     return Samples(samples.reshape(len(samples), -1 if samples.size else 1), rate_hz)
@@ -108,7 +112,8 @@ def read_file_object(file: BinaryIO, max_megabytes: int) -> bytes:
             if read_bytes > max_megabytes * 1_000_000:
                 raise InputError(
                     f"cannot read the given file: it gives more than limits.stdin_megabytes="
-                    f"{max_megabytes:,}; give its path"
+                    f"{max_megabytes:,}; give its path",
+                    "limit",
                 )
         return b"".join(pieces)
     except (OSError, ValueError) as error:
@@ -122,7 +127,8 @@ def check_rate(name: str, rate_hz: int) -> None:
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise InputError(
             f"cannot read {name}: its sample rate is {rate_hz:,} Hz; give a recording with "
-            f"{MIN_RATE_HZ:,} to {MAX_RATE_HZ:,} Hz"
+            f"{MIN_RATE_HZ:,} to {MAX_RATE_HZ:,} Hz",
+            "bad_samples",
         )
 
 

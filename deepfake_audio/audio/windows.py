@@ -9,8 +9,8 @@ import numpy as np
 
 from deepfake_audio.audio.decoding import full_scale, read_blocks
 from deepfake_audio.audio.findings import Findings
-from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
-from deepfake_audio.config.schema import AudioSettings
+from deepfake_audio.audio.sounds import OTHER_FILE, NoSoundError, Sound, name_of
+from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.errors import InputError
 
 WHOLE_SECONDS = 60  # shorter recordings are kept in memory, longer ones are decoded twice
@@ -141,7 +141,8 @@ def _check_length(sound: Sound, seconds: float, rate_hz: int, max_hours: float) 
         raise InputError(
             f"cannot read {name_of(sound)}: it is longer than limits.audio_hours={max_hours:g} "
             f"(less in proportion above {USUAL_RATE_HZ:,} Hz); cut it, or raise the limit in "
-            "config.yaml"
+            "config.yaml",
+            "limit",
         )
 
 
@@ -246,7 +247,8 @@ def read_audio(sound: Sound, sample_rate_hz: int) -> np.ndarray:
 
 
 def _no_sound(sound: Sound, findings: Findings) -> NoSoundError:
-    return NoSoundError(f"cannot read {name_of(sound)}: it has no sound", findings.tracks)
+    text = f"cannot read {name_of(sound)}: it has no sound; {OTHER_FILE}"
+    return NoSoundError(text, findings.tracks)
 
 
 def frame_length(sample_rate_hz: int) -> int:
@@ -314,7 +316,8 @@ def cut_windows(
         raise InputError(
             f"{samples / settings.sample_rate_hz:,.0f} s of sound with a window every "
             f"{step / settings.sample_rate_hz:g} s are more than {MAX_WINDOWS:,} windows; lower "
-            "audio.window_overlap, or raise audio.window_seconds"
+            "audio.window_overlap, or raise audio.window_seconds",
+            "limit",
         )
     if max_windows and last > step * (max_windows - 1):
         starts = iter(np.linspace(0, last, max_windows).astype(int).tolist())

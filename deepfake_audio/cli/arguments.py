@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from deepfake_audio import __version__
 from deepfake_audio.errors import InputError
+from deepfake_audio.system.csv_files import to_number, to_whole_number
 
 REQUIRED = "the following arguments are required: "
 WRONG_TYPE = re.compile(r"argument (\S+): invalid (int|float|to_number) value: (.*)", re.DOTALL)
@@ -20,6 +21,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
         )
+        self.register("type", int, to_whole_number)
+        self.register("type", float, to_number)
         self.unknown_dashes = False
         self.add_argument("--version", action="version", version=f"{prog} {__version__}")
 

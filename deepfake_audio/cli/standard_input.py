@@ -38,7 +38,7 @@ def with_standard_input(
             copy_standard_input(copy, detector.settings.limits.stdin_megabytes)
             yield NamedInput(name, path)
         except InputError as error:
-            fail(Failure(name, str(error)))
+            fail(Failure(name, str(error), error.code))
 
 
 @contextmanager
@@ -74,7 +74,8 @@ def copy_standard_input(copy: BinaryIO, max_megabytes: int) -> None:
         else:
             raise InputError(
                 "cannot read standard input: it gives more than "
-                f"limits.stdin_megabytes={max_megabytes:,}; give a file"
+                f"limits.stdin_megabytes={max_megabytes:,}; give a file",
+                "limit",
             )
         copy.flush()
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,15 +10,10 @@ from typing import TYPE_CHECKING
 
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import (
-    DataCheck,
-    check_classes,
-    check_images,
-    read_records,
-    speaker_warnings,
-    summarise,
-)
-from deepfake_audio.errors import one_line
+from deepfake_audio.dataset.checks import DataCheck, check_classes, check_images, speaker_warnings
+from deepfake_audio.dataset.image_folders import describe_left_out, find_images
+from deepfake_audio.dataset.manifest import has_manifest, read_records, summarise
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
 from deepfake_audio.models.compatibility import leaked_files
 from deepfake_audio.models.run_folder import Run
@@ -55,6 +51,10 @@ def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
     """
     folder = Path(settings.data.folder)
     records = read_records(folder, remedy)
+    if not has_manifest(folder):
+        for line in describe_left_out(find_images(folder)):
+            print_lines(f"Warning: {line}", file=sys.stderr)
+    check_splits(records, folder)
     check_classes(records, ("train", "val"), folder)
     data = check_images(records, settings.image)
     print_errors(data.unreadable)
@@ -70,6 +70,15 @@ def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
             f"such as {one_line(data.repeated[0])}"
         )
     return data
+
+
+def check_splits(records: Iterable[ImageRecord], folder: Path) -> None:
+    """Raise an `InputError` if no image is in train or val."""
+    if not {"train", "val"} & {record.split for record in records}:
+        raise InputError(
+            f"{folder} is not split into train, val and test; split it with: python prepare.py "
+            f"{shlex.quote(str(folder))}"
+        )
 
 
 def warn_of_leaks(run: Run, settings: Settings, records: Sequence[ImageRecord]) -> None:

@@ -16,7 +16,6 @@ from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.pipeline import Failure
-from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.inference.results_table import (
     Judged,
     check_table,
@@ -28,10 +27,6 @@ from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import VERDICTS
 
 MAX_SHOWN_CONFIDENCE = 0.999
-# Other notes have a column.
-NOTES_IN_TABLE = {
-    "channels_differ", "echo_present", "fake_passage", "tracks", "left_out", "damaged", "scaled",
-}  # fmt: skip
 
 
 def say(text: str) -> None:
@@ -68,40 +63,6 @@ def kept_table(
         if ended and is_file(kept):
             say(f"{one_line(kept)} has the verdicts so far; the same command continues.")
         raise
-
-
-def as_row(result: Result) -> dict:
-    """Return a result as a JSON object or a row of the table."""
-    windows = len(result.windows)
-    usable = int(result.usable.sum())
-    return {
-        "verdict": str(result.verdict),
-        "confidence": rounded(result.confidence),
-        "p_real": rounded(result.p_real),
-        "score": rounded(result.score),
-        "llr": rounded(result.llr),
-        "windows": usable,
-        "windows_left_out": windows - usable,
-        "frame_rate_hz": result.frame_rate_hz,
-        **quality_columns(result.quality),
-        "warning": result.doubt.text if result.doubt else "",
-        "note": "; ".join(note.text for note in result.notes if note.code in NOTES_IN_TABLE),
-        "run": result.run,
-        "file": result.name,
-    }
-
-
-def quality_columns(quality: Quality | None) -> dict[str, float | None]:
-    """Return the measures of a recording; None for an image."""
-    measured = ("sound_seconds", "bandwidth_hz", "snr_db", "high_snr_db", "texture_db")
-    values = {name: getattr(quality, name, None) for name in measured}
-    values["echo_gain"] = quality.echo.gain if quality and quality.echo else None
-    values |= {name: getattr(quality, name, None) for name in ("clipped_share", "skipped_seconds")}
-    return {name: None if value is None else round(value, 4) for name, value in values.items()}
-
-
-def rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
 
 
 def format_verdict(result: Result) -> str:

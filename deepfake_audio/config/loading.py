@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
-from deepfake_audio.config.schema import AudioSettings, Settings
+from deepfake_audio.config.audio_section import AudioSettings
+from deepfake_audio.config.schema import Settings
 from deepfake_audio.config.yaml_files import parse_yaml, read_yaml, shortened
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import is_file, is_folder
@@ -20,13 +21,14 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # inside the installed package.
 ROOT = next(f for f in (PACKAGE / "root", PACKAGE.parent) if (f / "config.yaml").is_file())
 DEFAULTS_FILE = ROOT / "config.yaml"
+WHOLE = "a whole number in digits"
 DOTTED_KEY = re.compile(r"[a-z]+\.[a-z_]+")
 USE_SECTIONS = ("predict", "evaluate", "score")  # a trained network does not rest on them
 
 # Values of settings for files that are older than the setting.
 LEGACY_DEFAULTS = {
     "audio": {"delay_fft_samples": 0, "frame_rates_hz": []},
-    "prepare": {"codecs": []},
+    "prepare": {"codecs": [], "seed": 0, "image_groups": "auto"},
 }
 
 # The present name of each setting that had another one: old files and commands still work.
@@ -173,7 +175,7 @@ def _wrong_value(error: ValidationError, section: tuple[str, ...], origin: str) 
             f"{origin} has no {key}; write it there, as in config.yaml, or train again if the run "
             "is older than this setting"
         )
-    rule = first["msg"].removeprefix("Value error, ")
+    rule = first["msg"].removeprefix("Value error, ").replace("a valid integer", WHOLE)
     if first["type"] == "value_error":
         return InputError(rule)
     rule = rule[0].lower() + rule[1:].replace("nput should", "t should", 1)

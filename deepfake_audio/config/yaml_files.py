@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.tokens import (
     AliasToken,
     BlockEndToken,
@@ -19,6 +21,7 @@ from ruamel.yaml.tokens import (
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import open_regular
+from deepfake_audio.system.csv_files import NUMBER, WHOLE_NUMBER
 
 MAX_FILE_BYTES = 100_000
 MAX_DEPTH = 20
@@ -32,6 +35,23 @@ REFUSED = {
     TagToken: "tags (!name)",
     DirectiveToken: "directives (%NAME)",
 }
+
+
+class PlainConstructor(SafeConstructor):
+    """Builds plain values; numbers that are not in plain digits stay text."""
+
+    def construct_yaml_int(self, node: ScalarNode) -> int | str:
+        is_plain = WHOLE_NUMBER.fullmatch(node.value)
+        return super().construct_yaml_int(node) if is_plain else node.value
+
+    def construct_yaml_float(self, node: ScalarNode) -> float | str:
+        is_plain = NUMBER.fullmatch(node.value) or node.value.lstrip("+-.").isalpha()  # .inf, .nan
+        return super().construct_yaml_float(node) if is_plain else node.value
+
+
+for kind in ("int", "float"):
+    construct = getattr(PlainConstructor, f"construct_yaml_{kind}")
+    PlainConstructor.add_constructor(f"tag:yaml.org,2002:{kind}", construct)
 
 
 def read_yaml(path: Path) -> dict:
@@ -58,10 +78,13 @@ def read_yaml(path: Path) -> dict:
 def parse_yaml(text: str, origin: str) -> object:
     """Parse plain YAML 1.2, or raise a `InputError` that says what is wrong and where.
 
-    >>> parse_yaml("[1e-3, no, 010]", "an example")
-    [0.001, 'no', 10]
+    A number has digits only: YAML's other spellings, such as `1_0` and `0x1F`, are text.
+
+    >>> parse_yaml("[1e-3, no, 010, 1_0]", "an example")
+    [0.001, 'no', 10, '1_0']
     """
     yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = PlainConstructor
     try:
         _check_plain(yaml, text, origin)
         return yaml.load(text)

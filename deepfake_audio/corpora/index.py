@@ -1,19 +1,26 @@
 """The index of the files below a corpus folder, and the reading of its tables."""
 
+import codecs
+import itertools
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from deepfake_audio.corpora.class_folders import labels_of_folders
 from deepfake_audio.errors import InputError
 from deepfake_audio.system import atomic_files
-from deepfake_audio.system.atomic_files import is_file, is_folder, open_text
+from deepfake_audio.system.atomic_files import is_file, is_folder, open_regular, open_text
 from deepfake_audio.system.csv_files import check_columns, read_cells
 from deepfake_audio.system.folder_walk import LINKED_FOLDER, UNREADABLE_FOLDER, walk_folder
-from deepfake_audio.vocabulary import AUDIO_SUFFIXES, JOURNAL
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, JOURNAL
 
+FILE_SUFFIXES = (*AUDIO_SUFFIXES, *sorted(IMAGE_SUFFIXES))
+DELIMITERS = (",", ";", "\t", "|")
+SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
 # Files that systems, archives and corpora put beside the audio; they are not reported.
 DEBRIS = re.compile(r"(?:thumbs\.db|desktop\.ini|icon\r|(?:readme|licen[cs]e)[^/]*)", re.IGNORECASE)
@@ -30,6 +37,7 @@ class Tree:
         others: other files, without those of the system.
         unreadable: folders that can't be entered, with the reason.
         not_entered: links to folders that are not entered; see `walk_folder`.
+        is_images: `audio` has images instead, since there is no audio.
     """
 
     root: Path
@@ -38,18 +46,35 @@ class Tree:
     others: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     not_entered: list[str] = field(default_factory=list)
+    is_images: bool = False
 
     @cached_property
-    def audio_names(self) -> frozenset[str]:
-        """Return the names of the audio files, to look one up."""
-        return frozenset(self.audio)
+    def labels(self) -> dict[str, tuple[str, str]]:
+        """Return the label and the generator of each class folder; see `labels_of_folders`."""
+        return labels_of_folders(self.audio)
+
+    @cached_property
+    def audio_names(self) -> dict[str, str]:
+        """Return the names of the audio files by their composed spelling, to look one up.
+
+        A Mac writes `ü` into file names as `u` and a mark (NFD), and into tables as one letter.
+        """
+        return {composed(name): name for name in reversed(self.audio)}
+
+    @cached_property
+    def audio_by_path_stem(self) -> dict[str, list[str]]:
+        """Return the names of the audio files by their composed path without the suffix."""
+        by_stem = {}
+        for name in self.audio:
+            by_stem.setdefault(composed(without_suffix(name)), []).append(name)
+        return by_stem
 
     @cached_property
     def audio_by_stem(self) -> dict[str, list[str]]:
         """Return the names of the audio files of each stem, sorted."""
         by_stem = {}
         for name in self.audio:
-            by_stem.setdefault(stem(name), []).append(name)
+            by_stem.setdefault(composed(stem(name)), []).append(name)
         return by_stem
 
     def find(self, file: str, near: str | None) -> str | None:
@@ -58,27 +83,45 @@ class Tree:
         Args:
             file: its path below `near`, with any audio suffix or none.
             near: a folder, "" or ending in a slash, below which any file with that stem is taken;
-                None takes only the exact name.
+                None takes the exact path with any audio suffix, or else the only file of the name.
         """
-        exact = f"{near or ''}{file}"
+        exact = composed(f"{near or ''}{file}")
         if exact in self.audio_names:
-            return exact
+            name = self.audio_names[exact]
+            return f"{near or ''}{file}" if f"{near or ''}{file}" in self._spelled else name
         if near is None:
-            return None
-        copies = self.audio_by_stem.get(stem(file), ())
+            return self._find_by_stem(exact)
+        copies = self.audio_by_stem.get(composed(stem(file)), ())
         copies = [name for name in copies if name.startswith(near)]
         return min(copies, key=depth, default=None)
+
+    @cached_property
+    def _spelled(self) -> frozenset[str]:
+        return frozenset(self.audio)
+
+    def _find_by_stem(self, file: str) -> str | None:
+        """Return the file of a path with another suffix or none, else the only one of the name."""
+        found = self.audio_by_path_stem.get(without_suffix(file), ())
+        if not found:
+            alike = self.audio_by_stem.get(stem(file), ())
+            name = file.rpartition("/")[2]
+            found = [each for each in alike if composed(each.rpartition("/")[2]) == name] or alike
+        return found[0] if len(found) == 1 else None
 
     def tables_named(self, file: str) -> list[str]:
         """Return the names of the tables whose path ends in `file`, the least deep first."""
         return sorted((name for name in self.tables if f"/{name}".endswith(f"/{file}")), key=depth)
 
 
-def index_tree(root: Path) -> Tree:
+def index_tree(root: Path, or_images: bool = False) -> Tree:
     """Index the audio files and tables below a folder.
 
     A folder that prepare.py made is ignored: it makes data/ where it is started, perhaps inside
     the corpus.
+
+    Args:
+        root: the folder.
+        or_images: index images if there is no audio, unless prepare.py made the folder.
 
     Raises:
         InputError: no such folder, an unreadable one, or no audio in it.
@@ -92,21 +135,42 @@ def index_tree(root: Path) -> Tree:
         else:
             (not_entered if kind == LINKED_FOLDER else names).append(name)
     names.sort()
-    audio = [name for name in names if name.lower().endswith(AUDIO_SUFFIXES)]
+    suffixes, is_images = AUDIO_SUFFIXES, False
+    audio = [name for name in names if name.lower().endswith(suffixes)]
+    if not audio and or_images and not is_file(root / JOURNAL):
+        suffixes, is_images = tuple(sorted(IMAGE_SUFFIXES)), True
+        audio = [name for name in names if name.lower().endswith(suffixes)]
     if not audio and unreadable:
         raise InputError(f"cannot open the folder {min(unreadable)}; check its permissions")
     if not audio:
         raise InputError(
-            f"no audio below {root} ({' '.join(AUDIO_SUFFIXES)}); unpack the audio there"
+            f"no audio below {root}; put recordings there ({', '.join(AUDIO_SUFFIXES[:6])} or "
+            "others that docs/own-data.md names)"
         )
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     others = [
         name
         for name in names
-        if not name.lower().endswith((*AUDIO_SUFFIXES, *TABLE_SUFFIXES))
+        if not name.lower().endswith((*suffixes, *TABLE_SUFFIXES))
         and not DEBRIS.fullmatch(name.rpartition("/")[2])
     ]
-    return Tree(root.absolute(), audio, tables, others, sorted(unreadable), sorted(not_entered))
+    return Tree(
+        root.absolute(), audio, tables, others, sorted(unreadable), sorted(not_entered), is_images
+    )
+
+
+def composed(name: str) -> str:
+    """Return a name with composed letters (NFC)."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def without_suffix(file: str) -> str:
+    """Return a path without an audio or image suffix.
+
+    >>> without_suffix("a/b.wav"), without_suffix("a/b.1")
+    ('a/b', 'a/b.1')
+    """
+    return file.rpartition(".")[0] if file.lower().endswith(FILE_SUFFIXES) else file
 
 
 def stem(file: str) -> str:
@@ -115,8 +179,7 @@ def stem(file: str) -> str:
     >>> stem("flac/LA_E_1000001.flac"), stem("LA_E_1000001"), stem("v1.2")
     ('LA_E_1000001', 'LA_E_1000001', 'v1.2')
     """
-    name = file.rpartition("/")[2]
-    return name.rpartition(".")[0] if name.lower().endswith(AUDIO_SUFFIXES) else name
+    return without_suffix(file.rpartition("/")[2])
 
 
 def depth(name: str) -> tuple[int, str]:
@@ -130,9 +193,30 @@ def first_line(table: Path) -> str:
 
 
 def first_row(table: Path) -> list[str]:
-    """Return the names of the columns of a CSV, in lower case; raise as `read_lines` does."""
-    _, row = next(read_cells([first_line(table)]), (0, []))
+    """Return the names of the columns of a table, in lower case; raise as `read_lines` does."""
+    lines = (line for _, line in read_lines(table))
+    header = next((line for line in lines if not SEPARATOR.fullmatch(line)), "")
+    _, row = next(read_cells([header], delimiter_of(header)), (0, []))
     return [name.strip().lower() for name in row]
+
+
+def delimiter_of(header: str) -> str:
+    r"""Return the character between the columns of a table, by its first line.
+
+    >>> delimiter_of("file;label"), delimiter_of("file,label;note,x"), delimiter_of("file")
+    (';', ',', ',')
+    """
+    return max(DELIMITERS, key=header.count)
+
+
+def renamed_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return columns under their main names; of several for one name the first alias counts."""
+    renamed = list(columns)
+    for name, others in aliases.items():
+        found = next((other for other in others if other in columns), None)
+        if found and name not in columns:
+            renamed[columns.index(found)] = name
+    return renamed
 
 
 def read_lines(table: Path) -> Iterator[tuple[int, str]]:
@@ -144,7 +228,7 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
     try:
         if is_file(table) and not table.stat().st_size:
             return
-        with open_text(table, "A protocol", "utf-8-sig") as file:
+        with open_text(table, "A protocol", encoding_of(table)) as file:
             yield from enumerate(atomic_files.read_lines(file), start=1)
     except (OSError, ValueError) as error:
         raise InputError(
@@ -152,37 +236,80 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
         ) from None
 
 
+def encoding_of(table: Path) -> str:
+    """Return UTF-16 for a table that begins with its mark, as some spreadsheets write it."""
+    with open_regular(table, "A protocol") as file:
+        is_utf_16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return "utf-16" if is_utf_16 else "utf-8-sig"
+
+
 def read_rows(
-    table: Path, required: Sequence[str], delimiter: str = ","
+    table: Path,
+    required: Sequence[str],
+    delimiter: str = "",
+    aliases: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the position of each row of a table, and its cells by column.
+    """Yield the position of each row of a table, and its cells by column; skip empty rows.
+
+    Between bars, a quote character is a letter: tables of transcripts have single ones.
 
     Args:
         table: has the names of its columns in the first line, in any case.
         required: columns that it needs, in lower case.
-        delimiter: between two cells.
+        delimiter: between two cells; "" finds it in the first line.
+        aliases: other names of columns, by their main name.
 
     Raises:
         InputError: an unreadable or malformed table, a required column that isn't there, two
-            columns of one name, or a row that is wider or narrower than the first.
+            columns of one name, a row that is wider or narrower than the first, or a quote that is
+            not closed.
     """
-    rows = read_cells((line for _, line in read_lines(table)), delimiter)
+    lines = (line for _, line in read_lines(table))
+    begin = next(lines, "")
+    skipped = SEPARATOR.fullmatch(begin)
+    if skipped:
+        begin = next(lines, "")
+    delimiter = delimiter or (skipped[1] if skipped else delimiter_of(begin))
+    rows = read_cells(itertools.chain([begin], lines), delimiter, has_quotes=delimiter != "|")
     try:
         _, header = next(rows, (0, []))
         columns = [column.strip().lower() for column in header]
         check_columns(columns)
+        columns = renamed_columns(columns, aliases or {})
         for column in required:
             if column not in columns:
                 raise InputError(
                     f"{table} has no column {column}; its first line needs {', '.join(required)}"
                 )
         for line, row in rows:
-            if row:
-                origin = f"line {line} of {table}"
+            while len(row) > len(columns) and not row[-1].strip():
+                row.pop()
+            if any(cell.strip() for cell in row):
+                origin = f"line {line + bool(skipped)} of {table}"
                 check_width(len(row), (len(columns),), origin)
+                _check_quotes(row, columns.index(required[0]), delimiter, origin)
                 yield origin, {k: v.strip() for k, v in zip(columns, row, strict=True)}
     except ValueError as error:
         raise InputError(f"cannot read {table} as CSV: {error}") from None
+
+
+def _check_quotes(row: Sequence[str], file: int, delimiter: str, origin: str) -> None:
+    """Raise an `InputError` if a quote that is not closed has swallowed the next rows.
+
+    Args:
+        row: the cells.
+        file: position of a cell that never has a blank in it, or a line feed.
+        delimiter: between two cells.
+        origin: of the row.
+    """
+    for cell in row:
+        for line in cell.split("\n")[1:]:
+            cells = line.split(delimiter)
+            if len(cells) == len(row) and cells[file] and not re.search(r"\s", cells[file]):
+                raise InputError(
+                    f"a quote character before {origin} is not closed, and {cells[file]!r} became "
+                    "a part of its cell; write each quote twice, or leave them out"
+                )
 
 
 def check_width(width: int, widths: Sequence[int], origin: str) -> None:

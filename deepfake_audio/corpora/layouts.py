@@ -2,13 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from deepfake_audio.config.yaml_files import shortened
+from deepfake_audio.corpora.class_folders import infer_split_and_label, label_of, split_of
 from deepfake_audio.corpora.index import (
     Tree,
     check_width,
@@ -18,6 +18,7 @@ from deepfake_audio.corpora.index import (
     inside,
     read_lines,
     read_rows,
+    renamed_columns,
     stem,
 )
 from deepfake_audio.errors import InputError
@@ -27,16 +28,20 @@ KEYS = {"bonafide": "real", "spoof": "fake"}
 LABEL_ALIASES = KEYS | {
     "bona-fide": "real", "genuine": "real", "real": "real", "deepfake": "fake", "fake": "fake",
 }  # fmt: skip
-SPLIT_ALIASES = {
-    "train": "train", "training": "train", "test": "test", "testing": "test", "eval": "test",
-    "evaluation": "test", "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "development": "val",
-}  # fmt: skip
 FOR_VERSIONS = {
     "for-original": "for-original", "for-norm": "for-norm", "for-2sec": "for-2sec",
     "for-rerec": "for-rerec", "for-2seconds": "for-2sec", "for-rerecorded": "for-rerec",
 }  # fmt: skip
 LABEL_TABLE = "labels.csv"
+# Other names of the columns of a table of labels; the first that is there counts.
+COLUMN_ALIASES = {
+    "file": ("filename", "file_name", "filepath", "file_path", "path", "audio", "image", "name"),
+    "label": ("class", "target", "type", "category"),
+    "speaker": ("speaker_id", "spk", "spk_id"),
+    "split": ("subset", "partition", "set"),
+    "attack": ("generator", "system", "model", "vocoder"),
+}
+ALIASED_TABLE = re.compile(r"(labels?|meta|metadata|annotations?)\.\w+", re.IGNORECASE)
 WAVEFAKE_FOLDER = re.compile(
     r"(?:ljspeech_|jsut_)(melgan|melgan_large|multi_band_melgan|full_band_melgan|hifigan"
     r"|parallel_wavegan|waveglow)|common_voices_prompts_\w+",
@@ -131,7 +136,7 @@ def known_layouts(tree: Tree) -> set[str]:
     """
     folders = {name.rpartition("/")[0] for name in tree.audio}
     parts = {part.lower() for folder in folders for part in (tree.root.name, *folder.split("/"))}
-    classes = {infer_split_and_label(f"{folder}/")[1] for folder in folders} - {""}
+    classes = {label for label, _ in tree.labels.values()}
     found = {_corpus_of_table(tree.root, table) for table in tree.tables} - {""}
     if parts & FOR_VERSIONS.keys():
         found.add("for")
@@ -222,7 +227,7 @@ def _list_wavefake(tree: Tree) -> Iterator[Listing]:
 
 def _list_for(tree: Tree) -> Iterator[Listing]:
     for name in tree.audio:
-        split, label = infer_split_and_label(name)
+        split, label = infer_split_and_label(name, tree.labels)
         if split:
             *folders, file = f"{tree.root.name}/{name}".lower().split("/")
             versions = [FOR_VERSIONS[folder] for folder in folders if folder in FOR_VERSIONS]
@@ -271,46 +276,45 @@ def _list_folders(tree: Tree) -> Iterator[Listing]:
     if tables:
         return
     for name in tree.audio:
-        split, label = infer_split_and_label(name)
+        split, label = infer_split_and_label(name, tree.labels)
         if label:
-            yield Listing(name, label, split=split)
+            yield Listing(name, label, split=split, attack=_generator(tree, name))
 
 
-def infer_split_and_label(name: str) -> tuple[str, str]:
-    """Return the split and the label that the folders of a file name.
-
-    The split's folder is above the label's folder, or else directly below it.
-
-    >>> infer_split_and_label("training/REAL/a.wav"), infer_split_and_label("spoof/dev/a.wav")
-    (('train', 'real'), ('val', 'fake'))
-    """
-    split = ""
-    *folders, _ = name.lower().split("/")
-    for folder, below in pairwise([*folders, ""]):
-        if folder in LABEL_ALIASES:
-            return split or SPLIT_ALIASES.get(below, ""), LABEL_ALIASES[folder]
-        split = SPLIT_ALIASES.get(folder, split)
-    return "", ""
+def _generator(tree: Tree, name: str) -> str:
+    """Return the generator that a class folder such as `fake_vits` names, else ""."""
+    path = ""
+    for folder in name.split("/")[:-1]:
+        path += f"{folder}/"
+        if path in tree.labels:
+            return tree.labels[path][1]
+    return ""
 
 
 def _root_tables(tree: Tree) -> list[str]:
-    tables = [table for table in tree.tables if table.lower().endswith(".csv") and "/" not in table]
-    tables = [table for table in tables if _labels_files(tree.root / table)]
+    tables = [table for table in tree.tables if "/" not in table]
+    named = [table for table in tables if ALIASED_TABLE.fullmatch(table)]
+    tables = [table for table in tables if table.lower().endswith((".csv", ".tsv"))]
+    tables = [table for table in tables if _labels_files(tree.root / table)] or [
+        table
+        for table in named
+        if not tree.labels and _labels_files(tree.root / table, COLUMN_ALIASES)
+    ]
     return ["manifest.csv"] if "manifest.csv" in tables else tables
 
 
-def _labels_files(table: Path) -> bool:
-    return {"file", "label"} <= {*first_row(table)}
+def _labels_files(table: Path, aliases: Mapping[str, Sequence[str]] | None = None) -> bool:
+    return {"file", "label"} <= {*renamed_columns(first_row(table), aliases or {})}
 
 
 def check_label_table(tree: Tree) -> None:
     """Raise an `InputError` for a labels.csv without the columns file and label."""
     table = tree.root / LABEL_TABLE
-    if LABEL_TABLE in tree.tables and not _labels_files(table):
+    if LABEL_TABLE in tree.tables and not _labels_files(table, COLUMN_ALIASES):
         header = shortened(repr(first_line(table).rstrip()))
         raise InputError(
             f"the first line of {table} is {header}; it needs the columns file and label, "
-            "with commas between"
+            "with commas, semicolons or tabs between"
         )
 
 
@@ -321,15 +325,16 @@ def list_table(table: Path) -> Iterator[Listing]:
         InputError: an unreadable or malformed CSV.
     """
     speaker_of = _speakers_of_sentences(table)
-    for origin, row in read_rows(table, ("file", "label")):
+    folder = f"{table.absolute().parent.as_posix()}/"
+    for origin, row in read_rows(table, ("file", "label"), aliases=COLUMN_ALIASES):
         speaker, sentence = row.get("speaker", ""), row.get("sentence", "")
         yield Listing(
-            file=inside(without_blank_ends(row["file"]), origin),
-            label=_one_of(LABEL_ALIASES, "label", row["label"], origin),
+            file=inside(without_blank_ends(row["file"]).removeprefix(folder), origin),
+            label=read_label(row["label"], origin),
             origin=origin,
-            split=_one_of(SPLIT_ALIASES | {"": ""}, "split", row.get("split", ""), origin),
+            split=read_split(row.get("split", ""), origin),
             speaker=speaker,
-            attack=row.get("attack") or row.get("generator", ""),
+            attack=row.get("attack", ""),
             codec=row.get("codec", ""),
             corpus=row.get("corpus", ""),
             split_key=speaker or speaker_of.get(sentence, sentence),
@@ -342,19 +347,26 @@ def _speakers_of_sentences(table: Path) -> dict[str, str]:
     Files of the sentence without a speaker, such as its fakes, get the same split key.
     """
     speakers = defaultdict(set)
-    for _, row in read_rows(table, ("file", "label")):
+    for _, row in read_rows(table, ("file", "label"), aliases=COLUMN_ALIASES):
         if row.get("speaker") and row.get("sentence"):
             speakers[row["sentence"]].add(row["speaker"])
     return {sentence: min(names) for sentence, names in speakers.items() if len(names) == 1}
 
 
-def _one_of(aliases: Mapping[str, str], column: str, value: str, origin: str) -> str:
-    if value.lower() not in aliases:
-        raise InputError(
-            f"{value!r} in {origin} is not a {column}; "
-            f"it is one of {', '.join(filter(None, aliases))}"
-        )
-    return aliases[value.lower()]
+def read_label(value: str, origin: str) -> str:
+    """Return "real" or "fake" for a label of a table; raise an `InputError` for another value."""
+    label = label_of(value)
+    if not label:
+        raise InputError(f"{value!r} in {origin} is not a label; write real or fake")
+    return label
+
+
+def read_split(value: str, origin: str) -> str:
+    """Return the split of a cell, "" for an empty one; raise an `InputError` for another value."""
+    split = split_of(value)
+    if value and not split:
+        raise InputError(f"{value!r} in {origin} is not a split; write train, val or test")
+    return split
 
 
 def _known(column: str) -> str:

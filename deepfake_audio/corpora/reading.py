@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from deepfake_audio.corpora.class_folders import infer_split_and_label, unknown_siblings
 from deepfake_audio.corpora.index import Tree, index_tree
 from deepfake_audio.corpora.layouts import (
     CORPORA,
+    LABEL_TABLE,
     LOOKED_FOR,
     Listing,
     check_label_table,
-    infer_split_and_label,
     known_layouts,
     list_table,
 )
@@ -21,6 +22,7 @@ __all__ = (
     "AUDIO_SUFFIXES", "CORPORA", "SUBSETS", "Clip", "Corpus", "detect_corpus", "read_clip_list",
     "read_corpus",
 )  # fmt: skip
+MAX_NAMED = 4  # folders of an error
 SUBSETS = ("eval", "progress", "hidden", "all")
 # The same LA_E_####### may be one recording in 2019 and another in 2021.
 AUDIO_OF_OTHERS = {
@@ -69,6 +71,8 @@ class Corpus:
         unreadable: folders that can't be entered, with the reason.
         missing_splits: the split of each of `missing`, empty if the corpus ships none.
         not_entered: links to folders that are not entered.
+        unknown_folders: folders beside class folders that name no class, with their files.
+        is_images: the files are images.
     """
 
     name: str
@@ -81,6 +85,8 @@ class Corpus:
     unreadable: list[str] = field(default_factory=list)
     missing_splits: list[str] = field(default_factory=list)
     not_entered: list[str] = field(default_factory=list)
+    unknown_folders: dict[str, int] = field(default_factory=dict)
+    is_images: bool = False
 
 
 def read_corpus(root: Path, name: str | None = None, subset: str | None = None) -> Corpus:
@@ -95,10 +101,10 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
         The clips with their labels, and the missing, unlisted and repeated files.
 
     Raises:
-        InputError: no audio, no known corpus or several, a malformed protocol, a wrong subset, or
-            none of the listed audio on disk.
+        InputError: no audio, no known corpus or several, a malformed protocol, a wrong subset, none
+            of the listed audio on disk, or folders of unknown classes instead of a class.
     """
-    tree = index_tree(root)
+    tree = index_tree(root, or_images=True)
     name = name or _detect(tree)
     if name not in CORPORA:
         raise InputError(f"{name!r} is not a corpus; the corpora are {', '.join(CORPORA)}")
@@ -106,7 +112,27 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
     others = AUDIO_OF_OTHERS.get(name, ())
     audio = [file for file in tree.audio if not any(other in file for other in others)]
     tree = replace(tree, audio=audio)
-    return _match(name, tree, CORPORA[name](tree), subset or "")
+    corpus = _match(name, tree, CORPORA[name](tree), subset or "")
+    if name == "folders" and corpus.unlisted:
+        corpus = replace(corpus, unknown_folders=unknown_siblings(corpus.unlisted, tree.labels))
+        _check_both_classes(tree, corpus)
+    return corpus
+
+
+def _check_both_classes(tree: Tree, corpus: Corpus) -> None:
+    """Raise an `InputError` if one class is missing, beside folders of unknown classes."""
+    labels = {label for label, _ in tree.labels.values()}
+    if len(labels) == 1 and corpus.unknown_folders:
+        label, other = labels.pop(), next(iter({"real", "fake"} - labels))
+        raise InputError(
+            f"rename {_names(corpus.unknown_folders)} in {tree.root} to {other}, or label its "
+            f"files in {LABEL_TABLE}: only {_names(tree.labels)} names a class ({label})"
+        )
+
+
+def _names(folders: Iterable[str]) -> str:
+    names = list(folders)
+    return ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
 
 
 def detect_corpus(root: Path) -> str:
@@ -146,10 +172,12 @@ def _detect(tree: Tree) -> str:
             "name one with --corpus, or give the folder of one"
         )
     if not found:
-        known = "; ".join(f"{name}: {files}" for name, files in LOOKED_FOR.items())
+        files = "images" if tree.is_images else "audio"
+        folders = dict.fromkeys(f"{name.partition('/')[0]}/" for name in tree.audio if "/" in name)
+        fact = f"it has {_names(folders)}" if folders else "it has no folders"
         raise InputError(
-            f"no known corpus in {tree.root} ({known}); "
-            "sort the audio into real/ and fake/, or label it in a CSV"
+            f"sort the {files} of {tree.root} into real/ and fake/, or label it in {LABEL_TABLE}: "
+            f"{fact}, and no corpus of a known layout (docs/own-data.md)"
         )
     return found.pop()
 
@@ -157,7 +185,7 @@ def _detect(tree: Tree) -> str:
 def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> Corpus:
     corpus = Corpus(
         name, [], [], [], [], subset, _passed_over(tree), tree.unreadable,
-        not_entered=tree.not_entered,
+        not_entered=tree.not_entered, is_images=tree.is_images,
     )  # fmt: skip
     label_of = {}
     for listing in listings:

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from deepfake_audio.corpora.reading import Clip
@@ -15,7 +16,11 @@ HALF = 0.4999  # of a group: shares are rounded, and 0.1 of 5 may be a little le
 
 
 def assign_splits(
-    clips: Sequence[Clip], val_share: float, test_share: float, known: Mapping[str, str]
+    clips: Sequence[Clip],
+    val_share: float,
+    test_share: float,
+    known: Mapping[str, str],
+    seed: int = 0,
 ) -> list[str]:
     """Assign a split to each clip; a split that the corpus ships is kept.
 
@@ -31,6 +36,7 @@ def assign_splits(
         val_share: share of the groups of each class for validation.
         test_share: share of the groups of each class for test.
         known: splits that were assigned before, by the clip's name.
+        seed: another one gives other hashes.
 
     Returns:
         "train", "val" or "test" for each clip.
@@ -43,22 +49,26 @@ def assign_splits(
     shipped = sorted((c for c in clips if c.split), key=lambda clip: SPLITS.index(clip.split))
     before |= {clip.split_key: clip.split for clip in shipped if clip.split_key in labels_of}
     shares = {"test": test_share, "val": val_share}
-    split_of = _choose_splits(shares, labels_of, before)
+    order = partial(_hash, seed=seed)
+    split_of = _choose_splits(shares, labels_of, before, order)
     wanted = [split for split in ("val", "test") if shares[split]] + ["train"]
     for label in ("fake", "real") if len(free) == len(clips) else ():
         for split in wanted:
-            _fill_if_empty(split, label, split_of, labels_of, before.keys())
+            _fill_if_empty(split, label, split_of, labels_of, before.keys(), order)
     return [clip.split or split_of[clip.split_key] for clip in clips]
 
 
 def _choose_splits(
-    shares: Mapping[str, float], labels_of: Mapping[str, set[str]], before: Mapping[str, str]
+    shares: Mapping[str, float],
+    labels_of: Mapping[str, set[str]],
+    before: Mapping[str, str],
+    order: Callable[[str], int],
 ) -> dict[str, str]:
     """Return the split of each group: the first in `shares` that still lacks all its classes."""
     split_of = dict(before)
     totals = Counter(label for labels in labels_of.values() for label in labels)
     counts = Counter((split, label) for g, split in before.items() for label in labels_of[g])
-    for group in sorted(labels_of.keys() - before.keys(), key=_hash):
+    for group in sorted(labels_of.keys() - before.keys(), key=order):
         labels = labels_of[group]
         lacking = (
             split
@@ -70,12 +80,18 @@ def _choose_splits(
     return split_of
 
 
-def _hash(group: str) -> int:
-    return int.from_bytes(hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()[:8])
+def _hash(group: str, seed: int) -> int:
+    named = f"{seed}:{group}" if seed else group
+    return int.from_bytes(hashlib.sha256(named.encode("utf-8", "surrogateescape")).digest()[:8])
 
 
 def _fill_if_empty(
-    split: str, label: str, split_of: dict, labels_of: dict, fixed: Collection[str]
+    split: str,
+    label: str,
+    split_of: dict,
+    labels_of: dict,
+    fixed: Collection[str],
+    order: Callable[[str], int],
 ) -> None:
     counts = Counter((split_of[g], name) for g, labels in labels_of.items() for name in labels)
     if counts[split, label]:
@@ -89,7 +105,7 @@ def _fill_if_empty(
     ]
     if movable:
         fullest = max(SPLITS, key=lambda name: counts[name, label])
-        chosen = min(movable, key=lambda group: (split_of[group] != fullest, _hash(group)))
+        chosen = min(movable, key=lambda group: (split_of[group] != fullest, order(group)))
         split_of[chosen] = split
 
 

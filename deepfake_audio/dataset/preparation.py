@@ -11,17 +11,16 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import PrepareSettings, Settings
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import assign_splits, find_repeated
-from deepfake_audio.dataset.manifest import (
+from deepfake_audio.dataset.image_copies import copy_images, group_images
+from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS, read_manifest
+from deepfake_audio.dataset.provenance import (
     AUDIO_SETTINGS,
-    MANIFEST,
-    MANIFEST_FIELDS,
     ORIGIN,
     FileCounts,
     Origin,
     is_same_corpus,
     origin_of,
     read_audio_settings,
-    read_manifest,
     read_origin,
     write_audio_settings,
     write_origin,
@@ -68,6 +67,7 @@ class Prepared:
         renamed: files whose images have long names, since the short names are equal.
         gone: files in the data folder's manifest that are no longer in the corpus.
         unusable: number of files that could not be used.
+        grouping: a sentence about the groups of images; empty for audio.
     """
 
     corpus: Corpus
@@ -82,6 +82,7 @@ class Prepared:
     renamed: list[str]
     gone: list[str]
     unusable: int
+    grouping: str = ""
 
     def failed(self, jobs: Iterable[Job]) -> list[str]:
         """Return the names of the files that have no images."""
@@ -133,7 +134,8 @@ def open_data_folder(folder: Path, settings: Settings, corpus: Corpus, audio: Pa
         open_table(folder / JOURNAL, "a").close()
     except OSError as error:
         raise write_error(folder, error) from None
-    write_audio_settings(folder, settings.audio)
+    if not corpus.is_images:
+        write_audio_settings(folder, settings.audio)
     if not is_file(folder / ORIGIN):
         write_origin(folder, origin)
     return origin
@@ -192,8 +194,32 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
     repeated, contradictory = find_repeated(corpus.clips, known)
     left_out = {*repeated, *contradictory}
     clips = [clip for clip in corpus.clips if clip.name not in left_out]
-    splits = assign_splits(clips, settings.prepare.val_share, settings.prepare.test_share, known)
+    prepare, grouping = settings.prepare, ""
+    if corpus.is_images:
+        clips, grouping = group_images(clips, prepare.image_groups)
+    splits = assign_splits(clips, prepare.val_share, prepare.test_share, known, prepare.seed)
     jobs = make_jobs(clips, splits)
+    if corpus.is_images:
+        entries, coded, renamed = copy_images(jobs, folder, settings.image), [], []
+    else:
+        entries, coded, renamed = _render(jobs, folder, settings)
+    unusable = _write_errors([*jobs, *coded], entries, folder)
+    gone = sorted(before.keys() - {printable_name(clip.name) for clip in corpus.clips})
+    prepared = Prepared(
+        corpus, origin, clips, known, jobs, coded, entries, repeated, contradictory, renamed, gone,
+        unusable, grouping,
+    )  # fmt: skip
+    if not before or prepared.rendered:
+        write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows([*jobs, *coded], entries))
+        counts = _count_files(prepared, left_out)
+        write_origin(folder, origin.model_copy(update={"counts": counts}))
+    return prepared
+
+
+def _render(
+    jobs: list[Job], folder: Path, settings: Settings
+) -> tuple[dict[str, dict], list[Job], list[str]]:
+    """Render audio; return the entries, the jobs with a codec, and the files with new names."""
     renamed = _remove_short_names(jobs, folder)
     coded = coded_jobs(jobs, settings.prepare.codecs)
     rendering = Rendering(
@@ -204,17 +230,7 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
         settings.limits.decoder_megabytes,
     )
     entries = render_all([*jobs, *coded], rendering, settings.prepare.workers)
-    unusable = _write_errors([*jobs, *coded], entries, folder)
-    gone = sorted(before.keys() - {printable_name(clip.name) for clip in corpus.clips})
-    prepared = Prepared(
-        corpus, origin, clips, known, jobs, coded, entries, repeated, contradictory, renamed, gone,
-        unusable,
-    )  # fmt: skip
-    if not before or prepared.rendered:
-        write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows([*jobs, *coded], entries))
-        counts = _count_files(prepared, left_out)
-        write_origin(folder, origin.model_copy(update={"counts": counts}))
-    return prepared
+    return entries, coded, renamed
 
 
 def _remove_short_names(jobs: Iterable[Job], folder: Path) -> list[str]:
@@ -249,6 +265,9 @@ def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[
     for job in jobs:
         clip = job.clip
         facts = clip.speaker, clip.attack, job.codec or clip.codec, clip.corpus
+        if image := entries[job.stem].get("image"):
+            audio = printable_name(clip.name)
+            yield image, clip.label, job.split, audio, "", *map(printable_name, facts)
         for number, start in enumerate(entries[job.stem].get("starts", ())):
             yield (
                 image_name(job.stem, number), clip.label, job.split, printable_name(clip.name),

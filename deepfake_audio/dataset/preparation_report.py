@@ -4,9 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.config.schema import PrepareSettings
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.dataset.manifest import FEW_FILES, read_records, speaker_warnings, summarise
+from deepfake_audio.dataset.checks import FEW_FILES, speaker_warnings
+from deepfake_audio.dataset.image_copies import picture_warnings, pictures_of
+from deepfake_audio.dataset.manifest import read_records, summarise
 from deepfake_audio.dataset.preparation import ERRORS, REPORT, Prepared
 from deepfake_audio.dataset.rendering import Job
 from deepfake_audio.errors import InputError, one_line, pluralize
@@ -19,7 +22,9 @@ LINKED = "not entered, since they lead to a parent folder or to one that was rea
 WRONG_SUFFIX = "ignored because of their suffix"
 
 
-def write_report(folder: Path, prepared: Prepared, settings: PrepareSettings) -> str:
+def write_report(
+    folder: Path, prepared: Prepared, settings: PrepareSettings, image: ImageSettings
+) -> str:
     """Write report.txt with all names; return the report with a few examples of each list.
 
     Raises:
@@ -32,10 +37,12 @@ def write_report(folder: Path, prepared: Prepared, settings: PrepareSettings) ->
         )
     lists = _file_lists(prepared)
     warnings = (
+        *_folder_lines(prepared),
         *_share_warnings(prepared, settings),
         *_split_warnings(prepared.clips),
         *_class_warnings(prepared.rendered),
         *_few_files_warnings(prepared.rendered),
+        *_picture_warnings(prepared, image),
     )
     text = _format_report(folder, prepared, lists, warnings)
     with atomic_write(folder / REPORT) as partial:
@@ -81,7 +88,9 @@ def _format_report(
     lines = [f"\nCorpus: {corpus.name}{subset}: {files} in {one_line(folder)}", ""]
     records = read_records(folder)
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
-    if not any(job.clip.speaker for job in prepared.jobs):
+    if prepared.grouping:
+        lines.append(prepared.grouping)
+    elif not any(job.clip.speaker for job in prepared.jobs):
         lines.append("No speakers are known, so the same voice may be in several splits.")
     lines += warnings
     for reason, names in lists.items():
@@ -119,6 +128,24 @@ def _whole_lists(lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
         if len(names) > MAX_EXAMPLES:
             yield f"\n{pluralize(len(names), _kind(reason))} {reason}:"
             yield from map(one_line, names)
+
+
+def _folder_lines(prepared: Prepared) -> Iterator[str]:
+    """Warn of folders beside the class folders that mean no class."""
+    unknown = prepared.corpus.unknown_folders
+    if unknown:
+        named = [f"{one_line(name)} ({pluralize(n, 'file')})" for name, n in unknown.items()]
+        yield (
+            f"Warning: left out, since their names mean no class: "
+            f"{', '.join(named[:MAX_EXAMPLES])}{', ...' if len(named) > MAX_EXAMPLES else ''}. "
+            "Rename these folders to real or fake, or label their files in labels.csv."
+        )
+
+
+def _picture_warnings(prepared: Prepared, image: ImageSettings) -> Iterator[str]:
+    """Warn of images with margins or of another shape than the network takes."""
+    if prepared.corpus.is_images:
+        yield from picture_warnings(pictures_of(prepared.rendered, prepared.entries), image)
 
 
 def _share_warnings(prepared: Prepared, settings: PrepareSettings) -> Iterator[str]:

@@ -21,7 +21,7 @@ from deepfake_audio.audio.windows import (
     recording_blocks,
     recording_windows,
 )
-from deepfake_audio.config.schema import AudioSettings
+from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.journal import append_entries, is_complete, read_journal
 from deepfake_audio.errors import InputError, OutputError, renamed_in_errors

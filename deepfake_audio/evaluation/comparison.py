@@ -13,7 +13,7 @@ from deepfake_audio.evaluation.bootstrap import SEED, bootstrap_differences, cho
 from deepfake_audio.evaluation.result_folder import SCORES, read_metrics
 from deepfake_audio.evaluation.score_formats import ScoreTable, read_scores, trial_names
 from deepfake_audio.evaluation.summary import ALL_SPLITS, group_table
-from deepfake_audio.models import run_folder
+from deepfake_audio.models import run_search
 from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import SPLITS
 
@@ -66,7 +66,7 @@ def read_evaluated(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Set
     if is_file(path / SCORES) and not is_file(path / "run.json"):  # an evaluation without a run
         path /= SCORES
     if not is_file(path):
-        run, _, settings = run_folder.open_run(name, overrides=overrides)
+        run, _, settings = run_search.open_run(name, overrides=overrides)
         path = run.folder / SCORES
         if not is_file(path):
             raise InputError(

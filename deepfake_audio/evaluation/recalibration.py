@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import FEW_FILES, DataCheck, data_folder
+from deepfake_audio.dataset.checks import FEW_FILES, DataCheck
+from deepfake_audio.dataset.manifest import data_folder
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.metrics import equal_error_rate, score_figures
 from deepfake_audio.evaluation.summary import detection_costs
@@ -19,6 +20,7 @@ from deepfake_audio.models.calibration import (
     probability,
     verdict,
 )
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 
 MIN_FILES, MIN_REAL_FILES = 5, 20  # of each class; of real files if only these are used
@@ -43,7 +45,7 @@ class Recalibration:
 
 def recalibrate(
     run: run_folder.Run,
-    record: run_folder.RunRecord,
+    record: RunRecord,
     settings: Settings,
     data: DataCheck,
     folder: Path,
@@ -55,7 +57,7 @@ def recalibrate(
     If the run was trained on the folder, only its validation files are used. Test files never are.
 
     Args:
-        run, record, settings: as `run_folder.open_run` returns them.
+        run, record, settings: as `run_search.open_run` returns them.
         data: the folder's images.
         folder: the folder, or its manifest.
         real_only: use only real files, as if the folder had no others.

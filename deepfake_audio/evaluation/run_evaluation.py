@@ -9,14 +9,9 @@ import numpy as np
 
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.manifest import (
-    DATA_REMEDY,
-    DataCheck,
-    check_images,
-    data_folder,
-    read_origin,
-    read_records,
-)
+from deepfake_audio.dataset.checks import DataCheck, check_images
+from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, read_records
+from deepfake_audio.dataset.provenance import read_origin
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation import metrics
 from deepfake_audio.evaluation.result_folder import canonical_path, check_results, choose_output
@@ -35,9 +30,10 @@ from deepfake_audio.evaluation.summary import (
     evaluate_scores,
 )
 from deepfake_audio.evaluation.text_report import one_class_line
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import onnx_session, record_files, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.compatibility import feature_mismatch, unfiltered_warnings
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")
@@ -73,7 +69,7 @@ class RunImages:
     """
 
     run: run_folder.Run
-    record: run_folder.RunRecord
+    record: RunRecord
     settings: Settings
     origin: Path
     other_data: bool
@@ -98,7 +94,7 @@ def open_run_images(
         InputError: the run or the data cannot be used, or a result would replace another file.
     """
     other_data = data is not None  # the training data of the shipped model is not shipped
-    run, record, settings = run_folder.open_run(name, False, overrides, or_pretrained=other_data)
+    run, record, settings = run_search.open_run(name, False, overrides, or_pretrained=other_data)
     origin = Path(data or settings.data.folder)
     warnings = feature_mismatch(origin, settings, run)
     inputs, output, notice = {"run": run.name}, run.folder, ""
@@ -234,7 +230,7 @@ def score_splits(
 
 def was_trained_on(images: RunImages) -> bool:
     """Return whether the run was trained or calibrated on these images, or on this folder."""
-    return images.data.fingerprint in run_folder.known_data(images.record) or (
+    return images.data.fingerprint in record_files.known_data(images.record) or (
         canonical_path(str(images.origin)) == canonical_path(images.settings.data.folder)
     )
 

@@ -8,13 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
-from deepfake_audio.dataset.manifest import (
-    FEW_FILES,
-    DataCheck,
-    is_data,
-    read_records,
-    speaker_warnings,
-)
+from deepfake_audio.dataset.checks import FEW_FILES, DataCheck, speaker_warnings
+from deepfake_audio.dataset.manifest import is_data, read_records
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.bootstrap import (
     SEED,
@@ -34,7 +29,8 @@ from deepfake_audio.evaluation.metrics import (
 )
 from deepfake_audio.evaluation.score_formats import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER, decision_threshold
-from deepfake_audio.models.run_folder import Run, RunRecord
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 
 ALL_SPLITS = "all"  # the pooled splits of images that a run was not trained on

@@ -9,7 +9,7 @@ from deepfake_audio.evaluation.comparison import Comparison
 from deepfake_audio.evaluation.score_formats import ScoreTable
 from deepfake_audio.evaluation.summary import ALL_SPLITS, SPLIT_NAMES, Subject
 from deepfake_audio.models.calibration import decision_threshold
-from deepfake_audio.models.run_folder import RunRecord
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS
 
 SCORE_FIGURES = (

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from deepfake_audio.config.schema import ImageSettings
+from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_headers import image_size
 from deepfake_audio.features.pixel_format import (
@@ -37,7 +37,7 @@ class OtherImageError(InputError):
     """
 
     def __init__(self, message: str, channels: tuple[str, ...]):
-        super().__init__(message)
+        super().__init__(message, "other_run")
         self.channels = channels
 
 
@@ -85,7 +85,8 @@ def _check_size(size: int, settings: ImageSettings, origin: str) -> None:
     if size > settings.max_megapixels * 1_000_000 * BYTES_PER_PIXEL:
         raise InputError(
             f"cannot read {origin}: it has more than {BYTES_PER_PIXEL} bytes for each of "
-            f"image.max_megapixels={settings.max_megapixels} million pixels; make it smaller"
+            f"image.max_megapixels={settings.max_megapixels} million pixels; make it smaller",
+            "limit",
         )
 
 
@@ -132,13 +133,16 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
         if width * height > settings.max_megapixels * 1_000_000:
             raise InputError(
                 f"cannot read {origin}: its {width:,} x {height:,} pixels are more than "
-                f"image.max_megapixels={settings.max_megapixels} million; make it smaller"
+                f"image.max_megapixels={settings.max_megapixels} million; make it smaller",
+                "limit",
             )
         with ONE_LARGE_IMAGE if width * height > LARGE_PIXELS else nullcontext():
             pixels = _decode_visible(encoded, settings.channel_count > 1)
     if pixels is None:
         raise InputError(
-            f"cannot read {origin}: it is damaged, or no PNG, JPEG, BMP, WebP or TIFF file"
+            f"cannot read {origin}: it is damaged, or no PNG, JPEG, BMP, WebP or TIFF file; save "
+            "it as PNG",
+            "no_image",
         )
     if is_blank(pixels):
         pixels = pixels[..., : settings.channel_count] if pixels.ndim == 3 else pixels

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from deepfake_audio.config.schema import AudioSettings
+from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.features.cyclic_spectrum import hann, harmonic_prominence_db, rate_prominence_db
 from deepfake_audio.features.pixel_format import (
     delay_pixels,

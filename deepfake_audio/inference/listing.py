@@ -49,9 +49,8 @@ class FileList:
         """Yield the files without a verdict, and in place of a folder the files in it."""
         for name in names:
             if not name:
-                self.on_error(
-                    Failure(name, "cannot judge a file with an empty name; name a file or folder")
-                )
+                error = "cannot judge a file with an empty name; name a file or folder"
+                self.on_error(Failure(name, error, "not_found"))
             elif is_folder(Path(name)):
                 yield from filter(self._has_no_verdict, self._in_folder(name))
             elif self._has_no_verdict(name):
@@ -77,8 +76,8 @@ class FileList:
             yield str(path)
         self.skipped += Counter({s: n for s, n in others.items() if s not in TEXT_SUFFIXES})
         if is_empty:
-            error = f"cannot judge {name}: the folder has no audio or images"
-            self.on_error(Failure(name, error))
+            error = f"cannot judge {name}: the folder has no audio or images; name files or another"
+            self.on_error(Failure(name, error, "no_files"))
 
 
 def is_typescript(path: Path) -> bool:

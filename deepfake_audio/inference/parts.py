@@ -72,7 +72,8 @@ def _tracks(source: Sound, found: "Input", reading: "Reading") -> Iterator[tuple
         if found.tracks > MAX_TRACKS and not reading.track:
             raise InputError(
                 f"cannot judge {name_of(source)}: it has {found.tracks:,} tracks, more than "
-                f"{MAX_TRACKS}; judge one with --track"
+                f"{MAX_TRACKS}; judge one with --track",
+                "limit",
             )
         track += 1
     if not decoded:
@@ -103,6 +104,7 @@ def _describe(found: "Input", recording: Recording, sample_rate_hz: int) -> None
     findings = recording.findings
     if not found.sample_rate_hz:
         found.sample_rate_hz, found.channels = recording.file_rate_hz, recording.channels
+        found.codec = findings.codec
         found.sound_seconds = found.end_seconds = 0.0
     if not recording.is_silent or found.is_silent:
         seconds = (recording.end - recording.first) / sample_rate_hz
@@ -110,6 +112,8 @@ def _describe(found: "Input", recording: Recording, sample_rate_hz: int) -> None
         heard = not found.is_silent  # the length of a silent track before does not count
         found.sound_seconds = max(seconds, found.sound_seconds * heard)
         found.end_seconds = max(end_seconds, found.end_seconds * heard)
+    length_seconds = findings.player_seconds(recording.samples / sample_rate_hz)
+    found.duration_seconds = max(found.duration_seconds, length_seconds)
     found.channels_differ |= recording.channels_differ
     found.skipped_seconds += findings.skipped_seconds
     found.missing_seconds = max(found.missing_seconds, findings.missing_seconds)

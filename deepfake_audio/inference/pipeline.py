@@ -36,7 +36,7 @@ from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectr
 from deepfake_audio.inference.parts import LeftOut, find_parts
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
-from deepfake_audio.models.run_folder import names_with_channels
+from deepfake_audio.models.run_search import names_with_channels
 from deepfake_audio.system.workers import in_processes
 
 UNREAD_IMAGES = {".gif", ".heic", ".heif", ".avif", ".svg", ".ico", ".jp2", ".psd", ".pdf"}
@@ -86,6 +86,8 @@ class Input:
         end_seconds: end of the sound.
         sample_rate_hz: of the file.
         channels: of the file.
+        codec: FFmpeg's name of the first track's codec; empty for samples in memory.
+        duration_seconds: of the longest track, with its quiet edges, as a player shows it.
         channels_differ: the channels carry different sounds and are judged one by one.
         is_silent: no sample is louder than the last bit of 16-bit audio.
         echo: the strongest echo; None for an image and for silence.
@@ -107,6 +109,8 @@ class Input:
     end_seconds: float = np.inf
     sample_rate_hz: int = 0
     channels: int = 0
+    codec: str = ""
+    duration_seconds: float = 0.0
     channels_differ: bool = False
     is_silent: bool = False
     echo: Echo | None = None
@@ -129,10 +133,17 @@ class NamedInput(NamedTuple):
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that could not be read, and why."""
+    """A file that could not be judged.
+
+    Attributes:
+        name: of the file, as it was given.
+        error: the reason and the remedy, for people.
+        code: of the reason; see `InputError`.
+    """
 
     name: str
     error: str
+    code: str = InputError.CODES[0]
 
 
 @dataclass(frozen=True)
@@ -219,7 +230,7 @@ def _render(
                     reading.on_window(found, window)
                 yield (found, window), image
     except InputError as error:
-        yield (Failure(name, str(error)), None), None
+        yield (Failure(name, str(error), error.code), None), None
     else:
         yield (found, None), None
 
@@ -228,7 +239,7 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
     """Yield the windows of one file with their images, and describe the file in `found`."""
     settings = reading.settings
     if isinstance(source, Path) and source.suffix.lower() in UNREAD_IMAGES:
-        raise InputError(f"cannot judge {found.name}: {UNREAD_REMEDY}")
+        raise InputError(f"cannot judge {found.name}: {UNREAD_REMEDY}", "no_image")
     if not isinstance(source, Samples) and is_image(source):
         found.is_image = True
         image = _read_image(source, settings)
@@ -238,7 +249,8 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
     if not reading.images_from_audio:
         raise InputError(
             f"cannot judge {found.name}: the run was trained on images from elsewhere and judges "
-            "images only; choose a run that was trained on images by prepare.py"
+            "images only; choose a run that was trained on images by prepare.py",
+            "other_run",
         )
     audio = settings.audio
     cepstrum, count = 0.0, 0  # the sum over all windows
@@ -263,7 +275,7 @@ def _read_image(source: Path | bytes, settings: Settings) -> np.ndarray:
     except OtherImageError as error:
         names = names_with_channels(error.channels)
         remedy = f"--run {names[0]} judges it" if names else "no run here judges it: train one"
-        raise InputError(f"{error} ({remedy})") from None
+        raise InputError(f"{error} ({remedy})", error.code) from None
 
 
 def _measured(

@@ -25,6 +25,8 @@ class Quality:
         echo: gain and delay of the strongest echo; None without windows.
         tracks: of the file.
         skipped_seconds: damaged or missing parts, which are not judged.
+        codec: FFmpeg's name of it, such as `pcm_s16le` or `opus`; empty for samples in memory.
+        duration_seconds: of the file, with its quiet edges.
     """
 
     sound_seconds: float
@@ -39,6 +41,8 @@ class Quality:
     echo: Echo | None
     tracks: int = 1
     skipped_seconds: float = 0.0
+    codec: str = ""
+    duration_seconds: float = 0.0
 
     @property
     def measures(self) -> tuple[float, ...]:
@@ -74,6 +78,8 @@ def quality_of(found: Input) -> Quality:
         echo=found.echo,
         tracks=found.tracks,
         skipped_seconds=found.skipped_seconds + found.missing_seconds,
+        codec=found.codec,
+        duration_seconds=found.duration_seconds,
     )
 
 

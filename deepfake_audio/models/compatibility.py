@@ -4,23 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.loading import (
     DEFAULTS_FILE,
     check_audio_settings,
     check_settings,
     merge_settings,
 )
-from deepfake_audio.config.schema import MAX_INPUTS, AudioSettings, Settings
+from deepfake_audio.config.network_sections import MAX_INPUTS
+from deepfake_audio.config.schema import Settings
 from deepfake_audio.config.yaml_files import read_yaml
-from deepfake_audio.dataset.manifest import (
-    audio_settings_file,
-    is_data,
-    prepared_codecs,
-    read_audio_settings,
-    read_records,
-)
+from deepfake_audio.dataset.manifest import is_data, prepared_codecs, read_records
+from deepfake_audio.dataset.provenance import audio_settings_file, read_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import WITH_DELAY, ImageRecord
 
 # What a training that begins with a run's weights takes over from it.
@@ -61,7 +59,7 @@ class Member(NamedTuple):
     """A run of an ensemble."""
 
     run: run_folder.Run
-    record: run_folder.RunRecord
+    record: RunRecord
     settings: Settings
 
 

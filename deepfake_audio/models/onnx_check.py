@@ -12,7 +12,8 @@ import onnx
 from google.protobuf.message import DecodeError, EncodeError, Message
 from onnx.shape_inference import InferenceError, infer_shapes
 
-from deepfake_audio.config.schema import MAX_BATCH, MULTIPLICATIONS_A_VALUE, LimitSettings
+from deepfake_audio.config.network_sections import MULTIPLICATIONS_A_VALUE
+from deepfake_audio.config.schema import MAX_BATCH, LimitSettings
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.memory import bounded_memory, held_bytes
 

@@ -12,7 +12,8 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.config.schema import ImageSettings, LimitSettings
+from deepfake_audio.config.network_sections import ImageSettings
+from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image

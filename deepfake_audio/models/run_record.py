@@ -13,7 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from deepfake_audio.config.schema import MAX_EPOCHS, MAX_INPUTS
+from deepfake_audio.config.network_sections import MAX_INPUTS
+from deepfake_audio.config.schema import MAX_EPOCHS
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.vocabulary import LABELS
 

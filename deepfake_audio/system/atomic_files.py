@@ -327,14 +327,16 @@ def open_regular(path: Path, what: str) -> BinaryIO:
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{cannot_read} ({reason})") from None
+        is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        remedy, code = ("name", "not_found") if is_missing else ("file", "unreadable")
+        raise InputError(f"{cannot_read} ({reason}); check the {remedy}", code) from None
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and status.st_size:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{cannot_read} is a {_kind(status.st_mode)}; give a file")
-    raise InputError(f"{cannot_read} is empty")
+    raise InputError(f"{cannot_read} is empty; copy it again from its source", "empty")
 
 
 def size_of(file: BinaryIO) -> int:

@@ -16,6 +16,7 @@ from typing import TextIO
 from deepfake_audio.errors import one_line
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 FORMULA = r"""(?:[^\S\t\r\n]|['"])*[=+\-@＝＋－＠\t\r\n]"""
 CELL_BEGINS = r"(?:\A|(?<=[;\t\r\n]))"
 UNGUARDED = re.compile(rf"{CELL_BEGINS}(?={FORMULA})")
@@ -60,13 +61,21 @@ class _Lines:
         self.file.write(row.removesuffix("\r\n") + "\n")
 
 
-def read_cells(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+def read_cells(
+    lines: Iterable[str], delimiter: str = ",", has_quotes: bool = True
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row, with the number of its last line, counted from 1.
+
+    Args:
+        lines: of the table.
+        delimiter: between two cells.
+        has_quotes: quotes may enclose a cell; otherwise a quote is a letter.
 
     Raises:
         ValueError: the lines are no CSV.
     """
-    reader = csv.reader(lines, delimiter=delimiter)
+    quoting = csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)
     try:
         for row in reader:
             yield reader.line_num, list(map(unguarded, row))
@@ -93,6 +102,20 @@ def to_number(text: str) -> float:
     if not NUMBER.fullmatch(text):
         raise ValueError(f"not a number: {text!r}")
     return float(text)
+
+
+def to_whole_number(text: str) -> int:
+    """Return a whole number in plain digits; `int` takes `1_0` and digits of other scripts too.
+
+    >>> to_whole_number("-12")
+    -12
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not WHOLE_NUMBER.fullmatch(text):
+        raise ValueError(f"not a whole number: {text!r}")
+    return int(text)
 
 
 def printable_name(name: str) -> str:

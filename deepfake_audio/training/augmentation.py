@@ -11,7 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from deepfake_audio.config.schema import AudioSettings, DistortSettings, ImageSettings
+from deepfake_audio.config.audio_section import AudioSettings
+from deepfake_audio.config.network_sections import ImageSettings
+from deepfake_audio.config.schema import DistortSettings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import fit_image
 from deepfake_audio.features.spectrogram import spectrogram_image

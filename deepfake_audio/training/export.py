@@ -10,7 +10,7 @@ import numpy as np
 from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.evaluation.metrics import equal_error_rate
 from deepfake_audio.features.image_files import read_image
-from deepfake_audio.models import onnx_session, run_folder
+from deepfake_audio.models import onnx_session, record_files, run_folder
 from deepfake_audio.models.calibration import (
     Calibration,
     decision_threshold,
@@ -74,7 +74,7 @@ def export_and_calibrate(
     }
     calibration = Calibration(*fit_calibration(scores["val"].is_real, scores["val"].scores))
     ended = dict(ended, calibration=calibration)
-    run_folder.commit_model(run, run_folder.read_record(run).model_copy(update=ended), settings)
+    record_files.commit_model(run, record_files.read_record(run).model_copy(update=ended), settings)
     return calibration, [
         _measure(split, each, calibration, settings.predict) for split, each in scores.items()
     ]

@@ -8,7 +8,8 @@ import cv2
 import keras
 import tensorflow as tf
 
-from deepfake_audio.config.schema import ImageSettings, ModelSettings, Settings, TrainSettings
+from deepfake_audio.config.network_sections import ImageSettings, ModelSettings
+from deepfake_audio.config.schema import Settings, TrainSettings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import ImageCache
 from deepfake_audio.features.spectrogram import row_frequencies_hz

@@ -37,17 +37,17 @@ from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.dataset.journal import QUALITY_MEASURES, is_complete, read_journal
-from deepfake_audio.dataset.manifest import (
+from deepfake_audio.dataset.manifest import read_manifest
+from deepfake_audio.dataset.provenance import (
     AUDIO_SETTINGS,
     read_audio_settings,
-    read_manifest,
     write_audio_settings,
 )
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_formats import ScoreTable, read_asv_scores, read_scores
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.spectrogram import spectrogram_image
-from deepfake_audio.models import history, run_folder
+from deepfake_audio.models import history, record_files, run_creation, run_folder
 from deepfake_audio.models.onnx_check import check_graph
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.stderr import suppress_native_stderr
@@ -159,7 +159,7 @@ def fuzz_model(path: Path) -> object:
 
 
 def fuzz_record(path: Path) -> object:
-    return run_folder.read_record(run_folder.Run(path.parent)).model_dump_json()
+    return record_files.read_record(run_folder.Run(path.parent)).model_dump_json()
 
 
 def image_seeds() -> list[tuple[str, bytes]]:
@@ -210,7 +210,7 @@ def text_seeds(name: str, *texts: str) -> list[tuple[str, bytes]]:
 
 
 def record_seed() -> bytes:
-    record = run_folder.new_record(SETTINGS, "data", images_from_audio=True)
+    record = run_creation.new_record(SETTINGS, "data", images_from_audio=True)
     return record.model_dump_json(indent=1).encode()
 
 

@@ -1,0 +1,159 @@
+"""Create runs: a new one, or a copy of another run's network."""
+
+import importlib.metadata
+import itertools
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deepfake_audio import __version__
+from deepfake_audio.config.loading import write_settings
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.errors import InputError, OutputError, one_line
+from deepfake_audio.models.fingerprints import fingerprint_settings
+from deepfake_audio.models.record_files import write_record
+from deepfake_audio.models.run_folder import RUNS, Run
+from deepfake_audio.models.run_record import RunRecord
+from deepfake_audio.system.atomic_files import (
+    atomic_folder,
+    copy_file,
+    is_file,
+    is_folder,
+)
+
+REPORTED_PACKAGES = frozenset(
+    {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}
+)
+
+
+def create_run(
+    name: str | None,
+    settings: Settings,
+    data_fingerprint: str,
+    images_from_audio: bool,
+    parts: Sequence[str] = (),
+    start: Run | None = None,
+    learnt: Sequence[str] = (),
+) -> Run:
+    """Create a run folder with its settings and its record.
+
+    Args:
+        name: of the folder below runs/; None takes the data folder's name and the next free number.
+        settings: in effect.
+        data_fingerprint: of the images.
+        images_from_audio: whether the data folder says how its images were made.
+        parts: names of the runs that are combined in it.
+        start: the run whose weights it begins with.
+        learnt: fingerprints of other data that its network has learnt from.
+
+    Raises:
+        InputError: a run of that name exists, or the name is not one folder's.
+    """
+    run = new_run(name, Path(settings.data.folder), resumable=not parts)
+    with _made_whole(run, resumable=not parts) as unfinished:
+        write_settings(settings, unfinished.config)
+        record = new_record(settings, data_fingerprint, images_from_audio)
+        record = record.model_copy(
+            update={
+                "parts": list(parts),
+                "start": start and one_line(start.name),
+                "learnt": sorted(set(learnt)),
+            }
+        )
+        if start:
+            copy_file(start.keras_model, unfinished.start_weights, "A file of weights")
+        write_record(unfinished, record)
+    return run
+
+
+def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Run:
+    """Create a run folder with another run's network and settings.
+
+    Args:
+        source: which has ended.
+        name: of the folder below runs/; None takes the data folder's name and the next free number.
+        data: a data folder.
+        record: of the new run.
+
+    Raises:
+        InputError: a run of that name exists, or the name is not one folder's.
+    """
+    run = new_run(name, data, "--name")
+    with _made_whole(run, "--name") as unfinished:
+        for path in (source.config, source.keras_model, source.onnx_model, source.history):
+            if is_file(path):
+                copy_file(path, unfinished.folder / path.name, "A part of a run")
+        write_record(unfinished, record)
+    return run
+
+
+def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool = False) -> Run:
+    """Return a run that does not exist yet, without creating it.
+
+    Args:
+        name: of the folder below runs/; None takes the data folder's name and the next free number.
+        data: a data folder.
+        option: of the script, for the message.
+        resumable: whether the script can resume an existing run.
+
+    Raises:
+        InputError: a run of that name exists, or the name is not one folder's.
+    """
+    run = Run(RUNS / name) if name else _next_free(data.resolve().name.lstrip(".") or "data")
+    if run.folder.parent != RUNS or run.name in ("", "..") or run.name.startswith("."):
+        raise InputError(
+            f"{name!r} is not a name for a run; use one without a slash, and without a dot at the "
+            "start"
+        )
+    if os.path.lexists(run.folder):
+        raise _name_taken(run, option, resumable)
+    return run
+
+
+@contextmanager
+def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Iterator[Run]:
+    """Yield a hidden folder to fill, and rename it: a run folder is always complete."""
+    try:
+        with atomic_folder(run.folder) as unfinished:
+            yield Run(unfinished)
+    except OutputError:
+        if os.path.lexists(run.folder):
+            raise _name_taken(run, option, resumable) from None
+        raise
+
+
+def _name_taken(run: Run, option: str, resumable: bool) -> InputError:
+    resume = ", resume it with --resume" if resumable else ""
+    return InputError(
+        f"{option} {run.name}: {run.folder} exists already; choose another {option}{resume}, or "
+        "delete the folder"
+    )
+
+
+def new_record(settings: Settings, data_fingerprint: str, images_from_audio: bool) -> RunRecord:
+    """Return the record of a run whose training begins."""
+    return RunRecord(
+        status="training",
+        created=datetime.now(UTC),
+        data_fingerprint=data_fingerprint,
+        images_from_audio=images_from_audio,
+        seed=settings.train.seed,
+        versions=installed_versions(),
+        settings_fingerprint=fingerprint_settings(settings),
+    )
+
+
+def _next_free(data_name: str) -> Run:
+    taken = {path.name for path in RUNS.iterdir()} if is_folder(RUNS) else set()
+    names = (f"{data_name}-{number}" for number in itertools.count(1))
+    return Run(RUNS / next(name for name in names if name not in taken))
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions that a run's result may depend on."""
+    installed = ((package.name, package.version) for package in importlib.metadata.distributions())
+    packages = {name: version for name, version in sorted(installed) if name in REPORTED_PACKAGES}
+    return {"deepfake-audio": __version__, "python": platform.python_version(), **packages}

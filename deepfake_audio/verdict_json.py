@@ -1,0 +1,88 @@
+"""Results for programs: an object of JSON, or a row of a table, for each file.
+
+`verdict.schema.json` beside this module describes the objects, and docs/json.md explains them.
+"""
+
+from dataclasses import asdict
+
+from deepfake_audio import __version__
+from deepfake_audio.detector import Detector, Result
+from deepfake_audio.inference.pipeline import Failure
+from deepfake_audio.inference.recording_quality import Quality
+
+FILE_PROPERTIES = ("codec", "duration_seconds", "sample_rate_hz", "channels", "tracks")
+# Other notes have a column.
+NOTES_IN_TABLE = {
+    "channels_differ", "echo_present", "fake_passage", "tracks", "left_out", "damaged", "scaled",
+}  # fmt: skip
+
+
+def as_object(found: Result | Failure, detector: Detector, with_passages: bool = False) -> dict:
+    """Return the object of one file; `to_json` makes a line of it.
+
+    Args:
+        found: the result, or why there is none.
+        detector: that judged.
+        with_passages: add the passages of a recording.
+    """
+    origin = {
+        "file": found.name,
+        "product": {"name": "deepfake-audio", "version": __version__},
+        "model": {"name": detector.run.name, "fingerprint": detector.fingerprint},
+    }
+    if isinstance(found, Failure):
+        error = {"code": found.code, "text": found.error}
+        return {"verdict": None, "confidence": None, **origin, "error": error}
+    content = as_row(found) | file_properties(found.quality) | origin
+    content["settings"] = {
+        "prior_fake": detector.settings.predict.prior_fake,
+        "min_confidence": detector.settings.predict.min_confidence,
+    }
+    content["reasons"] = [asdict(reason) for reason in found.reasons]
+    if with_passages:
+        line = found.timeline()
+        content["passages"] = [asdict(passage) for passage in line.passages] if line else []
+    return content | {"error": None}
+
+
+def file_properties(quality: Quality | None) -> dict:
+    """Return the properties of a recording's file; None for an image."""
+    if quality is None:
+        return dict.fromkeys(FILE_PROPERTIES) | {"kind": "image"}
+    content = {name: getattr(quality, name) for name in FILE_PROPERTIES}
+    content["duration_seconds"] = round(quality.duration_seconds, 4)
+    return content | {"kind": "recording", "codec": quality.codec or None}
+
+
+def as_row(result: Result) -> dict:
+    """Return a result as a row of the table."""
+    windows = len(result.windows)
+    usable = int(result.usable.sum())
+    return {
+        "verdict": str(result.verdict),
+        "confidence": rounded(result.confidence),
+        "p_real": rounded(result.p_real),
+        "score": rounded(result.score),
+        "llr": rounded(result.llr),
+        "windows": usable,
+        "windows_left_out": windows - usable,
+        "frame_rate_hz": result.frame_rate_hz,
+        **quality_columns(result.quality),
+        "warning": result.doubt.text if result.doubt else "",
+        "note": "; ".join(note.text for note in result.notes if note.code in NOTES_IN_TABLE),
+        "run": result.run,
+        "file": result.name,
+    }
+
+
+def quality_columns(quality: Quality | None) -> dict[str, float | None]:
+    """Return the measures of a recording; None for an image."""
+    measured = ("sound_seconds", "bandwidth_hz", "snr_db", "high_snr_db", "texture_db")
+    values = {name: getattr(quality, name, None) for name in measured}
+    values["echo_gain"] = quality.echo.gain if quality and quality.echo else None
+    values |= {name: getattr(quality, name, None) for name in ("clipped_share", "skipped_seconds")}
+    return {name: None if value is None else round(value, 4) for name, value in values.items()}
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
