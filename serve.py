@@ -24,7 +24,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.script import EXIT_OK, script
 from deepfake_audio.errors import InputError
-from deepfake_audio.models import run_folder
+from deepfake_audio.models.run_search import open_run
 from deepfake_audio.service.app import Options, make_app
 from deepfake_audio.service.server import address_of, open_socket, serve
 
@@ -36,7 +36,7 @@ LOCAL = ("127.0.0.1", "::1", "localhost")
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     overrides = thread_settings(args.settings, args.workers)
-    opened = run_folder.open_run(args.run, overrides=overrides, or_pretrained=True)
+    opened = open_run(args.run, overrides=overrides, or_pretrained=True)
     settings = opened[2]
     options = Options(
         overrides=overrides,

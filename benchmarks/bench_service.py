@@ -26,8 +26,8 @@ import numpy as np
 import soundfile
 
 from benchmarks import ROOT
-from deepfake_audio.cli.verdicts import as_row
 from deepfake_audio.detector import Detector
+from deepfake_audio.verdict_json import as_object
 
 RUN = "models/pretrained"
 SHORTEST_SECONDS, LONGEST_SECONDS = 2, 6
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             started, expected = time.perf_counter(), []
             for clip, name in zip(clips, names, strict=True):
                 begun = time.perf_counter()
-                expected.append(as_row(detector.predict(clip)) | {"file": name})
+                expected.append(as_object(detector.predict(clip), detector, True) | {"file": name})
                 plain.append(time.perf_counter() - begun)
             plain_seconds = time.perf_counter() - started
             started = time.perf_counter()

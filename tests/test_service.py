@@ -16,13 +16,13 @@ import soundfile
 from starlette.testclient import TestClient
 
 from conftest import ROOT, make_voice
-from deepfake_audio.cli.verdicts import as_row
 from deepfake_audio.detector import Detector
-from deepfake_audio.models import run_folder
+from deepfake_audio.models.run_search import open_run
 from deepfake_audio.service.app import Options, make_app
 from deepfake_audio.service.guards import HEADERS
 from deepfake_audio.service.overview import MAX_COLUMNS, ROWS, Overview
 from deepfake_audio.service.page import HERE, load_page
+from deepfake_audio.verdict_json import as_object
 from helpers import is_running, running_service, wait_until
 
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*_ivrvoice*.flac"))
@@ -32,7 +32,7 @@ HERE_URL = "http://localhost:8000"
 
 def make_client(folder, **options) -> TestClient:
     """Return a client of an application whose workers are not started."""
-    opened = run_folder.open_run("models/pretrained")
+    opened = open_run("models/pretrained")
     app = make_app(*opened, Options(**options))
     app.state.folder = folder
     return TestClient(app, base_url=HERE_URL)
@@ -259,7 +259,10 @@ def long_recording(tmp_path_factory) -> bytes:
 @pytest.mark.slow
 def test_each_of_many_clients_gets_the_answer_of_predict_for_its_own_file(service):
     detector = Detector.load("models/pretrained")
-    expected = [as_row(detector.predict(clip)) | {"file": clip.name} for clip in CLIPS]
+    expected = [
+        as_object(detector.predict(clip), detector, with_passages=True) | {"file": clip.name}
+        for clip in CLIPS
+    ]
 
     def ask(clip):
         return service.ask("POST", f"{PREDICT}?name={clip.name}", clip.read_bytes())

@@ -1,6 +1,7 @@
 """The application: addresses of the page and the REST service."""
 
 import asyncio
+import json
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +20,9 @@ from starlette.types import Receive, Scope, Send
 
 from deepfake_audio import __version__
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.models.run_folder import Run, RunRecord
+from deepfake_audio.models.fingerprints import fingerprint_run
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.service.guards import Guard
 from deepfake_audio.service.judges import Judges
 from deepfake_audio.service.page import load_page
@@ -28,7 +31,7 @@ from deepfake_audio.service.uploads import Upload, received
 from deepfake_audio.system.atomic_files import to_json
 
 LINES = "application/x-ndjson"
-OPENAPI = "openapi.json"
+OPENAPI, SCHEMA = "openapi.json", "verdict.schema.json"
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,7 @@ def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) 
 
     page = load_page()
     about = describe_model(run, record, settings, options)
-    openapi = (files("deepfake_audio.service") / OPENAPI).read_text(encoding="utf-8")
-    openapi = openapi.replace("@VERSION@", __version__)
+    openapi = load_openapi()
 
     async def show_page(request: Request) -> Response:
         return HTMLResponse(page.html, headers={"Content-Security-Policy": page.policy})
@@ -81,7 +83,7 @@ def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) 
         return json_response(about)
 
     async def show_openapi(request: Request) -> Response:
-        return Response(openapi, media_type="application/json")
+        return json_response(openapi)
 
     app = Starlette(
         routes=[
@@ -114,13 +116,22 @@ async def running(app: Starlette) -> AsyncIterator[None]:
             await app.state.judges.close()
 
 
+def load_openapi() -> dict:
+    """Return the description of all requests and answers, with the schema of a verdict."""
+    text = (files("deepfake_audio.service") / OPENAPI).read_text(encoding="utf-8")
+    document = json.loads(text.replace("@VERSION@", __version__))
+    schema = (files("deepfake_audio") / SCHEMA).read_text(encoding="utf-8")
+    document["components"]["schemas"]["Verdict"] = json.loads(schema)
+    return document
+
+
 def describe_model(run: Run, record: RunRecord, settings: Settings, options: Options) -> dict:
     """Return facts about the run that judges, and the limits of the service."""
     return {
         "run": run.name,
         "version": __version__,
         "created": record.created.isoformat(),
-        "model_fingerprint": record.model_fingerprint,
+        "fingerprint": fingerprint_run(run, record, settings.limits),
         "judges_audio": record.images_from_audio,
         "sample_rate_hz": settings.audio.sample_rate_hz,
         "window_seconds": settings.audio.window_seconds,
@@ -170,8 +181,8 @@ class Predict:
             try:
                 lines.put_nowait(await self.judges.judge(question, lines.put_nowait))
             except RefusedError as refused:
-                content = refused.content(upload.name) | {"status": refused.status}
-                lines.put_nowait({"state": "failed"} | content)
+                content = {"state": "failed", "status": refused.status}
+                lines.put_nowait(content | refused.content(upload.name))
             finally:
                 lines.put_nowait(None)
 

@@ -228,6 +228,6 @@ def checked(answer: Mapping) -> dict:
     if "bug" in answer:
         logger.error("a worker failed:\n%s", answer["bug"])
         raise RefusedError(500, "bug", "the service failed on this file; its log has the details")
-    if "error" in answer:
-        raise RefusedError(422, answer["code"], answer["error"])
+    if error := answer["row"]["error"]:
+        raise RefusedError(422, error["code"], error["text"], found=answer["row"])
     return dict(answer)

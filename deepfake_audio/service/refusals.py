@@ -17,15 +17,24 @@ class RefusedError(Exception):
         status: of HTTP.
         code: stable, for programs.
         retry_seconds: when to try again; None for never.
+        found: object of the file that a worker could not judge; None if no worker tried.
     """
 
-    def __init__(self, status: int, code: str, text: str, retry_seconds: int | None = None):
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        text: str,
+        retry_seconds: int | None = None,
+        found: Mapping | None = None,
+    ):
         super().__init__(one_line(text))
         self.status, self.code, self.retry_seconds = status, code, retry_seconds
+        self.found = found
 
     def content(self, name: str) -> dict:
         """Return the error of a file as an object for JSON."""
-        return {"file": name} | error_content(self.code, str(self))
+        return dict(self.found or {"file": name} | error_content(self.code, str(self)))
 
     def response(self, name: str) -> Response:
         """Return the answer to the request."""

@@ -13,18 +13,19 @@ import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deepfake_audio.cli.verdicts import as_row
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.pipeline import Input, NamedInput, Window
+from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Window
 from deepfake_audio.service.views import as_view
 from deepfake_audio.system.atomic_files import to_json
 from deepfake_audio.system.memory import limit_process
 from deepfake_audio.system.signals import ENDING_SIGNALS
 from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.system.workers import end_with
+from deepfake_audio.verdict_json import as_object
 
 PROGRESS_SECONDS = 0.2
+REMEDY = "convert it to WAV or FLAC"
 
 
 def main() -> None:
@@ -63,25 +64,26 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
         say: receives the progress.
 
     Returns:
-        `row`, and `view` if it was asked for; or `error` for a file that can't be judged, or `bug`.
+        `row`, the object of predict.py, and `view` if it was asked for; or `bug`.
     """
     path, name = Path(question["path"]), question["name"]
     parts = {"channel": question["channel"], "track": question["track"]}
+    failures: list[Failure] = []
     try:
-        results = detector.predict_many([NamedInput(name, path)], **parts, on_window=reporter(say))
-        result = next(results)
-        answer = {"state": "done", "row": as_row(result)}
+        results = detector.predict_many(
+            [NamedInput(name, path)], **parts, on_error=failures.append, on_window=reporter(say)
+        )
+        result = next(results, None)
+        if result is None:
+            return {"state": "failed", "row": as_object(failures[0], detector)}
+        answer = {"state": "done", "row": as_object(result, detector, with_passages=True)}
         if question["view"]:
             answer["view"] = as_view(result, path, detector.settings, **parts)
         return answer
-    except InputError as error:
-        return {"state": "failed", "code": "unreadable", "error": str(error)}
     except MemoryError:
-        return {
-            "state": "failed", "ends": True, "code": "limit",
-            "error": f"cannot judge {name}: it needs more memory than limits.decoder_megabytes; "
-            "convert it to WAV or FLAC",
-        }  # fmt: skip
+        text = f"cannot judge {name}: it needs more memory than limits.decoder_megabytes; {REMEDY}"
+        row = as_object(Failure(name, text, "limit"), detector)
+        return {"state": "failed", "ends": True, "row": row}
     except Exception:  # the server logs it, and starts a new worker
         return {"state": "failed", "ends": True, "bug": traceback.format_exc()}
 
