@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from starlette.testclient import TestClient
 
+import serve
 from conftest import ROOT, make_voice
 from deepfake_audio.cli.verdicts import as_row
 from deepfake_audio.detector import Detector
@@ -366,11 +367,9 @@ def test_judging_ends_at_its_time_limit(tmp_path, long_recording):
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_a_wrong_option_is_one_line_and_exit_code_2(service, tmp_path, arguments, words):
+def test_a_wrong_option_is_one_line_and_exit_code_2(service, capsys, arguments, words):
     given = [argument.format(port=service.port) for argument in arguments]
-    ended = subprocess.run(
-        [sys.executable, str(ROOT / "serve.py"), *given],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
-    assert words in ended.stderr
+    assert serve.main(given) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert words in said.err
