@@ -361,7 +361,6 @@ def test_judging_ends_at_its_time_limit(tmp_path, long_recording):
         (["--port", "{port}"], "cannot listen on 127.0.0.1:"),
         (["--port", "70000"], "--port 70000 is no port"),
         (["--host", "192.0.2.1", "--port", "0"], "cannot listen on 192.0.2.1:0"),
-        (["--host", "no.such.name.invalid", "--port", "0"], "cannot listen on no.such"),
         (["--workers", "-1"], "--workers -1 is too small"),
         (["--run", "missing"], "missing"),
     ],
