@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO
@@ -189,6 +189,7 @@ class Detector:
         on_error: Callable[[Failure], object] | None = None,
         track: int | None = None,
         cluster: str | None = None,
+        on_window: Callable[[Input, Window], object] | None = None,
     ) -> Iterator[Result]:
         """Judge files in their order.
 
@@ -199,6 +200,8 @@ class Detector:
             on_error: receives each file that can't be read; None raises instead.
             track: the only audio track to judge, from 1; None for all.
             cluster: address of a Dask scheduler, such as `tcp://host:8786`, whose workers judge.
+            on_window: receives each file so far and its next window, to show the progress; only if
+                `workers` is 1.
 
         Yields:
             A result for each file that can be read.
@@ -207,6 +210,8 @@ class Detector:
             InputError: a file can't be read and `on_error` is None, or the cluster can't work.
         """
         reading = self.reading(channel, track)
+        if workers == 1:
+            reading = replace(reading, on_window=on_window)
         names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
         to_result = partial(
             judge,

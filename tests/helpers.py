@@ -1,11 +1,18 @@
 """Small corpora, processes and comparisons that several test files share."""
 
 import csv
+import http.client
 import io
+import json
+import os
+import re
 import subprocess
+import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +21,7 @@ import numpy as np
 import psutil
 import soundfile
 
-from conftest import make_voice
+from conftest import ROOT, make_voice
 from deepfake_audio.models.run_folder import Run
 
 RATE_HZ = 16000
@@ -148,3 +155,63 @@ def tiny_networks() -> dict[str, Callable]:
         "upsampling": partial(networks.upsampling_network, 16),
         "codec": partial(networks.codec_network, 24),
     }
+
+
+# the service
+
+
+@dataclass
+class Service:
+    """A running serve.py: its process, its address, and its folder for temporary files."""
+
+    process: subprocess.Popen
+    port: int
+    temporary: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port)
+
+    def ask(self, method: str, path: str, body=None, **headers: str) -> tuple[int, dict]:
+        """Send one request; return the status and the JSON of the answer."""
+        connection = self.connect()
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+        connection.close()
+        return answer.status, content
+
+    def begin(self, recording: bytes) -> tuple[http.client.HTTPConnection, Iterator[dict]]:
+        """Send a recording; return the connection, and the lines of the answer as they come."""
+        connection = self.connect()
+        headers = {"Accept": "application/x-ndjson"}
+        connection.request("POST", "/api/v1/predict?name=long.wav", recording, headers)
+        return connection, map(json.loads, connection.getresponse())
+
+    def leftovers(self) -> list[Path]:
+        return [path for path in self.temporary.rglob("*") if path.is_file()]
+
+
+@contextmanager
+def running_service(folder: Path, *args: str) -> Iterator[Service]:
+    """Start serve.py on a free port in a folder, and end it."""
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    with (folder / "service.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "serve.py"), "--port", "0", *args], cwd=folder,
+            stdout=subprocess.PIPE, stderr=log, text=True,
+            env=os.environ | {"TMPDIR": str(temporary)},
+        )  # fmt: skip
+    try:
+        said = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/", said)
+        assert found, f"{said}{(folder / 'service.log').read_text()}"
+        yield Service(process, int(found[1]), temporary)
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()

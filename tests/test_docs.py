@@ -14,6 +14,7 @@ import export
 import make_fakes
 import predict
 import prepare
+import serve
 import train
 from conftest import ROOT
 from deepfake_audio.config.loading import load_settings
@@ -27,6 +28,7 @@ SCRIPTS = {
     "export.py": export,
     "make_fakes.py": make_fakes,
     "prepare.py": prepare,
+    "serve.py": serve,
     "train.py": train,
     "evaluate.py": evaluate,
     "predict.py": predict,

@@ -130,7 +130,7 @@ def test_files_and_functions_stay_readable(path):
         + 1
         - len((ast.get_docstring(node) or "").splitlines())
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert max(lengths.values(), default=0) <= 45, lengths
     assert len(text.splitlines()) <= 500
@@ -139,6 +139,7 @@ def test_files_and_functions_stay_readable(path):
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_importing_a_module_only_defines_names(path):
     definitions = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+    definitions |= ast.AsyncFunctionDef
     settings = ast.Assign | ast.AnnAssign | ast.Expr | ast.If
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert all(isinstance(node, definitions | settings) for node in tree.body)

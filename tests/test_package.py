@@ -23,6 +23,7 @@ def pinned(name: str) -> dict[str, str]:
         (PROJECT["dependencies"], "requirements-predict.txt"),
         (PROJECT["optional-dependencies"]["train"], "requirements.txt"),
         (PROJECT["optional-dependencies"]["dev"], "requirements-dev.txt"),
+        (PROJECT["optional-dependencies"]["serve"], "requirements-serve.txt"),
     ],
 )
 def test_the_package_requires_the_pinned_packages(listed, file):

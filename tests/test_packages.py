@@ -13,7 +13,7 @@ from helpers import make_audio, write_voices
 pytestmark = pytest.mark.slow
 ALL = (
     "calibrate", "combine", "evaluate", "export", "join", "make_fakes", "predict", "prepare",
-    "train",
+    "serve", "train",
 )  # fmt: skip
 ONLY_TRAINING = ("h5py", "keras", "sklearn", "tensorboard", "tensorflow", "tf2onnx")
 RUN = """

@@ -35,6 +35,23 @@ FOLDERS = {"HOME": "home", "XDG_CACHE_HOME": "cache", "XDG_CONFIG_HOME": "config
 PREDICT = ("predict.py", "--run", "first", "--workers", "2", "--json", "data/tiny")
 TRAIN = ("train.py", "--run", "again", "data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=1")
 
+SERVE = """
+import http.client, pathlib, re, subprocess, sys
+script, run, clip = sys.argv[1:]
+command = [sys.executable, script, "--port", "0", "--run", run]
+service = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+port = re.search(r":([0-9]+)/", service.stdout.readline())[1]
+connection = http.client.HTTPConnection("127.0.0.1", port)
+recording = pathlib.Path(clip).read_bytes()
+for request in (("GET", "/"), ("POST", "/api/v1/predict", recording)):
+    connection.request(*request)
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
+    answer.read()
+service.terminate()
+sys.exit(service.wait())
+"""
+
 
 def guarded(folder: Path, cwd: Path, *args: str) -> tuple[subprocess.CompletedProcess, list[str]]:
     """Run Python where every folder for caches is new; return what was left in these."""
@@ -63,6 +80,16 @@ def test_nothing_is_sent_or_written_elsewhere(words, workspace, tmp_path):
     assert result.returncode == 0, result.stderr
     assert [name for name in left if not name.startswith("fontlist-")] == []
     assert script == "train.py" or not left
+
+
+@pytest.mark.slow
+def test_the_service_sends_nothing_and_leaves_nothing(tmp_path):
+    (tmp_path / "here").mkdir()
+    clip = ROOT / "data" / "sample" / "audio" / "fake_espeak-ng_it_f5.flac"
+    words = (str(ROOT / "serve.py"), "models/pretrained", str(clip))
+    result, left = guarded(tmp_path, tmp_path / "here", "-c", SERVE, *words)
+    assert (result.returncode, left) == (0, []), result.stderr
+    assert not list((tmp_path / "here").iterdir())
 
 
 @pytest.mark.slow

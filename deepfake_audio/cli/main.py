@@ -18,7 +18,7 @@ from deepfake_audio.errors import InputError
 
 COMMANDS = (
     "predict", "prepare", "train", "evaluate", "calibrate", "combine", "export", "make-fakes",
-    "join",
+    "join", "serve",
 )  # fmt: skip
 
 

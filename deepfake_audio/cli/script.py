@@ -18,7 +18,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when i
 EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 OWN_MODULES = {"deepfake_audio", "model"}
-PACKAGES = {"sklearn": "scikit-learn"}  # if the import has another name
+REQUIREMENTS = {"predict.py": "requirements-predict.txt", "serve.py": "requirements-serve.txt"}
+PACKAGES = {
+    "sklearn": "scikit-learn",
+    "python_multipart": "python-multipart",
+}  # if the import has another name
 
 
 class _WarningPrinter(logging.Handler):
@@ -40,7 +44,7 @@ def _missing_package(error: ModuleNotFoundError) -> InputError:
     """Return the error that says how to install the package that an import lacks."""
     name = Path(sys.argv[0]).name or "this script"
     package = PACKAGES.get(error.name.split(".")[0], error.name.split(".")[0])
-    file = "requirements-predict.txt" if name == "predict.py" else "requirements.txt"
+    file = REQUIREMENTS.get(name, "requirements.txt")
     return InputError(f"{name} needs the package {package}; install it with: pip install -r {file}")
 
 

@@ -164,6 +164,7 @@ class Reading:
         track: the only track to judge, from 1; None for all.
         folder: that names are relative to.
         decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
+        on_window: receives each window before it is scored, and its file; not in processes.
     """
 
     settings: Settings
@@ -172,6 +173,7 @@ class Reading:
     folder: Path = Path()
     decoder_megabytes: int = 0
     track: int | None = None
+    on_window: Callable[[Input, Window], object] | None = None
 
 
 def score_inputs(
@@ -304,6 +306,8 @@ def _render(
         ):
             for window, image in _windows(source, found, reading):
                 found.windows.append(window)
+                if reading.on_window:
+                    reading.on_window(found, window)
                 yield (found, window), image
     except InputError as error:
         yield (Failure(name, str(error), error.code), None), None

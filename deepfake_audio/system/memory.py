@@ -38,3 +38,25 @@ def bounded_memory(most: int | None) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def limit_process(megabytes: int) -> None:
+    """Bound for good what this process may still allocate, and let it write no file.
+
+    Only a process that does nothing but read untrusted files should call this. Without /proc there
+    is no bound.
+    """
+    held = held_bytes()
+    if held is None:
+        return
+    import resource
+
+    bounds = {
+        resource.RLIMIT_DATA: held + megabytes * 1_000_000,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+    }
+    for limit, most in bounds.items():
+        _, hard = resource.getrlimit(limit)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(limit, (most, most))

@@ -1,0 +1,1 @@
+"""The page and the REST service: requests in, verdicts of worker processes out."""

@@ -1,0 +1,44 @@
+"""The page: one HTML file with its strings, and a policy that allows only its own script."""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+
+HERE = files("deepfake_audio.service")
+STRINGS = "strings.json"  # all texts of the page in English; translate this file
+POLICY = (
+    "default-src 'none'; script-src {script}; style-src {style}; img-src data: blob:; "
+    "media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page, and its Content-Security-Policy."""
+
+    html: str
+    policy: str
+
+
+def load_page() -> Page:
+    """Insert the strings into the page, and allow its script and its styles by their hashes."""
+    strings = json.loads((HERE / STRINGS).read_text(encoding="utf-8"))
+    encoded = json.dumps(strings).replace("<", "\\u003c")  # no text can end the script element
+    html = (HERE / "page.html").read_text(encoding="utf-8")
+    for name in ("title", "no_script"):
+        html = html.replace(f"@{name.upper()}@", escape(strings[name]))
+    html = html.replace("@STRINGS@", encoded)
+    policy = POLICY.format(script=_hashes(html, "script"), style=_hashes(html, "style"))
+    return Page(html, policy)
+
+
+def _hashes(html: str, tag: str) -> str:
+    """Return the CSP sources of inline elements without attributes."""
+    contents = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+    digests = [hashlib.sha256(content.encode()).digest() for content in contents]
+    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)

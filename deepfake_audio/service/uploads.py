@@ -1,0 +1,223 @@
+"""Request bodies to temporary files, piece by piece; each file is removed with its request."""
+
+import asyncio
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.requests import Request
+
+from deepfake_audio.service.refusals import UNNAMED, RefusedError
+
+STALL_SECONDS = 60  # without a byte of the body
+MAX_NAME = 200
+MAX_FIELDS, MAX_FIELD_BYTES = 20, 1000  # of a form, beside the file
+MULTIPART = b"multipart/form-data"
+NO_RECORDINGS = (b"application/json", b"application/xml", b"text/")
+PARAMETERS = ("channel", "track", "name")
+
+
+@dataclass
+class Upload:
+    """A recording that was received.
+
+    Attributes:
+        path: of its temporary file.
+        name: that the client gave, for messages.
+        parameters: `channel`, `track` and `name`, as the client gave them.
+    """
+
+    path: Path
+    name: str = UNNAMED
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    def number(self, key: str) -> int | None:
+        """Return a parameter that is a whole number from 1; None if it is missing.
+
+        Raises:
+            RefusedError: it is something else.
+        """
+        text = self.parameters.get(key, "")
+        if not text:
+            return None
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+            raise RefusedError(
+                422, "no_such_part", f"{key}={text[:40]} is no {key}; give a whole number from 1"
+            )
+        return int(text)
+
+
+@asynccontextmanager
+async def received(request: Request, folder: Path, max_bytes: int) -> AsyncIterator[Upload]:
+    """Write the recording of a request to a file, and remove it afterwards.
+
+    Args:
+        request: its body is the recording, or a form with the part `file`.
+        folder: for the file.
+        max_bytes: largest body.
+
+    Raises:
+        RefusedError: the body is too large, too slow, empty, or no recording.
+        ClientDisconnect: the client went away.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+    if kind.startswith(NO_RECORDINGS):
+        raise RefusedError(
+            415, "no_recording", f"the content type {kind.decode('latin-1')} is no recording; "
+            "send the file itself, or a form with the part file",
+        )  # fmt: skip
+    parameters = {
+        key: request.query_params[key] for key in PARAMETERS if key in request.query_params
+    }
+    body = _limited(request, max_bytes)
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        place = Path(own)
+        if kind == MULTIPART:
+            upload = await _from_form(body, options.get(b"boundary", b""), place)
+        else:
+            upload = await _from_body(body, place, parameters.get("name", UNNAMED))
+        upload.parameters = upload.parameters | parameters
+        upload.name = clean_name(upload.parameters.get("name") or upload.name)
+        yield upload
+
+
+async def _limited(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body; refuse one that is too large or too slow."""
+    pieces, total = aiter(request.stream()), 0
+    while True:
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise RefusedError(408, "slow", f"no data came for {STALL_SECONDS} s") from None
+        total += len(piece)
+        if total > max_bytes:
+            raise _too_large(max_bytes)
+        yield piece
+
+
+def _too_large(max_bytes: int) -> RefusedError:
+    return RefusedError(
+        413, "too_large", f"the file is larger than {max_bytes / 1e6:,g} megabytes; send a part "
+        "of it, or start the service with a higher --max-megabytes",
+    )  # fmt: skip
+
+
+async def _from_body(body: AsyncIterator[bytes], folder: Path, name: str) -> Upload:
+    """Write a body that is the recording itself."""
+    path = folder / f"recording{suffix_of(name)}"
+    with path.open("xb") as file:
+        async for piece in body:
+            file.write(piece)
+    return Upload(path, name)
+
+
+async def _from_form(body: AsyncIterator[bytes], boundary: bytes, folder: Path) -> Upload:
+    """Write the only file of a form."""
+    form = _Form(folder)
+    try:
+        parser = MultipartParser(boundary, form.callbacks())
+        async for piece in body:
+            parser.write(piece)
+        parser.finalize()
+    except FormParserError as error:
+        raise RefusedError(
+            422, "bad_form", f"the form can't be read: {error}; send the file itself"
+        ) from None
+    finally:
+        form.close()
+    if form.upload is None:
+        raise RefusedError(
+            422, "bad_form", "the form has no file; send one, such as curl -F file=@clip.wav"
+        )
+    for key in PARAMETERS:
+        if key in form.fields:
+            form.upload.parameters[key] = form.fields[key].decode("utf-8", "replace")
+    return form.upload
+
+
+class _Form:
+    """Receives the parts of a form: fields into memory, the file into a folder.
+
+    The form parser of the library would keep a field of any size in memory.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder, self.upload, self.file = folder, None, None
+        self.fields: dict[str, bytearray] = {}
+        self.header, self.headers, self.field = [b"", b""], {}, bytearray()
+
+    def callbacks(self) -> dict:
+        return {
+            "on_part_begin": self.headers.clear,
+            "on_header_field": lambda data, start, end: self._add_header(0, data[start:end]),
+            "on_header_value": lambda data, start, end: self._add_header(1, data[start:end]),
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._begin_content,
+            "on_part_data": lambda data, start, end: self._add_content(data[start:end]),
+            "on_part_end": self.close,
+        }
+
+    def close(self) -> None:
+        if self.file:
+            self.file.close()
+        self.file = None
+
+    def _add_header(self, place: int, piece: bytes) -> None:
+        self.header[place] += piece
+
+    def _end_header(self) -> None:
+        name, value = self.header
+        self.headers[name.lower()] = value
+        self.header = [b"", b""]
+
+    def _begin_content(self) -> None:
+        _, options = parse_options_header(self.headers.get(b"content-disposition", b""))
+        self.field = bytearray()
+        if b"filename" not in options:
+            if len(self.fields) < MAX_FIELDS:
+                self.fields[options.get(b"name", b"").decode("utf-8", "replace")] = self.field
+            return
+        if self.upload is not None:
+            raise RefusedError(
+                422, "bad_form", "the form has several files; send one file in each request"
+            )
+        name = options[b"filename"].decode("utf-8", "replace")
+        self.upload = Upload(self.folder / f"recording{suffix_of(name)}", name)
+        self.file = self.upload.path.open("xb")
+
+    def _add_content(self, piece: bytes) -> None:
+        if self.file:
+            self.file.write(piece)
+        else:
+            self.field += piece[: MAX_FIELD_BYTES - len(self.field)]
+
+
+def clean_name(name: str) -> str:
+    r"""Return the last part of a name, shortened at its beginning.
+
+    >>> clean_name("C:\\calls\\a.wav"), clean_name("../../b.wav"), clean_name("/")
+    ('a.wav', 'b.wav', 'recording')
+    """
+    return re.split(r"[\\/]", name.strip())[-1][-MAX_NAME:] or UNNAMED
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a name: decoders use it if the content is ambiguous.
+
+    >>> suffix_of("a.MP3"), suffix_of("a.b/c"), suffix_of("a.mp3;x")
+    ('.mp3', '', '')
+    """
+    found = re.search(r"\.[a-z0-9]{1,8}\Z", name.lower())
+    return found[0] if found else ""

@@ -1,0 +1,114 @@
+"""A result as the page shows it: words, passages, the curve, and a picture of the recording."""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+
+from deepfake_audio.audio.decoding import full_scale, read_blocks
+from deepfake_audio.audio.findings import Findings
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.detector import Result
+from deepfake_audio.errors import InputError
+from deepfake_audio.inference.recording_quality import Quality
+from deepfake_audio.inference.timelines import Timeline
+from deepfake_audio.models.quality_correction import DEGRADATIONS
+from deepfake_audio.service.overview import ROWS, Overview
+
+MAX_POINTS = 2000  # of the curve
+
+
+def as_view(
+    result: Result, path: Path, settings: Settings, channel: int | None, track: int | None
+) -> dict:
+    """Return a result for the page.
+
+    Args:
+        result: of the file.
+        path: of the file.
+        settings: of the run.
+        channel: that was judged, from 1; None for all.
+        track: that was judged, from 1; None for all.
+    """
+    line, quality = result.timeline(), result.quality
+    return {
+        "reasons": [{"code": reason.code, "text": reason.text} for reason in result.reasons],
+        "p_fake": result.p_fake,
+        "passages": passages_of(line),
+        "curve": curve_of(line),
+        "is_image": quality is None,
+        "degraded": degradations_of(quality),
+        "parts": parts_of(result),
+        "overview": overview_of(path, settings, channel, track) if quality else None,
+    }
+
+
+def passages_of(line: Timeline | None) -> list[dict]:
+    """Return the passages of a recording, with their shade as in `plotting.SHADES`."""
+    passages = line.passages if line else []
+    return [
+        {
+            "start_seconds": passage.start_seconds, "end_seconds": passage.end_seconds,
+            "verdict": str(passage.verdict), "confidence": passage.confidence,
+            "p_fake": passage.p_fake, "shade": str(passage.shade),
+        }
+        for passage in passages
+    ]  # fmt: skip
+
+
+def curve_of(line: Timeline | None) -> dict:
+    """Return P(fake) of parts of the recording, None if a part is not judged, and their edges."""
+    if line is None:
+        return {"edges": [], "p_fake": []}
+    every = -(-len(line.p_fake) // MAX_POINTS)
+    firsts = np.arange(0, len(line.p_fake), every)
+    edges = np.append(line.edges[firsts], line.edges[-1])
+    p_fake = [None if np.isnan(p) else round(float(p), 4) for p in line.p_fake[firsts]]
+    return {"edges": np.round(edges, 3).tolist(), "p_fake": p_fake}
+
+
+def degradations_of(quality: Quality | None) -> dict[str, float] | None:
+    """Return how degraded a recording is, 0 to 1, for each degradation; None if unknown."""
+    if quality is None or quality.degraded is None:
+        return None
+    return dict(zip(DEGRADATIONS, np.round(quality.degraded, 3).tolist(), strict=True))
+
+
+def parts_of(result: Result) -> dict:
+    """Return the tracks and channels of a recording that can be judged by themselves."""
+    quality = result.quality
+    if quality is None:
+        return {"tracks": 1, "channels": 1, "differ": False, "sample_rate_hz": 0}
+    return {
+        "tracks": quality.tracks, "channels": quality.channels,
+        "differ": quality.channels_differ, "sample_rate_hz": quality.sample_rate_hz,
+    }  # fmt: skip
+
+
+def overview_of(
+    path: Path, settings: Settings, channel: int | None, track: int | None
+) -> dict | None:
+    """Decode a recording once more for its picture; None if its track can't be decoded."""
+    rate_hz, findings, overview = settings.audio.sample_rate_hz, Findings(), Overview()
+    try:
+        for _, block in read_blocks(path, rate_hz, channel, findings, track=track or 1):
+            overview.add(block)
+        overview.finish()
+        scale = full_scale(path, findings)
+    except InputError:
+        return None
+    peaks = np.round(np.clip(overview.peaks / scale, 0, 1) * 255).astype(np.uint8)
+    levels = overview.levels()
+    return {
+        "seconds": round(overview.samples / rate_hz, 3),
+        "column_seconds": overview.step / rate_hz,
+        "max_hz": rate_hz / 2,
+        "rows": ROWS,
+        "columns": levels.shape[1],
+        "peaks": _encode(peaks),
+        "levels": _encode(levels),
+    }
+
+
+def _encode(values: np.ndarray) -> str:
+    return base64.b64encode(values.tobytes()).decode("ascii")

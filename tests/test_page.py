@@ -1,0 +1,257 @@
+"""The page in a real browser: headless Chromium, driven by selenium."""
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import soundfile
+
+from conftest import ROOT
+from helpers import running_service
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (BROWSER and DRIVER) and not os.environ.get("CI"),
+        reason="no browser is found: install chromium and chromium-driver",
+    ),
+]
+SAMPLE = ROOT / "data" / "sample" / "audio"
+LONG, FAKE, REAL = (
+    SAMPLE / name
+    for name in (
+        "long_recording.flac", "fake_espeak-ng_it_f5.flac", "real_menardi_dir-nomatch.flac",
+    )
+)  # fmt: skip
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+PATIENCE_SECONDS = 600  # a hung page fails; a slow machine does not
+ARGUMENTS = (
+    "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,900",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--mute-audio",
+    "--autoplay-policy=no-user-gesture-required",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with running_service(tmp_path_factory.mktemp("page"), "--run", "models/pretrained") as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A browser whose downloads go to `browser.downloads`."""
+    folder = tmp_path_factory.mktemp("downloads")
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    browser.downloads = folder
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def page(browser, service):
+    """The page, just opened; afterwards the console is empty, and all requests were loopback."""
+    browser.get_log("performance")
+    browser.get(service.address)
+    wait(browser, lambda: find(browser, "model").text)
+    yield browser
+    assert browser.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    assert {urlsplit(url).hostname for url in sent if not url.startswith(("data:", "blob:"))} == {
+        "127.0.0.1"
+    }
+
+
+def find(browser, name):
+    return browser.find_element(By.ID, name)
+
+
+def wait(browser, condition):
+    return WebDriverWait(browser, PATIENCE_SECONDS, 0.05).until(lambda _: condition())
+
+
+def give(browser, *paths: Path) -> None:
+    """Choose files, and wait until all are judged."""
+    find(browser, "files").send_keys("\n".join(map(str, paths)))
+    wait(browser, lambda: find(browser, "result").is_displayed())
+    wait(browser, lambda: not find(browser, "work").is_displayed())
+
+
+def downloaded(browser, button: str, name: str) -> Path:
+    find(browser, button).click()
+    path = browser.downloads / name
+    wait(browser, path.is_file)
+    return path
+
+
+def test_a_recording_gets_its_verdict_in_words_and_its_reasons(page):
+    give(page, FAKE)
+    assert find(page, "result-verdict").text == "This voice is probably fake."
+    text = find(page, "result").text
+    assert "82.6%" in text and "The model found traces of synthesis." in text
+    assert "2.8 s" in text and "narrow, as over a telephone" in text
+    assert page.switch_to.active_element.get_attribute("id") == "result-verdict"
+    assert "probably fake" in find(page, "announcer").get_attribute("textContent")
+
+
+def test_a_click_on_the_timeline_moves_the_player(page):
+    give(page, LONG)
+    assert "probably fake, from 0:16 to 0:33" in find(page, "result").text
+    assert "--" not in find(page, "result").text
+    wait(page, lambda: page.execute_script("return document.getElementById('player').readyState"))
+    plot = find(page, "plot")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
+    middle = webdriver.ActionChains(page).move_to_element(plot)
+    middle.click().perform()
+
+    def position() -> float:
+        return page.execute_script("return document.getElementById('player').currentTime")
+
+    wait(page, lambda: position() > 15)
+    page.execute_script("document.getElementById('player').pause()")
+    assert 18 < position() < 26
+    assert "P(fake) 9" in wait(page, lambda: plot.get_attribute("aria-valuetext"))
+    plot.send_keys(Keys.HOME)
+    wait(page, lambda: position() == 0)
+    plot.send_keys(Keys.ARROW_RIGHT)
+    wait(page, lambda: position() > 0)
+
+
+def test_the_results_can_be_downloaded(page):
+    give(page, LONG)
+    row = json.loads(downloaded(page, "download-json", "long_recording.json").read_text())
+    assert (row["verdict"], row["file"]) == ("UNCERTAIN", "long_recording.flac")
+    table = downloaded(page, "download-csv", "long_recording.csv").read_text("utf-8-sig")
+    (cells,) = csv.DictReader(table.splitlines())
+    assert cells["verdict"] == "UNCERTAIN" and float(cells["p_real"]) == row["p_real"]
+    labels = downloaded(page, "download-labels", "long_recording.txt").read_text().splitlines()
+    assert [line.split("\t")[2].split()[0] for line in labels] == ["UNCERTAIN", "FAKE", "UNCERTAIN"]
+    picture = downloaded(page, "download-png", "long_recording.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+
+
+def test_many_files_make_a_table_that_sorts_and_a_bad_one_only_fails_itself(page, tmp_path):
+    bad = tmp_path / "=<img src=x onerror=alert(1)>.mp3"
+    bad.write_bytes(b"no music")
+    give(page, FAKE, bad, REAL)
+
+    def names() -> list[str]:
+        cells = page.find_elements(By.CSS_SELECTOR, "#batch-rows td.file")
+        return [cell.text for cell in cells]
+
+    assert names() == [FAKE.name, bad.name, REAL.name]
+    find(page, "sort-confidence").click()
+    assert names() == [bad.name, REAL.name, FAKE.name]
+    find(page, "sort-confidence").click()
+    assert names() == [FAKE.name, REAL.name, bad.name]
+    head = page.find_element(By.CSS_SELECTOR, "#batch-head [aria-sort]")
+    assert head.get_attribute("aria-sort") == "descending"
+    page.find_elements(By.CSS_SELECTOR, "#batch-rows button")[2].click()
+    assert find(page, "result-verdict").text == "This file can't be judged"
+    assert bad.name in find(page, "result").text
+    table = downloaded(page, "batch-csv", "verdicts.csv").read_text("utf-8-sig")
+    rows = {row["file"]: row["verdict"] for row in csv.DictReader(table.splitlines())}
+    assert rows == {FAKE.name: "FAKE", REAL.name: "UNCERTAIN", f"'{bad.name}": ""}
+
+
+def test_a_part_of_a_recording_can_be_judged_by_itself(page, tmp_path):
+    sounds = [soundfile.read(path)[0][:30000] for path in (FAKE, REAL)]
+    soundfile.write(tmp_path / "two.wav", np.stack(sounds, axis=1), 16000)
+    give(page, tmp_path / "two.wav")
+    assert "2 channels carry different sounds" in find(page, "result").text
+    find(page, "part").send_keys("channel 1")
+    find(page, "part").send_keys(Keys.ENTER)
+    wait(page, lambda: "carry different" not in find(page, "result").text)
+    wait(page, lambda: find(page, "part").get_attribute("value") == "channel 1")
+
+
+def test_the_microphone_is_recorded_and_judged(page):
+    find(page, "record").click()
+    wait(page, lambda: find(page, "record-time").text == "0:02")
+    find(page, "record-stop").click()
+    wait(page, lambda: find(page, "result").is_displayed())
+    assert ".webm" in find(page, "result").text
+    assert page.find_elements(By.CSS_SELECTOR, "#download-json")
+
+
+def test_cancelling_stops_the_work(page, service):
+    find(page, "files").send_keys("\n".join([str(LONG)] * 3))
+    wait(page, lambda: find(page, "cancel-all").is_displayed())
+    find(page, "cancel-all").click()
+    wait(page, lambda: not find(page, "work").is_displayed())
+    idle = {"judging": 0, "waiting": 0}
+    wait(page, lambda: idle.items() <= service.ask("GET", "/api/v1/health")[1].items())
+    assert not service.leftovers()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_everything_without_sideways_scrolling(page, scheme):
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    try:
+        give(page, LONG, FAKE)
+        assert page.execute_script("return document.documentElement.scrollWidth") == PHONE["width"]
+        wide = page.execute_script(
+            "return [...document.querySelectorAll('main *')].filter((e) => "
+            "e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== 'visible')"
+            ".map((e) => e.id || e.className || e.tagName)"
+        )
+        assert set(wide) <= {"announcer"}
+        paper = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (paper == "rgb(20, 22, 25)") == (scheme == "dark")
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_the_keyboard_reaches_every_control(page):
+    give(page, FAKE)
+    page.execute_script("document.body.tabIndex = -1; document.body.focus()")
+    reached = set()
+    for _ in range(40):
+        webdriver.ActionChains(page).send_keys(Keys.TAB).perform()
+        reached.add(page.switch_to.active_element.get_attribute("id"))
+    assert reached >= {"choose", "record", "plot", "player", "download-json", "download-png"}
+    unnamed = page.execute_script(
+        "return [...document.querySelectorAll('button, select, input, [role]')].filter((e) => "
+        "!e.hidden && e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label') && "
+        "!e.labels?.length).map((e) => e.outerHTML)"
+    )
+    assert unnamed == []
+
+
+def test_a_service_with_a_token_asks_for_it(browser, tmp_path):
+    arguments = ("--run", "models/pretrained", "--token", "secret")
+    with running_service(tmp_path, *arguments) as guarded:
+        browser.get(guarded.address)
+        wait(browser, lambda: find(browser, "token").is_displayed())
+        find(browser, "token-text").send_keys("secret", Keys.ENTER)
+        wait(browser, lambda: find(browser, "drop").is_displayed())
+        give(browser, FAKE)
+        assert find(browser, "result-verdict").text == "This voice is probably fake."
+        browser.execute_script("sessionStorage.clear()")
+    browser.get_log("browser")  # the browser reports the answer 401

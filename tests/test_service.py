@@ -1,0 +1,377 @@
+"""The REST service: the answers of predict.py, and refusals that leave nothing behind."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from urllib.parse import quote
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+from starlette.testclient import TestClient
+
+import serve
+from conftest import ROOT, make_voice
+from deepfake_audio.detector import Detector
+from deepfake_audio.models.run_search import open_run
+from deepfake_audio.service.app import Options, make_app
+from deepfake_audio.service.guards import HEADERS
+from deepfake_audio.service.overview import MAX_COLUMNS, ROWS, Overview
+from deepfake_audio.service.page import HERE, load_page
+from deepfake_audio.verdict_json import as_object
+from helpers import is_running, running_service, wait_until
+
+CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*_ivrvoice*.flac"))
+PREDICT = "/api/v1/predict"
+HERE_URL = "http://localhost:8000"
+
+
+def make_client(folder, **options) -> TestClient:
+    """Return a client of an application whose workers are not started."""
+    opened = open_run("models/pretrained")
+    app = make_app(*opened, Options(**options))
+    app.state.folder = folder
+    return TestClient(app, base_url=HERE_URL)
+
+
+@pytest.fixture
+def client(tmp_path):
+    return make_client(tmp_path, max_megabytes=0.01, hosts=["judge.example.org"])
+
+
+# requests that are refused before any worker reads them
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("localhost", 200),
+        ("[::1]:8000", 200),
+        ("192.0.2.7:8000", 200),
+        ("judge.example.org", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example:8000", 421),
+        ("localhost.evil.example", 421),
+        ("[", 421),
+        ("", 421),
+    ],
+)
+def test_a_web_site_that_points_its_name_here_is_refused(client, host, status):
+    assert client.get("/api/v1/model", headers={"Host": host}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_refused"),
+    [
+        ({}, False),
+        ({"Origin": HERE_URL, "Sec-Fetch-Site": "same-origin"}, False),
+        ({"Origin": "https://evil.example"}, True),
+        ({"Origin": "null"}, True),
+        ({"Origin": "http://localhost:9999"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, True),
+        ({"Sec-Fetch-Site": "same-site"}, True),
+    ],
+)
+def test_a_page_of_another_site_can_send_nothing(client, headers, is_refused):
+    answer = client.post(PREDICT, content="{}", headers={"Content-Type": "text/json"} | headers)
+    assert answer.json()["error"]["code"] == ("cross_site" if is_refused else "no_recording")
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [("Bearer secret", 200), ("bearer secret", 200), ("Bearer Secret", 401), ("Basic secret", 401),
+     ("Bearer", 401), ("", 401), ("Bearer sécret", 401)],
+)  # fmt: skip
+def test_a_token_is_needed_if_one_is_set(tmp_path, given, status):
+    client = make_client(tmp_path, token="secret")
+    answer = client.get("/api/v1/model", headers={"Authorization": given.encode()})
+    assert answer.status_code == status
+    assert client.get("/api/v1/health").status_code == 200
+    assert client.post(PREDICT, content="x").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/health", "/api/v1/model", "/nowhere", PREDICT])
+def test_every_answer_has_the_headers_that_protect_it(client, path):
+    answer = client.get(path)
+    assert (
+        HEADERS.items() <= {name.title(): value for name, value in answer.headers.items()}.items()
+    )
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy
+
+
+def pieces():
+    yield from [b"x" * 6000] * 2
+
+
+@pytest.mark.parametrize(
+    ("request_parts", "status", "code"),
+    [
+        ({"content": b"x" * 10_001}, 413, "too_large"),
+        ({"content": pieces()}, 413, "too_large"),
+        ({"files": {"file": ("a.wav", b"x" * 10_001)}}, 413, "too_large"),
+        ({"json": {"file": "a.wav"}}, 415, "no_recording"),
+        ({"files": [("file", ("a.wav", b"1")), ("file", ("b.wav", b"2"))]}, 422, "bad_form"),
+        ({"files": {"other": (None, "text")}}, 422, "bad_form"),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 422, "bad_form"),
+        ({"content": b"x", "params": {"channel": "0"}}, 422, "no_such_part"),
+        ({"content": b"x", "params": {"track": "two"}}, 422, "no_such_part"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_request_without_a_recording_is_refused_in_one_line(
+    client, tmp_path, request_parts, status, code
+):
+    answer = client.post(PREDICT, **request_parts)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (status, code)
+    assert "; " in error["text"] and error["text"].isprintable()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_queue_says_when_to_come_again(tmp_path):
+    client = make_client(tmp_path, workers=1, queue=1)
+    with ExitStack() as places:
+        for _ in range(2):
+            places.enter_context(client.app.state.judges.place())
+        answer = client.post(PREDICT, content=b"x")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "queue_full")
+        assert int(answer.headers["retry-after"]) >= 1
+    assert client.get("/api/v1/health").json()["waiting"] == 0
+
+
+def test_the_openapi_document_lists_every_address(client):
+    document = client.get("/api/v1/openapi.json").json()
+    assert {route.path for route in client.app.routes} == {"/", *document["paths"]}
+    model = document["components"]["schemas"]["Model"]["properties"]
+    assert model.keys() == client.get("/api/v1/model").json().keys()
+
+
+# the page
+
+
+def test_the_page_has_no_script_beside_its_own():
+    html = load_page().html
+    assert not re.findall(r"""<[^>]+\s(?:on\w+|style)=|(?:src|href)=.https?:""", html)
+    assert "innerHTML" not in html and "eval(" not in html
+
+
+def leaves(strings: dict, above: str = "") -> set[str]:
+    """Return the names of all texts, such as `drop.hint`."""
+    names = set()
+    for name, value in strings.items():
+        names |= leaves(value, f"{above}{name}.") if isinstance(value, dict) else {above + name}
+    return names
+
+
+def test_each_text_of_the_page_is_in_the_file_of_strings_and_used():
+    html = (HERE / "page.html").read_text(encoding="utf-8")
+    strings = json.loads((HERE / "strings.json").read_text(encoding="utf-8"))
+    names = leaves(strings)
+    asked = set(
+        re.findall(
+            r"""(?:(?<![.\w])text\(|data-(?:text|label)=)["']([a-z]\w*(?:\.\w+)*)["']""", html
+        )
+    )
+    assert len(asked) > 40 and asked <= names
+    computed = set(re.findall(r"text\(`(\w+)\.\$\{", html))
+    direct = set(re.findall(r"STRINGS\.([\w.]+)", html.replace(".map(", " ")))
+    direct |= {name.lower() for name in re.findall(r"@(\w+)@", html)}
+    assert names == {
+        name for name in names if name.partition(".")[0] in computed or name in asked | direct
+    }
+
+
+# the picture of a recording
+
+
+def test_the_overview_shows_a_tone_at_its_time_and_frequency():
+    rate_hz, overview = 16000, Overview()
+    sound = np.zeros(4 * rate_hz, np.float32)
+    tone = np.sin(2 * np.pi * 2970 * np.arange(rate_hz) / rate_hz)
+    sound[2 * rate_hz : 3 * rate_hz] = 0.5 * tone
+    for block in np.array_split(sound, 7):
+        overview.add(block)
+    overview.finish()
+    row, column = np.unravel_index(overview.levels().argmax(), overview.levels().shape)
+    seconds = np.arange(len(overview.peaks)) * overview.step / rate_hz
+    assert row == int(2970 / 8000 * ROWS)
+    assert 2 <= seconds[column] <= 3
+    loud = seconds[overview.peaks > 0.4]
+    assert (loud[0], loud[-1]) == (pytest.approx(2, abs=0.01), pytest.approx(3, abs=0.01))
+
+
+@pytest.mark.parametrize("samples", [0, 1, 31, 513, 70_000, 700_001])
+def test_the_overview_covers_recordings_of_any_length_with_few_columns(samples):
+    overview = Overview()
+    sound = np.ones(samples, np.float32)
+    for first in range(0, samples, 50_000):
+        overview.add(sound[first : first + 50_000])
+    overview.finish()
+    assert len(overview.peaks) == -(-samples // overview.step) <= MAX_COLUMNS
+    assert np.all(overview.peaks == 1) and overview.levels().shape == (ROWS, len(overview.peaks))
+
+
+# a worker
+
+
+def test_a_worker_can_take_little_memory_and_write_no_file(tmp_path):
+    code = (
+        "import pathlib, numpy as np\n"
+        "from deepfake_audio.system.memory import limit_process\n"
+        "limit_process(100)\n"
+        "np.ones(5_000_000)\n"
+        "for work in (lambda: np.ones(50_000_000), lambda: pathlib.Path('left').write_text('x')):\n"
+        "    try:\n"
+        "        work()\n"
+        "    except (MemoryError, OSError) as error:\n"
+        "        print(type(error).__name__)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+        env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert ended.stdout.split() == ["MemoryError", "OSError"], ended.stderr
+
+
+# a running service
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with running_service(tmp_path_factory.mktemp("service"), "--run", "models/pretrained") as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def long_recording(tmp_path_factory) -> bytes:
+    """Five minutes of noise, which take seconds to judge."""
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    soundfile.write(path, make_voice("real", 1, seconds=300), 16000)
+    return path.read_bytes()
+
+
+@pytest.mark.slow
+def test_each_of_many_clients_gets_the_answer_of_predict_for_its_own_file(service):
+    detector = Detector.load("models/pretrained")
+    expected = [
+        as_object(detector.predict(clip), detector, with_passages=True) | {"file": clip.name}
+        for clip in CLIPS
+    ]
+
+    def ask(clip):
+        return service.ask("POST", f"{PREDICT}?name={clip.name}", clip.read_bytes())
+
+    with ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(ask, CLIPS))
+    assert answers == [(200, row) for row in expected]
+    assert not service.leftovers()
+
+
+@pytest.mark.slow
+def test_a_form_and_a_body_give_the_same_verdict(service):
+    clip = CLIPS[0]
+    form = (
+        '--x\r\nContent-Disposition: form-data; name="channel"\r\n\r\n1\r\n--x\r\n'
+        'Content-Disposition: form-data; name="file"; '
+        f'filename="C:\\\\calls\\\\{clip.name}"\r\n\r\n'
+    )
+    body = form.encode() + clip.read_bytes() + b"\r\n--x--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    in_form = service.ask("POST", PREDICT, body, **kind)
+    assert in_form == service.ask("POST", f"{PREDICT}?name={clip.name}", clip.read_bytes())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.wav", b""),
+        ("text.mp3", b"This is no music.\n" * 100),
+        ("<b>bold</b>\n.flac", b"fLaC"),
+        ("x" * 5000 + ".ogg", b"OggS" * 100),
+        ("picture.gif", b"GIF89a"),
+        ("../../etc/passwd", b"#EXTM3U\n/etc/passwd\n"),
+    ],
+    ids=["empty", "text", "markup", "long", "gif", "path"],
+)
+def test_a_file_that_is_no_recording_gets_one_line_with_its_name(service, name, content):
+    status, answer = service.ask("POST", f"{PREDICT}?name={quote(name, safe='')}", content)
+    assert (status, answer["verdict"]) == (422, None)
+    assert answer["error"]["text"].isprintable() and len(answer["error"]["text"]) < 500
+    assert str(service.temporary) not in answer["error"]["text"]
+    assert not service.leftovers()
+
+
+@pytest.mark.slow
+def test_a_client_that_goes_away_frees_its_place(service, long_recording):
+    connection, lines = service.begin(long_recording)
+    assert [next(lines)["state"], next(lines)["state"]] == ["reading", "judging"]
+    connection.sock.close()
+    connection.close()
+    idle = {"judging": 0, "waiting": 0}
+    wait_until(lambda: idle.items() <= service.ask("GET", "/api/v1/health")[1].items())
+    assert not service.leftovers()
+    assert service.ask("POST", PREDICT, CLIPS[0].read_bytes())[0] == 200
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_fails_its_file_only(service, long_recording):
+    _, lines = service.begin(long_recording)
+    assert next(lines)["state"] == "reading"
+    (worker,) = psutil.Process(service.process.pid).children()
+    worker.kill()
+    assert list(lines)[-1]["status"] == 422
+    assert service.ask("POST", PREDICT, CLIPS[0].read_bytes())[0] == 200
+
+
+@pytest.mark.slow
+def test_sigterm_ends_after_the_recording_that_is_judged(tmp_path, long_recording):
+    arguments = ("--run", "models/pretrained", "--queue", "2")
+    with running_service(tmp_path, *arguments) as service:
+        (worker,) = psutil.Process(service.process.pid).children()
+        _, lines = service.begin(long_recording)
+        assert [next(lines)["state"], next(lines)["state"]] == ["reading", "judging"]
+        _, waiting = service.begin(long_recording)
+        assert next(waiting)["state"] == "waiting"
+        service.process.send_signal(signal.SIGTERM)
+        assert list(waiting)[-1]["error"]["code"] == "stopping"
+        assert list(lines)[-1]["row"]["verdict"] in ("REAL", "FAKE", "UNCERTAIN")
+        assert service.process.wait() == 0
+    assert not is_running(worker)
+    assert not list(service.temporary.iterdir())
+    assert (tmp_path / "service.log").read_text() == ""
+
+
+@pytest.mark.slow
+def test_judging_ends_at_its_time_limit(tmp_path, long_recording):
+    with running_service(tmp_path, "--run", "models/pretrained", "--timeout", "1") as service:
+        status, answer = service.ask("POST", PREDICT, long_recording)
+        assert (status, answer["error"]["code"]) == (422, "limit")
+        assert service.ask("GET", "/api/v1/health")[1]["judging"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "{port}"], "cannot listen on 127.0.0.1:"),
+        (["--port", "70000"], "--port 70000 is no port"),
+        (["--host", "192.0.2.1", "--port", "0"], "cannot listen on 192.0.2.1:0"),
+        (["--workers", "-1"], "--workers -1 is too small"),
+        (["--run", "missing"], "missing"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_wrong_option_is_one_line_and_exit_code_2(service, capsys, arguments, words):
+    given = [argument.format(port=service.port) for argument in arguments]
+    assert serve.main(given) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert words in said.err
