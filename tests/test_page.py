@@ -149,6 +149,8 @@ def test_the_results_can_be_downloaded(page):
     assert cells["verdict"] == "UNCERTAIN" and float(cells["p_real"]) == row["p_real"]
     labels = downloaded(page, "download-labels", "long_recording.txt").read_text().splitlines()
     assert [line.split("\t")[2].split()[0] for line in labels] == ["UNCERTAIN", "FAKE", "UNCERTAIN"]
+    report = downloaded(page, "download-report", "long_recording.html").read_text("utf-8")
+    assert "long_recording.flac" in report and "<script" not in report
     picture = downloaded(page, "download-png", "long_recording.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
 

@@ -30,6 +30,7 @@ from deepfake_audio.service.refusals import UNNAMED, RefusedError, error_content
 from deepfake_audio.service.uploads import Upload, received
 from deepfake_audio.system.atomic_files import to_json
 
+REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 LINES = "application/x-ndjson"
 OPENAPI, SCHEMA = "openapi.json", "verdict.schema.json"
 
@@ -92,6 +93,7 @@ def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) 
             Route("/api/v1/model", show_model),
             Route("/api/v1/openapi.json", show_openapi),
             Route("/api/v1/predict", Predict(judges, options), methods=["POST"]),
+            Route("/api/v1/report", Report(judges, options), methods=["POST"]),
         ],
         middleware=[Middleware(Guard, hosts=options.hosts, token=options.token)],
         exception_handlers={HTTPException: show_error},
@@ -196,10 +198,23 @@ class Predict:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+class Report(Predict):
+    """The address that makes the report on a recording, as predict.py --report does."""
+
+    async def send_json(self, upload: Upload, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge a recording and send its report, a page without scripts."""
+        question = question_about(upload) | {"report": True}
+        answer = await self.judges.judge(question, lambda progress: None)
+        headers = {"Content-Security-Policy": REPORT_POLICY}
+        await HTMLResponse(answer["report"], headers=headers)(scope, receive, send)
+
+    send_lines = send_json  # a report has no progress
+
+
 def question_about(upload: Upload) -> dict:
     """Return the question to a worker."""
     return {
-        "path": str(upload.path), "name": upload.name, "view": False,
+        "path": str(upload.path), "name": upload.name, "view": False, "report": False,
         "channel": upload.number("channel"), "track": upload.number("track"),
     }  # fmt: skip
 

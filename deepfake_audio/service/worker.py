@@ -16,6 +16,7 @@ from pathlib import Path
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Window
+from deepfake_audio.reporting.recording_report import html_report
 from deepfake_audio.service.views import as_view
 from deepfake_audio.system.atomic_files import to_json
 from deepfake_audio.system.memory import limit_process
@@ -59,12 +60,12 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
 
     Args:
         detector: judges.
-        question: `path` of the file, `name` for messages, `channel`, `track`; `view` is true if
-            the figures of the page are needed.
+        question: `path` of the file, `name` for messages, `channel`, `track`; `view` and
+            `report` tell whether the figures of the page and the report are needed.
         say: receives the progress.
 
     Returns:
-        `row`, the object of predict.py, and `view` if it was asked for; or `bug`.
+        `row`, the object of predict.py, `view` and `report` if they were asked for; or `bug`.
     """
     path, name = Path(question["path"]), question["name"]
     parts = {"channel": question["channel"], "track": question["track"]}
@@ -79,6 +80,8 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
         answer = {"state": "done", "row": as_object(result, detector, with_passages=True)}
         if question["view"]:
             answer["view"] = as_view(result, path, detector.settings, **parts)
+        if question["report"]:
+            answer["report"] = html_report(detector, result, path, **parts)
         return answer
     except MemoryError:
         text = f"cannot judge {name}: it needs more memory than limits.decoder_megabytes; {REMEDY}"
