@@ -14,7 +14,7 @@ from deepfake_audio.models.onnx_session import score_images
 from deepfake_audio.vocabulary import ZERO_PROMINENCE
 
 BANDS = 8  # of equal height; research.marked_places compares other numbers
-# Chosen on spliced recordings of validation voices: research.marked_places has the shares.
+# Chosen on spliced recordings of validation voices: docs/reports.md has the shares.
 MIN_EFFECT = 0.5  # log-odds that a place must change
 MIN_REPETITION_EFFECT = 4.0
 MARKED_SHARE = 0.1  # of all places at most
