@@ -154,9 +154,8 @@ def run_calls(
 
 def _result(client: "Client", future: "Future") -> Any:
     """Wait for a result; warn if the cluster has lost all its workers."""
-    from concurrent.futures import CancelledError
-
     from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
 
     is_warned = False
@@ -164,12 +163,19 @@ def _result(client: "Client", future: "Future") -> Any:
         try:
             return future.result(timeout=WATCH_SECONDS)
         except TimeoutError:
-            if client.status != "running" or (not client.nthreads() and not is_warned):
+            if not is_warned and not _has_workers(client):
                 is_warned = True
                 logger.warning("the cluster has no worker; waiting for one (Ctrl-C ends this)")
         except KilledWorker as error:
             return LostCallError(pluralize(error.allowed_failures + 1, "worker"))
-        except (CancelledError, FutureCancelledError, OSError):
+        except (FutureCancelledError, CommClosedError):
             raise InputError(
                 "the connection to the scheduler was lost; start it again, and run this again"
             ) from None
+
+
+def _has_workers(client: "Client") -> bool:
+    try:
+        return client.status == "running" and bool(client.nthreads())
+    except OSError:  # the connection was lost meanwhile
+        return False
