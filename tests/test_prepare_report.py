@@ -32,8 +32,10 @@ def test_small_splits_give_a_warning(workplace, capsys):
     printed = capsys.readouterr().out
     assert (
         "Warning: validation has 1 fake and 2 real files: error rates and confidence fitted on "
-        "them are a matter of luck.\n"
-        "Warning: test has 1 fake and 2 real files: error rates on them are a matter of luck.\n"
+        "them are a matter of luck. Add files, or set prepare.val_share=0.25 with another --name: "
+        "about 2 of each class.\n"
+        "Warning: test has 1 fake and 2 real files: error rates on them are a matter of luck. Add "
+        "files, or set prepare.test_share=0.25 with another --name: about 2 of each class.\n"
     ) in printed
     files = {(row["split"], row["label"], row["audio"]) for row in manifest(Path("data/small"))}
     assert Counter(split for split, label, _ in files if label == "real") == {

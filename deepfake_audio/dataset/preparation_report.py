@@ -191,9 +191,9 @@ def _class_warnings(rendered: Sequence[Job], has_splits: bool) -> Iterator[str]:
         for split, other in (("train", "val"), ("val", "train")):
             if classes[other] and not classes[split]:  # without both, the data is for evaluation
                 line = f"Warning: {split} has no files; train.py needs some of each class there."
-                if not has_splits:
-                    line += f" Set prepare.{split}_share=0.2 with another --name, or add speakers."
-                yield line if split == "val" or has_splits else line.partition(" Set")[0]
+                if split == "val" and not has_splits:
+                    line += " Set prepare.val_share=0.2 with another --name, or add speakers."
+                yield line
 
 
 def _few_files_warnings(
