@@ -1,0 +1,128 @@
+"""The arguments of predict.py."""
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.extras import check_report
+from deepfake_audio.cli.standard_input import STANDARD_INPUT
+from deepfake_audio.errors import InputError
+from deepfake_audio.system.shards import to_shard
+
+
+def words_of(args: argparse.Namespace) -> list[str]:
+    """Return the words that choose the files and their parts."""
+    words = [str(args.channel), *args.files]
+    if args.track is not None:
+        words.insert(1, f"track {args.track}")
+    if args.list is not None:
+        words.insert(1, f"list {args.list}")
+    return words
+
+
+def parse_arguments(argv: Sequence[str] | None, description: str) -> argparse.Namespace:
+    """Read the command line; raise an `InputError` for one that can't be meant."""
+    parser = Parser(prog="predict.py", description=description)
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="audio, images, folders of them, or -"
+    )
+    parser.add_argument(
+        "--list", metavar="FILE",
+        help="names of files, one a line, relative to the working folder; - for standard input",
+    )  # fmt: skip
+    add_options(parser)
+    args = parser.parse_args(argv)
+    check_arguments(args)
+    return args
+
+
+def add_options(parser: Parser) -> None:
+    """Add the options that do not name files."""
+    parser.add_argument(
+        "--run",
+        metavar="NAME",
+        help="a folder below runs/, a path, or a fingerprint from --json (default: your newest"
+        " run, but for runs on the sample, or else models/pretrained)",
+    )
+    parser.add_argument(
+        "--timeline", action="store_true",
+        help="also a table of passages, Audacity labels and a picture in timelines/, for audio",
+    )  # fmt: skip
+    parser.add_argument(
+        "--segments", metavar="FOLDER",
+        help="also cut each FAKE passage out, with 2 s around it, into new files in FOLDER",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", metavar="FILE",
+        help="also a page to print and file; for several recordings, name a folder",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
+        help="a setting for this time, such as predict.prior_fake=0.1; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument(
+        "--csv", metavar="FILE", type=Path,
+        help="also write the verdicts as a UTF-8 table; cut off, the same command goes on there",
+    )  # fmt: skip
+    parser.add_argument(
+        "--board", metavar="FILE",
+        help="also write filename,label,latency_ms,audio_duration_sec for a public board",
+    )  # fmt: skip
+    parser.add_argument(
+        "--shard", metavar="K/N", type=to_shard,
+        help="judge part K of N, from 1/N to N/N; --csv v.csv then writes v.K-of-N.csv, and join.py"
+        " joins these tables",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workers", metavar="N", type=int, default=1,
+        help="processes, for many files; 0 takes a process for each core (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="judge on the workers of a Dask cluster, whose scheduler is at tcp://HOST:PORT",
+    )  # fmt: skip
+    parser.add_argument(
+        "--channel", metavar="N", type=int,
+        help="judge one channel of each recording, from 1 (default: the mean of all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--track", metavar="N", type=int,
+        help="judge one audio track of each file, from 1 (default: each)",
+    )  # fmt: skip
+
+
+def check_arguments(args: argparse.Namespace) -> None:
+    """Raise an `InputError` if arguments are missing or contradict each other."""
+    if not args.files and args.list is None:
+        raise InputError("missing argument FILE (see predict.py --help)")
+    if args.list == STANDARD_INPUT and STANDARD_INPUT in args.files:
+        raise InputError("standard input can't be a list and a recording; give one of them a file")
+    for option, least in (("workers", 0), ("channel", 1), ("track", 1)):
+        given = getattr(args, option)
+        if given is not None and given < least:
+            raise InputError(f"--{option} {given} is too small; give {least} or more")
+    if args.board and (args.csv or args.workers != 1 or args.cluster is not None):
+        raise InputError(
+            "--board measures one file after another; leave out --workers, --cluster, and --csv, "
+            "whose files of an interrupted command would be missing"
+        )
+    if args.cluster is not None and args.workers != 1:
+        raise InputError("--cluster has workers of its own; leave out --workers")
+    option = "--workers" if args.cluster is None else "--cluster"
+    if STANDARD_INPUT in args.files and (args.workers != 1 or args.cluster is not None):
+        raise InputError(f"{option} can't share standard input; leave out {option}, or give files")
+    if args.report:
+        check_report(args)
+    for name in args.files if args.segments else ():
+        if Path(args.segments).resolve().is_relative_to(Path(name).resolve()):
+            raise InputError(
+                f"--segments {args.segments} is in {name}, which is to be judged; name a folder "
+                "elsewhere"
+            )
+    for name in args.files:
+        if re.fullmatch(r"[a-z]+\.[a-z_]+=.*", name) and not os.path.lexists(name):
+            raise InputError(f"{name} is no file but a setting; write --set {name}")
