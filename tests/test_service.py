@@ -73,6 +73,7 @@ def test_a_web_site_that_points_its_name_here_is_refused(client, host, status):
         ({"Origin": HERE_URL, "Sec-Fetch-Site": "same-origin"}, False),
         ({"Origin": "https://evil.example"}, True),
         ({"Origin": "null"}, True),
+        ({"Origin": "http://["}, True),
         ({"Origin": "http://localhost:9999"}, True),
         ({"Sec-Fetch-Site": "cross-site"}, True),
         ({"Sec-Fetch-Site": "same-site"}, True),
