@@ -15,6 +15,7 @@ SIGTERM ends the service after the recordings that are being judged; a second on
 
 import argparse
 import os
+import re
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         timeout_seconds=args.timeout,
         max_megabytes=args.max_megabytes or settings.limits.stdin_megabytes,
         hosts=[*args.allow_host, args.host],
-        token=args.token or os.environ.get(TOKEN_VARIABLE, ""),
+        token=args.token or "",
     )
     app = make_app(*opened, options)
     with open_socket(args.host, args.port) as listening:
@@ -115,7 +116,7 @@ def add_network_options(parser: Parser) -> None:
         "--port", type=int, default=8000, metavar="N", help="0 takes any free port (default: 8000)"
     )
     parser.add_argument(
-        "--token", metavar="TOKEN",
+        "--token", metavar="TOKEN", default=os.environ.get(TOKEN_VARIABLE),
         help=f"requests must carry this token; better in the variable {TOKEN_VARIABLE}, since other"
         " users see command lines",
     )  # fmt: skip
@@ -126,7 +127,7 @@ def add_network_options(parser: Parser) -> None:
 
 
 def check_arguments(args: argparse.Namespace) -> None:
-    """Raise an `InputError` for numbers out of range."""
+    """Raise an `InputError` for numbers out of range, and for a token that protects nothing."""
     for option, least in (("workers", 0), ("queue", 0), ("timeout", 1), ("max_megabytes", 0.001)):
         given = getattr(args, option)
         if given is not None and not given >= least:
@@ -134,6 +135,11 @@ def check_arguments(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} {given:g} is too small; give {least:g} or more")
     if not 0 <= args.port <= 65535:
         raise InputError(f"--port {args.port} is no port; give 0 to 65535")
+    if args.token is not None and not re.fullmatch("[!-~]+", args.token):
+        raise InputError(
+            f"--token or {TOKEN_VARIABLE} is empty, or has characters that no header can carry; "
+            "give ASCII letters, digits and signs without spaces"
+        )
 
 
 if __name__ == "__main__":

@@ -366,6 +366,7 @@ def test_judging_ends_at_its_time_limit(tmp_path, long_recording):
         (["--port", "70000"], "--port 70000 is no port"),
         (["--host", "192.0.2.1", "--port", "0"], "cannot listen on 192.0.2.1:0"),
         (["--workers", "-1"], "--workers -1 is too small"),
+        (["--token", ""], "--token or DEEPFAKE_AUDIO_TOKEN is empty"),
         (["--run", "missing"], "missing"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
