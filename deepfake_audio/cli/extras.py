@@ -119,5 +119,6 @@ def check_report(args: argparse.Namespace) -> None:
         return
     if os.path.lexists(path):
         raise InputError(f"--report {path} exists already; name another file, or a folder")
-    if len(args.files) > 1 or any(is_folder(Path(name)) for name in args.files):
+    is_single = len(args.files) == 1 and args.list is None
+    if not is_single or is_folder(Path(args.files[0])):
         raise InputError(f"--report {path} has room for one recording; name a folder")
