@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     detector = Detector.load(args.run, args.settings, bound_memory=True)
     question = question_of(detector, words_of(args))
     sources: dict[str, Sound] = {}
+    is_complete = True
     counts: Counter[str] = Counter()
 
     def fail(failure: Failure) -> None:
@@ -103,12 +104,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print_lines(to_json(as_object(result, detector, args.timeline)))
             else:
                 print_lines(format_verdict(result))
-            write_extras(args, detector, result, sources, fail)
+            is_complete &= write_extras(args, detector, result, sources)
             keep(as_row(result))
             on_board(result.name, result, latency_ms)
             counts[result.verdict] += 1
     print_summary(listed, counts, only_problems=args.json)
-    return EXIT_SOME_FAILED if counts[FAILED] else EXIT_OK
+    return EXIT_OK if is_complete and not counts[FAILED] else EXIT_SOME_FAILED
 
 
 if __name__ == "__main__":

@@ -3,16 +3,19 @@
 import argparse
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deepfake_audio.audio.sounds import Sound
-from deepfake_audio.cli.messages import print_lines
+from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.cli.verdicts import plain_name, say, write_timeline
+from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError
-from deepfake_audio.inference.pipeline import Failure, NamedInput
+from deepfake_audio.inference.pipeline import NamedInput
+from deepfake_audio.inference.remote import downloaded, is_remote
 from deepfake_audio.inference.segments import write_segments
 from deepfake_audio.system.atomic_files import atomic_write, is_folder
 
@@ -32,8 +35,7 @@ def write_extras(
     detector: Detector,
     result: Result,
     sources: dict[str, Sound],
-    fail: Callable[[Failure], object],
-) -> None:
+) -> bool:
     """Write the files about a result that the command line asks for.
 
     Args:
@@ -41,23 +43,40 @@ def write_extras(
         detector: which judged.
         result: of the recording.
         sources: of the recordings that have a name other than their path.
-        fail: receives the error if the recording can't be read any more.
+
+    Returns:
+        Whether all are written. If the recording can't be read any more, the error is printed: the
+        verdict counts all the same.
 
     Raises:
         OutputError: a file can't be written.
     """
     if args.timeline and result.timeline():
         write_timeline(result, args.channel, quiet=args.json, track=args.track)
-    source = sources.get(result.name, Path(result.name))
+    if not args.segments and not args.report:
+        return True
     try:
-        if args.segments:
-            cut_segments(args, detector, result, source)
-        if args.report:
-            write_report(args, detector, result, source)
+        with opened_source(result.name, sources, detector.settings.limits) as source:
+            if args.segments:
+                cut_segments(args, detector, result, source)
+            if args.report:
+                write_report(args, detector, result, source)
     except OutputError:
         raise
     except InputError as error:
-        fail(Failure(result.name, str(error)))
+        print_error(error)
+        return False
+    return True
+
+
+@contextmanager
+def opened_source(name: str, sources: dict[str, Sound], limits: LimitSettings) -> Iterator[Sound]:
+    """Yield the sound of a judged recording; a remote one is downloaded again."""
+    if name not in sources and is_remote(name):
+        with downloaded(name, limits) as copy:
+            yield copy
+    else:
+        yield sources.get(name, Path(name))
 
 
 def cut_segments(
@@ -95,13 +114,15 @@ def write_report(
     """Write the report to the named file, or to a new file in the named folder."""
     from deepfake_audio.reporting.recording_report import html_report  # plots: a second to import
 
+    page = html_report(detector, result, source, args.channel, args.track)
     path = Path(args.report)
     if not is_report_file(path):
         stem = stem_of(result.name)
         names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
         paths = (path / f"{name}.html" for name in names)
         path = next(path for path in paths if not os.path.lexists(path))
-    page = html_report(detector, result, source, args.channel, args.track)
+    elif os.path.lexists(path):  # written since the command began
+        raise OutputError(f"--report {path} exists already; name another file, or a folder")
     with atomic_write(path) as partial:
         partial.write_text(page, encoding="utf-8")
     (say if args.json else print_lines)(f"Written: {path}")
