@@ -15,6 +15,7 @@ class Verdict(StrEnum):
 
 
 VERDICTS = tuple(Verdict)
+MAX_SHOWN_CONFIDENCE = 0.999  # no verdict is certain
 LABELS = ("fake", "real")  # the class index is the position here: fake 0, real 1
 SPLITS = ("train", "val", "test")
 UNKNOWN_SPLIT = "unknown"  # of files that were never assigned to a split
@@ -46,6 +47,15 @@ ZERO_PROMINENCE, LEVELS_PER_DB = 128, 20  # the level of a prominence of 0 dB; l
 # The multiples of a frame rate: ROWS * COLUMNS of them, COLUMNS in each row of pixels.
 HARMONIC_ROWS, HARMONIC_COLUMNS = 16, 8
 SURROUNDINGS_HZ = 15  # the band around a multiple that it is compared with
+
+
+def format_confidence(confidence: float) -> str:
+    """Return a confidence for people, at most 99.9%.
+
+    >>> format_confidence(0.8264), format_confidence(0.99999)
+    ('82.6%', '99.9%')
+    """
+    return f"{min(confidence, MAX_SHOWN_CONFIDENCE):.1%}"
 
 
 def highest_frame_rate_hz(sample_rate_hz: int) -> float:

@@ -20,6 +20,7 @@ from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timelines
 from deepfake_audio.inference.board_table import board_table, name_on_board
 from deepfake_audio.inference.listing import FileList
+from deepfake_audio.inference.reasons import why_not_judged
 from deepfake_audio.inference.results_table import (
     FIELDS,
     SHARD_FIELDS,
@@ -35,9 +36,8 @@ from deepfake_audio.inference.shard_tables import (
 )
 from deepfake_audio.models import fingerprints, run_folder
 from deepfake_audio.system.atomic_files import is_file
-from deepfake_audio.vocabulary import VERDICTS
+from deepfake_audio.vocabulary import VERDICTS, format_confidence
 
-MAX_SHOWN_CONFIDENCE = 0.999
 FAILED = "failed"  # counted beside the verdicts
 MAX_SPOOLED_BYTES = 1_000_000  # of rows with errors in memory; more are in a temporary file
 
@@ -164,9 +164,7 @@ def board_rows(name: str | None, asked: Sequence[str]) -> Iterator[Callable[...,
 
 def format_verdict(result: Result) -> str:
     """Return one line for people; no confidence is shown as more than 99.9%."""
-    shown = "-"
-    if result.confidence is not None:
-        shown = f"{min(result.confidence, MAX_SHOWN_CONFIDENCE):.1%}"
+    shown = "-" if result.confidence is None else format_confidence(result.confidence)
     reasons = "; ".join(reason.text for reason in result.reasons)
     line = f"{result.verdict:9} {shown:>7}  {one_line(result.name)}"
     return f"{line}  ({reasons})" if reasons else line
@@ -234,11 +232,9 @@ def write_timeline(
     part = str(channel) if track is None else f"{channel}, track {track}"
     known = "" if is_stdin else f"{part}|{Path(result.name).resolve()}"
     line = result.timeline()
-    is_judged = result.doubt is None or result.doubt.code == "fake_passage"
-    why = "as over a telephone" if is_judged else result.doubt.text.partition(":")[0]
     peaks = [window.peaks for window in in_time(result.windows)]
     paths = timelines.write_timeline(
-        timelines.TIMELINES / stem, result.name, line, peaks, why, known
+        timelines.TIMELINES / stem, result.name, line, peaks, why_not_judged(result.doubt), known
     )
     if not quiet:
         print_lines(timelines.format_passages(line.passages))

@@ -17,7 +17,7 @@ import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.models.calibration import decision_threshold, probability, verdict
-from deepfake_audio.vocabulary import Verdict
+from deepfake_audio.vocabulary import Verdict, format_confidence
 
 # Scores of real windows of the validation voices by the shipped model: research.passage_windows.
 REAL_LLR = 1.8  # mean
@@ -71,7 +71,7 @@ class Passage:
         """Return the verdict with its confidence, such as `UNCERTAIN 64.9% (rather real)`."""
         if self.confidence is None:
             return self.shade
-        return f"{self.verdict} {self.confidence:.1%}" + (
+        return f"{self.verdict} {format_confidence(self.confidence)}" + (
             f" ({self.leaning})" if self.leaning else ""
         )
 

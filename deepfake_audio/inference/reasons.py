@@ -95,6 +95,13 @@ def describe_frame_rate(rate_hz: float, answer: Verdict) -> str:
     return f"something repeats {times}, like a vocoder or the hum of mains"
 
 
+def why_not_judged(doubt: Reason | None) -> str:
+    """Return why windows without a score are not judged, for the legend of a timeline."""
+    if doubt is None or doubt.code == "fake_passage":
+        return "as over a telephone"
+    return doubt.text.partition(":")[0]
+
+
 def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reason | None:
     """Return how much is fake, and the first passage, unless the whole recording is FAKE."""
     if line is None or answer == Verdict.FAKE:

@@ -19,7 +19,7 @@ from deepfake_audio.inference.passages import Passage, find_passages
 from deepfake_audio.models.calibration import probability
 from deepfake_audio.system.atomic_files import atomic_write, is_file, open_regular, open_table
 from deepfake_audio.system.csv_files import write_rows
-from deepfake_audio.vocabulary import Verdict
+from deepfake_audio.vocabulary import Verdict, format_confidence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +130,7 @@ def format_passages(passages: Sequence[Passage]) -> str:
     lines = [f"{'start':>10}{'end':>10}  verdict  confidence"]
     for passage in passages:
         times = f"{format_time(passage.start_seconds):>10}{format_time(passage.end_seconds):>10}"
-        shown = "-" if passage.confidence is None else f"{passage.confidence:.1%}"
+        shown = "-" if passage.confidence is None else format_confidence(passage.confidence)
         leans = f"  ({passage.leaning})" if passage.leaning else ""
         lines.append(f"{times}  {passage.verdict:9}{shown:>10}{leans}")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from deepfake_audio.inference.occlusion import (
     repetition_effects,
     strongest_places,
 )
+from deepfake_audio.inference.reasons import why_not_judged
 from deepfake_audio.inference.timelines import format_time
 from deepfake_audio.models import fingerprints, run_creation
 from deepfake_audio.reporting import pictures, wording
@@ -100,9 +101,7 @@ def timeline_url(result: Result) -> str:
     if line is None:
         return ""
     peaks = [window.peaks for window in in_time(result.windows)]
-    is_judged = result.doubt is None or result.doubt.code == "fake_passage"
-    why = "as over a telephone" if is_judged else result.doubt.text.partition(":")[0]
-    return picture_url(pictures.timeline_picture(line, peaks, why))
+    return picture_url(pictures.timeline_picture(line, peaks, why_not_judged(result.doubt)))
 
 
 def places_content(

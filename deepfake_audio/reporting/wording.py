@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.detector import Result
+from deepfake_audio.inference.reasons import MIN_DEGRADATION
 from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.models.quality_correction import DEGRADATIONS
-from deepfake_audio.vocabulary import Verdict
+from deepfake_audio.vocabulary import Verdict, format_confidence
 
-MAX_SHOWN_CONFIDENCE = 0.999
-SLIGHT, STRONG = 0.1, 0.4  # degradations, 0 to 1, at which the words change
+SLIGHT, STRONG = 0.1, MIN_DEGRADATION  # degradations, 0 to 1, at which the words change
 
 
 class Measure(NamedTuple):
@@ -43,12 +43,12 @@ def confidence_sentence(result: Result, settings: PredictSettings) -> str:
     """Explain the confidence; without one, say so."""
     if result.confidence is None:
         return "There is no confidence, because the sound does not allow a verdict on the whole."
-    shown = min(result.confidence, MAX_SHOWN_CONFIDENCE)
     share = "half" if settings.prior_fake == 0.5 else f"{100 * settings.prior_fake:.3g}%"
     side = "real" if result.p_real >= 0.5 else "fake"
     return (
-        f"Confidence that the voice is {side}: {shown:.1%}. It holds for voices recorded like those"
-        f" of the calibration, if {share} of the recordings that you judge are fake."
+        f"Confidence that the voice is {side}: {format_confidence(result.confidence)}. It holds for "
+        f"voices recorded like those of the calibration, if {share} of the recordings that you "
+        "judge are fake."
     )
 
 
@@ -68,7 +68,7 @@ def next_steps(result: Result) -> list[str]:
         steps.append("Compare with other recordings of the same voice.")
     line = result.timeline()
     if line and len(line.passages) > 1:
-        steps.append("Listen to the passages in the table below, above all those marked FAKE.")
+        steps.append("Listen to the passages in the table below, especially those marked FAKE.")
     return steps
 
 
