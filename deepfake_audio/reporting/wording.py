@@ -46,8 +46,8 @@ def confidence_sentence(result: Result, settings: PredictSettings) -> str:
     share = "half" if settings.prior_fake == 0.5 else f"{100 * settings.prior_fake:.3g}%"
     side = "real" if result.p_real >= 0.5 else "fake"
     return (
-        f"Confidence that the voice is {side}: {format_confidence(result.confidence)}. It holds for "
-        f"voices recorded like those of the calibration, if {share} of the recordings that you "
+        f"Confidence that the voice is {side}: {format_confidence(result.confidence)}. It holds "
+        f"for voices recorded like those of the calibration, if {share} of the recordings that you "
         "judge are fake."
     )
 
