@@ -50,7 +50,7 @@ def passages_of(line: Timeline | None) -> list[dict]:
         {
             "start_seconds": passage.start_seconds, "end_seconds": passage.end_seconds,
             "verdict": str(passage.verdict), "confidence": passage.confidence,
-            "p_fake": passage.p_fake, "shade": str(passage.shade),
+            "p_fake": passage.p_fake, "shade": str(passage.shade), "label": passage.label,
         }
         for passage in passages
     ]  # fmt: skip
