@@ -136,6 +136,20 @@ def test_a_request_without_a_recording_is_refused_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit the size of files")
+def test_a_full_disk_is_said_in_one_line(client, tmp_path):
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        answer = client.post(PREDICT, content=b"x" * 9000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no_room")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_full_queue_says_when_to_come_again(tmp_path):
     client = make_client(tmp_path, workers=1, queue=1)
     with ExitStack() as places:

@@ -26,7 +26,13 @@ from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.service.guards import Guard
 from deepfake_audio.service.judges import Judges
 from deepfake_audio.service.page import load_page
-from deepfake_audio.service.refusals import UNNAMED, RefusedError, error_content, json_response
+from deepfake_audio.service.refusals import (
+    SERVICE_FAILED,
+    UNNAMED,
+    RefusedError,
+    error_content,
+    json_response,
+)
 from deepfake_audio.service.uploads import Upload, received
 from deepfake_audio.system.atomic_files import to_json
 
@@ -96,7 +102,7 @@ def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) 
             Route("/api/v1/report", Report(judges, options), methods=["POST"]),
         ],
         middleware=[Middleware(Guard, hosts=options.hosts, token=options.token)],
-        exception_handlers={HTTPException: show_error},
+        exception_handlers={HTTPException: show_error, Exception: show_bug},
     )
     app.state.judges = judges
     return app
@@ -147,6 +153,11 @@ def describe_model(run: Run, record: RunRecord, settings: Settings, options: Opt
 async def show_error(request: Request, error: HTTPException) -> Response:
     """Return an error of the framework, such as 404, in the form of the service."""
     return json_response(error_content("http", str(error.detail)), error.status_code, error.headers)
+
+
+async def show_bug(request: Request, error: Exception) -> Response:
+    """Return an error of this program, whose traceback is in the log, in the same form."""
+    return json_response(error_content("bug", SERVICE_FAILED), 500)
 
 
 class Predict:

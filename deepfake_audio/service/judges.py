@@ -14,7 +14,7 @@ from pathlib import Path
 
 import deepfake_audio
 from deepfake_audio.errors import InputError
-from deepfake_audio.service.refusals import RefusedError
+from deepfake_audio.service.refusals import SERVICE_FAILED, RefusedError
 
 PACKAGE_PARENT = Path(deepfake_audio.__file__).resolve().parent.parent
 WORKER = (sys.executable, "-P", "-m", "deepfake_audio.service.worker")
@@ -227,7 +227,7 @@ def checked(answer: Mapping) -> dict:
     """
     if "bug" in answer:
         logger.error("a worker failed:\n%s", answer["bug"])
-        raise RefusedError(500, "bug", "the service failed on this file; its log has the details")
+        raise RefusedError(500, "bug", SERVICE_FAILED)
     if error := answer["row"]["error"]:
         raise RefusedError(422, error["code"], error["text"], found=answer["row"])
     return dict(answer)

@@ -8,6 +8,7 @@ from deepfake_audio.errors import one_line
 from deepfake_audio.system.atomic_files import to_json
 
 UNNAMED = "recording"
+SERVICE_FAILED = "the service failed on this file; its log has the details"
 
 
 class RefusedError(Exception):

@@ -13,6 +13,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
+from deepfake_audio.errors import DISK_FULL
 from deepfake_audio.service.refusals import UNNAMED, RefusedError
 
 STALL_SECONDS = 60  # without a byte of the body
@@ -63,7 +64,7 @@ async def received(request: Request, folder: Path, max_bytes: int) -> AsyncItera
         max_bytes: largest body.
 
     Raises:
-        RefusedError: the body is too large, too slow, empty, or no recording.
+        RefusedError: the body is too large, too slow, or no recording, or the disk is full.
         ClientDisconnect: the client went away.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
@@ -81,10 +82,18 @@ async def received(request: Request, folder: Path, max_bytes: int) -> AsyncItera
     body = _limited(request, max_bytes)
     with tempfile.TemporaryDirectory(dir=folder) as own:
         place = Path(own)
-        if kind == MULTIPART:
-            upload = await _from_form(body, options.get(b"boundary", b""), place)
-        else:
-            upload = await _from_body(body, place, parameters.get("name", UNNAMED))
+        try:
+            if kind == MULTIPART:
+                upload = await _from_form(body, options.get(b"boundary", b""), place)
+            else:
+                upload = await _from_body(body, place, parameters.get("name", UNNAMED))
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            raise RefusedError(
+                507, "no_room", "the service has no room for the file; send a part of it, or try "
+                "again later",
+            ) from None  # fmt: skip
         upload.parameters = upload.parameters | parameters
         upload.name = clean_name(upload.parameters.get("name") or upload.name)
         yield upload
