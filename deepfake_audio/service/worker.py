@@ -1,7 +1,7 @@
 """A worker process: judge untrusted files for the service, within limits that are set once.
 
-It reads one question a line from standard input and writes one answer a line, in JSON. It can
-write no file, and a decoder that fails ends only this process.
+It reads one question a line from standard input and writes one answer a line, in JSON. On Linux it
+can write no file. A decoder that crashes ends only this process.
 """
 
 import json
