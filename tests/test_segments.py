@@ -1,5 +1,6 @@
 """FAKE passages are cut out of recordings, sample by sample."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import soundfile
 
 import predict
 from deepfake_audio.audio.findings import Findings
+from deepfake_audio.errors import OutputError
+from deepfake_audio.inference import segments
 from deepfake_audio.inference.passages import Passage
 from deepfake_audio.inference.segments import sample_span, write_segments
 
@@ -46,6 +49,27 @@ def test_segments_of_one_channel_replace_no_file(call):
     second = write_segments(stem, "call.wav", call, PASSAGES, channel=2)
     assert [path.stem[-2:] for path in second] == ["-2", "-2"]
     assert [soundfile.info(paths[0]).channels for paths in (first, second)] == [2, 1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit the size of files")
+def test_a_full_disk_ends_segments_in_one_line(call):
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write .*; free some space"):
+            write_segments(call.parent / "out/call.wav", "call.wav", call, PASSAGES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((call.parent / "out").iterdir())
+
+
+def test_more_segments_than_files_may_be_open_are_all_written(call, monkeypatch):
+    monkeypatch.setattr(segments, "MAX_OPEN_FILES", 2)
+    fakes = [Passage(start, start + 1.0, "FAKE", 0.9, 0.9) for start in (0.0, 3.0, 6.0)]
+    paths = write_segments(call.parent / "call.wav", "call.wav", call, fakes)
+    assert [path.stem[-7:] for path in paths] == ["0m01.0s", "0m04.0s", "0m07.0s"]
 
 
 def test_a_passage_after_a_pause_begins_where_the_decoded_sound_has_it():

@@ -14,10 +14,11 @@ from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.errors import one_line
 from deepfake_audio.inference.passages import Passage
 from deepfake_audio.inference.timelines import format_time
-from deepfake_audio.system.atomic_files import atomic_write, escape_non_utf8
+from deepfake_audio.system.atomic_files import atomic_write, escape_non_utf8, write_error
 from deepfake_audio.vocabulary import Verdict
 
 CONTEXT_SECONDS = 2.0  # before and after a passage: its edges are known to about a second
+MAX_OPEN_FILES = 64  # systems allow 256 or more
 MAX_FLAC_CHANNELS, MAX_FLAC_RATE_HZ = 8, 655_350
 SUBTYPE = "PCM_24"  # 16 bits come out of it unchanged
 
@@ -52,6 +53,12 @@ def write_segments(
     fakes = [passage for passage in passages if passage.verdict == Verdict.FAKE]
     if not fakes:
         return []
+    if len(fakes) > MAX_OPEN_FILES:
+        paths = []
+        for first in range(0, len(fakes), MAX_OPEN_FILES):
+            some = fakes[first : first + MAX_OPEN_FILES]
+            paths += write_segments(stem, title, sound, some, track, channel, decoder_megabytes)
+        return paths
     findings, rate_hz, channels = Findings(), 0, 0
     for block_rate_hz, block in native_blocks(sound, findings, decoder_megabytes, track):
         findings.levels.add(block)
@@ -60,23 +67,27 @@ def write_segments(
     written = len(range(channels)[taken])
     fits_flac = written <= MAX_FLAC_CHANNELS and rate_hz <= MAX_FLAC_RATE_HZ
     suffix, paths, open_files = ".flac" if fits_flac else ".wav", [], []
-    with ExitStack() as opened:
-        for passage in fakes:
-            paths.append(free_path(stem, passage, suffix))
-            partial = opened.enter_context(atomic_write(paths[-1]))
-            file = opened.enter_context(
-                soundfile.SoundFile(partial, "w", rate_hz, written, SUBTYPE)
-            )
-            times = f"{format_time(passage.start_seconds)} to {format_time(passage.end_seconds)}"
-            file.title = escape_non_utf8(one_line(f"{passage.label}: {times} of {title}"))
-            span = sample_span(passage, findings, rate_hz)
-            open_files.append((file, *span))
-        first = 0
-        for _, block in native_blocks(sound, Findings(), decoder_megabytes, track):
-            for file, begin, end in open_files:
-                part = block[max(0, begin - first) : max(0, end - first), taken]
-                file.write(part / findings.levels.full_scale)
-            first += len(block)
+    try:
+        with ExitStack() as opened:
+            for passage in fakes:
+                paths.append(free_path(stem, passage, suffix))
+                partial = opened.enter_context(atomic_write(paths[-1]))
+                file = opened.enter_context(
+                    soundfile.SoundFile(partial, "w", rate_hz, written, SUBTYPE)
+                )
+                begin, end = map(format_time, (passage.start_seconds, passage.end_seconds))
+                comment = f"{passage.label}: {begin} to {end} of {title}"
+                file.title = escape_non_utf8(one_line(comment))
+                span = sample_span(passage, findings, rate_hz)
+                open_files.append((file, *span))
+            first = 0
+            for _, block in native_blocks(sound, Findings(), decoder_megabytes, track):
+                for file, begin, end in open_files:
+                    part = block[max(0, begin - first) : max(0, end - first), taken]
+                    file.write(part / findings.levels.full_scale)
+                first += len(block)
+    except soundfile.LibsndfileError as error:  # a full disk, for example
+        raise write_error(paths[-1], OSError(str(error).rstrip("."))) from None
     return paths
 
 
