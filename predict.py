@@ -100,10 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not is_known:
                 say(describe_run(detector))
                 is_known = True
-            if args.json:
-                print_lines(to_json(as_object(result, detector, args.timeline)))
-            else:
-                print_lines(format_verdict(result))
+            content = as_object(result, detector, args.timeline) if args.json else None
+            print_lines(to_json(content) if args.json else format_verdict(result))
             is_complete &= write_extras(args, detector, result, sources)
             keep(as_row(result))
             on_board(result.name, result, latency_ms)

@@ -54,11 +54,11 @@ def write_segments(
     if not fakes:
         return []
     if len(fakes) > MAX_OPEN_FILES:
-        paths = []
-        for first in range(0, len(fakes), MAX_OPEN_FILES):
-            some = fakes[first : first + MAX_OPEN_FILES]
-            paths += write_segments(stem, title, sound, some, track, channel, decoder_megabytes)
-        return paths
+        parts = fakes[:MAX_OPEN_FILES], fakes[MAX_OPEN_FILES:]
+        options = track, channel, decoder_megabytes
+        return [
+            path for part in parts for path in write_segments(stem, title, sound, part, *options)
+        ]
     findings, rate_hz, channels = Findings(), 0, 0
     for block_rate_hz, block in native_blocks(sound, findings, decoder_megabytes, track):
         findings.levels.add(block)
@@ -72,14 +72,10 @@ def write_segments(
             for passage in fakes:
                 paths.append(free_path(stem, passage, suffix))
                 partial = opened.enter_context(atomic_write(paths[-1]))
-                file = opened.enter_context(
-                    soundfile.SoundFile(partial, "w", rate_hz, written, SUBTYPE)
-                )
-                begin, end = map(format_time, (passage.start_seconds, passage.end_seconds))
-                comment = f"{passage.label}: {begin} to {end} of {title}"
-                file.title = escape_non_utf8(one_line(comment))
-                span = sample_span(passage, findings, rate_hz)
-                open_files.append((file, *span))
+                file = soundfile.SoundFile(partial, "w", rate_hz, written, SUBTYPE)
+                opened.enter_context(file)
+                file.title = comment_of(passage, title)
+                open_files.append((file, *sample_span(passage, findings, rate_hz)))
             first = 0
             for _, block in native_blocks(sound, Findings(), decoder_megabytes, track):
                 for file, begin, end in open_files:
@@ -89,6 +85,12 @@ def write_segments(
     except soundfile.LibsndfileError as error:  # a full disk, for example
         raise write_error(paths[-1], OSError(str(error).rstrip("."))) from None
     return paths
+
+
+def comment_of(passage: Passage, title: str) -> str:
+    """Return the verdict and the times of a passage, and the name of its recording."""
+    begin, end = map(format_time, (passage.start_seconds, passage.end_seconds))
+    return escape_non_utf8(one_line(f"{passage.label}: {begin} to {end} of {title}"))
 
 
 def sample_span(passage: Passage, findings: Findings, rate_hz: int) -> tuple[int, int]:
