@@ -109,18 +109,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="a folder below runs/, or a path (default: your newest run, but for runs on the"
         " sample, or else models/pretrained)",
     )
-    parser.add_argument(
-        "--timeline", action="store_true",
-        help="also a table of passages, Audacity labels and a picture in timelines/, for audio",
-    )  # fmt: skip
-    parser.add_argument(
-        "--segments", metavar="FOLDER",
-        help="also cut each FAKE passage out, with 2 s around it, into new files in FOLDER",
-    )  # fmt: skip
-    parser.add_argument(
-        "--report", metavar="FILE",
-        help="also a page to print and file; for several recordings, name a folder",
-    )  # fmt: skip
+    add_file_options(parser)
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
         help="a setting for this time, such as predict.prior_fake=0.1; may be repeated",
@@ -145,6 +134,22 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     check_arguments(args)
     return args
+
+
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that write files about each recording."""
+    parser.add_argument(
+        "--timeline", action="store_true",
+        help="also a table of passages, Audacity labels and a picture in timelines/, for audio",
+    )  # fmt: skip
+    parser.add_argument(
+        "--segments", metavar="FOLDER",
+        help="also cut each FAKE passage out, with 2 s around it, into new files in FOLDER",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", metavar="FILE",
+        help="also a page to print and file; for several recordings, name a folder",
+    )  # fmt: skip
 
 
 def check_arguments(args: argparse.Namespace) -> None:
