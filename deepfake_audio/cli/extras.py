@@ -127,5 +127,6 @@ def check_report(args: argparse.Namespace) -> None:
         return
     if os.path.lexists(path):
         raise InputError(f"--report {path} exists already; name another file, or a folder")
-    if len(args.files) > 1 or any(is_folder(Path(name)) for name in args.files):
+    are_several = args.list is not None or len(args.files) > 1
+    if are_several or any(is_folder(Path(name)) for name in args.files):
         raise InputError(f"--report {path} has room for one recording; name a folder")
