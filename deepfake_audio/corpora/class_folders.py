@@ -69,6 +69,7 @@ def _singular(word: str) -> str:
     return word.removesuffix("s")
 
 
+@lru_cache(maxsize=1000)
 def label_of(name: str) -> str:
     """Return the class that a name means: "real", "fake", or "" for none.
 
@@ -102,7 +103,7 @@ def first_class_of(name: str) -> tuple[str, str]:
     return (label, "_".join(rest)) if label and rest and not others else ("", "")
 
 
-@lru_cache(maxsize=1000)  # tables have the same few in each row
+@lru_cache(maxsize=1000)
 def split_of(name: str) -> str:
     """Return the split that a folder's name means, or "".
 
