@@ -69,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     question = question_of(detector, words_of(args))
     sources: dict[str, Sound] = {}
     counts: Counter[str] = Counter()
+    has_extras = True
 
     def fail(failure: Failure) -> None:
         print_error(failure.error)
@@ -103,12 +104,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print_lines(to_json(as_object(result, detector, args.timeline)))
             else:
                 print_lines(format_verdict(result))
-            write_extras(args, detector, result, sources, fail)
+            has_extras &= write_extras(args, detector, result, sources)
             keep(as_row(result))
             on_board(result.name, result, latency_ms)
             counts[result.verdict] += 1
     print_summary(listed, counts, only_problems=args.json)
-    return EXIT_SOME_FAILED if counts[FAILED] else EXIT_OK
+    return EXIT_OK if has_extras and not counts[FAILED] else EXIT_SOME_FAILED
 
 
 if __name__ == "__main__":

@@ -3,16 +3,17 @@
 import argparse
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deepfake_audio.audio.sounds import Sound
-from deepfake_audio.cli.messages import print_lines
+from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.cli.verdicts import plain_name, say, write_timeline
 from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError
-from deepfake_audio.inference.pipeline import Failure, NamedInput
+from deepfake_audio.inference.pipeline import NamedInput
+from deepfake_audio.inference.remote import is_remote
 from deepfake_audio.inference.segments import write_segments
 from deepfake_audio.system.atomic_files import atomic_write, is_folder
 
@@ -32,8 +33,7 @@ def write_extras(
     detector: Detector,
     result: Result,
     sources: dict[str, Sound],
-    fail: Callable[[Failure], object],
-) -> None:
+) -> bool:
     """Write the files about a result that the command line asks for.
 
     Args:
@@ -41,7 +41,9 @@ def write_extras(
         detector: which judged.
         result: of the recording.
         sources: of the recordings that have a name other than their path.
-        fail: receives the error if the recording can't be read any more.
+
+    Returns:
+        False, after an error is printed, if the recording can't be read again.
 
     Raises:
         OutputError: a file can't be written.
@@ -50,6 +52,10 @@ def write_extras(
         write_timeline(result, args.channel, quiet=args.json, track=args.track)
     source = sources.get(result.name, Path(result.name))
     try:
+        if (args.segments or args.report) and is_remote(result.name):
+            raise InputError(
+                f"no segments or report of {result.name}: they need its file; download it first"
+            )
         if args.segments:
             cut_segments(args, detector, result, source)
         if args.report:
@@ -57,7 +63,9 @@ def write_extras(
     except OutputError:
         raise
     except InputError as error:
-        fail(Failure(result.name, str(error)))
+        print_error(error)
+        return False
+    return True
 
 
 def cut_segments(
@@ -119,5 +127,6 @@ def check_report(args: argparse.Namespace) -> None:
         return
     if os.path.lexists(path):
         raise InputError(f"--report {path} exists already; name another file, or a folder")
-    if len(args.files) > 1 or any(is_folder(Path(name)) for name in args.files):
+    are_several = args.list is not None or len(args.files) > 1
+    if are_several or any(is_folder(Path(name)) for name in args.files):
         raise InputError(f"--report {path} has room for one recording; name a folder")
