@@ -68,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     detector = Detector.load(args.run, args.settings, bound_memory=True)
     question = question_of(detector, words_of(args))
     sources: dict[str, Sound] = {}
-    is_complete = True
     counts: Counter[str] = Counter()
+    has_extras = True
 
     def fail(failure: Failure) -> None:
         print_error(failure.error)
@@ -102,12 +102,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 is_known = True
             content = as_object(result, detector, args.timeline) if args.json else None
             print_lines(to_json(content) if args.json else format_verdict(result))
-            is_complete &= write_extras(args, detector, result, sources)
+            has_extras &= write_extras(args, detector, result, sources)
             keep(as_row(result))
             on_board(result.name, result, latency_ms)
             counts[result.verdict] += 1
     print_summary(listed, counts, only_problems=args.json)
-    return EXIT_OK if is_complete and not counts[FAILED] else EXIT_SOME_FAILED
+    return EXIT_OK if has_extras and not counts[FAILED] else EXIT_SOME_FAILED
 
 
 if __name__ == "__main__":

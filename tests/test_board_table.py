@@ -78,6 +78,6 @@ def test_predict_writes_the_table_of_a_folder(tmp_path, monkeypatch, capsys):
     assert cells["broken.wav"] == ["error", "", ""]
     label, latency_ms, seconds = cells["silent.wav"]
     assert (label, seconds) == ("NOT_APPLICABLE", "1.5000") and float(latency_ms) > 0
-    for options in (["--workers", "2"], ["--csv", "v.csv"]):
+    for options in (["--workers", "2"], ["--csv", "v.csv"], ["--shard", "1/2"]):
         assert predict.main([*PRETRAINED, "--board", "out.csv", *options, "data"]) == 2
         assert "--board measures one file after another" in capsys.readouterr().err

@@ -24,4 +24,4 @@ def test_the_notebook_judges_trains_and_plots(monkeypatch):
     ]
     assert kinds[0].startswith("FAKE 9")
     assert kinds.count("image/png") == 2
-    assert "epoch" in kinds[2]
+    assert "was best on validation" in kinds[2]

@@ -126,9 +126,7 @@ def test_predict_writes_reports_and_replaces_none(tmp_path, monkeypatch, capsys)
     assert predict.main([*shipped, "--report", "a.html", "a.wav"]) == 2
     assert "a.html exists already" in capsys.readouterr().err
     assert predict.main([*shipped, "--report", "b.html", "a.wav", "a.wav"]) == 2
-    assert "has room for one recording" in capsys.readouterr().err
-    Path("names.txt").write_text("a.wav\na.wav\n")
     assert predict.main([*shipped, "--report", "b.html", "--list", "names.txt"]) == 2
-    assert "has room for one recording" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("has room for one recording") == 2
     assert predict.main([*shipped, "--report", "all", "a.wav", "a.wav"]) == 0
     assert sorted(path.name for path in Path("all").iterdir()) == ["a.wav-2.html", "a.wav.html"]

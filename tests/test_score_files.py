@@ -163,7 +163,7 @@ def test_unusable_keys_are_refused(keys, message):
     [
         ("", "own.csv has no rows"),
         ("a,test,real,1\na,test,fake,0\n", "a has 2 scores in the split test"),
-        ("a,none,real,1\n", "'none' is not a split .*; use one of train, training, test"),
+        ("a,none,real,1\n", "'none' in line 2 of own.csv is not a split; write train, val or test"),
         ("a,test,good,1\n", "'good' is not a label .*; use bonafide or spoof"),
         (",test,real,1\n", "the file name is empty in line 2"),
         ("a,test,real,inf\n", r"'inf' is not a finite number \(line 2"),

@@ -1,6 +1,7 @@
 """FAKE passages are cut out of recordings, sample by sample."""
 
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import soundfile
 
 import predict
 from deepfake_audio.audio.findings import Findings
+from deepfake_audio.cli.extras import write_extras
 from deepfake_audio.errors import OutputError
 from deepfake_audio.inference import segments
 from deepfake_audio.inference.passages import Passage
@@ -81,3 +83,9 @@ def test_a_folder_for_segments_below_the_recordings_is_refused(call, capsys):
     folder = call.parent
     assert predict.main(["--segments", str(folder / "fakes"), str(folder)]) == 2
     assert "name a folder elsewhere" in capsys.readouterr().err
+
+
+def test_segments_of_a_remote_file_are_an_error_and_its_verdict_stays(capsys):
+    args = Namespace(timeline=False, segments="fakes", report=None)
+    assert not write_extras(args, None, Namespace(name="https://host/call.wav"), {})
+    assert "download it first" in capsys.readouterr().err

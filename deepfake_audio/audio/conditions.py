@@ -20,6 +20,7 @@ FULL_SCALE = 0.99
 MIN_NOISE_HZ = 20
 BABBLE_CLIPS = 100  # of which babble is made
 BABBLE_VOICES = 6
+MAX_VOICE_SECONDS = 20  # of a clip: each process keeps all clips in memory
 HARMONICS = 20  # of mains hum
 ROOMS = 8  # for each reverberation time
 ROOM_METERS = (3.0, 3.0, 2.4), (7.0, 6.0, 3.2)  # smallest and largest
@@ -56,11 +57,11 @@ def apply_condition(
 
 @lru_cache(maxsize=1)
 def read_voices(paths: tuple[Path, ...], rate_hz: int) -> Voices:
-    """Read the clips for babble; one that can't be read is reported when it is judged."""
+    """Read the beginnings of clips for babble; one that can't be read is reported elsewhere."""
     voices = []
     for path in paths:
         with suppress(InputError):
-            voices.append(read_audio(path, rate_hz))
+            voices.append(read_audio(path, rate_hz)[: MAX_VOICE_SECONDS * rate_hz].copy())
     return voices
 
 

@@ -53,7 +53,6 @@ def read_blocks(
     findings = Findings() if findings is None else findings
     resampler = None
     for rate_hz, channels in native_blocks(sound, findings, decoder_megabytes, track):
-        findings.decoded_seconds += len(channels) / rate_hz
         if resampler is None and rate_hz != sample_rate_hz:
             resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
         with np.errstate(invalid="ignore", over="ignore"):  # the next line checks the result

@@ -53,7 +53,6 @@ class Findings:
         codec: FFmpeg's name of the track's codec, such as `pcm_s16le` or `opus`; empty for samples.
         channels: how far the channels of the track differ.
         levels: the levels of the samples, before scaling.
-        decoded_seconds: duration of the decoded sound, with its quiet edges.
         skipped_seconds: duration of the damaged parts, which are left out.
         declared_seconds: duration that the file declares; 0 if it declares none that is exact.
         missing_seconds: sound that the file declares beyond its end.
@@ -66,7 +65,6 @@ class Findings:
     codec: str = ""
     channels: ChannelStats = field(default_factory=ChannelStats)
     levels: Levels = field(default_factory=Levels)
-    decoded_seconds: float = 0.0
     skipped_seconds: float = 0.0
     declared_seconds: float = 0.0
     missing_seconds: float = 0.0

@@ -4,18 +4,16 @@ import argparse
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.cli.verdicts import plain_name, say, write_timeline
-from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError
 from deepfake_audio.inference.pipeline import NamedInput
-from deepfake_audio.inference.remote import downloaded, is_remote
+from deepfake_audio.inference.remote import is_remote
 from deepfake_audio.inference.segments import write_segments
 from deepfake_audio.system.atomic_files import atomic_write, is_folder
 
@@ -45,38 +43,29 @@ def write_extras(
         sources: of the recordings that have a name other than their path.
 
     Returns:
-        Whether all are written. If the recording can't be read any more, the error is printed: the
-        verdict counts all the same.
+        False, after an error is printed, if the recording can't be read again.
 
     Raises:
         OutputError: a file can't be written.
     """
     if args.timeline and result.timeline():
         write_timeline(result, args.channel, quiet=args.json, track=args.track)
-    if not args.segments and not args.report:
-        return True
+    source = sources.get(result.name, Path(result.name))
     try:
-        with opened_source(result.name, sources, detector.settings.limits) as source:
-            if args.segments:
-                cut_segments(args, detector, result, source)
-            if args.report:
-                write_report(args, detector, result, source)
+        if (args.segments or args.report) and is_remote(result.name):
+            raise InputError(
+                f"no segments or report of {result.name}: they need its file; download it first"
+            )
+        if args.segments:
+            cut_segments(args, detector, result, source)
+        if args.report:
+            write_report(args, detector, result, source)
     except OutputError:
         raise
     except InputError as error:
         print_error(error)
         return False
     return True
-
-
-@contextmanager
-def opened_source(name: str, sources: dict[str, Sound], limits: LimitSettings) -> Iterator[Sound]:
-    """Yield the sound of a judged recording; a remote one is downloaded again."""
-    if name not in sources and is_remote(name):
-        with downloaded(name, limits) as copy:
-            yield copy
-    else:
-        yield sources.get(name, Path(name))
 
 
 def cut_segments(
@@ -140,6 +129,6 @@ def check_report(args: argparse.Namespace) -> None:
         return
     if os.path.lexists(path):
         raise InputError(f"--report {path} exists already; name another file, or a folder")
-    is_single = len(args.files) == 1 and args.list is None
-    if not is_single or is_folder(Path(args.files[0])):
+    are_several = args.list is not None or len(args.files) > 1
+    if are_several or any(is_folder(Path(name)) for name in args.files):
         raise InputError(f"--report {path} has room for one recording; name a folder")

@@ -105,10 +105,10 @@ def check_arguments(args: argparse.Namespace) -> None:
         given = getattr(args, option)
         if given is not None and given < least:
             raise InputError(f"--{option} {given} is too small; give {least} or more")
-    if args.board and (args.csv or args.workers != 1 or args.cluster is not None):
+    if args.board and (args.csv or args.shard or args.workers != 1 or args.cluster is not None):
         raise InputError(
-            "--board measures one file after another; leave out --workers, --cluster, and --csv, "
-            "whose files of an interrupted command would be missing"
+            "--board measures one file after another, and needs all files in one command; leave "
+            "out --workers, --cluster, --shard and --csv"
         )
     if args.cluster is not None and args.workers != 1:
         raise InputError("--cluster has workers of its own; leave out --workers")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -38,6 +38,7 @@ from deepfake_audio.models import fingerprints, run_folder
 from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import VERDICTS, format_confidence
 
+T = TypeVar("T")
 FAILED = "failed"  # counted beside the verdicts
 MAX_SPOOLED_BYTES = 1_000_000  # of rows with errors in memory; more are in a temporary file
 
@@ -170,7 +171,7 @@ def format_verdict(result: Result) -> str:
     return f"{line}  ({reasons})" if reasons else line
 
 
-def progress(results: Iterator[Result]) -> Iterator[Result]:
+def progress(results: Iterator[T]) -> Iterator[T]:
     """Show a count of files on a terminal if the verdicts go elsewhere."""
     shown = is_terminal(sys.stderr) and not is_terminal(sys.stdout)
     return tqdm(results, desc="Judging", unit=" files", disable=not shown)

@@ -3,13 +3,15 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 SPLIT_ALIASES = {
-    "train": "train", "training": "train", "trn": "train", "trainset": "train", "testset": "test",
-    "valset": "val", "devset": "val", "test": "test", "testing": "test",
-    "tst": "test", "eval": "test", "evaluation": "test", "val": "val", "valid": "val",
-    "validation": "val", "validate": "val", "dev": "val", "development": "val",
+    "train": "train", "training": "train", "trn": "train", "trainset": "train",
+    "val": "val", "valid": "val", "validation": "val", "validate": "val", "valset": "val",
+    "dev": "val", "development": "val", "devset": "val",
+    "test": "test", "testing": "test", "tst": "test", "testset": "test",
+    "eval": "test", "evaluation": "test",
 }  # fmt: skip
 # English first, then German, French, Italian, Spanish, Portuguese, Russian and Chinese.
 REAL_WORDS = """
@@ -67,6 +69,7 @@ def _singular(word: str) -> str:
     return word.removesuffix("s")
 
 
+@lru_cache(maxsize=1000)
 def label_of(name: str) -> str:
     """Return the class that a name means: "real", "fake", or "" for none.
 
@@ -100,6 +103,7 @@ def first_class_of(name: str) -> tuple[str, str]:
     return (label, "_".join(rest)) if label and rest and not others else ("", "")
 
 
+@lru_cache(maxsize=1000)
 def split_of(name: str) -> str:
     """Return the split that a folder's name means, or "".
 

@@ -85,10 +85,10 @@ class Tree:
             near: a folder, "" or ending in a slash, below which any file with that stem is taken;
                 None takes the exact path with any audio suffix, or else the only file of the name.
         """
-        exact = composed(f"{near or ''}{file}")
+        listed = f"{near or ''}{file}"
+        exact = composed(listed)
         if exact in self.audio_names:
-            name = self.audio_names[exact]
-            return f"{near or ''}{file}" if f"{near or ''}{file}" in self._spelled else name
+            return listed if listed in self._spelled else self.audio_names[exact]
         if near is None:
             return self._find_by_stem(exact)
         copies = self.audio_by_stem.get(composed(stem(file)), ())

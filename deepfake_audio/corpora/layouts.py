@@ -25,9 +25,6 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import without_blank_ends
 
 KEYS = {"bonafide": "real", "spoof": "fake"}
-LABEL_ALIASES = KEYS | {
-    "bona-fide": "real", "genuine": "real", "real": "real", "deepfake": "fake", "fake": "fake",
-}  # fmt: skip
 FOR_VERSIONS = {
     "for-original": "for-original", "for-norm": "for-norm", "for-2sec": "for-2sec",
     "for-rerec": "for-rerec", "for-2seconds": "for-2sec", "for-rerecorded": "for-rerec",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from deepfake_audio.corpora.class_folders import SPLIT_ALIASES
+from deepfake_audio.corpora.class_folders import SPLIT_ALIASES, label_of, split_of
 from deepfake_audio.corpora.index import (
     Tree,
     check_width,
@@ -14,8 +14,7 @@ from deepfake_audio.corpora.index import (
     read_rows,
     stem,
 )
-from deepfake_audio.corpora.layouts import LABEL_ALIASES, Listing
-from deepfake_audio.errors import InputError
+from deepfake_audio.corpora.layouts import Listing, read_label
 
 LOOKED_FOR = {
     "spoofceleb": "metadata/{train,development,evaluation}.csv with file,speaker,attack",
@@ -99,12 +98,12 @@ def _list_dfadd(tree: Tree) -> Iterator[Listing]:
         if not places:
             continue
         model = DFADD_FOLDER.fullmatch(folders[places[-1]])[1]
-        split = next((f.lower() for f in folders[places[-1] :] if f.lower() in SPLIT_ALIASES), "")
+        split = next(filter(None, map(split_of, folders[places[-1] + 1 :])), "")
         is_real = "bonafide" in model.lower()
         yield Listing(
             name,
             "real" if is_real else "fake",
-            split=SPLIT_ALIASES.get(split, ""),
+            split=split,
             speaker=stem(name).partition("_")[0],
             attack="" if is_real else model,
             corpus="dfadd",
@@ -147,13 +146,11 @@ def _list_codecfake_table(tree: Tree, table: str) -> Iterator[Listing]:
             continue
         check_width(len(columns), (3,), origin)
         file, label, codec = columns
-        if label not in LABEL_ALIASES:
-            raise InputError(f"{label!r} in {origin} is not a label; it is one of real, fake")
         exact = (f"{place}{inside(file, origin)}" for place in places)
         found = next((name for name in exact if name in tree.audio_names), places[0] + file)
         yield Listing(
             found,
-            LABEL_ALIASES[label],
+            read_label(label, origin),
             origin=origin,
             split=SPLIT_ALIASES.get(part, "test"),
             attack=f"F{int(codec):02}" if codec != "0" and codec.isdigit() else "",
@@ -178,16 +175,15 @@ def _list_eval_2024(tree: Tree) -> Iterator[Listing]:
     for table in _eval_2024_tables(tree):
         near = table.rpartition("/")[0]
         for origin, row in read_rows(tree.root / table, EVAL_2024_COLUMNS):
-            label = row["ground truth"].lower()
-            if label not in LABEL_ALIASES:  # a few are unknown
+            label = label_of(row["ground truth"])
+            if not label:  # a few are unknown
                 continue
-            split = row.get("finetuning set", "").lower()
             yield Listing(
                 inside(row["filename"], origin),
-                LABEL_ALIASES[label],
+                label,
                 origin=origin,
                 near=f"{near}/" if near else "",
-                split=SPLIT_ALIASES.get(split, ""),
+                split=split_of(row.get("finetuning set", "")),
                 corpus="deepfake-eval-2024",
             )
 

@@ -55,7 +55,7 @@ def group_images(clips: Sequence[Clip], grouping: str) -> tuple[list[Clip], str]
     """Choose the images that stay in one split: those whose names differ by a last number only.
 
     Args:
-        clips: images without a speaker or a split of their own keep together with others.
+        clips: images; if some have a speaker or a sentence, nothing is changed.
         grouping: "name" for groups, "file" for none, "auto" for groups if these are many enough.
 
     Returns:
@@ -63,6 +63,8 @@ def group_images(clips: Sequence[Clip], grouping: str) -> tuple[list[Clip], str]
     """
     if any(clip.speaker or clip.split_key != clip.name for clip in clips):
         return list(clips), "Images of one speaker or sentence are in one split."
+    if all(clip.split for clip in clips):
+        return list(clips), "The images keep the splits of their folders or of their table."
     keys = [_part_of(clip.name) for clip in clips]
     groups = Counter(zip(keys, (clip.label for clip in clips), strict=True))
     files = Counter(clip.label for clip in clips)

@@ -282,9 +282,8 @@ def write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path)
     """Write errors.csv; return the number of files that could not be used."""
     errors: dict[str, str] = {}
     for job in jobs:
-        if (
-            "error" in entries[job.stem]
-        ):  # an unreadable file fails in each condition too: once here
+        if "error" in entries[job.stem]:
+            # Once for each file: an unreadable one fails in each condition too.
             errors.setdefault(job.clip.name, entries[job.stem]["error"])
     rows = ((printable_name(name), one_line(error)) for name, error in errors.items())
     write_table(folder / ERRORS, ("audio", "error"), rows)

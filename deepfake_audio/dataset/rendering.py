@@ -233,7 +233,8 @@ def _render_changed(job: Job, rendering: Rendering) -> dict:
         job.clip.path, audio, rendering.audio_hours, None, rendering.decoder_megabytes
     )
     rate_hz = audio.sample_rate_hz
-    voices = read_voices(rendering.voices or (job.clip.path.resolve(),), rate_hz)
+    own = (job.clip.path.resolve(),)
+    voices = read_voices(rendering.voices or own, rate_hz) or read_voices(own, rate_hz)
     blocks = recording_blocks(original, audio)
     with (
         temporary_sibling(rendering.folder / "changed.wav") as path,

@@ -168,7 +168,7 @@ def join_folders(whole: Path, say: Callable[[str], object]) -> tuple[str, bool]:
             with folder_lock(path / JOURNAL, "Preparing"):
                 _take_images(share, path, entries[path], whole)
         prepared = build_dataset(whole, corpus, origin, settings)
-        report = write_report(whole, prepared, settings.prepare)
+        report = write_report(whole, prepared, settings.prepare, settings.image)
     return report, prepared.is_complete
 
 

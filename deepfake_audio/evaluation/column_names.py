@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Sequence
 
-from deepfake_audio.corpora.layouts import LABEL_ALIASES
 from deepfake_audio.system.csv_files import NUMBER
 
 # Each in the order of preference if a table has several.
@@ -43,11 +42,7 @@ FAKE_WORDS = (
     "fake", "spoof", "spoofed", "deepfake", "synthetic", "synthesized", "synthesised", "ai",
     "aigenerated", "generated", "artificial", "cloned", "manipulated",
 )  # fmt: skip
-LABEL_WORDS = (
-    {re.sub("[^a-z0-9]", "", word): label for word, label in LABEL_ALIASES.items()}
-    | dict.fromkeys(REAL_WORDS, "real")
-    | dict.fromkeys(FAKE_WORDS, "fake")
-)
+LABEL_WORDS = dict.fromkeys(REAL_WORDS, "real") | dict.fromkeys(FAKE_WORDS, "fake")
 SCORE_WORD = "(?:cm|score|scores|logit|logits|prob|probs|probability|p|output|pred)?"
 OF_A_CLASS = re.compile(f"{SCORE_WORD}({'|'.join(map(re.escape, LABEL_WORDS))}){SCORE_WORD}")
 OF_A_NUMBER = re.compile(f"{SCORE_WORD}(?:class|label|c|of)?([01]){SCORE_WORD}")

@@ -108,9 +108,8 @@ def report_content(
             *subject.warnings,
             *(f"{SPLIT_NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]),
         ],
-        "splits": [
-            SPLIT_NAMES[split] for split in reversed(figures)
-        ],  # test first: phones show that
+        # Test comes first, since that is what a phone shows.
+        "splits": [SPLIT_NAMES[split] for split in reversed(figures)],
         "figure_rows": figure_rows(dict(reversed(figures.items()))),
         "few_speakers": FEW_SPEAKERS,
         "verdicts": head.get("verdicts"),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import SPLIT_ALIASES
+from deepfake_audio.corpora.class_folders import split_of
 from deepfake_audio.corpora.layouts import (
     ASVSPOOF_5,
     ASVSPOOF_5_CHALLENGE,
@@ -107,7 +107,7 @@ def _read_table(
         if not facts["file"]:
             raise InputError(f"the file name is empty in {origin}")
         facts["label"] = labels.read(facts["label"], origin)
-        facts["split"] = SPLIT_ALIASES.get(facts.get("split", "").lower(), "")
+        facts["split"] = split_of(facts.get("split", ""))
         if facts.get("attack") in NO_ATTACK:
             facts["attack"] = ""
         yield Listing(**facts, origin=origin)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepfake_audio.corpora.class_folders import SPLIT_ALIASES
 from deepfake_audio.corpora.index import read_lines
+from deepfake_audio.corpora.layouts import read_split
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.column_names import (
     FACTS,
@@ -119,12 +119,13 @@ class ScoreFile:
             facts = {name: cells[place] for name, place in columns.facts.items()}
             if facts.get("attack") in NO_ATTACK:
                 facts["attack"] = ""
+            split = facts.get("split", "").strip("-") if with_labels else ""
             yield ScoreRow(
                 cells[columns.file],
                 read_score(cells, origin),
                 number_in(cells[columns.llr], origin) if has_llr else None,
                 label,
-                facts | {"split": _split(facts.get("split", ""), origin) if with_labels else ""},
+                facts | {"split": read_split(split, origin)},
                 origin,
             )
 
@@ -256,16 +257,6 @@ def _unnamed_columns(table: TextTable, real: str | None) -> ScoreColumns:
 
 def _is_score(cell: str) -> bool:
     return is_number(cell) or cell.lower() in NOT_FINITE or bool(LIST.fullmatch(cell))
-
-
-def _split(text: str, origin: str) -> str:
-    if text.lower() in ("", "-"):
-        return ""
-    if text.lower() not in SPLIT_ALIASES:
-        raise InputError(
-            f"{text!r} is not a split ({origin}); use one of {', '.join(SPLIT_ALIASES)}"
-        )
-    return SPLIT_ALIASES[text.lower()]
 
 
 def read_asv_scores(path: Path) -> dict[str, np.ndarray]:

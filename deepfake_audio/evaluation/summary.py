@@ -45,7 +45,7 @@ class Subject:
         title: of the report.
         origin: the data, or the score file.
         output: the folder for the results.
-        notice: a sentence about results of other files, if these results go other_data.
+        notice: a sentence about results of other files, if these results go elsewhere.
         run: None for scores of another system.
         records: the images behind the scores of each split; None for another system.
         asv: errors of the speaker verification that follows the detector, for t-DCF.

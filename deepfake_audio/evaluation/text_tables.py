@@ -101,7 +101,7 @@ def open_text_table(path: Path) -> TextTable:
     lines = list(itertools.islice(_lines(path), SAMPLED_ROWS + 2))
     if not lines:
         return TextTable(path, BLANKS, None, [])
-    if next(iter(lines))[1].lstrip()[:1] in ("{", "["):
+    if lines[0][1].lstrip()[:1] in ("{", "["):
         return _open_json(path)
     skipped, named = 0, SEPARATOR_LINE.fullmatch(lines[0][1])
     if named:

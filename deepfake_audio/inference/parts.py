@@ -102,7 +102,6 @@ def _digest(recording: Recording) -> bytes:
 def _describe(found: "Input", recording: Recording, sample_rate_hz: int) -> None:
     """Add a track to the description of a file."""
     findings = recording.findings
-    found.duration_seconds = max(found.duration_seconds, findings.decoded_seconds)
     if not found.sample_rate_hz:
         found.sample_rate_hz, found.channels = recording.file_rate_hz, recording.channels
         found.codec = findings.codec

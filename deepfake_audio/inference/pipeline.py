@@ -87,7 +87,6 @@ class Input:
         is_image: the file is a spectrogram image; the fields below the next are then unknown.
         is_blank: the image shows nothing.
         windows: with their scores, track by track and channel by channel.
-        duration_seconds: of the longest track, as far as it can be decoded.
         sound_seconds: duration between the quiet edges.
         end_seconds: end of the sound.
         sample_rate_hz: of the file.
@@ -111,7 +110,6 @@ class Input:
     is_image: bool = False
     is_blank: bool = False
     windows: list[Window] = field(default_factory=list)
-    duration_seconds: float = 0.0
     sound_seconds: float = 0.0
     end_seconds: float = np.inf
     sample_rate_hz: int = 0

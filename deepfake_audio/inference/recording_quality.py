@@ -26,7 +26,7 @@ class Quality:
         tracks: of the file.
         skipped_seconds: damaged or missing parts, which are not judged.
         codec: FFmpeg's name of it, such as `pcm_s16le` or `opus`; empty for samples in memory.
-        duration_seconds: of the file, with its quiet edges.
+        duration_seconds: of the longest track, with its quiet edges, as a player shows it.
     """
 
     sound_seconds: float

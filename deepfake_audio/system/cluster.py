@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 ADDRESS = re.compile(r"(tcp|tls)://[^\s/]+:[0-9]{1,5}")
 CONNECT_SECONDS = 15
-CHECK_SECONDS = (
-    60  # a worker answers within a second unless it imports the package for the first time
-)
+CHECK_SECONDS = 60  # a worker that imports the package for the first time takes seconds
 WATCH_SECONDS = 10
 CALLS_PER_WORKER = 8  # given to the cluster at a time, so that no worker waits for the next one
 
