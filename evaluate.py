@@ -82,10 +82,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "models/pretrained)",
     )
     parser.add_argument(
-        "--data",
-        metavar="FOLDER",
+        "--data", metavar="FOLDER",
         help="other images (default: the images that the run was made with)",
-    )
+    )  # fmt: skip
     parser.add_argument("--scores", metavar="FILE", help="scores of any system, instead of a run")
     parser.add_argument("--keys", metavar="FILE", help="labels of the scored files")
     parser.add_argument(
@@ -104,10 +103,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--asv", metavar="FILE", help="speaker verification scores, for t-DCF")
     parser.add_argument(
-        "--out",
-        metavar="FOLDER",
+        "--out", metavar="FOLDER",
         help="folder for the results (default: in the run, or evaluations/)",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--compare", nargs=2, metavar="RUN", help="two evaluated runs, or two scores.csv"
     )

@@ -34,6 +34,7 @@ def parse_arguments(argv: Sequence[str] | None, description: str) -> argparse.Na
         help="names of files, one a line, relative to the working folder; - for standard input",
     )  # fmt: skip
     add_options(parser)
+    add_work_options(parser)
     args = parser.parse_args(argv)
     check_arguments(args)
     return args
@@ -72,6 +73,10 @@ def add_options(parser: Parser) -> None:
         "--board", metavar="FILE",
         help="also write filename,label,latency_ms,audio_duration_sec for a public board",
     )  # fmt: skip
+
+
+def add_work_options(parser: Parser) -> None:
+    """Add the options that divide the work, and that choose a part of each file."""
     parser.add_argument(
         "--shard", metavar="K/N", type=to_shard,
         help="judge part K of N, from 1/N to N/N; --csv v.csv then writes v.K-of-N.csv, and join.py"

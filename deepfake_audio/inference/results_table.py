@@ -1,5 +1,6 @@
 """The table of verdicts: rows are kept as they come, so that an interrupted run continues."""
 
+import functools
 import itertools
 import os
 import re
@@ -158,9 +159,8 @@ def resumable_table(
             file.truncate(whole_bytes)
         if not whole_bytes:
             add(dict(zip(fields, fields, strict=True)))
-        judged = Judged(
-            lambda: (row for _, row in itertools.islice(_complete_rows(partial, fields), 1, None))
-        )
+        rows = functools.partial(_complete_rows, partial, fields)
+        judged = Judged(lambda: (row for _, row in itertools.islice(rows(), 1, None)))
         yield judged, add
     finally:
         with suppress(OSError):  # the error was raised when the row was written
