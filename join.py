@@ -4,7 +4,7 @@
     python join.py data/mine           the folders data/mine.1-of-8 to data/mine.8-of-8
 
 The result equals that of one command without --shard. A table has the rows in the same order. A
-data folder is finished as prepare.py does, so its recordings must be where they were; its images
+data folder is finished as prepare.py does, so its recordings must not have moved; its images
 are hard links to those of the shards if the disk allows links, and copies otherwise. The shards
 stay as they are, and can be removed afterwards. Missing and unfinished shards, and shards of other
 models, settings or files, end the command before anything is written.

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from deepfake_audio import __version__
 from deepfake_audio.detector import Detector, Result
+from deepfake_audio.errors import one_line
 from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.inference.recording_quality import Quality
 
@@ -31,7 +32,7 @@ def as_object(found: Result | Failure, detector: Detector, with_passages: bool =
         "model": {"name": detector.run.name, "fingerprint": detector.fingerprint},
     }
     if isinstance(found, Failure):
-        error = {"code": found.code, "text": found.error}
+        error = {"code": found.code, "text": one_line(found.error)}
         return {"verdict": None, "confidence": None, **origin, "error": error}
     content = as_row(found) | file_properties(found.quality) | origin
     content["settings"] = {

@@ -141,7 +141,9 @@ def test_hostile_files_are_judged_without_network_rights_or_a_writable_disk(tmp_
         [*restricted, *entry, "--json", *contents], env=environment, capture_output=True, text=True
     )
     assert ended.returncode == 1, ended.stderr
-    judged = {json.loads(line)["file"] for line in ended.stdout.splitlines()}
+    objects = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert sorted(each["file"] for each in objects) == sorted(contents)
+    judged = {each["file"] for each in objects if each["verdict"]}
     refused = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     assert "good.wav" in judged
     assert len(judged) + len(refused) == len(contents)

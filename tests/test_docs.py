@@ -11,6 +11,7 @@ import calibrate
 import combine
 import evaluate
 import export
+import join
 import make_fakes
 import predict
 import prepare
@@ -28,6 +29,7 @@ SCRIPTS = {
     "export.py": export,
     "make_fakes.py": make_fakes,
     "prepare.py": prepare,
+    "join.py": join,
     "serve.py": serve,
     "train.py": train,
     "evaluate.py": evaluate,
@@ -46,6 +48,7 @@ PAGES = [GUIDE_TEXT, *(module.__doc__ for module in SCRIPTS.values())]
 
 def commands(text: str) -> list[tuple[str, list[str]]]:
     lines = re.findall(r"^ +(?:\.venv/bin/)?python (\w+\.py)(.*)$", text, re.MULTILINE)
+    lines = [(name, re.sub(r"\$\w+", "1", rest)) for name, rest in lines]  # variables of a shell
     return [(name, shlex.split(re.split(r"\s{2,}|#", rest)[0])) for name, rest in lines]
 
 

@@ -422,7 +422,7 @@ def test_endless_manifests_journals_and_unnamed_files_are_not_read(
         assert train.main([f"data.folder={folder}"]) == 2
         assert predict.main([str(tmp_path / "nameless")]) == 1
         assert read_journal(tmp_path / "nameless") == {}
-    assert "cannot read a manifest: " in capsys.readouterr().err
+    assert "cannot read a protocol: " in capsys.readouterr().err
 
 
 # command lines and settings
@@ -459,7 +459,7 @@ def test_a_wrong_command_line_is_reported_in_one_line(script, args, part, capsys
         ("\0", "is not valid YAML: "),
         ("train: {epochs: 3, epochs: 4}", "duplicate key"),
         ("train: {learning_rate: " + "9" * 400 + "}", "train.learning_rate is "),
-        ("train: {epochs: " + "9" * 5000 + "}", "is not valid YAML: "),
+        ("train: {epochs: " + "9" * 5000 + "}", "it should be a whole number in digits"),
         ("image: {channels: greyscale}", "did you mean grayscale?"),
         ("train: {batch_size: -1}", "it should be at least 1 and at most 65536 ("),
         ("TRAIN: {epochs: 1}", "is not a setting; name one of train.seed, "),

@@ -23,7 +23,7 @@ def words_of(args: argparse.Namespace) -> list[str]:
     return words
 
 
-def parse_arguments(argv: Sequence[str] | None, description: str) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None, description: str = "") -> argparse.Namespace:
     """Read the command line; raise an `InputError` for one that can't be meant."""
     parser = Parser(prog="predict.py", description=description)
     parser.add_argument(

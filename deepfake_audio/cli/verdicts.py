@@ -49,7 +49,7 @@ def say(text: str) -> None:
 
 
 class Question(NamedTuple):
-    """What a table answers.
+    """The question that a table answers.
 
     Attributes:
         identity: of the words of the command, the working folder, and the run that answers.

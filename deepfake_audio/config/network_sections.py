@@ -1,4 +1,4 @@
-"""The settings of the network and of its input, and what they cost."""
+"""The settings of the network and of its input, and their computation."""
 
 from typing import Annotated, Literal
 

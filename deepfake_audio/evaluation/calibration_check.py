@@ -36,7 +36,7 @@ def is_uncalibrated(figures: Mapping[str, float]) -> bool:
 
 
 def calibration_warning(figures: Mapping[str, float], has_own_scale: bool) -> str:
-    """Describe the distance of the costs from their minima, and what follows.
+    """Describe the distance of the costs from their minima, and its consequences.
 
     Args:
         figures: of `score_figures`.

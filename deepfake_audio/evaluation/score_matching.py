@@ -28,7 +28,7 @@ MAX_NAMED_FILES = 3  # in a message
 
 @dataclass(frozen=True)
 class ScoredFiles:
-    """What a score file and its keys give.
+    """The contents of a score file and its keys.
 
     Attributes:
         table: the scores with their labels.

@@ -53,7 +53,7 @@ class ScoreRow(NamedTuple):
         score: higher is more real; None if the cell is empty.
         llr: the same as log-likelihood ratio, or None without such a column.
         label: real, fake, or "" without labels.
-        facts: what else is known: speaker, attack, codec, corpus, split and verdict.
+        facts: others that are known: speaker, attack, codec, corpus, split and verdict.
     """
 
     file: str
@@ -66,7 +66,7 @@ class ScoreRow(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoreColumns:
-    """The positions of what a score file has.
+    """The positions of the columns of a score file.
 
     Attributes:
         score: positions of one score, or of the scores of fake and real.

@@ -80,7 +80,7 @@ def check_board_table(path: Path) -> None:
 
 
 def name_on_board(name: str, asked: Sequence[str]) -> str:
-    """Return a file's name below the folder that was asked for, or without folders.
+    """Return a file's name below the folder of the command, or without folders.
 
     >>> name_on_board("dataset/0.flac", ["dataset/"]), name_on_board("x/1.wav", ["x/1.wav"])
     ('0.flac', '1.wav')

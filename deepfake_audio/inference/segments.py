@@ -44,7 +44,7 @@ def write_segments(
         decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
 
     Returns:
-        The new files: FLAC, or WAV if FLAC can't have so many channels.
+        The new files: FLAC, or WAV if FLAC can't have that number of channels.
 
     Raises:
         InputError: the sound can't be read any more.

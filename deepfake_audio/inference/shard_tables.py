@@ -45,7 +45,7 @@ SUFFIX = ".csv"
 
 
 class ShardRecord(BaseModel):
-    """What the table of one shard was made of.
+    """How the table of one shard was made.
 
     Attributes:
         shard: K/N.
@@ -258,7 +258,7 @@ def _names_of(path: Path) -> Iterator[str]:
 
 
 def describe_join(joined: JoinedTable) -> str:
-    """Return one line: the shards, the files by verdict, and what is missing or double."""
+    """Return one line: the shards, the files by verdict, and the missing and double ones."""
     verdicts = ", ".join(f"{n:,} {name}" for name, n in sorted(joined.counts.items()) if name)
     parts = [f"{pluralize(joined.shards, 'shard')}, {pluralize(joined.counts.total(), 'file')}"]
     parts[0] += f": {verdicts}" * bool(verdicts)

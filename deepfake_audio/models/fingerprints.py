@@ -52,7 +52,7 @@ def fingerprint_run(run: Run, record: RunRecord, limits: LimitSettings) -> str:
     """Return 64 hexadecimal digits that identify a run's network, calibration and settings.
 
     Copies of a run under another name have the same. `calibrate.py` keeps the network, so that its
-    fingerprint alone would not tell which calibration judges.
+    fingerprint would not show which calibration judges.
     """
     model = record.model_fingerprint or fingerprint_model(run.onnx_model, limits)
     parts = [model, record.settings_fingerprint]

@@ -146,7 +146,7 @@ def places_content(
 
 
 def judged_rows(result: Result, channel: int | None, track: int | None) -> dict[str, str]:
-    """Return what was judged, and what was not."""
+    """Return the parts that were judged and those that were not."""
     if result.quality is None:
         return {"Judged": "a spectrogram image; the sound behind it is not known"}
     used, line = int(result.usable.sum()), result.timeline()

@@ -40,7 +40,7 @@ def headline(result: Result) -> str:
 
 
 def confidence_sentence(result: Result, settings: PredictSettings) -> str:
-    """Explain the confidence; without one, say so."""
+    """Explain the confidence, or the lack of one."""
     if result.confidence is None:
         return "There is no confidence, because the sound does not allow a verdict on the whole."
     share = "half" if settings.prior_fake == 0.5 else f"{100 * settings.prior_fake:.3g}%"

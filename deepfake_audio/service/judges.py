@@ -137,7 +137,7 @@ class Judges:
             self._idle.put_nowait(worker)
 
     def refuse(self) -> None:
-        """Refuse new requests and those that wait; what is judged goes on. For signal handlers."""
+        """Refuse new and waiting requests; the judging of others goes on. For signal handlers."""
         self.is_closing = True
         self._loop.call_soon_threadsafe(self._refuse_waiting)
 

@@ -40,7 +40,7 @@ def address_of(listening: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """A server that refuses what waits when it is asked to end, and ends after the rest."""
+    """A server that refuses waiting requests when it has to end, and ends after the rest."""
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         """Begin to end; a second signal ends at once."""

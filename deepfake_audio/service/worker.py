@@ -65,7 +65,7 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
         say: receives the progress.
 
     Returns:
-        `row`, the object of predict.py, `view` and `report` if they were asked for; or `bug`.
+        `row`, the object of predict.py, `view` and `report` if they were requested; or `bug`.
     """
     path, name = Path(question["path"]), question["name"]
     parts = {"channel": question["channel"], "track": question["track"]}

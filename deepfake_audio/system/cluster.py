@@ -72,7 +72,7 @@ def check_workers(client: "Client", address: str, expected: dict[str, str]) -> N
     Args:
         client: connected.
         address: of the scheduler.
-        expected: what `_look` returns here for each path.
+        expected: the value that `_look` returns here for each path.
     """
     threads = client.nthreads()
     if not threads:

@@ -114,7 +114,7 @@ def check_same(facts: Mapping[Path, Mapping[str, object]]) -> None:
     """Raise an `InputError` if shards were made in different ways.
 
     Args:
-        facts: what each shard was made with, by the name of the fact.
+        facts: about the making of each shard, by the name of the fact.
     """
     (first, wanted), *others = facts.items()
     for path, given in others:
