@@ -224,7 +224,7 @@ def test_plots_with_margins_and_squeezed_images_give_warnings(workplace, capsys)
         for number in range(3):
             figure = np.full((288, 432), 255, np.uint8)
             figure[40:250, 60:400] = random.integers(0, 200, (210, 340))
-            figure[60:240:40, 52:58] = 0
+            figure[260:275, 80:390:4] = 0
             path = Path("plots", label, f"{label}{number}.png")
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), figure)

@@ -77,32 +77,39 @@ class Tree:
             by_stem.setdefault(composed(stem(name)), []).append(name)
         return by_stem
 
-    def find(self, file: str, near: str | None) -> str | None:
+    def find(self, file: str, near: str | None, by_name: bool = False) -> str | None:
         """Return the name of a listed audio file on disk; the least deep of several.
 
         Args:
             file: its path below `near`, with any audio suffix or none.
             near: a folder, "" or ending in a slash, below which any file with that stem is taken;
-                None takes the exact path with any audio suffix, or else the only file of the name.
+                None takes the exact path with any audio suffix.
+            by_name: else, if the corpus has no such folder, take the only file of the name.
         """
         listed = f"{near or ''}{file}"
         exact = composed(listed)
         if exact in self.audio_names:
             return listed if listed in self._spelled else self.audio_names[exact]
         if near is None:
-            return self._find_by_stem(exact)
+            return self._find_by_stem(exact, by_name)
         copies = self.audio_by_stem.get(composed(stem(file)), ())
         copies = [name for name in copies if name.startswith(near)]
         return min(copies, key=depth, default=None)
 
     @cached_property
+    def _folders(self) -> frozenset[str]:
+        """The folders that have audio files."""
+        return frozenset(name.rpartition("/")[0] for name in self.audio_names)
+
+    @cached_property
     def _spelled(self) -> frozenset[str]:
         return frozenset(self.audio)
 
-    def _find_by_stem(self, file: str) -> str | None:
+    def _find_by_stem(self, file: str, by_name: bool) -> str | None:
         """Return the file of a path with another suffix or none, else the only one of the name."""
         found = self.audio_by_path_stem.get(without_suffix(file), ())
-        if not found:
+        folder = file.rpartition("/")[0]
+        if not found and by_name and (not folder or folder not in self._folders):
             alike = self.audio_by_stem.get(stem(file), ())
             name = file.rpartition("/")[2]
             found = [each for each in alike if composed(each.rpartition("/")[2]) == name] or alike

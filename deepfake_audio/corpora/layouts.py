@@ -104,7 +104,8 @@ class Listing(NamedTuple):
     """The facts about one file, from a protocol or from its folders.
 
     If the file is missing, one with its stem below the folder `near` is taken, unless `near` is
-    None. An empty `split_key` means the speaker, else the file.
+    None; `by_name` takes the only file of that name if the corpus lacks the listed folder. An empty
+    `split_key` means the speaker, else the file.
     """
 
     file: str
@@ -118,6 +119,7 @@ class Listing(NamedTuple):
     corpus: str = ""
     split_key: str = ""
     subset: str = ""
+    by_name: bool = False
 
     @property
     def listed_as(self) -> str:
@@ -335,6 +337,7 @@ def list_table(table: Path) -> Iterator[Listing]:
             codec=row.get("codec", ""),
             corpus=row.get("corpus", ""),
             split_key=speaker or speaker_of.get(sentence, sentence),
+            by_name=True,
         )
 
 

@@ -195,7 +195,7 @@ def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> C
     )  # fmt: skip
     label_of = {}
     for listing in listings:
-        found = tree.find(listing.file, listing.near)
+        found = tree.find(listing.file, listing.near, listing.by_name)
         key = found or listing.listed_as
         if key in label_of:
             _check_same_label(listing, label_of[key])
