@@ -373,6 +373,7 @@ def test_pauses_have_no_window(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path):
     code = (
         "import resource, sys\n"

@@ -31,6 +31,7 @@ def audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_left_out_generator_is_only_in_the_test_split(audio, capfd):
     assert main(["clips", "--leave-out", "hum", *TINY_SETTINGS, "train.epochs=1"]) == 0
     printed = capfd.readouterr().out

@@ -71,6 +71,7 @@ def fitted(name: str, *overrides: str) -> tuple[run_folder.Run, bool]:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("settings", [EVERYTHING, PLATEAU], ids=["everything", "plateau"])
 def test_a_training_stopped_twice_ends_like_an_uninterrupted_one(settings, monkeypatch):
     whole, _ = fitted("whole", *settings)

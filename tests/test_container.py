@@ -142,7 +142,7 @@ def test_hostile_files_are_judged_without_network_rights_or_a_writable_disk(tmp_
     )
     assert ended.returncode == 1, ended.stderr
     objects = [json.loads(line) for line in ended.stdout.splitlines()]
-    assert sorted(each["file"] for each in objects) == sorted(contents)
+    assert sorted(each["file"] for each in objects) == sorted(contents), ended.stderr
     judged = {each["file"] for each in objects if each["verdict"]}
     refused = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     assert "good.wav" in judged

@@ -65,6 +65,7 @@ def test_a_preparation_killed_at_random_moments_ends_like_an_uninterrupted_one(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_training_killed_at_random_moments_ends_like_an_uninterrupted_one(
     tmp_path, monkeypatch, workspace
 ):

@@ -74,6 +74,7 @@ def test_real_and_fake_files_differ_only_in_the_vocoder(workplace):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_only_the_same_seed_gives_the_same_bytes(workplace):
     for out, seed in (("one", "1"), ("again", "1"), ("other", "2")):
         args = ["--kinds", "upsampling", "--steps", "2", "--files", "3", "--seed", seed]

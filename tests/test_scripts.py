@@ -82,6 +82,7 @@ def test_training_writes_a_run_folder_and_prints_the_next_command(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_same_seed_gives_the_same_history_with_any_workers(in_workspace):
     args = ["data.folder=data/tiny", *TINY_SETTINGS, "feed.workers=2"]
     assert train.main(["--run", "again", *args]) == 0

@@ -286,7 +286,7 @@ def test_each_of_many_clients_gets_the_answer_of_predict_for_its_own_file(servic
     with ThreadPoolExecutor(4) as clients:
         answers = list(clients.map(ask, CLIPS))
     assert answers == [(200, row) for row in expected]
-    assert not service.leftovers()
+    wait_until(lambda: not service.leftovers())
 
 
 @pytest.mark.slow
@@ -321,7 +321,7 @@ def test_a_file_that_is_no_recording_gets_one_line_with_its_name(service, name, 
     assert (status, answer["verdict"]) == (422, None)
     assert answer["error"]["text"].isprintable() and len(answer["error"]["text"]) < 500
     assert str(service.temporary) not in answer["error"]["text"]
-    assert not service.leftovers()
+    wait_until(lambda: not service.leftovers())
 
 
 @pytest.mark.slow
@@ -332,7 +332,7 @@ def test_a_client_that_goes_away_frees_its_place(service, long_recording):
     connection.close()
     idle = {"judging": 0, "waiting": 0}
     wait_until(lambda: idle.items() <= service.ask("GET", "/api/v1/health")[1].items())
-    assert not service.leftovers()
+    wait_until(lambda: not service.leftovers())
     assert service.ask("POST", PREDICT, CLIPS[0].read_bytes())[0] == 200
 
 

@@ -234,6 +234,7 @@ def test_another_channel_and_other_files_do_not_count_as_judged(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_to_the_whole_group_ends_all_processes(audio_workspace, tmp_path, name):
     files = [str(audio_workspace / "mine" / "real" / "00.wav")] * 6000
