@@ -15,11 +15,10 @@ from joblib import cpu_count, delayed
 from deepfake_audio.audio.quality import (
     Clarity,
     Echo,
+    EchoSearch,
     bandwidth_hz,
     clipped_share,
-    echo_cepstrum,
     measure_clarity,
-    strongest_echo,
 )
 from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import Recording, padding_before, recording_windows
@@ -343,19 +342,17 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
             "other_run",
         )
     audio = settings.audio
-    cepstrum, count = 0.0, 0  # the sum over all windows
+    echoes = EchoSearch(audio.window_samples, audio.sample_rate_hz)
     for part in find_parts(source, found, reading):
         for start, samples in recording_windows(part, audio):
-            count += 1
-            cepstrum = cepstrum + echo_cepstrum(samples, audio.sample_rate_hz)
+            echoes.add(samples)
             image = spectrogram_image(samples, audio)
             sound = samples[padding_before(part.end - part.first, audio) :][: part.end - part.first]
             yield (
                 _measured(start, part, sound, image, settings),
                 fit_image(image, settings.image),
             )
-    if np.any(cepstrum):
-        found.echo = strongest_echo(cepstrum / count, audio.sample_rate_hz)
+    found.echo = echoes.strongest()
 
 
 def _read_image(source: Path | bytes, settings: Settings) -> np.ndarray:
