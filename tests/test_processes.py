@@ -8,7 +8,6 @@ import time
 
 import psutil
 import pytest
-from joblib import delayed
 
 from conftest import ROOT
 from deepfake_audio.errors import InputError
@@ -36,36 +35,35 @@ def end_oneself() -> None:
 def test_only_the_parent_process_handles_termination(name):
     with interrupts_raised():
         assert hears(name)
-    assert list(in_processes([delayed(hears)(name)] * 8, 2, "works")) == [False] * 8
+    assert list(in_processes(hears, [(name,)] * 8, 2, "works")) == [False] * 8
 
 
 @pytest.mark.filterwarnings("error")
 def test_ctrl_c_reaches_the_parent_process():
     with interrupts_raised(), pytest.raises(KeyboardInterrupt):
-        for _ in in_processes([delayed(pow)(number, 2) for number in range(500)], 2, "works"):
+        for _ in in_processes(pow, [(number, 2) for number in range(500)], 2, "works"):
             os.kill(os.getpid(), signal.SIGINT)
-    assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
+    assert list(in_processes(pow, [(3, 2)], 2, "works")) == [9]
 
 
 def test_a_worker_killed_by_the_system_is_reported():
     with pytest.raises(InputError, match="the system ended a process that works"):
-        list(in_processes([delayed(end_oneself)()] * 2, 2, "works"))
-    assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
+        list(in_processes(end_oneself, [()] * 2, 2, "works"))
+    assert list(in_processes(pow, [(3, 2)], 2, "works")) == [9]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_the_calls_unless_any_will_do(workers):
-    calls = [delayed(pow)(number, 2) for number in range(50)]
+    calls = [(number, 2) for number in range(50)]
     squares = [number**2 for number in range(50)]
-    assert list(in_processes(calls, workers, "works")) == squares
-    assert sorted(in_processes(calls, workers, "works", in_order=False)) == squares
+    assert list(in_processes(pow, calls, workers, "works")) == squares
+    assert sorted(in_processes(pow, calls, workers, "works", in_order=False)) == squares
 
 
 ENDLESS = """
 import time
-from joblib import delayed
 from deepfake_audio.system.workers import in_processes
-list(in_processes([delayed(time.sleep)(3600)] * 4, 2, "sleeps"))
+list(in_processes(time.sleep, [(3600,)] * 4, 2, "sleeps"))
 """
 
 

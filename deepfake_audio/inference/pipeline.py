@@ -10,7 +10,6 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import onnxruntime
-from joblib import cpu_count, delayed
 
 from deepfake_audio.audio.quality import (
     Clarity,
@@ -38,7 +37,7 @@ from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
 from deepfake_audio.models.run_search import names_with_channels
 from deepfake_audio.system import cluster
-from deepfake_audio.system.workers import in_processes
+from deepfake_audio.system.workers import count_cores, in_processes
 
 UNREAD_IMAGES = {".gif", ".heic", ".heif", ".avif", ".svg", ".ico", ".jp2", ".psd", ".pdf"}
 UNREAD_REMEDY = "images of this kind are not read; save it as PNG"
@@ -212,13 +211,14 @@ def score_in_processes(
     names, model_path = iter(names), model_path.resolve()
     limits = reading.settings.limits
     reading = replace(reading, folder=Path.cwd(), decoder_megabytes=limits.decoder_megabytes)
-    round_files = FILES_PER_BATCH * BATCHES_PER_ROUND * (workers or cpu_count())
+    workers = workers or count_cores()
+    round_files = FILES_PER_BATCH * BATCHES_PER_ROUND * workers
     while files := list(itertools.islice(names, round_files)):
         calls = (
-            delayed(_score_batch)(model_path, reading, files[first:after], judge)
-            for first, after in _batch_bounds(len(files), workers or cpu_count())
+            (model_path, reading, files[first:after], judge)
+            for first, after in _batch_bounds(len(files), workers)
         )
-        for results in in_processes(calls, workers, "judges"):
+        for results in in_processes(_score_batch, calls, workers, "judges"):
             yield from results
 
 

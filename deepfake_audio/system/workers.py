@@ -5,14 +5,10 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from typing import Any
-
-import psutil
-from joblib import Parallel
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.signals import ENDING_SIGNALS
@@ -22,13 +18,26 @@ WATCH_SECONDS = 0.5
 UNUSED = r"\d+ tasks (have been successfully executed|which were still being processed)"
 
 
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    from joblib import cpu_count  # slow to import, and most commands start no process
+
+    return cpu_count()
+
+
 def in_processes(
-    calls: Iterable[tuple], workers: int, work: str, *, in_order: bool = True
+    function: Callable,
+    calls: Iterable[tuple],
+    workers: int,
+    work: str,
+    *,
+    in_order: bool = True,
 ) -> Iterator[Any]:
-    """Run calls in processes, and yield their results.
+    """Call a function in processes, and yield its results.
 
     Args:
-        calls: from `joblib.delayed`; a process that is free takes the next one.
+        function: at the top of its module.
+        calls: the arguments of each call; a process that is free takes the next one.
         workers: number of processes; 0 for one per core, 1 for this process.
         work: the task in one verb, such as "renders", for the error.
         in_order: yield in the order of the calls.
@@ -36,13 +45,16 @@ def in_processes(
     Raises:
         InputError: the system ended a process.
     """
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     warnings.filterwarnings("ignore", UNUSED, UserWarning)  # the caller ended early on purpose
     kind = "generator" if in_order else "generator_unordered"
     with nullcontext() if workers == 1 else _undisturbed():  # one is this process
         results = Parallel(
             n_jobs=workers or -1, return_as=kind, max_nbytes=None, temp_folder=os.curdir,
             initializer=end_with, initargs=(os.getpid(),),
-        )(calls)  # fmt: skip
+        )(delayed(function)(*each) for each in calls)  # fmt: skip
     try:
         yield from results
     except TerminatedWorkerError:
@@ -62,6 +74,8 @@ def end_with(parent: int) -> None:
 
 
 def _watch(parent: int) -> None:
+    import psutil  # as slow to import
+
     # Windows keeps the id of a parent that ended; other systems give the worker another parent.
     while psutil.pid_exists(parent) and (os.name == "nt" or os.getppid() == parent):
         time.sleep(WATCH_SECONDS)
