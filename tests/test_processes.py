@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.signals import interrupts_raised
-from deepfake_audio.system.workers import in_processes
+from deepfake_audio.system.workers import in_processes, in_threads
 from helpers import is_running, wait_until
 
 pytestmark = pytest.mark.usefixtures("own_signals")
@@ -60,9 +60,28 @@ def test_results_come_in_the_order_of_the_calls_unless_any_will_do(workers):
     assert sorted(in_processes(pow, calls, workers, "works", in_order=False)) == squares
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_give_results_in_order_and_raise_at_the_place_of_an_error(threads):
+    def invert(number: int) -> float:
+        return 1 / number
+
+    results = in_threads(invert, [4, 2, 0, 1], threads)
+    assert [next(results), next(results)] == [0.25, 0.5]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_threads_take_items_only_a_little_ahead():
+    taken = []
+    results = in_threads(str, (taken.append(n) or n for n in range(10_000)), 2)
+    assert next(results) == "0"
+    assert len(taken) < 100
+    results.close()
+
+
 ENDLESS = """
 import time
-from deepfake_audio.system.workers import in_processes
+from deepfake_audio.system.workers import in_processes, in_threads
 list(in_processes(time.sleep, [(3600,)] * 4, 2, "sleeps"))
 """
 

@@ -1,21 +1,30 @@
-"""Worker processes: only the parent handles termination signals, and workers end with it."""
+"""Worker processes and threads.
+
+Of processes only the parent handles termination signals, and the others end with it.
+"""
 
 import os
 import signal
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, TypeVar
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.signals import ENDING_SIGNALS
 
 GONE = "ignore:resource_tracker"  # a warning of joblib's tracker about a folder that it has removed
 WATCH_SECONDS = 0.5
+AHEAD = 8  # calls of each thread whose results may wait
 UNUSED = r"\d+ tasks (have been successfully executed|which were still being processed)"
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def count_cores() -> int:
@@ -62,6 +71,35 @@ def in_processes(
             f"the system ended a process that {work}, probably for lack of memory; run this again "
             "with fewer workers"
         ) from None
+
+
+def usable_threads(threads: int) -> int:
+    """Return a number of threads, where 0 takes all cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(threads, cores) or cores
+
+
+def in_threads(
+    function: Callable[[Item], Made], items: Iterable[Item], threads: int
+) -> Iterator[Made]:
+    """Call a function for each item in threads, somewhat ahead, and yield the results in order."""
+    if threads == 1:
+        yield from map(function, items)
+        return
+    waiting = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > AHEAD * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def end_with(parent: int) -> None:
