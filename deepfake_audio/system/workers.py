@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from deepfake_audio.errors import InputError
@@ -132,6 +131,8 @@ def _undisturbed() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
     warned = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = f"{warned},{GONE}" if warned else GONE
     resource_tracker.ensure_running()  # Python 3.11 unblocks signals when it starts the tracker
