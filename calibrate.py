@@ -23,12 +23,14 @@ The order of the scores and the equal error rate stay the same. The new run work
 --recordings takes labelled audio that the network has not learnt from, at least 100 real and 100
 fake files, without the test split. Each file is judged through the conditions of docs/verdicts.md,
 such as noise and telephones. The new run then knows how much a score means in a recording of that
-quality, and answers UNCERTAIN if the quality hides the evidence.
+quality, and answers UNCERTAIN if the quality hides the evidence. With --int8, its network computes
+in integers of 8 bits: in half the time, with scores that differ by about 0.1.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -46,6 +48,7 @@ from deepfake_audio.conditions.fitting import (
     format_conditions,
     score_conditions,
 )
+from deepfake_audio.conditions.images import images_in_conditions
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import check_images
 from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, read_records
@@ -57,6 +60,7 @@ from deepfake_audio.models.compatibility import feature_mismatch
 from deepfake_audio.models.run_record import RunRecord
 
 FALSE_ALARMS = 0.05
+IMAGES = 100  # whose activations give the ranges of the integers
 
 
 @script
@@ -92,10 +96,16 @@ def fit_recordings(
     clips = clips_to_learn_from(folder)
     total = len(clips) * len(CONDITIONS)
     progress = partial(tqdm, total=total, desc="Judging", unit=" files")
-    conditions = score_conditions(clips, run, CONDITIONS, on_error=errors.append, track=progress)
-    print_errors(errors)
-    calibration = fit_quality(conditions)
-    new = keep(run, record, calibration, folder, args.name, record.learnt)
+    with ExitStack() as opened:
+        if args.int8:
+            images = images_in_conditions(clips, settings, IMAGES)
+            run = opened.enter_context(run_creation.quantized_run(run, record, images))
+        conditions = score_conditions(
+            clips, run, CONDITIONS, on_error=errors.append, track=progress
+        )
+        print_errors(errors)
+        calibration = fit_quality(conditions)
+        new = keep(run, record, calibration, folder, args.name, record.learnt)
     print_lines(f"{len(clips):,} files of {one_line(folder)}\n")
     print_lines(format_conditions(conditions, calibration, settings.predict.min_confidence))
     print_lines("\n" + one_line(f"Kept in {new.folder}."))
@@ -152,7 +162,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="use only the real files; at most this share of them is called fake at even odds "
         f"(default: {FALSE_ALARMS})",
     )
+    parser.add_argument(
+        "--int8", action="store_true", help="with --recordings: compute in integers, twice as fast"
+    )
     args = parser.parse_args(argv)
+    if args.int8 and not args.recordings:
+        raise InputError("--int8 works only with --recordings; add --recordings FOLDER")
     args.real_only = args.real_only or args.false_alarms is not None
     args.false_alarms = FALSE_ALARMS if args.false_alarms is None else args.false_alarms
     if not 0 <= args.false_alarms < 1:

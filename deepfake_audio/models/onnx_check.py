@@ -18,10 +18,10 @@ from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.memory import bounded_memory, held_bytes
 
 OPERATORS = frozenset({
-    "Add", "AveragePool", "BatchNormalization", "Cast", "Concat", "Conv", "Flatten", "Gather",
-    "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "MatMul", "MaxPool", "Mul",
-    "ReduceMax", "ReduceMean", "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Sqrt", "Squeeze",
-    "Sub", "Transpose", "Unsqueeze",
+    "Add", "AveragePool", "BatchNormalization", "Cast", "Concat", "Conv", "DequantizeLinear",
+    "Flatten", "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "MatMul",
+    "MaxPool", "Mul", "QuantizeLinear", "ReduceMax", "ReduceMean", "Relu", "Reshape", "Shape",
+    "Sigmoid", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze",
 })  # fmt: skip
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 MAX_PARTS = 1_000_000  # nodes with their inputs, outputs and attributes, and weights

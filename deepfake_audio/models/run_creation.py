@@ -4,10 +4,13 @@ import importlib.metadata
 import itertools
 import os
 import platform
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+import numpy as np
 
 from deepfake_audio import __version__
 from deepfake_audio.config.loading import read_settings, write_settings
@@ -15,6 +18,7 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, OutputError, one_line
 from deepfake_audio.models.fingerprints import fingerprint_model, fingerprint_settings
 from deepfake_audio.models.onnx_metadata import write_metadata
+from deepfake_audio.models.quantization import quantize
 from deepfake_audio.models.record_files import write_record
 from deepfake_audio.models.run_folder import RUNS, Run
 from deepfake_audio.models.run_record import RunRecord
@@ -84,14 +88,41 @@ def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Ru
     """
     run = new_run(name, data, "--name")
     with _made_whole(run, "--name") as unfinished:
-        for path in (source.config, source.keras_model, source.onnx_model, source.history):
-            if is_file(path):
-                copy_file(path, unfinished.folder / path.name, "A part of a run")
+        _copy_parts(source, unfinished)
         settings = read_settings(unfinished.config)
         write_metadata(unfinished.onnx_model, settings, record)
-        fingerprint = fingerprint_model(unfinished.onnx_model, settings.limits)
-        write_record(unfinished, record.model_copy(update={"model_fingerprint": fingerprint}))
+        _write_with_fingerprint(unfinished, record, settings)
     return run
+
+
+@contextmanager
+def quantized_run(source: Run, record: RunRecord, images: Sequence[np.ndarray]) -> Iterator[Run]:
+    """Make a run for a while that is a copy of another, and computes in integers.
+
+    Args:
+        source: which has ended.
+        record: of the source.
+        images: see `quantize`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder) / source.name)
+        run.folder.mkdir()
+        _copy_parts(source, run)
+        settings = read_settings(run.config)
+        quantize(source.onnx_model, run.onnx_model, images, settings.limits)
+        _write_with_fingerprint(run, record, settings)
+        yield run
+
+
+def _copy_parts(source: Run, target: Run) -> None:
+    for path in (source.config, source.keras_model, source.onnx_model, source.history):
+        if is_file(path):
+            copy_file(path, target.folder / path.name, "A part of a run")
+
+
+def _write_with_fingerprint(run: Run, record: RunRecord, settings: Settings) -> None:
+    fingerprint = fingerprint_model(run.onnx_model, settings.limits)
+    write_record(run, record.model_copy(update={"model_fingerprint": fingerprint}))
 
 
 def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool = False) -> Run:
