@@ -61,7 +61,8 @@ def export_and_calibrate(
         build_model: returns the network for settings of model and image.
     """
     validation = [record for record in records if record.split == "val"]
-    export_onnx(run, validation, settings, build_model)
+    images = [read_image(record.path, settings.image) for record in validation[:CHECKED_IMAGES]]
+    export_onnx(run, np.stack(images).astype(np.float32), settings, build_model)
     model = onnx_session.load_model(run.next_model, settings.score.threads, settings.limits)
     scores = {
         split: onnx_session.score_files(
@@ -96,15 +97,13 @@ def _measure(
 
 def export_onnx(
     run: run_folder.Run,
-    records: Sequence[ImageRecord],
+    images: np.ndarray,
     settings: Settings,
     build_model: Callable[..., keras.Sequential],
 ) -> None:
-    """Write the network up to its score as ONNX, and check its scores against Keras's."""
+    """Write the network up to its score as ONNX, and check its scores of images against Keras's."""
     model = load_network(build_model, run.keras_model, settings)
     scores = score_model(model)
-    images = [read_image(record.path, settings.image) for record in records[:CHECKED_IMAGES]]
-    images = np.stack(images).astype(np.float32)
     expected = model.predict(images, verbose=0)[:, 0]
     scores.predict(images, verbose=0)  # Keras exports only a model that was called
     with atomic_write(run.next_model) as partial, warnings.catch_warnings():
