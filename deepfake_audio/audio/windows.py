@@ -125,15 +125,14 @@ def open_recording(
         _scaled(np.concatenate(powers), scale**2), means / scale, variances / scale**2
     )
     first, end = _loud_span(power, frame_samples, total, settings.trim_db)
-    loudest = float(power.max())
     stats = findings.channels
-    channels_differ = channel is None and stats.is_wide
     start = next(
         _without_offset([_scaled(np.concatenate(beginning), scale)], offset, frame_samples)
     )
     return Recording(
-        sound, start, total, first, end, power, offset, loudest, rate_hz,
-        len(stats.powers), channels_differ, channel, decoder_megabytes, track, findings,
+        sound, start, total, first, end, power, offset, float(power.max()), rate_hz,
+        len(stats.powers), channel is None and stats.is_wide, channel, decoder_megabytes, track,
+        findings,
     )  # fmt: skip
 
 
