@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 
 import numpy as np
 
@@ -97,12 +98,10 @@ def open_recording(
         NoSoundError: nothing of the track can be decoded.
         InputError: the file is missing or too long, or lacks the track or channel.
     """
-    from deepfake_audio.audio.decoding import full_scale, read_blocks  # slow; images need none
-
     frame_samples = frame_length(settings.sample_rate_hz)
     beginning, powers, steadies, rest, total, rate_hz = [], [], [], np.empty(0, np.float32), 0, 0
     findings = Findings()
-    for rate_hz, block in read_blocks(
+    for rate_hz, block in _decoding().read_blocks(
         sound, settings.sample_rate_hz, channel, findings, decoder_megabytes, track
     ):
         if total < WHOLE_SECONDS * settings.sample_rate_hz:
@@ -119,7 +118,7 @@ def open_recording(
     if len(rest):
         powers.append(np.square(rest).mean(keepdims=True))
         steadies.append(_means_and_variances(rest, len(rest)))
-    scale = full_scale(sound, findings)
+    scale = _decoding().full_scale(sound, findings)
     means, variances = np.concatenate(steadies, axis=1)
     power, offset = subtract_offset(
         _scaled(np.concatenate(powers), scale**2), means / scale, variances / scale**2
@@ -134,6 +133,13 @@ def open_recording(
         len(stats.powers), channel is None and stats.is_wide, channel, decoder_megabytes, track,
         findings,
     )  # fmt: skip
+
+
+def _decoding() -> ModuleType:
+    """Import the decoders, which takes longer than an image takes to judge."""
+    from deepfake_audio.audio import decoding
+
+    return decoding
 
 
 def _check_length(sound: Sound, seconds: float, rate_hz: int, max_hours: float) -> None:
@@ -168,9 +174,7 @@ def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[
     if len(recording.beginning) == recording.samples:
         yield recording.beginning
         return
-    from deepfake_audio.audio.decoding import read_blocks
-
-    blocks = read_blocks(
+    blocks = _decoding().read_blocks(
         recording.sound, settings.sample_rate_hz, recording.channel, Findings(),
         recording.decoder_megabytes, recording.track,
     )  # fmt: skip
@@ -241,13 +245,11 @@ def read_audio(sound: Sound, sample_rate_hz: int) -> np.ndarray:
     Raises:
         InputError: as `open_recording` does.
     """
-    from deepfake_audio.audio.decoding import full_scale, read_blocks
-
     findings = Findings()
-    blocks = [block for _, block in read_blocks(sound, sample_rate_hz, None, findings)]
+    blocks = [block for _, block in _decoding().read_blocks(sound, sample_rate_hz, None, findings)]
     if not blocks:
         raise _no_sound(sound, findings)
-    return _scaled(np.concatenate(blocks), full_scale(sound, findings))
+    return _scaled(np.concatenate(blocks), _decoding().full_scale(sound, findings))
 
 
 def _no_sound(sound: Sound, findings: Findings) -> NoSoundError:
