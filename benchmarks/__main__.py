@@ -18,7 +18,10 @@ from pathlib import Path
 
 from benchmarks import Row, format_markdown, print_rows
 
-MODULES = ("bench_prepare", "bench_feed", "bench_network", "bench_answer", "bench_intervals")
+MODULES = (
+    "bench_prepare", "bench_feed", "bench_network", "bench_answer", "bench_judge",
+    "bench_intervals",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
