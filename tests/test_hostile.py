@@ -334,7 +334,7 @@ def test_training_and_evaluation_leave_bad_images_out(tmp_path, monkeypatch, cap
     assert any("pipe.png is a pipe" in error for error in errors)
     assert any("million; make it smaller" in error for error in errors)
     assert not [line for line in captured.err.splitlines() if "png" in line and "error" not in line]
-    assert evaluate.main(["--run", "r"]) == 1
+    assert evaluate.main(["--run", "r", "evaluate.bootstrap=0"]) == 1
 
 
 def test_images_that_vanish_while_training_are_reported_in_one_line():

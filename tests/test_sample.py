@@ -11,8 +11,10 @@ from sklearn.metrics import roc_auc_score
 from conftest import ROOT
 from deepfake_audio.audio.quality import measure_quality
 from deepfake_audio.config.loading import load_settings
+from deepfake_audio.corpora import shortcut_audit
 from deepfake_audio.corpora.shortcut_audit import (
     ALL_TOGETHER,
+    TREES,
     WARN_AUC,
     Shortcut,
     audit_shortcuts,
@@ -25,6 +27,11 @@ from deepfake_audio.dataset.provenance import read_audio_settings
 SAMPLE = ROOT / "data" / "sample"
 RECORDS = read_records(SAMPLE)  # refuses speakers and recordings in two splits
 AUDIO_FILES = sorted((SAMPLE / "audio").glob("*.flac"))
+
+
+@pytest.fixture(autouse=True)
+def all_trees(monkeypatch):
+    monkeypatch.setattr(shortcut_audit, "TREES", TREES)
 
 
 def of(split: str, label: str | None = None) -> list:
