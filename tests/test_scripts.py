@@ -853,17 +853,3 @@ def test_a_run_trained_on_other_images_does_not_judge_audio(in_workspace, tmp_pa
     soundfile.write(tmp_path / "a.wav", make_voice("real", 1), 16000)
     assert predict.main(["--run", "first", str(tmp_path / "a.wav")]) == 1
     assert "images only; choose a run that was trained on images by" in capsys.readouterr().err
-
-
-# all
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["prepare.py", "train.py", "evaluate.py", "predict.py"])
-def test_help_shows_the_commands_at_once(name, tmp_path):
-    started = os.times()
-    result = run_script(name, "--help", folder=tmp_path)
-    assert result.returncode == 0
-    assert f"python {name}" in result.stdout
-    assert "tensorflow" not in result.stderr.lower()
-    assert os.times().children_user - started.children_user < 5  # no TensorFlow was imported
