@@ -49,7 +49,7 @@ from deepfake_audio.system.csv_files import to_number
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     if args.compare:
-        print_lines(format_comparison(compare_systems(*args.compare, args.settings)))
+        print_lines(format_comparison(compare_systems(*args.compare, args.settings, args.real)))
         return EXIT_OK
     if args.passages:
         return evaluate_passages(args.passages, args.run, args.out, args.settings)
@@ -121,9 +121,11 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def check_arguments(args: argparse.Namespace) -> None:
     """Raise an `InputError` if the arguments don't fit together."""
-    for option in ("keys", "subset", "asv", "missing", "real"):
+    for option in ("keys", "subset", "asv", "missing"):
         if getattr(args, option) is not None and not args.scores:
             raise InputError(f"--{option} works only with --scores; add --scores FILE")
+    if args.real is not None and not (args.scores or args.compare):
+        raise InputError("--real works only with --scores or --compare; add one of them")
     if not math.isfinite(args.missing or 0):
         raise InputError(f"--missing {args.missing} is not finite; give a number, such as -5")
     if args.out and args.compare:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from joblib import delayed
 from scipy import fft
 from sklearn.mixture import GaussianMixture
 
@@ -67,8 +66,8 @@ def lfcc_gmm_scores(
     Returns:
         float64 `(others,)`, mean log-likelihood ratio of a frame: higher is more real.
     """
-    calls = (delayed(cepstral_coefficients)(path.absolute()) for path in [*training, *others])
-    features = list(in_processes(calls, 0, "computes coefficients"))
+    calls = ((path.absolute(),) for path in [*training, *others])
+    features = list(in_processes(cepstral_coefficients, calls, 0, "computes coefficients"))
     learnt, scored = features[: len(training)], features[len(training) :]
     fake, real = (
         fit_mixture([f for f, label in zip(learnt, is_real, strict=True) if label == wanted], seed)

@@ -32,6 +32,7 @@ from deepfake_audio.inference.recording_quality import (
 from deepfake_audio.models import fingerprints, onnx_session, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration, probability, verdict
 from deepfake_audio.models.run_record import RunRecord
+from deepfake_audio.system.workers import usable_threads
 from deepfake_audio.vocabulary import Verdict
 
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
@@ -160,6 +161,7 @@ class Detector:
             channel,
             decoder_megabytes=self.decoder_megabytes,
             track=track,
+            threads=usable_threads(self.settings.score.threads),
         )
 
     def predict(

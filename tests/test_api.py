@@ -36,6 +36,19 @@ def detector() -> deepfake_audio.Detector:
     return deepfake_audio.Detector.pretrained()
 
 
+def test_any_number_of_threads_gives_the_same_scores():
+    sound = np.concatenate([soundfile.read(clip, dtype="float32")[0] for clip in CLIPS[:8]])
+    one, several = (
+        deepfake_audio.Detector.pretrained([f"score.threads={threads}"]).predict((sound, 16_000))
+        for threads in (1, 3)
+    )
+    assert len(one.windows) > 20
+    assert [window.score for window in one.windows] == [window.score for window in several.windows]
+    assert [window.start_seconds for window in one.windows] == sorted(
+        window.start_seconds for window in several.windows
+    )
+
+
 @pytest.mark.slow
 def test_importing_the_package_loads_nothing_else():
     code = (

@@ -7,12 +7,7 @@ import pytest
 
 from conftest import make_voice
 from deepfake_audio.audio.conditions import CONDITIONS, apply_condition
-from deepfake_audio.audio.quality import (
-    bandwidth_hz,
-    echo_cepstrum,
-    measure_clarity,
-    strongest_echo,
-)
+from deepfake_audio.audio.quality import EchoSearch, bandwidth_hz, measure_clarity
 from deepfake_audio.audio.sampled_conditions import CONDITION_KINDS, change_pieces
 from deepfake_audio.vocabulary import ConditionKind
 
@@ -58,7 +53,10 @@ def test_a_telephone_has_no_high_frequencies(condition):
 
 
 def test_an_echo_is_found_at_its_delay():
-    echo = strongest_echo(echo_cepstrum(heard_in("echo 120 ms"), RATE_HZ), RATE_HZ)
+    heard = heard_in("echo 120 ms")
+    search = EchoSearch(len(heard), RATE_HZ)
+    search.add(heard)
+    echo = search.strongest()
     assert echo.seconds == pytest.approx(0.12, abs=0.001)
     assert echo.gain == pytest.approx(0.3, abs=0.1)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import make_voice
-from deepfake_audio.audio.quality import echo_cepstrum, strongest_echo
+from deepfake_audio.audio.quality import Echo, EchoSearch
 
 RATE_HZ = 16_000
 
@@ -17,9 +17,11 @@ def with_echo(voice: np.ndarray, gain: float, delay_samples: float) -> np.ndarra
     return (voice + gain * later).astype(np.float32)
 
 
-def echo_of(*windows: np.ndarray) -> tuple[float, float]:
-    cepstra = [echo_cepstrum(window, RATE_HZ) for window in windows]
-    return strongest_echo(np.mean(cepstra, axis=0), RATE_HZ)
+def echo_of(*windows: np.ndarray) -> Echo:
+    search = EchoSearch(len(windows[0]), RATE_HZ)
+    for window in windows:
+        search.add(window)
+    return search.strongest()
 
 
 @pytest.mark.parametrize("gain", [0.1, -0.1, 0.3])

@@ -8,12 +8,11 @@ import time
 
 import psutil
 import pytest
-from joblib import delayed
 
 from conftest import ROOT
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.signals import interrupts_raised
-from deepfake_audio.system.workers import in_processes
+from deepfake_audio.system.workers import in_processes, in_threads
 from helpers import is_running, wait_until
 
 pytestmark = pytest.mark.usefixtures("own_signals")
@@ -36,36 +35,54 @@ def end_oneself() -> None:
 def test_only_the_parent_process_handles_termination(name):
     with interrupts_raised():
         assert hears(name)
-    assert list(in_processes([delayed(hears)(name)] * 8, 2, "works")) == [False] * 8
+    assert list(in_processes(hears, [(name,)] * 8, 2, "works")) == [False] * 8
 
 
 @pytest.mark.filterwarnings("error")
 def test_ctrl_c_reaches_the_parent_process():
     with interrupts_raised(), pytest.raises(KeyboardInterrupt):
-        for _ in in_processes([delayed(pow)(number, 2) for number in range(500)], 2, "works"):
+        for _ in in_processes(pow, [(number, 2) for number in range(500)], 2, "works"):
             os.kill(os.getpid(), signal.SIGINT)
-    assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
+    assert list(in_processes(pow, [(3, 2)], 2, "works")) == [9]
 
 
 def test_a_worker_killed_by_the_system_is_reported():
     with pytest.raises(InputError, match="the system ended a process that works"):
-        list(in_processes([delayed(end_oneself)()] * 2, 2, "works"))
-    assert list(in_processes([delayed(pow)(3, 2)], 2, "works")) == [9]
+        list(in_processes(end_oneself, [()] * 2, 2, "works"))
+    assert list(in_processes(pow, [(3, 2)], 2, "works")) == [9]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_the_calls_unless_any_will_do(workers):
-    calls = [delayed(pow)(number, 2) for number in range(50)]
+    calls = [(number, 2) for number in range(50)]
     squares = [number**2 for number in range(50)]
-    assert list(in_processes(calls, workers, "works")) == squares
-    assert sorted(in_processes(calls, workers, "works", in_order=False)) == squares
+    assert list(in_processes(pow, calls, workers, "works")) == squares
+    assert sorted(in_processes(pow, calls, workers, "works", in_order=False)) == squares
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_give_results_in_order_and_raise_at_the_place_of_an_error(threads):
+    def invert(number: int) -> float:
+        return 1 / number
+
+    results = in_threads(invert, [4, 2, 0, 1], threads)
+    assert [next(results), next(results)] == [0.25, 0.5]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_threads_take_items_only_a_little_ahead():
+    taken = []
+    results = in_threads(str, (taken.append(n) or n for n in range(10_000)), 2)
+    assert next(results) == "0"
+    assert len(taken) < 100
+    results.close()
 
 
 ENDLESS = """
 import time
-from joblib import delayed
-from deepfake_audio.system.workers import in_processes
-list(in_processes([delayed(time.sleep)(3600)] * 4, 2, "sleeps"))
+from deepfake_audio.system.workers import in_processes, in_threads
+list(in_processes(time.sleep, [(3600,)] * 4, 2, "sleeps"))
 """
 
 

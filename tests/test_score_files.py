@@ -390,6 +390,19 @@ def test_paths_are_compared_with_trials(capsys):
     assert "2 and 2 files, 1 of them in both;" in capsys.readouterr().err
 
 
+def test_labels_in_numbers_are_compared_once_their_meaning_is_said(capsys):
+    scores = np.random.default_rng(0).normal(size=40)
+    rows = [f"{n}.wav,{n % 2},{score + n % 2}" for n, score in enumerate(scores)]
+    for name in ("ours", "theirs"):
+        Path(f"{name}.csv").write_text("\n".join(["file,label,score", *rows]))
+    assert evaluate.main(["--compare", "ours.csv", "theirs.csv"]) == 2
+    assert "say which one is real with --real" in capsys.readouterr().err
+    assert evaluate.main(["--compare", "ours.csv", "theirs.csv", "--real", "1"]) == 0
+    assert "40 test files" in capsys.readouterr().out
+    assert evaluate.main(["--real", "1"]) == 2
+    assert "--real works only with --scores or --compare" in capsys.readouterr().err
+
+
 def test_a_corpus_that_reveals_the_class_gives_a_warning(capsys):
     rows = [f"{n},{('real', 'fake')[n % 2]},{('lj', 'wf')[n % 2]},{n % 2}" for n in range(20)]
     Path("own.csv").write_text("\n".join(["file,label,corpus,score", *rows]))

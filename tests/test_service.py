@@ -41,7 +41,7 @@ def make_client(folder, **options) -> TestClient:
 
 @pytest.fixture
 def client(tmp_path):
-    return make_client(tmp_path, max_megabytes=0.01, hosts=["judge.example.org"])
+    return make_client(tmp_path, max_megabytes=0.01, hosts=["Judge.example.org:8000"])
 
 
 # requests that are refused before any worker reads them
@@ -55,6 +55,7 @@ def client(tmp_path):
         ("[::1]:8000", 200),
         ("192.0.2.7:8000", 200),
         ("judge.example.org", 200),
+        ("judge.example.org:8443", 200),
         ("evil.example", 421),
         ("127.0.0.1.evil.example:8000", 421),
         ("localhost.evil.example", 421),
@@ -148,6 +149,19 @@ def test_a_full_disk_is_said_in_one_line(client, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no_room")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_the_service_has_the_guarded_headers_too(tmp_path):
+    client = make_client(tmp_path)
+    client.app.state.folder = 0  # a bug: no folder
+    answer = TestClient(client.app, HERE_URL, raise_server_exceptions=False).post(
+        PREDICT, content=b"x"
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "bug")
+    assert (answer.headers["x-frame-options"], answer.headers["cache-control"]) == (
+        "DENY",
+        "no-store",
+    )
 
 
 def test_a_full_queue_says_when_to_come_again(tmp_path):

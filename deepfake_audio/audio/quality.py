@@ -134,29 +134,52 @@ def clipped_share(samples: np.ndarray) -> float:
     return float((np.abs(samples) >= FULL_SCALE).mean())
 
 
-def echo_cepstrum(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    """Compute a cepstrum with a peak for each echo, at its delay and as high as its amplitude.
+class EchoSearch:
+    """Finds the strongest echo of a recording from some of its windows.
 
     A voice and its echo, `x[t] + g * x[t - d]`, have `2 * g * cos(2 * pi * f * d)` added to their
-    log power spectrum, for small g (Bogert, Healy and Tukey: "The Quefrency Alanysis of Time Series
-    for Echoes", 1963). A taper keeps the spectrum's shape from leaking. Cepstra of several windows
-    of a recording may be averaged: the peaks of the voice move, those of the echo stay.
-
-    Args:
-        samples: float32 `(samples,)` of one window.
-        sample_rate_hz: their rate.
-
-    Returns:
-        float32 `(lags,)`, two for each sample, up to half a second.
+    log power spectrum, for small g. So the cepstrum, the spectrum of that one, has a peak at the
+    delay of each echo, as high as its amplitude (Bogert, Healy and Tukey: "The Quefrency Alanysis
+    of Time Series for Echoes", 1963). Over several windows the peaks of the voice move, and those
+    of the echo stay. A taper keeps the spectrum's shape from leaking.
     """
-    from scipy import fft  # slow to import
 
-    longest = round(ECHO_SECONDS[1] * sample_rate_hz)
-    length = fft.next_fast_len(len(samples) + longest, real=True)
-    power = np.square(np.abs(fft.rfft(samples, length)))
-    level = np.log(power + LOG_FLOOR * power.max() + np.finfo(np.float32).tiny)
-    cepstrum = fft.irfft((level - level.mean()) * _taper(len(level)), LAGS_PER_SAMPLE * length)
-    return LAGS_PER_SAMPLE * cepstrum[: LAGS_PER_SAMPLE * longest]
+    def __init__(self, window_samples: int, sample_rate_hz: int):
+        from scipy import fft  # slow to import
+
+        self._rate_hz = sample_rate_hz
+        self._lags = round(ECHO_SECONDS[1] * sample_rate_hz)
+        self._points = fft.next_fast_len(window_samples + self._lags, real=True)
+        self._level = np.zeros(self._points // 2 + 1)  # the sum over windows
+        self._windows = 0
+
+    def add(self, window: np.ndarray) -> None:
+        """Take in a window: float32 `(window_samples,)`."""
+        from scipy import fft
+
+        power = np.square(np.abs(fft.rfft(window, self._points)))
+        level = np.log(power + LOG_FLOOR * power.max() + np.finfo(np.float32).tiny)
+        self._level += level - level.mean()
+        self._windows += 1
+
+    def strongest(self) -> Echo | None:
+        """Return the strongest echo; None if there was no window.
+
+        Within 30 ms its gain is halved, because a steady pitch may look like an echo.
+        """
+        from scipy import fft
+
+        if not self._windows:
+            return None
+        mean_level = (self._level / self._windows).astype(np.float32)
+        tapered = mean_level * _taper(len(mean_level))
+        cepstrum = fft.irfft(tapered, LAGS_PER_SAMPLE * self._points)
+        gains = LAGS_PER_SAMPLE * np.abs(cepstrum[: LAGS_PER_SAMPLE * self._lags])
+        lags_per_second = LAGS_PER_SAMPLE * self._rate_hz
+        gains[: round(PITCH_SECONDS * lags_per_second)] /= PITCH_GAIN
+        first = round(ECHO_SECONDS[0] * lags_per_second)
+        lag = first + int(np.argmax(gains[first:]))
+        return Echo(float(gains[lag]), lag / lags_per_second)
 
 
 @lru_cache(maxsize=8)
@@ -164,23 +187,6 @@ def _taper(bins: int) -> np.ndarray:
     """Return a Hann window with a mean of 1: float32 `(bins,)`."""
     taper = np.hanning(bins).astype(np.float32)
     return taper / taper.mean()
-
-
-def strongest_echo(cepstrum: np.ndarray, sample_rate_hz: int) -> Echo:
-    """Return the strongest echo in a cepstrum.
-
-    Args:
-        cepstrum: `(lags,)` of `echo_cepstrum`, or the mean of several.
-        sample_rate_hz: of the samples behind the cepstrum.
-
-    Returns:
-        The echo; within 30 ms its gain is halved, because a steady pitch may look like an echo.
-    """
-    gains, lags_per_second = np.abs(cepstrum), LAGS_PER_SAMPLE * sample_rate_hz
-    gains[: round(PITCH_SECONDS * lags_per_second)] /= PITCH_GAIN
-    first = round(ECHO_SECONDS[0] * lags_per_second)
-    lag = first + int(np.argmax(gains[first:]))
-    return Echo(float(gains[lag]), lag / lags_per_second)
 
 
 def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarray:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from deepfake_audio.audio.decoding import full_scale, read_blocks
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.sounds import OTHER_FILE, NoSoundError, Sound, name_of
 from deepfake_audio.config.audio_section import AudioSettings
@@ -98,6 +97,8 @@ def open_recording(
         NoSoundError: nothing of the track can be decoded.
         InputError: the file is missing or too long, or lacks the track or channel.
     """
+    from deepfake_audio.audio.decoding import full_scale, read_blocks  # slow; images need none
+
     frame_samples = frame_length(settings.sample_rate_hz)
     beginning, powers, steadies, rest, total, rate_hz = [], [], [], np.empty(0, np.float32), 0, 0
     findings = Findings()
@@ -168,6 +169,8 @@ def recording_blocks(recording: Recording, settings: AudioSettings) -> Iterator[
     if len(recording.beginning) == recording.samples:
         yield recording.beginning
         return
+    from deepfake_audio.audio.decoding import read_blocks
+
     blocks = read_blocks(
         recording.sound, settings.sample_rate_hz, recording.channel, Findings(),
         recording.decoder_megabytes, recording.track,
@@ -239,6 +242,8 @@ def read_audio(sound: Sound, sample_rate_hz: int) -> np.ndarray:
     Raises:
         InputError: as `open_recording` does.
     """
+    from deepfake_audio.audio.decoding import full_scale, read_blocks
+
     findings = Findings()
     blocks = [block for _, block in read_blocks(sound, sample_rate_hz, None, findings)]
     if not blocks:

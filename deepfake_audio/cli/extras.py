@@ -14,7 +14,6 @@ from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError
 from deepfake_audio.inference.pipeline import NamedInput
 from deepfake_audio.inference.remote import is_remote
-from deepfake_audio.inference.segments import write_segments
 from deepfake_audio.system.atomic_files import atomic_write, is_folder
 
 
@@ -72,6 +71,8 @@ def cut_segments(
     args: argparse.Namespace, detector: Detector, result: Result, source: Sound
 ) -> None:
     """Write the FAKE passages of each judged track to a folder, and list the new files."""
+    from deepfake_audio.inference.segments import write_segments  # loads FFmpeg
+
     line, paths = result.timeline(), []
     tracks = sorted({window.track for window in result.windows}) if line else []
     for track in tracks:

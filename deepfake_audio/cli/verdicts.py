@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO, TypeVar
 
-from tqdm import tqdm
-
 from deepfake_audio import __version__
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
@@ -173,8 +171,11 @@ def format_verdict(result: Result) -> str:
 
 def progress(results: Iterator[T]) -> Iterator[T]:
     """Show a count of files on a terminal if the verdicts go elsewhere."""
-    shown = is_terminal(sys.stderr) and not is_terminal(sys.stdout)
-    return tqdm(results, desc="Judging", unit=" files", disable=not shown)
+    if is_terminal(sys.stdout) or not is_terminal(sys.stderr):
+        return results
+    from tqdm import tqdm  # slow to import
+
+    return iter(tqdm(results, desc="Judging", unit=" files"))
 
 
 def is_terminal(stream: TextIO | None) -> bool:

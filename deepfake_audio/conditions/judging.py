@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from joblib import delayed
-
 from deepfake_audio.audio.conditions import BABBLE_CLIPS, apply_condition, read_voices
 from deepfake_audio.audio.windows import read_audio
 from deepfake_audio.corpora.reading import Clip
@@ -46,12 +44,10 @@ def judge_in_conditions(
     """
     voices = tuple(clip.path.resolve() for clip in clips if clip.label == "real")[:BABBLE_CLIPS]
     calls = (
-        delayed(_judge_batch)(
-            clips[first:][:CLIPS_AT_ONCE], condition, run.resolve(), tuple(overrides), voices
-        )
+        (clips[first:][:CLIPS_AT_ONCE], condition, run.resolve(), tuple(overrides), voices)
         for condition, first in itertools.product(conditions, range(0, len(clips), CLIPS_AT_ONCE))
     )
-    for judged in in_processes(calls, workers, "judges"):
+    for judged in in_processes(_judge_batch, calls, workers, "judges"):
         yield from judged
 
 

@@ -1,23 +1,14 @@
 """YAML as settings use it: plain values in a few levels, nothing that builds or explodes."""
 
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
-from ruamel.yaml.tokens import (
-    AliasToken,
-    BlockEndToken,
-    BlockMappingStartToken,
-    BlockSequenceStartToken,
-    DirectiveToken,
-    FlowMappingEndToken,
-    FlowMappingStartToken,
-    FlowSequenceEndToken,
-    FlowSequenceStartToken,
-    TagToken,
-)
+from ruamel.yaml.scanner import Scanner
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import open_regular
@@ -26,15 +17,33 @@ from deepfake_audio.system.csv_files import NUMBER, WHOLE_NUMBER
 MAX_FILE_BYTES = 100_000
 MAX_DEPTH = 20
 SHOWN_CHARACTERS = 200
-OPENING = (
-    BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken,
-)  # fmt: skip
-CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
-REFUSED = {
-    AliasToken: "aliases (*name)",  # a few lines of them stand for more values than memory holds
-    TagToken: "tags (!name)",
-    DirectiveToken: "directives (%NAME)",
-}
+
+
+class NotPlainError(YAMLError):
+    """YAML that settings do not need."""
+
+
+class PlainScanner(Scanner):
+    """Refuses aliases, of which a few stand for more than memory holds, tags and deep nesting."""
+
+    def fetch_alias(self) -> None:
+        self._refuse("aliases (*name)")
+
+    def fetch_tag(self) -> None:
+        self._refuse("tags (!name)")
+
+    def fetch_directive(self) -> None:
+        self._refuse("directives (%NAME)")
+
+    def _refuse(self, part: str) -> None:
+        raise NotPlainError(f"uses YAML {part}, which settings cannot have; write the value itself")
+
+    def fetch_more_tokens(self) -> None:
+        super().fetch_more_tokens()
+        if len(self.indents) + self.flow_level > MAX_DEPTH:
+            raise NotPlainError(
+                f"nests more than {MAX_DEPTH} levels deep; write sections of key: value lines"
+            )
 
 
 class PlainConstructor(SafeConstructor):
@@ -82,31 +91,22 @@ def parse_yaml(text: str, origin: str) -> object:
     >>> parse_yaml("[1e-3, no, 010, 1_0]", "an example")
     [0.001, 'no', 10, '1_0']
     """
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = PlainConstructor
     try:
-        _check_plain(yaml, text, origin)
-        return yaml.load(text)
+        return deepcopy(_parse(text))
+    except NotPlainError as error:
+        raise InputError(f"{origin} {error}") from None
     except (YAMLError, ValueError) as error:
         raise InputError(
             f"{origin} is not valid YAML: {shortened(error)}; write it as in config.yaml"
         ) from None
 
 
-def _check_plain(yaml: YAML, text: str, origin: str) -> None:
-    depth = 0
-    for token in yaml.scan(text):
-        if type(token) in REFUSED:
-            raise InputError(
-                f"{origin} uses YAML {REFUSED[type(token)]}, which settings cannot have; "
-                "write the value itself"
-            )
-        depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
-        if depth > MAX_DEPTH:
-            raise InputError(
-                f"{origin} nests more than {MAX_DEPTH} levels deep; "
-                "write sections of key: value lines"
-            )
+@lru_cache(maxsize=8)
+def _parse(text: str) -> object:
+    """Parse a file's text; the defaults are needed several times, and take 20 ms."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner, yaml.Constructor = PlainScanner, PlainConstructor
+    return yaml.load(text)
 
 
 def shortened(value: object) -> str:

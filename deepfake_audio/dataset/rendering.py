@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from joblib import delayed
 from tqdm import tqdm
 
 from deepfake_audio.audio.conditions import BABBLE_CLIPS, read_voices
@@ -171,7 +170,7 @@ def render_all(jobs: Sequence[Job], rendering: Rendering, workers: int) -> dict[
     except OSError as error:
         raise write_error(folder, error) from None
     batches = (
-        delayed(_render_batch)(waiting[first : first + BATCH], rendering, Path.cwd())
+        (waiting[first : first + BATCH], rendering, Path.cwd())
         for first in range(0, len(waiting), BATCH)
     )
     with (
@@ -180,7 +179,7 @@ def render_all(jobs: Sequence[Job], rendering: Rendering, workers: int) -> dict[
     ):
         # Invalidate these first: their images are replaced one by one, and a kill may come midway.
         append_entries(journal, ({"stem": stem} for stem in undone))
-        for batch in in_processes(batches, workers, "renders", in_order=False):
+        for batch in in_processes(_render_batch, batches, workers, "renders", in_order=False):
             append_entries(journal, batch)
             entries |= {entry["stem"]: entry for entry in batch}
             progress.update(len(batch))

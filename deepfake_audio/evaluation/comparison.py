@@ -43,18 +43,21 @@ class Comparison:
     files: int
 
 
-def compare_systems(ours: str, theirs: str, overrides: Sequence[str]) -> Comparison:
+def compare_systems(
+    ours: str, theirs: str, overrides: Sequence[str], real: str | None = None
+) -> Comparison:
     """Compare two evaluated runs, or files like scores.csv.
 
     Args:
         ours, theirs: names or paths of runs, results or score files.
         overrides: settings as `section.key=value`.
+        real: see `read_filled_scores`; of both.
 
     Raises:
         InputError: a system has no scores, or the two differ in their files or priors.
     """
-    first, settings = read_evaluated(ours, overrides)
-    second, other_settings = read_evaluated(theirs, overrides)
+    first, settings = read_evaluated(ours, overrides, real)
+    second, other_settings = read_evaluated(theirs, overrides, real)
     if settings.predict.prior_fake != other_settings.predict.prior_fake:
         raise InputError(
             "cannot compare runs with different priors; choose one: predict.prior_fake=0.5"
@@ -62,7 +65,9 @@ def compare_systems(ours: str, theirs: str, overrides: Sequence[str]) -> Compari
     return compare_tables(first, second, settings.evaluate, settings.predict)
 
 
-def read_evaluated(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Settings]:
+def read_evaluated(
+    name: str, overrides: Sequence[str], real: str | None = None
+) -> tuple[ScoreTable, Settings]:
     """Return the scores that count, from a run, results or a score file, and the settings.
 
     These are the scores of the last split, or all of them if all were evaluated together.
@@ -77,7 +82,7 @@ def read_evaluated(name: str, overrides: Sequence[str]) -> tuple[ScoreTable, Set
             raise InputError(
                 f"run {run.name} has no {SCORES}; make it with: python evaluate.py --run {run.name}"
             )
-    table = read_scores(path, None, None)
+    table = read_scores(path, None, None, real)
     evaluated = read_metrics(path.parent).get("splits") if path.name == SCORES else None
     if isinstance(evaluated, dict) and ALL_SPLITS in evaluated:
         return table, settings

@@ -112,23 +112,27 @@ def cyclic_spectrum_db(window: np.ndarray, sample_rate_hz: int) -> tuple[np.ndar
 
 
 def _cyclic_powers(white: np.ndarray, points: int) -> np.ndarray:
-    """Return the power of the products' spectra over all lags, float32 `(points // 2 + 1,)`."""
+    """Return the power of the products' spectra over all lags, float32 `(points // 2 + 1,)`.
+
+    Products at two lags are the real and imaginary parts of one transform.
+    """
     from scipy import fft
 
     length = len(white) - LAGS + 1
-    later = np.lib.stride_tricks.sliding_window_view(white, length)
-    weighted = white[:length] * hann(length)
-    powers = np.zeros(points, np.float32)
+    doubled = np.stack([white[:-1], white[1:]], axis=-1).ravel()  # each sample and the next
+    later = np.lib.stride_tricks.sliding_window_view(doubled, 2 * length)[::4]
+    weighted = np.repeat(white[:length] * hann(length), 2)
     at_once = min(LAGS // 2, 2 ** int(np.log2(max(1, SAMPLES_AT_ONCE / points))))
-    pairs = np.empty((at_once, points), np.complex64)  # two real spectra by one transform
-    for first in range(0, LAGS, 2 * at_once):
-        lagged = later[first : first + 2 * at_once]
-        np.multiply(lagged[::2], weighted, out=pairs.real[:, :length])
-        np.multiply(lagged[1::2], weighted, out=pairs.imag[:, :length])
-        pairs[:, length:] = 0
-        pairs = fft.fft(pairs, axis=1, overwrite_x=True)
-        powers += np.einsum("ij,ij->j", pairs.real, pairs.real)
-        powers += np.einsum("ij,ij->j", pairs.imag, pairs.imag)
+    products = np.empty((at_once, 2 * points), np.float32)
+    powers = np.zeros(points, np.float32)
+    for first in range(0, LAGS // 2, at_once):
+        np.multiply(later[first : first + at_once], weighted, out=products[:, : 2 * length])
+        products[:, 2 * length :] = 0
+        spectra = fft.fft(products.view(np.complex64), axis=1, overwrite_x=True)
+        parts = spectra.view(np.float32)
+        squares = np.einsum("ij,ij->j", parts, parts)
+        powers += squares[::2]
+        powers += squares[1::2]
     half = points // 2 + 1
     powers[1:half] += powers[:-half:-1]
     return powers[:half]

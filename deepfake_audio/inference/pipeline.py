@@ -4,22 +4,20 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import onnxruntime
-from joblib import cpu_count, delayed
 
 from deepfake_audio.audio.quality import (
     Clarity,
     Echo,
+    EchoSearch,
     bandwidth_hz,
     clipped_share,
-    echo_cepstrum,
     measure_clarity,
-    strongest_echo,
 )
 from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import Recording, padding_before, recording_windows
@@ -39,7 +37,7 @@ from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
 from deepfake_audio.models.run_search import names_with_channels
 from deepfake_audio.system import cluster
-from deepfake_audio.system.workers import in_processes
+from deepfake_audio.system.workers import count_cores, in_processes, in_threads
 
 UNREAD_IMAGES = {".gif", ".heic", ".heif", ".avif", ".svg", ".ico", ".jp2", ".psd", ".pdf"}
 UNREAD_REMEDY = "images of this kind are not read; save it as PNG"
@@ -163,6 +161,7 @@ class Reading:
         folder: that names are relative to.
         decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
         on_window: receives each window before it is scored, and its file; not in processes.
+        threads: that render the windows of a file.
     """
 
     settings: Settings
@@ -172,6 +171,7 @@ class Reading:
     decoder_megabytes: int = 0
     track: int | None = None
     on_window: Callable[[Input, Window], object] | None = None
+    threads: int = 1
 
 
 def score_inputs(
@@ -212,14 +212,17 @@ def score_in_processes(
     """
     names, model_path = iter(names), model_path.resolve()
     limits = reading.settings.limits
-    reading = replace(reading, folder=Path.cwd(), decoder_megabytes=limits.decoder_megabytes)
-    round_files = FILES_PER_BATCH * BATCHES_PER_ROUND * (workers or cpu_count())
+    reading = replace(
+        reading, folder=Path.cwd(), decoder_megabytes=limits.decoder_megabytes, threads=1
+    )
+    workers = workers or count_cores()
+    round_files = FILES_PER_BATCH * BATCHES_PER_ROUND * workers
     while files := list(itertools.islice(names, round_files)):
         calls = (
-            delayed(_score_batch)(model_path, reading, files[first:after], judge)
-            for first, after in _batch_bounds(len(files), workers or cpu_count())
+            (model_path, reading, files[first:after], judge)
+            for first, after in _batch_bounds(len(files), workers)
         )
-        for results in in_processes(calls, workers, "judges"):
+        for results in in_processes(_score_batch, calls, workers, "judges"):
             yield from results
 
 
@@ -240,7 +243,7 @@ def score_on_cluster(
     """
     names, model_path, folder = iter(names), model_path.resolve(), Path.cwd()
     limits = reading.settings.limits
-    reading = replace(reading, folder=folder, decoder_megabytes=limits.decoder_megabytes)
+    reading = replace(reading, folder=folder, decoder_megabytes=limits.decoder_megabytes, threads=1)
     first = next(names, None)
     if first is None:
         return
@@ -343,19 +346,26 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
             "other_run",
         )
     audio = settings.audio
-    cepstrum, count = 0.0, 0  # the sum over all windows
+    echoes = EchoSearch(audio.window_samples, audio.sample_rate_hz)
     for part in find_parts(source, found, reading):
-        for start, samples in recording_windows(part, audio):
-            count += 1
-            cepstrum = cepstrum + echo_cepstrum(samples, audio.sample_rate_hz)
-            image = spectrogram_image(samples, audio)
-            sound = samples[padding_before(part.end - part.first, audio) :][: part.end - part.first]
-            yield (
-                _measured(start, part, sound, image, settings),
-                fit_image(image, settings.image),
-            )
-    if np.any(cepstrum):
-        found.echo = strongest_echo(cepstrum / count, audio.sample_rate_hz)
+        render = partial(_render_window, part=part, settings=settings)
+        cut = recording_windows(part, audio)
+        for samples, window, image in in_threads(render, cut, reading.threads):
+            echoes.add(samples)
+            yield window, image
+    found.echo = echoes.strongest()
+
+
+def _render_window(
+    cut: tuple[float, np.ndarray], part: Recording, settings: Settings
+) -> tuple[np.ndarray, Window, np.ndarray]:
+    """Return the samples of a window, its measures, and its image."""
+    start_seconds, samples = cut
+    image = spectrogram_image(samples, settings.audio)
+    sound_samples = part.end - part.first
+    sound = samples[padding_before(sound_samples, settings.audio) :][:sound_samples]
+    window = _measured(start_seconds, part, sound, image, settings)
+    return samples, window, fit_image(image, settings.image)
 
 
 def _read_image(source: Path | bytes, settings: Settings) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models.onnx_check import check_graph
 from deepfake_audio.system.atomic_files import open_regular, size_of
+from deepfake_audio.system.workers import usable_threads
 from deepfake_audio.vocabulary import ImageRecord
 
 BATCH_VALUES = 25_000_000  # pixels held for a batch, whatever its size by setting
@@ -52,7 +52,9 @@ def load_model(
     encoded = check_graph(read_model(path, limits), str(path), limits, bound_memory)
     _bound_memory(limits.scoring_megabytes)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(threads, os.cpu_count() or 1)
+    options.intra_op_num_threads = usable_threads(threads)
+    # Threads that wait by running in circles double the processor time for such small networks.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     options.add_session_config_entry("session.use_env_allocators", "1")
     try:

@@ -23,7 +23,7 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.models.fingerprints import fingerprint_run
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.models.run_record import RunRecord
-from deepfake_audio.service.guards import Guard
+from deepfake_audio.service.guards import HEADERS, Guard
 from deepfake_audio.service.judges import Judges
 from deepfake_audio.service.page import load_page
 from deepfake_audio.service.refusals import (
@@ -157,7 +157,9 @@ async def show_error(request: Request, error: HTTPException) -> Response:
 
 async def show_bug(request: Request, error: Exception) -> Response:
     """Return an error of this program, whose traceback is in the log, in the same form."""
-    return json_response(error_content("bug", SERVICE_FAILED), 500)
+    response = json_response(error_content("bug", SERVICE_FAILED), 500)
+    response.headers.update(HEADERS)  # Starlette answers this outside of the guard
+    return response
 
 
 class Predict:

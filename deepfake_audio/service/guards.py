@@ -35,7 +35,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = (), token: str = ""):
         self.app, self.token = app, token
-        self.hosts = {"localhost", *(host.lower() for host in hosts)}
+        self.hosts = {"localhost", *map(host_name, hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -91,15 +91,24 @@ def is_known(host: str, names: Collection[str]) -> bool:
     >>> [is_known(host, {"localhost"}) for host in ("evil.example:8000", "", "127.0.0.1.evil.org")]
     [False, False, False]
     """
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
+    name = host_name(host)
     try:
         ipaddress.ip_address(name)
     except ValueError:
         return name in names
     return True
+
+
+def host_name(host: str) -> str:
+    """Return the name of a host in small letters, without a port; empty if it has none.
+
+    >>> host_name("Judge.example.org:8000"), host_name("[::1]:8000"), host_name("[")
+    ('judge.example.org', '::1', '')
+    """
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def is_cross_site(headers: Headers) -> bool:

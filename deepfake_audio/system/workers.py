@@ -1,34 +1,51 @@
-"""Worker processes: only the parent handles termination signals, and workers end with it."""
+"""Worker processes and threads.
+
+Of processes only the parent handles termination signals, and the others end with it.
+"""
 
 import os
 import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from multiprocessing import resource_tracker
-from typing import Any
-
-import psutil
-from joblib import Parallel
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from typing import Any, TypeVar
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.signals import ENDING_SIGNALS
 
 GONE = "ignore:resource_tracker"  # a warning of joblib's tracker about a folder that it has removed
 WATCH_SECONDS = 0.5
+AHEAD = 8  # calls of each thread whose results may wait
 UNUSED = r"\d+ tasks (have been successfully executed|which were still being processed)"
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    from joblib import cpu_count  # slow to import, and most commands start no process
+
+    return cpu_count()
 
 
 def in_processes(
-    calls: Iterable[tuple], workers: int, work: str, *, in_order: bool = True
+    function: Callable,
+    calls: Iterable[tuple],
+    workers: int,
+    work: str,
+    *,
+    in_order: bool = True,
 ) -> Iterator[Any]:
-    """Run calls in processes, and yield their results.
+    """Call a function in processes, and yield its results.
 
     Args:
-        calls: from `joblib.delayed`; a process that is free takes the next one.
+        function: at the top of its module.
+        calls: the arguments of each call; a process that is free takes the next one.
         workers: number of processes; 0 for one per core, 1 for this process.
         work: the task in one verb, such as "renders", for the error.
         in_order: yield in the order of the calls.
@@ -36,13 +53,16 @@ def in_processes(
     Raises:
         InputError: the system ended a process.
     """
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     warnings.filterwarnings("ignore", UNUSED, UserWarning)  # the caller ended early on purpose
     kind = "generator" if in_order else "generator_unordered"
     with nullcontext() if workers == 1 else _undisturbed():  # one is this process
         results = Parallel(
             n_jobs=workers or -1, return_as=kind, max_nbytes=None, temp_folder=os.curdir,
             initializer=end_with, initargs=(os.getpid(),),
-        )(calls)  # fmt: skip
+        )(delayed(function)(*each) for each in calls)  # fmt: skip
     try:
         yield from results
     except TerminatedWorkerError:
@@ -50,6 +70,35 @@ def in_processes(
             f"the system ended a process that {work}, probably for lack of memory; run this again "
             "with fewer workers"
         ) from None
+
+
+def usable_threads(threads: int) -> int:
+    """Return a number of threads, where 0 takes all cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(threads, cores) or cores
+
+
+def in_threads(
+    function: Callable[[Item], Made], items: Iterable[Item], threads: int
+) -> Iterator[Made]:
+    """Call a function for each item in threads, somewhat ahead, and yield the results in order."""
+    if threads == 1:
+        yield from map(function, items)
+        return
+    waiting = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > AHEAD * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def end_with(parent: int) -> None:
@@ -62,6 +111,8 @@ def end_with(parent: int) -> None:
 
 
 def _watch(parent: int) -> None:
+    import psutil  # as slow to import
+
     # Windows keeps the id of a parent that ended; other systems give the worker another parent.
     while psutil.pid_exists(parent) and (os.name == "nt" or os.getppid() == parent):
         time.sleep(WATCH_SECONDS)
@@ -80,6 +131,8 @@ def _undisturbed() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
     warned = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = f"{warned},{GONE}" if warned else GONE
     resource_tracker.ensure_running()  # Python 3.11 unblocks signals when it starts the tracker
