@@ -92,6 +92,7 @@ def test_settings_estimate_the_weights_of_a_network(pooling, convs, batch_norm):
     check_estimate(most, *chosen, lower, "model.hidden_rows=20")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", ["true", "false"])
 @pytest.mark.parametrize(
     ("inputs", "most"),
@@ -107,6 +108,7 @@ def test_settings_estimate_the_weights_of_inputs_of_several_channels(inputs, mos
     check_estimate(most, *chosen, "model.conv_filters=[8]", "model.dense_units=200")
 
 
+@pytest.mark.slow
 def test_settings_estimate_the_weights_of_the_configured_networks():
     check_estimate(1)
     check_estimate(1.01, config=ROOT / "unseen.yaml")
@@ -147,6 +149,7 @@ def test_every_weight_of_a_network_of_frame_rates_learns():
         assert (old != new.numpy()).any(), new.path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "override",
     [
@@ -195,6 +198,7 @@ def test_each_input_has_its_own_residual():
     assert [member.layers[0].scale for member in members] == [1 / 255, *[1 / 48] * 3]
 
 
+@pytest.mark.slow
 def test_a_lower_input_hides_the_highest_frequencies():
     inputs = "model.inputs=[lower_frequency_residual, frequency_residual]"
     lower, whole = build(inputs, "model.hidden_rows=20").get_layer("logit").members
@@ -222,6 +226,7 @@ def test_each_member_of_an_ensemble_learns_independently(smoothing):
     np.testing.assert_allclose(outputs_of(model, IMAGES), outputs_of(alone, IMAGES), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_members_of_an_ensemble_differ_and_their_mean_is_the_score():
     model = build("model.inputs=[levels, levels, levels]", "model.conv_filters=[4, 4]")
     votes = [outputs_of(member, IMAGES) for member in model.get_layer("logit").members]
@@ -291,6 +296,7 @@ def test_an_input_depends_only_on_its_own_channel(name, channel):
         assert (moved > 1e-4) == (changed == channel)
 
 
+@pytest.mark.slow
 def test_the_score_of_several_channels_is_the_log_odds_too():
     model = build_on_three_channels("group_delay", "time_residual", "frame_rates")
     p_real = outputs_of(model, THREE_CHANNELS).astype(np.float64)
@@ -369,6 +375,7 @@ OLD_LAYERS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_weights_under_the_old_names_of_layers_are_loaded(tmp_path):
     inputs = ("frequency_residual", "frame_rates", "frame_rates")
     model = build_on_three_channels(*inputs)

@@ -201,6 +201,7 @@ def test_class_weights_make_both_classes_count_the_same(data_folder):
 # evaluate
 
 
+@pytest.mark.slow
 def test_evaluation_prints_and_saves_figures_and_plots(in_workspace, capsys):
     assert evaluate.main(["--run", "first"]) == 0
     printed = capsys.readouterr().out
@@ -224,6 +225,7 @@ def test_evaluation_prints_and_saves_figures_and_plots(in_workspace, capsys):
         assert cv2.imread(str(run / f"{picture}.png")).std() > 5
 
 
+@pytest.mark.slow
 def test_the_report_is_complete_in_one_file(in_workspace, capsys):
     assert evaluate.main(["--run", "first"]) == 0
     page = Path("runs/first/report.html").read_text()
@@ -241,6 +243,7 @@ def test_the_report_is_complete_in_one_file(in_workspace, capsys):
     assert not re.search(r"(src|href)=\"(?!data:)|url\(|@import", page)
 
 
+@pytest.mark.slow
 def test_trials_are_scored_again_with_the_same_result(in_workspace, tmp_path, monkeypatch, capsys):
     assert evaluate.main(["--run", "first", QUICK]) == 0
     test = json.loads(Path("runs/first/metrics.json").read_text())["splits"]["test"]
@@ -258,6 +261,7 @@ def test_trials_are_scored_again_with_the_same_result(in_workspace, tmp_path, mo
         assert again[figure] == pytest.approx(test[figure], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_files_of_one_class_have_scores_but_no_error_rate(in_workspace, tmp_path, capsys):
     make_data_folder(tmp_path / "fakes", images_per_class=2)
     shutil.rmtree(tmp_path / "fakes/test/real")
@@ -273,6 +277,7 @@ def test_files_of_one_class_have_scores_but_no_error_rate(in_workspace, tmp_path
     assert len(read_rows(output / "scores.csv")) == 10
 
 
+@pytest.mark.slow
 def test_a_file_of_an_unknown_recording_is_named_by_its_image(in_workspace, tmp_path):
     data = make_data_folder(tmp_path / "part", images_per_class=2)
     lines = (data / "manifest.csv").read_text().splitlines()
@@ -283,6 +288,7 @@ def test_a_file_of_an_unknown_recording_is_named_by_its_image(in_workspace, tmp_
     assert "test/real/01.png" in names and "" not in names
 
 
+@pytest.mark.slow
 def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path, capsys):
     assert evaluate.main(["--run", "first", QUICK]) == 0
     capsys.readouterr()
@@ -297,6 +303,7 @@ def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path,
     assert "12 of them in both; evaluate both systems on the same data" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_bootstrap_there_are_no_intervals(in_workspace, capsys):
     assert evaluate.main(["--run", "first", QUICK]) == 0
     figures = json.loads(Path("runs/first/metrics.json").read_text())

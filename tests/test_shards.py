@@ -241,6 +241,7 @@ def recordings(workplace) -> Path:
     return workplace
 
 
+@pytest.mark.slow
 def test_the_joined_data_folder_equals_that_of_one_command(recordings, capsys):
     assert prepare.main(["mine", "--name", "one", *ONE_PROCESS, 'prepare.codecs=["mp3"]']) == 1
     report = capsys.readouterr().out
@@ -253,6 +254,7 @@ def test_the_joined_data_folder_equals_that_of_one_command(recordings, capsys):
     assert any((Path(f"data/mine.{n}-of-3") / image).is_file() for n in (1, 2, 3))
 
 
+@pytest.mark.slow
 def test_new_recordings_need_the_shards_again_and_keep_the_splits(recordings, capsys):
     prepare_shards(2)
     assert join.main(["data/mine"]) == 1
@@ -268,6 +270,7 @@ def test_new_recordings_need_the_shards_again_and_keep_the_splits(recordings, ca
     assert images < after.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
