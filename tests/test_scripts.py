@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_history_with_any_workers(in_workspace):
 
 
 @pytest.mark.slow
-def test_a_killed_training_continues_at_its_last_epoch(tmp_path):
+def test_a_killed_training_continues_at_its_last_epoch(tmp_path, monkeypatch):
     make_data_folder(tmp_path / "data" / "tiny")
     training = start_training(tmp_path, "--run", "first", "train.epochs=8")
     wait_for_epochs(training, tmp_path / "runs" / "first", 3)
@@ -105,12 +105,12 @@ def test_a_killed_training_continues_at_its_last_epoch(tmp_path):
     training.communicate()
     before = (tmp_path / "runs/first/history.csv").read_text().splitlines()
 
-    result = run_script("train.py", "--resume", folder=tmp_path)
-    assert result.returncode == 0, result.stderr
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["--resume"]) == 0
     after = (tmp_path / "runs/first/history.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in after[1:]] == [str(epoch) for epoch in range(1, 9)]
     assert after[:3] == before[:3]
-    assert run_script("train.py", "--resume", folder=tmp_path).returncode == 2
+    assert train.main(["--resume"]) == 2
 
 
 @pytest.mark.slow
@@ -131,7 +131,7 @@ def test_a_training_killed_while_it_exports_is_finished_by_resuming(tmp_path, mo
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_the_best_model_so_far(tmp_path):
+def test_ctrl_c_keeps_the_best_model_so_far(tmp_path, monkeypatch):
     make_data_folder(tmp_path / "data" / "tiny")
     training = start_training(
         tmp_path, "--run", "first", "train.epochs=100000", "train.early_stopping_patience=100000"
@@ -141,8 +141,8 @@ def test_ctrl_c_keeps_the_best_model_so_far(tmp_path):
     _, stderr = training.communicate()
     assert training.returncode == 130, stderr
     assert "Traceback" not in stderr
-    result = run_script("predict.py", "data/tiny/test/fake/00.png", folder=tmp_path)
-    assert result.returncode == 0, result.stderr
+    monkeypatch.chdir(tmp_path)
+    assert predict.main(["data/tiny/test/fake/00.png"]) == 0
 
 
 @pytest.mark.slow
