@@ -36,6 +36,7 @@ def detector() -> deepfake_audio.Detector:
     return deepfake_audio.Detector.pretrained()
 
 
+@pytest.mark.slow
 def test_any_number_of_threads_gives_the_same_scores():
     sound = np.concatenate([soundfile.read(clip, dtype="float32")[0] for clip in CLIPS[:8]])
     one, several = (
