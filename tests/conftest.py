@@ -2,18 +2,38 @@
 
 import csv
 import os
+import shutil
 import signal
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
 import soundfile
 
+from deepfake_audio.corpora import shortcut_audit
 from deepfake_audio.dataset.manifest import MANIFEST_FIELDS
+from deepfake_audio.evaluation import figures
+from deepfake_audio.system.atomic_files import lock
 from deepfake_audio.system.signals import TERMINATION_SIGNALS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def leave_uncompiled(*args, **options):
+    """Decorate a function as numba's decorators do, and return it as it is."""
+    return args[0] if args and callable(args[0]) else lambda function: function
+
+
+# librosa would compile 17 seconds for the few calls of the tests.
+uncompiling = ModuleType("numba")
+for name in ("guvectorize", "jit", "stencil", "vectorize"):
+    setattr(uncompiling, name, leave_uncompiled)
+sys.modules.setdefault("numba", uncompiling)
 
 
 def stop_the_tests(number: int, frame: object) -> None:
@@ -92,20 +112,52 @@ def data_folder(tmp_path: Path) -> Path:
     return make_data_folder(tmp_path / "data" / "tiny")
 
 
+def make_once(
+    factory: pytest.TempPathFactory, name: str, make: Callable[[], None], below: Path | None = None
+) -> Path:
+    """Return an own copy of a folder that only one of the test processes makes.
+
+    Args:
+        factory: of temporary folders.
+        name: of the folder, different for each kind.
+        make: fills the working folder.
+        below: a folder that is copied first.
+    """
+    base = factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"shared-{name}"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("ab") as held:
+        while not lock(held):
+            time.sleep(0.02)
+        if not (shared / "made").exists():
+            shutil.copytree(below, shared / "here") if below else (shared / "here").mkdir()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(shared / "here")
+                make()
+            (shared / "made").touch()
+    return shutil.copytree(shared / "here", factory.mktemp(name) / "here")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def small_reports():
+    """Let an audit grow few trees and plots have few pixels: they take longer than all else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shortcut_audit, "TREES", 10)
+        patch.setattr(figures, "PICTURE_DPI", 50)
+        yield
+
+
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data/tiny and a finished runs/first; do not change what is in it."""
-    import train
 
-    folder = tmp_path_factory.mktemp("workspace")
-    make_data_folder(folder / "data" / "tiny")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    def make() -> None:
+        import train
+
+        make_data_folder(Path("data/tiny"))
         assert train.main(["--run", "first", "data.folder=data/tiny", *TINY_SETTINGS]) == 0
-    finally:
-        os.chdir(before)
-    return folder
+
+    return make_once(tmp_path_factory, "workspace", make)
 
 
 def make_voice(label: str, seed: int, seconds: float = 2.5) -> np.ndarray:
@@ -122,23 +174,20 @@ def make_voice(label: str, seed: int, seconds: float = 2.5) -> np.ndarray:
 @pytest.fixture(scope="session")
 def audio_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with audio, data/mine made from it, and runs/heard; do not change what is in it."""
-    import prepare
-    import train
 
-    folder = tmp_path_factory.mktemp("audio-workspace")
-    for label in ("fake", "real"):
-        (folder / "mine" / label).mkdir(parents=True)
-        for number in range(12):
-            path = folder / "mine" / label / f"{number:02}.wav"
-            soundfile.write(path, make_voice(label, number), 16000)
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
+    def make() -> None:
+        import prepare
+        import train
+
+        for label in ("fake", "real"):
+            Path("mine", label).mkdir(parents=True)
+            for number in range(12):
+                path = Path("mine", label, f"{number:02}.wav")
+                soundfile.write(path, make_voice(label, number), 16000)
         assert prepare.main(["mine", "--name", "mine", "prepare.workers=1"]) == 0
         assert train.main(["--run", "heard", "data.folder=data/mine", *TINY_SETTINGS]) == 0
-    finally:
-        os.chdir(before)
-    return folder
+
+    return make_once(tmp_path_factory, "audio-workspace", make)
 
 
 @pytest.fixture

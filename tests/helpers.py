@@ -145,6 +145,18 @@ def make_tiny(monkeypatch) -> None:
         monkeypatch.setitem(networks.RECIPES, kind, networks.Recipe(**vars(recipe) | small))
 
 
+def without_graphs(monkeypatch) -> None:
+    """Let vocoders train step by step: tracing takes longer than the one or two steps of a test."""
+    from deepfake_audio.vocoders import networks
+
+    traced = networks.tf.function
+
+    def as_it_is(function=None, **options):
+        return traced(function, **options) if options else function  # Keras has options
+
+    monkeypatch.setattr(networks.tf, "function", as_it_is)
+
+
 def tiny_networks() -> dict[str, Callable]:
     """Return a function that builds a small network, for each kind of vocoder."""
     from deepfake_audio.vocoders import networks

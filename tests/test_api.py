@@ -36,6 +36,7 @@ def detector() -> deepfake_audio.Detector:
     return deepfake_audio.Detector.pretrained()
 
 
+@pytest.mark.slow
 def test_any_number_of_threads_gives_the_same_scores():
     sound = np.concatenate([soundfile.read(clip, dtype="float32")[0] for clip in CLIPS[:8]])
     one, several = (
@@ -109,6 +110,7 @@ def answer(result: deepfake_audio.Result) -> tuple:
     return result.verdict, result.confidence, result.score, result.llr, result.quality
 
 
+@pytest.mark.slow
 def test_a_path_its_bytes_and_a_file_object_get_the_same_answer(detector, fake_bytes):
     known = answer(detector.predict(FAKE_CLIP))
     with FAKE_CLIP.open("rb") as file:
@@ -228,6 +230,7 @@ def test_judging_prints_nothing_and_leaves_the_process_as_it_was(detector, capfd
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_the_process_stays_as_it_is_while_a_file_is_judged(tmp_path):
     """FFmpeg reads the MP3, libsndfile the FLAC, and OpenCV the damaged image."""
     image, coded = tmp_path / "a.png", tmp_path / "a.m4a"

@@ -13,7 +13,7 @@ import combine
 import evaluate
 import predict
 import train
-from conftest import TINY_SETTINGS
+from conftest import TINY_SETTINGS, make_once
 from deepfake_audio.cli.training import warn_of_leaks
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import InputError
@@ -28,15 +28,14 @@ from model import build_model
 @pytest.fixture(scope="module")
 def combined(workspace, tmp_path_factory) -> Path:
     """A folder with runs/first, runs/second and runs/both; do not change what is in it."""
-    folder = tmp_path_factory.mktemp("combined") / "here"
-    shutil.copytree(workspace, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+
+    def make() -> None:
         inputs = "model.inputs=[time_residual, levels]"
         given = ["data.folder=data/tiny", *TINY_SETTINGS, inputs, "train.seed=2"]
         assert train.main(["--run", "second", *given]) == 0
         assert combine.main(["runs/first", "second", "--run", "both"]) == 0
-    return folder
+
+    return make_once(tmp_path_factory, "combined", make, below=workspace)
 
 
 @pytest.fixture
@@ -98,7 +97,7 @@ def test_damaged_weights_are_refused_without_a_traceback(in_copy):
 @pytest.mark.slow
 def test_a_combined_run_is_used_like_any_other(in_copy, capsys):
     assert predict.main(["--run", "both", "data/tiny/test/fake"]) == 0
-    assert evaluate.main(["--run", "both"]) == 0
+    assert evaluate.main(["--run", "both", "evaluate.bootstrap=0"]) == 0
     assert "Run both of first, second, on data/tiny" in capsys.readouterr().out
     report = Path("runs/both/report.html").read_text(encoding="utf-8")
     assert "The networks of first, second vote; calibrated on data/tiny." in report

@@ -13,7 +13,7 @@ import evaluate
 import predict
 import prepare
 import train
-from conftest import FRAME_RATES, ROOT, TINY_SETTINGS
+from conftest import FRAME_RATES, ROOT, TINY_SETTINGS, make_once
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.training import trainer
@@ -30,14 +30,14 @@ TRAINED = (*TINY_SETTINGS, *AS_DRAWN, "train.epochs=2", "image.channels=level_de
 @pytest.fixture(scope="module")
 def delay_workspace(audio_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data/delays, drawn from the voices of `audio_workspace`, and runs/delays."""
-    folder = tmp_path_factory.mktemp("delays")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+
+    def make() -> None:
         voices = str(audio_workspace / "mine")
         assert prepare.main([voices, "--name", "delays", "prepare.workers=1", *DRAWN]) == 0
         inputs = "model.inputs=[group_delay, frequency_residual, frame_rates]"
         assert train.main(["--run", "delays", "data.folder=data/delays", inputs, *TRAINED]) == 0
-    return folder
+
+    return make_once(tmp_path_factory, "delays", make)
 
 
 def scores_of(*inputs: str) -> dict[str, float]:

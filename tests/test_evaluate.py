@@ -70,7 +70,7 @@ def test_results_of_other_scores_with_the_same_name_are_kept(tmp_path, monkeypat
     for place, best in (("a", 2), ("b", 3)):
         Path(place).mkdir()
         Path(place, "s.csv").write_text(f"file,label,score\nx,real,{best}\ny,fake,-1\n")
-        assert evaluate.main(["--scores", f"{place}/s.csv"]) == 0
+        assert evaluate.main(["--scores", f"{place}/s.csv", QUICK]) == 0
     assert "evaluations/s has the results of a/s.csv, which are kept" in capsys.readouterr().out
     names = {folder: metrics_in(Path("evaluations", folder))["data"] for folder in ("s", "s-2")}
     assert names == {"s": "a/s.csv", "s-2": "b/s.csv"}
@@ -81,7 +81,7 @@ def test_results_of_other_scores_with_the_same_name_are_kept(tmp_path, monkeypat
     Path("scores.txt").write_text("a 1\nb 0\n")
     for keys in ("first.txt", "second.txt"):
         Path(keys).write_text("filename cm-label\na bonafide\nb spoof\n")
-        assert evaluate.main(["--scores", "scores.txt", "--keys", keys]) == 0
+        assert evaluate.main(["--scores", "scores.txt", "--keys", keys, QUICK]) == 0
     assert metrics_in(Path("evaluations/scores-2"))["keys"] == "second.txt"
 
 
@@ -92,7 +92,7 @@ def test_results_in_an_unknown_format_are_kept(tmp_path, monkeypatch, left):
     Path("evaluations/s").mkdir(parents=True)
     Path("evaluations/s/metrics.json").write_text(left)
     Path("s.csv").write_text("file,label,score\nx,real,2\ny,fake,-1\n")
-    assert evaluate.main(["--scores", "s.csv"]) == 0
+    assert evaluate.main(["--scores", "s.csv", QUICK]) == 0
     assert Path("evaluations/s/metrics.json").read_text() == left
     assert metrics_in(Path("evaluations/s-2"))["data"] == "s.csv"
 
@@ -106,7 +106,7 @@ def test_results_are_written_to_the_given_folder(run, capsys):
     assert evaluate.main(["--run", "first", "--out", "results/own", QUICK]) == 0
     assert metrics_in(Path("results/own"))["run"] == "first"
     Path("s.csv").write_text("file,label,score\nx,real,2\ny,fake,-1\n")
-    assert evaluate.main(["--scores", "s.csv", "--out", "results/s"]) == 0
+    assert evaluate.main(["--scores", "s.csv", "--out", "results/s", QUICK]) == 0
     assert metrics_in(Path("results/s"))["data"] == "s.csv"
     assert not Path("evaluations").exists()
 
@@ -302,7 +302,7 @@ def test_unknown_images_of_one_class_have_no_error_rate(run, capsys):
     wild = make_wild(Path("wild"))
     rows = (wild / "manifest.csv").read_text().splitlines()
     (wild / "manifest.csv").write_text("\n".join(row for row in rows if "/real/" not in row))
-    assert evaluate.main(["--run", "first", "--data", str(wild)]) == 0
+    assert evaluate.main(["--run", "first", "--data", str(wild), QUICK]) == 0
     assert "\nWarning: all 18 files are fake; " in capsys.readouterr().out
 
 

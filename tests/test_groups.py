@@ -125,6 +125,7 @@ def test_the_interval_of_the_mean_over_parts_matches_its_scatter():
     assert low < 0.2 < high
 
 
+@pytest.mark.slow
 def test_the_mean_of_small_parts_lies_in_its_interval():
     for seed in range(10):
         is_real, scores = draw_scores(1000, seed)

@@ -205,6 +205,7 @@ def test_inputs_that_are_no_files_are_refused_at_once_and_the_others_are_judged(
         assert kind in passed_over
 
 
+@pytest.mark.slow
 def test_a_file_gets_the_same_verdict_with_and_without_hostile_ones(
     in_audio_workspace, tmp_path, capfd
 ):
@@ -295,6 +296,7 @@ def test_timelines_of_odd_names_are_written(in_audio_workspace, tmp_path, monkey
 # prepare, train, evaluate
 
 
+@pytest.mark.slow
 def test_prepare_names_each_bad_file_and_renders_the_others(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     for label in ("fake", "real"):
@@ -334,7 +336,7 @@ def test_training_and_evaluation_leave_bad_images_out(tmp_path, monkeypatch, cap
     assert any("pipe.png is a pipe" in error for error in errors)
     assert any("million; make it smaller" in error for error in errors)
     assert not [line for line in captured.err.splitlines() if "png" in line and "error" not in line]
-    assert evaluate.main(["--run", "r"]) == 1
+    assert evaluate.main(["--run", "r", "evaluate.bootstrap=0"]) == 1
 
 
 def test_images_that_vanish_while_training_are_reported_in_one_line():

@@ -34,6 +34,7 @@ def test_the_files_themselves_have_the_figures_of_metrics(files):
     assert figures == pytest.approx({name: exact[name] for name in figures}, abs=tolerance)
 
 
+@pytest.mark.slow
 def test_the_width_of_an_interval_matches_the_scatter_of_the_figure():
     rates = []
     for seed in range(100):

@@ -51,25 +51,6 @@ def test_no_script_imports_another(path):
     assert not imported(path) & (set(SCRIPTS) - {"model"})
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["train", "combine", "export"])
-def test_help_is_printed_without_loading_tensorflow(name):
-    code = (
-        f"import sys, {name}\n"
-        "try:\n"
-        f"    {name}.main(['--help'])\n"
-        "except SystemExit:\n"
-        "    print(*{module.split('.')[0] for module in sys.modules}, file=sys.stderr)\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}
-    )
-    assert result.stdout.startswith("usage: ")
-    loaded = set(result.stderr.split())
-    assert "numpy" in loaded
-    assert not loaded & {"tensorflow", "keras", "sklearn"}
-
-
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=name_of)
 def test_only_scripts_that_train_import_tensorflow(path):
     roots = {name.split(".")[0] for name in imported(path)}

@@ -38,6 +38,7 @@ def stranger(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return tmp_path / "runs" / "first"
 
 
+@pytest.mark.slow
 def test_an_evaluation_does_not_write_through_a_link_in_a_run(stranger, victim):
     for name in RESULTS:
         (stranger / name).unlink(missing_ok=True)

@@ -131,6 +131,7 @@ def test_evaluate_judges_recordings_with_known_passages(tmp_path, capsys):
     assert "it has the results of" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_scores_of_windows_are_measured_within_passages(tmp_path, capsys):
     sound = np.concatenate([make_voice("real", 1, 6.0), make_voice("fake", 2, 6.0)])
     soundfile.write(tmp_path / "call.wav", sound, 16000)

@@ -69,6 +69,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_files_of_a_list_are_judged_like_files_of_the_command(
     workers, in_audio_workspace, tmp_path, capsys

@@ -21,6 +21,7 @@ CHOICES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice[2])
 def test_every_network_of_the_settings_is_accepted(choice, tmp_path):
     names = (
@@ -31,6 +32,7 @@ def test_every_network_of_the_settings_is_accepted(choice, tmp_path):
     check_export(load_settings(None, [*TINY_SETTINGS, *chosen]), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", ["true", "false"])
 def test_networks_of_delays_and_frame_rates_are_accepted(batch_norm, tmp_path):
     small = ("model.inputs=[delay_residual, frame_rates]", "model.conv_filters=[4]")

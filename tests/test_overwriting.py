@@ -52,6 +52,7 @@ def test_an_evaluation_replaces_no_foreign_file(files, args, folder, capsys):
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_an_evaluation_replaces_its_own_results_and_keeps_newer_files(folder, capsys):
     (folder / "s.csv").write_text(SCORES)
     args = ["--scores", "mine/s.csv", "--out", "out", "evaluate.bootstrap=0"]
@@ -73,6 +74,7 @@ def test_an_input_is_kept_though_an_evaluation_wrote_it(folder, capsys):
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_results_are_written_beside_a_folder_with_a_foreign_file(folder):
     (folder / "s.csv").write_text(SCORES)
     Path("evaluations", "s").mkdir(parents=True)
@@ -82,6 +84,7 @@ def test_results_are_written_beside_a_folder_with_a_foreign_file(folder):
     assert Path("evaluations", "s-2", "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_timelines_of_recordings_with_one_name_are_all_kept(audio_workspace, folder, capsys):
     for place, label in (("a", "real"), ("b", "fake")):
         (folder / place).mkdir()

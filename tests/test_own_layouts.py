@@ -175,6 +175,7 @@ def test_files_and_folders_that_are_left_out_are_told(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_images_without_splits_are_copied_into_splits(workplace, capsys):
     names = [f"spk{n}_{part}.png" for n in range(20) for part in range(2)]
     put_images(Path("pngs"), *(f"{label}/{name}" for label in ("Real", "FAKE") for name in names))
@@ -265,6 +266,7 @@ def test_an_audit_ends_in_a_sentence_that_knows_chance():
     )
 
 
+@pytest.mark.slow
 def test_an_audit_seldom_finds_a_shortcut_in_noise():
     random, is_real = np.random.default_rng(0), [number % 2 == 1 for number in range(16)]
     found = 0

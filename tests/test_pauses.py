@@ -147,6 +147,7 @@ def test_timestamps_that_go_back_are_no_pause():
     assert findings.shifts == []
 
 
+@pytest.mark.slow
 def test_a_verdict_has_the_times_of_the_player(tmp_path):
     path = write_with_pauses(tmp_path / "a.webm", {5.0: 60.0})
     result = deepfake_audio.Detector.pretrained().predict(path)

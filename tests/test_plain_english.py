@@ -84,6 +84,7 @@ def test_idioms_are_found(text, is_plain):
     assert bool(IDIOMS.search(text)) != is_plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "paths", "texts_of"),
     [

@@ -13,7 +13,7 @@ import soundfile
 
 import prepare
 import train
-from conftest import ROOT
+from conftest import ROOT, TINY_SETTINGS
 from deepfake_audio.audio.windows import open_recording, recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.dataset.manifest import read_records
@@ -140,7 +140,7 @@ def test_files_with_invalid_journal_entries_are_rendered_again(change, workplace
 
 @pytest.mark.slow
 def test_a_killed_preparation_continues(workplace):
-    make_audio(workplace / "many", files=60, seconds=20)
+    make_audio(workplace / "many", files=40, seconds=10)
     command = [sys.executable, str(ROOT / "prepare.py"), "many", "--name", "many", *ONE_PROCESS]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     journal = workplace / "data/many/prepared.jsonl"
@@ -153,8 +153,8 @@ def test_a_killed_preparation_continues(workplace):
     journal.write_bytes(done[:-9])  # as if the kill had cut the last line
     assert prepare.main(["many", "--name", "many", *ONE_PROCESS]) == 0
     lines = journal.read_text().splitlines()
-    assert 120 <= len(lines) <= 122
-    assert len({row["audio"] for row in manifest(Path("data/many"))}) == 120
+    assert 80 <= len(lines) <= 82
+    assert len({row["audio"] for row in manifest(Path("data/many"))}) == 80
     drawn = {row["image"] for row in manifest(Path("data/many"))}
     assert drawn == {
         path.relative_to("data/many").as_posix() for path in Path("data/many").rglob("*.png")
@@ -406,7 +406,7 @@ def test_a_run_records_the_conditions_of_its_images_and_refuses_others(workplace
     prepare.main(["mine", "--name", "coded", CODED, *ONE_PROCESS])
     prepare.main(["mine", "--name", "plain", *ONE_PROCESS])
     drawn = {row["codec"] for row in manifest(Path("data/coded"))} - {""}
-    short = ["train.epochs=1", "model.conv_filters=[4]"]
+    short = [*TINY_SETTINGS, "train.epochs=1"]
     assert train.main(["--run", "coded", "data.folder=data/coded", *short]) == 0
     assert set(read_settings(Path("runs/coded/config.yaml")).prepare.conditions) == drawn
     capsys.readouterr()

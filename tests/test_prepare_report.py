@@ -43,6 +43,7 @@ def test_small_splits_give_a_warning(workplace, capsys):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_splits_with_enough_files_give_no_warning(workplace, capsys):
     shutil.rmtree("mine")
     make_audio(workplace / "mine", files=75, seconds=0.5)

@@ -23,6 +23,7 @@ def verdict_of(capsys, *args: str) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clip", "expected"),
     [("fake_espeak-ng_it_f5", "FAKE"), ("real_menardi_vm-forward-multiple", "REAL")],

@@ -31,6 +31,7 @@ def end_oneself() -> None:
     time.sleep(60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_only_the_parent_process_handles_termination(name):
     with interrupts_raised():
@@ -38,6 +39,7 @@ def test_only_the_parent_process_handles_termination(name):
     assert list(in_processes(hears, [(name,)] * 8, 2, "works")) == [False] * 8
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_ctrl_c_reaches_the_parent_process():
     with interrupts_raised(), pytest.raises(KeyboardInterrupt):
@@ -46,6 +48,7 @@ def test_ctrl_c_reaches_the_parent_process():
     assert list(in_processes(pow, [(3, 2)], 2, "works")) == [9]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_by_the_system_is_reported():
     with pytest.raises(InputError, match="the system ended a process that works"):
         list(in_processes(end_oneself, [()] * 2, 2, "works"))

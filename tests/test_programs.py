@@ -14,7 +14,7 @@ import soundfile
 
 import make_fakes
 from conftest import ROOT
-from helpers import is_running, make_tiny, read_table, wait_until, write_voices
+from helpers import is_running, make_tiny, read_table, wait_until, without_graphs, write_voices
 
 BEGINNING = """
 import sys, time
@@ -35,6 +35,7 @@ for file in files:
 def workplace(tmp_path, monkeypatch) -> Path:
     """A folder with eight files in voices/, where every vocoder of ours is tiny."""
     make_tiny(monkeypatch)
+    without_graphs(monkeypatch)
     monkeypatch.chdir(tmp_path)
     write_voices(tmp_path / "voices", [f"{number}.wav" for number in range(8)])
     return tmp_path

@@ -54,6 +54,7 @@ def changed(draw, files: list[bytes]) -> bytes:
     return bytes(content[: draw(st.integers(1, len(content)))])
 
 
+@pytest.mark.slow
 @quick
 @given(changed(IMAGES) | st.binary(max_size=200))
 def test_any_bytes_are_an_image_or_a_user_error(encoded):
@@ -163,6 +164,7 @@ def test_any_text_is_plain_yaml_or_a_user_error(text):
         assert "\n" not in str(error)
 
 
+@pytest.mark.slow
 @quick
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_valid_network_or_a_user_error(encoded):

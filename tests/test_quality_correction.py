@@ -84,6 +84,7 @@ def test_noise_that_hides_the_difference_makes_scores_count_for_less():
     assert noisy[0] < noisy[1]
 
 
+@pytest.mark.slow
 def test_a_fitted_correction_gives_log_likelihood_ratios():
     files = made_scores(1, 0, files=20_000)  # normal, so that the ratio is score * 2 * 1 / 2**2
     fitted = fit_correction(files.is_real, files.scores, files.degraded, np.ones(20_000))

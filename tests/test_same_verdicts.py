@@ -43,6 +43,7 @@ def check_verdicts(golden: Path, folder: Path, table: Path) -> None:
     assert largest <= 1e-3  # processors round differently
 
 
+@pytest.mark.slow
 def test_the_sample_gets_the_same_verdicts(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     check_verdicts(GOLDEN / "sample_verdicts.csv", ROOT, tmp_path / "verdicts.csv")
@@ -54,6 +55,7 @@ def test_the_bench_gets_the_same_verdicts(tmp_path):
     check_verdicts(GOLDEN / "bench_verdicts.csv", Path(BENCH), tmp_path / "verdicts.csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "means"),
     [

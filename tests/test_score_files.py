@@ -39,6 +39,7 @@ def test_one_long_name_takes_no_memory_in_other_rows(tmp_path):
     assert scores.file.nbytes < 100_000
 
 
+@pytest.mark.slow
 def test_asvspoof_2019_end_to_end(capsys):
     scores, asv = OF_2019 / "cm_scores.txt", OF_2019 / "asv_scores.txt"
     assert evaluate.main(["--scores", str(scores), "--asv", str(asv)]) == 0
@@ -66,6 +67,7 @@ def test_asvspoof_2019_with_its_protocol(elsewhere):
     assert set(joined.speaker) == {"LA_0001"}
 
 
+@pytest.mark.slow
 def test_asvspoof_5_end_to_end(capsys):
     args = ["--scores", str(OF_5 / "track1_scores.tsv"), "--keys", str(OF_5 / "track1_keys.tsv")]
     assert evaluate.main(args) == 0
@@ -96,6 +98,7 @@ def make_2021(files: int = 60, distance: float = 1.0) -> None:
     Path("scores.txt").write_text("\n".join(scores))
 
 
+@pytest.mark.slow
 def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
     make_2021()
     args = ["--scores", "scores.txt", "--keys", "trial_metadata.txt"]
@@ -218,6 +221,7 @@ def make_verdicts() -> list[str]:
     return ["--scores", "v.csv", "--keys", "truth.csv", "--missing", "0", "evaluate.bootstrap=0"]
 
 
+@pytest.mark.slow
 def test_the_verdicts_of_a_table_count_instead_of_its_scores(capsys):
     assert evaluate.main(make_verdicts()) == 0
     printed = capsys.readouterr().out
@@ -255,6 +259,7 @@ def test_unknown_verdict_words_are_ignored():
     assert not read_scores(Path("v.csv"), Path("truth.csv"), None).has_verdicts
 
 
+@pytest.mark.slow
 def test_files_without_a_score_get_the_score_of_the_option_missing(capsys):
     make_2021()
     lines = Path("scores.txt").read_text().splitlines()
@@ -338,6 +343,7 @@ def test_scores_that_would_overflow_are_refused(capsys):
     assert "2 scores are larger than 1e+100 or not a number" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_a_t_dcf_the_other_figures_are_reported(capsys):
     Path("asv.txt").write_text(
         "- target 2\n- target 3\n- nontarget 0\n- nontarget 1\nA07 spoof 0\n"
@@ -348,6 +354,7 @@ def test_without_a_t_dcf_the_other_figures_are_reported(capsys):
     assert "min t-DCF  - (2019)  1.0000 (2021)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_comparison_of_two_voices_is_not_significant(capsys):
     rng = np.random.default_rng(0)
     for name in ("first", "second"):
@@ -418,6 +425,7 @@ def test_scores_without_keys_name_the_remedy():
         read_scores(Path("scores.txt"), None, None)
 
 
+@pytest.mark.slow
 def test_inverted_scores_and_probabilities_give_a_warning(capsys):
     make_2021(distance=3.0)
     lines = [line.split() for line in Path("scores.txt").read_text().splitlines()]
@@ -430,6 +438,7 @@ def test_inverted_scores_and_probabilities_give_a_warning(capsys):
     assert "The scores look like probabilities." in printed
 
 
+@pytest.mark.slow
 def test_equal_scores_are_reported(capsys):
     make_2021()
     lines = [line.split() for line in Path("scores.txt").read_text().splitlines()]

@@ -361,13 +361,15 @@ def test_a_worker_that_dies_fails_its_file_only(service, long_recording):
 
 
 @pytest.mark.slow
-def test_sigterm_ends_after_the_recording_that_is_judged(tmp_path, long_recording):
+def test_sigterm_ends_after_the_recording_that_is_judged(tmp_path):
+    soundfile.write(tmp_path / "minute.wav", make_voice("real", 1, seconds=60), 16000)
+    recording = (tmp_path / "minute.wav").read_bytes()
     arguments = ("--run", "models/pretrained", "--queue", "2")
     with running_service(tmp_path, *arguments) as service:
         (worker,) = psutil.Process(service.process.pid).children()
-        _, lines = service.begin(long_recording)
+        _, lines = service.begin(recording)
         assert [next(lines)["state"], next(lines)["state"]] == ["reading", "judging"]
-        _, waiting = service.begin(long_recording)
+        _, waiting = service.begin(recording)
         assert next(waiting)["state"] == "waiting"
         service.process.send_signal(signal.SIGTERM)
         assert list(waiting)[-1]["error"]["code"] == "stopping"

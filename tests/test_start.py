@@ -8,7 +8,7 @@ import pytest
 
 import evaluate
 import train
-from conftest import TINY_SETTINGS, make_data_folder
+from conftest import TINY_SETTINGS, make_data_folder, make_once
 from deepfake_audio.cli.training import learning_warnings
 from deepfake_audio.models import run_search
 from deepfake_audio.models.calibration import Calibration
@@ -23,13 +23,12 @@ MORE = ("data.folder=data/more", "train.epochs=1", "train.learning_rate=1e-9")
 @pytest.fixture(scope="module")
 def taught(workspace, tmp_path_factory) -> Path:
     """A folder with runs/first and runs/second, which began with it and hardly learnt; keep it."""
-    folder = tmp_path_factory.mktemp("taught") / "here"
-    shutil.copytree(workspace, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+
+    def make() -> None:
         make_data_folder(Path("data/more"), images_per_class=8)
         assert train.main(["--run", "second", "--from", "runs/first", *MORE]) == 0
-    return folder
+
+    return make_once(tmp_path_factory, "taught", make, below=workspace)
 
 
 @pytest.fixture

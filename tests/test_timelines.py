@@ -270,6 +270,7 @@ def test_the_legend_names_only_the_plotted_passages():
     assert lower.get_legend_handles_labels()[1] == ["REAL"]
 
 
+@pytest.mark.slow
 def test_the_legend_gives_the_reason_for_passages_that_are_not_judged():
     line = timeline_of([3.0] * 4 + [float("nan")] * 4)
     _, lower = panels_of(line, why_not_judged="as over a telephone")

@@ -67,6 +67,7 @@ def codes(result: deepfake_audio.Result) -> list[str]:
     return [reason.code for reason in result.reasons]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", CONTAINERS)
 def test_tracks_that_disagree_are_uncertain(detector, tmp_path, suffix):
     path = write_tracks(tmp_path / f"a.{suffix}", voice(REAL), voice(FAKE))
@@ -150,6 +151,7 @@ def test_more_tracks_than_a_recording_has_are_refused(detector, tmp_path):
         detector.predict(path)
 
 
+@pytest.mark.slow
 def test_the_command_line_judges_each_track_or_one(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_tracks(tmp_path / "a.mka", voice(REAL), voice(FAKE))

@@ -52,6 +52,7 @@ def test_recordings_have_their_properties_and_reasons(shipped, capsys):
     assert "passages" not in sure
 
 
+@pytest.mark.slow
 def test_only_a_timeline_adds_passages(shipped, capsys):
     (found,) = judge(capsys, *shipped, "--timeline", SAMPLE / "long_recording.flac")
     assert [passage["verdict"] for passage in found["passages"]] == [
@@ -69,6 +70,7 @@ def test_failed_files_are_objects_with_their_error(shipped, capsys):
     assert judged["verdict"] == "FAKE"
 
 
+@pytest.mark.slow
 def test_channels_and_tracks_are_counted(shipped, capsys):
     voice, _ = soundfile.read(FAKE, dtype="float32")
     rising = voice * np.linspace(0, 1, len(voice), dtype=np.float32)
@@ -94,6 +96,7 @@ def test_an_image_has_no_properties_of_a_recording(in_workspace, capsys):
     assert found["passages"] == []
 
 
+@pytest.mark.slow
 def test_the_model_of_a_result_is_a_run_to_name(shipped, capsys):
     (found,) = judge(capsys, *shipped, FAKE)
     model = found["model"]

@@ -127,7 +127,15 @@ def test_two_processes_do_not_write_one_table(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SIGKILL",
+        "SIGINT",
+        pytest.param("SIGTERM", marks=pytest.mark.exhaustive),
+        pytest.param("SIGHUP", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_an_interrupted_prediction_continues(audio_workspace, tmp_path, name):
     (tmp_path / "calls").mkdir()
     soundfile.write(tmp_path / "call.wav", make_voice("real", 1), 16000)

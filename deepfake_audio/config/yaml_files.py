@@ -101,7 +101,7 @@ def parse_yaml(text: str, origin: str) -> object:
         ) from None
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # of overrides too
 def _parse(text: str) -> object:
     """Parse a file's text; the defaults are needed several times, and take 20 ms."""
     yaml = YAML(typ="safe", pure=True)

@@ -22,6 +22,7 @@ WARN_DEVIATIONS = 3  # from 0.5: rare by chance among eight properties in three 
 MAX_CHANCE = 0.05
 FEW_OF_A_CLASS = 20  # fewer files find only shortcuts that tell nearly all
 FOLDS = 5
+TREES = 300
 LEAF_FILES = 5  # a leaf of a tree has at least as many
 SMOOTHING_FILES = 2  # of the average class, added to the files that have a text
 
@@ -130,7 +131,7 @@ def _auc_of_one(column: np.ndarray, is_real: np.ndarray) -> float:
 def _auc_of_all(values, is_real, groups, learnt: np.ndarray, tested: np.ndarray) -> float:
     """Return the AUC on `tested` of trees trained on `learnt`; by folds if these overlap."""
     trees = ExtraTreesClassifier(
-        300, min_samples_leaf=LEAF_FILES, class_weight="balanced", random_state=0
+        TREES, min_samples_leaf=LEAF_FILES, class_weight="balanced", random_state=0
     )
     folds = [(learnt, tested)]
     if (learnt & tested).any() or len(set(is_real[learnt])) < 2:
