@@ -1,9 +1,19 @@
 """Fits of only the last layers: the score stays what it was, but for the new weights."""
 
+import io
+import itertools
+import shutil
+import zipfile
+from pathlib import Path
+
+import h5py
 import numpy as np
 import pytest
+import soundfile
 
-from conftest import ROOT
+import predict
+import tools.last_layers
+from conftest import ROOT, make_voice
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.training.last_layers import LastLayers
 from deepfake_audio.training.layers import OneSidedEvidence
@@ -56,3 +66,38 @@ def test_a_fit_tells_the_classes_apart_and_a_high_penalty_keeps_the_order(networ
     fitted = layers.scores(inputs)
     assert fitted[is_real == 1].min() > fitted[is_real == 0].max()
     np.testing.assert_allclose(predicted(network, images), fitted, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_run_is_fitted_again_on_clips_in_conditions(
+    audio_workspace, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(audio_workspace / "runs" / "heard", "runs/heard")
+    for label, seed in itertools.product(("real", "fake"), range(100, 104)):
+        Path("clips", label).mkdir(parents=True, exist_ok=True)
+        soundfile.write(f"clips/{label}/{seed}.wav", make_voice(label, seed), 16_000)
+    args = ["clips", "--run", "heard", "--name", "robust", "--copies", "1"]
+    assert tools.last_layers.main(args) == 2
+    assert "there are 4 real clips; give at least 100" in capsys.readouterr().err.replace(
+        "fake", "real"
+    )
+    monkeypatch.setattr(tools.last_layers, "MIN_CLIPS", 4)
+    assert tools.last_layers.main(args) == 0
+    printed = capsys.readouterr().out
+    assert "8 files, EER" in printed and "Kept in runs/robust" in printed
+    clip = "clips/fake/100.wav"
+    assert predict.main(["--run", "robust", clip]) == predict.main(["--run", "heard", clip]) == 0
+    before, after = (zip_weights(f"runs/{name}/model.keras") for name in ("heard", "robust"))
+    changed = [name for name in after if not np.array_equal(before[name], after[name])]
+    assert {name.split("/")[1] for name in changed} == {"dense_1"}  # the second of two
+
+
+def zip_weights(path: str) -> dict[str, np.ndarray]:
+    """Return the weights of a `.keras` file by their names."""
+    found = {}
+    with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as file:
+        h5py.File(io.BytesIO(file.read())).visititems(
+            lambda name, each: found.update({name: each[()]} if hasattr(each, "dtype") else {})
+        )
+    return found

@@ -116,6 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "status": "finished",
             "created": datetime.now(UTC),
             "parts": record.parts,
+            "best_epoch": record.best_epoch,
             "calibration": Calibration(*fit_calibration(is_real[as_they_are], scores[as_they_are])),
         }
         new = record_files.read_record(run).model_copy(update=ended)
