@@ -75,7 +75,7 @@ def test_images_have_the_shape_of_the_defaults():
 
 
 def test_the_clips_and_the_long_recording_exist():
-    assert 8 <= len(AUDIO_FILES) - 1 <= 12
+    assert 8 <= len(AUDIO_FILES) - 1 <= 14
     assert {path.name.split("_")[0] for path in AUDIO_FILES} == {"real", "fake", "long"}
     for path in AUDIO_FILES:
         info = soundfile.info(path)
@@ -86,6 +86,19 @@ def test_the_clips_and_the_long_recording_exist():
     seconds = soundfile.info(SAMPLE / "audio" / "long_recording.flac").duration
     assert float(passages[-1]["end_seconds"]) == pytest.approx(seconds, abs=0.01)
     assert 35 <= seconds <= 45
+
+
+def test_neural_fakes_are_judged_but_not_trained_on_and_have_a_licence():
+    classical = {"WORLD", "Griffin-Lim", "espeak-ng", "flite", "festival"}
+    assert {r.attack for r in RECORDS} == {"", *classical}
+    names = [path.name for path in AUDIO_FILES if path.name.startswith("fake")]
+    known = tuple(f"fake_{generator.lower()}_" for generator in classical)
+    neural = [name for name in names if not name.startswith(known)]
+    assert [name.split("_")[1] for name in neural] == ["hibari", "hifi-gan", "kokoro"]
+    notes = (SAMPLE / "README.md").read_text(encoding="utf-8").splitlines()
+    for name in neural:
+        (row,) = [line for line in notes if f"`{name}`" in line]
+        assert row.split(" | ")[-1].startswith(("MIT", "Apache-2.0"))
 
 
 def test_the_level_does_not_reveal_the_class():
