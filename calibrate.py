@@ -24,7 +24,8 @@ The order of the scores and the equal error rate stay the same. The new run work
 fake files, without the test split. Each file is judged through the conditions of docs/verdicts.md,
 such as noise and telephones. The new run then knows how much a score means in a recording of that
 quality, and answers UNCERTAIN if the quality hides the evidence. With --int8, its network computes
-in integers of 8 bits: in half the time, with scores that differ by about 0.1.
+in integers of 8 bits: in half the time, with scores that differ by about 0.1. combine.py and
+export.py use the network before that.
 """
 
 import argparse

@@ -205,6 +205,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             files += [(each.clip, each.is_changed) for each in heard]
             inputs += last_layers.inputs_of([each.images for each in heard])
             images += [each.images[0] for each in heard[: CHECKED_IMAGES - len(images)]]
+    if not inputs:
+        raise InputError("no clip can be read; give other recordings")
     inputs = np.stack(inputs)
     is_real = np.array([LABELS.index(clip.label) for clip, _ in files])
     before = last_layers.scores(inputs)
@@ -313,8 +315,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help=f"a higher one changes less (default: {PENALTY})",
     )  # fmt: skip
     args = parser.parse_args(argv)
-    if not 0 <= args.copies <= len(SHARES):
-        raise InputError(f"--copies {args.copies}; give 0 to {len(SHARES)}")
+    if not 1 <= args.copies <= len(SHARES):
+        raise InputError(f"--copies {args.copies}; give 1 to {len(SHARES)}")
     if not 0 < args.penalty < float("inf"):
         raise InputError(f"--penalty {args.penalty}; give a number above 0")
     return args

@@ -227,6 +227,23 @@ def test_a_run_learns_how_the_quality_of_recordings_changes_its_scores(recording
     assert predict.main(["--run", "wise", "known/0.wav"]) == 0
 
 
+@pytest.mark.slow
+def test_a_run_in_integers_is_calibrated_and_judges(recordings, capsys):
+    shipped = str(run_folder.PRETRAINED)
+    made = ["--recordings", "known", "--int8", "--run"]
+    assert calibrate.main([*made, shipped, "--name", "fast"]) == 0
+    sizes = [
+        (folder / "model.onnx").stat().st_size
+        for folder in (run_folder.PRETRAINED, Path("runs/fast"))
+    ]
+    assert sizes[1] < sizes[0] / 2
+    assert run_search.open_run("fast")[1].calibration.quality
+    assert predict.main(["--run", "fast", "known/0.wav"]) == 0
+    assert calibrate.main([*made, "fast", "--name", "again"]) == 2
+    assert "computes in integers already; leave out --int8" in capsys.readouterr().err
+    assert not Path("runs/again").exists()
+
+
 def test_few_recordings_are_an_error_and_leave_no_run(recordings, capsys):
     for path in recordings.glob("1?.wav"):
         path.unlink()

@@ -74,7 +74,7 @@ def test_threads_give_results_in_order_and_raise_at_the_place_of_an_error(thread
         next(results)
 
 
-def test_threads_take_items_only_a_little_ahead():
+def test_threads_take_some_items_at_a_time():
     taken = []
     results = in_threads(str, (taken.append(n) or n for n in range(10_000)), 2)
     assert next(results) == "0"
@@ -84,7 +84,7 @@ def test_threads_take_items_only_a_little_ahead():
 
 ENDLESS = """
 import time
-from deepfake_audio.system.workers import in_processes, in_threads
+from deepfake_audio.system.workers import in_processes
 list(in_processes(time.sleep, [(3600,)] * 4, 2, "sleeps"))
 """
 

@@ -41,7 +41,7 @@ def make_client(folder, **options) -> TestClient:
 
 @pytest.fixture
 def client(tmp_path):
-    return make_client(tmp_path, max_megabytes=0.01, hosts=["Judge.example.org:8000"])
+    return make_client(tmp_path, max_megabytes=0.01, hosts=["Judge.example.org:8000", "::1"])
 
 
 # requests that are refused before any worker reads them

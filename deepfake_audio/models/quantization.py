@@ -1,12 +1,13 @@
 """Compute the convolutions of an exported network in integers of 8 bits: half the time.
 
-Weights have 7 bits, so that no processor saturates and all give the same scores. The first
-convolutions have one channel, where integers save nothing; they stay in float32.
+Weights have 7 bits, so that no processor saturates and all give the same scores. Convolutions of
+fewer than 16 channels stay in float32, because integers save nothing there.
 """
 
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,31 +32,51 @@ def quantize(source: Path, target: Path, images: Sequence[np.ndarray], limits: L
         limits: on the size of a model.
 
     Raises:
-        InputError: the network computes in integers already.
+        InputError: the network computes in integers already, or there is no image.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     model = onnx.load_model_from_string(read_checked(source, limits))
     if any(node.op_type == INTEGER_OPERATOR for node in model.graph.node):
         raise InputError(f"{source} computes in integers already; leave out --int8")
+    if not len(images):
+        raise InputError("no clip can be read for --int8; give other recordings")
     shapes = {weights.name: weights.dims for weights in model.graph.initializer}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
-    narrow = [node.name for node in convolutions if shapes[node.input[1]][1] < MIN_CHANNELS]
+    narrow = [
+        node.name for node in convolutions if _channels(shapes.get(node.input[1])) < MIN_CHANNELS
+    ]
     name = model.graph.input[0].name
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "model.onnx"
-        logging.disable(logging.WARNING)  # a remark on preparing graphs, which changes no score
-        try:
+        with _without_remarks():
             quantize_static(
                 model, made, _Images(name, images), quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv"], nodes_to_exclude=narrow, per_channel=True,
                 reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
             )  # fmt: skip
-        finally:
-            logging.disable(logging.NOTSET)
         encoded = made.read_bytes()
     with atomic_write(target) as partial:
         partial.write_bytes(encoded)
+
+
+def _channels(shape: Sequence[int] | None) -> int:
+    """Return the input channels of a convolution's weights; 0 if its shape is not known."""
+    return shape[1] if shape else 0
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Drop what is logged without a logger's name: advice on graphs that changes no score."""
+
+    def refuse(record: logging.LogRecord) -> bool:
+        return False
+
+    logging.root.addFilter(refuse)
+    try:
+        yield
+    finally:
+        logging.root.removeFilter(refuse)
 
 
 class _Images:

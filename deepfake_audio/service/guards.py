@@ -35,7 +35,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = (), token: str = ""):
         self.app, self.token = app, token
-        self.hosts = {"localhost", *map(host_name, hosts)}
+        self.hosts = {"localhost", *map(host_name, hosts)} - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -3,12 +3,12 @@
 Of processes only the parent handles termination signals, and the others end with it.
 """
 
+import itertools
 import os
 import signal
 import threading
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -19,7 +19,8 @@ from deepfake_audio.system.signals import ENDING_SIGNALS
 
 GONE = "ignore:resource_tracker"  # a warning of joblib's tracker about a folder that it has removed
 WATCH_SECONDS = 0.5
-AHEAD = 8  # calls of each thread whose results may wait
+AT_ONCE = 8  # calls of each thread
+MAX_THREADS = 8  # more wait for one another: a network of this size has little to divide
 UNUSED = r"\d+ tasks (have been successfully executed|which were still being processed)"
 
 Item = TypeVar("Item")
@@ -73,32 +74,29 @@ def in_processes(
 
 
 def usable_threads(threads: int) -> int:
-    """Return a number of threads, where 0 takes all cores that this process may use."""
+    """Return how many of some threads have a core; of 0, as many as one recording can use."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return min(threads, cores) or cores
+    return min(threads or MAX_THREADS, cores)
 
 
 def in_threads(
     function: Callable[[Item], Made], items: Iterable[Item], threads: int
 ) -> Iterator[Made]:
-    """Call a function for each item in threads, somewhat ahead, and yield the results in order."""
+    """Call a function for each item in threads, and yield the results in order.
+
+    Some items are taken at a time, while no thread works: a decoder that gives them may bound the
+    memory of the process.
+    """
     if threads == 1:
         yield from map(function, items)
         return
-    waiting = deque()
+    items = iter(items)
     with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > AHEAD * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while some := list(itertools.islice(items, AT_ONCE * threads)):
+            yield from pool.map(function, some)
 
 
 def end_with(parent: int) -> None:
@@ -111,7 +109,7 @@ def end_with(parent: int) -> None:
 
 
 def _watch(parent: int) -> None:
-    import psutil  # as slow to import
+    import psutil  # slow to import
 
     # Windows keeps the id of a parent that ended; other systems give the worker another parent.
     while psutil.pid_exists(parent) and (os.name == "nt" or os.getppid() == parent):
