@@ -8,6 +8,7 @@ import calibrate
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import onnx_session
+from deepfake_audio.models.onnx_check import check_graph
 from deepfake_audio.models.quantization import quantize
 from deepfake_audio.training.score_model import score_model
 from model import build_model
@@ -35,6 +36,17 @@ def test_integers_give_nearly_the_same_scores(tmp_path):
     assert onnx.TensorProto.INT8 in weights
     with pytest.raises(InputError, match="computes in integers already; leave out --int8"):
         quantize(target, tmp_path / "again.onnx", images[::2], SETTINGS.limits)
+
+
+@pytest.mark.parametrize("part", ["scale", "attribute"])
+def test_integers_of_a_computed_range_are_refused(part):
+    scale = "x" if part == "scale" else "stored"
+    extra = {"block_size": 2} if part == "attribute" else {}
+    node = onnx.helper.make_node("QuantizeLinear", ["x", scale], ["y"], **extra)
+    stored = onnx.numpy_helper.from_array(np.ones(1, np.float32), "stored")
+    graph = onnx.helper.make_graph([node], "g", [], [], [stored])
+    with pytest.raises(InputError, match="a QuantizeLinear whose range is not stored"):
+        check_graph(onnx.helper.make_model(graph).SerializeToString(), "m", SETTINGS.limits)
 
 
 def test_integers_need_recordings(capsys):

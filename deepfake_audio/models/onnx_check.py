@@ -23,6 +23,7 @@ OPERATORS = frozenset({
     "MaxPool", "Mul", "QuantizeLinear", "ReduceMax", "ReduceMean", "Relu", "Reshape", "Shape",
     "Sigmoid", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze",
 })  # fmt: skip
+OF_INTEGERS = ("DequantizeLinear", "QuantizeLinear")
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 MAX_PARTS = 1_000_000  # nodes with their inputs, outputs and attributes, and weights
 MAX_RANK = 64  # numbers of a shape
@@ -86,6 +87,7 @@ def _foreign(model: onnx.ModelProto) -> str:
     graph = model.graph
     if found := _unknown(model, MODEL) or _unknown(graph, GRAPH):
         return found
+    stored = {tensor.name for tensor in graph.initializer}
     parts = len(graph.initializer) + len(graph.value_info) + len(graph.input) + len(graph.node)
     if parts > MAX_PARTS:
         return f"more than {MAX_PARTS:,} parts"
@@ -97,6 +99,8 @@ def _foreign(model: onnx.ModelProto) -> str:
             return f"the operator {one_line(node.op_type[:40])}"
         if node.domain not in STANDARD_DOMAINS:
             return "operators of its own"
+        if node.op_type in OF_INTEGERS and not _has_stored_ranges(node, stored):
+            return f"a {node.op_type} whose range is not stored"
         unknown = (_unknown(attribute, ATTRIBUTE) for attribute in node.attribute)
         if found := _unknown(node, NODE) or next(filter(None, unknown), ""):
             return found
@@ -106,6 +110,12 @@ def _foreign(model: onnx.ModelProto) -> str:
         if tensor.data_location != onnx.TensorProto.DEFAULT:
             return NAMED["external_data"]
     return ""
+
+
+def _has_stored_ranges(node: onnx.NodeProto, stored: Collection[str]) -> bool:
+    """Return whether scale and zero of a conversion are stored, as those of `quantize` are."""
+    is_plain = all(attribute.name == "axis" for attribute in node.attribute)
+    return is_plain and all(name in stored for name in node.input[1:])
 
 
 def _unknown(message: Message, known: Collection[str]) -> str:
