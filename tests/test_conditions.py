@@ -8,7 +8,7 @@ import pytest
 from conftest import make_voice
 from deepfake_audio.audio.conditions import CONDITIONS, apply_condition
 from deepfake_audio.audio.quality import EchoSearch, bandwidth_hz, measure_clarity
-from deepfake_audio.audio.sampled_conditions import CONDITION_KINDS, change_pieces
+from deepfake_audio.audio.sampled_conditions import CONDITION_KINDS, NOISY_KINDS, change_pieces
 from deepfake_audio.vocabulary import ConditionKind
 
 RATE_HZ = 16000
@@ -102,3 +102,9 @@ def test_a_long_recording_is_changed_alike_from_beginning_to_end(monkeypatch):
     pieces = change("room", [np.tile(second, 3)[:-100]])
     assert [len(piece) for piece in pieces] == [RATE_HZ, RATE_HZ, RATE_HZ - 100]
     np.testing.assert_array_equal(pieces[0], pieces[1])
+
+
+@pytest.mark.parametrize("kind", sorted(set(CONDITION_KINDS) - NOISY_KINDS))
+def test_kinds_without_babble_need_no_other_voices(kind):
+    (changed,) = change_pieces(kind, [VOICE], RATE_HZ, np.random.default_rng(0), [])
+    assert np.isfinite(changed).all()

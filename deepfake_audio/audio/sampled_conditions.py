@@ -33,6 +33,8 @@ AMR_KBITS = (7.95, 10.2, 12.2)
 VOICE_CALL_SHARE = 0.6  # of Opus
 NOISY_ROOM_SHARE = 0.6
 
+NOISY_KINDS = frozenset({"noise", "room", "replayed", "chain"})  # these may add babble
+
 Pieces = Iterable[np.ndarray]  # each float32 `(samples,)`
 
 
@@ -46,7 +48,7 @@ def change_pieces(
         blocks: the samples in order, full scale 1.
         rate_hz: of the samples, and of `voices`.
         random: the condition depends on its state.
-        voices: clips for babble, at least one.
+        voices: clips for babble, at least one if the kind is in `NOISY_KINDS`.
 
     Yields:
         float32 `(samples,)`, below full scale: a minute of the recording, or its rest.

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from deepfake_audio.audio.conditions import BABBLE_CLIPS, read_voices
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.quality import edge_silences, measure_quality
-from deepfake_audio.audio.sampled_conditions import change_pieces
+from deepfake_audio.audio.sampled_conditions import NOISY_KINDS, change_pieces
 from deepfake_audio.audio.windows import (
     frame_length,
     open_recording,
@@ -232,8 +232,10 @@ def _render_changed(job: Job, rendering: Rendering) -> dict:
         job.clip.path, audio, rendering.audio_hours, None, rendering.decoder_megabytes
     )
     rate_hz = audio.sample_rate_hz
-    own = (job.clip.path.resolve(),)
-    voices = read_voices(rendering.voices or own, rate_hz) or read_voices(own, rate_hz)
+    voices = []
+    if job.condition in NOISY_KINDS:
+        own = (job.clip.path.resolve(),)
+        voices = read_voices(rendering.voices or own, rate_hz) or read_voices(own, rate_hz)
     blocks = recording_blocks(original, audio)
     with (
         temporary_sibling(rendering.folder / "changed.wav") as path,
