@@ -31,7 +31,7 @@ export.py use the network before that.
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -97,10 +97,11 @@ def fit_recordings(
     clips = clips_to_learn_from(folder)
     total = len(clips) * len(CONDITIONS)
     progress = partial(tqdm, total=total, desc="Judging", unit=" files")
-    with ExitStack() as opened:
-        if args.int8:
-            images = images_in_conditions(clips, settings, IMAGES)
-            run = opened.enter_context(run_creation.quantized_run(run, record, images))
+    judging = nullcontext(run)
+    if args.int8:
+        images = images_in_conditions(clips, settings, IMAGES)
+        judging = run_creation.quantized_run(run, record, images)
+    with judging as run:
         conditions = score_conditions(
             clips, run, CONDITIONS, on_error=errors.append, track=progress
         )

@@ -31,14 +31,16 @@ import numpy as np
 from scipy import optimize
 from tqdm import tqdm
 
-from deepfake_audio.audio.conditions import BABBLE_CLIPS, read_voices
+from deepfake_audio.audio.conditions import read_voices
 from deepfake_audio.audio.sampled_conditions import change_pieces
+from deepfake_audio.audio.sounds import Samples
 from deepfake_audio.audio.windows import read_audio
 from deepfake_audio.cli.arguments import Parser, add_name_option
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.training import check_packages
 from deepfake_audio.conditions.images import window_images
+from deepfake_audio.conditions.judging import babble_voices
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import Clip, read_corpus
 from deepfake_audio.errors import InputError
@@ -270,7 +272,7 @@ def hear(
     clips: Sequence[Clip], settings: Settings, copies: int
 ) -> Iterator[tuple[list[Heard], list[str]]]:
     """Yield a few clips at a time as they are and in conditions, and the errors."""
-    voices = tuple(clip.path for clip in clips if clip.label == "real")[:BABBLE_CLIPS]
+    voices = babble_voices(clips)
     calls = (
         (clips[first : first + CLIPS_AT_ONCE], settings, copies, voices)
         for first in range(0, len(clips), CLIPS_AT_ONCE)
@@ -282,6 +284,10 @@ def _hear(
     clips: Sequence[Clip], settings: Settings, copies: int, voices: tuple[Path, ...]
 ) -> tuple[list[Heard], list[str]]:
     heard, errors, rate_hz = [], [], settings.audio.sample_rate_hz
+
+    def images_of(sound: np.ndarray) -> np.ndarray:
+        return window_images(Samples(sound[:, None], rate_hz), settings)
+
     shares = np.array(list(SHARES.values())) / sum(SHARES.values())
     for clip in clips:
         digest = hashlib.sha256(clip.name.encode()).digest()
@@ -289,13 +295,13 @@ def _hear(
         kinds = random.choice(list(SHARES), copies, replace=False, p=shares)
         try:
             samples = read_audio(clip.path, rate_hz)
-            heard.append(Heard(clip, False, window_images(samples, settings)))
+            heard.append(Heard(clip, False, images_of(samples)))
             for kind in map(str, kinds):
                 known = read_voices(voices, rate_hz)
                 changed = np.concatenate(
                     list(change_pieces(kind, [samples], rate_hz, random, known))
                 )
-                heard.append(Heard(clip, True, window_images(changed, settings)))
+                heard.append(Heard(clip, True, images_of(changed)))
         except InputError as error:
             errors.append(str(error))
     return heard, errors

@@ -1,17 +1,17 @@
-"""Spectrogram images of sound in memory, such as clips in recording conditions."""
+"""Spectrogram images of sounds, such as clips in recording conditions."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from deepfake_audio.audio.conditions import (
-    BABBLE_CLIPS,
     CONDITIONS,
     apply_condition,
     read_voices,
 )
-from deepfake_audio.audio.sounds import Samples
+from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import open_recording, read_audio, recording_windows
+from deepfake_audio.conditions.judging import babble_voices
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.errors import InputError
@@ -19,15 +19,15 @@ from deepfake_audio.features.image_files import fit_image
 from deepfake_audio.features.spectrogram import spectrogram_image
 
 
-def window_images(samples: np.ndarray, settings: Settings) -> np.ndarray:
+def window_images(sound: Sound, settings: Settings) -> np.ndarray:
     """Return the images of all windows, uint8 `(windows, height, width, channels)`.
 
     Args:
-        samples: float32 `(samples,)` at the rate of the settings.
+        sound: a file, its bytes, or samples.
         settings: of the rendering, and of the images that the network takes.
     """
     audio = settings.audio
-    recording = open_recording(Samples(samples[:, None], audio.sample_rate_hz), audio)
+    recording = open_recording(sound, audio)
     windows = recording_windows(recording, audio)
     return np.stack(
         [fit_image(spectrogram_image(window, audio), settings.image) for _, window in windows]
@@ -37,7 +37,7 @@ def window_images(samples: np.ndarray, settings: Settings) -> np.ndarray:
 def images_in_conditions(clips: Sequence[Clip], settings: Settings, count: int) -> list[np.ndarray]:
     """Return the first image of some clips, evenly spread, each in another condition."""
     rate_hz, names = settings.audio.sample_rate_hz, list(CONDITIONS)
-    voices = tuple(clip.path for clip in clips if clip.label == "real")[:BABBLE_CLIPS]
+    voices = babble_voices(clips)
     images = []
     for number in range(min(count, len(clips))):
         clip = clips[number * len(clips) // min(count, len(clips))]
@@ -51,5 +51,5 @@ def images_in_conditions(clips: Sequence[Clip], settings: Settings, count: int) 
             )
         except InputError:  # judging reports it
             continue
-        images.append(window_images(heard, settings)[0])
+        images.append(window_images(Samples(heard[:, None], rate_hz), settings)[0])
     return images

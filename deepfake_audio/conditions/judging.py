@@ -26,6 +26,11 @@ class Judged:
     error: str = ""
 
 
+def babble_voices(clips: Sequence[Clip]) -> tuple[Path, ...]:
+    """Return the files of real clips of which babble is made."""
+    return tuple(clip.path.resolve() for clip in clips if clip.label == "real")[:BABBLE_CLIPS]
+
+
 def judge_in_conditions(
     clips: Sequence[Clip],
     conditions: Sequence[str],
@@ -42,7 +47,7 @@ def judge_in_conditions(
         overrides: of its settings.
         workers: processes; 0 for one per core.
     """
-    voices = tuple(clip.path.resolve() for clip in clips if clip.label == "real")[:BABBLE_CLIPS]
+    voices = babble_voices(clips)
     calls = (
         (clips[first:][:CLIPS_AT_ONCE], condition, run.resolve(), tuple(overrides), voices)
         for condition, first in itertools.product(conditions, range(0, len(clips), CLIPS_AT_ONCE))

@@ -211,10 +211,7 @@ def score_in_processes(
         The results in the order of the names; a `Failure` for a bad file.
     """
     names, model_path = iter(names), model_path.resolve()
-    limits = reading.settings.limits
-    reading = replace(
-        reading, folder=Path.cwd(), decoder_megabytes=limits.decoder_megabytes, threads=1
-    )
+    reading = _in_worker(reading)
     workers = workers or count_cores()
     round_files = FILES_PER_BATCH * BATCHES_PER_ROUND * workers
     while files := list(itertools.islice(names, round_files)):
@@ -241,13 +238,11 @@ def score_on_cluster(
     Args:
         address: of the scheduler.
     """
-    names, model_path, folder = iter(names), model_path.resolve(), Path.cwd()
-    limits = reading.settings.limits
-    reading = replace(reading, folder=folder, decoder_megabytes=limits.decoder_megabytes, threads=1)
+    names, model_path, reading = iter(names), model_path.resolve(), _in_worker(reading)
     first = next(names, None)
     if first is None:
         return
-    known = [path for path in (model_path, folder, folder / first) if path.exists()]
+    known = [path for path in (model_path, reading.folder, reading.folder / first) if path.exists()]
     batches = iter(lambda: tuple(itertools.islice(names, FILES_PER_BATCH)), ())
     with cluster.connected(address, known) as client:
         calls = (
@@ -263,6 +258,12 @@ def score_on_cluster(
                     yield Failure(name, f"cannot judge {name}: {found} ended at it; leave it out")
                 else:
                     yield from found
+
+
+def _in_worker(reading: Reading) -> Reading:
+    """Return the reading for worker processes: from this folder, with bounds, in one thread."""
+    megabytes = reading.settings.limits.decoder_megabytes
+    return replace(reading, folder=Path.cwd(), decoder_megabytes=megabytes, threads=1)
 
 
 def _batch_bounds(files: int, workers: int) -> Iterator[tuple[int, int]]:

@@ -15,14 +15,16 @@ import onnx
 
 from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.errors import InputError
+from deepfake_audio.models.onnx_check import OF_INTEGERS
 from deepfake_audio.models.onnx_session import read_checked
 from deepfake_audio.system.atomic_files import atomic_write
 
 MIN_CHANNELS = 16
-INTEGER_OPERATOR = "QuantizeLinear"
 
 
-def quantize(source: Path, target: Path, images: Sequence[np.ndarray], limits: LimitSettings):
+def quantize(
+    source: Path, target: Path, images: Sequence[np.ndarray], limits: LimitSettings
+) -> None:
     """Write a network whose convolutions compute in integers.
 
     Args:
@@ -37,7 +39,7 @@ def quantize(source: Path, target: Path, images: Sequence[np.ndarray], limits: L
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     model = onnx.load_model_from_string(read_checked(source, limits))
-    if any(node.op_type == INTEGER_OPERATOR for node in model.graph.node):
+    if any(node.op_type in OF_INTEGERS for node in model.graph.node):
         raise InputError(f"{source} computes in integers already; leave out --int8")
     if not len(images):
         raise InputError("no clip can be read for --int8; give other recordings")
