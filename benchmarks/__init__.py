@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,19 @@ def sample_clips(args: Sequence[str]) -> list[Path]:
     count = int(args[1]) if len(args) > 1 else DEFAULT_FILES
     paths = sorted(path for path in root.rglob("*.flac") if not path.name.startswith("long"))
     return paths[:: max(1, len(paths) // count)][:count]
+
+
+def least_seconds(
+    work: Callable[[], object], rounds: int = 3, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Return the seconds of a piece of work, the least of some rounds after one for warming up."""
+    work()
+    spent = []
+    for _ in range(rounds):
+        started = clock()
+        work()
+        spent.append(clock() - started)
+    return min(spent)
 
 
 def print_rows(rows: Sequence[Row]) -> None:

@@ -10,7 +10,7 @@ verdicts, images a second on one core.
 
 import os
 
-from benchmarks import ROOT, Row, print_rows, sample_clips, stay_on_one_core
+from benchmarks import ROOT, Row, least_seconds, print_rows, sample_clips, stay_on_one_core
 
 stay_on_one_core()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,14 +20,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 COLD_ROUNDS = 3
-BULK_ROUNDS = 3
 KERAS_SCRIPT = """
 import sys, cv2, keras
 model = keras.models.load_model(sys.argv[1])
@@ -49,17 +47,6 @@ def processor_seconds(command: Sequence[str], folder: Path) -> float:
     return least
 
 
-def least_seconds(work: Callable[[], object]) -> float:
-    """Return the seconds of a piece of work, the least of some rounds after one for warming up."""
-    work()
-    spent = []
-    for _ in range(BULK_ROUNDS):
-        started = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - started)
-    return min(spent)
-
-
 def make_run(folder: Path):
     """Train for one epoch on the sample in `folder`, and return the run."""
     import train
@@ -78,18 +65,9 @@ def make_run(folder: Path):
 
 def images_of(paths: Sequence[Path], settings) -> np.ndarray:
     """Return all windows of some recordings as images, uint8 `(images, height, width, 1)`."""
-    from deepfake_audio.audio.windows import open_recording, recording_windows
-    from deepfake_audio.features.image_files import fit_image
-    from deepfake_audio.features.spectrogram import spectrogram_image
+    from deepfake_audio.conditions.images import window_images
 
-    audio = settings.audio
-    return np.stack(
-        [
-            fit_image(spectrogram_image(window, audio), settings.image)
-            for path in paths
-            for _, window in recording_windows(open_recording(path, audio), audio)
-        ]
-    )
+    return np.concatenate([window_images(path, settings) for path in paths])
 
 
 def measure(args: Sequence[str]) -> list[Row]:

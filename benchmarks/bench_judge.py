@@ -11,7 +11,7 @@ and computes one FFT of it.
 
 import os
 
-from benchmarks import ROOT, Row, print_rows, sample_clips, stay_on_one_core
+from benchmarks import ROOT, Row, least_seconds, print_rows, sample_clips, stay_on_one_core
 
 stay_on_one_core()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,12 +19,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.bench_answer import processor_seconds
+from benchmarks.bench_network import multiplications
 
 SAMPLES = 64_600
 FILTERS, FILTER_SAMPLES = 70, 129
@@ -51,26 +52,6 @@ def residual_encoder():
     return keras.Model(sound, image)
 
 
-def multiplications(model) -> int:
-    """Return the multiplications of the convolutions for one input."""
-    convolutions = [layer for layer in model.layers if "Conv" in layer.__class__.__name__]
-    return sum(
-        int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:-1]))
-        for layer in convolutions
-    )
-
-
-def least_milliseconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """Return the processor time of a piece of work, the least of some rounds."""
-    work()
-    spent = []
-    for _ in range(rounds):
-        started = time.process_time()
-        work()
-        spent.append(time.process_time() - started)
-    return 1000 * min(spent)
-
-
 def encoder_milliseconds() -> tuple[float, int]:
     """Return the time of the encoder in ONNX Runtime for one clip, and its multiplications."""
     import onnxruntime
@@ -85,7 +66,8 @@ def encoder_milliseconds() -> tuple[float, int]:
         model.export(path, format="onnx", verbose=False)
         session = onnxruntime.InferenceSession(path, options)
     name = session.get_inputs()[0].name
-    return least_milliseconds(lambda: session.run(None, {name: sound})), multiplications(model)
+    seconds = least_seconds(lambda: session.run(None, {name: sound}), ROUNDS, time.process_time)
+    return 1000 * seconds, multiplications(model)
 
 
 def floor_milliseconds(paths: Sequence[Path]) -> float:
@@ -96,7 +78,7 @@ def floor_milliseconds(paths: Sequence[Path]) -> float:
         for path in paths:
             np.fft.rfft(soundfile.read(path, dtype="float32")[0])
 
-    return least_milliseconds(decode) / len(paths)
+    return 1000 * least_seconds(decode, ROUNDS, time.process_time) / len(paths)
 
 
 def measure(args: Sequence[str]) -> list[Row]:

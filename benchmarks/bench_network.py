@@ -9,13 +9,12 @@ machine's own limit is that of a large matrix product.
 import os
 import sys
 
-from benchmarks import ROOT, Row, print_rows, stay_on_one_core
+from benchmarks import ROOT, Row, least_seconds, print_rows, stay_on_one_core
 
 stay_on_one_core()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,25 +25,11 @@ NETWORKS = {"default": None, "tutorial": ROOT / "benchmarks" / "tutorial.yaml"}
 
 def multiplications(model) -> int:
     """Return the multiplications of one image's way through convolutions and dense layers."""
-    total = 0
-    for layer in model.layers:
-        weights = [w for w in layer.weights if w.name == "kernel"]
-        if weights and layer.__class__.__name__ == "Conv2D":
-            total += int(np.prod(weights[0].shape)) * int(np.prod(layer.output.shape[1:3]))
-        elif weights:
-            total += int(np.prod(weights[0].shape))
-    return total
-
-
-def least_seconds(work: Callable[[], object], rounds: int = 3) -> float:
-    """Return the seconds of a piece of work, the least of some rounds after one for warming up."""
-    work()
-    spent = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - started)
-    return min(spent)
+    return sum(
+        int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:-1]))
+        for layer in model.layers
+        if hasattr(layer, "kernel")
+    )
 
 
 def images_per_second(config) -> tuple[float, int]:
