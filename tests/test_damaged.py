@@ -18,7 +18,7 @@ from deepfake_audio.audio.ogg import is_cut_off
 from deepfake_audio.audio.sounds import NoSoundError
 from deepfake_audio.audio.windows import open_recording, read_audio
 from deepfake_audio.config.loading import load_settings
-from helpers import ONE_PROCESS, make_audio
+from helpers import ONE_PROCESS, make_audio, needs_amr
 from test_corpus_files import write_tone
 
 AUDIO, RATE_HZ, SECONDS = load_settings().audio, 16_000, 10.0
@@ -168,6 +168,7 @@ def test_more_damaged_packets_than_a_recording_has_are_refused(tmp_path, monkeyp
         read_audio(path, RATE_HZ)
 
 
+@needs_amr
 def test_pauses_of_amr_are_silence_and_no_damage(tmp_path):
     """A telephone sends frames without sound while nobody speaks (types 8 and 15)."""
     path = tmp_path / "a.amr"
