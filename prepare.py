@@ -36,7 +36,8 @@ from deepfake_audio.dataset.preparation import Prepared, build_dataset, open_dat
 from deepfake_audio.dataset.preparation_report import write_report
 from deepfake_audio.dataset.shard_folders import prepare_shard
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.system.atomic_files import folder_lock
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.system.atomic_files import folder_lock, is_file
 from deepfake_audio.system.shards import to_shard
 from deepfake_audio.vocabulary import JOURNAL, LABELS
 
@@ -93,6 +94,8 @@ def default_name(corpus: Corpus, audio: Path) -> str:
 def next_command(folder: Path, settings: Settings, config: str | None, prepared: Prepared) -> str:
     """Return the command that trains on a data folder, or evaluates on it.
 
+    Settings of a run mean that its training goes on.
+
     Args:
         folder: the data folder.
         settings: that it was made with.
@@ -105,6 +108,8 @@ def next_command(folder: Path, settings: Settings, config: str | None, prepared:
     channels = settings.image.channels
     words = [] if channels == "grayscale" else [f"image.channels={channels}"]
     chosen = ["--config", config] if config else words
+    if config and is_file(Run(Path(config).parent).keras_model):
+        chosen = ["--from", str(Path(config).parent)]
     return shlex.join(["python", "train.py", *chosen, f"data.folder={folder}"])
 
 

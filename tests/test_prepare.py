@@ -41,6 +41,17 @@ def test_folders_become_a_data_folder_that_training_reads(workplace, capsys):
     assert Path("data/mine/report.txt").read_text().strip() in printed
 
 
+def test_after_the_settings_of_a_run_the_next_command_goes_on_from_it(workplace, capsys):
+    run = ROOT / "models" / "pretrained"
+    shutil.copyfile(run / "config.yaml", "own.yaml")  # of no run
+    for config in (run / "config.yaml", Path("own.yaml")):
+        command = ["mine", "--name", config.stem, "--config", str(config), *ONE_PROCESS]
+        assert prepare.main(command) == 0
+    printed = capsys.readouterr().out
+    assert f"Next: python train.py --from {run} data.folder=data/config\n" in printed
+    assert printed.endswith("Next: python train.py --config own.yaml data.folder=data/own\n")
+
+
 def test_images_equal_those_of_prediction_byte_for_byte(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     audio = load_settings().audio
