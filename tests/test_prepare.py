@@ -41,6 +41,7 @@ def test_folders_become_a_data_folder_that_training_reads(workplace, capsys):
     assert Path("data/mine/report.txt").read_text().strip() in printed
 
 
+@pytest.mark.slow
 def test_after_the_settings_of_a_run_the_next_command_goes_on_from_it(workplace, capsys):
     run = ROOT / "models" / "pretrained"
     shutil.copyfile(run / "config.yaml", "own.yaml")  # of no run
