@@ -15,13 +15,10 @@ import numpy as np
 from scipy.stats import norm
 from tqdm import trange
 
-from deepfake_audio.evaluation.bootstrap import (
-    bootstrap_intervals,
-    choose_units,
-    cross_attacks,
-    score_histogram,
-)
+from deepfake_audio.evaluation.bootstrap import bootstrap_intervals
+from deepfake_audio.evaluation.bootstrap_units import choose_units, cross_attacks
 from deepfake_audio.evaluation.detection_costs import DetectionCosts
+from deepfake_audio.evaluation.score_bins import score_histogram
 
 EFFECTS = {
     "speakers and attacks": (0.5, 0.7, 0.3),

@@ -8,14 +8,14 @@ import numpy as np
 from deepfake_audio.evaluation.bootstrap import (
     SEED,
     TAILS,
-    ScoreHistogram,
     apply_rule_of_three,
-    choose_units,
     expanded_tails,
     rule_of_three,
 )
+from deepfake_audio.evaluation.bootstrap_units import choose_units
 from deepfake_audio.evaluation.error_rates import equal_error_rate, equal_error_rates
 from deepfake_audio.evaluation.sampling import number_clusters, sample_counts
+from deepfake_audio.evaluation.score_bins import ScoreHistogram
 from deepfake_audio.evaluation.score_table import ScoreTable
 
 GROUPINGS = ("attack", "codec", "corpus", "speaker")
