@@ -9,15 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hostile_inputs as hostile
-from deepfake_audio.audio.windows import (
-    cut_windows,
-    open_recording,
-    pad_window,
-    recording_windows,
-)
+from deepfake_audio.audio.windows import cut_windows, open_recording, pad_window, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.yaml_files import parse_yaml
-from deepfake_audio.corpora.index import inside
+from deepfake_audio.corpora.tables import inside
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.features.image_files import decode_image
