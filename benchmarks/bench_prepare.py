@@ -30,7 +30,8 @@ import soxr
 from scipy import fft
 
 from benchmarks import Row, sample_clips
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.rendering import Job, Rendering, render_all, render_clip, write_png

@@ -32,9 +32,9 @@ from scipy import optimize
 from tqdm import tqdm
 
 from deepfake_audio.audio.conditions import read_voices
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.audio.sampled_conditions import change_pieces
 from deepfake_audio.audio.sounds import Samples
-from deepfake_audio.audio.windows import read_audio
 from deepfake_audio.cli.arguments import Parser, add_name_option
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script

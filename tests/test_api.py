@@ -21,8 +21,9 @@ import deepfake_audio
 import predict
 from conftest import ROOT
 from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.sounds import read_file_object
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.verdict_json import as_object

@@ -13,15 +13,8 @@ import soundfile
 from conftest import ROOT
 from deepfake_audio.audio import decoding, ffmpeg
 from deepfake_audio.audio.codecs import CODECS, write_coded
-from deepfake_audio.audio.windows import (
-    cut_windows,
-    open_recording,
-    padding_before,
-    read_audio,
-    recording_blocks,
-    recording_windows,
-    trim_edges,
-)
+from deepfake_audio.audio.recordings import open_recording, read_audio, recording_blocks, trim_edges
+from deepfake_audio.audio.windows import cut_windows, padding_before, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.spectrogram import (
@@ -378,7 +371,8 @@ def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path):
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from deepfake_audio.audio.windows import open_recording, recording_windows\n"
+        "from deepfake_audio.audio.recordings import open_recording\n"
+        "from deepfake_audio.audio.windows import recording_windows\n"
         "from deepfake_audio.config.loading import load_settings\n"
         "from deepfake_audio.features.spectrogram import spectrogram_image\n"
         "audio = load_settings().audio\n"

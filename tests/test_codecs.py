@@ -7,7 +7,7 @@ import pytest
 import scipy.signal
 
 from deepfake_audio.audio.codecs import CODECS, write_coded
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.errors import InputError, OutputError
 
 RATE_HZ = 16_000

@@ -15,8 +15,8 @@ from conftest import ROOT
 from deepfake_audio.audio import losses
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.ogg import is_cut_off
+from deepfake_audio.audio.recordings import open_recording, read_audio
 from deepfake_audio.audio.sounds import NoSoundError
-from deepfake_audio.audio.windows import open_recording, read_audio
 from deepfake_audio.config.loading import load_settings
 from helpers import ONE_PROCESS, make_audio
 from test_corpus_files import write_tone

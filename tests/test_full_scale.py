@@ -6,12 +6,8 @@ import soundfile
 
 import deepfake_audio
 from conftest import ROOT
-from deepfake_audio.audio.windows import (
-    open_recording,
-    read_audio,
-    recording_blocks,
-    recording_windows,
-)
+from deepfake_audio.audio.recordings import open_recording, read_audio, recording_blocks
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings
 
 AUDIO, RATE_HZ = load_settings().audio, 16_000

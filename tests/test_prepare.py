@@ -14,7 +14,8 @@ import soundfile
 import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import read_audio_settings

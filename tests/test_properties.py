@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hostile_inputs as hostile
-from deepfake_audio.audio.windows import cut_windows, open_recording, pad_window, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import cut_windows, pad_window, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.yaml_files import parse_yaml
 from deepfake_audio.corpora.tables import inside

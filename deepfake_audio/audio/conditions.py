@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from deepfake_audio.audio.codecs import CODECS, Codec, write_coded
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.errors import InputError
 
 FULL_SCALE = 0.99

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepfake_audio.audio.windows import FRAME_SECONDS, frame_length, frame_powers
+from deepfake_audio.audio.recordings import FRAME_SECONDS, frame_length, frame_powers
 
 SILENCE_DB = 40
 BANDWIDTH_DB = 60

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepfake_audio.audio.conditions import (
-    CONDITIONS,
-    apply_condition,
-    read_voices,
-)
+from deepfake_audio.audio.conditions import CONDITIONS, apply_condition, read_voices
+from deepfake_audio.audio.recordings import open_recording, read_audio
 from deepfake_audio.audio.sounds import Samples, Sound
-from deepfake_audio.audio.windows import open_recording, read_audio, recording_windows
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.conditions.judging import babble_voices
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import Clip

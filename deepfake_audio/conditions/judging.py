@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from deepfake_audio.audio.conditions import BABBLE_CLIPS, apply_condition, read_voices
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError

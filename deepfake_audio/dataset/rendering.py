@@ -16,13 +16,9 @@ from tqdm import tqdm
 from deepfake_audio.audio.conditions import BABBLE_CLIPS, read_voices
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.quality import edge_silences, measure_quality
+from deepfake_audio.audio.recordings import frame_length, open_recording, recording_blocks
 from deepfake_audio.audio.sampled_conditions import NOISY_KINDS, change_pieces
-from deepfake_audio.audio.windows import (
-    frame_length,
-    open_recording,
-    recording_blocks,
-    recording_windows,
-)
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.journal import append_entries, is_complete, read_journal

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from deepfake_audio.audio.recordings import Recording, open_recording
 from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
-from deepfake_audio.audio.windows import Recording, open_recording
 from deepfake_audio.errors import InputError
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from deepfake_audio.audio.quality import (
     clipped_share,
     measure_clarity,
 )
+from deepfake_audio.audio.recordings import Recording
 from deepfake_audio.audio.sounds import Samples, Sound
-from deepfake_audio.audio.windows import Recording, padding_before, recording_windows
+from deepfake_audio.audio.windows import padding_before, recording_windows
 from deepfake_audio.config.schema import LimitSettings, Settings
 from deepfake_audio.errors import InputError, renamed_in_errors
 from deepfake_audio.features.image_files import (

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.sounds import Sound
-from deepfake_audio.audio.windows import open_recording, padding_before, recording_windows
+from deepfake_audio.audio.windows import padding_before, recording_windows
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.errors import InputError, renamed_in_errors
 from deepfake_audio.features.image_files import fit_image

@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from deepfake_audio.audio.windows import open_recording, read_audio, trim_edges
+from deepfake_audio.audio.recordings import open_recording, read_audio, trim_edges
 from deepfake_audio.cli.messages import print_error
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError

@@ -26,7 +26,7 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.script import EXIT_OK, script
