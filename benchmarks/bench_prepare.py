@@ -34,7 +34,8 @@ from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.dataset.rendering import Job, Rendering, render_all, render_clip, write_png
+from deepfake_audio.dataset.jobs import Job
+from deepfake_audio.dataset.rendering import Rendering, render_all, render_clip, write_png
 from deepfake_audio.features.pixel_format import PNG_PARAMETERS
 from deepfake_audio.features.spectrogram import spectrogram_image
 

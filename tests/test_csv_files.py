@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from conftest import ROOT
 from deepfake_audio.cli.messages import MAX_PRINTED_ERRORS, print_errors, print_lines
 from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.jobs import make_job
 from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.preparation import manifest_rows
-from deepfake_audio.dataset.rendering import make_job
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_matching import read_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores

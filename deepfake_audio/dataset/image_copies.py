@@ -14,7 +14,7 @@ import numpy as np
 from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.corpora.index import stem
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.dataset.rendering import Job
+from deepfake_audio.dataset.jobs import Job
 from deepfake_audio.errors import InputError, OutputError, pluralize
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.image_headers import image_size

@@ -12,6 +12,14 @@ from deepfake_audio.config.schema import PrepareSettings, Settings
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import assign_splits, find_repeated
 from deepfake_audio.dataset.image_copies import copy_images, group_images
+from deepfake_audio.dataset.jobs import (
+    Job,
+    changed_jobs,
+    image_name,
+    make_job,
+    make_jobs,
+    training_voices,
+)
 from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS, read_manifest
 from deepfake_audio.dataset.provenance import (
     AUDIO_SETTINGS,
@@ -25,16 +33,7 @@ from deepfake_audio.dataset.provenance import (
     write_audio_settings,
     write_origin,
 )
-from deepfake_audio.dataset.rendering import (
-    Job,
-    Rendering,
-    changed_jobs,
-    image_name,
-    make_job,
-    make_jobs,
-    render_all,
-    training_voices,
-)
+from deepfake_audio.dataset.rendering import Rendering, render_all
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import (
     atomic_write,
