@@ -13,9 +13,9 @@ import prepare
 import train
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.corpora.shortcut_audit import conclude
-from deepfake_audio.dataset.image_copies import find_margins
 from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.pictures import find_margins
 from deepfake_audio.errors import InputError
 from helpers import put_audio, put_text
 
