@@ -32,7 +32,8 @@ from deepfake_audio.cli.training import check_packages
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import CORPORA, SUBSETS, Corpus, read_corpus
-from deepfake_audio.dataset.preparation import Prepared, build_dataset, open_data_folder
+from deepfake_audio.dataset.data_folder import open_data_folder
+from deepfake_audio.dataset.preparation import Prepared, build_dataset
 from deepfake_audio.dataset.preparation_report import write_report
 from deepfake_audio.dataset.shard_folders import prepare_shard
 from deepfake_audio.errors import InputError, one_line

@@ -8,11 +8,12 @@ from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.config.schema import PrepareSettings
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.checks import FEW_FILES, speaker_warnings
+from deepfake_audio.dataset.data_folder import ERRORS, REPORT
 from deepfake_audio.dataset.image_copies import pictures_of
 from deepfake_audio.dataset.jobs import Job
 from deepfake_audio.dataset.manifest import read_records, summarise
 from deepfake_audio.dataset.pictures import picture_warnings
-from deepfake_audio.dataset.preparation import ERRORS, REPORT, Prepared
+from deepfake_audio.dataset.preparation import Prepared
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.vocabulary import LABELS, SPLITS

@@ -16,13 +16,13 @@ from deepfake_audio import __version__
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import AudioSettings, PrepareSettings, Settings
 from deepfake_audio.corpora.reading import Corpus, read_corpus
+from deepfake_audio.dataset.data_folder import open_data_folder
 from deepfake_audio.dataset.jobs import Job, image_name
 from deepfake_audio.dataset.journal import append_entries, is_complete, read_journal
 from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS
 from deepfake_audio.dataset.preparation import (
     build_dataset,
     manifest_rows,
-    open_data_folder,
     plan_dataset,
     rendering_of,
     write_errors,
