@@ -55,8 +55,8 @@ from deepfake_audio.cli.verdicts import (
 )
 from deepfake_audio.detector import Detector
 from deepfake_audio.inference.board_table import timed
+from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.inference.results_table import Judged
 from deepfake_audio.system.atomic_files import to_json
 from deepfake_audio.verdict_json import as_object, as_row

@@ -14,7 +14,7 @@ from deepfake_audio.audio.sounds import name_of, read_file_object, to_samples
 from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import parts, pipeline, timelines
-from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Reading, Window
+from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Reading, Window
 from deepfake_audio.inference.reasons import (
     LONGER,
     ORIGINAL,

@@ -13,7 +13,7 @@ from conftest import ROOT
 from deepfake_audio.cli import verdicts
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import judge
-from deepfake_audio.inference.pipeline import Input, Window
+from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.inference.reasons import find_fake_passage
 from deepfake_audio.inference.timelines import (
     PEAKS_PER_WINDOW,

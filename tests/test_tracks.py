@@ -14,7 +14,7 @@ import predict
 import prepare
 from conftest import ROOT
 from deepfake_audio.detector import judge
-from deepfake_audio.inference.pipeline import Input, Window
+from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.models.calibration import Calibration
 from helpers import ONE_PROCESS
 

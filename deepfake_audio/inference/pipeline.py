@@ -3,22 +3,15 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
 
-from deepfake_audio.audio.quality import (
-    Clarity,
-    Echo,
-    EchoSearch,
-    bandwidth_hz,
-    clipped_share,
-    measure_clarity,
-)
+from deepfake_audio.audio.quality import EchoSearch, bandwidth_hz, clipped_share, measure_clarity
 from deepfake_audio.audio.recordings import Recording
 from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import padding_before, recording_windows
@@ -33,7 +26,8 @@ from deepfake_audio.features.image_files import (
 )
 from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
 from deepfake_audio.inference import remote
-from deepfake_audio.inference.parts import LeftOut, find_parts
+from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Reading, Window
+from deepfake_audio.inference.parts import find_parts
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models import onnx_session
 from deepfake_audio.models.run_search import names_with_channels
@@ -46,133 +40,6 @@ FILES_PER_BATCH = 32  # files that a worker process receives at a time
 BATCHES_PER_ROUND = 64  # for each process: all wait for the last batch of a round
 
 Judgement = TypeVar("Judgement")
-
-
-@dataclass(eq=False)
-class Window:
-    """One window of a recording, or a whole image.
-
-    Attributes:
-        start_seconds: from the beginning of the recording.
-        track: from 1.
-        channel: from 1; 0 for the mean of all channels.
-        score: log-odds of real before calibration; higher is more real.
-        llr: calibrated log-likelihood ratio of real against fake; NaN before calibration.
-        bandwidth_hz: the highest frequency of the window; None for an image.
-        clarity: how clearly the voice stands out; None for an image.
-        clipped_share: share of the samples at full scale, 0 to 1.
-        peaks: of the waveform in equal parts of the window, float32 `(parts,)`.
-        prominence_db: of each frame rate, float32 `(rates,)`; None if the run has no rates.
-    """
-
-    start_seconds: float = 0.0
-    channel: int = 0
-    score: float = np.nan
-    llr: float = np.nan
-    bandwidth_hz: float | None = None
-    clarity: Clarity | None = None
-    clipped_share: float = 0.0
-    peaks: np.ndarray | None = None
-    prominence_db: np.ndarray | None = None
-    track: int = 1
-
-
-@dataclass(eq=False)
-class Input:
-    """One file and its windows.
-
-    Attributes:
-        name: as the caller gave it.
-        is_image: the file is a spectrogram image; the fields below the next are then unknown.
-        is_blank: the image shows nothing.
-        windows: with their scores, track by track and channel by channel.
-        sound_seconds: duration between the quiet edges.
-        end_seconds: end of the sound.
-        sample_rate_hz: of the file.
-        channels: of the file.
-        codec: FFmpeg's name of the first track's codec; empty for samples in memory.
-        duration_seconds: of the longest track, with its quiet edges, as a player shows it.
-        channels_differ: the channels carry different sounds and are judged one by one.
-        is_silent: no sample is louder than the last bit of 16-bit audio.
-        echo: the strongest echo; None for an image and for silence.
-        tracks: number of audio tracks in the file.
-        only_track: the chosen track, from 1; None for all.
-        left_out: tracks and channels that are not judged.
-        skipped_seconds: duration of the damaged parts of all tracks, which are left out.
-        missing_seconds: sound that the file declares beyond its end.
-        is_cut_off: the file ends in the middle of a part.
-        peak: the highest sample in the file.
-        full_scale: the divisor of the samples.
-    """
-
-    name: str
-    is_image: bool = False
-    is_blank: bool = False
-    windows: list[Window] = field(default_factory=list)
-    sound_seconds: float = 0.0
-    end_seconds: float = np.inf
-    sample_rate_hz: int = 0
-    channels: int = 0
-    codec: str = ""
-    duration_seconds: float = 0.0
-    channels_differ: bool = False
-    is_silent: bool = False
-    echo: Echo | None = None
-    tracks: int = 1
-    only_track: int | None = None
-    left_out: list[LeftOut] = field(default_factory=list)
-    skipped_seconds: float = 0.0
-    missing_seconds: float = 0.0
-    is_cut_off: bool = False
-    peak: float = 0.0
-    full_scale: int = 1
-
-
-class NamedInput(NamedTuple):
-    """A recording or image that is reported under a given name, such as standard input."""
-
-    name: str
-    source: Sound
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be judged.
-
-    Attributes:
-        name: of the file, as it was given.
-        error: the reason and the remedy, for people.
-        code: of the reason; see `InputError`.
-    """
-
-    name: str
-    error: str
-    code: str = InputError.CODES[0]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How files become windows.
-
-    Attributes:
-        settings: of the run, and the limits.
-        images_from_audio: the run's images were rendered from audio, so that it can judge audio.
-        channel: the only channel to judge, from 1; None for all.
-        track: the only track to judge, from 1; None for all.
-        folder: that names are relative to.
-        decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
-        on_window: receives each window before it is scored, and its file; not in processes.
-        threads: that render the windows of a file.
-    """
-
-    settings: Settings
-    images_from_audio: bool
-    channel: int | None = None
-    folder: Path = Path()
-    decoder_megabytes: int = 0
-    track: int | None = None
-    on_window: Callable[[Input, Window], object] | None = None
-    threads: int = 1
 
 
 def score_inputs(

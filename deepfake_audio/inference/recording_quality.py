@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfake_audio.audio.quality import Clarity, Echo
-from deepfake_audio.inference.pipeline import Input, Window
+from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.models.quality_correction import degradations
 
 
