@@ -15,14 +15,12 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import judge
 from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.inference.reasons import find_fake_passage
+from deepfake_audio.inference.timeline_files import plot_timeline, waveform_outline, write_timeline
 from deepfake_audio.inference.timelines import (
     PEAKS_PER_WINDOW,
     format_passages,
     make_timeline,
     peak_envelope,
-    plot_timeline,
-    waveform_outline,
-    write_timeline,
 )
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.vocabulary import Verdict
