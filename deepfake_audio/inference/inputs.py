@@ -1,16 +1,19 @@
 """Files under judgement: their windows, and how they are read."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from deepfake_audio.audio.quality import Clarity, Echo
-from deepfake_audio.audio.sounds import Sound
+from deepfake_audio.audio.sounds import Sound, name_of, read_file_object, to_samples
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError
+
+AnyRecording = str | os.PathLike | bytes | BinaryIO | tuple[np.ndarray, int]
 
 
 @dataclass(eq=False)
@@ -146,3 +149,41 @@ class Reading:
     track: int | None = None
     on_window: Callable[[Input, Window], object] | None = None
     threads: int = 1
+
+
+def to_input(recording: AnyRecording, max_megabytes: int) -> str | NamedInput:
+    """Return a recording in the form that the pipeline takes.
+
+    Args:
+        recording: see `Detector.predict`.
+        max_megabytes: bound on the size of a file object.
+
+    Raises:
+        InputError: a file object can't be read or gives too much, or samples are malformed.
+        TypeError: the recording is none of the known kinds.
+    """
+    match recording:
+        case str() | os.PathLike():
+            return os.fspath(recording)
+        case bytes() | bytearray() | memoryview():
+            source = bytes(recording)
+        case (values, sample_rate_hz):
+            source = to_samples(values, sample_rate_hz)
+        case _ if hasattr(recording, "read"):
+            source = read_file_object(recording, max_megabytes)
+        case _:
+            raise TypeError(
+                f"cannot judge a {type(recording).__name__}; give a path, bytes, a binary file "
+                "object, or (samples, sample_rate_hz)"
+            )
+    return NamedInput(name_of(source), source)
+
+
+def time_order(windows: Sequence[Window]) -> np.ndarray:
+    """Return the indices of windows sorted by start, whatever their channel: int `(windows,)`."""
+    return np.argsort([window.start_seconds for window in windows], kind="stable")
+
+
+def in_time(windows: Sequence[Window]) -> list[Window]:
+    """Return windows sorted by start."""
+    return [windows[index] for index in time_order(windows)]
