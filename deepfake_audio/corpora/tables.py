@@ -48,8 +48,12 @@ def renamed_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]]
     return renamed
 
 
-def read_lines(table: Path) -> Iterator[tuple[int, str]]:
+def read_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str]]:
     """Yield each line of a table with its number, counted from 1.
+
+    Args:
+        table: the file.
+        what: its name for errors; see `open_regular`.
 
     Raises:
         InputError: an unreadable file, or one that isn't UTF-8.
@@ -57,7 +61,7 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
     try:
         if is_file(table) and not table.stat().st_size:
             return
-        with open_text(table, "A protocol", encoding_of(table)) as file:
+        with open_text(table, what, encoding_of(table, what)) as file:
             yield from enumerate(atomic_files.read_lines(file), start=1)
     except (OSError, ValueError) as error:
         raise InputError(
@@ -65,9 +69,9 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
         ) from None
 
 
-def encoding_of(table: Path) -> str:
+def encoding_of(table: Path, what: str) -> str:
     """Return UTF-16 for a table that begins with its mark, as some spreadsheets write it."""
-    with open_regular(table, "A protocol") as file:
+    with open_regular(table, what) as file:
         is_utf_16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     return "utf-16" if is_utf_16 else "utf-8-sig"
 

@@ -96,7 +96,7 @@ def read_manifest(path: Path) -> list[ImageRecord]:
         InputError: a column is missing, a label or split is unknown, or an image is outside.
     """
     try:
-        with open_text(path, "A manifest", encoding_of(path)) as file:
+        with open_text(path, "A manifest", encoding_of(path, "A manifest")) as file:
             lines = read_lines(file)
             header = next(lines, "")
             rows = read_cells(itertools.chain([header], lines), delimiter_of(header))

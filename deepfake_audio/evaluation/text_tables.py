@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepfake_audio.corpora.tables import read_lines
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.column_names import is_header, plain_column
-from deepfake_audio.system import atomic_files
-from deepfake_audio.system.atomic_files import is_file, open_regular, open_text
+from deepfake_audio.system.atomic_files import is_file, open_regular
 from deepfake_audio.system.csv_files import check_columns, to_number, unguarded
 
 SEPARATORS = "\t;,|"
@@ -27,7 +27,7 @@ SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of colum
 MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # as spreadsheets write it
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?)")
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+TABLE = "A table"  # in errors
 WORKBOOK = b"PK\x03\x04"
 
 
@@ -163,7 +163,7 @@ def is_number(text: str) -> bool:
 def _check_text(path: Path) -> None:
     if not is_file(path) or not path.stat().st_size:
         return
-    with open_regular(path, "A table") as file:
+    with open_regular(path, TABLE) as file:
         beginning = file.read(len(WORKBOOK))
     if beginning == WORKBOOK:
         raise InputError(
@@ -174,25 +174,9 @@ def _check_text(path: Path) -> None:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield each line that is not blank, with its number from 1."""
-    for number, line in _all_lines(path):
+    for number, line in read_lines(path, TABLE):
         if line.strip():
             yield number, line
-
-
-def _all_lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        if is_file(path) and not path.stat().st_size:
-            return
-        encoding = "utf-8-sig"
-        if is_file(path):
-            with open_regular(path, "A table") as file:
-                encoding = "utf-16" if file.read(2) in UTF16_MARKS else encoding
-        with open_text(path, "A table", encoding) as file:
-            yield from enumerate(atomic_files.read_lines(file), start=1)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot read {path} as UTF-8: {error}; save it as UTF-8, or download it again"
-        ) from None
 
 
 def _cells(
@@ -202,7 +186,7 @@ def _cells(
         for number, line in _lines(path):
             yield number, _split_blanks(line, width, text_column)
         return
-    reader = _reader((line for _, line in _all_lines(path)), separator)
+    reader = _reader((line for _, line in read_lines(path, TABLE)), separator)
     try:
         for row in reader:
             yield reader.line_num, [unguarded(cell).strip() for cell in row]
