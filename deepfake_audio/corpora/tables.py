@@ -69,6 +69,11 @@ def read_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str
         ) from None
 
 
+def filled_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str]]:
+    """Yield each line that is not blank, with its number; see `read_lines`."""
+    return ((number, line) for number, line in read_lines(table, what) if line.strip())
+
+
 def encoding_of(table: Path, what: str) -> str:
     """Return UTF-16 for a table that begins with its mark, as some spreadsheets write it."""
     with open_regular(table, what) as file:
