@@ -9,8 +9,8 @@ Confidence is valid for voices recorded like those of the calibration. With othe
 may call many real voices fake although it scores fakes still lower. A line through the scores of
 known files, two numbers, corrects that. Use fakes as good as those that you expect: if all fakes
 are easy, better ones will pass. Without such fakes, use --real-only: it moves the line until at
-even odds at most --false-alarms of your real files are called fake. So does a folder of only real
-files.
+even odds at most --false-alarms of your real files are called fake. A folder with only
+real files is used in the same way.
 
 Prepare data/known with --config RUN/config.yaml 'prepare.conditions=[]'. Its training and
 validation files are used, or only validation files if the run was trained on it. Test files never
@@ -25,7 +25,7 @@ fake files, without the test split. Each file is judged through the conditions o
 such as noise and telephones. The new run then knows how much a score means in a recording of that
 quality, and answers UNCERTAIN if the quality hides the evidence. With --int8, its network computes
 in integers of 8 bits: in half the time, with scores that differ by about 0.1. combine.py and
-export.py use the network before that.
+export.py still use the network in floats.
 """
 
 import argparse
@@ -147,8 +147,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--run",
         metavar="NAME",
-        help="a folder below runs/, or a path (default: your newest run, but for runs on the"
-        " sample, or else models/pretrained)",
+        help="a folder below runs/, or a path (default: the newest run on data of"
+        " your own, or else models/pretrained)",
     )
     add_name_option(
         parser, "of the new run below runs/ (default: the data folder's name and a number)"

@@ -84,7 +84,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--queue", type=int, default=32, metavar="N",
-        help="most recordings that wait for a worker (default: 32)",
+        help="maximum number of recordings that wait for a worker (default: 32)",
     )  # fmt: skip
     parser.add_argument(
         "--run", metavar="NAME",
