@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, record, settings = run_search.open_run(args.run, or_pretrained=True)
     folder = Path(args.recordings or args.data)
     # A wrong name is reported before the work begins.
-    run_creation.new_run(args.name, data_folder(folder), "--name")
+    run_creation.new_run(args.name, data_folder(folder))
     if args.recordings:
         check_packages(["pyroomacoustics"])  # for the rooms, which come late
         return fit_recordings(args, run, record, settings)

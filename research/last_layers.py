@@ -192,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from model import build_model
 
     source, record, settings = run_search.open_run(args.run, or_pretrained=True)
-    run_creation.new_run(args.name, Path(args.corpora[0]), "--name")
+    run_creation.new_run(args.name, Path(args.corpora[0]))
     clips = [clip for corpus in args.corpora for clip in training_clips(Path(corpus))]
     check_classes(clips)
     network = load_network(build_model, source.keras_model, settings)
