@@ -218,6 +218,6 @@ def unfiltered_warnings(origin: Path, settings: Settings) -> list[str]:
     if not least_hz or read_audio_settings(origin) is None:
         return []
     return [
-        f"predict.py would leave out what has nothing above {least_hz:,.0f} Hz, as over a "
-        "telephone; these figures judge it all the same."
+        f"predict.py would leave out windows with nothing above {least_hz:,.0f} Hz, such as "
+        "telephone audio; these figures include them."
     ]
