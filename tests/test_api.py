@@ -84,7 +84,7 @@ def test_the_example_of_the_readme_runs(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("FAKE 0.8")
 
 
-def test_reasons_have_stable_codes(detector):
+def test_an_uncertain_clip_has_the_code_of_its_reason(detector):
     clip = next(clip for clip in CLIPS if "dir-nomatch" in clip.name)
     codes = [reason.code for reason in detector.predict(clip).reasons]
     assert codes == ["low_confidence"]
@@ -182,7 +182,7 @@ def test_unreadable_input_is_an_input_error(detector, recording, message):
         detector.predict(recording)
 
 
-def test_an_endless_file_object_is_cut_off():
+def test_a_file_object_above_the_limit_is_an_input_error():
     with pytest.raises(deepfake_audio.InputError, match="megabytes=1; give its path"):
         read_file_object(io.BytesIO(bytes(9_000_000)), 1)
 

@@ -450,14 +450,14 @@ def test_names_and_playlists_open_no_other_file(tmp_path: Path, name):
         read_audio(tmp_path / name, RATE_HZ)
 
 
-def test_pipes_and_folders_do_not_hang(tmp_path: Path):
+def test_pipes_folders_and_missing_files_are_errors(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "pipe.wav", tmp_path, tmp_path / "none.wav"):
         with pytest.raises(InputError, match=r"^cannot read |^An audio file must be a"):
             read_audio(path, RATE_HZ)
 
 
-def test_non_finite_samples_are_an_error(tmp_path: Path):
+def test_huge_and_non_finite_samples_are_an_error(tmp_path: Path):
     for number in (1e30, np.inf, np.nan):
         soundfile.write(tmp_path / "huge.wav", np.full(1600, number), RATE_HZ, "FLOAT")
         with pytest.raises(InputError, match="a sample is infinite"):
@@ -522,7 +522,7 @@ def test_the_delay_of_a_click_is_its_distance_from_the_middle_of_the_frame(scale
     assert (drawn[:, ~heard] == 128).all()
 
 
-def test_averaged_bins_are_weighted_by_their_power():
+def test_delays_of_averaged_bins_are_weighted_by_their_power():
     settings = with_audio(delay_fft_samples=512, frequency_bins=128)
     window = speech_like(AUDIO.window_seconds)
     power = 10 ** (spectrogram_db(window, DELAYS) / 10)

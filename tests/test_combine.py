@@ -172,7 +172,7 @@ def test_an_ensemble_that_was_killed_is_neither_trained_nor_used(in_copy, capsys
 @pytest.mark.parametrize(
     "names", [{"parts": ["\x1b[31mred"]}, {"start": "\x1b[31mred"}, {"calibrated_on": "a\nb"}]
 )
-def test_names_in_a_record_can_be_shown(in_copy, names, capsys):
+def test_unprintable_names_in_a_record_are_refused(in_copy, names, capsys):
     record = Path("runs/both/run.json")
     values = json.loads(record.read_text(encoding="utf-8"))
     record.write_text(json.dumps(values | names), encoding="utf-8")

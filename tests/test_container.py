@@ -68,7 +68,7 @@ def rest_of(word: str, stage: str) -> list[str]:
 
 
 @pytest.mark.parametrize("stage", ["judge", "page"])
-def test_an_image_ends_as_a_user_without_rights_and_has_no_tensorflow(stage):
+def test_an_image_runs_as_a_user_without_rights_and_has_no_tensorflow(stage):
     assert rest_of("USER", stage)[-1] == "10001:10001"
     installed = re.findall(r"-r (\S+)", " ".join(rest_of("RUN", stage)))
     assert installed == [

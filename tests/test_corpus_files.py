@@ -104,7 +104,7 @@ def test_every_audio_suffix_is_decoded(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", READ_BY)
-def test_what_is_taken_for_audio_has_a_decoder(suffix):
+def test_suffixes_that_cannot_be_written_here_have_a_decoder(suffix):
     container_format, codec = READ_BY[suffix]
     assert suffix in AUDIO_SUFFIXES
     assert av.ContainerFormat(container_format, "r").is_input

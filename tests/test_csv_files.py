@@ -101,7 +101,7 @@ def test_a_table_of_scores_has_formulas_guarded_and_is_read_back(tmp_path):
     assert again.speaker.tolist() == table.speaker.tolist()
 
 
-def test_scores_of_a_formula_are_found_by_keys(tmp_path):
+def test_names_like_formulas_are_found_by_keys(tmp_path):
     with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
         for name, score in (("=x.wav", 1.5), ("b.wav", -2.0)):
             add({"verdict": "REAL", "file": name, "score": score})

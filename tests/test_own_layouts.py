@@ -68,7 +68,7 @@ def test_one_folder_may_name_a_class_and_a_split(tmp_path):
     }  # fmt: skip
 
 
-def test_an_unknown_folder_is_to_become_the_missing_class(tmp_path):
+def test_the_error_asks_to_rename_an_unknown_folder_to_the_missing_class(tmp_path):
     put_audio(tmp_path, "genuine/a.wav", "vits/b.wav")
     with pytest.raises(InputError, match=r"^rename vits/ in .* to fake, or label its files"):
         read_corpus(tmp_path)
@@ -158,7 +158,7 @@ def test_a_manifest_may_come_from_windows(tmp_path):
     ]  # fmt: skip
 
 
-def test_files_and_folders_that_are_left_out_are_told(tmp_path):
+def test_files_and_folders_that_are_left_out_are_reported(tmp_path):
     put_images(tmp_path, "train/real/1.png", "val/fake/1.png", "val/other/2.png", "fake/3.png")
     put_text(tmp_path, "train/real/a.gif", "GIF89a")
     put_text(tmp_path, "train/real/b.webm", "sound")

@@ -241,7 +241,7 @@ def test_the_data_folder_is_named_after_the_audio_folder(workplace):
     assert manifest(Path("data/voices-images"))
 
 
-def test_missing_files_are_reported(workplace, capsys):
+def test_files_that_left_the_corpus_are_reported(workplace, capsys):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     assert "of an earlier preparation" not in capsys.readouterr().out
     for number in range(4):
@@ -355,7 +355,7 @@ def test_wrong_use_is_reported_in_one_line(args, message, workplace, capsys):
     assert stderr.count("\n") == 1
 
 
-def test_the_journal_holds_no_more_than_it_needs(workplace):
+def test_a_journal_entry_has_only_these_fields(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     entry = json.loads(Path("data/mine/prepared.jsonl").read_text().splitlines()[0])
     assert entry.keys() == {"key", "stem", "starts", "nuisances"}

@@ -122,7 +122,7 @@ def test_error_rates_are_rates_and_do_not_depend_on_the_order(scores, random):
 
 @quick
 @given(st.lists(st.floats(width=32), max_size=20), st.lists(st.integers(0, 1), max_size=20))
-def test_an_error_rate_without_both_classes_does_not_exist(scores, is_real):
+def test_an_error_rate_is_finite_or_an_error(scores, is_real):
     try:
         rate = equal_error_rate(np.array(is_real), np.array(scores)).rate
     except InputError:

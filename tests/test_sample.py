@@ -101,7 +101,7 @@ def test_neural_fakes_are_judged_but_not_trained_on_and_have_a_licence():
         assert row.split(" | ")[-1].startswith(("MIT", "Apache-2.0"))
 
 
-def test_the_level_does_not_reveal_the_class():
+def test_all_clips_have_the_same_level():
     levels = [
         measure_quality(soundfile.read(path)[0], 16000)["level"]
         for path in AUDIO_FILES
@@ -198,7 +198,7 @@ def test_a_measure_that_reveals_the_class_gives_a_warning_if_files_are_enough(re
 
 
 @pytest.mark.parametrize("silence_seconds", [0.0, 0.3])
-def test_nuisances_of_a_known_signal(silence_seconds):
+def test_the_measures_of_a_known_signal_are_right(silence_seconds):
     rate_hz = 16000
     tone = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(rate_hz) / rate_hz)
     hush = np.zeros(round(silence_seconds * rate_hz))
@@ -211,7 +211,7 @@ def test_nuisances_of_a_known_signal(silence_seconds):
     assert measured["clipping"] == 0
 
 
-def test_bandwidth_and_clipping_of_a_known_signal():
+def test_bandwidth_and_clipping_of_a_known_signal_are_measured():
     tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
     assert measure_quality(tone, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
     assert measure_quality(np.clip(4 * tone, -1, 1), 16000)["clipping"] > 0.5

@@ -182,7 +182,7 @@ def test_wrong_use_of_train_is_reported_in_one_line(args, message, tmp_path, mon
     assert stderr.count("\n") == 1
 
 
-def test_the_settings_of_the_images_are_copied_to_the_run(tmp_path):
+def test_audio_settings_are_found_beside_a_folder_or_its_manifest(tmp_path):
     sample = ROOT / "data" / "sample"
     for data in (sample, sample / "manifest.csv"):
         settings, known = choose_settings(None, [f"data.folder={data}"])
@@ -421,7 +421,7 @@ def test_prediction_prints_one_line_a_file(in_workspace, capsys):
     assert fake.endswith("%  data/tiny/test/fake/00.png")
 
 
-def test_folders_json_and_csv(in_workspace, tmp_path, capsys):
+def test_a_folder_has_the_same_verdicts_in_json_and_csv(in_workspace, tmp_path, capsys):
     table = tmp_path / "verdicts.csv"
     assert predict.main(["--run", "first", "--json", "--csv", str(table), "data/tiny/test"]) == 0
     verdicts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -476,7 +476,7 @@ def test_a_bad_file_does_not_stop_the_others(in_workspace, tmp_path, capsys):
     assert captured.err.endswith("3 files could not be judged.\n")
 
 
-def test_images_of_any_size_and_colour_are_judged(in_workspace, tmp_path, capsys):
+def test_a_large_colour_jpeg_is_judged(in_workspace, tmp_path, capsys):
     image = cv2.imread("data/tiny/test/fake/00.png")
     cv2.imwrite(str(tmp_path / "large.jpg"), cv2.resize(image, (640, 480)))
     assert predict.main(["--run", "first", str(tmp_path / "large.jpg")]) == 0
