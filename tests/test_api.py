@@ -234,7 +234,7 @@ def test_judging_prints_nothing_and_leaves_the_process_as_it_was(detector, capfd
 
 @pytest.mark.slow
 def test_the_process_stays_as_it_is_while_a_file_is_judged(tmp_path):
-    """FFmpeg reads the MP3, libsndfile the FLAC, and OpenCV the damaged image."""
+    """FFmpeg reads the M4A, libsndfile the FLAC, and OpenCV the damaged image."""
     image, coded = tmp_path / "a.png", tmp_path / "a.m4a"
     image.write_bytes(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes()[:-30])
     samples, rate_hz = soundfile.read(FAKE_CLIP, dtype="float32")

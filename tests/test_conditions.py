@@ -82,8 +82,8 @@ def test_the_setting_names_all_kinds_of_conditions():
     assert set(get_args(ConditionKind)) == set(CONDITION_KINDS)
 
 
-def change(kind: str, blocks: list[np.ndarray], seed: int = 1) -> list[np.ndarray]:
-    return list(change_pieces(kind, blocks, RATE_HZ, np.random.default_rng(seed), OTHERS))
+def change(kind: str, blocks: list[np.ndarray]) -> list[np.ndarray]:
+    return list(change_pieces(kind, blocks, RATE_HZ, np.random.default_rng(1), OTHERS))
 
 
 @pytest.mark.parametrize("kind", CONDITION_KINDS)

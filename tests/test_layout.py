@@ -80,7 +80,7 @@ def test_predicting_loads_no_tensorflow(in_workspace):
 
 @pytest.mark.slow
 def test_predicting_needs_only_its_own_requirements(audio_workspace, tmp_path):
-    """Its list is a part of requirements.txt; what only the rest names must not be loaded."""
+    """requirements.txt names more packages: those must not be loaded."""
     code = (
         "import sys, predict\n"
         "from importlib.metadata import packages_distributions\n"
