@@ -72,12 +72,12 @@ def simulate(
     fakes = -MEAN + voice + rng.normal(0, effects[1], (1, args.attacks, 1))
     fakes = fakes + rng.normal(0, effects[2], (args.speakers, args.attacks, 1))
     fakes = fakes + rng.normal(size=shape)
-    reals = MEAN + voice + rng.normal(size=shape)
+    real = MEAN + voice + rng.normal(size=shape)
     return (
         np.repeat([0, 1], fakes.size),
-        np.concatenate([fakes.ravel(), reals.ravel()]),
+        np.concatenate([fakes.ravel(), real.ravel()]),
         np.tile(speaker.ravel().astype(str), 2),
-        np.concatenate([attack.ravel().astype(str), np.full(reals.size, "")]),
+        np.concatenate([attack.ravel().astype(str), np.full(real.size, "")]),
     )
 
 

@@ -32,7 +32,7 @@ class Echo(NamedTuple):
 
 
 class Clarity(NamedTuple):
-    """How clearly the details of a voice stand out in a recording.
+    """How clearly the details of a voice can be heard in a recording.
 
     Attributes:
         snr_db: loud over quiet moments between 0.5 and 4 kHz: the signal-to-noise ratio if the

@@ -39,7 +39,7 @@ def images_in_conditions(clips: Sequence[Clip], settings: Settings, count: int) 
     for number in range(min(count, len(clips))):
         clip = clips[number * len(clips) // min(count, len(clips))]
         try:
-            heard = apply_condition(
+            changed = apply_condition(
                 names[number % len(names)],
                 read_audio(clip.path, rate_hz),
                 rate_hz,
@@ -48,5 +48,5 @@ def images_in_conditions(clips: Sequence[Clip], settings: Settings, count: int) 
             )
         except InputError:  # judging reports it
             continue
-        images.append(window_images(Samples(heard[:, None], rate_hz), settings)[0])
+        images.append(window_images(Samples(changed[:, None], rate_hz), settings)[0])
     return images

@@ -69,10 +69,10 @@ def _judge_batch(
     for clip in clips:
         try:
             samples = read_audio(clip.path, rate_hz)
-            heard = apply_condition(
+            changed = apply_condition(
                 condition, samples, rate_hz, clip.name, read_voices(voices, rate_hz)
             )
-            judged.append(Judged(clip, condition, detector.predict((heard, rate_hz))))
+            judged.append(Judged(clip, condition, detector.predict((changed, rate_hz))))
         except InputError as error:
             judged.append(Judged(clip, condition, None, f"{clip.name}, {condition}: {error}"))
     return judged

@@ -115,8 +115,8 @@ class Tree:
 def index_tree(root: Path, or_images: bool = False) -> Tree:
     """Index the audio files and tables below a folder.
 
-    A folder that prepare.py made is ignored: it makes data/ where it is started, perhaps inside
-    the corpus.
+    A folder that prepare.py made is ignored: it makes data/ in the working folder, which may be
+    inside the corpus.
 
     Args:
         root: the folder.

@@ -101,13 +101,13 @@ def _copy_image(job: Job, folder: Path, settings: ImageSettings) -> dict:
                 copy_file(source, partial, "An image")
     except OSError as error:
         raise write_error(target, error) from None
-    nuisances = {
+    measures = {
         "width": float(picture.width),
         "height": float(picture.height),
         "white margins": float(picture.has_margins),
         "file format": picture.kind,
     }
-    return {"stem": job.stem, "image": name, "picture": picture, "nuisances": nuisances}
+    return {"stem": job.stem, "image": name, "picture": picture, "nuisances": measures}
 
 
 def pictures_of(jobs: Sequence[Job], entries: Mapping[str, dict]) -> dict[str, list[Picture]]:

@@ -143,7 +143,7 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
 def _image_path(written: str, folder: Path) -> PurePosixPath:
     """Return an image's path below a folder: as written, or with the separators of Windows.
 
-    Of a name that is not there, the other spelling of accented letters is tried (a Mac's).
+    If no such file exists, the other spelling of accented letters is tried (a Mac's).
     """
     image = PurePosixPath(written)
     if ("\\" in written or not written.isascii()) and not is_file(folder / image):

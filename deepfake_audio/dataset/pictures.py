@@ -18,7 +18,7 @@ EMPTY_SHARE = 0.8  # of the pixels of a row or column of a margin; ticks and lab
 MIN_MARGIN = 0.02  # of the height or width, at all four sides
 MIN_INK_SHARE = 0.002  # of the pixels of a margin: ticks and labels
 SQUEEZE = 1.5  # a picture is squeezed if its aspect ratio changes by more than this factor
-MOST = 0.2  # of the images: more have margins, or are squeezed
+MAX_SHARE = 0.2  # of the images: more have margins, or are squeezed
 
 
 class Picture(NamedTuple):
@@ -94,8 +94,8 @@ def picture_warnings(
     every = [picture for of_class in pictures.values() for picture in of_class]
     margins = {label: sum(p.has_margins for p in found) for label, found in pictures.items()}
     total = sum(margins.values())
-    if total > MOST * len(every) or any(
-        margins[label] > MOST * len(found) for label, found in pictures.items()
+    if total > MAX_SHARE * len(every) or any(
+        margins[label] > MAX_SHARE * len(found) for label, found in pictures.items()
     ):
         shares = " and ".join(
             f"{margins[label]:,} of {len(found):,} {label}" for label, found in pictures.items()
@@ -108,7 +108,7 @@ def picture_warnings(
         )
     ratios = np.array([p.width / p.height for p in every]) / (settings.width / settings.height)
     squeezed = np.maximum(ratios, 1 / ratios) > SQUEEZE
-    if squeezed.mean() > MOST:
+    if squeezed.mean() > MAX_SHARE:
         sizes = Counter((picture.width, picture.height) for picture in every)
         (width, height), _ = sizes.most_common(1)[0]
         fitting = fitting_size(width / height, settings.width * settings.height)

@@ -65,7 +65,7 @@ def render_all(jobs: Sequence[Job], rendering: Rendering, workers: int) -> dict[
 
     Returns:
         The journal's entry for each job's stem: `starts` of the windows in seconds and the
-        nuisances, or `error`. Also `lost_seconds` of a damaged file, and `tracks` of one with
+        measures, or `error`. Also `lost_seconds` of a damaged file, and `tracks` of one with
         several.
 
     Raises:
@@ -184,12 +184,12 @@ def _render_file(path: Path, stem: str, rendering: Rendering) -> dict:
         raise InputError(
             f"the chosen windows of {path} are silent; set a higher prepare.max_windows, or 0"
         )
-    nuisances = measure_quality(recording.beginning, audio.sample_rate_hz)
+    measures = measure_quality(recording.beginning, audio.sample_rate_hz)
     whole_frames = max(1, recording.samples // frame_length(audio.sample_rate_hz))
-    nuisances |= edge_silences(recording.powers[:whole_frames])
-    nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
-    nuisances |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
-    return {"starts": starts, "nuisances": nuisances} | _describe_findings(recording.findings)
+    measures |= edge_silences(recording.powers[:whole_frames])
+    measures |= {"duration": recording.samples / audio.sample_rate_hz}
+    measures |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
+    return {"starts": starts, "nuisances": measures} | _describe_findings(recording.findings)
 
 
 def _describe_findings(findings: Findings) -> dict:

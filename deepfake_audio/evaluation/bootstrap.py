@@ -46,7 +46,7 @@ def bootstrap_intervals(
             `cross_attacks`.
     """
     clusters, strata = number_clusters(speakers, grouped.is_real)
-    draws = sample_counts(
+    samples = sample_counts(
         [grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed, attacks
     )
     eer = grouped.figures(grouped.counts)["eer"]
@@ -54,7 +54,7 @@ def bootstrap_intervals(
     if attacks is not None:
         units = min(units, int(attacks.max()) + 1)
         tails = expanded_tails(units)
-    found = _percentiles([grouped.figures(drawn) for (drawn,) in draws], tails)
+    found = _percentiles([grouped.figures(sample) for (sample,) in samples], tails)
     return found | {"eer": apply_rule_of_three(found["eer"], eer, grouped.is_real, units)}
 
 
@@ -85,17 +85,17 @@ def bootstrap_differences(
         raise InputError("cannot compare two systems with different labels")
     clusters, strata = number_clusters(speakers, ours.is_real)
     sets, cells = [ours.cells, theirs.cells], [ours.loss.size, theirs.loss.size]
-    draws = sample_counts(sets, cells, clusters, strata, repetitions, seed, attacks)
+    samples = sample_counts(sets, cells, clusters, strata, repetitions, seed, attacks)
 
-    def difference(drawn: list[np.ndarray]) -> dict[str, float]:
-        first, second = ours.figures(drawn[0]), theirs.figures(drawn[1])
+    def difference(sample: list[np.ndarray]) -> dict[str, float]:
+        first, second = ours.figures(sample[0]), theirs.figures(sample[1])
         return {name: second[name] - first[name] for name in first}
 
     tails = TAILS
     if attacks is not None:
         units = min(count_units(ours.is_real, speakers))
         tails = expanded_tails(min(units, int(attacks.max()) + 1))
-    return _percentiles([difference(drawn) for drawn in draws], tails)
+    return _percentiles([difference(sample) for sample in samples], tails)
 
 
 def expanded_tails(units: int) -> tuple[float, float]:

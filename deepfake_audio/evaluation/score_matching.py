@@ -164,7 +164,7 @@ def _join(
         )
     values = np.array([missing if name is None else scores[name] for name in names])
     if without and verdicts:
-        unscored = {name: said for name, said in verdicts.items() if name not in scores}
+        unscored = {name: verdict for name, verdict in verdicts.items() if name not in scores}
         others = match_names(unscored, table.file, path, keys.parent)
         names = [name or other for name, other in zip(names, others, strict=True)]
     if verdicts:

@@ -97,16 +97,16 @@ def evaluate_scores(
         warnings += add_tandem_costs(figures, table, asv, costs)
     figures["intervals"] = {}
     if settings.bootstrap:
-        drawn = choose_units(table.is_real, table.speaker)
-        warnings += [drawn.warning] if drawn.warning else []
-        if drawn.enough:
+        chosen = choose_units(table.is_real, table.speaker)
+        warnings += [chosen.warning] if chosen.warning else []
+        if chosen.enough:
             grouped = group_table(table, settings, predict)
-            attacks, warning = attacks_to_sample(table, settings, drawn)
+            attacks, warning = attacks_to_sample(table, settings, chosen)
             warnings += [warning] if warning else []
             figures["intervals"] = bootstrap_intervals(
-                grouped, drawn.speakers, settings.bootstrap, SEED, attacks
+                grouped, chosen.speakers, settings.bootstrap, SEED, attacks
             )
-            figures["intervals_over"] = interval_units(drawn, attacks)
+            figures["intervals_over"] = interval_units(chosen, attacks)
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
     if figures["intervals"]:
         add_intervals(

@@ -27,7 +27,7 @@ class Window:
         score: log-odds of real before calibration; higher is more real.
         llr: calibrated log-likelihood ratio of real against fake; NaN before calibration.
         bandwidth_hz: the highest frequency of the window; None for an image.
-        clarity: how clearly the voice stands out; None for an image.
+        clarity: how clearly the details of the voice can be heard; None for an image.
         clipped_share: share of the samples at full scale, 0 to 1.
         peaks: of the waveform in equal parts of the window, float32 `(parts,)`.
         prominence_db: of each frame rate, float32 `(rates,)`; None if the run has no rates.

@@ -98,9 +98,9 @@ def _describe(found: Input, recording: Recording, sample_rate_hz: int) -> None:
     if not recording.is_silent or found.is_silent:
         seconds = (recording.end - recording.first) / sample_rate_hz
         end_seconds = findings.player_seconds(recording.end / sample_rate_hz)
-        heard = not found.is_silent  # the length of a silent track before does not count
-        found.sound_seconds = max(seconds, found.sound_seconds * heard)
-        found.end_seconds = max(end_seconds, found.end_seconds * heard)
+        has_sound = not found.is_silent  # the length of a silent track before does not count
+        found.sound_seconds = max(seconds, found.sound_seconds * has_sound)
+        found.end_seconds = max(end_seconds, found.end_seconds * has_sound)
     length_seconds = findings.player_seconds(recording.samples / sample_rate_hz)
     found.duration_seconds = max(found.duration_seconds, length_seconds)
     found.channels_differ |= recording.channels_differ

@@ -1,4 +1,4 @@
-"""Say in words why a verdict is uncertain, and what else is known of a recording."""
+"""Explain in words why a verdict is uncertain, and give notes on the recording."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

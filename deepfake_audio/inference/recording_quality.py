@@ -1,4 +1,4 @@
-"""The quality of a recording: what it leaves of the traces that the network looks for."""
+"""The quality of a recording: how far it keeps the traces that the network needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

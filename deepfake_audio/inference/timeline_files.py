@@ -99,12 +99,14 @@ def waveform_outline(
     first, end = timeline.edges[[0, -1]]
     part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
     middles = timeline.starts[:, None] + (np.arange(PEAKS_PER_WINDOW) + 0.5) * part_seconds
-    heard = middles.ravel() < max(end, first + part_seconds)  # at least one, however short it is
+    is_inside = middles.ravel() < max(
+        end, first + part_seconds
+    )  # at least one, however short it is
     points = min(PEAKS_SHOWN, max(1, int((end - first) / part_seconds)))  # none without a part
     edges = np.linspace(first, end, points + 1)
-    place = np.searchsorted(edges[1:-1], middles.ravel()[heard], side="right")
+    place = np.searchsorted(edges[1:-1], middles.ravel()[is_inside], side="right")
     peaks = np.zeros(points)
-    np.maximum.at(peaks, place, np.concatenate(envelopes)[heard])
+    np.maximum.at(peaks, place, np.concatenate(envelopes)[is_inside])
     return peaks, edges
 
 

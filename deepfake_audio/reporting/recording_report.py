@@ -167,8 +167,8 @@ def judged_rows(result: Result, channel: int | None, track: int | None) -> dict[
     elif result.quality.channels > 1:
         rows["Channels"] = f"the mean of {result.quality.channels}"
     notes = ("left_out", "damaged", "scaled")
-    if told := [note.text for note in result.notes if note.code in notes]:
-        rows["Remarks"] = "; ".join(told)
+    if remarks := [note.text for note in result.notes if note.code in notes]:
+        rows["Remarks"] = "; ".join(remarks)
     return rows
 
 
