@@ -292,7 +292,7 @@ def test_noise_in_only_the_last_bit_is_silence(tmp_path: Path):
 
 @pytest.mark.parametrize("kind", ["mp3", "opus", "ogg"])
 def test_concatenated_files_are_read_to_the_end(tmp_path: Path, kind):
-    """libsndfile stops where the first one ends, which a player doesn't."""
+    """libsndfile stops at the end of the first one, and a player does not."""
     for number, pitch_hz in enumerate((440, 880)):
         sound = 0.5 * sine(pitch_hz, 2.0)
         if kind == "ogg":
@@ -338,7 +338,7 @@ def test_no_block_is_empty(tmp_path: Path):
 
 
 def test_windows_of_a_long_recording_are_those_of_its_samples(tmp_path: Path):
-    seconds = 95  # longer than what is held, and than several blocks
+    seconds = 95  # longer than the part in memory, and than several blocks
     samples = np.concatenate([np.zeros(RATE_HZ, np.float32), speech_like(seconds)])
     soundfile.write(tmp_path / "long.flac", samples, RATE_HZ)
     stored = read_audio(tmp_path / "long.flac", RATE_HZ)

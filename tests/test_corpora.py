@@ -1,4 +1,4 @@
-"""Each public corpus in small, in exactly its layout: what the readers find in it."""
+"""The readers find the files and facts of each public corpus, made in small in its exact layout."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,7 +38,7 @@ def names(corpus: Corpus) -> list[str]:
 
 
 def facts(corpus: Corpus, *fields: str) -> dict[str, tuple]:
-    """Return what is said of each clip, by the name of its file without folders."""
+    """Return the facts of each clip, by the name of its file without folders."""
     return {
         clip.name.rpartition("/")[2]: tuple(getattr(clip, field) for field in fields)
         for clip in corpus.clips

@@ -1,4 +1,4 @@
-"""The cells of tables: what a spreadsheet may evaluate, and what is read back."""
+"""Cells of tables are read back as written, and a spreadsheet evaluates none."""
 
 import io
 import os

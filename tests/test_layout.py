@@ -1,4 +1,4 @@
-"""The shape of the project: who may import whom, and how large things may grow."""
+"""The layers of imports, and the largest size of files and functions."""
 
 import ast
 import re

@@ -49,7 +49,7 @@ def test_an_operator_with_an_unprintable_name_is_reported_on_one_line():
 
 
 def counted(encoded: bytes, limits, billions: float) -> bool:
-    """Return whether a model is taken where this is the limit."""
+    """Return whether a model is accepted with this limit."""
     limits = limits.model_copy(update={"model_gigamultiplications": billions})
     try:
         return bool(check_graph(encoded, "model.onnx", limits))

@@ -1,4 +1,4 @@
-"""Readers never wait for a pipe, whatever lies where a file was."""
+"""Readers never wait for a pipe, even if it replaces a file."""
 
 import itertools
 import os

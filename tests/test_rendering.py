@@ -1,4 +1,4 @@
-"""Files drawn one by one: through codecs, and what is left behind."""
+"""Files are rendered one by one, also through codecs, and leave nothing behind."""
 
 import json
 from dataclasses import replace

@@ -605,7 +605,7 @@ def test_an_echo_is_uncertain_if_the_setting_limits_it(in_audio_workspace, tmp_p
     for label in ("real", "fake"):
         noise = np.random.default_rng(5).normal(
             0, 1e-3, 64000
-        )  # a buzz alone has echoes, as it were
+        )  # without noise, the buzz seems to have echoes
         voices[label] = make_voice(label, 1, seconds=4) + noise
         voices[label][1600:] += 0.4 * voices[label][:-1600].copy()
     for name, voice in voices.items():

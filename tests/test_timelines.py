@@ -167,7 +167,7 @@ def test_a_title_with_letters_missing_in_the_font_gives_no_warning(title, tmp_pa
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
     )  # fmt: skip
     assert written.returncode == 0, written.stderr
-    assert "Warning" not in written.stderr  # the first start of all may tell of a font cache
+    assert "Warning" not in written.stderr  # the first start may report a font cache
     assert (tmp_path / "x.png").is_file()
 
 

@@ -1,4 +1,4 @@
-"""Each audio track of a file is judged, and what is not judged is named."""
+"""Each audio track of a file is judged, or named as left out."""
 
 import json
 from fractions import Fraction
