@@ -100,7 +100,7 @@ def test_a_combined_run_is_used_like_any_other(in_copy, capsys):
     assert evaluate.main(["--run", "both", "evaluate.bootstrap=0"]) == 0
     assert "Run both of first, second, on data/tiny" in capsys.readouterr().out
     report = Path("runs/both/report.html").read_text(encoding="utf-8")
-    assert "The networks of first, second vote; calibrated on data/tiny." in report
+    assert "The score is the mean of first, second; calibrated on data/tiny." in report
     assert not Path("runs/both/curves.png").exists()
     assert "Loss and accuracy over the epochs" not in report
 

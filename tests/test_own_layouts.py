@@ -256,11 +256,11 @@ def audit_sentence(files: int, **shifts: float) -> str:
 def test_an_audit_ends_in_a_sentence_that_knows_chance():
     assert audit_sentence(400, level=0, duration=0) == "Audit: no shortcut found."
     assert audit_sentence(400, level=0, duration=2).startswith(
-        "Audit: shortcut found: duration alone tells 9"
+        "Audit: shortcut found: duration separates 9"
     )
     by_chance = audit_sentence(6, level=1.0, duration=0, bandwidth=0)
     assert re.fullmatch(
-        r"Audit: \w+ alone tells \d+% of the pairs of a real and a fake file apart; with 6 files "
+        r"Audit: \w+ separates \d+% of the pairs of a real and a fake file; with 6 files "
         r"that may be chance \(p = [\d.]+\)\.",
         by_chance,
     )

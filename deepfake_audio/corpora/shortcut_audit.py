@@ -174,7 +174,7 @@ def conclude(
     share, chance, name = max(sure or found)
     files = f"with {len(is_real):,} files"
     likely = f"p = {chance:.2g}" if chance >= 0.001 else "p < 0.001"
-    finding = f"{name} alone tells {share:.0%} of the pairs of a real and a fake file apart"
+    finding = f"{name} separates {share:.0%} of the pairs of a real and a fake file"
     if share < WARN_AUC:
         few = min(np.bincount(is_real, minlength=2)) < FEW_OF_A_CLASS
         end = f"; {files} only strong ones can be found" if few else ""

@@ -224,7 +224,7 @@ def training_content(subject: Subject) -> dict | None:
     record, settings = subject.record, subject.settings
     if record.parts:
         parts = ", ".join(record.parts)
-        text = f"The networks of {parts} vote; calibrated on {settings.data.folder}."
+        text = f"The score is the mean of {parts}; calibrated on {settings.data.folder}."
     else:
         lowest = kept_epoch(read_history(subject.run), "plateau")
         kept = "had the lowest validation loss" if record.best_epoch == lowest else "was the last"
