@@ -32,7 +32,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +55,6 @@ from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, read_recor
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.recalibration import format_recalibration, recalibrate
 from deepfake_audio.models import run_creation, run_folder, run_search
-from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.compatibility import feature_mismatch
 from deepfake_audio.models.run_record import RunRecord
 
@@ -80,7 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     fitted = recalibrate(run, record, settings, data, folder, args.real_only, args.false_alarms)
     print_warnings(fitted.warnings)
     learnt = sorted({*record.learnt, data.fingerprint})
-    new = keep(run, record, fitted.calibration, folder, args.name, learnt)
+    new = run_creation.recalibrated_run(
+        run, record, fitted.calibration, data_folder(folder), args.name, learnt
+    )
     calibrations = {run.name: record.calibration, new.name: fitted.calibration}
     print_lines(f"{len(fitted.files.scores):,} files of {one_line(folder)}\n")
     print_lines(format_recalibration(fitted.files, calibrations, settings))
@@ -107,31 +107,13 @@ def fit_recordings(
         )
         print_errors(errors)
         calibration = fit_quality(conditions)
-        new = keep(run, record, calibration, folder, args.name, record.learnt)
+        new = run_creation.recalibrated_run(
+            run, record, calibration, data_folder(folder), args.name, record.learnt
+        )
     print_lines(f"{len(clips):,} files of {one_line(folder)}\n")
     print_lines(format_conditions(conditions, calibration, settings.predict.min_confidence))
     print_lines("\n" + one_line(f"Kept in {new.folder}."))
     return EXIT_SOME_FAILED if errors else EXIT_OK
-
-
-def keep(
-    run: run_folder.Run,
-    record: RunRecord,
-    calibration: Calibration,
-    folder: Path,
-    name: str | None,
-    learnt: Sequence[str],
-) -> run_folder.Run:
-    """Create a run with the network of another and a new calibration."""
-    changes = {
-        "status": "finished",
-        "created": datetime.now(UTC),
-        "calibration": calibration,
-        "calibrated_on": one_line(data_folder(folder).name),
-        "learnt": list(learnt),
-    }
-    record = record.model_copy(update=changes)
-    return run_creation.copy_run(run, name, data_folder(folder), record)
 
 
 def print_warnings(warnings: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from deepfake_audio import __version__
 from deepfake_audio.config.loading import read_settings, write_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, OutputError, one_line
+from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.fingerprints import fingerprint_model, fingerprint_settings
 from deepfake_audio.models.onnx_metadata import write_metadata
 from deepfake_audio.models.quantization import quantize
@@ -74,18 +75,36 @@ def create_run(
     return run
 
 
-def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Run:
-    """Create a run folder with another run's network and settings.
+def recalibrated_run(
+    source: Run,
+    record: RunRecord,
+    calibration: Calibration,
+    data: Path,
+    name: str | None,
+    learnt: Sequence[str],
+) -> Run:
+    """Create a run with the network of another and a new calibration.
 
     Args:
         source: which has ended.
-        name: of the folder below runs/; None takes the data folder's name and the next free number.
-        data: a data folder.
-        record: of the new run.
+        record: of the source.
+        calibration: of the new run.
+        data: the data folder of the calibration.
+        name: of the new folder below runs/; None takes the data folder's name and the next free
+            number.
+        learnt: fingerprints of the data that the new run has learnt from.
 
     Raises:
         InputError: a run of that name exists, or the name is not one folder's.
     """
+    changes = {
+        "status": "finished",
+        "created": datetime.now(UTC),
+        "calibration": calibration,
+        "calibrated_on": one_line(data.name),
+        "learnt": list(learnt),
+    }
+    record = record.model_copy(update=changes)
     run = new_run(name, data)
     with _made_whole(run) as unfinished:
         _copy_parts(source, unfinished)
