@@ -105,7 +105,7 @@ def test_a_cosine_schedule_trains_all_epochs_and_keeps_the_last(capsys):
     assert "Epoch 5 was the last. " in capsys.readouterr().out
     rows = history.read_history(run)
     assert len(rows) == 5
-    assert history.kept_epoch(rows, "plateau") != 5  # or this says nothing
+    assert history.kept_epoch(rows, "plateau") != 5  # or this checks nothing
     assert record_files.read_record(run).best_epoch == 5
     _, validation, model = feed_and_model("train.average_weights=0")
     model.load_weights(run.keras_model)

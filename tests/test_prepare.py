@@ -14,7 +14,8 @@ import soundfile
 import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import read_audio_settings
@@ -252,7 +253,7 @@ def test_the_data_folder_is_named_after_the_audio_folder(workplace):
     assert manifest(Path("data/voices-images"))
 
 
-def test_missing_files_are_reported(workplace, capsys):
+def test_files_that_left_the_corpus_are_reported(workplace, capsys):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     assert "of an earlier preparation" not in capsys.readouterr().out
     for number in range(4):
@@ -366,7 +367,7 @@ def test_wrong_use_is_reported_in_one_line(args, message, workplace, capsys):
     assert stderr.count("\n") == 1
 
 
-def test_the_journal_holds_no_more_than_it_needs(workplace):
+def test_a_journal_entry_has_only_these_fields(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     entry = json.loads(Path("data/mine/prepared.jsonl").read_text().splitlines()[0])
     assert entry.keys() == {"key", "stem", "starts", "nuisances"}

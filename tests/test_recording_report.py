@@ -13,8 +13,8 @@ import deepfake_audio
 import predict
 from conftest import ROOT, make_voice
 from deepfake_audio.detector import Detector
+from deepfake_audio.inference.inputs import Window
 from deepfake_audio.inference.occlusion import band_effects, hide_band, strongest_places
-from deepfake_audio.inference.pipeline import Window
 from deepfake_audio.inference.stretches import most_fake_windows, render_stretch
 from deepfake_audio.reporting.recording_report import html_report
 

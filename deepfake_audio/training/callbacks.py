@@ -17,7 +17,7 @@ from deepfake_audio.training.weights import load_weights
 
 BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
 DROPOUT_STATE = "seed_generator_state"  # Keras's name of a layer's two numbers: seed and count
-EPOCH_COUNTS = 2**32  # more than an epoch draws
+EPOCH_COUNTS = 2**32  # more images than an epoch has
 MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
 
 
