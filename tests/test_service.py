@@ -1,6 +1,5 @@
 """The REST service: the answers of predict.py, and refusals that leave nothing behind."""
 
-import json
 import re
 import signal
 import subprocess
@@ -19,6 +18,7 @@ import serve
 from conftest import ROOT, make_voice
 from deepfake_audio.detector import Detector
 from deepfake_audio.models.run_search import open_run
+from deepfake_audio.reporting.wording import STRINGS
 from deepfake_audio.service.app import Options, make_app
 from deepfake_audio.service.guards import HEADERS
 from deepfake_audio.service.overview import MAX_COLUMNS, ROWS, Overview
@@ -201,8 +201,7 @@ def leaves(strings: dict, above: str = "") -> set[str]:
 
 def test_each_text_of_the_page_is_in_the_file_of_strings_and_used():
     html = (HERE / "page.html").read_text(encoding="utf-8")
-    strings = json.loads((HERE / "strings.json").read_text(encoding="utf-8"))
-    names = leaves(strings)
+    names = leaves(STRINGS)
     asked = set(
         re.findall(
             r"""(?:(?<![.\w])text\(|data-(?:text|label)=)["']([a-z]\w*(?:\.\w+)*)["']""", html

@@ -1,6 +1,8 @@
 """Say a verdict and the quality of a recording in words, for readers who are no engineers."""
 
+import json
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import NamedTuple
 
 from deepfake_audio.config.schema import PredictSettings
@@ -10,6 +12,7 @@ from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import Verdict, format_confidence
 
+STRINGS = json.loads(files(__package__).joinpath("strings.json").read_text(encoding="utf-8"))
 SLIGHT, STRONG = 0.1, MIN_DEGRADATION  # degradations, 0 to 1, at which the words change
 
 
