@@ -199,21 +199,26 @@ def leaves(strings: dict, above: str = "") -> set[str]:
     return names
 
 
-def test_each_text_of_the_page_is_in_the_file_of_strings_and_used():
+def test_each_text_is_in_the_file_of_strings_and_used():
     html = (HERE / "page.html").read_text(encoding="utf-8")
+    reporting = ROOT / "deepfake_audio" / "reporting"
+    files = [*reporting.glob("*.py"), reporting / "report.html"]
+    source = html + "".join(path.read_text(encoding="utf-8") for path in files)
     names = leaves(STRINGS)
     asked = set(
         re.findall(
-            r"""(?:(?<![.\w])text\(|data-(?:text|label)=)["']([a-z]\w*(?:\.\w+)*)["']""", html
+            r"""(?:(?<![.\w])text\(|data-(?:text|label)=)\s*["']([a-z]\w*(?:\.\w+)*)["']""", source
         )
     )
-    assert len(asked) > 40 and asked <= names
-    computed = set(re.findall(r"text\(`(\w+)\.\$\{", html))
+    assert len(asked) > 80 and asked <= names
+    computed = set(re.findall(r"""(?<![.\w])text\((?:`|f?")(\w+)\.(?:\$?\{|" ~)""", source))
+    quoted = {f"report.{key}" for key in re.findall(r'"(\w+)"', source)}
+    computed |= {"next", "quality"}
     direct = set(re.findall(r"STRINGS\.([\w.]+)", html.replace(".map(", " ")))
+    direct |= {".".join(keys) for keys in re.findall(r'STRINGS\["(\w+)"\]\["(\w+)"\]', source)}
     direct |= {name.lower() for name in re.findall(r"@(\w+)@", html)}
-    assert names == {
-        name for name in names if name.partition(".")[0] in computed or name in asked | direct
-    }
+    unused = names - asked - direct - quoted
+    assert {name for name in unused if name.partition(".")[0] not in computed - {"report"}} == set()
 
 
 # the picture of a recording
