@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from urllib.parse import quote
 
+import jsonschema
 import numpy as np
 import psutil
 import pytest
@@ -173,6 +174,27 @@ def test_a_full_queue_says_when_to_come_again(tmp_path):
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "queue_full")
         assert int(answer.headers["retry-after"]) >= 1
     assert client.get("/api/v1/health").json()["waiting"] == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "words"),
+    [
+        ("GET", "/nowhere", {}, "there is no address /nowhere; see"),
+        ("GET", PREDICT, {}, "does not take GET; send POST"),
+        ("GET", "/api/v1/model", {"Host": ""}, "the Host header is missing"),
+        ("GET", "/api/v1/health", {"Host": "evil.example"}, "not called evil.example"),
+        ("POST", PREDICT, {"Content-Type": "text/plain"}, "text/plain is no recording"),
+        ("POST", "/api/v1/report", {"Content-Type": "multipart/form-data"}, "no boundary"),
+    ],
+)
+def test_each_refusal_is_as_the_openapi_document_says(client, method, path, headers, words):
+    document = client.get("/api/v1/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    answer = client.request(method, path, headers=headers)
+    jsonschema.validate(answer.json(), schemas["Error"])
+    assert words in answer.json()["error"]["text"]
+    if operation := document["paths"].get(path, {}).get(method.lower()):
+        assert operation["responses"].keys() & {str(answer.status_code), "default"}
 
 
 def test_the_openapi_document_lists_every_address(client):
