@@ -213,6 +213,15 @@ def test_cancelling_stops_the_work(page, service):
     assert not service.leftovers()
 
 
+def test_escape_cancels_the_recording_that_is_judged(page):
+    find(page, "files").send_keys(str(LONG))
+    wait(page, lambda: find(page, "work").is_displayed())
+    webdriver.ActionChains(page).send_keys(Keys.ESCAPE).perform()
+    wait(page, lambda: not find(page, "work").is_displayed())
+    assert not find(page, "result").is_displayed()
+    assert page.switch_to.active_element.get_attribute("id") == "choose"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_everything_without_sideways_scrolling(page, scheme):
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
