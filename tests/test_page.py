@@ -1,8 +1,10 @@
 """The page in a real browser: headless Chromium, driven by selenium."""
 
+import base64
 import csv
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +14,8 @@ import pytest
 import soundfile
 
 from conftest import ROOT
+from deepfake_audio.detector import Detector
+from deepfake_audio.reporting.recording_report import html_report
 from helpers import running_service
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -111,7 +115,7 @@ def test_a_recording_gets_its_verdict_in_words_and_its_reasons(page):
     give(page, FAKE)
     assert find(page, "result-verdict").text == "This voice is probably fake."
     text = find(page, "result").text
-    assert "82.6%" in text and "The model found traces of synthesis." in text
+    assert "82.6%" in text and "The program found traces of synthesis." in text
     assert "2.8 s" in text and "narrow, as over a telephone" in text
     assert page.switch_to.active_element.get_attribute("id") == "result-verdict"
     assert "probably fake" in find(page, "announcer").get_attribute("textContent")
@@ -133,7 +137,7 @@ def test_a_click_on_the_timeline_moves_the_player(page):
     wait(page, lambda: position() > 15)
     page.execute_script("document.getElementById('player').pause()")
     assert 18 < position() < 26
-    assert "P(fake) 9" in wait(page, lambda: plot.get_attribute("aria-valuetext"))
+    assert "probability of fake 9" in wait(page, lambda: plot.get_attribute("aria-valuetext"))
     plot.send_keys(Keys.HOME)
     wait(page, lambda: position() == 0)
     plot.send_keys(Keys.ARROW_RIGHT)
@@ -209,6 +213,15 @@ def test_cancelling_stops_the_work(page, service):
     assert not service.leftovers()
 
 
+def test_escape_cancels_the_recording_that_is_judged(page):
+    find(page, "files").send_keys(str(LONG))
+    wait(page, lambda: find(page, "work").is_displayed())
+    webdriver.ActionChains(page).send_keys(Keys.ESCAPE).perform()
+    wait(page, lambda: not find(page, "work").is_displayed())
+    assert not find(page, "result").is_displayed()
+    assert page.switch_to.active_element.get_attribute("id") == "choose"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_everything_without_sideways_scrolling(page, scheme):
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
@@ -244,6 +257,34 @@ def test_the_keyboard_reaches_every_control(page):
         "!e.labels?.length).map((e) => e.outerHTML)"
     )
     assert unnamed == []
+
+
+@pytest.mark.parametrize("repeats", [0, 1, 8], ids=["short", "long", "many_passages"])
+def test_a_report_is_one_page_of_paper(browser, tmp_path, repeats):
+    detector, path = Detector.pretrained(), FAKE
+    if repeats:
+        sound, rate_hz = soundfile.read(LONG)
+        path = tmp_path / "repeated.wav"
+        soundfile.write(path, np.tile(sound, repeats), rate_hz)
+    report = tmp_path / "report.html"
+    report.write_text(html_report(detector, detector.predict(path), path), encoding="utf-8")
+    browser.get(report.as_uri())
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
+    assert len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed))) == 1
+
+
+def test_a_service_that_went_away_is_not_the_fault_of_the_file(browser, tmp_path):
+    with running_service(tmp_path, "--run", "models/pretrained") as lost:
+        browser.get(lost.address)
+        wait(browser, lambda: find(browser, "model").text)
+        find(browser, "files").send_keys(str(LONG))
+        wait(browser, lambda: find(browser, "work-state").text.startswith("Judging"))
+        lost.process.kill()
+        wait(browser, lambda: find(browser, "result").is_displayed())
+        assert find(browser, "result-verdict").text == "The service does not answer"
+        find(browser, "again").click()
+        wait(browser, lambda: find(browser, "again").is_displayed())
+    browser.get_log("browser")  # the browser reports the lost connections
 
 
 def test_a_service_with_a_token_asks_for_it(browser, tmp_path):

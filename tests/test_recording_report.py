@@ -12,11 +12,18 @@ import soundfile
 import deepfake_audio
 import predict
 from conftest import ROOT, make_voice
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.detector import Detector
+from deepfake_audio.features.pixel_format import encode_png
+from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.inference.inputs import Window
 from deepfake_audio.inference.occlusion import band_effects, hide_band, strongest_places
+from deepfake_audio.inference.passages import Passage
 from deepfake_audio.inference.stretches import most_fake_windows, render_stretch
-from deepfake_audio.reporting.recording_report import html_report
+from deepfake_audio.reporting.recording_report import MAX_PASSAGES, html_report, most_telling
+from deepfake_audio.reporting.wording import quality_measures
+from deepfake_audio.service.views import as_view
 
 CLIPS = (
     "real_menardi_vm-forward-multiple.flac", "fake_espeak-ng_it_f5.flac",
@@ -116,13 +123,49 @@ def test_a_report_escapes_names_and_needs_nothing_else(page):
     assert not re.search(r"https?://|onerror=alert\(1\)>(?!&)", re.sub(r"&\w+;", "", text))
 
 
+def test_the_page_of_the_service_says_the_same_as_a_report(detector, page):
+    text, path = page
+    result, shown = detector.predict(path), Page(text).text
+    view = as_view(result, path, detector.settings, None, None)
+    measures = [f"{measure['name']} {measure['value']}" for measure in view["measures"]]
+    said = [view["headline"], *view["confidence"], *view["reasons"], *view["steps"], *measures]
+    assert len(said) > 12
+    assert [words for words in said if words not in shown] == []
+
+
+def test_a_report_on_an_image_marks_bands_of_it(detector):
+    recording = open_recording(ROOT / "data/sample/audio" / CLIPS[1], detector.settings.audio)
+    _, sound = next(iter(recording_windows(recording, detector.settings.audio)))
+    image = encode_png(spectrogram_image(sound, detector.settings.audio))
+    page = Page(html_report(detector, detector.predict(image), image))
+    assert sum(tag == "img" for tag, _ in page.tags) == 1
+    assert re.search("[1-8] of 8 places are marked", page.text)
+    assert "a spectrogram image; the sound behind it is not known" in page.text
+    assert "Quality of the recording" not in page.text
+
+
+def test_silence_is_not_called_long_enough(detector):
+    silence = np.zeros(48000, np.float32), 16000
+    (length, *_) = quality_measures(detector.predict(silence).quality)
+    assert (length.value, length.meaning, length.grade) == ("3.0 s", "", "")
+
+
+def test_of_many_passages_a_report_lists_the_fakes():
+    passages = [
+        Passage(start, start + 1.0, "FAKE" if start == 90 else "REAL", 0.9, 0.1)
+        for start in range(100)
+    ]
+    shown = most_telling(passages)
+    assert [passage.start_seconds for passage in shown] == [*range(MAX_PASSAGES - 1), 90]
+
+
 def test_predict_writes_reports_and_replaces_none(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     soundfile.write("a.wav", np.zeros(16000), 16000)
     shipped = ["--run", "models/pretrained"]
     assert predict.main([*shipped, "--report", "a.html", "a.wav"]) == 0
     assert capsys.readouterr().out.endswith("Written: a.html\n")
-    assert "no sound in it" in Page(Path("a.html").read_text()).text
+    assert "No sound in it" in Page(Path("a.html").read_text()).text
     assert predict.main([*shipped, "--report", "a.html", "a.wav"]) == 2
     assert "a.html exists already" in capsys.readouterr().err
     assert predict.main([*shipped, "--report", "b.html", "a.wav", "a.wav"]) == 2

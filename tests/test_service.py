@@ -1,6 +1,5 @@
 """The REST service: the answers of predict.py, and refusals that leave nothing behind."""
 
-import json
 import re
 import signal
 import subprocess
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from urllib.parse import quote
 
+import jsonschema
 import numpy as np
 import psutil
 import pytest
@@ -19,6 +19,7 @@ import serve
 from conftest import ROOT, make_voice
 from deepfake_audio.detector import Detector
 from deepfake_audio.models.run_search import open_run
+from deepfake_audio.reporting.wording import STRINGS
 from deepfake_audio.service.app import Options, make_app
 from deepfake_audio.service.guards import HEADERS
 from deepfake_audio.service.overview import MAX_COLUMNS, ROWS, Overview
@@ -175,6 +176,27 @@ def test_a_full_queue_says_when_to_come_again(tmp_path):
     assert client.get("/api/v1/health").json()["waiting"] == 0
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "words"),
+    [
+        ("GET", "/nowhere", {}, "there is no address /nowhere; see"),
+        ("GET", PREDICT, {}, "does not take GET; send POST"),
+        ("GET", "/api/v1/model", {"Host": ""}, "the Host header is missing"),
+        ("GET", "/api/v1/health", {"Host": "evil.example"}, "not called evil.example"),
+        ("POST", PREDICT, {"Content-Type": "text/plain"}, "text/plain is no recording"),
+        ("POST", "/api/v1/report", {"Content-Type": "multipart/form-data"}, "no boundary"),
+    ],
+)
+def test_each_refusal_is_as_the_openapi_document_says(client, method, path, headers, words):
+    document = client.get("/api/v1/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    answer = client.request(method, path, headers=headers)
+    jsonschema.validate(answer.json(), schemas["Error"])
+    assert words in answer.json()["error"]["text"]
+    if operation := document["paths"].get(path, {}).get(method.lower()):
+        assert operation["responses"].keys() & {str(answer.status_code), "default"}
+
+
 def test_the_openapi_document_lists_every_address(client):
     document = client.get("/api/v1/openapi.json").json()
     assert {route.path for route in client.app.routes} == {"/", *document["paths"]}
@@ -199,22 +221,26 @@ def leaves(strings: dict, above: str = "") -> set[str]:
     return names
 
 
-def test_each_text_of_the_page_is_in_the_file_of_strings_and_used():
+def test_each_text_is_in_the_file_of_strings_and_used():
     html = (HERE / "page.html").read_text(encoding="utf-8")
-    strings = json.loads((HERE / "strings.json").read_text(encoding="utf-8"))
-    names = leaves(strings)
+    reporting = ROOT / "deepfake_audio" / "reporting"
+    files = [*reporting.glob("*.py"), reporting / "report.html"]
+    source = html + "".join(path.read_text(encoding="utf-8") for path in files)
+    names = leaves(STRINGS)
     asked = set(
         re.findall(
-            r"""(?:(?<![.\w])text\(|data-(?:text|label)=)["']([a-z]\w*(?:\.\w+)*)["']""", html
+            r"""(?:(?<![.\w])text\(|data-(?:text|label)=)\s*["']([a-z]\w*(?:\.\w+)*)["']""", source
         )
     )
-    assert len(asked) > 40 and asked <= names
-    computed = set(re.findall(r"text\(`(\w+)\.\$\{", html))
+    assert len(asked) > 80 and asked <= names
+    computed = set(re.findall(r"""(?<![.\w])text\((?:`|f?")(\w+)\.(?:\$?\{|" ~)""", source))
+    quoted = {f"report.{key}" for key in re.findall(r'"(\w+)"', source)}
+    computed |= {"next", "quality"}
     direct = set(re.findall(r"STRINGS\.([\w.]+)", html.replace(".map(", " ")))
+    direct |= {".".join(keys) for keys in re.findall(r'STRINGS\["(\w+)"\]\["(\w+)"\]', source)}
     direct |= {name.lower() for name in re.findall(r"@(\w+)@", html)}
-    assert names == {
-        name for name in names if name.partition(".")[0] in computed or name in asked | direct
-    }
+    unused = names - asked - direct - quoted
+    assert {name for name in unused if name.partition(".")[0] not in computed - {"report"}} == set()
 
 
 # the picture of a recording

@@ -1,7 +1,7 @@
 """Write the report on one judged recording as one HTML file that needs no other file."""
 
 import hashlib
-import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.detector import Detector, Result
-from deepfake_audio.errors import one_line, pluralize
+from deepfake_audio.errors import one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.pixel_format import picture_url
 from deepfake_audio.inference import stretches
@@ -21,15 +21,16 @@ from deepfake_audio.inference.occlusion import (
     repetition_effects,
     strongest_places,
 )
-from deepfake_audio.inference.reasons import why_not_judged
+from deepfake_audio.inference.passages import Passage
 from deepfake_audio.inference.timelines import format_time
 from deepfake_audio.models import fingerprints, run_creation
 from deepfake_audio.reporting import pictures, wording
+from deepfake_audio.reporting.wording import number, text
 from deepfake_audio.system.atomic_files import escape_non_utf8, open_regular, size_of
+from deepfake_audio.vocabulary import Verdict
 
 TEMPLATES = Path(__file__).resolve().parent
-MAX_PASSAGES = 40
-OF_COMMANDS = re.compile(r":[^:]*--\w.*$")  # how a reason ends on the command line
+MAX_PASSAGES = 11  # on one page of paper
 PIECE_BYTES = 1_000_000
 
 
@@ -61,6 +62,8 @@ def html_report(
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["clock"] = lambda seconds: format_time(seconds)
+    environment.filters["percent"] = wording.percent
+    environment.globals["text"] = text
     content = report_content(detector, result, source, channel, track)
     return escape_non_utf8(environment.get_template("report.html").render(**content))
 
@@ -69,31 +72,41 @@ def report_content(
     detector: Detector, result: Result, source: Sound, channel: int | None, track: int | None
 ) -> dict:
     """Gather the variables of `report.html`, which escapes every text."""
-    settings, line = detector.settings, result.timeline()
+    settings, line = detector.settings.predict, result.timeline()
+    is_part = bool(channel or track)
     passages = line.passages if line else []
+    shown = most_telling(passages)
+    least = f"{100 * settings.min_confidence:.3g}%"
     return {
+        "language": wording.STRINGS["language"],
         "name": one_line(Path(result.name).name),
         "verdict": str(result.verdict),
         "headline": wording.headline(result),
-        "confidence": wording.confidence_sentence(result, settings.predict),
-        "reasons": [OF_COMMANDS.sub("", reason.text) for reason in result.reasons],
+        "confidence": wording.confidence_sentences(result, settings),
+        "reasons": wording.reasons(result, is_part),
         "steps": wording.next_steps(result),
+        "limits": [
+            *wording.STRINGS["limits"]["text"],
+            *(words.format(percent=least) for words in wording.STRINGS["limits"]["more"]),
+        ],
         "timeline": timeline_url(result),
-        "passages": passages[:MAX_PASSAGES],
-        "passages_left_out": len(passages) - MAX_PASSAGES,
+        "passages": shown,
+        "passages_left_out": len(passages) - len(shown),
         "places": places_content(detector, result, source, channel, track),
         "measures": list(wording.quality_measures(result.quality)),
         "judged": judged_rows(result, channel, track),
         "file": file_rows(result.name, source),
         "model": model_rows(detector),
-        "settings": {
-            f"predict.{name}": value for name, value in settings.predict.model_dump().items()
-        },
+        "settings": {f"predict.{name}": value for name, value in settings.model_dump().items()},
         "versions": run_creation.installed_versions(),
         "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "prior_fake": settings.predict.prior_fake,
-        "min_confidence": settings.predict.min_confidence,
     }
+
+
+def most_telling(passages: Sequence[Passage]) -> list[Passage]:
+    """Return passages in their order: if there are too many, those marked FAKE come first."""
+    first = sorted(passages, key=lambda passage: passage.verdict != Verdict.FAKE)[:MAX_PASSAGES]
+    return sorted(first, key=lambda passage: passage.start_seconds)
 
 
 def timeline_url(result: Result) -> str:
@@ -102,7 +115,7 @@ def timeline_url(result: Result) -> str:
     if line is None:
         return ""
     peaks = [window.peaks for window in in_time(result.windows)]
-    return picture_url(pictures.timeline_picture(line, peaks, why_not_judged(result.doubt)))
+    return picture_url(pictures.timeline_picture(line, peaks))
 
 
 def places_content(
@@ -132,44 +145,47 @@ def places_content(
     if settings.audio.frame_rates_hz and settings.image.channel_count > 2:
         repeats = repetition_effects(detector.model, stretch.images) >= MIN_REPETITION_EFFECT
     first, last = (format_time(float(time)) for time in stretch.edges[[0, -1]])
-    part = f"track {stretch.track}" if result.quality.tracks > 1 else ""
+    parts = []
+    if result.quality.tracks > 1:
+        parts.append(text("parts.track", number=stretch.track))
     if result.quality.channels_differ and stretch.channel:
-        part += f"{', ' if part else ''}channel {stretch.channel}"
+        parts.append(text("parts.channel", number=stretch.channel))
+    span = text("report.passage", start=first, end=last)
     picture = pictures.places_picture(stretch, places, repeats, settings.audio)
     return {
         "picture": picture_url(picture),
         "count": int(places.sum()),
         "total": places.size,
         "repeats": int(repeats.sum()),
-        "span": f"{first} to {last}",
-        "part": part,
+        "span": f"{span} ({', '.join(parts)})" if parts else span,
     }
 
 
 def judged_rows(result: Result, channel: int | None, track: int | None) -> dict[str, str]:
     """Return the parts that were judged and those that were not."""
     if result.quality is None:
-        return {"Judged": "a spectrogram image; the sound behind it is not known"}
-    used, line = int(result.usable.sum()), result.timeline()
-    rows = {"Windows that count": f"{used:,}, each scored by the network"}
+        return {text("report.judged_span"): text("report.image")}
+    quality, used, line = result.quality, int(result.usable.sum()), result.timeline()
+    rows = {}
     if line:
-        times = " to ".join(format_time(float(time)) for time in line.edges[[0, -1]])
-        rows = {"Judged": f"{times}; silence at both ends is left out"} | rows
-    if len(result.windows) > used:
-        left_out = pluralize(len(result.windows) - used, "window")
-        rows["Not judged"] = f"{left_out} without the frequencies that the network needs"
-    if track or result.quality.tracks > 1:
-        rows["Tracks"] = f"only track {track}" if track else f"each of {result.quality.tracks}"
+        start, end = (format_time(float(time)) for time in line.edges[[0, -1]])
+        rows["judged_span"] = text("report.span", start=start, end=end, count=number(used))
+    if left_out := len(result.windows) - used:
+        rows["not_judged"] = text("report.windows_left_out", count=number(left_out))
+    if track:
+        rows["tracks"] = text("report.only_track", number=track)
+    elif quality.tracks > 1:
+        rows["tracks"] = text("report.each_track", count=quality.tracks)
     if channel:
-        rows["Channels"] = f"only channel {channel}"
-    elif result.quality.channels_differ:
-        rows["Channels"] = "each by itself, because they differ"
-    elif result.quality.channels > 1:
-        rows["Channels"] = f"the mean of {result.quality.channels}"
+        rows["channels"] = text("report.only_channel", number=channel)
+    elif quality.channels_differ:
+        rows["channels"] = text("report.each_channel")
+    elif quality.channels > 1:
+        rows["channels"] = text("report.mean_channel", count=quality.channels)
     notes = ("left_out", "damaged", "scaled")
     if remarks := [note.text for note in result.notes if note.code in notes]:
-        rows["Remarks"] = "; ".join(remarks)
-    return rows
+        rows["remarks"] = "; ".join(remarks)
+    return {text(f"report.{key}"): value for key, value in rows.items()}
 
 
 def file_rows(name: str, source: Sound) -> dict[str, str]:
@@ -184,8 +200,11 @@ def file_rows(name: str, source: Sound) -> dict[str, str]:
         content = source.values.tobytes() if isinstance(source, Samples) else source
         digest.update(content)
         size = len(content)
-    what = "SHA-256 of the samples" if isinstance(source, Samples) else "SHA-256"
-    return {"Name": one_line(name), "Size": f"{size:,} bytes", what: digest.hexdigest()}
+    kind = "sha256_samples" if isinstance(source, Samples) else "sha256"
+    return {
+        text("report.name"): text("report.file", name=one_line(name), count=number(size)),
+        text(f"report.{kind}"): digest.hexdigest(),
+    }
 
 
 def model_rows(detector: Detector) -> dict[str, str]:
@@ -194,9 +213,9 @@ def model_rows(detector: Detector) -> dict[str, str]:
     model = record.model_fingerprint or fingerprints.fingerprint_model(
         run.onnx_model, settings.limits
     )
+    trained = {"name": one_line(run.name), "date": f"{record.created:%Y-%m-%d}"}
     return {
-        "Run": one_line(run.name),
-        "Trained": f"{record.created:%Y-%m-%d}",
-        "SHA-256 of model.onnx": model,
-        "SHA-256 of its settings": fingerprints.fingerprint_settings(settings),
+        text("report.run"): text("report.trained", **trained),
+        text("report.sha256_model"): model,
+        text("report.sha256_settings"): fingerprints.fingerprint_settings(settings),
     }

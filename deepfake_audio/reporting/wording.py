@@ -1,125 +1,166 @@
 """Say a verdict and the quality of a recording in words, for readers who are no engineers."""
 
+import json
+import re
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import NamedTuple
 
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.detector import Result
-from deepfake_audio.inference.reasons import MIN_DEGRADATION
+from deepfake_audio.inference.reasons import MIN_DEGRADATION, Reason
 from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.models.quality_correction import DEGRADATIONS
-from deepfake_audio.vocabulary import Verdict, format_confidence
+from deepfake_audio.vocabulary import MAX_SHOWN_CONFIDENCE, Verdict
 
+# all texts of the page and of the report in English; translate this file
+STRINGS = json.loads(files(__package__).joinpath("strings.json").read_text(encoding="utf-8"))
 SLIGHT, STRONG = 0.1, MIN_DEGRADATION  # degradations, 0 to 1, at which the words change
+CLIPPED_POOR = 0.005  # share of samples, the degradation 1
+MIN_SKIPPED_SECONDS = 0.05
+OF_COMMANDS = re.compile(r":[^:]*--\w.*$")  # how a reason ends on the command line
+SPECIAL_STEPS = {
+    "silent": "silent", "blank": "blank", "untrained": "untrained", "channels_disagree": "parts",
+    "tracks_disagree": "parts", "fake_passage": "fake_passage",
+}  # fmt: skip
 
 
 class Measure(NamedTuple):
-    """A measure of a recording: its name, its value and its meaning."""
+    """A measure of a recording.
+
+    Attributes:
+        name: in words.
+        value: with its unit.
+        meaning: in words; empty if it says nothing about the traces.
+        grade: `good`, `fair`, `poor`, or empty.
+    """
 
     name: str
     value: str
-    meaning: str
+    meaning: str = ""
+    grade: str = ""
+
+
+def text(key: str, **values: object) -> str:
+    """Return a text of `strings.json`, with values in the place of names in braces.
+
+    >>> text("passages.play", time="0:03.5")
+    'Listen from 0:03.5'
+    """
+    found = STRINGS
+    for name in key.split("."):
+        found = found[name]
+    return found.format(**values)
+
+
+def number(value: float, digits: int = 0) -> str:
+    """Return a number with the separators of the language.
+
+    >>> number(12345.678, 1)
+    '12,345.7'
+    """
+    separators = {",": STRINGS["thousands_separator"], ".": STRINGS["decimal_point"]}
+    return f"{value:,.{digits}f}".translate(str.maketrans(separators))
+
+
+def percent(confidence: float) -> str:
+    """Return a confidence for people, at most 99.9%."""
+    return f"{number(100 * min(confidence, MAX_SHOWN_CONFIDENCE), 1)}%"
 
 
 def headline(result: Result) -> str:
     """Return the verdict as a sentence."""
-    if result.verdict == Verdict.FAKE:
-        return "The program found traces of synthesis: the voice is probably fake."
-    if result.verdict == Verdict.REAL:
-        return (
-            "The program found no traces of synthesis. This does not prove that the voice is real."
-        )
-    if result.doubt and result.doubt.code == "fake_passage":
-        return "A part of this recording is probably fake; the rest shows no traces of synthesis."
+    if result.verdict != Verdict.UNCERTAIN:
+        return text(f"verdict.{result.verdict}")
+    codes = {reason.code for reason in result.reasons}
+    if "fake_passage" in codes:
+        return text("verdict.fake_passage")
+    if codes & {"channels_disagree", "tracks_disagree"}:
+        return text("verdict.parts")
     if result.p_real is None:
-        return "The program cannot judge this recording."
-    if any(note.code == "fake_passage" for note in result.notes):
-        return "The program cannot decide on the whole, but a part is probably fake."
-    side = "real" if result.p_real >= 0.5 else "fake"
-    return f"The program cannot decide. The voice is rather {side}, but the evidence is too weak."
+        return text("verdict.UNCERTAIN")
+    return text("verdict.rather_real" if result.p_real >= 0.5 else "verdict.rather_fake")
 
 
-def confidence_sentence(result: Result, settings: PredictSettings) -> str:
-    """Explain the confidence, or the lack of one."""
+def confidence_sentences(result: Result, settings: PredictSettings) -> list[str]:
+    """Return the confidence and its meaning, or that there is none."""
     if result.confidence is None:
-        return "There is no confidence, because the sound does not allow a verdict on the whole."
-    share = "half" if settings.prior_fake == 0.5 else f"{100 * settings.prior_fake:.3g}%"
+        return [text("confidence.none")]
     side = "real" if result.p_real >= 0.5 else "fake"
-    return (
-        f"Confidence that the voice is {side}: {format_confidence(result.confidence)}. It holds "
-        f"for voices recorded like those of the calibration, if {share} of the recordings that you "
-        "judge are fake."
-    )
+    prior = settings.prior_fake
+    count = min(round(100 * result.confidence), 99)
+    share = text("confidence.half") if prior == 0.5 else f"{100 * prior:.3g}%"
+    return [
+        text(f"confidence.{side}", percent=percent(result.confidence)),
+        text("confidence.meaning", count=count, share=share),
+    ]
+
+
+def reasons(result: Result, is_part: bool) -> list[str]:
+    """Return why a recording has its verdict, and what else is known of it, as sentences.
+
+    Args:
+        result: of the recording.
+        is_part: only a channel or a track of it was judged.
+    """
+    is_certain = result.verdict != Verdict.UNCERTAIN
+    first = [text(f"reasons.{result.verdict}")] if is_certain else []
+    return first + [_as_sentence(_reason(reason, result, is_part)) for reason in result.reasons]
+
+
+def _reason(reason: Reason, result: Result, is_part: bool) -> str:
+    if reason.code in ("channels_differ", "tracks") and result.quality and not is_part:
+        quality = result.quality
+        return text(f"reasons.{reason.code}", channels=quality.channels, tracks=quality.tracks)
+    if reason.code == "low_confidence":  # the headline has the likelier class
+        return reason.text.partition("; ")[2]
+    return OF_COMMANDS.sub("", reason.text)
+
+
+def _as_sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
 
 
 def next_steps(result: Result) -> list[str]:
     """Return what a reader can do with the verdict."""
-    steps = []
-    if result.verdict == Verdict.FAKE:
-        steps.append("Treat the verdict as a hint. Look for independent evidence before you act.")
-        steps.append(
-            "Ask the alleged speaker, or compare with recordings of the voice known to be real."
-        )
-    elif result.verdict == Verdict.REAL:
-        steps.append("Do not take the verdict as a proof: good synthesis can leave no traces.")
-        steps.append("Check the source: who recorded it, when, and how did it reach you?")
-    else:
-        steps.append("Ask for the original file, not a copy from a messenger or a web page.")
-        steps.append("Compare with other recordings of the same voice.")
-    line = result.timeline()
-    if line and len(line.passages) > 1:
-        steps.append("Listen to the passages in the table below, especially those marked FAKE.")
-    return steps
+    special = [SPECIAL_STEPS[r.code] for r in result.reasons if r.code in SPECIAL_STEPS]
+    return STRINGS["next"][special[0] if special else str(result.verdict)]
 
 
 def quality_measures(quality: Quality | None) -> Iterator[Measure]:
     """Yield the measures of a recording with their meaning; nothing for an image."""
     if quality is None:
         return
-    degraded = dict.fromkeys(DEGRADATIONS, 0.0)
+    degraded = dict.fromkeys(DEGRADATIONS)  # unknown without sound
     if quality.degraded is not None:
         degraded = dict(zip(DEGRADATIONS, quality.degraded.tolist(), strict=True))
-    yield Measure(
-        "Duration of the sound", f"{quality.sound_seconds:,.1f} s",
-        _grade(degraded["shortness"], "enough", "short", "too little for clear evidence"),
-    )  # fmt: skip
-    yield Measure("Sample rate of the file", f"{quality.sample_rate_hz:,} Hz", "")
-    differ = "each carries its own sound" if quality.channels_differ else "the same sound in each"
-    yield Measure("Channels", f"{quality.channels}", differ if quality.channels > 1 else "")
+    yield _measure("sound", number(quality.sound_seconds, 1), degraded["shortness"])
+    yield _measure("rate", number(quality.sample_rate_hz))
+    channels = _measure("channels", number(quality.channels))
+    if quality.channels > 1:
+        meaning = "differ" if quality.channels_differ else "same"
+        channels = channels._replace(meaning=text(f"quality.channels.{meaning}"))
+    yield channels
     if quality.bandwidth_hz is not None:
-        yield Measure(
-            "Highest frequency", f"{quality.bandwidth_hz:,.0f} Hz",
-            _grade(
-                degraded["bandwidth"], "all that the program listens to",
-                "some high frequencies are missing",
-                "high frequencies are missing, as over a telephone",
-            ),
-        )  # fmt: skip
+        yield _measure("bandwidth", number(quality.bandwidth_hz), degraded["bandwidth"])
     if quality.snr_db is not None:
-        noise = max(degraded["noise"], degraded["high_noise"] * (degraded["bandwidth"] < 1))
-        yield Measure(
-            "Loud over quiet moments", f"{quality.snr_db:.0f} dB",
-            _grade(noise, "clear", "some noise, or a room", "noise or a room hides traces"),
-        )  # fmt: skip
-    if quality.texture_db is not None and degraded["bandwidth"] < 1:
-        yield Measure(
-            "Detail at 4 to 7 kHz", f"{quality.texture_db:.1f} dB",
-            _grade(
-                degraded["texture"], "kept", "slightly blurred", "blurred, as by strong compression"
-            ),
-        )  # fmt: skip
+        yield _measure("noise", number(quality.snr_db), degraded["noise"])
+    if quality.high_snr_db is not None and (degraded["bandwidth"] or 0) < 0.5:
+        yield _measure("high_noise", number(quality.high_snr_db), degraded["high_noise"])
+    if quality.texture_db is not None and (degraded["bandwidth"] or 0) < 1:
+        yield _measure("texture", number(quality.texture_db, 1), degraded["texture"])
     if quality.echo:
-        yield Measure(
-            "Strongest echo", f"{quality.echo.gain:.0%} of the voice",
-            _grade(degraded["echo"], "weak", "audible", "strong; it can look like synthesis"),
-        )  # fmt: skip
-    clipped = "none" if quality.clipped_share < 0.0005 else "overloaded"
-    yield Measure("Samples at full scale", f"{quality.clipped_share:.1%}", clipped)
-    if quality.skipped_seconds >= 0.05:
-        lost = "damaged or missing: not judged"
-        yield Measure("Lost sound", f"{quality.skipped_seconds:,.1f} s", lost)
+        yield _measure("echo", number(100 * quality.echo.gain), degraded["echo"])
+    clipped = quality.clipped_share
+    yield _measure("clipping", number(100 * clipped, 2), clipped / CLIPPED_POOR)
+    if quality.skipped_seconds >= MIN_SKIPPED_SECONDS:
+        yield _measure("skipped", number(quality.skipped_seconds, 1), 1.0)
 
 
-def _grade(degradation: float, good: str, fair: str, poor: str) -> str:
-    """Return the word for a degradation from 0 to 1."""
-    return good if degradation < SLIGHT else fair if degradation < STRONG else poor
+def _measure(key: str, value: str, degradation: float | None = None) -> Measure:
+    """Return a measure, with the word for its degradation from 0 to 1 if it is known."""
+    named = Measure(text(f"quality.{key}.name"), text(f"quality.{key}.value", value=value))
+    if degradation is None:
+        return named
+    grade = "good" if degradation < SLIGHT else "fair" if degradation < STRONG else "poor"
+    return named._replace(meaning=text(f"quality.{key}.{grade}"), grade=grade)

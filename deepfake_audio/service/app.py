@@ -30,7 +30,6 @@ from deepfake_audio.service.refusals import (
     SERVICE_FAILED,
     UNNAMED,
     RefusedError,
-    error_content,
     json_response,
 )
 from deepfake_audio.service.uploads import Upload, received
@@ -152,12 +151,18 @@ def describe_model(run: Run, record: RunRecord, settings: Settings, options: Opt
 
 async def show_error(request: Request, error: HTTPException) -> Response:
     """Return an error of the framework, such as 404, in the form of the service."""
-    return json_response(error_content("http", str(error.detail)), error.status_code, error.headers)
+    path, headers = request.url.path[:100], error.headers or {}
+    texts = {
+        404: f"there is no address {path}; see /api/v1/openapi.json",
+        405: f"{path} does not take {request.method}; send {headers.get('Allow')}",
+    }
+    refused = RefusedError(error.status_code, "http", texts.get(error.status_code, error.detail))
+    return json_response(refused.content(UNNAMED), refused.status, headers)
 
 
 async def show_bug(request: Request, error: Exception) -> Response:
     """Return an error of this program, whose traceback is in the log, in the same form."""
-    response = json_response(error_content("bug", SERVICE_FAILED), 500)
+    response = RefusedError(500, "bug", SERVICE_FAILED).response(UNNAMED)
     response.headers.update(HEADERS)  # Starlette answers this outside of the guard
     return response
 

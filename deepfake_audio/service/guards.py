@@ -61,10 +61,9 @@ class Guard:
         """Raise a `RefusedError` unless a request may pass."""
         host = headers.get("host", "")
         if not is_known(host, self.hosts):
+            text = f"the service is not called {host[:100]}; start it with --allow-host NAME"
             raise RefusedError(
-                421,
-                "wrong_host",
-                f"the service is not called {host[:100]}; start it with --allow-host NAME",
+                421, "wrong_host", text if host else "the Host header is missing; send one"
             )
         if method not in SAFE_METHODS and is_cross_site(headers):
             raise RefusedError(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
+from deepfake_audio.reporting.wording import STRINGS
+
 HERE = files("deepfake_audio.service")
-STRINGS = "strings.json"  # all texts of the page in English; translate this file
 POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; img-src data: blob:; "
     "media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -27,11 +28,10 @@ class Page:
 
 def load_page() -> Page:
     """Insert the strings into the page, and allow its script and its styles by their hashes."""
-    strings = json.loads((HERE / STRINGS).read_text(encoding="utf-8"))
-    encoded = json.dumps(strings).replace("<", "\\u003c")  # no text can end the script element
+    encoded = json.dumps(STRINGS).replace("<", "\\u003c")  # no text can end the script element
     html = (HERE / "page.html").read_text(encoding="utf-8")
     for name in ("title", "no_script"):
-        html = html.replace(f"@{name.upper()}@", escape(strings[name]))
+        html = html.replace(f"@{name.upper()}@", escape(STRINGS[name]))
     html = html.replace("@STRINGS@", encoded)
     policy = POLICY.format(script=_hashes(html, "script"), style=_hashes(html, "style"))
     return Page(html, policy)

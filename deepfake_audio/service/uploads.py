@@ -118,7 +118,7 @@ async def _limited(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
 
 def _too_large(max_bytes: int) -> RefusedError:
     return RefusedError(
-        413, "too_large", f"the file is larger than {max_bytes / 1e6:,g} megabytes; send a part "
+        413, "too_large", f"the file has more than {max_bytes / 1e6:,g} MB; send a part "
         "of it, or start the service with a higher --max-megabytes",
     )  # fmt: skip
 
@@ -134,6 +134,11 @@ async def _from_body(body: AsyncIterator[bytes], folder: Path, name: str) -> Upl
 
 async def _from_form(body: AsyncIterator[bytes], boundary: bytes, folder: Path) -> Upload:
     """Write the only file of a form."""
+    if not boundary:
+        raise RefusedError(
+            422, "bad_form", "the content type of the form has no boundary; send the file itself, "
+            "or curl -F file=@clip.wav",
+        )  # fmt: skip
     form = _Form(folder)
     try:
         parser = MultipartParser(boundary, form.callbacks())

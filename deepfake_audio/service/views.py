@@ -10,9 +10,8 @@ from deepfake_audio.audio.findings import Findings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.detector import Result
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.inference.timelines import Timeline
-from deepfake_audio.models.quality_correction import DEGRADATIONS
+from deepfake_audio.reporting import wording
 from deepfake_audio.service.overview import ROWS, Overview
 
 MAX_POINTS = 2000  # of the curve
@@ -31,13 +30,17 @@ def as_view(
         track: that was judged, from 1; None for all.
     """
     line, quality = result.timeline(), result.quality
+    measures = wording.quality_measures(quality)
     return {
-        "reasons": [{"code": reason.code, "text": reason.text} for reason in result.reasons],
+        "headline": wording.headline(result),
+        "confidence": wording.confidence_sentences(result, settings.predict),
+        "reasons": wording.reasons(result, is_part=bool(channel or track)),
+        "steps": wording.next_steps(result),
+        "measures": [measure._asdict() for measure in measures],
         "p_fake": result.p_fake,
         "passages": passages_of(line),
         "curve": curve_of(line),
         "is_image": quality is None,
-        "degraded": degradations_of(quality),
         "parts": parts_of(result),
         "overview": overview_of(path, settings, channel, track) if quality else None,
     }
@@ -65,13 +68,6 @@ def curve_of(line: Timeline | None) -> dict:
     edges = np.append(line.edges[firsts], line.edges[-1])
     p_fake = [None if np.isnan(p) else round(float(p), 4) for p in line.p_fake[firsts]]
     return {"edges": np.round(edges, 3).tolist(), "p_fake": p_fake}
-
-
-def degradations_of(quality: Quality | None) -> dict[str, float] | None:
-    """Return how degraded a recording is, 0 to 1, for each degradation; None if unknown."""
-    if quality is None or quality.degraded is None:
-        return None
-    return dict(zip(DEGRADATIONS, np.round(quality.degraded, 3).tolist(), strict=True))
 
 
 def parts_of(result: Result) -> dict:
