@@ -3,6 +3,7 @@
 import io
 import tempfile
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -59,6 +60,42 @@ def encode(suffix: str, codec: str) -> bytes:
         return path.read_bytes()
 
 
+def track_seeds() -> list[tuple[str, bytes]]:
+    """Return two tracks of two channels each, without and with a pause in the second."""
+    forms = {"mka": "pcm_s16le", "mp4": "aac", "webm": "libopus", "nut": "flac", "ts": "aac"}
+    return [
+        (f"tracks.{form}", two_tracks(form, codec, pause))
+        for form, codec in forms.items()
+        for pause in (0, 3)
+    ]
+
+
+def two_tracks(suffix: str, codec: str, pause: float) -> bytes:
+    """Encode half a second of noise in two tracks; the second one pauses in the middle."""
+    rate_hz, packets = 48_000, []
+    samples = np.random.default_rng(0).normal(0, 0.1, (2, rate_hz // 2)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"tracks.{suffix}")
+        form = {"mka": "matroska", "ts": "mpegts"}.get(suffix)
+        with av.open(str(path), "w", format=form) as container:
+            streams = [container.add_stream(codec, rate=rate_hz, layout="stereo") for _ in "12"]
+            for stream in streams:
+                stream.codec_context.open()
+            for number, stream in enumerate(streams):
+                size = stream.codec_context.frame_size or 1024
+                resampler = av.AudioResampler(stream.format, "stereo", rate_hz, size)
+                frame = av.AudioFrame.from_ndarray(samples, "fltp", "stereo")
+                frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
+                for ready in [*resampler.resample(frame), *resampler.resample(None), None]:
+                    for packet in stream.encode(ready):
+                        is_late = number and packet.pts * packet.time_base > 0.25
+                        packet.pts += round(pause / packet.time_base) if is_late else 0
+                        packet.dts = packet.pts
+                        packets.append(packet)
+            container.mux(sorted(packets, key=lambda packet: packet.dts * packet.time_base))
+        return path.read_bytes()
+
+
 def weights_seeds() -> list[tuple[str, bytes]]:
     """Return weights as train.py writes them, stored, and as combine.py does, compressed."""
     weights = hdf5_seed()
@@ -95,4 +132,28 @@ def model_seeds() -> list[tuple[str, bytes]]:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 3])],
         [weights],
     )
-    return [("model.onnx", helper.make_model(graph).SerializeToString())]
+    graphs = [graph, integer_graph()]
+    return [("model.onnx", helper.make_model(each).SerializeToString()) for each in graphs]
+
+
+def integer_graph():
+    """Return a convolution in integers, as calibrate.py --int8 writes it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    stored = {
+        "w": np.ones((2, 1, 3, 3), np.int8), "w_scale": np.full(2, 0.1, np.float32),
+        "w_zero": np.zeros(2, np.int8), "scale": np.float32(0.1), "zero": np.uint8(128),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"]),
+        helper.make_node("DequantizeLinear", ["w", "w_scale", "w_zero"], ["v"], axis=0),
+        helper.make_node("Conv", ["d", "v"], ["y"], kernel_shape=[3, 3]),
+    ]
+    return helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 1, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 2, 6, 6])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in stored.items()],
+    )
