@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.column_names import is_header, plain_column
+from deepfake_audio.evaluation.column_names import is_header, plain_column, plain_columns
 from deepfake_audio.system import atomic_files
 from deepfake_audio.system.atomic_files import is_file, open_regular, open_text
-from deepfake_audio.system.csv_files import check_columns, to_number, unguarded
+from deepfake_audio.system.csv_files import to_number, unguarded
 
 SEPARATORS = "\t;,|"
 BLANKS, JSON = "blanks", "json"
 SAMPLED_ROWS = 1000  # that decide on separator and columns
 SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
+MAX_DIGITS = 400  # a number in double precision has up to 309
 MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # as spreadsheets write it
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?)")
@@ -118,9 +119,8 @@ def open_text_table(path: Path) -> TextTable:
     if fits and is_header(header):
         while header and not header[-1]:
             header.pop()
-        columns = [plain_column(cell) for cell in header]
         try:
-            check_columns([cell.lower() for cell in header])
+            columns = plain_columns(header)
         except ValueError as error:
             raise InputError(f"cannot read {path} as CSV: {error}") from None
     if columns or comment:
@@ -148,7 +148,7 @@ def number_in(text: str, origin: str) -> float:
         number = float("nan")
     if abs(number) < float("inf"):
         return number
-    raise InputError(f"{text!r} is not a finite number ({origin})")
+    raise InputError(f"{one_line(text)[:60]!r} is not a finite number ({origin})")
 
 
 def is_number(text: str) -> bool:
@@ -266,56 +266,73 @@ def _ends_in_decimal_comma(line: str) -> bool:
 
 
 def _open_json(path: Path) -> TextTable:
-    names: dict[str, str] = {}
-    rows = list(itertools.islice(_json_objects(path), SAMPLED_ROWS))
-    for _, row in rows:
-        names |= {plain_column(name): name for name in row}
-    columns = list(names)
-    sample = [[_json_cell(_plain_keys(row).get(name)) for name in columns] for _, row in rows]
-    return TextTable(path, JSON, columns, sample)
+    rows = [row for _, row in itertools.islice(_json_objects(path), SAMPLED_ROWS)]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return TextTable(path, JSON, columns, [[row.get(name, "") for name in columns] for row in rows])
 
 
 def _json_rows(path: Path, columns: list[str]) -> Iterator[tuple[str, list[str]]]:
     for origin, row in _json_objects(path):
-        cells = _plain_keys(row)
-        yield origin, [_json_cell(cells.get(name)) for name in columns]
+        yield origin, [row.get(name, "") for name in columns]
 
 
-def _plain_keys(row: dict) -> dict:
-    return {plain_column(name): value for name, value in row.items()}
+def _json_cells(row: dict) -> dict[str, str]:
+    """Return the values of an object as text, by the plain names of their columns."""
+    return dict(zip(plain_columns(list(row)), map(_json_cell, row.values()), strict=True))
 
 
 def _json_cell(value: object) -> str:
     if value is None:
         return ""
-    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    if "\0" in text:
+        raise ValueError("a NUL character in a text")
+    return text
 
 
-def _json_objects(path: Path) -> Iterator[tuple[str, dict]]:
+def _from_json(text: str) -> object:
+    return json.loads(text, object_pairs_hook=_without_repeats, parse_int=_to_integer)
+
+
+def _to_integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"{repeated!r} twice in an object")
+    return values
+
+
+def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the objects of JSON lines, of a JSON list, or of a mapping from files to values."""
     try:
         lines = _lines(path)
         _, first = next(lines)
         try:
-            is_lines = isinstance(json.loads(first), dict) and next(lines, None) is not None
-        except json.JSONDecodeError:
+            is_lines = isinstance(_from_json(first), dict) and next(lines, None) is not None
+        except ValueError:
             is_lines = False
         if is_lines or not path.stat().st_size > MAX_JSON_BYTES:
-            content = None if is_lines else json.loads("".join(line for _, line in _lines(path)))
+            content = None if is_lines else _from_json("".join(line for _, line in _lines(path)))
         else:
             raise InputError(
                 f"{path} has more than {MAX_JSON_BYTES:,} bytes in one JSON document; "
                 "write one object a line"
             )
         if is_lines:
-            found = ((f"line {n} of {path}", json.loads(line)) for n, line in _lines(path))
+            found = ((f"line {n} of {path}", _from_json(line)) for n, line in _lines(path))
         else:
             found = _document_rows(content, path)
         for origin, row in found:
             if not isinstance(row, dict):
                 raise InputError(f"{one_line(str(row))[:60]!r} is not a JSON object ({origin})")
-            yield origin, row
-    except (json.JSONDecodeError, RecursionError) as error:
+            yield origin, _json_cells(row)
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"cannot read {path} as JSON: {one_line(str(error))}; write one object a line"
         ) from None
