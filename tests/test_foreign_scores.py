@@ -1,6 +1,7 @@
 """Score files and keys as other projects and spreadsheets write them: all give the same table."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,37 @@ def test_names_of_one_stem_are_matched_by_their_folders():
     Path("s.txt").write_text("a/1.wav 2\nb/1.wav 1\n2 3\n")
     scored = read_filled_scores(Path("s.txt"), Path("truth.csv"), None, 0.0)
     assert scored.unscored == ["/x/mnt/real/1.wav", "/x/mnt/fake/1.wav"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": ' + "1" * 5000 + "}", "a number of 5,000 digits; write one object a line"),
+        ('{"a": 1, "a": 2}', "'a' twice in an object"),
+        ('{"file": "a", "score": 1, "score": 2}', "'score' twice in an object"),
+        ('{"file": "a", "score": 1, "Score": 2}', "the column score twice"),
+        ('{"file": "a\\u0000", "score": 1}', "a NUL character in a text"),
+        ("file,cm-score,cm_score\na,1,2\n", "the column cmscore twice"),
+        ("file,p_real,p(real)\na,1,2\n", "the column preal twice"),
+    ],
+)
+@pytest.mark.parametrize("lines", [1, 2])
+def test_scores_of_two_values_or_of_none_are_refused(text, message, lines):
+    Path("s.txt").write_text("\n".join([text] * lines))
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_scores(Path("s.txt"), Path("keys.csv"), None)
+
+
+def test_other_columns_may_have_alike_names():
+    Path("s.csv").write_text(rows("1,2,{f},{s}", header="col.1,col1,file,score"))
+    check_scores(read_scores(Path("s.csv"), Path("keys.csv"), None))
+
+
+@pytest.mark.parametrize(("cell", "real"), [("١", "1"), ("1_0", "10"), ("1e400", "inf")])
+def test_a_label_is_a_number_in_plain_digits(cell, real):
+    Path("s.csv").write_text(f"file,label,score\na,{real},1\nb,{cell},2\nc,x,-1\n")
+    with pytest.raises(InputError, match="are both not --real"):
+        read_scores(Path("s.csv"), None, None, real)
 
 
 def test_a_workbook_is_named():

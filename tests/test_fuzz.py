@@ -89,8 +89,4 @@ def test_an_error_of_two_lines_is_a_finding_with_any_name(message, is_found, mon
 def test_each_reader_takes_the_files_that_are_changed(target, tmp_path):
     read, seeds = fuzz.TARGETS[target]
     for number, (name, content) in enumerate(seeds):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        for other, needed in (fuzz.BESIDE.get(target, {}) | {name: content}).items():
-            (folder / other).write_bytes(needed)
-        read(folder / name)
+        read(fuzz.write_files(tmp_path / str(number), target, name, content))

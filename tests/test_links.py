@@ -85,11 +85,27 @@ def test_a_folder_with_links_is_not_locked(place, tmp_path, victim):
     assert is_untouched(victim)
 
 
-@pytest.mark.parametrize("lay", [Path.symlink_to, lambda path, _: os.mkfifo(path)])
+@pytest.mark.slow
+def test_a_preparation_does_not_continue_a_journal_with_another_name(
+    audio_workspace, tmp_path, monkeypatch, victim, capsys
+):
+    """A stranger's archive has hard links too, and so has a copy by cp -al."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    (tmp_path / "data" / "mine" / "prepared.jsonl").hardlink_to(victim)
+    args = [str(audio_workspace / "mine"), "--name", "mine", "prepare.workers=1"]
+    assert prepare.main(args) == 2
+    assert "it has another name (a hard link)" in capsys.readouterr().err
+    assert is_untouched(victim)
+
+
+@pytest.mark.parametrize(
+    "lay", [Path.symlink_to, Path.hardlink_to, lambda path, _: os.mkfifo(path)]
+)
 def test_a_table_of_verdicts_is_not_written_to_a_link_or_a_pipe(lay, tmp_path, victim):
     lay(partial_path(tmp_path / "v.csv", "abc"), victim)
     with (
-        pytest.raises(OutputError, match=r"it is a link|it is no regular file"),
+        pytest.raises(OutputError, match=r"it is a link|it has another name|it is no regular"),
         resumable_table(tmp_path / "v.csv", "abc"),
     ):
         pass

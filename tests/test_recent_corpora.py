@@ -74,12 +74,14 @@ def test_codecfake_is_read_by_its_labels(test_folder, tmp_path):
     put_audio(tmp_path, "train/SSB1.wav", "train/F01_SSB1.wav", "dev/SSB2.wav")
     put_audio(tmp_path, f"{test_folder}F07_p225_001.wav", f"{test_folder}p225_001.wav")
     put_text(tmp_path, "label/train.txt", "SSB1.wav real 0", "F01_SSB1.wav fake 1")
-    put_text(tmp_path, "label/dev.txt", "SSB2.wav real 0")
+    put_audio(tmp_path, "dev/SSB3.wav")
+    put_text(tmp_path, "label/dev.txt", "SSB2.wav real 0", "SSB3.wav fake ²")  # a digit, no number
     put_text(tmp_path, "label/C7.txt", "p225_001.wav real 0", "F07_p225_001.wav fake 7")
     assert facts(tmp_path, "label", "split", "attack", "split_key") == {
         "train/SSB1.wav": ("real", "train", "", "SSB1"),
         "train/F01_SSB1.wav": ("fake", "train", "F01", "SSB1"),
         "dev/SSB2.wav": ("real", "val", "", "SSB2"),
+        "dev/SSB3.wav": ("fake", "val", "", "SSB3"),
         f"{test_folder}p225_001.wav": ("real", "test", "", "p225_001"),
         f"{test_folder}F07_p225_001.wav": ("fake", "test", "F07", "p225_001"),
     }

@@ -17,6 +17,8 @@ import join
 import predict
 import prepare
 from conftest import ROOT, make_voice
+from deepfake_audio.inference.results_table import SHARD_FIELDS
+from deepfake_audio.inference.shard_tables import ShardRecord, digest_table, write_record
 from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.system.shards import all_shards, to_shard
 from helpers import ONE_PROCESS, wait_until
@@ -172,6 +174,33 @@ def test_tables_that_do_not_belong_together_are_not_joined(change, reason, calls
     assert reason in err
     assert err.count("\n") == 1
     assert (table.read_bytes() if table.exists() else None) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"verdict,", b"mine,"), (b",1\n", b",\n"), (b",1\n", b",x\n"), (b",1\n", b"\n"),
+        (b",1\n", b",1,\n"), (b"\nREAL,", b"\n,"), (b"\nREAL,", b"\n\x1b[2J,"),
+        (b"\nREAL,", b"\n\xff,"),
+    ],
+)  # fmt: skip
+def test_a_table_that_fits_its_record_and_is_malformed_is_reported(before, after, tmp_path, capsys):
+    """A stranger's shard: its record has the digest of the table."""
+    table = tmp_path / "v.1-of-1.csv"
+    row = dict.fromkeys(SHARD_FIELDS, "") | {"verdict": "REAL", "file": "a", "position": "1"}
+    content = f"{','.join(SHARD_FIELDS)}\n{','.join(row.values())}\n".encode()
+    for written in (content, content.replace(before, after)):
+        table.write_bytes(written)
+        write_record(
+            table,
+            ShardRecord(
+                shard="1/1", identity="", made_with={}, listed=1, names="",
+                table=digest_table(table),
+            ),
+        )  # fmt: skip
+        status = join.main([str(tmp_path / "v.csv")])
+        assert status == (0 if written == content else 2)
+    assert "v.1-of-1.csv is not as predict.py writes it; run" in capsys.readouterr().err
 
 
 def test_the_shards_that_are_there_are_joined_if_allowed(calls, tmp_path, capsys):

@@ -27,6 +27,7 @@ SPOOFCELEB_REAL = "a00"
 DFADD_FOLDER = re.compile(r"DATASET_(\w+)", re.IGNORECASE)
 CODECFAKE_TABLE = re.compile(r"(?:.*/)?label/(train|dev|[AC]\d)\.txt")
 CODECFAKE_LINE = re.compile(r"\S+\s+(?:real|fake)\s+\d+\s*")
+CODEC = re.compile(r"[0-9]*[1-9][0-9]*")
 CODECFAKE_FILE = re.compile(r"(?:.*/)?([\w.-]+)\+(([ps]\d+)_\d+)[^/]*")
 VCTK_FILE = re.compile(r"(?:.*/)?wav48\w*/([ps]\d+)/([ps]\d+_\d+)[^/]*")
 EVAL_2024_TABLE = "audio-metadata-publish"
@@ -152,7 +153,7 @@ def _list_codecfake_table(tree: Tree, table: str) -> Iterator[Listing]:
             read_label(label, origin),
             origin=origin,
             split=SPLIT_ALIASES.get(part, "test"),
-            attack=f"F{int(codec):02}" if codec != "0" and codec.isdigit() else "",
+            attack=f"F{codec:0>2}" if CODEC.fullmatch(codec) else "",
             codec="" if part in SPLIT_ALIASES else part,
             corpus="codecfake",
             # A real file and its fakes by seven codecs: F01_SSB13650058.wav.

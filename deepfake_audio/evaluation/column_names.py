@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 
-from deepfake_audio.system.csv_files import NUMBER
+from deepfake_audio.system.csv_files import NUMBER, check_columns
 
 # Each in the order of preference if a table has several.
 FILES = (
@@ -56,6 +56,18 @@ def plain_column(name: str) -> str:
     ('filename', 'cmlabel')
     """
     return re.sub(r"[\W_]", "", name.lower())
+
+
+def plain_columns(names: Sequence[str]) -> list[str]:
+    """Return the plain names of columns.
+
+    Raises:
+        ValueError: two columns have one name, or two names of one score, label or file.
+    """
+    check_columns([name.lower() for name in names])
+    plain = [plain_column(name) for name in names]
+    check_columns([n for n in plain if n in (*FILES, *LABELS, *SCORES) or class_of(n)])
+    return plain
 
 
 def is_header(cells: Sequence[str]) -> bool:

@@ -2,13 +2,15 @@
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from deepfake_audio.corpora.tables import filled_lines
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.column_names import is_header, plain_column
+from deepfake_audio.evaluation.column_names import is_header, plain_columns
 
+MAX_DIGITS = 400  # a number in double precision has up to 309
 MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit
 TABLE = "A table"  # in errors
 
@@ -19,45 +21,63 @@ def sample_json(path: Path, rows: int) -> tuple[list[str], list[list[str]]]:
     Raises:
         InputError: no JSON, or one without objects.
     """
-    names: dict[str, None] = {}
     first = [row for _, row in itertools.islice(_json_objects(path), rows)]
-    for row in first:
-        names |= dict.fromkeys(map(plain_column, row))
-    columns = list(names)
-    return columns, [_cells(row, columns) for row in first]
+    columns = list(dict.fromkeys(name for row in first for name in row))
+    return columns, [[row.get(name, "") for name in columns] for row in first]
 
 
 def json_rows(path: Path, columns: list[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield the position of each object, and its cells; raise as `sample_json` does."""
     for origin, row in _json_objects(path):
-        yield origin, _cells(row, columns)
+        yield origin, [row.get(name, "") for name in columns]
 
 
-def _cells(row: dict, columns: list[str]) -> list[str]:
-    cells = {plain_column(name): value for name, value in row.items()}
-    return [_json_cell(cells.get(name)) for name in columns]
+def _json_cells(row: dict) -> dict[str, str]:
+    """Return the values of an object as text, by the plain names of their columns."""
+    return dict(zip(plain_columns(list(row)), map(_json_cell, row.values()), strict=True))
 
 
 def _json_cell(value: object) -> str:
     if value is None:
         return ""
-    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    if "\0" in text:
+        raise ValueError("a NUL character in a text")
+    return text
 
 
-def _json_objects(path: Path) -> Iterator[tuple[str, dict]]:
+def _from_json(text: str) -> object:
+    return json.loads(text, object_pairs_hook=_without_repeats, parse_int=_to_integer)
+
+
+def _to_integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"{repeated!r} twice in an object")
+    return values
+
+
+def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the objects of JSON lines, of a JSON list, or of a mapping from files to values."""
     try:
         lines = filled_lines(path, TABLE)
         _, first = next(lines)
         try:
-            is_lines = isinstance(json.loads(first), dict) and next(lines, None) is not None
-        except json.JSONDecodeError:
+            is_lines = isinstance(_from_json(first), dict) and next(lines, None) is not None
+        except ValueError:
             is_lines = False
         if is_lines or not path.stat().st_size > MAX_JSON_BYTES:
             content = (
                 None
                 if is_lines
-                else json.loads("".join(line for _, line in filled_lines(path, TABLE)))
+                else _from_json("".join(line for _, line in filled_lines(path, TABLE)))
             )
         else:
             raise InputError(
@@ -66,15 +86,15 @@ def _json_objects(path: Path) -> Iterator[tuple[str, dict]]:
             )
         if is_lines:
             found = (
-                (f"line {n} of {path}", json.loads(line)) for n, line in filled_lines(path, TABLE)
+                (f"line {n} of {path}", _from_json(line)) for n, line in filled_lines(path, TABLE)
             )
         else:
             found = _document_rows(content, path)
         for origin, row in found:
             if not isinstance(row, dict):
                 raise InputError(f"{one_line(str(row))[:60]!r} is not a JSON object ({origin})")
-            yield origin, row
-    except (json.JSONDecodeError, RecursionError) as error:
+            yield origin, _json_cells(row)
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"cannot read {path} as JSON: {one_line(str(error))}; write one object a line"
         ) from None

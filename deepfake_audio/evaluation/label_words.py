@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.column_names import IS_A_CLASS, LABEL_WORDS, class_of, plain_column
+from deepfake_audio.system.csv_files import to_number
 from deepfake_audio.vocabulary import LABELS
 
 YES = {"1", "10", "true", "yes", "t"}  # plain: 1.0 is 10
@@ -72,6 +73,6 @@ class LabelReader:
 
 def _same(cell: str, real: str) -> bool:
     try:
-        return float(cell) == float(real)
+        return to_number(cell) == to_number(real)
     except ValueError:
         return cell.lower() == real.lower()

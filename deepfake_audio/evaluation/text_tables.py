@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake_audio.corpora.tables import filled_lines, read_lines
-from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.column_names import is_header, plain_column
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.evaluation.column_names import is_header, plain_column, plain_columns
 from deepfake_audio.evaluation.json_tables import TABLE, json_rows, sample_json
 from deepfake_audio.system.atomic_files import is_file, open_regular
-from deepfake_audio.system.csv_files import check_columns, to_number, unguarded
+from deepfake_audio.system.csv_files import to_number, unguarded
 
 SEPARATORS = "\t;,|"
 BLANKS, JSON = "blanks", "json"
@@ -116,9 +116,8 @@ def open_text_table(path: Path) -> TextTable:
     if fits and is_header(header):
         while header and not header[-1]:
             header.pop()
-        columns = [plain_column(cell) for cell in header]
         try:
-            check_columns([cell.lower() for cell in header])
+            columns = plain_columns(header)
         except ValueError as error:
             raise InputError(f"cannot read {path} as CSV: {error}") from None
     if columns or comment:
@@ -146,7 +145,7 @@ def number_in(text: str, origin: str) -> float:
         number = float("nan")
     if abs(number) < float("inf"):
         return number
-    raise InputError(f"{text!r} is not a finite number ({origin})")
+    raise InputError(f"{one_line(text)[:60]!r} is not a finite number ({origin})")
 
 
 def is_number(text: str) -> bool:

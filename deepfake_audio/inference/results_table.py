@@ -198,7 +198,7 @@ def _complete_rows(path: Path, fields: Sequence[str]) -> Iterator[tuple[int, lis
         with open(path, "rb", opener=open_no_link) as file:
             for line in file:
                 read_bytes += len(line)
-                yield line.decode("utf-8", "backslashreplace") if line.endswith(b"\n") else ""
+                yield line.decode() if line.endswith(b"\n") else ""
 
     with suppress(ValueError):
         for number, (_, row) in enumerate(read_cells(lines())):

@@ -33,9 +33,10 @@ from deepfake_audio.system.atomic_files import (
     open_text,
     write_json,
 )
-from deepfake_audio.system.csv_files import read_cells, write_rows
+from deepfake_audio.system.csv_files import WHOLE_NUMBER, read_cells, write_rows
 from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.system.shards import Shard, check_same, find_shards, missing_shards
+from deepfake_audio.vocabulary import VERDICTS
 
 MAX_RECORD_BYTES = 10_000_000  # the words of a long command line are in it
 VERDICT, FILE, ERROR, POSITION = map(
@@ -230,11 +231,9 @@ def _rows(lines: Iterator[str], shard: Shard, path: Path, is_error: bool) -> Ite
     """Yield the rows of one shard with or without an error.
 
     Raises:
-        InputError: the file of a row belongs to another shard.
+        InputError: a row is not as predict.py writes it, or its file belongs to another shard.
     """
-    rows = read_cells(lines)
-    next(rows, None)
-    for line, row in rows:
+    for line, row in _checked_rows(lines, shard, path):
         if bool(row[ERROR]) != is_error:
             continue
         if not shard.has(row[FILE]):
@@ -243,6 +242,33 @@ def _rows(lines: Iterator[str], shard: Shard, path: Path, is_error: bool) -> Ite
                 f"run predict.py with --shard {shard} again"
             )
         yield row
+
+
+def _checked_rows(
+    lines: Iterator[str], shard: Shard, path: Path
+) -> Iterator[tuple[int, list[str]]]:
+    line, rows = 0, read_cells(lines)
+    try:
+        line, header = next(rows, (0, []))
+        if header == list(SHARD_FIELDS):
+            for line, row in rows:
+                if not _is_row(row):
+                    break
+                yield line, row
+            else:
+                return
+    except ValueError:  # no UTF-8, or no CSV
+        line += 1
+    raise InputError(
+        f"line {line} of {path} is not as predict.py writes it; run predict.py with "
+        f"--shard {shard} again"
+    )
+
+
+def _is_row(row: Sequence[str]) -> bool:
+    if len(row) != len(SHARD_FIELDS) or not WHOLE_NUMBER.fullmatch(row[POSITION]):
+        return False
+    return row[VERDICT] in ([""] if row[ERROR] else VERDICTS)
 
 
 def _counted(rows: Iterator[list[str]], counts: Counter[str]) -> Iterator[Sequence[str]]:

@@ -206,14 +206,19 @@ def open_no_link(path: str | Path, flags: int) -> int:
     """Open a regular file as an `opener` does; follow no link and wait for no pipe.
 
     Raises:
-        OSError: it can't be opened, or is a link or no regular file.
+        OSError: it can't be opened, or is a link or no regular file, or another name leads to a
+            file to write.
     """
     if Path(path).is_symlink():
         raise OSError(errno.ELOOP, "it is a link", path)
     descriptor = os.open(path, flags | NO_LINKS | NO_WAITING, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    found = "" if stat.S_ISREG(status.st_mode) else "it is no regular file"
+    if status.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR):
+        found = found or "it has another name (a hard link)"
+    if found:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no regular file", path)
+        raise OSError(errno.EINVAL, found, path)
     return descriptor
 
 

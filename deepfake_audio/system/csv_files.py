@@ -85,9 +85,11 @@ def read_cells(
 
 def check_columns(columns: Sequence[str]) -> None:
     """Raise a `ValueError` if two columns have one name; several may have none."""
-    for position, column in enumerate(columns):
-        if column and column in columns[:position]:
+    seen = set()
+    for column in columns:
+        if column and column in seen:
             raise ValueError(f"the column {column} twice")
+        seen.add(column)
 
 
 def to_number(text: str) -> float:
