@@ -5,11 +5,13 @@ import json
 import cv2
 import numpy as np
 import pytest
+import soundfile
 
 import evaluate
 import export
 import predict
 from conftest import ROOT
+from deepfake_audio.detector import Detector
 from deepfake_audio.models import onnx_session, run_folder, run_search
 from deepfake_audio.training.score_model import score_model
 from deepfake_audio.training.weights import load_weights
@@ -41,6 +43,36 @@ def test_the_users_run_is_preferred_and_the_shipped_one_can_be_named(in_audio_wo
     clip = str(CLIPS / "real_ivrvoice.ru_conf-full.flac")
     assert verdict_of(capsys, clip)["run"] != "pretrained"
     assert verdict_of(capsys, "--run", str(run_folder.PRETRAINED), clip)["run"] == "pretrained"
+
+
+def without_voice(kind: str) -> np.ndarray:
+    """Make three seconds of a sound that is no voice: float32 at 16 kHz."""
+    random, times = np.random.default_rng(0), np.arange(48_000) / 16_000
+    noise = random.normal(0, 0.1, len(times))
+    drops = np.zeros(len(times))
+    drops[random.integers(0, len(times), 1500)] = random.normal(0, 0.5, 1500)
+    sound = {
+        "wavering noise": noise * (1 + np.sin(2 * np.pi * 3 * times)),
+        "rain": np.convolve(drops, np.exp(-np.arange(100) / 10))[: len(times)],
+        "hum": sum(0.97**n * np.sin(2 * np.pi * 50 * n * times + n) for n in range(1, 100)) / 30,
+    }[kind]
+    return sound.astype(np.float32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["wavering noise", "rain", "hum"])
+def test_sound_without_a_voice_gets_no_verdict(kind):
+    result = Detector.pretrained().predict((without_voice(kind), 16_000))
+    assert result.verdict == "UNCERTAIN"
+    assert (result.confidence, result.reasons[0].code) == (None, "no_voice")
+
+
+@pytest.mark.slow
+def test_a_voice_in_noise_is_still_found():
+    voice, rate_hz = soundfile.read(CLIPS / "real_menardi_vm-forward-multiple.flac")
+    noise = np.random.default_rng(0).normal(0, voice.std() / 3, len(voice))  # 10 dB below
+    result = Detector.pretrained().predict((voice + noise, rate_hz))
+    assert "no_voice" not in [reason.code for reason in result.reasons]
 
 
 @pytest.mark.slow

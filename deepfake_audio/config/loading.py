@@ -35,6 +35,7 @@ LEGACY_DEFAULTS = {
         "image_groups": "auto",
     },
     "train": {"all_gpus": False},
+    "predict": {"min_voicing": 0.0},
 }
 
 # The present name of each setting that had another one: old files and commands still work.

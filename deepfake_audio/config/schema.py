@@ -116,6 +116,7 @@ class PredictSettings(Section):
     max_clipped_share: float = Field(ge=0, le=1)
     min_bandwidth_hz: float = Field(ge=0, le=1_000_000)
     max_echo: float = Field(ge=0, le=1)
+    min_voicing: float = Field(ge=0, le=1)
     prior_fake: Probability
     min_confidence: float = Field(ge=0.5, lt=1)
     timeline_seconds: float = Field(gt=0)

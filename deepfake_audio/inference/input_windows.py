@@ -7,7 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.audio.quality import EchoSearch, bandwidth_hz, clipped_share, measure_clarity
+from deepfake_audio.audio.quality import (
+    EchoSearch,
+    bandwidth_hz,
+    clipped_share,
+    measure_clarity,
+    voicing,
+)
 from deepfake_audio.audio.recordings import Recording
 from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import padding_before, recording_windows
@@ -126,6 +132,7 @@ def _measured(
         part.channel or 0,
         bandwidth_hz=bandwidth_hz(sound, audio.sample_rate_hz),
         clarity=measure_clarity(sound, audio.sample_rate_hz),
+        voicing=voicing(sound, audio.sample_rate_hz),
         clipped_share=clipped_share(sound + np.float32(part.mean_offset)),
         peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,

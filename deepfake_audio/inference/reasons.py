@@ -24,10 +24,11 @@ class Reason:
     """A reason for the verdict UNCERTAIN, or a note about a verdict.
 
     Attributes:
-        code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `untrained`,
-            `bandwidth`, `echo`, `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note:
-            `low_confidence`, `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`,
-            `fake_passage`, `tracks`, `left_out`, `damaged`, `scaled`.
+        code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `no_voice`,
+            `untrained`, `bandwidth`, `echo`, `channels_disagree`, `tracks_disagree`,
+            `fake_passage`; or a note: `low_confidence`, `windows_ignored`, `frame_rate`,
+            `channels_differ`, `echo_present`, `fake_passage`, `tracks`, `left_out`, `damaged`,
+            `scaled`.
         text: a sentence or part of one, for people.
     """
 

@@ -62,6 +62,8 @@ def find_doubt(
     clipped = mean_clipped_share(found.windows)
     if clipped > settings.max_clipped_share:
         return Reason("clipped", f"{clipped:.0%} of it is clipped: {ORIGINAL}")
+    if _has_no_voice(found.windows, settings):
+        return Reason("no_voice", "no voice found in it: check that it is the right file")
     if calibration.says_nothing:
         return Reason("untrained", "the run cannot tell real from fake: train it longer")
     if not usable.any():
@@ -81,6 +83,12 @@ def find_doubt(
         option = "track" if several else "channel"
         return Reason(f"{option}s_disagree", f"{text}: judge each with --{option}")
     return None
+
+
+def _has_no_voice(windows: Sequence[Window], settings: PredictSettings) -> bool:
+    """Return whether no window is as periodic as vowels are."""
+    voicings = [window.voicing for window in windows if window.voicing is not None]
+    return bool(voicings) and max(voicings) < settings.min_voicing
 
 
 def judge_parts(
