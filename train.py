@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if changed:
         print_error(f"{min(changed)} changed while training; train again")
     if not ended:
-        print_lines(f"Go on with: python train.py --resume --run {run.name}")
+        print_lines(f"Continue with: python train.py --resume --run {run.name}")
         return EXIT_INTERRUPTED
     return EXIT_SOME_FAILED if data.unreadable or changed else EXIT_OK
 

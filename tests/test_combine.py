@@ -165,7 +165,7 @@ def test_an_ensemble_that_was_killed_is_neither_trained_nor_used(in_copy, capsys
     assert "remove it, and combine again" in capsys.readouterr().err
     assert train.main(["--resume", "--run", "both"]) == 2
     assert train.main(["--resume"]) == 2
-    assert "runs/ has no training that was cut off" in capsys.readouterr().err
+    assert "runs/ has no interrupted training" in capsys.readouterr().err
 
 
 @pytest.mark.slow

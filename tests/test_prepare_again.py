@@ -162,7 +162,7 @@ def test_each_subset_has_its_own_folder(tmp_path, monkeypatch, capsys):
 def test_an_unreadable_origin_file_is_an_error_with_a_remedy(workplace, capsys):
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     path = Path("data/mine/corpus.json")
-    advice = "; remove it, and run prepare.py again with the same words"
+    advice = "; remove it, and run prepare.py again with the same arguments"
     for content, fact in (
         ("", f"{path} is empty{advice}"),
         ("[]", f"cannot read {path}: Input should be an object{advice}"),

@@ -167,7 +167,7 @@ def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
             "error: no data folder none; give one with data.folder=PATH (it",
         ),
         (["train.epoch=3"], "did you mean train.epochs?"),
-        (["--resume"], "runs/ has no training that was cut off"),
+        (["--resume"], "runs/ has no interrupted training"),
         (["--resume", "train.epochs=3"], "--resume takes no other settings"),
         (["model.conv_filters=[4, 4, 4, 4, 4, 4, 4]"], "use fewer model.conv_filters, smaller"),
         (["audio.db_range=10"], "with which the images were made"),

@@ -86,7 +86,7 @@ def script(main: Callable[..., int]) -> Callable[..., int]:
         main: takes the command line without the program's name (None: `sys.argv`), returns 0 or 1.
 
     Returns:
-        The same function; a `InputError` becomes one line on standard error and exit code 2,
+        The same function; an `InputError` becomes one line on standard error and exit code 2,
         Ctrl-C becomes 130, and a reader that went away (`| head`) ends the script quietly.
         Any other exception is a bug and keeps its traceback.
     """

@@ -24,7 +24,7 @@ def known_layouts(tree: Tree) -> set[str]:
 
 
 def check_keys(name: str, tree: Tree) -> None:
-    """Raise an `InputError` if ASVspoof 2021 was unpacked without its keys, which are apart."""
+    """Raise an `InputError` if ASVspoof 2021 was unpacked without its keys, another archive."""
     if not name.startswith("asvspoof2021") or tree.tables_named("trial_metadata.txt"):
         return
     part = name[-2:].upper()

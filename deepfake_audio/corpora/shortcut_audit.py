@@ -20,10 +20,10 @@ ALL_TOGETHER = "all together"
 WARN_AUC = 0.75
 WARN_DEVIATIONS = 3  # from 0.5: rare by chance among eight properties in three splits
 MAX_CHANCE = 0.05
-FEW_OF_A_CLASS = 20  # fewer files find only shortcuts that tell nearly all
+FEW_OF_A_CLASS = 20  # with fewer, only shortcuts that separate nearly all files are found
 FOLDS = 5
 TREES = 300
-LEAF_FILES = 5  # a leaf of a tree has at least as many
+LEAF_FILES = 5  # minimum in a leaf of a tree
 SMOOTHING_FILES = 2  # of the average class, added to the files that have a text
 
 
@@ -154,7 +154,7 @@ def _auc_of_all(values, is_real, groups, learnt: np.ndarray, tested: np.ndarray)
 def conclude(
     measures: Sequence[Mapping[str, float | str]], is_real: Sequence[bool], is_warned: bool = False
 ) -> str:
-    """Return the audit's result in a sentence: the property that tells most over all splits.
+    """Return the audit's result in a sentence: the property that separates best over all splits.
 
     Its probability by chance is that of a Mann-Whitney U test for numbers, and of a chi-squared
     test of independence for texts, multiplied by the number of properties (Bonferroni).
@@ -189,7 +189,7 @@ def conclude(
 def _pairs_told_apart(column: np.ndarray, is_real: np.ndarray) -> float:
     """Return the share of pairs that a property tells apart; half of the ties counts.
 
-    A text tells a class by the share of real files among all with it, as a rule made afterwards.
+    A text counts as the share of real files among all files with it: a rule fitted to these files.
     """
     if column.dtype.kind == "U":
         _, codes = np.unique(column, return_inverse=True)

@@ -12,7 +12,7 @@ from deepfake_audio.system.atomic_files import open_regular, size_of
 from deepfake_audio.vocabulary import SPLITS
 
 TAIL_BYTES = 4096
-HALF = 0.4999  # of a group: shares are rounded, and 0.1 of 5 may be a little less than that
+HALF = 0.4999  # of a group: shares are rounded, and 0.1 * 5 may be slightly below 0.5
 
 
 def assign_splits(
@@ -24,10 +24,12 @@ def assign_splits(
 ) -> list[str]:
     """Assign a split to each clip; a split that the corpus ships is kept.
 
-    Other files of a group (speaker, sentence, or single file) follow the one with a shipped split,
-    the latest of several. Else a group keeps its earlier split. New groups are sorted by the
+    A group is a speaker, a sentence, or a single file. If the corpus ships a split for some of its
+    files, the others get the same one: the last in order if there are several. Else a group keeps
+    its earlier split. New groups are sorted by the
     hash of their names: the first go to test until it has its share of each class, the next to
-    validation. So nearly all get the same split with any number of others, even in another folder.
+    validation. So nearly all groups keep their split if other files are
+    added, even in another data folder.
     If a split would lack one of the classes, the new group with the lowest hash moves there from
     the split that has most of that class.
 
@@ -118,8 +120,8 @@ def find_repeated(
 
     Args:
         clips: the first of each set of equal ones is kept, the latest one of shipped splits.
-        known: names of the clips that were used before. They are kept, not a new equal one: else
-            the same sound would move to the split of its new name.
+        known: names of the clips that were used before. They are kept instead of a new equal one:
+            otherwise the same sound would move to the split of its new name.
 
     Returns:
         The names of clips to leave out since an equal one is kept, and of those whose bytes are
@@ -151,7 +153,7 @@ def _group_by(key, clips: Iterable[Clip]) -> list[list[Clip]]:
 
 
 def mark_of(path: Path) -> str:
-    """Return a digest that identifies a file of a name; empty if it is unreadable.
+    """Return a digest that identifies a file together with its name; empty if it is unreadable.
 
     The middle is read, since files often begin and end with the same silence.
     """

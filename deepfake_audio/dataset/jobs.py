@@ -67,7 +67,7 @@ def changed_jobs(jobs: Iterable[Job], kinds: Sequence[str], copies: int) -> list
 
     Args:
         jobs: of the unchanged files.
-        kinds: of `CONDITION_KINDS`; one that is there twice is chosen twice as often.
+        kinds: of `CONDITION_KINDS`; a kind listed twice is chosen twice as often.
         copies: of each training file, if there are kinds.
     """
     changed = []

@@ -58,7 +58,7 @@ def read_records(folder: Path, remedy: str = "name an existing one") -> list[Ima
     if is_file(folder / JOURNAL) and not is_file(manifest):
         raise InputError(
             f"the data folder {folder} is unfinished, since prepare.py was stopped; run it again "
-            "with the same words, and it goes on"
+            "with the same arguments, and it continues"
         )
     records = read_manifest(manifest) if is_file(manifest) else find_images(folder).records
     if not records:

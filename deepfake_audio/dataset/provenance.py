@@ -23,7 +23,7 @@ from deepfake_audio.system.csv_files import printable_name
 
 AUDIO_SETTINGS = "audio.yaml"
 ORIGIN = "corpus.json"
-REMOVE_ORIGIN = "remove it, and run prepare.py again with the same words"
+REMOVE_ORIGIN = "remove it, and run prepare.py again with the same arguments"
 MAX_ORIGIN_BYTES = 1_000_000
 MARKED_FILES = 100  # files whose digests identify a corpus in another folder
 

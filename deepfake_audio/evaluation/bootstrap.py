@@ -8,7 +8,6 @@ files, with only fake files and with both are sampled separately, so that no cla
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.bootstrap_units import count_units
@@ -108,6 +107,8 @@ def expanded_tails(units: int) -> tuple[float, float]:
     >>> [round(tail, 2) for tail in expanded_tails(12)]
     [1.08, 98.92]
     """
+    from scipy.special import ndtr, stdtrit  # here, so that --help does not wait for it
+
     tail = 100 * ndtr(stdtrit(units - 1, TAILS[0] / 100) * np.sqrt(units / (units - 1)))
     return float(tail), float(100 - tail)
 

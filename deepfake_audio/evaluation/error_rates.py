@@ -7,7 +7,6 @@ InputError with the reason; none is ever made up.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from deepfake_audio.errors import InputError
 
@@ -195,6 +194,8 @@ def hull_segments(curve: ErrorCurve) -> tuple[np.ndarray, np.ndarray]:
 
     Its segments are the blocks of isotonic regression (pool adjacent violators).
     """
+    from scipy.optimize import isotonic_regression  # here, so that --help does not wait for it
+
     real, fake = np.diff(curve.missed), -np.diff(curve.accepted)
     blocks = isotonic_regression(real / (real + fake), weights=real + fake).blocks
     return np.add.reduceat(real, blocks[:-1]), np.add.reduceat(fake, blocks[:-1])

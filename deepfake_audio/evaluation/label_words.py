@@ -24,7 +24,7 @@ def is_class_number(cell: str) -> bool:
 
 @dataclass
 class LabelReader:
-    """Reads labels; known words need no option, and numbers need to know which one is real.
+    """Reads labels: known words as they are, and numbers if it is known which one is real.
 
     Attributes:
         real: the label of real files, such as "1"; None if it was not given.

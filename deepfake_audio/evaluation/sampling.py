@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import sparse
 
 FILES_PER_CELL = 6  # files that are sampled in the time of one multinomial count
 
@@ -34,14 +33,21 @@ def sample_counts(
     if len(strata) == len(clusters) and len(sets) == 1:  # only counts matter
         yield from _sample_files(rng, sets[0], cells[0], strata[clusters], repetitions)
         return
-    ones = np.ones(len(clusters), np.int64)
-    tables = [
-        sparse.csr_array((ones, (place, clusters)), shape=(count, len(strata)))
-        for place, count in zip(sets, cells, strict=True)
-    ]
+    tables = _tables(sets, cells, clusters, len(strata))
     for _ in range(repetitions):
         sampled = _times_sampled(rng, strata)
         yield [table @ sampled for table in tables]
+
+
+def _tables(sets: list[np.ndarray], cells: list[int], units: np.ndarray, count: int) -> list:
+    """Return the number of files of each unit in each cell, sparse `(cells, count)` a system."""
+    from scipy.sparse import csr_array  # here, so that --help does not wait for it
+
+    ones = np.ones(len(units), np.int64)
+    return [
+        csr_array((ones, (place, units)), shape=(rows, count))
+        for place, rows in zip(sets, cells, strict=True)
+    ]
 
 
 def _times_sampled(rng: np.random.Generator, strata: np.ndarray) -> np.ndarray:
@@ -69,11 +75,7 @@ def _sample_crossed(
     numbers = np.where(attacks < 0, none, attacks)
     pairs, pair = np.unique(clusters * (none + 1) + numbers, return_inverse=True)
     speaker_of, attack_of = np.divmod(pairs, none + 1)
-    ones = np.ones(len(pair), np.int64)
-    tables = [
-        sparse.csr_array((ones, (place, pair)), shape=(count, len(pairs)))
-        for place, count in zip(sets, cells, strict=True)
-    ]
+    tables = _tables(sets, cells, pair, len(pairs))
     done = 0
     while done < repetitions:
         times = np.append(_times_sampled(rng, np.zeros(none)), 1)

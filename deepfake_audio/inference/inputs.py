@@ -61,7 +61,7 @@ class Input:
 
     Attributes:
         name: as the caller gave it.
-        is_image: the file is a spectrogram image; the fields below the next are then unknown.
+        is_image: the file is a spectrogram image; only `is_blank` and `windows` are then known.
         is_blank: the image shows nothing.
         windows: with their scores, track by track and channel by channel.
         sound_seconds: duration between the quiet edges.

@@ -108,12 +108,12 @@ def _open(
         raise InputError(f"cannot resume {run.name}: its training is finished; start a new run")
     if record.parts and record.status == "training":
         raise InputError(
-            f"{run.folder} is incomplete: combine.py was cut off; remove it, and combine again"
+            f"{run.folder} is incomplete: combine.py was interrupted; remove it, and combine again"
         )
     if not resuming and record.status == "training":
         raise InputError(
-            f"{run.name} has no model yet: it is training or was cut off; go on with: python "
-            f"train.py --resume --run {run.name}"
+            f"{run.name} has no model yet: it is training or was interrupted; continue with: "
+            f"python train.py --resume --run {run.name}"
         )
     settings = read_settings(run.config, overrides)
     _check_parts(run, record, settings, with_model=not resuming)
@@ -173,7 +173,7 @@ def _warn_of_damage(run: Run, error: InputError) -> None:
 
 def _none_usable(resuming: bool) -> InputError:
     if resuming:
-        return InputError("runs/ has no training that was cut off; start one with: python train.py")
+        return InputError("runs/ has no interrupted training; start one with: python train.py")
     return InputError("runs/ has no trained run; make one with: python train.py")
 
 

@@ -1,4 +1,4 @@
-"""Keras callbacks that keep one epoch, the history and a backup: a killed run goes on."""
+"""Keras callbacks that keep one epoch, the history, and a backup to continue a killed run from."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ class StatisticsPooling2D(keras.layers.Layer):
 
     `(batch, height, width, channels)` becomes `(batch, 2 * channels)`. Snyder et al., "Deep Neural
     Network Embeddings for Text-Independent Speaker Verification", 2017, over time and frequency.
-    Computes in 32-bit floats: the root's slope near 0 is too steep for 16.
+    Computes in 32-bit floats: near 0, the slope of the square root is too steep for 16.
     """
 
     def call(self, inputs):

@@ -215,6 +215,6 @@ def image_error(error: Exception) -> InputError | None:
     if found is None:
         return None
     return InputError(
-        f"{found[1]}; the images changed while training: put them back, and go on with: "
+        f"{found[1]}; the images changed while training: put them back, and continue with: "
         "python train.py --resume"
     )
