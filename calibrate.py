@@ -9,8 +9,8 @@ Confidence is valid for voices recorded like those of the calibration. With othe
 may call many real voices fake although it scores fakes still lower. A line through the scores of
 known files, two numbers, corrects that. Use fakes as good as those that you expect: if all fakes
 are easy, better ones will pass. Without such fakes, use --real-only: it moves the line until at
-even odds at most --false-alarms of your real files are called fake. So does a folder of only real
-files.
+even odds at most --false-alarms of your real files are called fake. A folder with only
+real files is used in the same way.
 
 Prepare data/known with --config RUN/config.yaml 'prepare.conditions=[]'. Its training and
 validation files are used, or only validation files if the run was trained on it. Test files never
@@ -25,14 +25,13 @@ fake files, without the test split. Each file is judged through the conditions o
 such as noise and telephones. The new run then knows how much a score means in a recording of that
 quality, and answers UNCERTAIN if the quality hides the evidence. With --int8, its network computes
 in integers of 8 bits: in half the time, with scores that differ by about 0.1. combine.py and
-export.py use the network before that.
+export.py still use the network in floats.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +55,6 @@ from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, read_recor
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.recalibration import format_recalibration, recalibrate
 from deepfake_audio.models import run_creation, run_folder, run_search
-from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.compatibility import feature_mismatch
 from deepfake_audio.models.run_record import RunRecord
 
@@ -70,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, record, settings = run_search.open_run(args.run, or_pretrained=True)
     folder = Path(args.recordings or args.data)
     # A wrong name is reported before the work begins.
-    run_creation.new_run(args.name, data_folder(folder), "--name")
+    run_creation.new_run(args.name, data_folder(folder))
     if args.recordings:
         check_packages(["pyroomacoustics"])  # for the rooms, which come late
         return fit_recordings(args, run, record, settings)
@@ -80,7 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     fitted = recalibrate(run, record, settings, data, folder, args.real_only, args.false_alarms)
     print_warnings(fitted.warnings)
     learnt = sorted({*record.learnt, data.fingerprint})
-    new = keep(run, record, fitted.calibration, folder, args.name, learnt)
+    new = run_creation.recalibrated_run(
+        run, record, fitted.calibration, data_folder(folder), args.name, learnt
+    )
     calibrations = {run.name: record.calibration, new.name: fitted.calibration}
     print_lines(f"{len(fitted.files.scores):,} files of {one_line(folder)}\n")
     print_lines(format_recalibration(fitted.files, calibrations, settings))
@@ -107,31 +107,13 @@ def fit_recordings(
         )
         print_errors(errors)
         calibration = fit_quality(conditions)
-        new = keep(run, record, calibration, folder, args.name, record.learnt)
+        new = run_creation.recalibrated_run(
+            run, record, calibration, data_folder(folder), args.name, record.learnt
+        )
     print_lines(f"{len(clips):,} files of {one_line(folder)}\n")
     print_lines(format_conditions(conditions, calibration, settings.predict.min_confidence))
     print_lines("\n" + one_line(f"Kept in {new.folder}."))
     return EXIT_SOME_FAILED if errors else EXIT_OK
-
-
-def keep(
-    run: run_folder.Run,
-    record: RunRecord,
-    calibration: Calibration,
-    folder: Path,
-    name: str | None,
-    learnt: Sequence[str],
-) -> run_folder.Run:
-    """Create a run with the network of another and a new calibration."""
-    changes = {
-        "status": "finished",
-        "created": datetime.now(UTC),
-        "calibration": calibration,
-        "calibrated_on": one_line(data_folder(folder).name),
-        "learnt": list(learnt),
-    }
-    record = record.model_copy(update=changes)
-    return run_creation.copy_run(run, name, data_folder(folder), record)
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
@@ -147,8 +129,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--run",
         metavar="NAME",
-        help="a folder below runs/, or a path (default: your newest run, but for runs on the"
-        " sample, or else models/pretrained)",
+        help="a folder below runs/, or a path (default: the newest run on data of"
+        " your own, or else models/pretrained)",
     )
     add_name_option(
         parser, "of the new run below runs/ (default: the data folder's name and a number)"

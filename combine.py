@@ -1,10 +1,10 @@
 """Combine the networks of several runs into an ensemble: the score is the mean of their log-odds.
 
-    python combine.py runs/a runs/b                two runs, or more
-    python combine.py runs/a runs/b --run both     as runs/both
+    python combine.py runs/a runs/b                 two runs, or more
+    python combine.py runs/a runs/b --name both     as runs/both
 
 Runs with different seeds, model.inputs or training fakes make different errors, and their mean
-makes fewer. All other settings of audio, image and network are the same. The new run takes the
+makes fewer. All other settings of audio, image and network must be the same. The new run takes the
 remaining settings of the first run, and is calibrated on the first run's validation images.
 predict.py, evaluate.py and export.py use it like any other run.
 """

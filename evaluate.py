@@ -99,7 +99,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--real",
         metavar="LABEL",
-        help="label, or class, of real files if the table does not tell: 0, 1 or a word",
+        help="label or class of real files, if the table does not show it: 0, 1 or a word",
     )
     parser.add_argument("--asv", metavar="FILE", help="speaker verification scores, for t-DCF")
     parser.add_argument(

@@ -3,7 +3,7 @@
     python predict.py clip.wav                      one line: verdict, confidence, file
     python predict.py a.mp3 b.png folder/           several files, and all in a folder
     cat clip.ogg | python predict.py -              standard input
-    python predict.py --list names.txt              the files that a text names, one a line
+    python predict.py --list names.txt              the files named in a text file
     python predict.py --timeline call.wav           which passages are fake, with a picture
     python predict.py --segments fakes call.wav     these passages as files in fakes/
     python predict.py --report call.html call.wav   a page to print, with the reasons
@@ -11,7 +11,7 @@
     python predict.py --run models/pretrained clip.wav      the shipped model
     python predict.py --json folder/                one JSON object a line: docs/json.md
     python predict.py --csv verdicts.csv folder/    also a table; if interrupted, it continues
-    python predict.py --board out.csv dataset/      as a public board asks: docs/evaluating.md
+    python predict.py --board out.csv dataset/      for a public leaderboard: docs/evaluating.md
     python predict.py --workers 0 folder/           many files, a process for each core
     python predict.py --shard 1/8 --csv v.csv folder/       an eighth of the files; see join.py
     python predict.py --channel 1 call.wav          one channel of a recording; the other is 2
@@ -55,8 +55,8 @@ from deepfake_audio.cli.verdicts import (
 )
 from deepfake_audio.detector import Detector
 from deepfake_audio.inference.board_table import timed
+from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.pipeline import Failure
 from deepfake_audio.inference.results_table import Judged
 from deepfake_audio.system.atomic_files import to_json
 from deepfake_audio.verdict_json import as_object, as_row

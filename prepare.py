@@ -9,14 +9,14 @@
 
 my_audio contains real/ and fake/ (or train/real, val/fake or real/train etc.) with wav, flac, mp3,
 ogg, opus, m4a, aac, amr, webm or mp4 files. A table my_audio/labels.csv with the columns file,label
-and optionally speaker, sentence, split, attack adds facts: no speaker is in two splits; without
-speakers, no sentence is. Folders and labels such as human and AI, or bonafide and spoof, mean the
-same in any case. Images are copied. Those whose names differ by a last number stay in one split
-if there are many such groups (prepare.image_groups).
+and optionally speaker, sentence, split, attack says more: no speaker gets into two splits; if
+speakers are unknown, no sentence does. Folders and labels may also be human and AI, or bonafide and
+spoof, in any case. Images are copied. Those whose names differ only in the last number stay in one
+split if there are many such groups (prepare.image_groups).
 
 Writes data/<name>/{train,val,test}/{fake,real}/*.png, manifest.csv, report.txt, and errors.csv with
-the files that could not be used. A run that was killed continues, and a run with more files adds
-them. Another corpus, or another subset, needs another --name.
+the files that could not be used. Given again, the command continues where it was interrupted, or
+adds the files that are new in the corpus. Another corpus or subset needs another --name.
 """
 
 import argparse
@@ -32,11 +32,13 @@ from deepfake_audio.cli.training import check_packages
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import CORPORA, SUBSETS, Corpus, read_corpus
-from deepfake_audio.dataset.preparation import Prepared, build_dataset, open_data_folder
+from deepfake_audio.dataset.data_folder import open_data_folder
+from deepfake_audio.dataset.preparation import Prepared, build_dataset
 from deepfake_audio.dataset.preparation_report import write_report
 from deepfake_audio.dataset.shard_folders import prepare_shard
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.system.atomic_files import folder_lock
+from deepfake_audio.models.run_folder import Run
+from deepfake_audio.system.atomic_files import folder_lock, is_file
 from deepfake_audio.system.shards import to_shard
 from deepfake_audio.vocabulary import JOURNAL, LABELS
 
@@ -93,6 +95,8 @@ def default_name(corpus: Corpus, audio: Path) -> str:
 def next_command(folder: Path, settings: Settings, config: str | None, prepared: Prepared) -> str:
     """Return the command that trains on a data folder, or evaluates on it.
 
+    Settings of a run mean that its training goes on.
+
     Args:
         folder: the data folder.
         settings: that it was made with.
@@ -105,6 +109,8 @@ def next_command(folder: Path, settings: Settings, config: str | None, prepared:
     channels = settings.image.channels
     words = [] if channels == "grayscale" else [f"image.channels={channels}"]
     chosen = ["--config", config] if config else words
+    if config and is_file(Run(Path(config).parent).keras_model):
+        chosen = ["--from", str(Path(config).parent)]
     return shlex.join(["python", "train.py", *chosen, f"data.folder={folder}"])
 
 

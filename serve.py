@@ -28,6 +28,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.models.run_search import open_run
 from deepfake_audio.service.app import Options, make_app
 from deepfake_audio.service.server import address_of, open_socket, serve
+from deepfake_audio.system.workers import count_cores
 
 TOKEN_VARIABLE = "DEEPFAKE_AUDIO_TOKEN"
 LOCAL = ("127.0.0.1", "::1", "localhost")
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = opened[2]
     options = Options(
         overrides=overrides,
-        workers=args.workers or os.cpu_count() or 1,
+        workers=args.workers or count_cores(),
         queue=args.queue,
         timeout_seconds=args.timeout,
         max_megabytes=args.max_megabytes or settings.limits.stdin_megabytes,
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def thread_settings(settings: Sequence[str], workers: int) -> list[str]:
     """Return settings that share the processor among several workers, unless they name threads."""
-    cores = os.cpu_count() or 1
+    cores = count_cores()
     threads = max(1, cores // (workers or cores))
     return [f"score.threads={threads}", *settings] if workers != 1 else [*settings]
 
@@ -83,7 +84,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--queue", type=int, default=32, metavar="N",
-        help="most recordings that wait for a worker (default: 32)",
+        help="maximum number of recordings that wait for a worker (default: 32)",
     )  # fmt: skip
     parser.add_argument(
         "--run", metavar="NAME",

@@ -3,9 +3,9 @@
     python train.py                                    on data/sample, settings of config.yaml
     python train.py data.folder=data/mine              on your own images
     python train.py train.epochs=3 model.dropout=0.4   any setting, for this run
-    python train.py --run first                        as runs/first
-    python train.py --from models/pretrained data.folder=data/mine     go on from a run's weights
-    python train.py --resume                           go on after a kill or Ctrl-C
+    python train.py --name first                       as runs/first
+    python train.py --from models/pretrained data.folder=data/mine     start from a run's weights
+    python train.py --resume                           continue after a kill or Ctrl-C
 
 A data folder holds train/fake, train/real, val/fake and val/real with images (PNG, JPEG, BMP, WebP
 or TIFF), and test/ for evaluate.py. Training ends when the validation loss stops falling, and
@@ -14,7 +14,8 @@ the last. Test images are not used. All results are in runs/<name>/.
 
 --from trains a network further on your data, for 5 epochs at a low learning rate: images, network
 and all other settings are the run's, except those that you name. Prepare the sound with
---config RUN/config.yaml. With few files of your own this is better than to train from nothing.
+--config RUN/config.yaml. With few files of your own this is better than training from random
+weights.
 """
 
 import argparse
@@ -96,7 +97,7 @@ def save(
 
 
 def open_unfinished(name: str | None) -> tuple[run_folder.Run, Settings, DataCheck]:
-    """Open a run that was cut off, and check that its images are the same."""
+    """Open an interrupted run, and check that its images are the same."""
     run, record, settings = run_search.open_run(name, resuming=True)
     data = load_data(settings)
     if data.fingerprint != record.data_fingerprint:
@@ -156,7 +157,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with a run that was cut off, with its own settings (default: the newest)",
+        help="continue an interrupted run with its own settings (default: the newest)",
     )
     args = parser.parse_intermixed_args(argv)
     if args.resume and (args.settings or args.config or args.start):

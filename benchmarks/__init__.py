@@ -27,7 +27,7 @@ def stay_on_one_core() -> None:
     """Keep this process, its threads and its children on one core; call it before NumPy loads."""
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    if hasattr(os, "sched_setaffinity"):  # Linux alone has it
+    if hasattr(os, "sched_setaffinity"):  # only Linux has it
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 

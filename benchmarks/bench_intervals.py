@@ -18,8 +18,9 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.evaluation.bootstrap import bootstrap_intervals, score_histogram
+from deepfake_audio.evaluation.bootstrap import bootstrap_intervals
 from deepfake_audio.evaluation.breakdown import bootstrap_eers
+from deepfake_audio.evaluation.score_bins import score_histogram
 from deepfake_audio.evaluation.score_figures import score_figures
 from deepfake_audio.evaluation.summary import detection_costs
 

@@ -30,10 +30,12 @@ import soxr
 from scipy import fft
 
 from benchmarks import Row, sample_clips
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.dataset.rendering import Job, Rendering, render_all, render_clip, write_png
+from deepfake_audio.dataset.jobs import Job
+from deepfake_audio.dataset.rendering import Rendering, render_all, render_clip, write_png
 from deepfake_audio.features.pixel_format import PNG_PARAMETERS
 from deepfake_audio.features.spectrogram import spectrogram_image
 
@@ -54,14 +56,14 @@ def ours(path: Path, folder: Path) -> int:
 
 def prepare_clip(path: Path, folder: Path) -> int:
     """Do all that prepare.py does to a file."""
-    return len(render_clip(job_of(path, path.stem), drawing_to(folder))["starts"])
+    return len(render_clip(job_of(path, path.stem), rendering_to(folder))["starts"])
 
 
 def job_of(path: Path, stem: str) -> Job:
     return Job(Clip(path, path.name, "real", split_key=path.name), "train", stem)
 
 
-def drawing_to(folder: Path) -> Rendering:
+def rendering_to(folder: Path) -> Rendering:
     return Rendering(folder, AUDIO, SETTINGS.prepare.max_windows, SETTINGS.limits.audio_hours)
 
 
@@ -164,16 +166,16 @@ def seconds_per_file(works: Sequence[Callable], paths: Sequence[Path]) -> list[f
 
 
 def processes_ratio(paths: Sequence[Path], files: int = 6000) -> float:
-    """Return how many times faster prepare.py's drawing is with two processes than with one."""
+    """Return how many times faster prepare.py's rendering is with two processes than with one."""
     seconds = []
     many = itertools.islice(itertools.cycle(paths), files)
     jobs = [job_of(path, f"{number}_{path.stem}") for number, path in enumerate(many)]
     for workers in (1, 2):
         with tempfile.TemporaryDirectory() as folder:
-            drawing = drawing_to(Path(folder))
-            render_all(jobs[:STARTING_FILES], drawing, workers)  # starts the processes
+            rendering = rendering_to(Path(folder))
+            render_all(jobs[:STARTING_FILES], rendering, workers)  # starts the processes
             started = time.perf_counter()
-            render_all(jobs[STARTING_FILES:], drawing, workers)
+            render_all(jobs[STARTING_FILES:], rendering, workers)
             seconds.append(time.perf_counter() - started)
     return seconds[0] / seconds[1]
 

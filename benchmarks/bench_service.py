@@ -30,7 +30,7 @@ from deepfake_audio.detector import Detector
 from deepfake_audio.verdict_json import as_object
 
 RUN = "models/pretrained"
-SHORTEST_SECONDS, LONGEST_SECONDS = 2, 6
+MIN_SECONDS, MAX_SECONDS = 2, 6
 ROUNDS = 3
 
 
@@ -39,7 +39,7 @@ def make_clips(count: int) -> list[bytes]:
     sound, rate_hz = soundfile.read(ROOT / "data/sample/audio/long_recording.flac")
     rng, clips = np.random.default_rng(0), []
     for _ in range(count):
-        length = int(rng.uniform(SHORTEST_SECONDS, LONGEST_SECONDS) * rate_hz)
+        length = int(rng.uniform(MIN_SECONDS, MAX_SECONDS) * rate_hz)
         first = rng.integers(len(sound) - length)
         file = io.BytesIO()
         soundfile.write(file, sound[first : first + length], rate_hz, format="WAV")

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import fft
 from sklearn.mixture import GaussianMixture
 
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.system.workers import in_processes
 
 SAMPLE_RATE_HZ = 16_000

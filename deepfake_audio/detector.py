@@ -1,33 +1,34 @@
-"""One recording to one result: every rule that makes a verdict."""
+"""The detector: one recording to one result."""
 
-import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from deepfake_audio.audio.sounds import name_of, read_file_object, to_samples
-from deepfake_audio.config.schema import PredictSettings, Settings
+from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference import parts, pipeline, timelines
-from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Reading, Window
-from deepfake_audio.inference.reasons import (
-    LONGER,
-    ORIGINAL,
-    Reason,
-    describe_echo,
-    find_fake_passage,
-    find_notes,
+from deepfake_audio.inference import pipeline, timelines
+from deepfake_audio.inference.inputs import (
+    AnyRecording,
+    Failure,
+    Input,
+    NamedInput,
+    Reading,
+    Window,
+    in_time,
+    time_order,
+    to_input,
 )
-from deepfake_audio.inference.recording_quality import (
-    Quality,
-    mean_clipped_share,
-    quality_of,
-    window_degradations,
+from deepfake_audio.inference.reasons import Reason, find_fake_passage, find_notes
+from deepfake_audio.inference.recording_quality import Quality, quality_of, window_degradations
+from deepfake_audio.inference.rules import (
+    find_doubt,
+    frame_rate_hz,
+    mean_score,
+    usable_windows,
+    with_telephones,
 )
 from deepfake_audio.models import fingerprints, onnx_session, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration, probability, verdict
@@ -35,11 +36,7 @@ from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.system.workers import usable_threads
 from deepfake_audio.vocabulary import Verdict
 
-PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
 LONG_SECONDS = 10  # in a longer REAL recording, a fake passage makes the verdict UNCERTAIN
-MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
-
-AnyRecording = str | os.PathLike | bytes | BinaryIO | tuple[np.ndarray, int]
 
 
 @dataclass(frozen=True)
@@ -238,34 +235,6 @@ class Detector:
                 on_error(found)
 
 
-def to_input(recording: AnyRecording, max_megabytes: int) -> str | NamedInput:
-    """Return a recording in the form that the pipeline takes.
-
-    Args:
-        recording: see `Detector.predict`.
-        max_megabytes: bound on the size of a file object.
-
-    Raises:
-        InputError: a file object can't be read or gives too much, or samples are malformed.
-        TypeError: the recording is none of the known kinds.
-    """
-    match recording:
-        case str() | os.PathLike():
-            return os.fspath(recording)
-        case bytes() | bytearray() | memoryview():
-            source = bytes(recording)
-        case (values, sample_rate_hz):
-            source = to_samples(values, sample_rate_hz)
-        case _ if hasattr(recording, "read"):
-            source = read_file_object(recording, max_megabytes)
-        case _:
-            raise TypeError(
-                f"cannot judge a {type(recording).__name__}; give a path, bytes, a binary file "
-                "object, or (samples, sample_rate_hz)"
-            )
-    return NamedInput(name_of(source), source)
-
-
 def judge(found: Input, calibration: Calibration, settings: Settings, run: str) -> Result:
     """Turn the scored windows of one file into a result.
 
@@ -317,100 +286,6 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
     )
 
 
-def with_telephones(settings: PredictSettings) -> PredictSettings:
-    """Return settings for a calibration that knows how the bandwidth changes the score.
-
-    The limit on echoes stays: a calibration on clips with echoes calls more real voices fake.
-    """
-    least_hz = min(settings.min_bandwidth_hz, MIN_TELEPHONE_HZ)
-    return settings.model_copy(update={"min_bandwidth_hz": least_hz})
-
-
-def usable_windows(windows: Sequence[Window], settings: PredictSettings) -> np.ndarray:
-    """Return which windows have the bandwidth that the network needs, bool `(windows,)`."""
-    return np.array(
-        [w.bandwidth_hz is None or w.bandwidth_hz >= settings.min_bandwidth_hz for w in windows],
-        bool,
-    )
-
-
-def mean_score(windows: Sequence[Window], usable: np.ndarray) -> float | None:
-    """Return the mean score of the usable windows, or of all if none is; None without windows."""
-    if not windows:
-        return None
-    scores = np.array([window.score for window in windows])
-    return float(np.mean(scores[usable] if usable.any() else scores))
-
-
-def find_doubt(
-    found: Input,
-    usable: np.ndarray,
-    llr: float | None,
-    degraded: np.ndarray | None,
-    calibration: Calibration,
-    settings: PredictSettings,
-) -> Reason | None:
-    """Return why a recording can't be judged with confidence; None if it can."""
-    if found.is_silent or not found.windows:
-        return Reason("silent", "no sound in it: check that it is the right file")
-    if found.is_blank:
-        return Reason("blank", "the image is blank: check that it is the right file")
-    if not found.is_image and found.sound_seconds < settings.min_seconds:
-        needed = f"at least {settings.min_seconds:g} are needed: {LONGER}"
-        text = f"{found.sound_seconds:.2f} s of sound, {needed}"
-        return Reason("too_short", text)
-    clipped = mean_clipped_share(found.windows)
-    if clipped > settings.max_clipped_share:
-        return Reason("clipped", f"{clipped:.0%} of it is clipped: {ORIGINAL}")
-    if calibration.says_nothing:
-        return Reason("untrained", "the run cannot tell real from fake: train it longer")
-    if not usable.any():
-        highest_hz = max(window.bandwidth_hz for window in found.windows)
-        end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
-        return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}: {ORIGINAL}")
-    echo = describe_echo(found.echo, settings)
-    if echo and probability(llr, settings.prior_fake) < 0.5:
-        # An echo can make a real voice look fake, but not a fake one real.
-        return Reason("echo", f"{echo} may look like synthesis: {ORIGINAL}")
-    answers = judge_parts(found.windows, usable, degraded, calibration, settings)
-    if {Verdict.REAL, Verdict.FAKE} <= set(answers.values()):
-        several = len({track for track, _ in answers}) > 1
-        text = ", ".join(
-            f"{parts.name_part(*part, several)} is {answers[part]}" for part in answers
-        )
-        option = "track" if several else "channel"
-        return Reason(f"{option}s_disagree", f"{text}: judge each with --{option}")
-    return None
-
-
-def judge_parts(
-    windows: Sequence[Window],
-    usable: np.ndarray,
-    degraded: np.ndarray | None,
-    calibration: Calibration,
-    settings: PredictSettings,
-) -> dict[tuple[int, int], Verdict]:
-    """Return the verdict on each track and channel that was judged by itself."""
-    keys = [(window.track, window.channel) for window in windows]
-    answers = {}
-    for part in dict.fromkeys(itertools.compress(keys, usable)):
-        within = usable & np.array([key == part for key in keys])
-        score = mean_score(windows, within)
-        p_real = float(calibration.probability_real(score, settings.prior_fake, degraded))
-        answers[part] = verdict(p_real, settings.min_confidence)
-    return answers
-
-
-def frame_rate_hz(windows: Sequence[Window], rates_hz: Sequence[float]) -> float | None:
-    """Return the vocoder frame rate with the highest prominence above the threshold, if any."""
-    prominence_db = [w.prominence_db for w in windows if w.prominence_db is not None]
-    if not prominence_db:
-        return None
-    mean_db = np.mean(prominence_db, axis=0)
-    highest = int(np.argmax(mean_db))
-    return rates_hz[highest] if mean_db[highest] > PROMINENCE_THRESHOLD_DB else None
-
-
 def make_timeline(
     found: Input, judged: np.ndarray, settings: Settings
 ) -> timelines.Timeline | None:
@@ -431,13 +306,3 @@ def make_timeline(
         settings.predict,
         found.end_seconds,
     )
-
-
-def time_order(windows: Sequence[Window]) -> np.ndarray:
-    """Return the indices of windows sorted by start, whatever their channel: int `(windows,)`."""
-    return np.argsort([window.start_seconds for window in windows], kind="stable")
-
-
-def in_time(windows: Sequence[Window]) -> list[Window]:
-    """Return windows sorted by start."""
-    return [windows[index] for index in time_order(windows)]

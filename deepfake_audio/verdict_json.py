@@ -8,7 +8,7 @@ from dataclasses import asdict
 from deepfake_audio import __version__
 from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import one_line
-from deepfake_audio.inference.pipeline import Failure
+from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.recording_quality import Quality
 
 FILE_PROPERTIES = ("codec", "duration_seconds", "sample_rate_hz", "channels", "tracks")

@@ -15,13 +15,10 @@ import numpy as np
 from scipy.stats import norm
 from tqdm import trange
 
-from deepfake_audio.evaluation.bootstrap import (
-    bootstrap_intervals,
-    choose_units,
-    cross_attacks,
-    score_histogram,
-)
+from deepfake_audio.evaluation.bootstrap import bootstrap_intervals
+from deepfake_audio.evaluation.bootstrap_units import choose_units, cross_attacks
 from deepfake_audio.evaluation.detection_costs import DetectionCosts
+from deepfake_audio.evaluation.score_bins import score_histogram
 
 EFFECTS = {
     "speakers and attacks": (0.5, 0.7, 0.3),
@@ -75,12 +72,12 @@ def simulate(
     fakes = -MEAN + voice + rng.normal(0, effects[1], (1, args.attacks, 1))
     fakes = fakes + rng.normal(0, effects[2], (args.speakers, args.attacks, 1))
     fakes = fakes + rng.normal(size=shape)
-    reals = MEAN + voice + rng.normal(size=shape)
+    real = MEAN + voice + rng.normal(size=shape)
     return (
         np.repeat([0, 1], fakes.size),
-        np.concatenate([fakes.ravel(), reals.ravel()]),
+        np.concatenate([fakes.ravel(), real.ravel()]),
         np.tile(speaker.ravel().astype(str), 2),
-        np.concatenate([attack.ravel().astype(str), np.full(reals.size, "")]),
+        np.concatenate([attack.ravel().astype(str), np.full(real.size, "")]),
     )
 
 

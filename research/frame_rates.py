@@ -32,9 +32,9 @@ from deepfake_audio.features.spectrogram import image_rate_prominence_db
 MIN_FILES = 5
 
 
-def area(fakes: np.ndarray, reals: np.ndarray) -> float:
-    is_fake = np.r_[np.ones(len(fakes)), np.zeros(len(reals))]
-    return roc_auc_score(is_fake, np.r_[fakes, reals])
+def area(fakes: np.ndarray, real: np.ndarray) -> float:
+    is_fake = np.r_[np.ones(len(fakes)), np.zeros(len(real))]
+    return roc_auc_score(is_fake, np.r_[fakes, real])
 
 
 def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
@@ -51,11 +51,9 @@ def file_figures(folder: Path, audio: AudioSettings) -> dict[str, np.ndarray]:
     for record, figure in zip(records, figures, strict=True):
         kind = (record.attack or "fake") if record.label == "fake" else ""
         files[kind, record.split, record.source].append(figure)
-    reals = sum(not kind for kind, *_ in files)
-    if reals < MIN_FILES:
-        raise InputError(
-            f"{folder} has {reals} real files; give a folder with at least {MIN_FILES}"
-        )
+    real = sum(not kind for kind, *_ in files)
+    if real < MIN_FILES:
+        raise InputError(f"{folder} has {real} real files; give a folder with at least {MIN_FILES}")
     kinds = defaultdict(list)
     for (kind, *_), windows in files.items():
         kinds[kind].append(np.mean(windows, axis=0))
@@ -74,16 +72,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             "--config unseen.yaml"
         )
     kinds = file_figures(folder, audio)
-    rates_hz, reals = audio.frame_rates_hz, kinds.pop("")
+    rates_hz, real = audio.frame_rates_hz, kinds.pop("")
     rows = []
     for kind, fakes in kinds.items():
         if len(fakes) >= MIN_FILES:
-            above = (fakes.mean(axis=0) - reals.mean(axis=0)) / reals.std(axis=0)
+            above = (fakes.mean(axis=0) - real.mean(axis=0)) / real.std(axis=0)
             best = int(np.argmax(above))
-            there = area(fakes[:, best], reals[:, best])
-            anywhere = area(fakes.max(axis=1), reals.max(axis=1))
+            there = area(fakes[:, best], real[:, best])
+            anywhere = area(fakes.max(axis=1), real.max(axis=1))
             rows.append((there, rates_hz[best], anywhere, len(fakes), kind))
-    print(f"{len(reals):,} real files")
+    print(f"{len(real):,} real files")
     print(f"{'generator':32}{'files':>6}{'Hz':>9}{'there':>8}{'anywhere':>10}")
     for there, rate_hz, anywhere, count, kind in sorted(rows, reverse=True):
         print(f"{kind[:31]:32}{count:6}{rate_hz:9.2f}{there:8.0%}{anywhere:10.0%}")

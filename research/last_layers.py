@@ -4,7 +4,7 @@
 
 Convolutions stay, and only weights of the last layers change. So a few thousand clips are enough,
 and it takes no GPU. CORPUS is any corpus that prepare.py reads; of one with splits only the
-training clips are used. Each clip is heard as it is, and in --copies conditions of different kinds.
+training clips are used. Each clip is used as it is, and in --copies conditions of different kinds.
 
 The score of a file is linear in the inputs of the last layers, which are averaged over its windows.
 So this is a logistic regression. Weights far from the present ones cost --penalty: those of the run
@@ -32,9 +32,9 @@ from scipy import optimize
 from tqdm import tqdm
 
 from deepfake_audio.audio.conditions import read_voices
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.audio.sampled_conditions import change_pieces
 from deepfake_audio.audio.sounds import Samples
-from deepfake_audio.audio.windows import read_audio
 from deepfake_audio.cli.arguments import Parser, add_name_option
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
@@ -50,7 +50,7 @@ from deepfake_audio.models.calibration import Calibration, fit_calibration
 from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import LABELS
 
-# How often a copy is heard in a condition of each kind, relative to the others.
+# How often a copy gets a condition of each kind, relative to the others.
 SHARES = {
     "noise": 4, "room": 3, "replayed": 1.5, "chain": 2, "opus": 2, "aac": 2, "telephone": 1.5,
     "amr": 1, "mp3": 0.7, "echo": 0.7, "gsm": 0.7, "band_limit": 0.7,
@@ -192,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from model import build_model
 
     source, record, settings = run_search.open_run(args.run, or_pretrained=True)
-    run_creation.new_run(args.name, Path(args.corpora[0]), "--name")
+    run_creation.new_run(args.name, Path(args.corpora[0]))
     clips = [clip for corpus in args.corpora for clip in training_clips(Path(corpus))]
     check_classes(clips)
     network = load_network(build_model, source.keras_model, settings)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.script import EXIT_OK, script

@@ -86,7 +86,7 @@ def box(name: bytes, *parts: bytes) -> bytes:
 
 
 def mp4(samples: int) -> bytes:
-    """Return an MP4 of some kilobytes that claims so many samples of one byte, all in one chunk."""
+    """Return an MP4 of some kilobytes that claims many samples of one byte, all in one chunk."""
     codec = bytes.fromhex("03190001000411401500000000000000000000000005021408060102")
     sound = bytes(6) + struct.pack(">H8xHHHHI", 1, 1, 16, 0, 0, RATE_HZ << 16)
     kinds = box(

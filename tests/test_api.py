@@ -21,8 +21,9 @@ import deepfake_audio
 import predict
 from conftest import ROOT
 from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.sounds import read_file_object
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.verdict_json import as_object
@@ -83,7 +84,7 @@ def test_the_example_of_the_readme_runs(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("FAKE 0.8")
 
 
-def test_reasons_have_stable_codes(detector):
+def test_an_uncertain_clip_has_the_code_of_its_reason(detector):
     clip = next(clip for clip in CLIPS if "dir-nomatch" in clip.name)
     codes = [reason.code for reason in detector.predict(clip).reasons]
     assert codes == ["low_confidence"]
@@ -181,7 +182,7 @@ def test_unreadable_input_is_an_input_error(detector, recording, message):
         detector.predict(recording)
 
 
-def test_an_endless_file_object_is_cut_off():
+def test_a_file_object_above_the_limit_is_an_input_error():
     with pytest.raises(deepfake_audio.InputError, match="megabytes=1; give its path"):
         read_file_object(io.BytesIO(bytes(9_000_000)), 1)
 
@@ -233,7 +234,7 @@ def test_judging_prints_nothing_and_leaves_the_process_as_it_was(detector, capfd
 
 @pytest.mark.slow
 def test_the_process_stays_as_it_is_while_a_file_is_judged(tmp_path):
-    """FFmpeg reads the MP3, libsndfile the FLAC, and OpenCV the damaged image."""
+    """FFmpeg reads the M4A, libsndfile the FLAC, and OpenCV the damaged image."""
     image, coded = tmp_path / "a.png", tmp_path / "a.m4a"
     image.write_bytes(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes()[:-30])
     samples, rate_hz = soundfile.read(FAKE_CLIP, dtype="float32")

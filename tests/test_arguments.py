@@ -19,7 +19,7 @@ def error_of(*args: str) -> str:
     return str(caught.value)
 
 
-def test_only_a_missing_argument_is_reported():
+def test_the_folder_is_needed_and_settings_are_not():
     assert error_of() == "missing argument FOLDER (see prepare.py --help)"
     assert prepare.parse_arguments(["mine"]).settings == []
 

@@ -13,15 +13,8 @@ import soundfile
 from conftest import ROOT
 from deepfake_audio.audio import decoding, ffmpeg
 from deepfake_audio.audio.codecs import CODECS, write_coded
-from deepfake_audio.audio.windows import (
-    cut_windows,
-    open_recording,
-    padding_before,
-    read_audio,
-    recording_blocks,
-    recording_windows,
-    trim_edges,
-)
+from deepfake_audio.audio.recordings import open_recording, read_audio, recording_blocks, trim_edges
+from deepfake_audio.audio.windows import cut_windows, padding_before, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.spectrogram import (
@@ -30,6 +23,7 @@ from deepfake_audio.features.spectrogram import (
     spectrogram_db,
     spectrogram_image,
 )
+from helpers import needs_amr
 
 AUDIO = load_settings().audio
 RATE_HZ = AUDIO.sample_rate_hz
@@ -241,7 +235,9 @@ def encode(path: Path, samples: np.ndarray, rate_hz: int) -> None:
         container.mux(stream.encode(None))
 
 
-@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize(
+    "suffix", [pytest.param(each, marks=needs_amr if each == "amr" else ()) for each in CONTAINERS]
+)
 def test_every_common_container_is_read(tmp_path: Path, suffix):
     rate_hz = NARROW.get(suffix, 48000)
     path = tmp_path / f"tone.{suffix}"
@@ -299,7 +295,7 @@ def test_noise_in_only_the_last_bit_is_silence(tmp_path: Path):
 
 @pytest.mark.parametrize("kind", ["mp3", "opus", "ogg"])
 def test_concatenated_files_are_read_to_the_end(tmp_path: Path, kind):
-    """libsndfile stops where the first one ends, which a player doesn't."""
+    """libsndfile stops at the end of the first one, and a player does not."""
     for number, pitch_hz in enumerate((440, 880)):
         sound = 0.5 * sine(pitch_hz, 2.0)
         if kind == "ogg":
@@ -337,7 +333,7 @@ def test_a_file_without_samples_is_an_error(tmp_path: Path):
 
 
 def test_no_block_is_empty(tmp_path: Path):
-    """Of the last block's few samples the resampler gives none yet."""
+    """The resampler holds back the few samples of the last block."""
     soundfile.write(tmp_path / "long.wav", np.full(60 * 44_100 + 10, 0.1), 44_100)
     blocks = [block for _, block in decoding.read_blocks(tmp_path / "long.wav", RATE_HZ)]
     assert len(blocks) == 3
@@ -345,7 +341,7 @@ def test_no_block_is_empty(tmp_path: Path):
 
 
 def test_windows_of_a_long_recording_are_those_of_its_samples(tmp_path: Path):
-    seconds = 95  # longer than what is held, and than several blocks
+    seconds = 95  # longer than the part in memory, and than several blocks
     samples = np.concatenate([np.zeros(RATE_HZ, np.float32), speech_like(seconds)])
     soundfile.write(tmp_path / "long.flac", samples, RATE_HZ)
     stored = read_audio(tmp_path / "long.flac", RATE_HZ)
@@ -378,7 +374,8 @@ def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path):
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from deepfake_audio.audio.windows import open_recording, recording_windows\n"
+        "from deepfake_audio.audio.recordings import open_recording\n"
+        "from deepfake_audio.audio.windows import recording_windows\n"
         "from deepfake_audio.config.loading import load_settings\n"
         "from deepfake_audio.features.spectrogram import spectrogram_image\n"
         "audio = load_settings().audio\n"
@@ -425,18 +422,6 @@ def test_soft_speech_beside_a_click_has_windows(tmp_path: Path):
     assert np.diff(starts).max() < AUDIO.window_seconds
 
 
-def test_a_damaged_end_is_reported_without_a_traceback(tmp_path: Path):
-    path = tmp_path / "long.flac"
-    soundfile.write(path, speech_like(90), RATE_HZ)
-    path.write_bytes(path.read_bytes()[:-200_000])
-    try:
-        samples = read_audio(path, RATE_HZ)
-    except InputError as error:
-        assert "it is damaged or cut off" in str(error)
-    else:
-        assert len(samples) < 90 * RATE_HZ
-
-
 def test_names_of_any_bytes_are_read(tmp_path: Path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9 \n$.wav"))
     soundfile.write(os.fsencode(path), sine(440, 1.0), RATE_HZ)
@@ -456,14 +441,14 @@ def test_names_and_playlists_open_no_other_file(tmp_path: Path, name):
         read_audio(tmp_path / name, RATE_HZ)
 
 
-def test_pipes_and_folders_do_not_hang(tmp_path: Path):
+def test_pipes_folders_and_missing_files_are_errors(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "pipe.wav", tmp_path, tmp_path / "none.wav"):
         with pytest.raises(InputError, match=r"^cannot read |^An audio file must be a"):
             read_audio(path, RATE_HZ)
 
 
-def test_non_finite_samples_are_an_error(tmp_path: Path):
+def test_huge_and_non_finite_samples_are_an_error(tmp_path: Path):
     for number in (1e30, np.inf, np.nan):
         soundfile.write(tmp_path / "huge.wav", np.full(1600, number), RATE_HZ, "FLOAT")
         with pytest.raises(InputError, match="a sample is infinite"):
@@ -528,7 +513,7 @@ def test_the_delay_of_a_click_is_its_distance_from_the_middle_of_the_frame(scale
     assert (drawn[:, ~heard] == 128).all()
 
 
-def test_averaged_bins_are_weighted_by_their_power():
+def test_delays_of_averaged_bins_are_weighted_by_their_power():
     settings = with_audio(delay_fft_samples=512, frequency_bins=128)
     window = speech_like(AUDIO.window_seconds)
     power = 10 ** (spectrogram_db(window, DELAYS) / 10)

@@ -24,19 +24,19 @@ def test_both_renderings_make_as_many_images_as_librosa(tmp_path):
 
 
 def test_one_and_two_processes_are_timed_without_the_files_that_start_them(monkeypatch):
-    drawn, really_draw_all = [], bench_prepare.render_all
+    rendered, really_render_all = [], bench_prepare.render_all
 
-    def draw_all(jobs, drawing, workers):
-        entries = really_draw_all(jobs, drawing, workers)
-        images = {path.name for path in drawing.folder.rglob("*.png")}
-        drawn.append((workers, len(entries), all(map(is_complete, entries.values())), images))
+    def render_all_and_note(jobs, rendering, workers):
+        entries = really_render_all(jobs, rendering, workers)
+        images = {path.name for path in rendering.folder.rglob("*.png")}
+        rendered.append((workers, len(entries), all(map(is_complete, entries.values())), images))
         return entries
 
     seconds = iter((0, 6, 10, 12))
-    monkeypatch.setattr(bench_prepare, "render_all", draw_all)
+    monkeypatch.setattr(bench_prepare, "render_all", render_all_and_note)
     monkeypatch.setattr(bench_prepare, "time", SimpleNamespace(perf_counter=seconds.__next__))
     monkeypatch.setattr(bench_prepare, "STARTING_FILES", 2)
     assert bench_prepare.processes_ratio(CLIPS, files=6) == 6 / 2
-    assert [each[:3] for each in drawn] == [(w, n, True) for w in (1, 2) for n in (2, 4)]
-    assert drawn[1][3] == drawn[3][3]
-    assert {name.partition("_")[0] for name in drawn[1][3]} == set("012345")
+    assert [each[:3] for each in rendered] == [(w, n, True) for w in (1, 2) for n in (2, 4)]
+    assert rendered[1][3] == rendered[3][3]
+    assert {name.partition("_")[0] for name in rendered[1][3]} == set("012345")

@@ -28,7 +28,7 @@ def test_each_verdict_has_the_word_of_the_board(tmp_path):
     )
 
 
-def test_a_table_is_replaced_only_by_a_whole_one(tmp_path):
+def test_a_table_is_replaced_only_by_a_complete_one_and_another_file_never(tmp_path):
     path = tmp_path / "out.csv"
     with board_table(path) as add:
         add("a.wav")
@@ -66,7 +66,7 @@ def test_names_are_relative_to_the_folder_asked_for():
     assert name_on_board("more/x.wav", asked) == "x.wav"
 
 
-def test_predict_writes_the_table_of_a_folder(tmp_path, monkeypatch, capsys):
+def test_predict_writes_the_table_of_a_folder_only_in_one_process(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     soundfile.write("data/silent.wav", np.zeros(24_000), 16_000)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from sklearn.metrics import brier_score_loss
 
+from deepfake_audio.evaluation.detection_costs import DetectionCosts
+from deepfake_audio.evaluation.score_figures import score_figures
 from deepfake_audio.models.calibration import (
     Calibration,
     expected_calibration_error,
@@ -12,7 +13,7 @@ from deepfake_audio.models.calibration import (
 
 
 def calibrated_scores(files: int = 5000) -> tuple[np.ndarray, np.ndarray]:
-    """Draw scores that are the log-likelihood ratios of their own classes."""
+    """Sample scores that are the log-likelihood ratios of their own classes."""
     is_real = np.repeat([1, 0], files)
     return is_real, np.random.default_rng(0).normal(np.where(is_real == 1, 2.0, -2.0), 2.0)
 
@@ -71,11 +72,10 @@ def test_calibrated_probabilities_hold_for_any_share_of_fakes(prior_fake):
     assert expected_calibration_error(wrong) > 0.05
 
 
-def test_brier_score_is_the_weighted_mean_squared_error():
-    """scikit-learn computes it; 0 is perfect, and 0.25 a coin."""
+def test_the_brier_score_is_the_squared_error_weighted_by_the_prior():
     is_real, scores = calibrated_scores()
-    p_real = Calibration(1.0, 0.0).probability_real(scores, 0.5)
-    weights = prior_weights(is_real, prior_fake=0.1)
-    expected = np.average((p_real - is_real) ** 2, weights=weights)
-    loss = brier_score_loss(is_real, p_real, sample_weight=weights, pos_label=1)
-    assert loss == pytest.approx(expected, abs=1e-12)
+    p_real = Calibration(1.0, 0.0).probability_real(scores, 0.1)
+    squares = (p_real - is_real) ** 2
+    expected = 0.1 * squares[is_real == 0].mean() + 0.9 * squares[is_real == 1].mean()
+    figures = score_figures(is_real, scores, scores, 0.1, DetectionCosts(0.05, 1, 10))
+    assert figures["brier"] == pytest.approx(expected, abs=1e-12)

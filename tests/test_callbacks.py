@@ -1,5 +1,9 @@
 """Schedules, averages and draws through a whole training, and through one that was stopped."""
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -9,7 +13,7 @@ import pytest
 import export
 import predict
 import train
-from conftest import TINY_SETTINGS, make_data_folder
+from conftest import ROOT, TINY_SETTINGS, make_data_folder
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.models import history, record_files, run_creation, run_folder
@@ -101,7 +105,7 @@ def test_a_cosine_schedule_trains_all_epochs_and_keeps_the_last(capsys):
     assert "Epoch 5 was the last. " in capsys.readouterr().out
     rows = history.read_history(run)
     assert len(rows) == 5
-    assert history.kept_epoch(rows, "plateau") != 5  # or this says nothing
+    assert history.kept_epoch(rows, "plateau") != 5  # or this checks nothing
     assert record_files.read_record(run).best_epoch == 5
     _, validation, model = feed_and_model("train.average_weights=0")
     model.load_weights(run.keras_model)
@@ -186,3 +190,36 @@ def test_weight_decay_takes_its_share_of_the_weights(decay):
     left = 1 - decay * 0.01  # the learning rate of TINY_SETTINGS
     for old, new in zip(before, model.trainable_variables, strict=True):
         np.testing.assert_allclose(new, old * left, rtol=1e-6, atol=1e-9)
+
+
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+parts = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
+import train
+from deepfake_audio.training import trainer
+built = trainer.build_network
+def build_network(*args):
+    print(tf.distribute.get_strategy().num_replicas_in_sync, "copies", file=sys.stderr)
+    return built(*args)
+trainer.build_network = build_network
+for run, all_gpus in (("one", "false"), ("two", "true")):
+    train.main(["--run", run, f"train.all_gpus={all_gpus}", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.slow
+def test_a_batch_divided_among_devices_trains_as_a_whole_one_does(tmp_path):
+    settings = ["data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=3", "model.dropout=0"]
+    ended = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, *settings, "model.batch_norm=false"],
+        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert re.findall("([0-9]) copies", ended.stderr) == ["1", "2"], ended.stderr
+    one, two = (
+        history.read_history(run_folder.Run(tmp_path / "runs" / name)) for name in ("one", "two")
+    )
+    assert len(one) == 3
+    for ours, theirs in zip(one, two, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)

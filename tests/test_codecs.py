@@ -7,7 +7,7 @@ import pytest
 import scipy.signal
 
 from deepfake_audio.audio.codecs import CODECS, write_coded
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.errors import InputError, OutputError
 
 RATE_HZ = 16_000
@@ -27,7 +27,7 @@ def tones(seconds: float = 2.0) -> np.ndarray:
 
 
 def level_db(samples: np.ndarray, around_hz: float) -> float:
-    """Return the level of what lies within 100 Hz around a frequency, 0 at full scale."""
+    """Return the level within 100 Hz around a frequency, 0 at full scale."""
     middle = samples[len(samples) // 4 :][:RATE_HZ]  # 1 Hz a bin
     power = np.square(np.abs(np.fft.rfft(middle * np.hanning(len(middle)))) / len(middle))
     near = slice(int(around_hz) - 100, int(around_hz) + 100)

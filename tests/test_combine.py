@@ -100,7 +100,7 @@ def test_a_combined_run_is_used_like_any_other(in_copy, capsys):
     assert evaluate.main(["--run", "both", "evaluate.bootstrap=0"]) == 0
     assert "Run both of first, second, on data/tiny" in capsys.readouterr().out
     report = Path("runs/both/report.html").read_text(encoding="utf-8")
-    assert "The networks of first, second vote; calibrated on data/tiny." in report
+    assert "The score is the mean of first, second; calibrated on data/tiny." in report
     assert not Path("runs/both/curves.png").exists()
     assert "Loss and accuracy over the epochs" not in report
 
@@ -130,7 +130,7 @@ def test_networks_of_other_settings_are_refused_in_one_line(in_copy, capsys):
         (["first"], "an ensemble of one run, first; name at least two"),
         (["first", "none"], "no run in none"),
         (["first", "runs/first"], "first is named twice"),
-        (["first", "second", "--run", "both"], "--run both: runs/both exists already"),
+        (["first", "second", "--run", "both"], "--name both: runs/both exists already"),
     ],
 )
 def test_runs_that_cannot_be_combined_are_refused_in_one_line(in_copy, args, told, capsys):
@@ -172,7 +172,7 @@ def test_an_ensemble_that_was_killed_is_neither_trained_nor_used(in_copy, capsys
 @pytest.mark.parametrize(
     "names", [{"parts": ["\x1b[31mred"]}, {"start": "\x1b[31mred"}, {"calibrated_on": "a\nb"}]
 )
-def test_names_in_a_record_can_be_shown(in_copy, names, capsys):
+def test_unprintable_names_in_a_record_are_refused(in_copy, names, capsys):
     record = Path("runs/both/run.json")
     values = json.loads(record.read_text(encoding="utf-8"))
     record.write_text(json.dumps(values | names), encoding="utf-8")
@@ -193,7 +193,7 @@ def test_images_that_changed_are_refused(in_copy, capsys):
 @pytest.mark.slow
 def test_an_existing_name_is_refused(in_copy, capsys):
     assert combine.main(["first", "second", "--run", "both"]) == 2
-    assert "choose another --run, or delete the folder" in capsys.readouterr().err
+    assert "choose another --name, or delete the folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow

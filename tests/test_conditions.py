@@ -10,6 +10,7 @@ from deepfake_audio.audio.conditions import CONDITIONS, apply_condition
 from deepfake_audio.audio.quality import EchoSearch, bandwidth_hz, measure_clarity
 from deepfake_audio.audio.sampled_conditions import CONDITION_KINDS, NOISY_KINDS, change_pieces
 from deepfake_audio.vocabulary import ConditionKind
+from helpers import needs_amr
 
 RATE_HZ = 16000
 VOICE = make_voice("real", 1, seconds=3) + np.random.default_rng(0).normal(0, 1e-4, 3 * RATE_HZ)
@@ -20,7 +21,12 @@ def heard_in(condition: str, seed: str = "a.wav") -> np.ndarray:
     return apply_condition(condition, VOICE, RATE_HZ, seed, OTHERS)
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
+def where_amr(names):
+    """Mark what this PyAV can't encode."""
+    return [pytest.param(each, marks=needs_amr if "amr" in each else ()) for each in names]
+
+
+@pytest.mark.parametrize("condition", where_amr(CONDITIONS))
 def test_a_condition_gives_finite_sound_below_full_scale(condition):
     heard = heard_in(condition)
     assert heard.dtype == np.float32
@@ -31,7 +37,7 @@ def test_a_condition_gives_finite_sound_below_full_scale(condition):
 @pytest.mark.parametrize(
     "condition", ["pink noise 15", "babble noise 25", "room 0.3 s", "replayed"]
 )
-def test_the_seed_alone_decides_about_noise_and_room(condition):
+def test_noise_and_room_depend_only_on_the_name_of_the_file(condition):
     np.testing.assert_array_equal(heard_in(condition), heard_in(condition))
     assert not np.array_equal(heard_in(condition), heard_in(condition, "b.wav"))
 
@@ -46,7 +52,7 @@ def test_noise_has_its_ratio_to_the_voice(kind, snr_db):
     assert ratio_db == pytest.approx(snr_db, abs=1)
 
 
-@pytest.mark.parametrize("condition", ["g.711", "amr 12.2", "gsm"])
+@pytest.mark.parametrize("condition", where_amr(["g.711", "amr 12.2", "gsm"]))
 def test_a_telephone_has_no_high_frequencies(condition):
     assert bandwidth_hz(heard_in("as they are"), RATE_HZ) > 7000
     assert bandwidth_hz(heard_in(condition), RATE_HZ) < 4200
@@ -82,12 +88,12 @@ def test_the_setting_names_all_kinds_of_conditions():
     assert set(get_args(ConditionKind)) == set(CONDITION_KINDS)
 
 
-def change(kind: str, blocks: list[np.ndarray], seed: int = 1) -> list[np.ndarray]:
-    return list(change_pieces(kind, blocks, RATE_HZ, np.random.default_rng(seed), OTHERS))
+def change(kind: str, blocks: list[np.ndarray]) -> list[np.ndarray]:
+    return list(change_pieces(kind, blocks, RATE_HZ, np.random.default_rng(1), OTHERS))
 
 
-@pytest.mark.parametrize("kind", CONDITION_KINDS)
-def test_a_sampled_condition_depends_on_its_seed_alone(kind):
+@pytest.mark.parametrize("kind", where_amr(CONDITION_KINDS))
+def test_a_sampled_condition_is_the_same_for_blocks_of_any_size(kind):
     blocks = np.array_split(VOICE.astype(np.float32), 3)
     (heard,) = change(kind, blocks)
     assert heard.dtype == np.float32
@@ -104,7 +110,7 @@ def test_a_long_recording_is_changed_alike_from_beginning_to_end(monkeypatch):
     np.testing.assert_array_equal(pieces[0], pieces[1])
 
 
-@pytest.mark.parametrize("kind", sorted(set(CONDITION_KINDS) - NOISY_KINDS))
+@pytest.mark.parametrize("kind", where_amr(sorted(set(CONDITION_KINDS) - NOISY_KINDS)))
 def test_kinds_without_babble_need_no_other_voices(kind):
     (changed,) = change_pieces(kind, [VOICE], RATE_HZ, np.random.default_rng(0), [])
     assert np.isfinite(changed).all()

@@ -1,4 +1,4 @@
-"""Each public corpus in small, in exactly its layout: what the readers find in it."""
+"""The readers find the files and facts of each public corpus, made in small in its exact layout."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,7 +38,7 @@ def names(corpus: Corpus) -> list[str]:
 
 
 def facts(corpus: Corpus, *fields: str) -> dict[str, tuple]:
-    """Return what is said of each clip, by the name of its file without folders."""
+    """Return the facts of each clip, by the name of its file without folders."""
     return {
         clip.name.rpartition("/")[2]: tuple(getattr(clip, field) for field in fields)
         for clip in corpus.clips
@@ -773,7 +773,7 @@ def test_split_folders_may_be_directly_below_the_class(tmp_path, place, split):
 
 
 @pytest.mark.parametrize("suffix", AUDIO_SUFFIXES)
-def test_plain_folders_take_every_audio_suffix_in_any_case(tmp_path, suffix):
+def test_audio_suffixes_may_be_in_capitals(tmp_path, suffix):
     put_audio(tmp_path, f"real/a{suffix.upper()}")
     assert names(read_corpus(tmp_path)) == [f"real/a{suffix.upper()}"]
 
@@ -937,7 +937,7 @@ def test_a_missing_clip_list_is_refused(tmp_path):
 # ------------------------------------------------------------------------------- any corpus
 
 
-def test_every_corpus_has_a_reader():
+def test_the_corpora_have_these_names():
     assert list(CORPORA) == FULL_CORPUS_NAMES
 
 

@@ -19,7 +19,7 @@ from helpers import put_audio, put_text
 
 TONE_HZ, RATE_HZ = 437.5, 16000
 TONE = 0.3 * np.sin(2 * np.pi * TONE_HZ * np.arange(2 * RATE_HZ) / RATE_HZ)
-# The suffix, and what makes such a file with the libraries that PyAV carries.
+# The suffix, and the format and codec with which PyAV writes such a file.
 MADE_BY = {
     ".aifc": ("aiff", "pcm_s16be"),
     ".mp2": ("mp2", "mp2"),
@@ -62,7 +62,7 @@ MADE_BY = {
     ".caf": ("caf", "alac"),
     ".au": ("au", "pcm_s16be"),
 }
-# No encoder is at hand for these: FFmpeg's demuxer and decoder of what such a file contains.
+# PyAV has no encoder for these: the names of FFmpeg's demuxer and decoder.
 READ_BY = {
     ".ape": ("ape", "ape"), ".awb": ("amr", "amrwb"), ".dts": ("dts", "dca"),
     ".mpc": ("mpc8", "mpc8"), ".qcp": ("qcp", "qcelp"), ".spx": ("ogg", "speex"),
@@ -104,7 +104,7 @@ def test_every_audio_suffix_is_decoded(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", READ_BY)
-def test_what_is_taken_for_audio_has_a_decoder(suffix):
+def test_suffixes_that_cannot_be_written_here_have_a_decoder(suffix):
     container_format, codec = READ_BY[suffix]
     assert suffix in AUDIO_SUFFIXES
     assert av.ContainerFormat(container_format, "r").is_input

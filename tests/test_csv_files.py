@@ -1,4 +1,4 @@
-"""The cells of tables: what a spreadsheet may evaluate, and what is read back."""
+"""Cells of tables are read back as written, and a spreadsheet evaluates none."""
 
 import io
 import os
@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from conftest import ROOT
 from deepfake_audio.cli.messages import MAX_PRINTED_ERRORS, print_errors, print_lines
 from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.jobs import make_job
 from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.preparation import manifest_rows
-from deepfake_audio.dataset.rendering import make_job
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_matching import read_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores
@@ -101,7 +101,7 @@ def test_a_table_of_scores_has_formulas_guarded_and_is_read_back(tmp_path):
     assert again.speaker.tolist() == table.speaker.tolist()
 
 
-def test_scores_of_a_formula_are_found_by_keys(tmp_path):
+def test_names_like_formulas_are_found_by_keys(tmp_path):
     with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
         for name, score in (("=x.wav", 1.5), ("b.wav", -2.0)):
             add({"verdict": "REAL", "file": name, "score": score})

@@ -1,4 +1,4 @@
-"""A damaged file is judged by what is left of it, and what is lost is named, in any format."""
+"""The rest of a damaged file is judged, and its lost seconds are counted, in any format."""
 
 import io
 import struct
@@ -15,10 +15,10 @@ from conftest import ROOT
 from deepfake_audio.audio import losses
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.ogg import is_cut_off
+from deepfake_audio.audio.recordings import open_recording, read_audio
 from deepfake_audio.audio.sounds import NoSoundError
-from deepfake_audio.audio.windows import open_recording, read_audio
 from deepfake_audio.config.loading import load_settings
-from helpers import ONE_PROCESS, make_audio
+from helpers import ONE_PROCESS, make_audio, needs_amr
 from test_corpus_files import write_tone
 
 AUDIO, RATE_HZ, SECONDS = load_settings().audio, 16_000, 10.0
@@ -50,7 +50,7 @@ def encode(suffix: str, folder: Path) -> bytes:
 
 
 def findings_of(content: bytes, suffix: str, folder: Path) -> tuple[float, Findings]:
-    """Return the seconds that are decoded of a file, and what was found."""
+    """Return the duration that is decoded of a file, and the findings."""
     path = folder / f"a.{suffix}"
     path.write_bytes(content)
     recording = open_recording(path, AUDIO)
@@ -168,8 +168,9 @@ def test_more_damaged_packets_than_a_recording_has_are_refused(tmp_path, monkeyp
         read_audio(path, RATE_HZ)
 
 
+@needs_amr
 def test_pauses_of_amr_are_silence_and_no_damage(tmp_path):
-    """A telephone sends frames without sound while nobody speaks (types 8 and 15)."""
+    """A telephone sends frames without sound in pauses (types 8 and 15)."""
     path = tmp_path / "a.amr"
     write_tone(path, "amr", "libopencore_amrnb", noise(4), rate_hz=8000, bit_rate=12_200)
     content = path.read_bytes()

@@ -83,7 +83,7 @@ def test_blocks_of_the_guides_can_follow_one_another():
 
 
 def benchmarks_of(page: str) -> set[str]:
-    """Return the modules that a page runs, also where the line ends within the command."""
+    """Return the modules that a page runs, also if a line ends within the command."""
     text = (ROOT / page).read_text(encoding="utf-8")
     return set(re.findall(r"\bpython\s+-m\s+((?:benchmarks|research|tests|tools)\b[\w.]*)", text))
 

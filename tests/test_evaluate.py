@@ -239,8 +239,8 @@ def test_listed_files_that_could_not_be_prepared_are_reported(run):
 @pytest.mark.slow
 def test_the_bandwidth_that_predict_would_leave_out_is_reported(run):
     told = (
-        "predict.py would leave out what has nothing above 4,200 Hz, as over a telephone; these "
-        "figures judge it all the same."
+        "predict.py would leave out windows with nothing above 4,200 Hz, such as telephone audio; "
+        "these figures include them."
     )
     asked = "predict.min_bandwidth_hz=4200"
     assert told not in warnings_of(asked)  # images of unknown origin

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import make_fakes
 import prepare
+from deepfake_audio.cli.real_voices import read_clips
 from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.results_table import Judged
@@ -77,5 +77,5 @@ def test_prepare_and_make_fakes_report_links_that_are_not_entered(tmp_path, monk
         "already: up\n"
     )
     assert line in capsys.readouterr().out
-    assert len(make_fakes.read_clips(Path("mine"), None, whole=False)) == 16
+    assert len(read_clips(Path("mine"), None, whole=False)) == 16
     assert "up is not entered: it links to a parent folder" in capsys.readouterr().out

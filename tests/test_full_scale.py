@@ -6,12 +6,9 @@ import soundfile
 
 import deepfake_audio
 from conftest import ROOT
-from deepfake_audio.audio.windows import (
-    open_recording,
-    read_audio,
-    recording_blocks,
-    recording_windows,
-)
+from deepfake_audio.audio.recordings import open_recording, read_audio, recording_blocks
+from deepfake_audio.audio.sounds import to_samples
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings
 
 AUDIO, RATE_HZ = load_settings().audio, 16_000
@@ -66,7 +63,7 @@ def test_a_mix_above_full_scale_is_not_scaled(detector, voice, peak):
 def test_a_glitch_is_no_other_scale(voice):
     glitched = voice.copy()
     glitched[100] = 5000
-    recording = open_recording(deepfake_audio.detector.to_samples(glitched, RATE_HZ), AUDIO)
+    recording = open_recording(to_samples(glitched, RATE_HZ), AUDIO)
     np.testing.assert_array_equal(recording.beginning, glitched)
 
 

@@ -219,7 +219,7 @@ def test_a_file_gets_the_same_verdict_with_and_without_hostile_ones(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
-def test_no_file_takes_two_gigabytes_or_a_minute(in_audio_workspace, tmp_path):
+def test_no_file_takes_a_gigabyte_or_a_minute(in_audio_workspace, tmp_path):
     folder = tmp_path / "in"
     write_all(folder, {
         "forged.jpg": hostile.jpeg(65_500, 65_500),

@@ -155,7 +155,7 @@ def test_a_running_training_is_locked_and_ends_in_one_line_if_an_image_breaks(
     assert train.main(args) == 2
     assert train.main(["--resume", "--run", "one"]) == 2
     taken, held = capsys.readouterr().err.splitlines()
-    assert taken.startswith("error: --run one: runs/one exists already")
+    assert taken.startswith("error: --name one: runs/one exists already")
     assert held.startswith("error: Training in runs/one is already done by another process")
     (folder / "train" / "fake" / "00.png").write_bytes(b"broken")
     _, stderr = first.communicate()

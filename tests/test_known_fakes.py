@@ -1,4 +1,4 @@
-"""Fakes by published generators, and real voices of free programs: what is ours of making them."""
+"""The project's own steps in making fakes by published generators and clips of free voices."""
 
 from pathlib import Path
 

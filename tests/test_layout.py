@@ -1,4 +1,4 @@
-"""The shape of the project: who may import whom, and how large things may grow."""
+"""The layers of imports, and the largest size of files and functions."""
 
 import ast
 import re
@@ -52,7 +52,7 @@ def test_no_script_imports_another(path):
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=name_of)
-def test_only_scripts_that_train_import_tensorflow(path):
+def test_only_model_py_imports_tensorflow(path):
     roots = {name.split(".")[0] for name in imported(path)}
     assert path.stem in TRAINS or not roots & {"tensorflow", "keras"}
 
@@ -80,7 +80,7 @@ def test_predicting_loads_no_tensorflow(in_workspace):
 
 @pytest.mark.slow
 def test_predicting_needs_only_its_own_requirements(audio_workspace, tmp_path):
-    """Its list is a part of requirements.txt; what only the rest names must not be loaded."""
+    """requirements.txt names more packages: those must not be loaded."""
     code = (
         "import sys, predict\n"
         "from importlib.metadata import packages_distributions\n"
@@ -103,7 +103,7 @@ def test_predicting_needs_only_its_own_requirements(audio_workspace, tmp_path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_files_and_functions_stay_readable(path):
+def test_functions_have_at_most_45_lines_and_files_500(path):
     text = path.read_text(encoding="utf-8")
     lengths = {
         node.name: node.end_lineno

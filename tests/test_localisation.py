@@ -150,6 +150,6 @@ def test_passages_are_not_evaluated_together_with_images(capsys):
     assert "cannot evaluate several things" in capsys.readouterr().err
 
 
-def test_a_table_that_is_not_there_is_one_line(tmp_path, capsys):
+def test_a_missing_table_is_an_error_on_one_line(tmp_path, capsys):
     assert evaluate.main(["--passages", str(Path(tmp_path, "nowhere.csv"))]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

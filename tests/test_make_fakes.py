@@ -241,7 +241,7 @@ def test_ctrl_c_leaves_no_incomplete_corpus(workplace):
 
 
 @pytest.mark.slow
-def test_help_and_wrong_use_need_no_tensorflow(tmp_path):
+def test_wrong_use_needs_no_tensorflow(tmp_path):
     code = "import sys, make_fakes; make_fakes.main(['x']); sys.exit('tensorflow' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path,

@@ -192,7 +192,7 @@ def test_figures_of_verdicts_equal_those_of_scikit_learn(name):
 
 
 @pytest.mark.parametrize("name", UNDEFINED)
-def test_a_figure_that_does_not_exist_is_none(name):
+def test_figures_need_both_classes_and_finite_scores(name):
     is_real, scores = golden_scores(name)
     for figure in (
         lambda: equal_error_rate(is_real, scores),

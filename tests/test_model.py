@@ -85,7 +85,7 @@ def test_settings_estimate_the_weights_of_a_network(pooling, convs, batch_norm):
     check_estimate(1, *chosen, "image.channels=rgb", "model.kernel_size=4")
     check_estimate(1, *chosen, "model.pool_sizes=[[2, 3], [4, 1]]")
     check_estimate(1, *chosen, "model.inputs=[levels, frequency_residual, time_residual]")
-    # What is left out of the image leaves less to what is flattened.
+    # If rows are hidden, fewer values are flattened.
     most = 1.7 if pooling == "flatten" else 1
     check_estimate(most, *chosen, "model.padding=valid")
     lower = "model.inputs=[levels, lower_frequency_residual]"

@@ -50,7 +50,7 @@ def test_a_list_has_one_name_a_line_or_names_that_end_in_nul(content, names, mon
         (b"\xff\xfea\0\n", "give a text file"),
     ],
 )
-def test_a_list_that_is_none_is_reported(content, reason):
+def test_a_malformed_list_is_reported(content, reason):
     with pytest.raises(InputError, match=reason):
         names_in(content)
 

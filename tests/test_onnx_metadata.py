@@ -33,8 +33,9 @@ def test_a_trained_model_and_its_new_calibration_are_described(
 
     monkeypatch.chdir(tmp_path)
     run, before, settings = run_search.open_run(str(heard))
-    after = before.model_copy(update={"calibration": Calibration(2.0, 0.5)})
-    new = run_creation.copy_run(run, "moved", Path("data"), after)
+    new = run_creation.recalibrated_run(
+        run, before, Calibration(2.0, 0.5), Path("data"), "moved", before.learnt
+    )
     _, opened, _ = run_search.open_run("moved")
     assert opened.model_fingerprint != before.model_fingerprint
     moved = facts_of(new.onnx_model)
@@ -43,6 +44,6 @@ def test_a_trained_model_and_its_new_calibration_are_described(
     model = onnx.load(new.onnx_model)
     next(e for e in model.metadata_props if e.key == LICENSE).value = "CC0"
     onnx.save(model, new.onnx_model)
-    write_metadata(new.onnx_model, settings, after)
+    write_metadata(new.onnx_model, settings, opened)
     assert facts_of(new.onnx_model)[LICENSE] == "CC0"
     assert onnx.load(new.onnx_model).graph == onnx.load(run.onnx_model).graph

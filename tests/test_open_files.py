@@ -1,4 +1,4 @@
-"""Readers never wait for a pipe, whatever lies where a file was."""
+"""Readers never wait for a pipe, even if it replaces a file."""
 
 import itertools
 import os
@@ -23,8 +23,7 @@ from deepfake_audio.dataset.provenance import read_origin
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.result_folder import read_metrics
 from deepfake_audio.evaluation.score_matching import read_scores
-from deepfake_audio.features.image_files import read_image
-from deepfake_audio.inference.pipeline import is_image
+from deepfake_audio.features.image_files import is_image, read_image
 from deepfake_audio.inference.results_table import check_table, set_aside
 from deepfake_audio.models import run_folder
 from deepfake_audio.models.history import read_history

@@ -13,9 +13,9 @@ import prepare
 import train
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.corpora.shortcut_audit import conclude
-from deepfake_audio.dataset.image_copies import find_margins
 from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.dataset.manifest import read_records
+from deepfake_audio.dataset.pictures import find_margins
 from deepfake_audio.errors import InputError
 from helpers import put_audio, put_text
 
@@ -68,7 +68,7 @@ def test_one_folder_may_name_a_class_and_a_split(tmp_path):
     }  # fmt: skip
 
 
-def test_an_unknown_folder_is_to_become_the_missing_class(tmp_path):
+def test_the_error_asks_to_rename_an_unknown_folder_to_the_missing_class(tmp_path):
     put_audio(tmp_path, "genuine/a.wav", "vits/b.wav")
     with pytest.raises(InputError, match=r"^rename vits/ in .* to fake, or label its files"):
         read_corpus(tmp_path)
@@ -158,7 +158,7 @@ def test_a_manifest_may_come_from_windows(tmp_path):
     ]  # fmt: skip
 
 
-def test_files_and_folders_that_are_left_out_are_told(tmp_path):
+def test_files_and_folders_that_are_left_out_are_reported(tmp_path):
     put_images(tmp_path, "train/real/1.png", "val/fake/1.png", "val/other/2.png", "fake/3.png")
     put_text(tmp_path, "train/real/a.gif", "GIF89a")
     put_text(tmp_path, "train/real/b.webm", "sound")
@@ -256,11 +256,11 @@ def audit_sentence(files: int, **shifts: float) -> str:
 def test_an_audit_ends_in_a_sentence_that_knows_chance():
     assert audit_sentence(400, level=0, duration=0) == "Audit: no shortcut found."
     assert audit_sentence(400, level=0, duration=2).startswith(
-        "Audit: shortcut found: duration alone tells 9"
+        "Audit: shortcut found: duration separates 9"
     )
     by_chance = audit_sentence(6, level=1.0, duration=0, bandwidth=0)
     assert re.fullmatch(
-        r"Audit: \w+ alone tells \d+% of the pairs of a real and a fake file apart; with 6 files "
+        r"Audit: \w+ separates \d+% of the pairs of a real and a fake file; with 6 files "
         r"that may be chance \(p = [\d.]+\)\.",
         by_chance,
     )

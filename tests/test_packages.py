@@ -1,4 +1,4 @@
-"""Scripts with only the packages of requirements-predict.txt: their help, and what they lack."""
+"""Scripts with only the packages of requirements-predict.txt: their help, and their errors."""
 
 import subprocess
 import sys

@@ -95,7 +95,7 @@ def test_a_recording_of_one_passage_is_judged_as_a_file():
     assert (passage.verdict, passage.confidence) == ("FAKE", 0.7109)
 
 
-def test_there_are_no_crumbs():
+def test_no_stretch_is_shorter_than_the_minimum():
     for seed in range(20):
         stretches = find_stretches(np.random.default_rng(seed).normal(0, 3, 400))
         assert all(stretch.after - stretch.first >= MIN_WINDOWS for stretch in stretches)
@@ -138,6 +138,6 @@ def test_a_passage_that_chance_explains_belongs_to_the_speech_around_it():
     assert len(passages_of(llr)) == 1
 
 
-def test_a_passage_without_enough_evidence_leans_fake():
+def test_the_table_names_the_likelier_class_of_an_uncertain_passage():
     (_, doubtful, _) = passages_of(with_passage(100_000, [-2.5] * 9))
     assert "(rather fake)" in format_passages([doubtful])

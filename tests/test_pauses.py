@@ -10,8 +10,9 @@ import pytest
 
 import deepfake_audio
 from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.recordings import open_recording, recording_blocks
 from deepfake_audio.audio.timestamps import MAX_SHIFTS, Clock
-from deepfake_audio.audio.windows import open_recording, recording_blocks, recording_windows
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings
 
 AUDIO, RATE_HZ = load_settings().audio, 16_000

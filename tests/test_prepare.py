@@ -14,7 +14,8 @@ import soundfile
 import prepare
 import train
 from conftest import ROOT, TINY_SETTINGS
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import read_audio_settings
@@ -39,6 +40,18 @@ def test_folders_become_a_data_folder_that_training_reads(workplace, capsys):
     assert "No speakers are known" in printed
     assert "Next: python train.py data.folder=data/mine" in printed
     assert Path("data/mine/report.txt").read_text().strip() in printed
+
+
+@pytest.mark.slow
+def test_after_the_settings_of_a_run_the_next_command_goes_on_from_it(workplace, capsys):
+    run = ROOT / "models" / "pretrained"
+    shutil.copyfile(run / "config.yaml", "own.yaml")  # of no run
+    for config in (run / "config.yaml", Path("own.yaml")):
+        command = ["mine", "--name", config.stem, "--config", str(config), *ONE_PROCESS]
+        assert prepare.main(command) == 0
+    printed = capsys.readouterr().out
+    assert f"Next: python train.py --from {run} data.folder=data/config\n" in printed
+    assert printed.endswith("Next: python train.py --config own.yaml data.folder=data/own\n")
 
 
 def test_images_equal_those_of_prediction_byte_for_byte(workplace):
@@ -240,7 +253,7 @@ def test_the_data_folder_is_named_after_the_audio_folder(workplace):
     assert manifest(Path("data/voices-images"))
 
 
-def test_missing_files_are_reported(workplace, capsys):
+def test_files_that_left_the_corpus_are_reported(workplace, capsys):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     assert "of an earlier preparation" not in capsys.readouterr().out
     for number in range(4):
@@ -354,7 +367,7 @@ def test_wrong_use_is_reported_in_one_line(args, message, workplace, capsys):
     assert stderr.count("\n") == 1
 
 
-def test_the_journal_holds_no_more_than_it_needs(workplace):
+def test_a_journal_entry_has_only_these_fields(workplace):
     prepare.main(["mine", "--name", "mine", *ONE_PROCESS])
     entry = json.loads(Path("data/mine/prepared.jsonl").read_text().splitlines()[0])
     assert entry.keys() == {"key", "stem", "starts", "nuisances"}

@@ -1,4 +1,4 @@
-"""A data folder that is there already: what a second preparation keeps, adds to and refuses."""
+"""A second preparation keeps the files of a data folder, adds new ones, or refuses."""
 
 import shutil
 from pathlib import Path
@@ -189,7 +189,7 @@ def test_changed_shares_give_a_warning_that_they_apply_only_to_new_files(workpla
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
     before = manifest()
     assert "apply to new files only" not in capsys.readouterr().out
-    for _ in range(2):  # it stays true when it is asked for again
+    for _ in range(2):  # it stays the same with the same command
         assert prepare.main(["mine", *shares, *ONE_PROCESS]) == 0
         assert warning in capsys.readouterr().out
     assert manifest() == before

@@ -1,4 +1,4 @@
-"""What prepare.py says of a corpus: what was left out, and what the splits are good for."""
+"""The report of prepare.py: files that were left out, and warnings about splits."""
 
 import errno
 import os
@@ -96,7 +96,7 @@ def test_missing_files_are_counted_and_change_the_exit_code(workplace, capsys):
 
 @pytest.fixture
 def barred(monkeypatch) -> set[str]:
-    """The names of folders that nobody may enter; for root, modes alone bar none."""
+    """The names of folders that cannot be entered: permissions do not stop root."""
     names = set()
     scandir = os.scandir
 

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import ROOT, TINY_SETTINGS
 
-# Python's own sockets and files; what C code leaves is found in the folders afterwards.
+# Python's own sockets and files; files of C code are found in the folders afterwards.
 GUARD = """
 import os, sys
 HERE = tuple(os.path.realpath(os.environ.get(name, ".")) for name in ("PWD", "TMPDIR", "FONTS"))

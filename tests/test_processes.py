@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 
+import joblib
 import psutil
 import pytest
 
 from conftest import ROOT
 from deepfake_audio.errors import InputError
+from deepfake_audio.system import workers
 from deepfake_audio.system.signals import interrupts_raised
-from deepfake_audio.system.workers import in_processes, in_threads
+from deepfake_audio.system.workers import count_cores, in_processes, in_threads, usable_threads
 from helpers import is_running, wait_until
 
 pytestmark = pytest.mark.usefixtures("own_signals")
@@ -98,3 +100,19 @@ def test_no_worker_is_left_if_the_parent_is_killed():
     first.kill()  # it is no more than a zombie until it is waited for, and has to count as ended
     wait_until(lambda: not any(map(is_running, started)))
     first.wait()
+
+
+def test_the_count_of_cores_equals_that_of_joblib():
+    assert count_cores() == joblib.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [("100000 100000\n", 1), ("max 100000\n", 64), ("-1 100000", 64), ("", 64)],
+)
+def test_the_quota_of_a_container_bounds_processes_and_threads(tmp_path, monkeypatch, quota, cores):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64), raising=False)
+    monkeypatch.setattr(workers, "QUOTA_FILES", [[tmp_path / "cpu.max"]])
+    (tmp_path / "cpu.max").write_text(quota)
+    assert count_cores() == cores
+    assert usable_threads(0) == min(cores, 8)

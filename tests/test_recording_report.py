@@ -12,13 +12,14 @@ import soundfile
 import deepfake_audio
 import predict
 from conftest import ROOT, make_voice
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.detector import Detector
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
+from deepfake_audio.inference.inputs import Window
 from deepfake_audio.inference.occlusion import band_effects, hide_band, strongest_places
 from deepfake_audio.inference.passages import Passage
-from deepfake_audio.inference.pipeline import Window
 from deepfake_audio.inference.stretches import most_fake_windows, render_stretch
 from deepfake_audio.reporting.recording_report import MAX_PASSAGES, html_report, most_telling
 from deepfake_audio.reporting.wording import quality_measures

@@ -18,7 +18,7 @@ CLIP = ROOT / "data" / "sample" / "audio" / "fake_espeak-ng_it_f5.flac"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serve a clip at /clip.flac, and what a bad server does at other names."""
+    """Serve a clip at /clip.flac, and the faults of a bad server at other names."""
 
     def do_HEAD(self) -> None:
         self.answer(with_body=False)

@@ -185,8 +185,8 @@ def test_a_wrong_override_is_not_reported_as_a_damaged_run(capsys):
 def test_an_existing_name_is_refused():
     make_run("first")
     assert error_of(make_run, "first") == (
-        "--run first: runs/first exists already; choose another --run, resume it with --resume, or "
-        "delete the folder"
+        "--name first: runs/first exists already; choose another --name, resume it with "
+        "--resume, or delete the folder"
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import predict
 from conftest import ROOT
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.features.spectrogram import spectrogram_image

@@ -101,7 +101,7 @@ def test_neural_fakes_are_judged_but_not_trained_on_and_have_a_licence():
         assert row.split(" | ")[-1].startswith(("MIT", "Apache-2.0"))
 
 
-def test_the_level_does_not_reveal_the_class():
+def test_all_clips_have_the_same_level():
     levels = [
         measure_quality(soundfile.read(path)[0], 16000)["level"]
         for path in AUDIO_FILES
@@ -122,8 +122,8 @@ def nuisance_rows(gap_db: float) -> tuple[list, list, list, list]:
 
 @pytest.mark.slow
 def test_the_audit_finds_a_level_that_reveals_the_class_and_nothing_else():
-    telling = {(s.split, s.nuisance): s.auc for s in audit_shortcuts(*nuisance_rows(gap_db=6))}
-    silent = {(s.split, s.nuisance): s.auc for s in audit_shortcuts(*nuisance_rows(gap_db=0))}
+    telling = {(s.split, s.measure): s.auc for s in audit_shortcuts(*nuisance_rows(gap_db=6))}
+    silent = {(s.split, s.measure): s.auc for s in audit_shortcuts(*nuisance_rows(gap_db=0))}
     for split in ("train", "test"):
         assert telling[split, "level"] > 0.98
         assert telling[split, "all together"] > 0.95
@@ -147,9 +147,9 @@ def test_formats_are_scored_without_the_tested_files(seed):
     rng = np.random.default_rng(seed)
     is_real = rng.permutation(np.arange(120) % 2 == 0).tolist()
     shortcuts = audit_formats(is_real, [f".{number}" for number in rng.integers(40, size=120)])
-    assert {s.nuisance for s in shortcuts} == {"format", ALL_TOGETHER}
+    assert {s.measure for s in shortcuts} == {"format", ALL_TOGETHER}
     assert max(s.auc for s in shortcuts) < 0.7 < WARN_AUC
-    assert min(s.auc for s in shortcuts if s.nuisance == "format") >= 0.5
+    assert min(s.auc for s in shortcuts if s.measure == "format") >= 0.5
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_a_format_that_reveals_the_class_gives_a_warning(files, reals):
     for one_voice in (False, True):
         shortcuts = audit_formats(is_real, formats, one_voice)
         warnings = format_warnings(shortcuts)
-        assert [s.auc for s in shortcuts if s.nuisance == "format"] == [1.0, 1.0]
+        assert [s.auc for s in shortcuts if s.measure == "format"] == [1.0, 1.0]
         for split, warning in zip(("train", "test"), warnings, strict=True):
             assert warning.startswith(
                 f"Warning: in {split}, fake and real differ by format (AUC 1.00)"
@@ -198,7 +198,7 @@ def test_a_measure_that_reveals_the_class_gives_a_warning_if_files_are_enough(re
 
 
 @pytest.mark.parametrize("silence_seconds", [0.0, 0.3])
-def test_nuisances_of_a_known_signal(silence_seconds):
+def test_the_measures_of_a_known_signal_are_right(silence_seconds):
     rate_hz = 16000
     tone = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(rate_hz) / rate_hz)
     hush = np.zeros(round(silence_seconds * rate_hz))
@@ -211,7 +211,7 @@ def test_nuisances_of_a_known_signal(silence_seconds):
     assert measured["clipping"] == 0
 
 
-def test_bandwidth_and_clipping_of_a_known_signal():
+def test_bandwidth_and_clipping_of_a_known_signal_are_measured():
     tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
     assert measure_quality(tone, 16000)["bandwidth"] == pytest.approx(1000, abs=150)
     assert measure_quality(np.clip(4 * tone, -1, 1), 16000)["clipping"] > 0.5

@@ -465,7 +465,7 @@ def test_speaker_verification_scores_without_a_key_are_refused():
         read_asv_scores(Path("asv.txt"))
 
 
-def test_trials_have_unique_names(elsewhere):
+def test_trials_are_written_only_if_their_names_are_unique(elsewhere):
     make_2021(6)
     table = read_scores(Path("scores.txt"), Path("trial_metadata.txt"), None)
     assert write_trials(Path("trials.txt"), table)

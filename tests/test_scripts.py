@@ -182,7 +182,7 @@ def test_wrong_use_of_train_is_reported_in_one_line(args, message, tmp_path, mon
     assert stderr.count("\n") == 1
 
 
-def test_the_settings_of_the_images_are_copied_to_the_run(tmp_path):
+def test_audio_settings_are_found_beside_a_folder_or_its_manifest(tmp_path):
     sample = ROOT / "data" / "sample"
     for data in (sample, sample / "manifest.csv"):
         settings, known = choose_settings(None, [f"data.folder={data}"])
@@ -421,7 +421,7 @@ def test_prediction_prints_one_line_a_file(in_workspace, capsys):
     assert fake.endswith("%  data/tiny/test/fake/00.png")
 
 
-def test_folders_json_and_csv(in_workspace, tmp_path, capsys):
+def test_a_folder_has_the_same_verdicts_in_json_and_csv(in_workspace, tmp_path, capsys):
     table = tmp_path / "verdicts.csv"
     assert predict.main(["--run", "first", "--json", "--csv", str(table), "data/tiny/test"]) == 0
     verdicts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -476,7 +476,7 @@ def test_a_bad_file_does_not_stop_the_others(in_workspace, tmp_path, capsys):
     assert captured.err.endswith("3 files could not be judged.\n")
 
 
-def test_images_of_any_size_and_colour_are_judged(in_workspace, tmp_path, capsys):
+def test_a_large_colour_jpeg_is_judged(in_workspace, tmp_path, capsys):
     image = cv2.imread("data/tiny/test/fake/00.png")
     cv2.imwrite(str(tmp_path / "large.jpg"), cv2.resize(image, (640, 480)))
     assert predict.main(["--run", "first", str(tmp_path / "large.jpg")]) == 0
@@ -494,10 +494,11 @@ def judged(capsys, *args: str) -> list[dict]:
 def test_audio_is_judged_as_its_prepared_images_are(in_audio_workspace, capsys):
     rows = read_rows(Path("data/mine/manifest.csv"))
     images = {verdict["file"]: verdict["score"] for verdict in judged(capsys, "data/mine/train")}
-    for audio in ("fake/00.wav", "real/00.wav"):
+    for label in ("fake", "real"):
+        audio = next(
+            row["audio"] for row in rows if (row["split"], row["label"]) == ("train", label)
+        )
         windows = [row for row in rows if row["audio"] == audio]
-        if windows[0]["split"] != "train":
-            continue
         (verdict,) = judged(capsys, f"mine/{audio}")
         scores = [images[f"data/mine/{row['image']}"] for row in windows]
         assert verdict["windows"] == len(windows) > 1
@@ -604,7 +605,7 @@ def test_an_echo_is_uncertain_if_the_setting_limits_it(in_audio_workspace, tmp_p
     for label in ("real", "fake"):
         noise = np.random.default_rng(5).normal(
             0, 1e-3, 64000
-        )  # a buzz alone has echoes, as it were
+        )  # without noise, the buzz seems to have echoes
         voices[label] = make_voice(label, 1, seconds=4) + noise
         voices[label][1600:] += 0.4 * voices[label][:-1600].copy()
     for name, voice in voices.items():

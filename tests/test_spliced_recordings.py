@@ -126,7 +126,7 @@ def test_speakers_of_a_generator_are_joined_only_if_none_has_enough(tmp_path):
         (["--recordings", "0"], "give 1 or more"),
     ],
 )
-def test_what_cannot_be_made_is_one_line(options, message, corpus, tmp_path, capsys):
+def test_impossible_requests_are_errors_on_one_line(options, message, corpus, tmp_path, capsys):
     assert main([str(corpus), str(tmp_path / "out"), *options]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line

@@ -13,16 +13,14 @@ from conftest import ROOT
 from deepfake_audio.cli import verdicts
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import judge
-from deepfake_audio.inference.pipeline import Input, Window
+from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.inference.reasons import find_fake_passage
+from deepfake_audio.inference.timeline_files import plot_timeline, waveform_outline, write_timeline
 from deepfake_audio.inference.timelines import (
     PEAKS_PER_WINDOW,
     format_passages,
     make_timeline,
     peak_envelope,
-    plot_timeline,
-    waveform_outline,
-    write_timeline,
 )
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.vocabulary import Verdict
@@ -169,7 +167,7 @@ def test_a_title_with_letters_missing_in_the_font_gives_no_warning(title, tmp_pa
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
     )  # fmt: skip
     assert written.returncode == 0, written.stderr
-    assert "Warning" not in written.stderr  # the first start of all may tell of a font cache
+    assert "Warning" not in written.stderr  # the first start may report a font cache
     assert (tmp_path / "x.png").is_file()
 
 

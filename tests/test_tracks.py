@@ -1,4 +1,4 @@
-"""Each audio track of a file is judged, and what is not judged is named."""
+"""Each audio track of a file is judged, or named as left out."""
 
 import json
 from fractions import Fraction
@@ -14,7 +14,7 @@ import predict
 import prepare
 from conftest import ROOT
 from deepfake_audio.detector import judge
-from deepfake_audio.inference.pipeline import Input, Window
+from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.models.calibration import Calibration
 from helpers import ONE_PROCESS
 
@@ -82,7 +82,7 @@ def test_tracks_that_disagree_are_uncertain(detector, tmp_path, suffix):
         assert one.reasons[-1].text == f"only track {track} of 2"
 
 
-def test_one_track_gets_the_score_of_its_sound_alone(detector, tmp_path):
+def test_one_track_gets_the_score_of_a_file_with_only_this_track(detector, tmp_path):
     path = write_tracks(tmp_path / "a.mkv", voice(REAL), voice(FAKE))
     alone = detector.predict(write_tracks(tmp_path / "b.mkv", voice(FAKE)))
     assert detector.predict(path, track=2).score == alone.score
@@ -99,7 +99,7 @@ def test_a_silent_first_track_hides_no_fake(detector, tmp_path):
     assert result.score == detector.predict(FAKE).score
 
 
-def test_silent_tracks_alone_have_no_verdict(detector, tmp_path):
+def test_a_file_of_silent_tracks_has_no_verdict(detector, tmp_path):
     silence = np.zeros(RATE_HZ, np.float32)
     result = detector.predict(write_tracks(tmp_path / "a.mka", silence, silence[:-100]))
     assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "silent")

@@ -21,7 +21,7 @@ import onnxruntime
 import pyworld
 from hibari import Hibari
 
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from tools.fakes.known_vocoders import hifigan, resampled
 
 RATE_HZ = 16_000

@@ -34,7 +34,8 @@ sys.path.insert(0, str(HERE.parent.parent))
 from generators import RATE_HZ, SPEAKERS, VOCODERS, griffin_lim_copy
 
 from deepfake_audio.audio.quality import measure_quality
-from deepfake_audio.audio.windows import cut_windows, read_audio, trim_edges
+from deepfake_audio.audio.recordings import read_audio, trim_edges
+from deepfake_audio.audio.windows import cut_windows
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.shortcut_audit import audit_shortcuts, format_audit

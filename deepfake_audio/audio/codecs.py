@@ -84,8 +84,9 @@ def write_coded(
     except OSError as error:
         raise write_error(file, error) from None
     except (av.FFmpegError, UnknownCodecError) as error:
+        name = file if isinstance(file, Path) else "sound"
         raise InputError(
-            f"cannot encode {file} with {codec.encoder} at {kbits} kbit/s and {rate_hz} Hz: "
+            f"cannot encode {name} with {codec.encoder} at {kbits} kbit/s and {rate_hz} Hz: "
             f"{error}; choose other codecs"
         ) from None
 

@@ -1,4 +1,4 @@
-"""Recording conditions: what noise, rooms, echoes and codecs do to a clip."""
+"""Recording conditions: add noise, rooms, echoes and codecs to a clip."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from deepfake_audio.audio.codecs import CODECS, Codec, write_coded
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.errors import InputError
 
 FULL_SCALE = 0.99
@@ -130,8 +130,8 @@ def in_room(
     from scipy.signal import fftconvolve
 
     response = _room_response(float(random.choice(seconds)), int(random.choice(numbers)), rate_hz)
-    heard = fftconvolve(samples, response)[np.abs(response).argmax() :][: len(samples)]
-    return heard * (_rms(samples) / _rms(heard))
+    changed = fftconvolve(samples, response)[np.abs(response).argmax() :][: len(samples)]
+    return changed * (_rms(samples) / _rms(changed))
 
 
 @lru_cache(maxsize=128)
@@ -161,11 +161,11 @@ def from_loudspeaker(
     from scipy.signal import butter, sosfilt
 
     band_hz = random.uniform(150, 300), random.uniform(0.34, 0.46) * rate_hz
-    heard = sosfilt(butter(2, band_hz, "bandpass", fs=rate_hz, output="sos"), samples)
-    heard = heard / (np.abs(heard).max() + 1e-9)
-    heard = np.tanh(1.2 * heard + 0.1 * heard**2)
-    heard -= heard.mean()
-    return heard * (_rms(samples) / _rms(heard))
+    changed = sosfilt(butter(2, band_hz, "bandpass", fs=rate_hz, output="sos"), samples)
+    changed = changed / (np.abs(changed).max() + 1e-9)
+    changed = np.tanh(1.2 * changed + 0.1 * changed**2)
+    changed -= changed.mean()
+    return changed * (_rms(samples) / _rms(changed))
 
 
 def add_echo(

@@ -12,7 +12,7 @@ MAX_DAMAGED_PACKETS = 100_000  # each takes as long as a good one: an hour has 1
 MIN_MISSING_SECONDS = 0.2  # encoders add less at the end
 PADDING_SECONDS = 0.5  # an encoder may add up to this at both ends
 MIN_LOST_BYTES = 200  # between two packets: the headers of containers have fewer
-LONGEST_SHARE = 3  # a longer packet contains a pause
+MAX_LENGTH_SHARE = 3  # a longer packet contains a pause
 LOST_SHARE = 0.25  # a pause has fewer bytes outside packets, per second of sound
 # FFmpeg's names of the formats that declare a duration; it guesses the others' from their size.
 DECLARED = {
@@ -93,7 +93,7 @@ class Losses:
         if not self._packets:
             return 0.0 if math.isnan(seconds) else seconds
         usual = self._seconds / self._packets
-        return seconds if seconds <= max(JITTER_SECONDS, LONGEST_SHARE * usual) else usual
+        return seconds if seconds <= max(JITTER_SECONDS, MAX_LENGTH_SHARE * usual) else usual
 
     def _bytes_before(self, packet: av.Packet) -> int:
         """Return how many bytes of the file are between a packet and the last one."""

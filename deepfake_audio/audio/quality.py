@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepfake_audio.audio.windows import FRAME_SECONDS, frame_length, frame_powers
+from deepfake_audio.audio.recordings import FRAME_SECONDS, frame_length, frame_powers
 
 SILENCE_DB = 40
 BANDWIDTH_DB = 60
@@ -32,7 +32,7 @@ class Echo(NamedTuple):
 
 
 class Clarity(NamedTuple):
-    """How clearly the details of a voice stand out in a recording.
+    """How clearly the details of a voice can be heard in a recording.
 
     Attributes:
         snr_db: loud over quiet moments between 0.5 and 4 kHz: the signal-to-noise ratio if the

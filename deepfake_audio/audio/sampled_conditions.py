@@ -86,19 +86,19 @@ def room(
     samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
 ) -> np.ndarray:
     """Let a clip sound in a room, with faint noise or without."""
-    heard = in_room(samples, rate_hz, random, voices, T60_SECONDS, ROOM_NUMBERS)
+    changed = in_room(samples, rate_hz, random, voices, T60_SECONDS, ROOM_NUMBERS)
     if random.random() < NOISY_ROOM_SHARE:
-        return noise(heard, rate_hz, random, voices, (15, 40))
-    return heard
+        return noise(changed, rate_hz, random, voices, (15, 40))
+    return changed
 
 
 def replayed(
     samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
 ) -> np.ndarray:
     """Play a clip through a loudspeaker, and record it again in a room."""
-    heard = from_loudspeaker(samples, rate_hz, random, voices)
-    heard = in_room(heard, rate_hz, random, voices, T60_SECONDS, ROOM_NUMBERS)
-    return noise(heard, rate_hz, random, voices, (20, 45))
+    changed = from_loudspeaker(samples, rate_hz, random, voices)
+    changed = in_room(changed, rate_hz, random, voices, T60_SECONDS, ROOM_NUMBERS)
+    return noise(changed, rate_hz, random, voices, (20, 45))
 
 
 def echo(

@@ -66,7 +66,7 @@ def add_settings_arguments(parser: Parser, help: str = "settings; config.yaml li
     parser.add_argument("settings", nargs="*", action="extend", default=[], metavar=word, help=help)
     parser.add_argument(
         "--set", dest="settings", action="append", default=argparse.SUPPRESS, metavar=word,
-        help="the same as the words; may be repeated",
+        help="another way to write a setting; may be repeated",
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.cli.verdicts import plain_name, say, write_timeline
 from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError
-from deepfake_audio.inference.pipeline import NamedInput
+from deepfake_audio.inference.inputs import NamedInput
 from deepfake_audio.inference.remote import is_remote
 from deepfake_audio.system.atomic_files import atomic_write, is_folder
 

@@ -45,8 +45,8 @@ def add_options(parser: Parser) -> None:
     parser.add_argument(
         "--run",
         metavar="NAME",
-        help="a folder below runs/, a path, or a fingerprint from --json (default: your newest"
-        " run, but for runs on the sample, or else models/pretrained)",
+        help="a folder below runs/, a path, or a fingerprint from --json (default: the newest"
+        " run on data of your own, or else models/pretrained)",
     )
     parser.add_argument(
         "--timeline", action="store_true",
@@ -58,7 +58,7 @@ def add_options(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--report", metavar="FILE",
-        help="also a page to print and file; for several recordings, name a folder",
+        help="also write a page to print or keep; for several recordings, name a folder",
     )  # fmt: skip
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
@@ -67,11 +67,11 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument(
         "--csv", metavar="FILE", type=Path,
-        help="also write the verdicts as a UTF-8 table; cut off, the same command goes on there",
+        help="also write the verdicts as a UTF-8 table; given again, the command continues it",
     )  # fmt: skip
     parser.add_argument(
         "--board", metavar="FILE",
-        help="also write filename,label,latency_ms,audio_duration_sec for a public board",
+        help="also write filename,label,latency_ms,audio_duration_sec for a public leaderboard",
     )  # fmt: skip
 
 
@@ -92,7 +92,8 @@ def add_work_options(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--channel", metavar="N", type=int,
-        help="judge one channel of each recording, from 1 (default: the mean of all)",
+        help="judge one channel of each recording, from 1 (default: the mean of all, or each if"
+        " they differ)",
     )  # fmt: skip
     parser.add_argument(
         "--track", metavar="N", type=int,

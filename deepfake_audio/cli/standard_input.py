@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.pipeline import Failure, NamedInput
+from deepfake_audio.inference.inputs import Failure, NamedInput
 
 STANDARD_INPUT = "-"
 

@@ -13,10 +13,11 @@ from typing import NamedTuple, TextIO, TypeVar
 from deepfake_audio import __version__
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
-from deepfake_audio.detector import Detector, Result, in_time
+from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
-from deepfake_audio.inference import timelines
+from deepfake_audio.inference import timeline_files
 from deepfake_audio.inference.board_table import board_table, name_on_board
+from deepfake_audio.inference.inputs import in_time
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.reasons import why_not_judged
 from deepfake_audio.inference.results_table import (
@@ -32,6 +33,7 @@ from deepfake_audio.inference.shard_tables import (
     record_of,
     write_record,
 )
+from deepfake_audio.inference.timelines import format_passages
 from deepfake_audio.models import fingerprints, run_folder
 from deepfake_audio.system.atomic_files import is_file
 from deepfake_audio.vocabulary import VERDICTS, format_confidence
@@ -235,11 +237,16 @@ def write_timeline(
     known = "" if is_stdin else f"{part}|{Path(result.name).resolve()}"
     line = result.timeline()
     peaks = [window.peaks for window in in_time(result.windows)]
-    paths = timelines.write_timeline(
-        timelines.TIMELINES / stem, result.name, line, peaks, why_not_judged(result.doubt), known
+    paths = timeline_files.write_timeline(
+        timeline_files.TIMELINES / stem,
+        result.name,
+        line,
+        peaks,
+        why_not_judged(result.doubt),
+        known,
     )
     if not quiet:
-        print_lines(timelines.format_passages(line.passages))
+        print_lines(format_passages(line.passages))
         print_lines(f"Written: {one_line(paths)}")
 
 

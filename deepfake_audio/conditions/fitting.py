@@ -148,15 +148,15 @@ def format_condition(
     weights = prior_weights(files.is_real, 0.5)
     answers = np.array([verdict(p, min_confidence) for p in p_real])
     answers[files.doubted] = Verdict.UNCERTAIN
-    told = ~files.doubted
-    bins = reliability(files.is_real[told], p_real[told], weights[told])
-    ece = expected_calibration_error(bins) if told.any() else np.nan
+    is_judged = ~files.doubted
+    bins = reliability(files.is_real[is_judged], p_real[is_judged], weights[is_judged])
+    ece = expected_calibration_error(bins) if is_judged.any() else np.nan
     row = f"{name:17}{len(p_real):6}{equal_error_rate(files.is_real, llr).rate:8.1%}{ece:6.1%}"
     for label in LABELS[::-1]:
         of_class = answers[files.is_real == LABELS.index(label)]
         for answer, width in zip(VERDICTS[::-1], (8, 9, 9), strict=True):
             row += f"{np.mean(of_class == answer):>{width}.1%}"
-    sure = told & (np.maximum(p_real, 1 - p_real) >= CONFIDENT)
+    sure = is_judged & (np.maximum(p_real, 1 - p_real) >= CONFIDENT)
     right = (answers == Verdict.REAL) == (files.is_real == 1)
     share = np.average(right[sure], weights=weights[sure]) if sure.any() else np.nan
     return row + (f"{share:>11.1%}" if sure.any() else f"{'-':>11}")

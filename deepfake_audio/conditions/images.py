@@ -4,13 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepfake_audio.audio.conditions import (
-    CONDITIONS,
-    apply_condition,
-    read_voices,
-)
+from deepfake_audio.audio.conditions import CONDITIONS, apply_condition, read_voices
+from deepfake_audio.audio.recordings import open_recording, read_audio
 from deepfake_audio.audio.sounds import Samples, Sound
-from deepfake_audio.audio.windows import open_recording, read_audio, recording_windows
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.conditions.judging import babble_voices
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import Clip
@@ -42,7 +39,7 @@ def images_in_conditions(clips: Sequence[Clip], settings: Settings, count: int) 
     for number in range(min(count, len(clips))):
         clip = clips[number * len(clips) // min(count, len(clips))]
         try:
-            heard = apply_condition(
+            changed = apply_condition(
                 names[number % len(names)],
                 read_audio(clip.path, rate_hz),
                 rate_hz,
@@ -51,5 +48,5 @@ def images_in_conditions(clips: Sequence[Clip], settings: Settings, count: int) 
             )
         except InputError:  # judging reports it
             continue
-        images.append(window_images(Samples(heard[:, None], rate_hz), settings)[0])
+        images.append(window_images(Samples(changed[:, None], rate_hz), settings)[0])
     return images

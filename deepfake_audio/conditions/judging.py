@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from deepfake_audio.audio.conditions import BABBLE_CLIPS, apply_condition, read_voices
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError
@@ -69,10 +69,10 @@ def _judge_batch(
     for clip in clips:
         try:
             samples = read_audio(clip.path, rate_hz)
-            heard = apply_condition(
+            changed = apply_condition(
                 condition, samples, rate_hz, clip.name, read_voices(voices, rate_hz)
             )
-            judged.append(Judged(clip, condition, detector.predict((heard, rate_hz))))
+            judged.append(Judged(clip, condition, detector.predict((changed, rate_hz))))
         except InputError as error:
             judged.append(Judged(clip, condition, None, f"{clip.name}, {condition}: {error}"))
     return judged

@@ -34,6 +34,7 @@ LEGACY_DEFAULTS = {
         "seed": 0,
         "image_groups": "auto",
     },
+    "train": {"all_gpus": False},
 }
 
 # The present name of each setting that had another one: old files and commands still work.

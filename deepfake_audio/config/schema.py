@@ -82,6 +82,7 @@ class TrainSettings(Section):
     plateau_factor: float = Field(gt=0, lt=1)
     mixed_precision: bool
     xla: bool
+    all_gpus: bool
     tensorboard: bool
 
 

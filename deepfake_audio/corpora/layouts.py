@@ -9,17 +9,15 @@ from typing import NamedTuple
 
 from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.corpora.class_folders import infer_split_and_label, label_of, split_of
-from deepfake_audio.corpora.index import (
-    Tree,
+from deepfake_audio.corpora.index import Tree, depth, stem
+from deepfake_audio.corpora.tables import (
     check_width,
-    depth,
     first_line,
     first_row,
     inside,
     read_lines,
     read_rows,
     renamed_columns,
-    stem,
 )
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import without_blank_ends

@@ -4,17 +4,16 @@ import re
 from collections.abc import Callable, Iterator
 
 from deepfake_audio.corpora.class_folders import SPLIT_ALIASES, label_of, split_of
-from deepfake_audio.corpora.index import (
-    Tree,
+from deepfake_audio.corpora.index import Tree, stem
+from deepfake_audio.corpora.layouts import Listing, read_label
+from deepfake_audio.corpora.tables import (
     check_width,
     first_line,
     first_row,
     inside,
     read_lines,
     read_rows,
-    stem,
 )
-from deepfake_audio.corpora.layouts import Listing, read_label
 
 LOOKED_FOR = {
     "spoofceleb": "metadata/{train,development,evaluation}.csv with file,speaker,attack",

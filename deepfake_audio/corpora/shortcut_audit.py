@@ -39,7 +39,7 @@ class Shortcut:
     """
 
     split: str
-    nuisance: str
+    measure: str
     auc: float
     real_files: int
     fake_files: int
@@ -59,7 +59,7 @@ class Shortcut:
 
 
 def audit_shortcuts(
-    nuisances: Sequence[Mapping[str, float | str]],
+    measures: Sequence[Mapping[str, float | str]],
     is_real: Sequence[bool],
     splits: Sequence[str],
     groups: Sequence[str],
@@ -67,7 +67,7 @@ def audit_shortcuts(
     """Measure how well recording properties separate real from fake in each split.
 
     Args:
-        nuisances: the properties of each file, all with the same names; a text, such as the format,
+        measures: the properties of each file, all with the same names; a text, such as the format,
             becomes the share of real files among the other files with it: with the file itself, a
             rare text would reveal its class.
         is_real: the classes.
@@ -80,7 +80,7 @@ def audit_shortcuts(
         not a number if there are too few files for it).
     """
     is_real, splits, groups = np.asarray(is_real), np.asarray(splits), np.asarray(groups, object)
-    columns = {name: np.array([row[name] for row in nuisances]) for name in nuisances[0]}
+    columns = {name: np.array([row[name] for row in measures]) for name in measures[0]}
     values = np.column_stack([_as_numbers(column) for column in columns.values()])
     shortcuts = []
     for split in [name for name in SPLITS if name in splits]:
@@ -152,7 +152,7 @@ def _auc_of_all(values, is_real, groups, learnt: np.ndarray, tested: np.ndarray)
 
 
 def conclude(
-    nuisances: Sequence[Mapping[str, float | str]], is_real: Sequence[bool], is_warned: bool = False
+    measures: Sequence[Mapping[str, float | str]], is_real: Sequence[bool], is_warned: bool = False
 ) -> str:
     """Return the audit's result in a sentence: the property that tells most over all splits.
 
@@ -160,33 +160,33 @@ def conclude(
     test of independence for texts, multiplied by the number of properties (Bonferroni).
 
     Args:
-        nuisances: the properties of each file; see `audit_shortcuts`.
+        measures: the properties of each file; see `audit_shortcuts`.
         is_real: the classes, both.
         is_warned: a warning names a shortcut in one of the splits.
     """
     is_real = np.asarray(is_real)
     found = []
-    for name in nuisances[0]:
-        column = np.array([row[name] for row in nuisances])
-        chance = min(1.0, chance_of(column, is_real) * len(nuisances[0]))
-        found.append((_pairs_told(column, is_real), chance, name))
+    for name in measures[0]:
+        column = np.array([row[name] for row in measures])
+        chance = min(1.0, chance_of(column, is_real) * len(measures[0]))
+        found.append((_pairs_told_apart(column, is_real), chance, name))
     sure = [each for each in found if each[0] >= WARN_AUC and each[1] <= MAX_CHANCE]
     share, chance, name = max(sure or found)
     files = f"with {len(is_real):,} files"
     likely = f"p = {chance:.2g}" if chance >= 0.001 else "p < 0.001"
-    told = f"{name} alone tells {share:.0%} of the pairs of a real and a fake file apart"
+    finding = f"{name} separates {share:.0%} of the pairs of a real and a fake file"
     if share < WARN_AUC:
         few = min(np.bincount(is_real, minlength=2)) < FEW_OF_A_CLASS
         end = f"; {files} only strong ones can be found" if few else ""
         if is_warned:
-            return f"Audit: over all splits, {told}; the warnings above name splits."
+            return f"Audit: over all splits, {finding}; the warnings above name splits."
         return f"Audit: no shortcut found{end}."
     if chance > MAX_CHANCE:
-        return f"Audit: {told}; {files} that may be chance ({likely})."
-    return f"Audit: shortcut found: {told}, and not by chance ({likely}, {files})."
+        return f"Audit: {finding}; {files} that may be chance ({likely})."
+    return f"Audit: shortcut found: {finding}, and not by chance ({likely}, {files})."
 
 
-def _pairs_told(column: np.ndarray, is_real: np.ndarray) -> float:
+def _pairs_told_apart(column: np.ndarray, is_real: np.ndarray) -> float:
     """Return the share of pairs that a property tells apart; half of the ties counts.
 
     A text tells a class by the share of real files among all with it, as a rule made afterwards.
@@ -210,12 +210,12 @@ def chance_of(column: np.ndarray, is_real: np.ndarray) -> float:
 def format_audit(shortcuts: Sequence[Shortcut]) -> str:
     """Return the audit as a table, a column a split."""
     splits = list(dict.fromkeys(shortcut.split for shortcut in shortcuts))
-    auc = {(shortcut.nuisance, shortcut.split): shortcut.auc for shortcut in shortcuts}
+    auc = {(shortcut.measure, shortcut.split): shortcut.auc for shortcut in shortcuts}
     lines = [f"{'AUC of real against fake by':28}" + "".join(f"{split:>8}" for split in splits)]
-    for nuisance in dict.fromkeys(shortcut.nuisance for shortcut in shortcuts):
-        figures = [auc[nuisance, split] for split in splits]
+    for measure in dict.fromkeys(shortcut.measure for shortcut in shortcuts):
+        figures = [auc[measure, split] for split in splits]
         cells = ["-" if math.isnan(figure) else f"{figure:.2f}" for figure in figures]
-        lines.append(f"{nuisance:28}" + "".join(f"{cell:>8}" for cell in cells))
+        lines.append(f"{measure:28}" + "".join(f"{cell:>8}" for cell in cells))
     return "\n".join(lines)
 
 
@@ -225,7 +225,7 @@ def format_warnings(shortcuts: Sequence[Shortcut]) -> list[str]:
     for split in dict.fromkeys(shortcut.split for shortcut in shortcuts):
         telling = [s for s in shortcuts if s.split == split and s.is_telling]
         if telling:
-            names = ", ".join(f"{s.nuisance} (AUC {s.auc:.2f})" for s in telling)
+            names = ", ".join(f"{s.measure} (AUC {s.auc:.2f})" for s in telling)
             warnings.append(
                 f"Warning: in {split}, fake and real differ by {names}. A detector learns such a "
                 "difference instead of the voice."

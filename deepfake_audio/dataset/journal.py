@@ -53,12 +53,12 @@ def append_entries(journal: TextIO, entries: Iterable[Mapping]) -> None:
 
 def is_complete(entry: Mapping) -> bool:
     """Return whether an entry is of a file that was rendered without an error."""
-    starts, nuisances = entry.get("starts"), entry.get("nuisances")
+    starts, measures = entry.get("starts"), entry.get("nuisances")
     return (
-        isinstance(nuisances, dict)
-        and nuisances.keys() == QUALITY_MEASURES | {"format"}
-        and isinstance(nuisances["format"], str)
-        and all(_is_measure(nuisances[name]) for name in QUALITY_MEASURES)
+        isinstance(measures, dict)
+        and measures.keys() == QUALITY_MEASURES | {"format"}
+        and isinstance(measures["format"], str)
+        and all(_is_measure(measures[name]) for name in QUALITY_MEASURES)
         and isinstance(starts, list)
         and bool(starts)
         and all(map(_is_measure, starts))

@@ -8,15 +8,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from deepfake_audio.corpora.class_folders import label_of, split_of
-from deepfake_audio.corpora.index import delimiter_of, encoding_of
+from deepfake_audio.corpora.tables import delimiter_of, encoding_of
 from deepfake_audio.dataset.image_folders import find_images
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.system.atomic_files import (
-    is_file,
-    is_folder,
-    open_text,
-    read_lines,
-)
+from deepfake_audio.system.atomic_files import is_file, is_folder, open_text, read_lines
 from deepfake_audio.system.csv_files import check_columns, read_cells
 from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.vocabulary import (
@@ -101,7 +96,7 @@ def read_manifest(path: Path) -> list[ImageRecord]:
         InputError: a column is missing, a label or split is unknown, or an image is outside.
     """
     try:
-        with open_text(path, "A manifest", encoding_of(path)) as file:
+        with open_text(path, "A manifest", encoding_of(path, "A manifest")) as file:
             lines = read_lines(file)
             header = next(lines, "")
             rows = read_cells(itertools.chain([header], lines), delimiter_of(header))
@@ -148,7 +143,7 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
 def _image_path(written: str, folder: Path) -> PurePosixPath:
     """Return an image's path below a folder: as written, or with the separators of Windows.
 
-    Of a name that is not there, the other spelling of accented letters is tried (a Mac's).
+    If no such file exists, the other spelling of accented letters is tried (a Mac's).
     """
     image = PurePosixPath(written)
     if ("\\" in written or not written.isascii()) and not is_file(folder / image):

@@ -7,48 +7,26 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import PrepareSettings, Settings
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import assign_splits, find_repeated
+from deepfake_audio.dataset.data_folder import ERRORS, known_splits
 from deepfake_audio.dataset.image_copies import copy_images, group_images
-from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS, read_manifest
-from deepfake_audio.dataset.provenance import (
-    AUDIO_SETTINGS,
-    ORIGIN,
-    FileCounts,
-    Origin,
-    is_same_corpus,
-    origin_of,
-    read_audio_settings,
-    read_origin,
-    write_audio_settings,
-    write_origin,
-)
-from deepfake_audio.dataset.rendering import (
+from deepfake_audio.dataset.jobs import (
     Job,
-    Rendering,
     changed_jobs,
     image_name,
     make_job,
     make_jobs,
-    render_all,
     training_voices,
 )
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.system.atomic_files import (
-    atomic_write,
-    check_replaceable,
-    is_file,
-    is_folder,
-    open_table,
-    write_error,
-)
+from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS
+from deepfake_audio.dataset.provenance import FileCounts, Origin, write_origin
+from deepfake_audio.dataset.rendering import Rendering, render_all
+from deepfake_audio.errors import one_line
+from deepfake_audio.system.atomic_files import atomic_write, open_table, write_error
 from deepfake_audio.system.csv_files import printable_name, write_rows
-from deepfake_audio.vocabulary import JOURNAL, SPLITS, UNKNOWN_SPLIT
-
-ERRORS, REPORT = "errors.csv", "report.txt"
-FIRST_BYTES = {REPORT: b"\nCorpus: ", ERRORS: b"audio,", MANIFEST: b"image,label,"}
+from deepfake_audio.vocabulary import SPLITS, UNKNOWN_SPLIT
 
 
 @dataclass(frozen=True)
@@ -103,76 +81,6 @@ class Prepared:
         """Return whether every file of the corpus was used."""
         corpus = self.corpus
         return not (self.unusable or self.contradictory or corpus.missing or corpus.unreadable)
-
-
-def open_data_folder(folder: Path, settings: Settings, corpus: Corpus, audio: Path) -> Origin:
-    """Make a data folder, or continue one with the same audio settings and corpus.
-
-    Returns:
-        The origin of the folder, with the shares that its splits were first made with.
-
-    Raises:
-        InputError: the folder has other settings, another corpus or other files.
-    """
-    is_begun = is_file(folder / JOURNAL)
-    before = read_audio_settings(folder) if is_begun else None
-    if before is not None and before != settings.audio:
-        raise InputError(
-            f"{folder / AUDIO_SETTINGS} has other audio settings than this command; "
-            "choose another --name"
-        )
-    if not is_begun and is_folder(folder) and any(folder.iterdir()):
-        raise InputError(
-            f"cannot write into {folder}: prepare.py did not make its files; choose another --name"
-        )
-    for name, first_bytes in FIRST_BYTES.items():
-        check_replaceable(folder / name, first_bytes)
-    origin = origin_of(corpus, audio, settings.prepare)
-    _check_corpus(folder, corpus, origin)
-    origin = origin.model_copy(update=_first_shares(folder))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        open_table(folder / JOURNAL, "a").close()
-    except OSError as error:
-        raise write_error(folder, error) from None
-    if not corpus.is_images:
-        write_audio_settings(folder, settings.audio)
-    if not is_file(folder / ORIGIN):
-        write_origin(folder, origin)
-    return origin
-
-
-def _first_shares(folder: Path) -> dict[str, float]:
-    """Return the shares that a folder's splits were first made with; empty without splits."""
-    if not known_splits(folder):
-        return {}
-    # Older folders do not record the shares; most were made with the defaults.
-    first: Origin | PrepareSettings = read_origin(folder) or load_settings().prepare
-    return {"val_share": first.val_share, "test_share": first.test_share}
-
-
-def _check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
-    """Raise an `InputError` if a folder was made of another corpus: this would replace it."""
-    before, known = read_origin(folder), known_splits(folder)
-    if not known and is_file(folder / MANIFEST):
-        return  # no file of the former corpus could be used
-    if before is None:  # the folder is new, or older than corpus.json
-        names = {printable_name(clip.name) for clip in corpus.clips}
-        is_same = not known or not known.keys().isdisjoint(names)
-    else:
-        is_same = is_same_corpus(before, origin, corpus.clips)
-    if not is_same:
-        raise InputError(
-            f"{folder} was made of {before or 'files with other names'}, not of {origin}; "
-            "choose another --name"
-        )
-
-
-def known_splits(folder: Path) -> dict[str, str]:
-    """Return the split of each audio file in a folder's manifest, by its printable name."""
-    if not is_file(folder / MANIFEST):
-        return {}
-    return {record.audio: record.split for record in read_manifest(folder / MANIFEST)}
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,17 @@ from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.config.schema import PrepareSettings
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.checks import FEW_FILES, speaker_warnings
-from deepfake_audio.dataset.image_copies import picture_warnings, pictures_of
+from deepfake_audio.dataset.data_folder import ERRORS, REPORT
+from deepfake_audio.dataset.image_copies import pictures_of
+from deepfake_audio.dataset.jobs import Job
 from deepfake_audio.dataset.manifest import read_records, summarise
-from deepfake_audio.dataset.preparation import ERRORS, REPORT, Prepared
-from deepfake_audio.dataset.rendering import Job
+from deepfake_audio.dataset.pictures import picture_warnings
+from deepfake_audio.dataset.preparation import Prepared
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.vocabulary import LABELS, SPLITS
 
-LARGEST_SHARE = 0.25  # of the files, for validation or test
+MAX_SHARE = 0.25  # of the files, for validation or test
 MAX_EXAMPLES = 3  # names of a longer list that the printed report has
 UNREADABLE = "could not be opened, and their files are left out"
 LINKED = "not entered, since they lead to a parent folder or to one that was read already"
@@ -215,7 +217,7 @@ def _more_files(rendered: Sequence[Job], split: str, settings: PrepareSettings) 
     """Return how to get more files into a split: a larger share, or more files."""
     total = min(Counter(job.clip.label for job in rendered).values())
     share = getattr(settings, f"{split}_share")
-    better = min(LARGEST_SHARE, -(-100 * FEW_FILES // total) / 100)
+    better = min(MAX_SHARE, -(-100 * FEW_FILES // total) / 100)
     if better < share + 0.05:
         return "Add files."
     about = round(better * total)
@@ -235,13 +237,13 @@ def audit(rendered: Sequence[Job], entries: Mapping[str, dict]) -> list[str]:
     absent = set(LABELS) - {job.clip.label for job in rendered}
     if absent:
         return [f"Warning: there are no {absent.pop()} files. Add some, and run this again."]
-    nuisances = [entries[job.stem]["nuisances"] for job in rendered]
+    measures = [entries[job.stem]["nuisances"] for job in rendered]
     is_real = [job.clip.label == "real" for job in rendered]
     shortcuts = audit_shortcuts(
-        nuisances,
+        measures,
         is_real=is_real,
         splits=[job.split for job in rendered],
         groups=[job.clip.split_key for job in rendered],
     )
     warnings = format_warnings(shortcuts)
-    return ["", format_audit(shortcuts), *warnings, conclude(nuisances, is_real, bool(warnings))]
+    return ["", format_audit(shortcuts), *warnings, conclude(measures, is_real, bool(warnings))]

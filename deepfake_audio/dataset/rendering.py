@@ -1,30 +1,22 @@
 """Render audio files as the images of a data folder, on all cores."""
 
-import hashlib
-import itertools
 import os
-import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from deepfake_audio.audio.conditions import BABBLE_CLIPS, read_voices
+from deepfake_audio.audio.conditions import read_voices
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.quality import edge_silences, measure_quality
+from deepfake_audio.audio.recordings import frame_length, open_recording, recording_blocks
 from deepfake_audio.audio.sampled_conditions import NOISY_KINDS, change_pieces
-from deepfake_audio.audio.windows import (
-    frame_length,
-    open_recording,
-    recording_blocks,
-    recording_windows,
-)
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.audio_section import AudioSettings
-from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.jobs import Job, image_name, random_of
 from deepfake_audio.dataset.journal import append_entries, is_complete, read_journal
 from deepfake_audio.errors import InputError, OutputError, renamed_in_errors
 from deepfake_audio.features.pixel_format import encode_png
@@ -38,7 +30,6 @@ from deepfake_audio.system.atomic_files import (
 from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import JOURNAL
 
-SHORT_DIGITS = 10  # of 64 hexadecimal ones: equal only by chance in a trillion, or by intent
 MIN_LOST_SECONDS = 0.05  # that are mentioned; the last frame of many MP3 files is cut off
 BATCH = 16  # files for a process at a time: handing over one costs as much as rendering it
 
@@ -64,80 +55,6 @@ class Rendering:
     voices: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class Job:
-    """One file to render.
-
-    Attributes:
-        clip: the file.
-        split: where its images go.
-        stem: of their names; identifies the journal's entry.
-        condition: key of `CONDITION_KINDS` that is applied before rendering, or empty.
-    """
-
-    clip: Clip
-    split: str
-    stem: str
-    condition: str = ""
-
-    def key(self, max_windows: int) -> str:
-        """Return a key that changes with the file, its label, its split or its images."""
-        try:
-            status = self.clip.path.stat()
-            changed = f"{status.st_size}|{status.st_mtime_ns}"
-        except OSError:
-            changed = "missing"
-        return f"{self.stem}|{str(self.clip.path.resolve())!a}|{changed}|{max_windows}"
-
-
-def make_jobs(clips: Sequence[Clip], splits: Sequence[str]) -> list[Job]:
-    """Return the job of each clip; image names are plain, and differ for different files.
-
-    A short digest distinguishes files. Files whose short digests are equal get the whole digest.
-    """
-    jobs = [make_job(clip, split) for clip, split in zip(clips, splits, strict=True)]
-    times = Counter(job.stem.lower() for job in jobs)  # some file systems ignore case
-    return [
-        job if times[job.stem.lower()] == 1 else make_job(job.clip, job.split, None) for job in jobs
-    ]
-
-
-def make_job(clip: Clip, split: str, digits: int | None = SHORT_DIGITS) -> Job:
-    """Return the job of a clip, with `digits` digits of its name's digest; None takes all."""
-    digest = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:digits]
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(clip.name).stem)[:60].lstrip(".-")
-    return Job(clip, split, f"{split}/{clip.label}/{plain}_{digest}")
-
-
-def changed_jobs(jobs: Iterable[Job], kinds: Sequence[str], copies: int) -> list[Job]:
-    """Return further jobs for each training file, each with a random kind of condition.
-
-    Args:
-        jobs: of the unchanged files.
-        kinds: of `CONDITION_KINDS`; one that is there twice is chosen twice as often.
-        copies: of each training file, if there are kinds.
-    """
-    changed = []
-    for job in jobs:
-        if job.split == "train" and kinds:
-            for number in range(copies):
-                stem = f"{job.stem}_{number}" if number else job.stem
-                kind = str(_random_of(stem).choice(kinds))
-                changed.append(replace(job, stem=f"{stem}_{kind}", condition=kind))
-    return changed
-
-
-def training_voices(jobs: Iterable[Job]) -> tuple[Path, ...]:
-    """Return real training files, of which babble is made."""
-    voices = (j.clip.path.resolve() for j in jobs if (j.split, j.clip.label) == ("train", "real"))
-    return tuple(itertools.islice(voices, BABBLE_CLIPS))
-
-
-def image_name(stem: str, number: int) -> str:
-    """Return the name of a job's image below the data folder."""
-    return f"{stem}_{number:04}.png"
-
-
 def render_all(jobs: Sequence[Job], rendering: Rendering, workers: int) -> dict[str, dict]:
     """Render the files that are not rendered yet, and keep a journal.
 
@@ -148,7 +65,7 @@ def render_all(jobs: Sequence[Job], rendering: Rendering, workers: int) -> dict[
 
     Returns:
         The journal's entry for each job's stem: `starts` of the windows in seconds and the
-        nuisances, or `error`. Also `lost_seconds` of a damaged file, and `tracks` of one with
+        measures, or `error`. Also `lost_seconds` of a damaged file, and `tracks` of one with
         several.
 
     Raises:
@@ -227,7 +144,7 @@ def render_clip(job: Job, rendering: Rendering) -> dict:
 
 def _render_changed(job: Job, rendering: Rendering) -> dict:
     """Change a job's sound as its condition does, and render it as `_render_file` does."""
-    random, audio = _random_of(job.stem), rendering.audio
+    random, audio = random_of(job.stem), rendering.audio
     original = open_recording(
         job.clip.path, audio, rendering.audio_hours, None, rendering.decoder_megabytes
     )
@@ -267,12 +184,12 @@ def _render_file(path: Path, stem: str, rendering: Rendering) -> dict:
         raise InputError(
             f"the chosen windows of {path} are silent; set a higher prepare.max_windows, or 0"
         )
-    nuisances = measure_quality(recording.beginning, audio.sample_rate_hz)
+    measures = measure_quality(recording.beginning, audio.sample_rate_hz)
     whole_frames = max(1, recording.samples // frame_length(audio.sample_rate_hz))
-    nuisances |= edge_silences(recording.powers[:whole_frames])
-    nuisances |= {"duration": recording.samples / audio.sample_rate_hz}
-    nuisances |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
-    return {"starts": starts, "nuisances": nuisances} | _describe_findings(recording.findings)
+    measures |= edge_silences(recording.powers[:whole_frames])
+    measures |= {"duration": recording.samples / audio.sample_rate_hz}
+    measures |= {"sample rate": recording.file_rate_hz, "format": path.suffix.lower()}
+    return {"starts": starts, "nuisances": measures} | _describe_findings(recording.findings)
 
 
 def _describe_findings(findings: Findings) -> dict:
@@ -284,11 +201,6 @@ def _describe_findings(findings: Findings) -> dict:
     if findings.tracks > 1:
         described["tracks"] = findings.tracks
     return described
-
-
-def _random_of(stem: str) -> np.random.Generator:
-    """Return a random generator for a file: the same in any order of files."""
-    return np.random.default_rng(list(stem.encode()))
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:

@@ -16,19 +16,20 @@ from deepfake_audio import __version__
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import AudioSettings, PrepareSettings, Settings
 from deepfake_audio.corpora.reading import Corpus, read_corpus
+from deepfake_audio.dataset.data_folder import open_data_folder
+from deepfake_audio.dataset.jobs import Job, image_name
 from deepfake_audio.dataset.journal import append_entries, is_complete, read_journal
 from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS
 from deepfake_audio.dataset.preparation import (
     build_dataset,
     manifest_rows,
-    open_data_folder,
     plan_dataset,
     rendering_of,
     write_errors,
     write_table,
 )
 from deepfake_audio.dataset.preparation_report import write_report
-from deepfake_audio.dataset.rendering import Job, image_name, render_all
+from deepfake_audio.dataset.rendering import render_all
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import (
     atomic_write,

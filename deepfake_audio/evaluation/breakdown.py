@@ -8,14 +8,14 @@ import numpy as np
 from deepfake_audio.evaluation.bootstrap import (
     SEED,
     TAILS,
-    ScoreHistogram,
     apply_rule_of_three,
-    choose_units,
     expanded_tails,
     rule_of_three,
 )
+from deepfake_audio.evaluation.bootstrap_units import choose_units
 from deepfake_audio.evaluation.error_rates import equal_error_rate, equal_error_rates
 from deepfake_audio.evaluation.sampling import number_clusters, sample_counts
+from deepfake_audio.evaluation.score_bins import ScoreHistogram
 from deepfake_audio.evaluation.score_table import ScoreTable
 
 GROUPINGS = ("attack", "codec", "corpus", "speaker")
@@ -62,14 +62,14 @@ def _group_row(
 ) -> dict:
     fakes = members[table.is_real[members] == 0]
     rated = _rated_files(table, grouping, members)
-    reals = int(table.is_real[rated].sum())
+    real_files = int(table.is_real[rated].sum())
     rate = found = None
-    if len(fakes) and reals:
+    if len(fakes) and real_files:
         rate = equal_error_rate(table.is_real[rated], table.score[rated]).rate
     if len(fakes):
         found = float(np.mean(table.llr[fakes] <= threshold))
     return {
-        "name": str(name), "fake": len(fakes), "real": reals, "eer": rate, "interval": None,
+        "name": str(name), "fake": len(fakes), "real": real_files, "eer": rate, "interval": None,
         "few_speakers": False, "found": found,
     }  # fmt: skip
 

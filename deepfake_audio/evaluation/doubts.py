@@ -9,7 +9,8 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import FEW_FILES, DataCheck, speaker_warnings
 from deepfake_audio.dataset.manifest import is_data, read_records
 from deepfake_audio.errors import one_line, pluralize
-from deepfake_audio.evaluation.bootstrap import choose_units, rule_of_three
+from deepfake_audio.evaluation.bootstrap import rule_of_three
+from deepfake_audio.evaluation.bootstrap_units import choose_units
 from deepfake_audio.evaluation.calibration_check import calibration_warning, is_uncalibrated
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
@@ -44,11 +45,11 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
             f"predict.py would answer UNCERTAIN to {figures['uncertain']:.0%} of these files."
         )
     if figures["eer"] == 0:
-        drawn = choose_units(table.is_real, table.speaker)
-        units = pluralize(drawn.units, "speaker" if drawn.by_speaker else "file")
+        chosen = choose_units(table.is_real, table.speaker)
+        units = pluralize(chosen.units, "speaker" if chosen.by_speaker else "file")
         warnings.append(
             f"There is no error here, but from {units} of a class an error rate of up to "
-            f"{rule_of_three(drawn.units):.1%} cannot be excluded (rule of three)."
+            f"{rule_of_three(chosen.units):.1%} cannot be excluded (rule of three)."
         )
     if abs(figures["eer_official"] - figures["eer"]) > 1e-4:
         equal = len(table) - len(np.unique(table.score))

@@ -147,12 +147,12 @@ def summary(table: ScoreTable, name: str, predict: PredictSettings) -> str:
         100 * np.mean([chosen[table.is_real == label].mean() for label in (0, 1)])
         for chosen in (unsure, wrong, forced)
     )
-    said, without = "predict.py would leave", "without UNCERTAIN"
+    leave, without = "predict.py would leave", "without UNCERTAIN"
     if table.has_verdicts:
-        said, without = "the table's verdicts leave", "by score only, without UNCERTAIN"
+        leave, without = "the table's verdicts leave", "by score only, without UNCERTAIN"
     kind = "" if name == SPLIT_NAMES[ALL_SPLITS] else f"{name} "
     return (
-        f"Of a hundred {kind}files, half of them fake, {said} about {uncertain:.0f} UNCERTAIN and "
+        f"Of a hundred {kind}files, half of them fake, {leave} about {uncertain:.0f} UNCERTAIN and "
         f"give about {called:.0f} the wrong verdict; {without}, {forced:.0f}. Results may be "
         "worse for other voices, recordings and generators."
     )
@@ -224,7 +224,7 @@ def training_content(subject: Subject) -> dict | None:
     record, settings = subject.record, subject.settings
     if record.parts:
         parts = ", ".join(record.parts)
-        text = f"The networks of {parts} vote; calibrated on {settings.data.folder}."
+        text = f"The score is the mean of {parts}; calibrated on {settings.data.folder}."
     else:
         lowest = kept_epoch(read_history(subject.run), "plateau")
         kept = "had the lowest validation loss" if record.best_epoch == lowest else "was the last"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepfake_audio.corpora.index import inside, read_rows
+from deepfake_audio.corpora.tables import inside, read_rows
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.system.atomic_files import is_folder

@@ -40,18 +40,18 @@ def sample_counts(
         for place, count in zip(sets, cells, strict=True)
     ]
     for _ in range(repetitions):
-        drawn = _times_drawn(rng, strata)
-        yield [table @ drawn for table in tables]
+        sampled = _times_sampled(rng, strata)
+        yield [table @ sampled for table in tables]
 
 
-def _times_drawn(rng: np.random.Generator, strata: np.ndarray) -> np.ndarray:
-    """Return how often each unit is drawn if each stratum is sampled separately."""
-    drawn = np.zeros(len(strata), np.int64)
+def _times_sampled(rng: np.random.Generator, strata: np.ndarray) -> np.ndarray:
+    """Return how often each unit is sampled if each stratum is sampled separately."""
+    sampled = np.zeros(len(strata), np.int64)
     for stratum in np.unique(strata):
         units = np.flatnonzero(strata == stratum)
         chosen = rng.integers(0, len(units), len(units))
-        drawn[units] = np.bincount(chosen, minlength=len(units))
-    return drawn
+        sampled[units] = np.bincount(chosen, minlength=len(units))
+    return sampled
 
 
 def _sample_crossed(
@@ -63,9 +63,9 @@ def _sample_crossed(
     This is the pigeonhole bootstrap for two crossed random effects (McCullagh, "Resampling and
     exchangeable arrays", Bernoulli 6, 2000; Owen, "The pigeonhole bootstrap", Annals of Applied
     Statistics 1, 2007). It covers at least as often as it should: the interaction and the scatter
-    of single files count more than once. Samples without a class are drawn again.
+    of single files count more than once. Samples without a class are sampled again.
     """
-    none = attacks.max() + 1  # of real files, which only their speaker draws
+    none = attacks.max() + 1  # of real files, which belong to no attack
     numbers = np.where(attacks < 0, none, attacks)
     pairs, pair = np.unique(clusters * (none + 1) + numbers, return_inverse=True)
     speaker_of, attack_of = np.divmod(pairs, none + 1)
@@ -76,9 +76,9 @@ def _sample_crossed(
     ]
     done = 0
     while done < repetitions:
-        times = np.append(_times_drawn(rng, np.zeros(none)), 1)
-        drawn = _times_drawn(rng, strata)[speaker_of] * times[attack_of]
-        counts = [table @ drawn for table in tables]
+        times = np.append(_times_sampled(rng, np.zeros(none)), 1)
+        sampled = _times_sampled(rng, strata)[speaker_of] * times[attack_of]
+        counts = [table @ sampled for table in tables]
         if counts[0].reshape(-1, 2).any(axis=0).all():
             done += 1
             yield counts
@@ -94,14 +94,14 @@ def _sample_files(
         for chosen in np.split(cells[order], ends[:-1])
     ]
     for _ in range(repetitions):
-        drawn = np.zeros(count, np.int64)
+        sampled = np.zeros(count, np.int64)
         for distinct, place, times in pools:
             if FILES_PER_CELL * len(distinct) > len(place):
                 chosen = place[rng.integers(0, len(place), len(place))]
-                drawn[distinct] += np.bincount(chosen, minlength=len(distinct))
+                sampled[distinct] += np.bincount(chosen, minlength=len(distinct))
             else:
-                drawn[distinct] += rng.multinomial(len(place), times / len(place))
-        yield [drawn]
+                sampled[distinct] += rng.multinomial(len(place), times / len(place))
+        yield [sampled]
 
 
 def number_clusters(speakers: np.ndarray, is_real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,23 +9,14 @@ import numpy as np
 
 from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.bootstrap import (
-    SEED,
-    BootstrapUnits,
-    ScoreHistogram,
-    bootstrap_intervals,
-    choose_units,
-    cross_attacks,
-    score_histogram,
-)
+from deepfake_audio.evaluation.bootstrap import SEED, bootstrap_intervals
+from deepfake_audio.evaluation.bootstrap_units import BootstrapUnits, choose_units, cross_attacks
 from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
-from deepfake_audio.evaluation.calibration_check import (
-    is_uncalibrated,
-    without_verdicts,
-)
+from deepfake_audio.evaluation.calibration_check import is_uncalibrated, without_verdicts
 from deepfake_audio.evaluation.detection_costs import AsvErrorRates, DetectionCosts, min_tdcf
 from deepfake_audio.evaluation.doubts import score_warnings
 from deepfake_audio.evaluation.error_rates import error_curve
+from deepfake_audio.evaluation.score_bins import ScoreHistogram, score_histogram
 from deepfake_audio.evaluation.score_figures import score_figures
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import decision_threshold
@@ -106,16 +97,16 @@ def evaluate_scores(
         warnings += add_tandem_costs(figures, table, asv, costs)
     figures["intervals"] = {}
     if settings.bootstrap:
-        drawn = choose_units(table.is_real, table.speaker)
-        warnings += [drawn.warning] if drawn.warning else []
-        if drawn.enough:
+        chosen = choose_units(table.is_real, table.speaker)
+        warnings += [chosen.warning] if chosen.warning else []
+        if chosen.enough:
             grouped = group_table(table, settings, predict)
-            attacks, warning = attacks_to_sample(table, settings, drawn)
+            attacks, warning = attacks_to_sample(table, settings, chosen)
             warnings += [warning] if warning else []
             figures["intervals"] = bootstrap_intervals(
-                grouped, drawn.speakers, settings.bootstrap, SEED, attacks
+                grouped, chosen.speakers, settings.bootstrap, SEED, attacks
             )
-            figures["intervals_over"] = interval_units(drawn, attacks)
+            figures["intervals_over"] = interval_units(chosen, attacks)
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
     if figures["intervals"]:
         add_intervals(

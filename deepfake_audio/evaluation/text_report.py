@@ -44,15 +44,15 @@ def one_class_line(table: ScoreTable, name: str, prior_fake: float) -> str:
     called_fake = int((table.llr <= decision_threshold(prior_fake)).sum())
     if table.has_verdicts:
         counts = ((word, int((table.verdict == word).sum())) for word in VERDICTS)
-        said = ", ".join(f"{count:,} {word}" for word, count in counts if count)
-        said = f"{files_of(len(table), name)}, all of them {table.label[0]}: {said}"
+        text = ", ".join(f"{count:,} {word}" for word, count in counts if count)
+        text = f"{files_of(len(table), name)}, all of them {table.label[0]}: {text}"
     elif len(table) == 1:
-        said = f"the only {name} file is {table.label[0]}; it was called {LABELS[not called_fake]}"
+        text = f"the only {name} file is {table.label[0]}; it was called {LABELS[not called_fake]}"
     else:
         were = "was" if called_fake == 1 else "were"
-        said = f"all {files_of(len(table), name)} are {table.label[0]}; {called_fake:,} of them "
-        said += f"{were} called fake"
-    return f"{said}. Error rates need both classes."
+        text = f"all {files_of(len(table), name)} are {table.label[0]}; {called_fake:,} of them "
+        text += f"{were} called fake"
+    return f"{text}. Error rates need both classes."
 
 
 def files_of(count: int, name: str) -> str:

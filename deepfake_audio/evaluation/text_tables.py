@@ -7,27 +7,25 @@ UTF-16, as spreadsheets write them.
 
 import csv
 import itertools
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.corpora.tables import filled_lines, read_lines
+from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.column_names import is_header, plain_column
-from deepfake_audio.system import atomic_files
-from deepfake_audio.system.atomic_files import is_file, open_regular, open_text
+from deepfake_audio.evaluation.json_tables import TABLE, json_rows, sample_json
+from deepfake_audio.system.atomic_files import is_file, open_regular
 from deepfake_audio.system.csv_files import check_columns, to_number, unguarded
 
 SEPARATORS = "\t;,|"
 BLANKS, JSON = "blanks", "json"
 SAMPLED_ROWS = 1000  # that decide on separator and columns
 SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
-MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # as spreadsheets write it
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?)")
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 WORKBOOK = b"PK\x03\x04"
 
 
@@ -62,7 +60,7 @@ class TextTable:
             InputError: the file is unreadable, or a row is wider or narrower than the first.
         """
         if self.separator == JSON:
-            yield from _json_rows(self.path, self.columns)
+            yield from json_rows(self.path, self.columns)
             return
         header, width = None, width or self.width
         for line, cells in _cells(self.path, self.separator, width, text_column):
@@ -98,11 +96,11 @@ def open_text_table(path: Path) -> TextTable:
         InputError: an unreadable file, one that is no text, or one with two columns of one name.
     """
     _check_text(path)
-    lines = list(itertools.islice(_lines(path), SAMPLED_ROWS + 2))
+    lines = list(itertools.islice(filled_lines(path, TABLE), SAMPLED_ROWS + 2))
     if not lines:
         return TextTable(path, BLANKS, None, [])
     if lines[0][1].lstrip()[:1] in ("{", "["):
-        return _open_json(path)
+        return TextTable(path, JSON, *sample_json(path, SAMPLED_ROWS))
     skipped, named = 0, SEPARATOR_LINE.fullmatch(lines[0][1])
     if named:
         skipped, lines = lines[0][0], lines[1:]
@@ -163,7 +161,7 @@ def is_number(text: str) -> bool:
 def _check_text(path: Path) -> None:
     if not is_file(path) or not path.stat().st_size:
         return
-    with open_regular(path, "A table") as file:
+    with open_regular(path, TABLE) as file:
         beginning = file.read(len(WORKBOOK))
     if beginning == WORKBOOK:
         raise InputError(
@@ -172,37 +170,14 @@ def _check_text(path: Path) -> None:
         )
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield each line that is not blank, with its number from 1."""
-    for number, line in _all_lines(path):
-        if line.strip():
-            yield number, line
-
-
-def _all_lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        if is_file(path) and not path.stat().st_size:
-            return
-        encoding = "utf-8-sig"
-        if is_file(path):
-            with open_regular(path, "A table") as file:
-                encoding = "utf-16" if file.read(2) in UTF16_MARKS else encoding
-        with open_text(path, "A table", encoding) as file:
-            yield from enumerate(atomic_files.read_lines(file), start=1)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot read {path} as UTF-8: {error}; save it as UTF-8, or download it again"
-        ) from None
-
-
 def _cells(
     path: Path, separator: str, width: int, text_column: int
 ) -> Iterator[tuple[int, list[str]]]:
     if separator == BLANKS:
-        for number, line in _lines(path):
+        for number, line in filled_lines(path, TABLE):
             yield number, _split_blanks(line, width, text_column)
         return
-    reader = _reader((line for _, line in _all_lines(path)), separator)
+    reader = _reader((line for _, line in read_lines(path, TABLE)), separator)
     try:
         for row in reader:
             yield reader.line_num, [unguarded(cell).strip() for cell in row]
@@ -263,74 +238,3 @@ def _ends_in_decimal_comma(line: str) -> bool:
     """Return whether the comma of a line such as `file 0,5` is part of its number."""
     cells = line.split()
     return len(cells) > 1 and any(map(DECIMAL_COMMA.fullmatch, cells[1:]))
-
-
-def _open_json(path: Path) -> TextTable:
-    names: dict[str, str] = {}
-    rows = list(itertools.islice(_json_objects(path), SAMPLED_ROWS))
-    for _, row in rows:
-        names |= {plain_column(name): name for name in row}
-    columns = list(names)
-    sample = [[_json_cell(_plain_keys(row).get(name)) for name in columns] for _, row in rows]
-    return TextTable(path, JSON, columns, sample)
-
-
-def _json_rows(path: Path, columns: list[str]) -> Iterator[tuple[str, list[str]]]:
-    for origin, row in _json_objects(path):
-        cells = _plain_keys(row)
-        yield origin, [_json_cell(cells.get(name)) for name in columns]
-
-
-def _plain_keys(row: dict) -> dict:
-    return {plain_column(name): value for name, value in row.items()}
-
-
-def _json_cell(value: object) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value).strip()
-
-
-def _json_objects(path: Path) -> Iterator[tuple[str, dict]]:
-    """Yield the objects of JSON lines, of a JSON list, or of a mapping from files to values."""
-    try:
-        lines = _lines(path)
-        _, first = next(lines)
-        try:
-            is_lines = isinstance(json.loads(first), dict) and next(lines, None) is not None
-        except json.JSONDecodeError:
-            is_lines = False
-        if is_lines or not path.stat().st_size > MAX_JSON_BYTES:
-            content = None if is_lines else json.loads("".join(line for _, line in _lines(path)))
-        else:
-            raise InputError(
-                f"{path} has more than {MAX_JSON_BYTES:,} bytes in one JSON document; "
-                "write one object a line"
-            )
-        if is_lines:
-            found = ((f"line {n} of {path}", json.loads(line)) for n, line in _lines(path))
-        else:
-            found = _document_rows(content, path)
-        for origin, row in found:
-            if not isinstance(row, dict):
-                raise InputError(f"{one_line(str(row))[:60]!r} is not a JSON object ({origin})")
-            yield origin, row
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(
-            f"cannot read {path} as JSON: {one_line(str(error))}; write one object a line"
-        ) from None
-
-
-def _document_rows(content: object, path: Path) -> Iterator[tuple[str, object]]:
-    if isinstance(content, dict) and not is_header(list(map(str, content))):
-        values = list(content.values())
-        scored = all(isinstance(value, int | float | list) for value in values)
-        name = "score" if scored and values else "label"
-        content = [
-            {"file": file, **(value if isinstance(value, dict) else {name: value})}
-            for file, value in content.items()
-        ]
-    elif isinstance(content, dict):
-        content = [content]
-    for number, row in enumerate(content, start=1):
-        yield f"object {number} of {path}", row

@@ -54,10 +54,10 @@ def harmonic_prominence_db(
     least = max(MIN_AMPLITUDE, MIN_CHANGE * np.abs(window).max())
     if len(window) >= MIN_SECONDS * sample_rate_hz and np.ptp(window) >= least:
         spectrum_db, bin_hz = cyclic_spectrum_db(window, sample_rate_hz)
-        heard = audible_multiples(rates_hz, sample_rate_hz)
-        multiples_hz = np.outer(rates_hz, np.arange(1, MULTIPLES + 1))[heard]
+        audible = audible_multiples(rates_hz, sample_rate_hz)
+        multiples_hz = np.outer(rates_hz, np.arange(1, MULTIPLES + 1))[audible]
         bins_hz = np.arange(len(spectrum_db)) * bin_hz
-        lines[heard] = np.interp(multiples_hz, bins_hz, spectrum_db)
+        lines[audible] = np.interp(multiples_hz, bins_hz, spectrum_db)
     return lines.reshape(len(rates_hz), HARMONIC_ROWS, HARMONIC_COLUMNS).transpose(1, 0, 2)
 
 
@@ -76,8 +76,8 @@ def rate_prominence_db(
     Returns:
         float `(rates,)`.
     """
-    heard = audible_multiples(rates_hz, sample_rate_hz).sum(axis=1)
-    return lines_db.sum(axis=(0, 2)) / np.sqrt(heard)
+    audible = audible_multiples(rates_hz, sample_rate_hz).sum(axis=1)
+    return lines_db.sum(axis=(0, 2)) / np.sqrt(audible)
 
 
 def audible_multiples(rates_hz: tuple[float, ...], sample_rate_hz: int) -> np.ndarray:

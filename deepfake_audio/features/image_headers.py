@@ -9,7 +9,7 @@ import struct
 
 JPEG_SCANS = 100  # a progressive file has about ten; each one costs a pass over all the pixels
 JPEG_MARKER = re.compile(rb"\xff+([^\xff])", re.DOTALL)
-MOST_PARTS = 300_000  # of a PNG, or of a JPEG before its pixels; 200 MB have 25,000
+MAX_PARTS = 300_000  # of a PNG, or of a JPEG before its pixels; 200 MB have 25,000
 FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 TIFF_WIDTH, TIFF_HEIGHT = 256, 257
 TIFF_INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
@@ -37,7 +37,7 @@ def _png(encoded: bytes) -> tuple[int, int] | None:
     if encoded[12:16] != b"IHDR":
         return None
     position = 8
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_PARTS):
         length, name = struct.unpack_from(">I4s", encoded, position)
         position += 12 + length
         if position > len(encoded):
@@ -51,7 +51,7 @@ def _jpeg(encoded: bytes) -> tuple[int, int] | None:
     if encoded.count(b"\xff\xda") > JPEG_SCANS:
         return None
     position = 2
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_PARTS):
         found = JPEG_MARKER.search(encoded, position)
         if found is None:
             return None

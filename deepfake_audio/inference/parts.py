@@ -2,28 +2,17 @@
 
 import hashlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
+from deepfake_audio.audio.recordings import Recording, open_recording
 from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
-from deepfake_audio.audio.windows import Recording, open_recording
 from deepfake_audio.errors import InputError
-
-if TYPE_CHECKING:
-    from deepfake_audio.inference.pipeline import Input, Reading
+from deepfake_audio.inference.inputs import Input, LeftOut, Reading
 
 MIN_SKIPPED_SECONDS = 0.05  # the last frame of many MP3 files is damaged
 MAX_TRACKS = 32  # each takes as long as a file
 
 
-class LeftOut(NamedTuple):
-    """A part of a recording that is not judged: a track, or one of its channels (0 for all)."""
-
-    track: int
-    channel: int
-    why: str
-
-
-def find_parts(source: Sound, found: "Input", reading: "Reading") -> Iterator[Recording]:
+def find_parts(source: Sound, found: Input, reading: Reading) -> Iterator[Recording]:
     """Yield the parts of a recording that have sound, and describe the file in `found`.
 
     A part is a track, or each of its channels if they differ. The mean of two voices hides one of
@@ -50,7 +39,7 @@ def find_parts(source: Sound, found: "Input", reading: "Reading") -> Iterator[Re
                 yield part
 
 
-def _tracks(source: Sound, found: "Input", reading: "Reading") -> Iterator[tuple[int, Recording]]:
+def _tracks(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[int, Recording]]:
     """Yield the tracks to judge that can be decoded.
 
     Raises:
@@ -80,7 +69,7 @@ def _tracks(source: Sound, found: "Input", reading: "Reading") -> Iterator[tuple
         raise failures[0]
 
 
-def _open(sound: Sound, reading: "Reading", channel: int | None, track: int) -> Recording:
+def _open(sound: Sound, reading: Reading, channel: int | None, track: int) -> Recording:
     settings = reading.settings
     return open_recording(
         sound,
@@ -99,7 +88,7 @@ def _digest(recording: Recording) -> bytes:
     return digest.digest()
 
 
-def _describe(found: "Input", recording: Recording, sample_rate_hz: int) -> None:
+def _describe(found: Input, recording: Recording, sample_rate_hz: int) -> None:
     """Add a track to the description of a file."""
     findings = recording.findings
     if not found.sample_rate_hz:
@@ -109,9 +98,9 @@ def _describe(found: "Input", recording: Recording, sample_rate_hz: int) -> None
     if not recording.is_silent or found.is_silent:
         seconds = (recording.end - recording.first) / sample_rate_hz
         end_seconds = findings.player_seconds(recording.end / sample_rate_hz)
-        heard = not found.is_silent  # the length of a silent track before does not count
-        found.sound_seconds = max(seconds, found.sound_seconds * heard)
-        found.end_seconds = max(end_seconds, found.end_seconds * heard)
+        has_sound = not found.is_silent  # the length of a silent track before does not count
+        found.sound_seconds = max(seconds, found.sound_seconds * has_sound)
+        found.end_seconds = max(end_seconds, found.end_seconds * has_sound)
     length_seconds = findings.player_seconds(recording.samples / sample_rate_hz)
     found.duration_seconds = max(found.duration_seconds, length_seconds)
     found.channels_differ |= recording.channels_differ
@@ -122,7 +111,7 @@ def _describe(found: "Input", recording: Recording, sample_rate_hz: int) -> None
     found.full_scale = max(found.full_scale, findings.levels.full_scale)
 
 
-def describe_losses(found: "Input") -> Iterator[tuple[str, str]]:
+def describe_losses(found: Input) -> Iterator[tuple[str, str]]:
     """Yield the code and the text of each note on parts that are not judged or were changed."""
     if found.only_track is not None and found.tracks > 1:
         yield "tracks", f"only track {found.only_track} of {found.tracks}"
@@ -138,7 +127,7 @@ def describe_losses(found: "Input") -> Iterator[tuple[str, str]]:
         yield "scaled", text
 
 
-def describe_damage(found: "Input") -> str:
+def describe_damage(found: Input) -> str:
     """Describe the damaged and missing parts of a file; return an empty text without any."""
     texts = []
     if found.skipped_seconds >= MIN_SKIPPED_SECONDS:

@@ -112,9 +112,9 @@ def find_passages(llr: np.ndarray, edges: np.ndarray, settings: PredictSettings)
         if p_fake > 0.5 and len(stretches) > 1:
             expected = SAFETY * expected_by_chance(known, speech, len(llr))
             p_fake = min(p_fake, 1 / (1 + min(expected, MAX_CHANCE)))
-        said = verdict(1 - p_fake, settings.min_confidence)
+        its_verdict = verdict(1 - p_fake, settings.min_confidence)
         sure = round(max(p_fake, 1 - p_fake), 4)
-        passages.append(Passage(*times, said, sure, round(p_fake, 4)))
+        passages.append(Passage(*times, its_verdict, sure, round(p_fake, 4)))
     return passages
 
 

@@ -2,183 +2,31 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-import numpy as np
 import onnxruntime
 
-from deepfake_audio.audio.quality import (
-    Clarity,
-    Echo,
-    EchoSearch,
-    bandwidth_hz,
-    clipped_share,
-    measure_clarity,
-)
-from deepfake_audio.audio.sounds import Samples, Sound
-from deepfake_audio.audio.windows import Recording, padding_before, recording_windows
-from deepfake_audio.config.schema import LimitSettings, Settings
-from deepfake_audio.errors import InputError, renamed_in_errors
-from deepfake_audio.features.image_files import (
-    OtherImageError,
-    fit_image,
-    is_blank,
-    is_image,
-    read_image,
-)
-from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
-from deepfake_audio.inference import remote
-from deepfake_audio.inference.parts import LeftOut, find_parts
-from deepfake_audio.inference.timelines import peak_envelope
+from deepfake_audio.config.schema import LimitSettings
+from deepfake_audio.inference.input_windows import render_input
+from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Reading
 from deepfake_audio.models import onnx_session
-from deepfake_audio.models.run_search import names_with_channels
 from deepfake_audio.system import cluster
-from deepfake_audio.system.workers import count_cores, in_processes, in_threads
+from deepfake_audio.system.workers import count_cores, in_processes
 
-UNREAD_IMAGES = {".gif", ".heic", ".heif", ".avif", ".svg", ".ico", ".jp2", ".psd", ".pdf"}
-UNREAD_REMEDY = "images of this kind are not read; save it as PNG"
 FILES_PER_BATCH = 32  # files that a worker process receives at a time
 BATCHES_PER_ROUND = 64  # for each process: all wait for the last batch of a round
 
 Judgement = TypeVar("Judgement")
 
 
-@dataclass(eq=False)
-class Window:
-    """One window of a recording, or a whole image.
-
-    Attributes:
-        start_seconds: from the beginning of the recording.
-        track: from 1.
-        channel: from 1; 0 for the mean of all channels.
-        score: log-odds of real before calibration; higher is more real.
-        llr: calibrated log-likelihood ratio of real against fake; NaN before calibration.
-        bandwidth_hz: the highest frequency of the window; None for an image.
-        clarity: how clearly the voice stands out; None for an image.
-        clipped_share: share of the samples at full scale, 0 to 1.
-        peaks: of the waveform in equal parts of the window, float32 `(parts,)`.
-        prominence_db: of each frame rate, float32 `(rates,)`; None if the run has no rates.
-    """
-
-    start_seconds: float = 0.0
-    channel: int = 0
-    score: float = np.nan
-    llr: float = np.nan
-    bandwidth_hz: float | None = None
-    clarity: Clarity | None = None
-    clipped_share: float = 0.0
-    peaks: np.ndarray | None = None
-    prominence_db: np.ndarray | None = None
-    track: int = 1
-
-
-@dataclass(eq=False)
-class Input:
-    """One file and its windows.
-
-    Attributes:
-        name: as the caller gave it.
-        is_image: the file is a spectrogram image; the fields below the next are then unknown.
-        is_blank: the image shows nothing.
-        windows: with their scores, track by track and channel by channel.
-        sound_seconds: duration between the quiet edges.
-        end_seconds: end of the sound.
-        sample_rate_hz: of the file.
-        channels: of the file.
-        codec: FFmpeg's name of the first track's codec; empty for samples in memory.
-        duration_seconds: of the longest track, with its quiet edges, as a player shows it.
-        channels_differ: the channels carry different sounds and are judged one by one.
-        is_silent: no sample is louder than the last bit of 16-bit audio.
-        echo: the strongest echo; None for an image and for silence.
-        tracks: number of audio tracks in the file.
-        only_track: the chosen track, from 1; None for all.
-        left_out: tracks and channels that are not judged.
-        skipped_seconds: duration of the damaged parts of all tracks, which are left out.
-        missing_seconds: sound that the file declares beyond its end.
-        is_cut_off: the file ends in the middle of a part.
-        peak: the highest sample in the file.
-        full_scale: the divisor of the samples.
-    """
-
-    name: str
-    is_image: bool = False
-    is_blank: bool = False
-    windows: list[Window] = field(default_factory=list)
-    sound_seconds: float = 0.0
-    end_seconds: float = np.inf
-    sample_rate_hz: int = 0
-    channels: int = 0
-    codec: str = ""
-    duration_seconds: float = 0.0
-    channels_differ: bool = False
-    is_silent: bool = False
-    echo: Echo | None = None
-    tracks: int = 1
-    only_track: int | None = None
-    left_out: list[LeftOut] = field(default_factory=list)
-    skipped_seconds: float = 0.0
-    missing_seconds: float = 0.0
-    is_cut_off: bool = False
-    peak: float = 0.0
-    full_scale: int = 1
-
-
-class NamedInput(NamedTuple):
-    """A recording or image that is reported under a given name, such as standard input."""
-
-    name: str
-    source: Sound
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be judged.
-
-    Attributes:
-        name: of the file, as it was given.
-        error: the reason and the remedy, for people.
-        code: of the reason; see `InputError`.
-    """
-
-    name: str
-    error: str
-    code: str = InputError.CODES[0]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How files become windows.
-
-    Attributes:
-        settings: of the run, and the limits.
-        images_from_audio: the run's images were rendered from audio, so that it can judge audio.
-        channel: the only channel to judge, from 1; None for all.
-        track: the only track to judge, from 1; None for all.
-        folder: that names are relative to.
-        decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
-        on_window: receives each window before it is scored, and its file; not in processes.
-        threads: that render the windows of a file.
-    """
-
-    settings: Settings
-    images_from_audio: bool
-    channel: int | None = None
-    folder: Path = Path()
-    decoder_megabytes: int = 0
-    track: int | None = None
-    on_window: Callable[[Input, Window], object] | None = None
-    threads: int = 1
-
-
 def score_inputs(
     model: onnxruntime.InferenceSession, reading: Reading, names: Iterable[str | NamedInput]
 ) -> Iterator[Input | Failure]:
     """Yield each file with the scores of its windows, in order; bad files become a `Failure`."""
-    rendered = itertools.chain.from_iterable(_render(name, reading) for name in names)
+    rendered = itertools.chain.from_iterable(render_input(name, reading) for name in names)
     batch_size = reading.settings.score.batch_size
     for (done, window), score in onnx_session.score_stream(model, rendered, batch_size):
         if window is None:
@@ -293,104 +141,3 @@ def _score_batch(
 def _worker_model(path: Path, limits: str) -> onnxruntime.InferenceSession:
     """Load the model once per process; limits are JSON, since settings can't be hashed."""
     return onnx_session.load_model(path, 1, LimitSettings.model_validate_json(limits))
-
-
-def _render(
-    file: str | NamedInput, reading: Reading
-) -> Iterator[tuple[tuple[Input | Failure, Window | None], np.ndarray | None]]:
-    """Yield the image of each window; at last the whole input without window and image."""
-    name = file.name if isinstance(file, NamedInput) else file
-    found = Input(name)
-    try:
-        with (
-            _opened(file, reading) as source,
-            renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext(),
-        ):
-            for window, image in _windows(source, found, reading):
-                found.windows.append(window)
-                if reading.on_window:
-                    reading.on_window(found, window)
-                yield (found, window), image
-    except InputError as error:
-        yield (Failure(name, str(error), error.code), None), None
-    else:
-        yield (found, None), None
-
-
-@contextmanager
-def _opened(file: str | NamedInput, reading: Reading) -> Iterator[Sound]:
-    """Yield the sound of a file; a remote one is copied until it is scored."""
-    if isinstance(file, NamedInput):
-        yield file.source
-    elif remote.is_remote(file):
-        with remote.downloaded(file, reading.settings.limits) as copy:
-            yield copy
-    else:
-        yield reading.folder / file
-
-
-def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Window, np.ndarray]]:
-    """Yield the windows of one file with their images, and describe the file in `found`."""
-    settings = reading.settings
-    if isinstance(source, Path) and source.suffix.lower() in UNREAD_IMAGES:
-        raise InputError(f"cannot judge {found.name}: {UNREAD_REMEDY}", "no_image")
-    if not isinstance(source, Samples) and is_image(source):
-        found.is_image = True
-        image = _read_image(source, settings)
-        found.is_blank = is_blank(image)
-        yield Window(), image
-        return
-    if not reading.images_from_audio:
-        raise InputError(
-            f"cannot judge {found.name}: the run was trained on images from elsewhere and judges "
-            "images only; choose a run that was trained on images by prepare.py",
-            "other_run",
-        )
-    audio = settings.audio
-    echoes = EchoSearch(audio.window_samples, audio.sample_rate_hz)
-    for part in find_parts(source, found, reading):
-        render = partial(_render_window, part=part, settings=settings)
-        cut = recording_windows(part, audio)
-        for samples, window, image in in_threads(render, cut, reading.threads):
-            echoes.add(samples)
-            yield window, image
-    found.echo = echoes.strongest()
-
-
-def _render_window(
-    cut: tuple[float, np.ndarray], part: Recording, settings: Settings
-) -> tuple[np.ndarray, Window, np.ndarray]:
-    """Return the samples of a window, its measures, and its image."""
-    start_seconds, samples = cut
-    image = spectrogram_image(samples, settings.audio)
-    sound_samples = part.end - part.first
-    sound = samples[padding_before(sound_samples, settings.audio) :][:sound_samples]
-    window = _measured(start_seconds, part, sound, image, settings)
-    return samples, window, fit_image(image, settings.image)
-
-
-def _read_image(source: Path | bytes, settings: Settings) -> np.ndarray:
-    """Read an image; if it is of another kind, name a run that judges it."""
-    try:
-        return read_image(source, settings.image)
-    except OtherImageError as error:
-        names = names_with_channels(error.channels)
-        remedy = f"--run {names[0]} judges it" if names else "no run here judges it: train one"
-        raise InputError(f"{error} ({remedy})", error.code) from None
-
-
-def _measured(
-    start_seconds: float, part: Recording, sound: np.ndarray, image: np.ndarray, settings: Settings
-) -> Window:
-    """Return a window with the measures of its sound, not yet scored."""
-    audio = settings.audio
-    return Window(
-        start_seconds,
-        part.channel or 0,
-        bandwidth_hz=bandwidth_hz(sound, audio.sample_rate_hz),
-        clarity=measure_clarity(sound, audio.sample_rate_hz),
-        clipped_share=clipped_share(sound + np.float32(part.mean_offset)),
-        peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
-        prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
-        track=part.track,
-    )

@@ -1,4 +1,4 @@
-"""Say in words why a verdict is uncertain, and what else is known of a recording."""
+"""Explain in words why a verdict is uncertain, and give notes on the recording."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from deepfake_audio.audio.quality import Echo
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference import parts, timelines
-from deepfake_audio.inference.pipeline import Input
+from deepfake_audio.inference.inputs import Input
 from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import Verdict

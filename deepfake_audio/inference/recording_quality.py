@@ -1,4 +1,4 @@
-"""The quality of a recording: what it leaves of the traces that the network looks for."""
+"""The quality of a recording: how far it keeps the traces that the network needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepfake_audio.audio.quality import Clarity, Echo
-from deepfake_audio.inference.pipeline import Input, Window
+from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.models.quality_correction import degradations
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.sounds import Sound
-from deepfake_audio.audio.windows import open_recording, padding_before, recording_windows
+from deepfake_audio.audio.windows import padding_before, recording_windows
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.errors import InputError, renamed_in_errors
 from deepfake_audio.features.image_files import fit_image
 from deepfake_audio.features.spectrogram import spectrogram_image
-from deepfake_audio.inference.pipeline import Reading, Window
+from deepfake_audio.inference.inputs import Reading, Window
 
 MAX_WINDOWS = 12  # about 10 s, which a page shows in detail
 MAX_GAP_SECONDS = 3.0  # between the starts of two windows, or the stretch would be mostly silent

@@ -1,39 +1,19 @@
 """The timeline of a long recording: which passages are real and which are fake."""
 
-import hashlib
-import itertools
 import math
-import os
-import warnings
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
-from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.inference.passages import Passage, find_passages
 from deepfake_audio.models.calibration import probability
-from deepfake_audio.system.atomic_files import atomic_write, is_file, open_regular, open_table
-from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.vocabulary import Verdict, format_confidence
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 PEAKS_PER_WINDOW = 128
-PEAKS_SHOWN = 3000
-PICTURE_DPI = 130
-MAX_TICKS = 12
 ROUNDING_SECONDS = 0.006  # passages begin at rounded edges
-MARK, MARK_BYTES = "Recording", 4096  # a text in a picture, and the bytes at its begin with it
-TICK_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
-
-
-TIMELINES = Path("timelines")
 
 
 @dataclass(frozen=True)
@@ -136,18 +116,6 @@ def format_passages(passages: Sequence[Passage]) -> str:
     return "\n".join(lines)
 
 
-def format_labels(passages: Sequence[Passage]) -> str:
-    """Return the passages as Audacity reads them: start, end and a text between tabs.
-
-    >>> format_labels([Passage(1.5, 4.25, "FAKE", 0.91, 0.91)])
-    '1.500000\\t4.250000\\tFAKE 91.0%\\n'
-    """
-    return "".join(
-        f"{passage.start_seconds:.6f}\t{passage.end_seconds:.6f}\t{passage.label}\n"
-        for passage in passages
-    )
-
-
 def format_time(seconds: float) -> str:
     """Format a time for people.
 
@@ -162,137 +130,3 @@ def format_time(seconds: float) -> str:
         else f"{minutes}:{tenths % 600 / 10:04.1f}"
     )
     return f"{hours}:{text}" if hours else text
-
-
-def write_timeline(
-    path: Path,
-    title: str,
-    timeline: Timeline,
-    envelopes: Sequence[np.ndarray],
-    why_not_judged: str = "",
-    recording: str = "",
-) -> str:
-    """Write the passages as CSV and Audacity labels, and the picture as PNG; return their names.
-
-    Args:
-        path: of all, without the suffix; gets a number if another recording's are there.
-        title: of the picture.
-        timeline: what to write.
-        envelopes: the peaks of the sound in each window; see `peak_envelope`.
-        why_not_judged: reason that the legend gives for windows without a score.
-        recording: identifies the recording, so that its files are replaced; empty never matches.
-    """
-    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
-    mark = hashlib.sha256(os.fsencode(recording)).hexdigest()[:32] if recording else ""
-    places = (_files_at(place) for place in itertools.chain([path], numbered))
-    table, picture, labels = next(place for place in places if _is_free_for(mark, *place))
-    save_timeline_figure(picture, title, timeline, envelopes, why_not_judged, mark)
-    with atomic_write(table) as partial, open_table(partial) as file:
-        header = [field.name for field in fields(Passage)]
-        write_rows(file, [header, *map(astuple, timeline.passages)])
-    with atomic_write(labels) as partial:
-        partial.write_text(format_labels(timeline.passages), encoding="utf-8", newline="\n")
-    return f"{table}, {picture}, {labels}"
-
-
-def _files_at(path: Path) -> tuple[Path, ...]:
-    """Return the paths of the table, the picture and the labels."""
-    return tuple(path.with_name(f"{path.name}{suffix}") for suffix in (".csv", ".png", ".txt"))
-
-
-def _is_free_for(mark: str, table: Path, picture: Path, labels: Path) -> bool:
-    """Return whether nothing is there, or a timeline of the same recording."""
-    if not any(map(os.path.lexists, (table, picture, labels))):
-        return True
-    try:
-        with open_regular(picture, "A timeline") as file:
-            return bool(mark) and f"{MARK}\0{mark}".encode() in file.read(MARK_BYTES)
-    except InputError:
-        return False
-
-
-def waveform_outline(
-    timeline: Timeline, envelopes: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the peaks of the sound, `(points,)`, and the edges in seconds between them.
-
-    The number of points fits the picture. Repeated sound after the end is left out; a pause
-    without a window is 0.
-    """
-    first, end = timeline.edges[[0, -1]]
-    part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
-    middles = timeline.starts[:, None] + (np.arange(PEAKS_PER_WINDOW) + 0.5) * part_seconds
-    heard = middles.ravel() < max(end, first + part_seconds)  # at least one, however short it is
-    points = min(PEAKS_SHOWN, max(1, int((end - first) / part_seconds)))  # none without a part
-    edges = np.linspace(first, end, points + 1)
-    place = np.searchsorted(edges[1:-1], middles.ravel()[heard], side="right")
-    peaks = np.zeros(points)
-    np.maximum.at(peaks, place, np.concatenate(envelopes)[heard])
-    return peaks, edges
-
-
-def time_ticks(end_seconds: float, start_seconds: float = 0.0) -> dict[float, str]:
-    """Return round times from the start up to the end, with their labels.
-
-    >>> list(time_ticks(0.3).values()), list(time_ticks(50).values())[-1]
-    (['0:00.0', '0:00.1', '0:00.2', '0:00.3'], '0:50')
-    >>> list(time_ticks(4000).values())[-2:]
-    ['50:00', '1:00:00']
-    """
-    shown = end_seconds - start_seconds
-    step = next((s for s in TICK_SECONDS if shown / s <= MAX_TICKS), TICK_SECONDS[-1])
-    first, last = math.ceil(start_seconds / step - 1e-9), int(end_seconds / step + 1e-9)
-    ticks = [step * number for number in range(first, last + 1)]
-    return {tick: format_time(tick).removesuffix(".0" if step >= 1 else "") for tick in ticks}
-
-
-def save_timeline_figure(
-    path: Path,
-    title: str,
-    timeline: Timeline,
-    envelopes: Sequence[np.ndarray],
-    why_not_judged: str = "",
-    mark: str = "",
-) -> None:
-    """Plot the waveform above P(fake), each passage shaded by its verdict, with a legend."""
-    import matplotlib.pyplot as plt  # a second to import, which plain predictions save
-
-    figure, (upper, lower) = plt.subplots(
-        2, 1, figsize=(11, 4.9), sharex=True, layout="constrained", height_ratios=(1, 1.2)
-    )
-    plot_timeline(upper, lower, timeline, envelopes, why_not_judged)
-    handles, labels = lower.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.suptitle(one_line(title)[-100:], parse_math=False)
-    with atomic_write(path) as partial, warnings.catch_warnings():
-        # A letter that the font lacks becomes a box in the title; the user can't change that.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
-        figure.savefig(partial, dpi=PICTURE_DPI, metadata={MARK: mark})
-    plt.close(figure)
-
-
-def plot_timeline(
-    upper: "Axes",
-    lower: "Axes",
-    timeline: Timeline,
-    envelopes: Sequence[np.ndarray],
-    why_not_judged: str = "",
-) -> None:
-    """Plot the waveform into the upper axes and P(fake) into the lower, shaded by verdict."""
-    from deepfake_audio import plotting
-
-    plotting.plot_envelope(upper, *waveform_outline(timeline, envelopes))
-    plotting.plot_p_fake(lower, timeline.p_fake, timeline.edges)
-    end_seconds = float(timeline.edges[-1])
-    plotting.set_times(lower, end_seconds, time_ticks(end_seconds))
-    for shade in plotting.SHADES:
-        spans = [(p.start_seconds, p.end_seconds) for p in timeline.passages if p.shade == shade]
-        plotting.shade(upper, spans, shade)
-        why = f": {why_not_judged}" if shade == "not judged" and why_not_judged else ""
-        plotting.shade(lower, spans, shade, label=shade + why)
-
-
-def is_timeline(path: Path) -> bool:
-    """Return whether an image is the picture of a timeline: its table is beside it."""
-    beside = path.with_suffix(".csv")
-    return path.parent.name == TIMELINES.name and path.suffix == ".png" and is_file(beside)

@@ -88,12 +88,12 @@ def joint_settings(members: Sequence[Member]) -> Settings:
     return check_settings(values, origin="the runs together")
 
 
-def check_channels(drawn: AudioSettings, channels: str, folder: str) -> None:
+def check_channels(rendered: AudioSettings, channels: str, folder: str) -> None:
     """Raise an `InputError` if `image.channels` needs channels that the images lack."""
     missing = ""
-    if channels == "level_delay_rates" and not drawn.frame_rates_hz:
+    if channels == "level_delay_rates" and not rendered.frame_rates_hz:
         missing = "frame rates"
-    if channels in WITH_DELAY and not drawn.delay_fft_samples:
+    if channels in WITH_DELAY and not rendered.delay_fft_samples:
         missing = "group delay"
     if missing:
         raise InputError(
@@ -103,19 +103,19 @@ def check_channels(drawn: AudioSettings, channels: str, folder: str) -> None:
 
 
 def check_asked(
-    keys: Iterable[str], asked: AudioSettings, drawn: AudioSettings, folder: str
+    keys: Iterable[str], asked: AudioSettings, rendered: AudioSettings, folder: str
 ) -> None:
     """Raise an `InputError` if given audio settings differ from those of the images.
 
     Args:
         keys: of settings that the user gave, such as `"audio.db_range"`; only audio counts.
         asked: the audio settings with them.
-        drawn: the audio settings of the images.
+        rendered: the audio settings of the images.
         folder: of the images.
     """
     for key in keys:
         section, _, name = key.partition(".")
-        ours, theirs = getattr(asked, name, None), getattr(drawn, name, None)
+        ours, theirs = getattr(asked, name, None), getattr(rendered, name, None)
         if section == "audio" and ours != theirs:
             raise InputError(
                 f"{key}={ours} differs from {theirs} in {audio_settings_file(Path(folder))}, with "
@@ -184,10 +184,10 @@ def feature_mismatch(origin: Path, settings: Settings, run: run_folder.Run) -> l
     Raises:
         InputError: group delays or frame rates were computed with other settings.
     """
-    drawn = read_audio_settings(origin)
-    if drawn is None:
+    rendered = read_audio_settings(origin)
+    if rendered is None:
         return []
-    theirs, ours = drawn.model_dump(), settings.audio.model_dump()
+    theirs, ours = rendered.model_dump(), settings.audio.model_dump()
     other = [name for name in ours if theirs[name] != ours[name] and name not in ANYTHING_GOES]
     if not other:
         return []
@@ -218,6 +218,6 @@ def unfiltered_warnings(origin: Path, settings: Settings) -> list[str]:
     if not least_hz or read_audio_settings(origin) is None:
         return []
     return [
-        f"predict.py would leave out what has nothing above {least_hz:,.0f} Hz, as over a "
-        "telephone; these figures judge it all the same."
+        f"predict.py would leave out windows with nothing above {least_hz:,.0f} Hz, such as "
+        "telephone audio; these figures include them."
     ]

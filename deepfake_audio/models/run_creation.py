@@ -16,6 +16,7 @@ from deepfake_audio import __version__
 from deepfake_audio.config.loading import read_settings, write_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, OutputError, one_line
+from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.fingerprints import fingerprint_model, fingerprint_settings
 from deepfake_audio.models.onnx_metadata import write_metadata
 from deepfake_audio.models.quantization import quantize
@@ -74,20 +75,38 @@ def create_run(
     return run
 
 
-def copy_run(source: Run, name: str | None, data: Path, record: RunRecord) -> Run:
-    """Create a run folder with another run's network and settings.
+def recalibrated_run(
+    source: Run,
+    record: RunRecord,
+    calibration: Calibration,
+    data: Path,
+    name: str | None,
+    learnt: Sequence[str],
+) -> Run:
+    """Create a run with the network of another and a new calibration.
 
     Args:
         source: which has ended.
-        name: of the folder below runs/; None takes the data folder's name and the next free number.
-        data: a data folder.
-        record: of the new run.
+        record: of the source.
+        calibration: of the new run.
+        data: the data folder of the calibration.
+        name: of the new folder below runs/; None takes the data folder's name and the next free
+            number.
+        learnt: fingerprints of the data that the new run has learnt from.
 
     Raises:
         InputError: a run of that name exists, or the name is not one folder's.
     """
-    run = new_run(name, data, "--name")
-    with _made_whole(run, "--name") as unfinished:
+    changes = {
+        "status": "finished",
+        "created": datetime.now(UTC),
+        "calibration": calibration,
+        "calibrated_on": one_line(data.name),
+        "learnt": list(learnt),
+    }
+    record = record.model_copy(update=changes)
+    run = new_run(name, data)
+    with _made_whole(run) as unfinished:
         _copy_parts(source, unfinished)
         settings = read_settings(unfinished.config)
         write_metadata(unfinished.onnx_model, settings, record)
@@ -125,13 +144,12 @@ def _write_with_fingerprint(run: Run, record: RunRecord, settings: Settings) -> 
     write_record(run, record.model_copy(update={"model_fingerprint": fingerprint}))
 
 
-def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool = False) -> Run:
+def new_run(name: str | None, data: Path, resumable: bool = False) -> Run:
     """Return a run that does not exist yet, without creating it.
 
     Args:
         name: of the folder below runs/; None takes the data folder's name and the next free number.
         data: a data folder.
-        option: of the script, for the message.
         resumable: whether the script can resume an existing run.
 
     Raises:
@@ -144,26 +162,26 @@ def new_run(name: str | None, data: Path, option: str = "--run", resumable: bool
             "start"
         )
     if os.path.lexists(run.folder):
-        raise _name_taken(run, option, resumable)
+        raise _name_taken(run, resumable)
     return run
 
 
 @contextmanager
-def _made_whole(run: Run, option: str = "--run", resumable: bool = False) -> Iterator[Run]:
+def _made_whole(run: Run, resumable: bool = False) -> Iterator[Run]:
     """Yield a hidden folder to fill, and rename it: a run folder is always complete."""
     try:
         with atomic_folder(run.folder) as unfinished:
             yield Run(unfinished)
     except OutputError:
         if os.path.lexists(run.folder):
-            raise _name_taken(run, option, resumable) from None
+            raise _name_taken(run, resumable) from None
         raise
 
 
-def _name_taken(run: Run, option: str, resumable: bool) -> InputError:
+def _name_taken(run: Run, resumable: bool) -> InputError:
     resume = ", resume it with --resume" if resumable else ""
     return InputError(
-        f"{option} {run.name}: {run.folder} exists already; choose another {option}{resume}, or "
+        f"--name {run.name}: {run.folder} exists already; choose another --name{resume}, or "
         "delete the folder"
     )
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from deepfake_audio import plotting
 from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.features.spectrogram import row_frequencies_hz
-from deepfake_audio.inference import timelines
+from deepfake_audio.inference import timeline_files, timelines
 from deepfake_audio.inference.occlusion import band_rows
 from deepfake_audio.inference.stretches import Stretch
 
@@ -19,10 +19,10 @@ TICKS_HZ = range(0, 25_000, 1000)
 
 
 def timeline_picture(line: timelines.Timeline, peaks: Sequence[np.ndarray]) -> bytes:
-    """Plot the waveform above P(fake), shaded by verdict; see `timelines.plot_timeline`."""
+    """Plot the waveform above P(fake), shaded by verdict; see `timeline_files.plot_timeline`."""
     figure = Figure(figsize=(WIDTH_INCHES, 1.7), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.2))
-    timelines.plot_timeline(upper, lower, line, peaks)
+    timeline_files.plot_timeline(upper, lower, line, peaks)
     upper.set_ylabel("")
     lower.set_xlabel("")  # the text below has both
     handles, labels = lower.get_legend_handles_labels()
@@ -48,7 +48,7 @@ def places_picture(
     plotting.plot_level(ax, stretch.level, stretch.level_seconds, _ticks(tops_hz))
     times = stretch.edges[[0, -1]]
     ax.set_xlim(*times)
-    ticks = timelines.time_ticks(float(times[1]), float(times[0]))
+    ticks = timeline_files.time_ticks(float(times[1]), float(times[0]))
     strip.set_xticks(list(ticks), list(ticks.values()))
     strip.set(yticks=[], ylim=(0, 1))
     strip.set_ylabel("repeats", rotation=0, ha="right", va="center")

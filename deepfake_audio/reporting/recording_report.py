@@ -9,11 +9,12 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.audio.sounds import Samples, Sound
-from deepfake_audio.detector import Detector, Result, in_time
+from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.pixel_format import picture_url
 from deepfake_audio.inference import stretches
+from deepfake_audio.inference.inputs import in_time
 from deepfake_audio.inference.occlusion import (
     MIN_REPETITION_EFFECT,
     band_effects,
@@ -182,8 +183,8 @@ def judged_rows(result: Result, channel: int | None, track: int | None) -> dict[
     elif quality.channels > 1:
         rows["channels"] = text("report.mean_channel", count=quality.channels)
     notes = ("left_out", "damaged", "scaled")
-    if told := [note.text for note in result.notes if note.code in notes]:
-        rows["remarks"] = "; ".join(told)
+    if remarks := [note.text for note in result.notes if note.code in notes]:
+        rows["remarks"] = "; ".join(remarks)
     return {text(f"report.{key}"): value for key, value in rows.items()}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.pipeline import Failure, Input, NamedInput, Window
+from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Window
 from deepfake_audio.reporting.recording_report import html_report
 from deepfake_audio.service.views import as_view
 from deepfake_audio.system.atomic_files import to_json

@@ -29,10 +29,12 @@ def interrupts_raised() -> Iterator[threading.Event]:
     pressed = threading.Event()
     outer_handler = signal.getsignal(signal.SIGINT)
     outer_hook, outer_thread_hook = sys.unraisablehook, threading.excepthook
-    heard = [number for number in TERMINATION_SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+    handled = [
+        number for number in TERMINATION_SIGNALS if signal.getsignal(number) == signal.SIG_DFL
+    ]
     if outer_handler is signal.default_int_handler:  # background jobs of a shell ignore Ctrl-C
-        heard.append(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not heard:
+        handled.append(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not handled:
         yield pressed
         return
 
@@ -54,7 +56,7 @@ def interrupts_raised() -> Iterator[threading.Event]:
         if not pressed.is_set():
             outer_thread_hook(failed)
 
-    outer_handlers = {number: signal.signal(number, press) for number in heard}
+    outer_handlers = {number: signal.signal(number, press) for number in handled}
     sys.unraisablehook, threading.excepthook = press_again, tell
     try:
         yield pressed

@@ -4,6 +4,7 @@ Of processes only the parent handles termination signals, and the others end wit
 """
 
 import itertools
+import math
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, TypeVar
 
 from deepfake_audio.errors import InputError
@@ -21,6 +23,11 @@ GONE = "ignore:resource_tracker"  # a warning of joblib's tracker about a folder
 WATCH_SECONDS = 0.5
 AT_ONCE = 8  # calls of each thread
 MAX_THREADS = 8  # more wait for one another: a network of this size has little to divide
+# Time that a container's processes may run, and the period, in microseconds: cgroups 2 and 1.
+QUOTA_FILES = (
+    ("/sys/fs/cgroup/cpu.max",),
+    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+)
 UNUSED = r"\d+ tasks (have been successfully executed|which were still being processed)"
 
 Item = TypeVar("Item")
@@ -28,10 +35,27 @@ Made = TypeVar("Made")
 
 
 def count_cores() -> int:
-    """Return the number of cores that this process may use."""
-    from joblib import cpu_count  # slow to import, and most commands start no process
+    """Return the number of cores that this process may use, by its affinity and its quota.
 
-    return cpu_count()
+    joblib counts them too, but importing it takes as long as importing NumPy and ONNX Runtime.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(cores, _quota() or cores)
+
+
+def _quota() -> int | None:
+    """Return the number of cores that a container's quota is worth; None without a quota."""
+    for files in QUOTA_FILES:
+        try:
+            quota, period = map(int, " ".join(Path(file).read_text() for file in files).split())
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+        if quota > 0:
+            return math.ceil(quota / period)
+    return None
 
 
 def in_processes(
@@ -58,10 +82,11 @@ def in_processes(
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     warnings.filterwarnings("ignore", UNUSED, UserWarning)  # the caller ended early on purpose
+    workers = workers or count_cores()
     kind = "generator" if in_order else "generator_unordered"
     with nullcontext() if workers == 1 else _undisturbed():  # one is this process
         results = Parallel(
-            n_jobs=workers or -1, return_as=kind, max_nbytes=None, temp_folder=os.curdir,
+            n_jobs=workers, return_as=kind, max_nbytes=None, temp_folder=os.curdir,
             initializer=end_with, initargs=(os.getpid(),),
         )(delayed(function)(*each) for each in calls)  # fmt: skip
     try:
@@ -75,11 +100,7 @@ def in_processes(
 
 def usable_threads(threads: int) -> int:
     """Return how many of some threads have a core; of 0, as many as one recording can use."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return min(threads or MAX_THREADS, cores)
+    return min(threads or MAX_THREADS, count_cores())
 
 
 def in_threads(

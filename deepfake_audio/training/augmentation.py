@@ -114,10 +114,10 @@ def make_noise(audio: AudioSettings, image: ImageSettings) -> np.ndarray:
     windows = []
     for _ in range(NOISE_WINDOWS):
         window = random.standard_normal(audio.window_samples, np.float32)
-        drawn = fit_image(spectrogram_image(window, alone), size).astype(np.float32)
-        power = 10 ** (drawn[..., 0] * np.float32(audio.db_range / WHITE / 10))
-        drawn[..., 0] = power / power.mean()  # each window's levels are below its own peak
-        windows.append(drawn)
+        noise_image = fit_image(spectrogram_image(window, alone), size).astype(np.float32)
+        power = 10 ** (noise_image[..., 0] * np.float32(audio.db_range / WHITE / 10))
+        noise_image[..., 0] = power / power.mean()  # each window's levels are below its own peak
+        windows.append(noise_image)
     return np.concatenate(windows, axis=1)
 
 

@@ -17,7 +17,7 @@ from deepfake_audio.training.weights import load_weights
 
 BACKUP = re.compile(r"(\d{6,})\.keras")  # the number of epochs that are done
 DROPOUT_STATE = "seed_generator_state"  # Keras's name of a layer's two numbers: seed and count
-EPOCH_COUNTS = 2**32  # more than an epoch draws
+EPOCH_COUNTS = 2**32  # more images than an epoch has
 MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
 
 
@@ -57,7 +57,7 @@ class EpochRecorder(keras.callbacks.Callback):
         self.rows.append(
             {"epoch": epoch + 1} | {name: float(value) for name, value in logs.items()}
         )
-        self.rows[-1].setdefault("learning_rate", float(self.model.optimizer.learning_rate))
+        self.rows[-1].setdefault("learning_rate", learning_rate_of(self.model))
         if kept_epoch(self.rows, self.schedule) == epoch + 1:
             with self._averaged(), atomic_write(self.run.keras_model) as partial:
                 self.model.save(partial)
@@ -71,6 +71,11 @@ class EpochRecorder(keras.callbacks.Callback):
         yield
         if self.averages is not None:
             self.averages.on_test_end()
+
+
+def learning_rate_of(model: keras.Model) -> float:
+    """Return the learning rate; on several devices `float` can't read it."""
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
 def seed_dropout(model: keras.Model, epoch: int) -> None:
@@ -154,11 +159,11 @@ class HistoryReplay(keras.callbacks.Callback):
         if self.recorder.rows or not epoch:
             return
         self.recorder.rows = read_history(self.recorder.run)[:epoch]
-        learning_rate = float(self.model.optimizer.learning_rate)
+        learning_rate = learning_rate_of(self.model)
         for callback in self.counting:
             for row in self.recorder.rows:
                 callback.on_epoch_end(row["epoch"] - 1, dict(row))
-        if float(self.model.optimizer.learning_rate) != learning_rate:
+        if learning_rate_of(self.model) != learning_rate:
             self.model.optimizer.learning_rate = learning_rate  # the plateau callback lowered it
         if self.model.stop_training:  # Keras looks at it only after an epoch
             raise TrainingEndedError

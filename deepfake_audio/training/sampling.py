@@ -58,16 +58,16 @@ def sample_epoch(
         integers `(images,)`.
     """
     turns = np.arange(epoch * images, (epoch + 1) * images)
-    drawn, number = [], 0
+    sampled, number = [], 0
     for class_number, groups in enumerate(classes):
         of_class = turns[turns % len(classes) == class_number] // len(classes)
         bounds = _bounds(groups)
         before = _count_turns(bounds, int(of_class[0]) if len(of_class) else 0)
         after = before + _count(bounds, of_class)
         for group, *span in zip(groups, before.tolist(), after.tolist(), strict=True):
-            drawn.append(_sample_group(group, np.arange(*span), seed, number))
+            sampled.append(_sample_group(group, np.arange(*span), seed, number))
             number += 1
-    positions, passes = np.concatenate(drawn, axis=1)
+    positions, passes = np.concatenate(sampled, axis=1)
     if number == 1:
         return positions, passes
     mixed = np.random.default_rng((seed, epoch, number)).permutation(images)

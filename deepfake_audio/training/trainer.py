@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import cv2
 import keras
@@ -69,6 +70,23 @@ def compile_model(build_model: BuildModel, settings: Settings, epoch_steps: int)
         settings: of the run.
         epoch_steps: batches of one epoch.
     """
+    with devices_of(settings.train):
+        return _compile(build_model, settings, epoch_steps)
+
+
+def devices_of(train: TrainSettings) -> AbstractContextManager:
+    """Return a context in which a network is built on the devices of the settings.
+
+    With `train.all_gpus` each GPU has a copy of the weights and takes its part of each batch, as in
+    https://www.tensorflow.org/guide/distributed_training.
+    """
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if not train.all_gpus or len(devices) == 1:
+        return nullcontext()
+    return tf.distribute.MirroredStrategy([device.name for device in devices]).scope()
+
+
+def _compile(build_model: BuildModel, settings: Settings, epoch_steps: int):
     policy = keras.config.dtype_policy()
     try:
         if settings.train.mixed_precision:

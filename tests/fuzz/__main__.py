@@ -33,7 +33,8 @@ import numpy as np
 import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from deepfake_audio.audio.windows import open_recording, recording_windows
+from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.dataset.journal import QUALITY_MEASURES, is_complete, read_journal

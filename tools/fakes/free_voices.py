@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from deepfake_audio.audio.windows import open_recording, read_audio, trim_edges
+from deepfake_audio.audio.recordings import open_recording, read_audio, trim_edges
 from deepfake_audio.cli.messages import print_error
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
@@ -65,14 +65,14 @@ def words(paths: Iterable[Path]) -> Iterator[np.ndarray]:
 def clips(paths: Sequence[Path], most: int) -> Iterator[np.ndarray]:
     """Yield clips of 2 to 3 seconds, made of successive words."""
     random = np.random.default_rng(3)
-    rate_hz, made, said = load_settings().audio.sample_rate_hz, 0, []
+    rate_hz, made, spoken = load_settings().audio.sample_rate_hz, 0, []
     length = random.uniform(*SECONDS)
     for word in words([paths[place] for place in random.permutation(len(paths))]):
-        said.append(word)
-        if sum(map(len, said)) >= length * rate_hz:
-            clip = np.concatenate(said)[: round(SECONDS[1] * rate_hz)]
+        spoken.append(word)
+        if sum(map(len, spoken)) >= length * rate_hz:
+            clip = np.concatenate(spoken)[: round(SECONDS[1] * rate_hz)]
             yield clip * (LOUDNESS / np.sqrt(np.square(clip).mean()))
-            said, length, made = [], random.uniform(*SECONDS), made + 1
+            spoken, length, made = [], random.uniform(*SECONDS), made + 1
             if made == most:
                 return
 

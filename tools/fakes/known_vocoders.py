@@ -43,11 +43,13 @@ def fargan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
     def say(sound: np.ndarray) -> np.ndarray:
         samples = np.clip(np.pad(sound, (0, FARGAN_DELAY)), -1, 1) * 32767
         with tempfile.TemporaryDirectory() as folder:
-            heard, features, said = (Path(folder, name) for name in ("in.pcm", "f32", "out.pcm"))
-            samples.astype("<i2").tofile(heard)
-            subprocess.run([program, "-features", heard, features], check=True)
-            subprocess.run([program, "-fargan-synthesis", features, said], check=True)
-            return np.fromfile(said, "<i2").astype(np.float32) / 32767
+            original, features, copied = (
+                Path(folder, name) for name in ("in.pcm", "f32", "out.pcm")
+            )
+            samples.astype("<i2").tofile(original)
+            subprocess.run([program, "-features", original, features], check=True)
+            subprocess.run([program, "-fargan-synthesis", features, copied], check=True)
+            return np.fromfile(copied, "<i2").astype(np.float32) / 32767
 
     return say
 
@@ -97,8 +99,8 @@ def of_mel(network: Callable, rate_hz: int, fft_samples: int, hop_samples: int) 
         spectrum = librosa.stft(padded, n_fft=fft_samples, hop_length=hop_samples, center=False)
         mel = np.log(np.maximum(filters @ np.abs(spectrum), 1e-5))[None].astype(np.float32)
         with torch.no_grad():
-            said = network(torch.from_numpy(mel)).float().numpy().ravel()
-        return resampled(said, rate_hz, RATE_HZ)
+            copied = network(torch.from_numpy(mel)).float().numpy().ravel()
+        return resampled(copied, rate_hz, RATE_HZ)
 
     return say
 
@@ -133,12 +135,12 @@ def mb_melgan(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
     mean, deviation = np.concatenate(mels).mean(0), np.concatenate(mels).std(0)
     for _ in range(SCALE_ROUNDS):
         put_in = [(mel - mean) / deviation for mel in mels]
-        said = np.concatenate([log_mel(say_scaled(each))[: len(each)] for each in put_in])
+        copied = np.concatenate([log_mel(say_scaled(each))[: len(each)] for each in put_in])
         scaled = np.concatenate(put_in)
         centred = scaled - scaled.mean(0)
-        slope = (centred * (said - said.mean(0))).mean(0) / (centred**2).mean(0)
+        slope = (centred * (copied - copied.mean(0))).mean(0) / (centred**2).mean(0)
         deviation = (deviation + np.maximum(slope, 0.1)) / 2
-        mean = (mean + said.mean(0) - slope * scaled.mean(0)) / 2
+        mean = (mean + copied.mean(0) - slope * scaled.mean(0)) / 2
 
     def say(sound: np.ndarray) -> np.ndarray:
         scaled = (log_mel(resampled(sound, RATE_HZ, rate_hz)) - mean) / deviation
@@ -176,8 +178,8 @@ def run(makers: Mapping[str, Callable], doc: str, argv: Sequence[str] | None) ->
     say = makers[args.kind](args.where, first)
     for path in tqdm(paths, desc=args.kind, unit=" files"):
         sound, _ = soundfile.read(path, dtype="float32")
-        said = say(sound)
-        soundfile.write(args.output / path.name, np.clip(said, -1, 1), RATE_HZ, subtype="PCM_16")
+        copied = say(sound)
+        soundfile.write(args.output / path.name, np.clip(copied, -1, 1), RATE_HZ, subtype="PCM_16")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -37,9 +37,9 @@ def reader(speak: Callable[[str, str], np.ndarray], rate_hz: int, voices: Sequen
     )
 
     def say(sound: np.ndarray) -> np.ndarray:
-        said = resampled(np.asarray(speak(*next(turns)), np.float32), rate_hz, RATE_HZ)
-        loud = np.flatnonzero(np.abs(said) > SILENCE * np.abs(said).max())
-        return said[max(0, loud[0] - EDGE_SAMPLES) : loud[-1] + EDGE_SAMPLES]
+        speech = resampled(np.asarray(speak(*next(turns)), np.float32), rate_hz, RATE_HZ)
+        loud = np.flatnonzero(np.abs(speech) > SILENCE * np.abs(speech).max())
+        return speech[max(0, loud[0] - EDGE_SAMPLES) : loud[-1] + EDGE_SAMPLES]
 
     return say
 
@@ -83,7 +83,7 @@ def piper(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
     voice = PiperVoice.load(network)
 
     def speak(sentence: str, _: str) -> np.ndarray:
-        return np.concatenate([said.audio_float_array for said in voice.synthesize(sentence)])
+        return np.concatenate([speech.audio_float_array for speech in voice.synthesize(sentence)])
 
     return reader(speak, voice.config.sample_rate, ["joe"])
 

@@ -26,7 +26,7 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from deepfake_audio.audio.windows import read_audio
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.script import EXIT_OK, script
@@ -123,31 +123,33 @@ def clip_seconds(clip: Clip) -> float:
 
 
 def real_order(
-    reals: Sequence[Clip], like: Clip | None, random: np.random.Generator
+    real_clips: Sequence[Clip], like: Clip | None, random: np.random.Generator
 ) -> Iterator[Clip]:
     """Yield real clips without end: of a clip's speaker, of its corpus, of the others.
 
     Within these the speakers are in random order, and each speaks all clips.
 
     Args:
-        reals: to choose from.
+        real_clips: to choose from.
         like: a fake; None for speakers in random order only.
         random: generator.
     """
     while True:
-        turn = {speaker: random.random() for speaker in sorted({clip.speaker for clip in reals})}
+        turn = {
+            speaker: random.random() for speaker in sorted({clip.speaker for clip in real_clips})
+        }
 
         def place(clip: Clip, turn: dict[str, float] = turn) -> tuple:
             is_other = like and (clip.speaker != like.speaker, clip.corpus != like.corpus)
             return is_other or (), turn[clip.speaker]
 
-        shuffled = [reals[index] for index in random.permutation(len(reals))]
+        shuffled = [real_clips[index] for index in random.permutation(len(real_clips))]
         yield from sorted(shuffled, key=place)
 
 
 def make_recording(
     fakes: Sequence[Clip],
-    reals: Sequence[Clip],
+    real_clips: Sequence[Clip],
     fake_seconds: float,
     real_seconds: tuple[float, float],
     random: np.random.Generator,
@@ -156,7 +158,7 @@ def make_recording(
 
     Args:
         fakes: a group of one generator; empty for a real recording.
-        reals: to choose from.
+        real_clips: to choose from.
         fake_seconds: length of the fake passage; shorter if the group is.
         real_seconds: length before and after it.
         random: generator.
@@ -164,7 +166,7 @@ def make_recording(
     Returns:
         The samples, and the rows of passages without the file's name.
     """
-    order = real_order(reals, fakes[0] if fakes else None, random)
+    order = real_order(real_clips, fakes[0] if fakes else None, random)
     if not fakes:
         sound = join(order, sum(real_seconds))
         return sound, [(0.0, len(sound) / RATE_HZ, "real", "", "")]
@@ -191,13 +193,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     clips = [c for c in read_corpus(args.corpus).clips if args.split in (None, c.split)]
     clips = [clip for clip in clips if clip_seconds(clip) > MIN_CLIP_SECONDS]
-    reals = [clip for clip in clips if clip.label == "real"]
+    real_clips = [clip for clip in clips if clip.label == "real"]
     fakes = [clip for clip in clips if clip.label == "fake"]
     generators = [[[]]] if args.without_fakes else fake_groups(fakes, args.fake_seconds[0])
-    if not reals or not generators:
+    if not real_clips or not generators:
         raise InputError(
-            f"{args.corpus} has too little sound: {len(reals):,} real clips, {len(generators):,} "
-            "generators with enough; choose another --split or a shorter --fake-seconds"
+            f"{args.corpus} has too little sound: {len(real_clips):,} real clips, "
+            f"{len(generators):,} generators with enough; choose another --split or a shorter "
+            "--fake-seconds"
         )
     if (args.output / TABLE).exists():
         raise InputError(f"{args.output / TABLE} exists already; name another folder")
@@ -209,7 +212,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         real_seconds = tuple(random.uniform(*args.real_seconds, 2))
         groups = generators[order[number % len(order)]]
         group = groups[random.integers(len(groups))]
-        sound, passages = make_recording(group, reals, fake_seconds, real_seconds, random)
+        sound, passages = make_recording(group, real_clips, fake_seconds, real_seconds, random)
         name = f"{number + 1:04}.flac"
         soundfile.write(args.output / name, np.clip(sound, -1, 1), RATE_HZ)
         rows += [(name, round(start, 4), round(end, 4), *facts) for start, end, *facts in passages]

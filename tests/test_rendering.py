@@ -1,4 +1,4 @@
-"""Files drawn one by one: through codecs, and what is left behind."""
+"""Files are rendered one by one, also through codecs, and leave nothing behind."""
 
 import json
 from dataclasses import replace
@@ -11,9 +11,10 @@ import soundfile
 from deepfake_audio.audio.quality import measure_quality
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.jobs import Job
 from deepfake_audio.dataset.journal import is_complete, read_journal
 from deepfake_audio.dataset.manifest import read_records
-from deepfake_audio.dataset.rendering import Job, Rendering, render_all, render_clip
+from deepfake_audio.dataset.rendering import Rendering, render_all, render_clip
 from deepfake_audio.errors import InputError
 from deepfake_audio.vocabulary import JOURNAL
 

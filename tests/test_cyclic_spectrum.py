@@ -1,4 +1,4 @@
-"""Signals whose frame rate is known, and what has none."""
+"""Signals with a known frame rate, and signals without one."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def lines_db(window: np.ndarray) -> np.ndarray:
 
 
 def means_db(window: np.ndarray) -> np.ndarray:
-    """Return how far each rate stands out, `(rates,)`."""
+    """Return the prominence of each rate in dB, `(rates,)`."""
     return lines_db(window).sum(axis=1) / HEARD.sum(axis=1)
 
 
@@ -145,7 +145,7 @@ def test_sound_too_short_for_a_line_has_no_result():
 def test_digital_silence_has_no_lines():
     assert not lines_db(np.zeros(len(TIMES))).any()
     assert not lines_db(noise(6) * np.float32(1e-30)).any()
-    for place in (0, -1):  # where no frame has any weight
+    for place in (0, -1):  # at both ends no frame has any weight
         click = np.zeros(len(TIMES) + 40)
         click[place] = 0.5
         assert np.abs(lines_db(click)).max() < 0.5

@@ -4,17 +4,16 @@ import pytest
 from conftest import draw_scores
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation import bootstrap, sampling
+from deepfake_audio.evaluation import sampling, score_bins
 from deepfake_audio.evaluation.bootstrap import (
     bootstrap_differences,
     bootstrap_intervals,
-    choose_units,
-    cross_attacks,
     rule_of_three,
-    score_histogram,
 )
+from deepfake_audio.evaluation.bootstrap_units import choose_units, cross_attacks
 from deepfake_audio.evaluation.detection_costs import DetectionCosts
 from deepfake_audio.evaluation.sampling import number_clusters
+from deepfake_audio.evaluation.score_bins import score_histogram
 from deepfake_audio.evaluation.score_figures import score_figures
 from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
@@ -30,7 +29,7 @@ def test_the_files_themselves_have_the_figures_of_metrics(files):
     counts = np.bincount(grouped.cells, minlength=grouped.loss.size)
     exact = score_figures(is_real, scores, scores, prior_fake=0.5, costs=COSTS)
     figures = grouped.figures(counts)
-    tolerance = 1e-9 if files < bootstrap.MAX_BINS else 2e-4
+    tolerance = 1e-9 if files < score_bins.MAX_BINS else 2e-4
     assert figures == pytest.approx({name: exact[name] for name in figures}, abs=tolerance)
 
 

@@ -8,7 +8,6 @@ from conftest import draw_image
 from deepfake_audio.config.loading import read_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import InputError
-from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models.onnx_session import load_model, score_files, score_images, score_stream
 
 
@@ -55,11 +54,3 @@ def test_missing_and_broken_models_are_errors(tmp_path, workspace):
         load_model(tmp_path / "model.onnx", 1)
     with pytest.raises(InputError, match=r"^cannot load "):
         load_model(tmp_path / "none.onnx", 1)
-
-
-def test_reading_images_for_scoring_is_reading_them_for_training(workspace):
-    settings = read_settings(workspace / "runs" / "first" / "config.yaml")
-    record = read_records(workspace / "data" / "tiny")[0]
-    np.testing.assert_array_equal(
-        read_image(record.path, settings.image)[..., 0], draw_image("fake", 1)
-    )

@@ -6,11 +6,12 @@ import pytest
 from conftest import draw_scores
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.evaluation import breakdown as groups_module
-from deepfake_audio.evaluation.bootstrap import bootstrap_intervals, score_histogram
+from deepfake_audio.evaluation.bootstrap import bootstrap_intervals
 from deepfake_audio.evaluation.breakdown import bootstrap_eers, eer_interval, mean_interval
 from deepfake_audio.evaluation.detection_costs import DetectionCosts
 from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.evaluation.html_report import grouping_content
+from deepfake_audio.evaluation.score_bins import score_histogram
 from deepfake_audio.evaluation.score_table import ScoreTable, make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import FEW_SPEAKERS, format_groups, one_class_line

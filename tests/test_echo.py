@@ -1,4 +1,4 @@
-"""What a recording has besides the voice: echoes of known delay and amplitude."""
+"""Echoes of known delay and amplitude are measured."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A table that grows: what is cut off goes on, and what was there stays."""
+"""A table of results continues after an interruption, and keeps its rows."""
 
 import csv
 import os
@@ -36,7 +36,7 @@ def lines_in(path: Path) -> int:
 
 
 def cut_off(path: Path, *files: str) -> Path:
-    """Write rows of some files as a process does that is then killed; return where they are."""
+    """Write the rows of some files as a killed process does; return the partial table's path."""
     with pytest.raises(KeyboardInterrupt), resumable_table(path, "abc") as (_, add):
         for file in files:
             add({"verdict": "REAL", "file": file})

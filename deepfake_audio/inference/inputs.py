@@ -1,0 +1,189 @@
+"""Files under judgement: their windows, and how they are read."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from deepfake_audio.audio.quality import Clarity, Echo
+from deepfake_audio.audio.sounds import Sound, name_of, read_file_object, to_samples
+from deepfake_audio.config.schema import Settings
+from deepfake_audio.errors import InputError
+
+AnyRecording = str | os.PathLike | bytes | BinaryIO | tuple[np.ndarray, int]
+
+
+@dataclass(eq=False)
+class Window:
+    """One window of a recording, or a whole image.
+
+    Attributes:
+        start_seconds: from the beginning of the recording.
+        track: from 1.
+        channel: from 1; 0 for the mean of all channels.
+        score: log-odds of real before calibration; higher is more real.
+        llr: calibrated log-likelihood ratio of real against fake; NaN before calibration.
+        bandwidth_hz: the highest frequency of the window; None for an image.
+        clarity: how clearly the details of the voice can be heard; None for an image.
+        clipped_share: share of the samples at full scale, 0 to 1.
+        peaks: of the waveform in equal parts of the window, float32 `(parts,)`.
+        prominence_db: of each frame rate, float32 `(rates,)`; None if the run has no rates.
+    """
+
+    start_seconds: float = 0.0
+    channel: int = 0
+    score: float = np.nan
+    llr: float = np.nan
+    bandwidth_hz: float | None = None
+    clarity: Clarity | None = None
+    clipped_share: float = 0.0
+    peaks: np.ndarray | None = None
+    prominence_db: np.ndarray | None = None
+    track: int = 1
+
+
+class LeftOut(NamedTuple):
+    """A part of a recording that is not judged: a track, or one of its channels (0 for all)."""
+
+    track: int
+    channel: int
+    why: str
+
+
+@dataclass(eq=False)
+class Input:
+    """One file and its windows.
+
+    Attributes:
+        name: as the caller gave it.
+        is_image: the file is a spectrogram image; the fields below the next are then unknown.
+        is_blank: the image shows nothing.
+        windows: with their scores, track by track and channel by channel.
+        sound_seconds: duration between the quiet edges.
+        end_seconds: end of the sound.
+        sample_rate_hz: of the file.
+        channels: of the file.
+        codec: FFmpeg's name of the first track's codec; empty for samples in memory.
+        duration_seconds: of the longest track, with its quiet edges, as a player shows it.
+        channels_differ: the channels carry different sounds and are judged one by one.
+        is_silent: no sample is louder than the last bit of 16-bit audio.
+        echo: the strongest echo; None for an image and for silence.
+        tracks: number of audio tracks in the file.
+        only_track: the chosen track, from 1; None for all.
+        left_out: tracks and channels that are not judged.
+        skipped_seconds: duration of the damaged parts of all tracks, which are left out.
+        missing_seconds: sound that the file declares beyond its end.
+        is_cut_off: the file ends in the middle of a part.
+        peak: the highest sample in the file.
+        full_scale: the divisor of the samples.
+    """
+
+    name: str
+    is_image: bool = False
+    is_blank: bool = False
+    windows: list[Window] = field(default_factory=list)
+    sound_seconds: float = 0.0
+    end_seconds: float = np.inf
+    sample_rate_hz: int = 0
+    channels: int = 0
+    codec: str = ""
+    duration_seconds: float = 0.0
+    channels_differ: bool = False
+    is_silent: bool = False
+    echo: Echo | None = None
+    tracks: int = 1
+    only_track: int | None = None
+    left_out: list[LeftOut] = field(default_factory=list)
+    skipped_seconds: float = 0.0
+    missing_seconds: float = 0.0
+    is_cut_off: bool = False
+    peak: float = 0.0
+    full_scale: int = 1
+
+
+class NamedInput(NamedTuple):
+    """A recording or image that is reported under a given name, such as standard input."""
+
+    name: str
+    source: Sound
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be judged.
+
+    Attributes:
+        name: of the file, as it was given.
+        error: the reason and the remedy, for people.
+        code: of the reason; see `InputError`.
+    """
+
+    name: str
+    error: str
+    code: str = InputError.CODES[0]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files become windows.
+
+    Attributes:
+        settings: of the run, and the limits.
+        images_from_audio: the run's images were rendered from audio, so that it can judge audio.
+        channel: the only channel to judge, from 1; None for all.
+        track: the only track to judge, from 1; None for all.
+        folder: that names are relative to.
+        decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
+        on_window: receives each window before it is scored, and its file; not in processes.
+        threads: that render the windows of a file.
+    """
+
+    settings: Settings
+    images_from_audio: bool
+    channel: int | None = None
+    folder: Path = Path()
+    decoder_megabytes: int = 0
+    track: int | None = None
+    on_window: Callable[[Input, Window], object] | None = None
+    threads: int = 1
+
+
+def to_input(recording: AnyRecording, max_megabytes: int) -> str | NamedInput:
+    """Return a recording in the form that the pipeline takes.
+
+    Args:
+        recording: see `Detector.predict`.
+        max_megabytes: bound on the size of a file object.
+
+    Raises:
+        InputError: a file object can't be read or gives too much, or samples are malformed.
+        TypeError: the recording is none of the known kinds.
+    """
+    match recording:
+        case str() | os.PathLike():
+            return os.fspath(recording)
+        case bytes() | bytearray() | memoryview():
+            source = bytes(recording)
+        case (values, sample_rate_hz):
+            source = to_samples(values, sample_rate_hz)
+        case _ if hasattr(recording, "read"):
+            source = read_file_object(recording, max_megabytes)
+        case _:
+            raise TypeError(
+                f"cannot judge a {type(recording).__name__}; give a path, bytes, a binary file "
+                "object, or (samples, sample_rate_hz)"
+            )
+    return NamedInput(name_of(source), source)
+
+
+def time_order(windows: Sequence[Window]) -> np.ndarray:
+    """Return the indices of windows sorted by start, whatever their channel: int `(windows,)`."""
+    return np.argsort([window.start_seconds for window in windows], kind="stable")
+
+
+def in_time(windows: Sequence[Window]) -> list[Window]:
+    """Return windows sorted by start."""
+    return [windows[index] for index in time_order(windows)]
