@@ -137,7 +137,9 @@ class Detector:
             InputError: there is no such run, or its files are damaged.
         """
         name = None if run is None else str(run)
-        opened = run_search.open_run(name, overrides=overrides, or_pretrained=True)
+        opened = run_search.open_run(
+            name, overrides=overrides, or_pretrained=True, bound_memory=bound_memory
+        )
         return cls(*opened, bound_memory)
 
     @classmethod

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -230,6 +231,21 @@ def test_judging_prints_nothing_and_leaves_the_process_as_it_was(detector, capfd
     assert list(detector.predict_many(CLIPS[:2]))
     assert process_state() == before
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no limits to set")
+def test_loading_a_run_without_a_fingerprint_sets_no_limit(tmp_path, monkeypatch):
+    import resource
+
+    run, calls, setrlimit = tmp_path / "older", [], resource.setrlimit
+    shutil.copytree(ROOT / "models/pretrained", run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"model_fingerprint": None}))
+    monkeypatch.setattr(resource, "setrlimit", lambda *args: calls.append(setrlimit(*args)))
+    assert deepfake_audio.Detector.load(run).predict(CLIPS[0]).verdict
+    assert calls == []
+    deepfake_audio.Detector.load(run, bound_memory=True)
+    assert len(calls) == 4 * (sys.platform == "linux")
 
 
 @pytest.mark.slow

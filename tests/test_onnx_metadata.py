@@ -8,11 +8,16 @@ import onnxruntime
 
 from deepfake_audio.models import run_creation, run_search
 from deepfake_audio.models.calibration import Calibration
-from deepfake_audio.models.onnx_metadata import LICENSE, NO_LICENSE, write_metadata
+from deepfake_audio.models.onnx_metadata import LICENSE, NO_LICENSE, model_facts, write_metadata
 
 
 def facts_of(path: Path) -> dict[str, str]:
     return onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
+
+
+def test_the_shipped_model_is_described():
+    run, record, settings = run_search.open_run("models/pretrained")
+    assert facts_of(run.onnx_model) == model_facts(settings, record) | {LICENSE: "MIT"}
 
 
 def test_a_trained_model_and_its_new_calibration_are_described(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto, helper
 
+from deepfake_audio.cli import script  # noqa: F401 - prints the warnings of the package
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import (

@@ -65,9 +65,9 @@ def load_model(
         raise _no_model(path, error) from None
 
 
-def read_checked(path: Path, limits: LimitSettings) -> bytes:
+def read_checked(path: Path, limits: LimitSettings, bound_memory: bool = True) -> bytes:
     """Read a model file, or raise a `InputError` unless it is a network within the limits."""
-    return check_graph(read_model(path, limits), str(path), limits)
+    return check_graph(read_model(path, limits), str(path), limits, bound_memory)
 
 
 def read_model(path: Path, limits: LimitSettings) -> bytes:

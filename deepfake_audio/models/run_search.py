@@ -40,6 +40,7 @@ def open_run(
     resuming: bool = False,
     overrides: Sequence[str] = (),
     or_pretrained: bool = False,
+    bound_memory: bool = True,
 ) -> tuple[Run, RunRecord, Settings]:
     """Find a run and read its record and settings.
 
@@ -50,15 +51,17 @@ def open_run(
         overrides: texts such as `"predict.prior_fake=0.1"`, over the run's own settings.
         or_pretrained: use the shipped run if runs/ has none that can be used, or only runs that
             were trained on the sample: these are for trying out, and chosen only by name.
+        bound_memory: bound the memory of this process while the model of an older run, which has no
+            fingerprint, is parsed.
 
     Raises:
         InputError: no such run, a run that cannot be used in this way, or damaged files.
     """
     if name is not None:
-        return _open(_named(name), resuming, overrides)
+        return _open(_named(name), resuming, overrides, bound_memory)
     for run in _newest_first(resuming):
         try:
-            opened = _open(run, resuming)
+            opened = _open(run, resuming, bound_memory=bound_memory)
         except InputError as error:
             _warn_of_damage(run, error)
         else:
@@ -66,7 +69,7 @@ def open_run(
                 continue
             return (*opened[:2], read_settings(run.config, overrides)) if overrides else opened
     if or_pretrained:
-        return _open(Run(PRETRAINED), resuming, overrides)
+        return _open(Run(PRETRAINED), resuming, overrides, bound_memory)
     raise _none_usable(resuming)
 
 
@@ -98,7 +101,7 @@ def is_trained_on_sample(settings: Settings) -> bool:
 
 
 def _open(
-    run: Run, resuming: bool, overrides: Sequence[str] = ()
+    run: Run, resuming: bool, overrides: Sequence[str] = (), bound_memory: bool = True
 ) -> tuple[Run, RunRecord, Settings]:
     """Read a run's record and settings, as `open_run`."""
     if not is_file(run.record):
@@ -116,14 +119,16 @@ def _open(
             f"python train.py --resume --run {run.name}"
         )
     settings = read_settings(run.config, overrides)
-    _check_parts(run, record, settings, with_model=not resuming)
+    _check_parts(run, record, settings, not resuming, bound_memory)
     return run, record, settings
 
 
-def _check_parts(run: Run, record: RunRecord, settings: Settings, with_model: bool) -> None:
+def _check_parts(
+    run: Run, record: RunRecord, settings: Settings, with_model: bool, bound_memory: bool
+) -> None:
     """Raise an `InputError` if the files of a run folder come from different runs."""
     if with_model and not record.model_fingerprint:
-        read_checked(run.onnx_model, settings.limits)
+        read_checked(run.onnx_model, settings.limits, bound_memory)
     if record.settings_fingerprint not in (None, fingerprint_settings(settings)):
         other = "config.yaml has other audio, image or model settings than it was trained with"
     elif (
