@@ -67,9 +67,9 @@ class TextTable:
         header, width = None, width or self.width
         for line, cells in _cells(self.path, self.separator, width, text_column):
             if line <= self.skipped:
-                header = [plain_column(cell) for cell in cells] if self.columns else None
+                header = cells if self.columns else None
                 continue
-            if not any(cells) or (header and [plain_column(cell) for cell in cells] == header):
+            if not any(cells) or cells == header:
                 continue  # an empty row of a spreadsheet, or the header of a second file
             while len(cells) > width and not cells[-1]:
                 cells.pop()
