@@ -11,8 +11,9 @@ my_audio contains real/ and fake/ (or train/real, val/fake or real/train etc.) w
 ogg, opus, m4a, aac, amr, webm or mp4 files. A table my_audio/labels.csv with the columns file,label
 and optionally speaker, sentence, split, attack adds facts: no speaker is in two splits; without
 speakers, no sentence is. Folders and labels such as human and AI, or bonafide and spoof, mean the
-same in any case. Images are copied. Those whose names differ by a last number stay in one split
-if there are many such groups (prepare.image_groups).
+same in any case. Images are copied. Those of one folder, or with
+names that differ by a last number, stay in one split if there are many such groups
+(prepare.image_groups).
 
 Writes data/<name>/{train,val,test}/{fake,real}/*.png, manifest.csv, report.txt, and errors.csv with
 the files that could not be used. A run that was killed continues, and a run with more files adds
