@@ -28,7 +28,9 @@ PAIRS = (
     ("RealAudio", "FakeAudio"), ("Real Speech", "Deep Fake Speech"), ("originals", "clones"),
     ("authentic", "ai_generated"), ("vrai", "faux"), ("reale", "falso"), ("human_voice", "TTS"),
     ("class_real", "class_fake"), ("real (wav)", "fake (wav)"), ("real", "fake_vits"),
-    ("real_studio", "fake_phone"), ("orig", "synth"),
+    ("real_studio", "fake_phone"), ("orig", "synth"), ("auténticas", "falsas"),
+    ("authentiques", "générées"), ("reais", "falsos"), ("真人", "合成"), ("真实语音", "AI生成"),
+    ("진짜", "가짜"), ("Bona Fide", "AI-generated"),
 )  # fmt: skip
 
 
