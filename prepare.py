@@ -11,8 +11,8 @@ my_audio contains real/ and fake/ (or train/real, val/fake or real/train etc.) w
 ogg, opus, m4a, aac, amr, webm or mp4 files. A table my_audio/labels.csv with the columns file,label
 and optionally speaker, sentence, split, attack says more: no speaker gets into two splits; if
 speakers are unknown, no sentence does. Folders and labels may also be human and AI, or bonafide and
-spoof, in any case. Images are copied. Those whose names differ only in the last number stay in one
-split if there are many such groups (prepare.image_groups).
+spoof, in any case. Images are copied. Those of one folder, or with names that differ only in the
+last number, stay in one split if there are many such groups (prepare.image_groups).
 
 Writes data/<name>/{train,val,test}/{fake,real}/*.png, manifest.csv, report.txt, and errors.csv with
 the files that could not be used. Given again, the command continues where it was interrupted, or

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -294,3 +295,22 @@ def test_calibrated_scores_have_an_accuracy(capsys):
     assert "not calibrated" not in capsys.readouterr().out
     written = json.loads(Path("evaluations/peer/metrics.json").read_text())["splits"]["test"]
     assert written["calibrated"] is True and written["accuracy"] > 0.95
+
+
+@pytest.mark.parametrize("named", ["DF_E_{:08}", "/data/flac/DF_E_{:08}.flac"])
+def test_a_score_takes_at_most_400_bytes_until_its_label_is_known(tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    files = 5_000
+    Path("s.txt").write_text("".join(f"DF_E_{n:08} {n % 7}.25\n" for n in range(files)))
+    labels = ["spoof", "bonafide"]
+    rows = [f"{named.format(n)},{labels[n % 2]}\n" for n in range(files)]
+    Path("k.csv").write_text("".join(["file,label\n", *rows]))
+    del rows
+    tracemalloc.start()
+    try:
+        table = read_scores(Path("s.txt"), Path("k.csv"), None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert table.score[:8].tolist() == [0.25, 1.25, 2.25, 3.25, 4.25, 5.25, 6.25, 0.25]
+    assert peak / files < 400

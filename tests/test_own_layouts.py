@@ -11,12 +11,15 @@ import pytest
 
 import prepare
 import train
-from deepfake_audio.corpora.reading import read_corpus
+from deepfake_audio.corpora.class_folders import label_of
+from deepfake_audio.corpora.reading import Clip, read_corpus
 from deepfake_audio.corpora.shortcut_audit import conclude
+from deepfake_audio.dataset.image_copies import group_images
 from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.pictures import find_margins
 from deepfake_audio.errors import InputError
+from deepfake_audio.evaluation.run_evaluation import left_out_warnings
 from helpers import put_audio, put_text
 
 PAIRS = (
@@ -26,7 +29,9 @@ PAIRS = (
     ("RealAudio", "FakeAudio"), ("Real Speech", "Deep Fake Speech"), ("originals", "clones"),
     ("authentic", "ai_generated"), ("vrai", "faux"), ("reale", "falso"), ("human_voice", "TTS"),
     ("class_real", "class_fake"), ("real (wav)", "fake (wav)"), ("real", "fake_vits"),
-    ("real_studio", "fake_phone"), ("orig", "synth"),
+    ("real_studio", "fake_phone"), ("orig", "synth"), ("auténticas", "falsas"),
+    ("authentiques", "générées"), ("reais", "falsos"), ("真人", "合成"), ("真实语音", "AI生成"),
+    ("진짜", "가짜"), ("Bona Fide", "AI-generated"),
 )  # fmt: skip
 
 
@@ -173,6 +178,40 @@ def test_files_and_folders_that_are_left_out_are_reported(tmp_path):
         "1 linked folder not entered, since they lead to a parent folder or to one that was read "
         "already: train/again.",
     ]  # fmt: skip
+
+
+def grouped(*names: str, grouping: str = "auto") -> tuple[dict[str, str], str]:
+    clips = [Clip(Path(name), name, label_of(name.split("/")[0]), split_key=name) for name in names]
+    found, line = group_images(clips, grouping)
+    return {clip.name: clip.split_key for clip in found}, line
+
+
+def test_images_of_one_folder_are_in_one_split():
+    real = [f"real/spk{n:02}/{part:03}.png" for n in range(12) for part in range(3)]
+    fake = [f"fake/{name}/{n:03}.png" for name in ("tacotron", "vits") for n in range(20)]
+    keys, line = grouped(*real, *fake)
+    assert {keys[name] for name in real} == {f"spk{n:02}" for n in range(12)}
+    assert len({keys[name] for name in fake}) == 20
+    assert line.startswith("Real images are in 12 groups by folder, such as spk00 (3 images);")
+    assert "Fake images are split one by one" in line
+    assert "prepare.image_groups=folder keeps each folder together" in line
+    keys, line = grouped(*real, *fake, grouping="folder")
+    assert {keys[name] for name in fake} == {"tacotron", "vits"}
+    both = [f"{label}/spk{n}/{part}.png" for label in ("real", "fake") for n in range(10)
+            for part in "ab"]  # fmt: skip
+    keys, line = grouped(*both)
+    assert keys["real/spk3/a.png"] == keys["fake/spk3/b.png"] == "spk3"
+    assert line.startswith("Images are in 10 groups by folder")
+
+
+def test_evaluate_names_the_kinds_of_images_that_it_leaves_out(tmp_path):
+    put_images(tmp_path, "train/real/1.png", "train/fake/1.png")
+    put_text(tmp_path, "train/real/a.gif", "GIF89a")
+    assert left_out_warnings(tmp_path) == [
+        "1 file of other kinds left out: 1 .gif; save images as PNG to use them."
+    ]
+    put_text(tmp_path, "manifest.csv", "image,label,split", "train/real/1.png,real,train")
+    assert left_out_warnings(tmp_path) == []
 
 
 @pytest.mark.slow

@@ -19,8 +19,9 @@ REAL_WORDS = """
     echt echte wahr authentisch mensch menschlich natürlich
     vrai vraie réel réelle reel humain naturel authentique
     reale vero vera umano umana naturale autentico originale
-    auténtico verdadero humano humana verdadeiro autêntico
-    настоящий настоящие реальный реальные 真实 真
+    auténtico auténtica verdadero verdadera humano humana verdadeiro verdadeira autêntico autêntica
+    reais naturales naturais
+    настоящий настоящие реальный реальные подлинный подлинные 真实 真 真人 真声 真实语音 本物 진짜
 """
 FAKE_WORDS = """
     fake deepfake spoof spoofed synthetic synthetical synthesized synthesised synthesis synth
@@ -30,8 +31,9 @@ FAKE_WORDS = """
     fälschung fälschungen gefälscht künstlich synthetisch generiert ki
     faux fausse synthétique artificiel généré ia
     falso falsa sintetico sintetica generato artificiale
-    sintético sintética generado falsificado gerado
-    фейк фейки поддельный поддельные 伪造 虚假 假
+    sintético sintética generado generada falsificado gerado gerada clonado clonada
+    générée
+    фейк фейки поддельный поддельные 伪造 虚假 假 假声 合成 伪造语音 合成语音 ai生成 偽物 가짜
 """
 CLASS_OF = dict.fromkeys(REAL_WORDS.split(), "real") | dict.fromkeys(FAKE_WORDS.split(), "fake")
 PAIRS = {("bona", "fide"): "bonafide", ("deep", "fake"): "deepfake"}

@@ -1,6 +1,7 @@
 """Sort images without splits into a data folder: copies of the user's files, as they are."""
 
 import filecmp
+import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from deepfake_audio.config.network_sections import ImageSettings
-from deepfake_audio.corpora.index import stem
+from deepfake_audio.corpora.index import stem, without_suffix
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.jobs import Job
 from deepfake_audio.dataset.pictures import Picture, examine
 from deepfake_audio.errors import InputError, OutputError, pluralize
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.atomic_files import atomic_write, copy_file, is_file, write_error
+from deepfake_audio.vocabulary import LABELS
 
 # The end of a name that numbers the parts of one recording, such as _0012, -seg3 or (2).
 PART = re.compile(
@@ -26,50 +28,80 @@ MIN_GROUPS = 10  # of a class, and none of them larger than this part of it
 
 
 def group_images(clips: Sequence[Clip], grouping: str) -> tuple[list[Clip], str]:
-    """Choose the images that stay in one split: those whose names differ by a last number only.
+    """Choose the images that stay in one split: those of a folder, or of names that are alike.
 
     Args:
         clips: images; if some have a speaker or a sentence, nothing is changed.
-        grouping: "name" for groups, "file" for none, "auto" for groups if these are many enough.
+        grouping: "folder" for the folders below the class, "name" for names that differ by a last
+            number only, "file" for no groups, "auto" for the first of these that gives a class
+            enough groups.
 
     Returns:
-        The clips with their `split_key`, and a sentence for the report.
+        The clips with their `split_key`, and sentences for the report.
     """
     if any(clip.speaker or clip.split_key != clip.name for clip in clips):
         return list(clips), "Images of one speaker or sentence are in one split."
     if all(clip.split for clip in clips):
         return list(clips), "The images keep the splits of their folders or of their table."
-    keys = [_part_of(clip.name) for clip in clips]
-    groups = Counter(zip(keys, (clip.label for clip in clips), strict=True))
-    files = Counter(clip.label for clip in clips)
-    counts = Counter(label for _, label in groups)
-    fits = all(counts[label] >= MIN_GROUPS for label in files) and all(
-        size * MIN_GROUPS <= files[label] for (_, label), size in groups.items()
-    )
-    if grouping == "file" or (grouping == "auto" and not fits) or set(groups.values()) == {1}:
-        keys = [stem(clip.name) for clip in clips]
-        line = "Each image is a group of its own: parts of one recording may be in several splits"
-        remedy = "; prepare.image_groups=name keeps names without their last number together."
-        line += remedy if grouping == "auto" and set(groups.values()) != {1} else "."
-    else:
-        example = max(groups, key=groups.__getitem__)
+    names = {label: [clip.name for clip in clips if clip.label == label] for label in LABELS[::-1]}
+    chosen = {label: _choose_groups(found, grouping) for label, found in names.items() if found}
+    keys = {name: key for _, of_class in chosen.values() for name, key in of_class.items()}
+    grouped = [replace(clip, split_key=keys[clip.name]) for clip in clips]
+    if len({how for how, _ in chosen.values()}) == 1:
+        how = next(iter(chosen.values()))[0]
+        return grouped, _describe_groups("Images", how, keys, grouping)
+    lines = [
+        _describe_groups(f"{label.title()} images", how, of_class, grouping)
+        for label, (how, of_class) in chosen.items()
+    ]
+    return grouped, " ".join(lines)
+
+
+def _choose_groups(names: Sequence[str], grouping: str) -> tuple[str, dict[str, str]]:
+    """Return how the images of one class are grouped, and the group of each."""
+    top = posixpath.commonpath([posixpath.dirname(name) for name in names])
+    key_of = {
+        "folder": lambda name: posixpath.relpath(posixpath.dirname(name) or ".", top or "."),
+        "name": _part_of,
+    }
+    for how in ("folder", "name") if grouping == "auto" else {grouping} & key_of.keys():
+        keys = {name: key_of[how](name) for name in names}
+        keys = {name: stem(name) if key == "." else key for name, key in keys.items()}
+        largest = Counter(keys.values()).most_common(1)[0][1]
+        fits = len(set(keys.values())) >= MIN_GROUPS and largest * MIN_GROUPS <= len(names)
+        if largest > 1 and (fits or grouping != "auto"):
+            return how, keys
+    return "file", {name: stem(name) for name in names}
+
+
+def _describe_groups(images: str, how: str, keys: Mapping[str, str], grouping: str) -> str:
+    if how == "file":
         line = (
-            f"Images are in {len(set(keys)):,} groups by the name without its last number, such as "
-            f"{example[0]} ({pluralize(groups[example], 'image')}); a group is in one split. "
-            "prepare.image_groups=file splits images one by one."
+            f"{images} are split one by one: parts of one recording, or images of one speaker, may "
+            "be in several splits"
         )
-    grouped = [replace(clip, split_key=key) for clip, key in zip(clips, keys, strict=True)]
-    return grouped, line
+        remedy = (
+            "; prepare.image_groups=folder keeps each folder together, and "
+            "prepare.image_groups=name names that differ by a last number only"
+        )
+        return f"{line}{remedy if grouping == 'auto' else ''}."
+    sizes = Counter(keys.values())
+    example, size = sizes.most_common(1)[0]
+    by = {"folder": "folder", "name": "the name without its last number"}[how]
+    return (
+        f"{images} are in {len(sizes):,} groups by {by}, such as {example} "
+        f"({pluralize(size, 'image')}); a group is in one split. "
+        "prepare.image_groups=file splits images one by one."
+    )
 
 
 def _part_of(name: str) -> str:
-    """Return the name of an image without its folder, suffix and last number.
+    """Return the name of an image without its folder, suffix and last number; a number stays.
 
     >>> _part_of("real/LJ001-0001_seg03.png"), _part_of("fake/anna (2).png"), _part_of("a/7.png")
-    ('LJ001-0001', 'anna', '7')
+    ('LJ001-0001', 'anna', 'a/7')
     """
-    whole = stem(name)
-    return PART.sub("", whole) or whole
+    return PART.sub("", stem(name)) or without_suffix(name)
 
 
 def copy_images(jobs: Sequence[Job], folder: Path, settings: ImageSettings) -> dict[str, dict]:

@@ -142,7 +142,7 @@ def match_files(ours: ScoreTable, theirs: ScoreTable) -> tuple[ScoreTable, Score
         ("name", lambda table: table.file.tolist()),
         ("name without folder and suffix", trial_names),
     ):
-        first, second = named(ours) or [], named(theirs) or []
+        first, second = list(named(ours) or ()), list(named(theirs) or ())
         common = max(common, len(set(first) & set(second)))
         if len(ours) == len(theirs) == len(set(first)) == common:
             ours, theirs = ours.where(np.argsort(first)), theirs.where(np.argsort(second))

@@ -3,8 +3,9 @@
 A path in a key file only names a file; it opens nothing, so that it may be absolute.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import split_of
@@ -49,10 +50,10 @@ KEY_LAYOUTS = {
 ALL_SUBSETS = "all"
 
 
-def read_keys(
-    path: Path, real: str | None = None, scored: Collection[str] = ()
-) -> Iterator[Listing]:
-    """Return what a key file tells about each file.
+def open_keys(
+    path: Path, real: str | None, scored: Collection[str]
+) -> tuple[Callable[[], Iterator[Listing]], bool]:
+    """Return the reader of a key file, and whether the file names subsets.
 
     Args:
         path: a protocol of ASVspoof 2019, 2021 or 5, or a table with a column of files and one of
@@ -66,22 +67,23 @@ def read_keys(
     table = open_text_table(path)
     if (layout := _protocol_layout(table)) is not None:
         corpus, columns = layout
-        return read_protocol(path, columns, "test", corpus)
+        return partial(read_protocol, path, columns, "test", corpus), columns.subset is not None
     places, width = _places(table, real, scored)
-    return _read_table(table, places, width, real)
+    return partial(_read_table, table, places, width, real), "subset" in places
 
 
 def choose_subset(
     keys: Path, subset: str | None, real: str | None = None, scored: Collection[str] = ()
 ) -> Iterator[Listing]:
     """Return the files of one subset of the keys; keys without subsets have one."""
-    known = sorted({listing.subset for listing in read_keys(keys, real, scored)} - {""})
+    read, has_subsets = open_keys(keys, real, scored)
+    known = sorted({listing.subset for listing in read()} - {""}) if has_subsets else []
     if subset is None and len(known) > 1:
         raise InputError(
             f"{keys} has several subsets: {', '.join(known)}; choose one with --subset, or all; "
             "published figures use eval"
         )
-    listings = read_keys(keys, real, scored)
+    listings = read()
     if subset is None or (subset == ALL_SUBSETS and known):
         return listings
     if subset not in known:
@@ -149,7 +151,8 @@ def _most_scored(table: TextTable, files: list[int], scored: Collection[str]) ->
     """Return the column of files that names the most scored files; the first of equals."""
     if len(files) == 1 or not scored:
         return files[0]
-    stems = {trial_stem(name) for name in scored}
+    wanted = {trial_stem(row[place]) for row in table.sample for place in files}
+    stems = wanted.intersection(map(trial_stem, scored))
     return max(files, key=lambda place: sum(trial_stem(r[place]) in stems for r in table.sample))
 
 

@@ -1,78 +1,110 @@
-"""Match the names of files in keys with those in a score file."""
+"""Match the names of scored files with those of the keys."""
 
 import os
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from deepfake_audio.errors import InputError
+from deepfake_audio.evaluation.names import NamePlaces
 from deepfake_audio.evaluation.score_table import trial_stem
 from deepfake_audio.system.csv_files import without_blank_ends
 
 
 def match_names(
-    scores: Collection[str], listed: Sequence[str], path: Path, root: Path
-) -> list[str | None]:
-    """Return the name of each listed file among the scores, None if it has no score.
+    scored: Sequence[str], places: Sequence[int], listed: Sequence[str], path: Path, root: Path
+) -> np.ndarray:
+    """Return the place of each listed file among the scored names, -1 if it has no score.
 
     Names match if they are equal, if they are the same path (seen from the folder of the keys), or
     if they have the same stem. If several names have that stem, the folders before it decide: the
     most that are equal, at least one. Blanks at either end count only if names match with them:
     tables of keys cannot keep them.
 
+    Args:
+        scored: names of scored files.
+        places: of the names to match, among them.
+        listed: names in the keys.
+        path: of the score file, for messages.
+        root: the folder of the keys.
+
     Raises:
         InputError: several scores match a file equally well.
     """
-    if all(file in scores for file in listed):
-        return list(listed)
-    names = [file if file in scores else None for file in listed]
-    _match_paths(names, scores, listed, root)
-    taken = {name for name in names if name is not None}
-    by_stem, places = defaultdict(list), defaultdict(list)
-    for name in scores:
-        if name not in taken:
-            by_stem[_plain(trial_stem(name))].append(name)
-    times = Counter(_plain(trial_stem(file)) for file in listed)
-    for place, file in enumerate(listed):
-        if names[place] is None:
-            places[_plain(trial_stem(file))].append(place)
-    for stem, missing in places.items():
-        candidates = by_stem.get(stem, ())
-        if len(candidates) == 1 and times[stem] == 1:
-            names[missing[0]] = candidates[0]
-        elif candidates:
-            _match_folders(names, missing, candidates, listed, path, is_only=times[stem] == 1)
-    return names
+    exact = NamePlaces(scored, places, str)
+    matched = np.fromiter((_first(exact.find(file)) for file in listed), np.int64, len(listed))
+    del exact
+    if (matched >= 0).all():
+        return matched
+    _match_paths(matched, scored, places, listed, root)
+    if (matched >= 0).all():
+        return matched
+    left = np.setdiff1d(places, matched)
+    by_stem = NamePlaces(scored, left, _plain_stem)
+    same_stem = NamePlaces(listed, range(len(listed)), _plain_stem)
+    is_open = matched < 0
+    for place in np.flatnonzero(is_open).tolist():
+        stem = _plain_stem(listed[place])
+        candidates = by_stem.find(stem)
+        if not candidates:
+            continue
+        files = same_stem.find(stem)
+        if len(candidates) == len(files) == 1:
+            matched[place] = candidates[0]
+            continue
+        missing = [file for file in files if is_open[file]]
+        if place == missing[0]:
+            names = {scored[candidate]: candidate for candidate in candidates}
+            found = _match_folders(missing, list(names), listed, path, is_only=len(files) == 1)
+            for file, name in found.items():
+                matched[file] = names[name]
+    return matched
 
 
 def _match_paths(
-    names: list[str | None], scores: Collection[str], listed: Sequence[str], root: Path
+    matched: np.ndarray,
+    scored: Sequence[str],
+    places: Sequence[int],
+    listed: Sequence[str],
+    root: Path,
 ) -> None:
-    here, by_path, by_trimmed_path = Path.cwd(), {}, {}
-    for name in scores:
-        by_path[_whole_path(here, name)] = name
-        trimmed = _whole_path(here, without_blank_ends(name))
-        by_trimmed_path[trimmed] = None if trimmed in by_trimmed_path else name
-    for place, file in enumerate(listed):
-        if names[place] is None:
-            path = _whole_path(here / root, file)
-            names[place] = by_path.get(path) or by_trimmed_path.get(path)
+    """Match the files that are open by their paths, and by paths without blanks at the ends."""
+    here = Path.cwd()
+    keys_folder = str(here / root)
+    whole_path = partial(_whole_path, str(here))
+    with_blanks = [p for p in places if without_blank_ends(scored[p]) != scored[p]]
+    by_path = NamePlaces(scored, places, whole_path)
+    by_trimmed_path = NamePlaces(
+        scored, with_blanks, lambda name: whole_path(without_blank_ends(name))
+    )
+    for place in np.flatnonzero(matched < 0).tolist():
+        file = _whole_path(keys_folder, listed[place])
+        found = by_path.find(file)
+        trimmed = [] if found else by_trimmed_path.find(file)
+        if found or len(trimmed) == 1:
+            matched[place] = [*found, *trimmed][-1]
 
 
-def _whole_path(folder: Path, name: str) -> str:
+def _first(places: Sequence[int]) -> int:
+    return places[0] if places else -1
+
+
+def _whole_path(folder: str, name: str) -> str:
     return os.path.normpath(f"{folder}/{name}" if name[:1] != "/" else name)
 
 
 def _match_folders(
-    names: list[str | None],
     places: Sequence[int],
     candidates: Sequence[str],
     listed: Sequence[str],
     path: Path,
     is_only: bool,
-) -> None:
-    """Match the files of one stem by the folders before it."""
+) -> dict[int, str]:
+    """Match the files of one stem by the folders before it; return the name of each."""
     folders = {name: _folders(name) for name in candidates}
     best = {}
     for place in places:
@@ -88,8 +120,7 @@ def _match_folders(
         if len(found) == 1 and (most or is_only):
             best[place] = found[0]
     times = Counter(best.values())
-    for place, name in best.items():
-        names[place] = name if times[name] == 1 else None
+    return {place: name for place, name in best.items() if times[name] == 1}
 
 
 def _folders(name: str) -> list[str]:
@@ -105,3 +136,7 @@ def _common_end(one: Sequence[str], other: Sequence[str]) -> int:
 def _plain(name: str) -> str:
     """Return a name in lower case with composed letters; macOS decomposes them."""
     return (name if name.isascii() else unicodedata.normalize("NFC", name)).lower()
+
+
+def _plain_stem(name: str) -> str:
+    return _plain(trial_stem(name))

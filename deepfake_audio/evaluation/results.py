@@ -27,7 +27,7 @@ def write_results(evaluation: Evaluation) -> list[str]:
         if subject.run and not subject.record.parts:
             history = read_history(subject.run)
             plotted["curves"] = plots.history_plot(history, subject.record.best_epoch)
-    names = [SCORES, METRICS, *([TRIALS] if trial_names(last) else [])]
+    names = [SCORES, METRICS, *([TRIALS] if trial_names(last) is not None else [])]
     names = [*([REPORT] if figures else []), *names, *(f"{name}.png" for name in plotted)]
     for name in RESULTS[RESULTS.index(METRICS) + 1 :]:
         (output / name).unlink(missing_ok=True)  # of an earlier evaluation, which listed them

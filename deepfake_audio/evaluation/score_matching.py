@@ -1,7 +1,8 @@
 """Match scores with the labels of their files."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from deepfake_audio.corpora.layouts import Listing
 from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.evaluation.key_reading import choose_subset
 from deepfake_audio.evaluation.name_matching import match_names
+from deepfake_audio.evaluation.names import PackedNames, are_unique, repeated_names
 from deepfake_audio.evaluation.score_reading import ScoreFile, ScoreRow, open_scores
 from deepfake_audio.evaluation.score_table import (
     ScoreTable,
@@ -56,7 +58,7 @@ def read_filled_scores(
     Args:
         path: see `score_reading.open_scores`: a scores.csv of this project, a table of predict.py,
             scores of an ASVspoof challenge, or those of another detector.
-        keys: see `key_reading.read_keys`: the labels of the files; None if the scores have labels.
+        keys: see `key_reading.open_keys`: the labels of the files; None if the scores have labels.
         subset: of the keys, such as `eval` of ASVspoof 2021, or `all`.
         missing: the score of files without one; None to raise.
         real: the label, or the class, of real files if words do not tell, such as "1".
@@ -72,9 +74,9 @@ def read_filled_scores(
         if not scores.has_labels:
             raise InputError(f"{path} has no labels; give the key file with --keys")
         return _read_labelled(scores, missing)
-    values, verdicts = _read_unlabelled(scores)
-    listings = choose_subset(keys, subset, real, values)
-    table, unscored = _join(values, verdicts, listings, path, keys, missing)
+    unlabelled = _read_unlabelled(scores)
+    listings = choose_subset(keys, subset, real, unlabelled.names)
+    table, unscored = _join(unlabelled, listings, path, keys, missing)
     notes = [f"The labels in {path} were not used: those of {keys} count."]
     return ScoredFiles(table, unscored, notes if scores.has_labels else [])
 
@@ -102,7 +104,7 @@ def _read_labelled(scores: ScoreFile, missing: float | None) -> ScoredFiles:
         raise InputError(f"{path} has no rows; add a row for each file")
     for split in SPLITS:
         files = table.file[table.split == split]
-        if twice := _repeated(files):
+        if twice := repeated_names(files):
             raise InputError(
                 f"{twice[0]} has {int((files == twice[0]).sum())} scores in the split {split}; "
                 "keep one"
@@ -116,43 +118,68 @@ def _missing_score(row: ScoreRow, missing: float | None) -> float:
     return missing
 
 
-def _repeated(names: np.ndarray) -> list[str]:
-    """Return the repeated names, each once less than it occurs."""
-    ordered = np.sort(names)
-    return ordered[1:][ordered[1:] == ordered[:-1]].tolist()
+@dataclass(frozen=True)
+class Unlabelled:
+    """The scores of a table without labels.
+
+    Attributes:
+        names: of the files.
+        values: `(files,)`, the log-likelihood ratio of each file, or else its score; not a number
+            without one.
+        verdicts: of the files; empty if the table has none.
+    """
+
+    names: PackedNames
+    values: np.ndarray
+    verdicts: list[str]
 
 
-def _read_unlabelled(scores: ScoreFile) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the log-likelihood ratio of each file, or else its score; and the verdicts.
+def _read_unlabelled(scores: ScoreFile) -> Unlabelled:
+    """Read scores, or log-likelihood ratios, and verdicts.
 
     Tables of earlier versions have no column llr. A file without a score may have a verdict.
     """
-    values, verdicts = {}, {}
+    names, values, verdicts = PackedNames(), array("d"), []
     for row in scores.rows(with_labels=False):
-        if row.facts.get("verdict"):
-            verdicts[row.file] = sys.intern(row.facts["verdict"])
-        if row.score is not None:
-            if row.file in values:
-                raise InputError(f"{row.file} has a second score in {row.origin}; keep one")
-            values[row.file] = row.score if row.llr is None else row.llr
-    return values, verdicts
+        names.append(row.file)
+        value = row.score if row.score is None or row.llr is None else row.llr
+        values.append(np.nan if value is None else value)
+        if "verdict" in row.facts:
+            verdicts.append(sys.intern(row.facts["verdict"]))
+    values = np.array(values)
+    if not are_unique(names):
+        _check_second_scores(scores, names, values)
+    return Unlabelled(names, values, verdicts)
+
+
+def _check_second_scores(scores: ScoreFile, names: Sequence[str], values: np.ndarray) -> None:
+    """Raise an `InputError` if a file has two scores."""
+    scored = [names[place] for place in np.flatnonzero(~np.isnan(values))]
+    if not (twice := set(repeated_names(scored))):
+        return
+    seen = set()
+    for row in scores.rows(with_labels=False):
+        if row.score is not None and row.file in seen:
+            raise InputError(f"{row.file} has a second score in {row.origin}; keep one")
+        if row.score is not None and row.file in twice:
+            seen.add(row.file)
 
 
 def _join(
-    scores: Mapping[str, float],
-    verdicts: Mapping[str, str],
+    scores: Unlabelled,
     listings: Iterable[Listing],
     path: Path,
     keys: Path,
     missing: float | None,
 ) -> tuple[ScoreTable, list[str]]:
     table = make_table(map(_key_row, listings))
-    if twice := len(_repeated(table.file)):
+    if twice := len(repeated_names(table.file)):
         raise InputError(
             f"{keys} lists {pluralize(twice, 'file')} more than once; keep one line for each"
         )
-    names = match_names(scores, table.file, path, keys.parent)
-    without = [file for file, name in zip(table.file, names, strict=True) if name is None]
+    has_score = ~np.isnan(scores.values)
+    places = match_names(scores.names, np.flatnonzero(has_score), table.file, path, keys.parent)
+    without = table.file[places < 0].tolist()
     if len(without) == len(table) or (without and missing is None):
         remedy = "score them all, or give them a score of your choice, such as 0: --missing 0"
         if len(without) == len(table):
@@ -162,13 +189,16 @@ def _join(
             f"{path} has no score for {len(without):,} of {len(table):,} files of the keys"
             f"{such_as}; {remedy}"
         )
-    values = np.array([missing if name is None else scores[name] for name in names])
-    if without and verdicts:
-        unscored = {name: verdict for name, verdict in verdicts.items() if name not in scores}
-        others = match_names(unscored, table.file, path, keys.parent)
-        names = [name or other for name, other in zip(names, others, strict=True)]
-    if verdicts:
-        table = replace(table, verdict=known_verdicts(verdicts.get(name, "") for name in names))
+    values = np.full(len(table), np.nan if missing is None else missing)
+    values[places >= 0] = scores.values[places[places >= 0]]
+    if scores.verdicts:
+        if without and not has_score.all():
+            others = match_names(
+                scores.names, np.flatnonzero(~has_score), table.file, path, keys.parent
+            )
+            places = np.where(places < 0, others, places)
+        words = np.array([*scores.verdicts, ""], object)[places]  # -1: the last
+        table = replace(table, verdict=known_verdicts(words))
     return replace(table, score=values, llr=values), without
 
 

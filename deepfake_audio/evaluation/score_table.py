@@ -13,6 +13,7 @@ from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VERDICTS
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
 TEXT_COLUMNS = (*COLUMNS[:-2], "verdict")
+NONE = np.array([""], object)
 FILE_SUFFIXES = {*AUDIO_SUFFIXES, *IMAGE_SUFFIXES}
 
 
@@ -56,6 +57,8 @@ class ScoreTable:
 
     def where(self, chosen: np.ndarray) -> "ScoreTable":
         """Return the rows of a mask, or of positions."""
+        if chosen.dtype == bool and chosen.all():
+            return self
         return replace(self, **{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
 
@@ -64,28 +67,45 @@ def make_table(rows: Iterable[Mapping[str, object]]) -> ScoreTable:
 
     An absent column is empty, and so are verdicts other than `VERDICTS`.
     """
-    texts: dict[str, list[str]] = {name: [] for name in TEXT_COLUMNS}
+    files: list[str] = []
+    codes = {name: array("I") for name in TEXT_COLUMNS if name != "file"}
     numbers = {name: array("d") for name in COLUMNS[-2:]}
-    known: dict[str, str] = {}  # equal texts share one object
+    known: dict[str, int] = {}  # the number of each text
     for row in rows:
-        for name, values in texts.items():
-            text = str(row.get(name, ""))
-            values.append(text if name == "file" else known.setdefault(text, text))
+        files.append(str(row["file"]))
+        for name, values in codes.items():
+            values.append(known.setdefault(str(row.get(name, "")), len(known)))
         for name, values in numbers.items():
             values.append(row[name])
+    words = np.array(list(known), object)
+    columns = {name: _column(codes.pop(name), words) for name in list(codes)}
+    columns["verdict"] = known_verdicts(columns["verdict"])
     # As objects: in an array of text each cell is as large as the longest text.
-    arrays = {name: np.array(texts.pop(name), object) for name in TEXT_COLUMNS}
-    arrays["verdict"] = known_verdicts(arrays["verdict"])
-    return ScoreTable(**arrays, **{name: np.array(values) for name, values in numbers.items()})
+    columns["file"] = np.array(files, object)
+    return ScoreTable(**columns, **{name: np.array(values) for name, values in numbers.items()})
 
 
-def known_verdicts(words: Iterable[str]) -> np.ndarray:
-    return np.array([word if word in VERDICTS else "" for word in words], object)
+def _column(codes: array, words: np.ndarray) -> np.ndarray:
+    """Return the word of each code; equal words take the memory of one."""
+    numbers = np.array(codes)
+    if len(numbers) and (numbers == numbers[0]).all():
+        return np.broadcast_to(words[numbers[:1]], len(numbers))
+    return words[numbers.astype(np.intp, copy=False)]
+
+
+def known_verdicts(words: np.ndarray) -> np.ndarray:
+    """Return words with "" for those that are no verdict."""
+    is_verdict = np.isin(words, VERDICTS)
+    return (
+        np.where(is_verdict, words, "") if is_verdict.any() else np.broadcast_to(NONE, len(words))
+    )
 
 
 def join_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
     """Return the rows of several tables as one."""
     tables = list(tables)
+    if len(tables) == 1:
+        return tables[0]
     names = [field.name for field in fields(ScoreTable)]
     return ScoreTable(*(np.concatenate([getattr(t, name) for t in tables]) for name in names))
 

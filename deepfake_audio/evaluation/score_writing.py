@@ -1,10 +1,12 @@
 """Write scores: our own scores.csv, and the trials of the ASVspoof challenges."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from deepfake_audio.evaluation.names import are_unique
 from deepfake_audio.evaluation.score_table import COLUMNS, ScoreTable, without_suffix
 from deepfake_audio.system.atomic_files import atomic_write, open_table
 from deepfake_audio.system.csv_files import write_rows
@@ -33,7 +35,7 @@ def write_trials(path: Path, table: ScoreTable) -> bool:
     return True
 
 
-def trial_names(table: ScoreTable) -> list[str] | None:
+def trial_names(table: ScoreTable) -> Iterator[str] | None:
     """Return the names of files as trials: their stems, with `_` for blanks.
 
     If two files share a stem, all are named by their paths without suffixes.
@@ -42,7 +44,10 @@ def trial_names(table: ScoreTable) -> list[str] | None:
         None if two files would still have one name.
     """
     for named in (lambda name: name.rpartition("/")[2], str):
-        trials = ["_".join(named(without_suffix(name)).split()) for name in table.file]
-        if len(set(trials)) == len(trials):
-            return trials
+
+        def trials(named=named) -> Iterator[str]:
+            return ("_".join(named(without_suffix(name)).split()) for name in table.file)
+
+        if are_unique(trials()):
+            return trials()
     return None

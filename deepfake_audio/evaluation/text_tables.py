@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deepfake_audio.corpora.tables import filled_lines, read_lines
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.column_names import is_header, plain_column, plain_columns
+from deepfake_audio.evaluation.column_names import is_header, plain_columns
 from deepfake_audio.evaluation.json_tables import TABLE, json_rows, sample_json
 from deepfake_audio.system.atomic_files import is_file, open_regular
 from deepfake_audio.system.csv_files import to_number, unguarded
@@ -65,9 +65,9 @@ class TextTable:
         header, width = None, width or self.width
         for line, cells in _cells(self.path, self.separator, width, text_column):
             if line <= self.skipped:
-                header = [plain_column(cell) for cell in cells] if self.columns else None
+                header = cells if self.columns else None
                 continue
-            if not any(cells) or (header and [plain_column(cell) for cell in cells] == header):
+            if not any(cells) or cells == header:
                 continue  # an empty row of a spreadsheet, or the header of a second file
             while len(cells) > width and not cells[-1]:
                 cells.pop()

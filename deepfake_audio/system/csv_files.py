@@ -40,7 +40,7 @@ def unguarded(cell: str) -> str:
     >>> unguarded("'=1+1"), unguarded("''=1"), unguarded("'tis"), unguarded("=1")
     ('=1+1', "'=1", "'tis", '=1')
     """
-    return GUARDED.sub("", cell)
+    return GUARDED.sub("", cell) if "'" in cell else cell
 
 
 def write_rows(file: TextIO, rows: Iterable[Iterable[object]]) -> None:
