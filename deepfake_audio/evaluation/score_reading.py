@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.corpora.index import read_lines
 from deepfake_audio.corpora.layouts import read_split
 from deepfake_audio.errors import InputError, one_line
@@ -33,10 +34,12 @@ from deepfake_audio.evaluation.text_tables import (
     number_in,
     open_text_table,
 )
+from deepfake_audio.vocabulary import LABELS as CLASSES
 
 ASV_KEYS = ("target", "nontarget", "spoof")
 NOT_FINITE = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
 LIST = re.compile(r"(?:(?:tensor|array)\(\[?|[\[(])([^\])a-z]*)[\]),].*")  # as Python prints it
+CONFIDENCES = ("score", "scores", "prob", "probability", "value")  # perhaps of the label beside
 NO_ATTACK = ("-", "bonafide", "bona-fide", "real")
 # In AntiDeepfake's table, [a, b] are the logits of fake and real, and the label 1 is real.
 ANTIDEEPFAKE = ["id", "score", "label"]
@@ -69,12 +72,13 @@ class ScoreColumns:
     """The positions of the columns of a score file.
 
     Attributes:
+        file: None if each row is a file without a name.
         score: positions of one score, or of the scores of fake and real.
         sign: -1 if a higher score means more fake.
         width: number of columns, if blanks separate them; None for the table's own.
     """
 
-    file: int
+    file: int | None
     score: tuple[int, ...]
     sign: int = 1
     label: int | None = None
@@ -111,8 +115,11 @@ class ScoreFile:
             self.real, table.columns[place] if table.columns and place is not None else ""
         )
         read_score = self._score_reader()
-        for origin, cells in table.rows(columns.file, columns.width):
-            if not cells[columns.file]:
+        if columns.file is None and place is None:
+            raise _no_files(table)
+        for row, (origin, cells) in enumerate(table.rows(columns.file or 0, columns.width), 1):
+            file = f"row {row}" if columns.file is None else cells[columns.file]
+            if not file:
                 raise InputError(f"the file name is empty in {origin}")
             label = "" if place is None else labels.read(cells[place], origin)
             has_llr = columns.llr is not None and cells[columns.llr]
@@ -121,7 +128,7 @@ class ScoreFile:
                 facts["attack"] = ""
             split = facts.get("split", "").strip("-") if with_labels else ""
             yield ScoreRow(
-                cells[columns.file],
+                file,
                 read_score(cells, origin),
                 number_in(cells[columns.llr], origin) if has_llr else None,
                 label,
@@ -183,8 +190,9 @@ def _named_columns(table: TextTable, real: str | None) -> ScoreColumns:
     try:
         file = file_column(columns, {*used, label, *facts}, table.sample)
     except LookupError:
-        named = ", ".join(filter(None, columns))
-        raise InputError(f"{table.path} has no column of files: {named}; name one file") from None
+        if label is None:
+            raise _no_files(table) from None
+        file = None
     others = [name if place not in (file, *used) else "" for place, name in enumerate(columns)]
     label = first_column(others, LABELS)
     if label is None:
@@ -192,14 +200,36 @@ def _named_columns(table: TextTable, real: str | None) -> ScoreColumns:
     facts = {name: first_column(others, names) for name, names in FACTS.items() if name != "subset"}
     facts["verdict"] = first_column(others, ("verdict",))
     facts = {name: place for name, place in facts.items() if place is not None}
+    if label is not None and columns[score[0]] in CONFIDENCES:
+        _check_no_confidence(table, score[0], label)
     return ScoreColumns(file, score, sign, label, first_column(others, ("llr",)), facts)
+
+
+def _check_no_confidence(table: TextTable, score: int, label: int) -> None:
+    """Raise an `InputError` for the confidence in a predicted label, such as fake with 0.98."""
+    rows = table.sample
+    confident = all(is_number(row[score]) and 0.5 <= number_in(row[score], "") <= 1 for row in rows)
+    words = {label_of(row[label]) for row in rows}
+    if confident and words == set(CLASSES):
+        raise InputError(
+            f"the scores of {table.path} are all between 0.5 and 1, for real and for fake: they "
+            "look like the confidence in a predicted label; name a column p_real with the "
+            "probability of real"
+        )
+
+
+def _no_files(table: TextTable) -> InputError:
+    named = ", ".join(filter(None, table.columns))
+    return InputError(f"{table.path} has no column of files: {named}; name one file")
 
 
 def _named_score(table: TextTable, real: str | None) -> tuple[tuple[int, ...], int, list[int]]:
     """Return the positions of the score, its sign, and the positions that are used by it."""
     columns, path = table.columns, table.path
-    if (single := first_column(columns, SCORES)) is not None:
-        return (single,), 1, [single]
+    found = [columns.index(name) for name in SCORES if name in columns]
+    words = [place for place in found if _are_labels(table, place)]  # verdicts are no scores
+    if single := [place for place in found if place not in words][:1]:
+        return (single[0],), 1, single
     classes = {class_of(name): place for place, name in enumerate(columns) if class_of(name)}
     if {"0", "1"} <= classes.keys():
         if real not in ("0", "1"):
@@ -210,9 +240,18 @@ def _named_score(table: TextTable, real: str | None) -> tuple[tuple[int, ...], i
     for label, sign in (("real", 1), ("fake", -1)):
         if label in classes:
             return (classes[label],), sign, [classes[label]]
+    if words:
+        raise InputError(
+            f"the column {columns[words[0]]} of {path} has predicted labels, not scores; add a "
+            "column p_real with the probability of real"
+        )
     raise InputError(
         f"{path} has no column of scores: {', '.join(filter(None, columns))}; name one score"
     )
+
+
+def _are_labels(table: TextTable, place: int) -> bool:
+    return bool(table.sample) and all(is_label_word(row[place]) for row in table.sample)
 
 
 def _unnamed_columns(table: TextTable, real: str | None) -> ScoreColumns:

@@ -10,10 +10,11 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.column_names import is_header, plain_column
 from deepfake_audio.system import atomic_files
@@ -28,7 +29,18 @@ MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # as spreadsheets write it
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?)")
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-WORKBOOK = b"PK\x03\x04"
+AS_CSV = "save it as CSV with the columns file and score"
+NOT_TEXT = {  # the first bytes of files that are no tables of text
+    b"PK\x03\x04": "a workbook or an archive; save the sheet as CSV (UTF-8), or unpack the archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; save the sheet as CSV (UTF-8)",
+    b"\x1f\x8b": "compressed; unpack it with gunzip",
+    b"\x93NUMPY": f"a NumPy array without the names of the files; {AS_CSV}",
+    b"PAR1": f"a Parquet table; {AS_CSV}",
+    **{bytes([0x80, version]): f"a Python pickle; {AS_CSV}" for version in range(2, 6)},
+    b"version https://git-lfs": "a pointer of Git LFS; download the file itself with git lfs pull",
+    b"<": "a web page; download the file itself",
+}
+RULE = re.compile(r":?-+:?")  # a cell below the header of a Markdown table
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class TextTable:
             if line <= self.skipped:
                 header = cells if self.columns else None
                 continue
-            if not any(cells) or cells == header:
+            if not any(cells) or cells == header or (self.separator == "|" and _is_rule(cells)):
                 continue  # an empty row of a spreadsheet, or the header of a second file
             while len(cells) > width and not cells[-1]:
                 cells.pop()
@@ -106,40 +118,81 @@ def open_text_table(path: Path) -> TextTable:
     skipped, named = 0, SEPARATOR_LINE.fullmatch(lines[0][1])
     if named:
         skipped, lines = lines[0][0], lines[1:]
+    while len(lines) > 1 and _is_comment(lines[0][1]) and lines[1][1].startswith("#"):
+        skipped, lines = lines[0][0], lines[1:]
+    if len(lines) > 1 and _is_comment(lines[0][1]):
+        separator = _find_separator(lines[1][1], [line for _, line in lines[1:]])
+        if is_header(next(iter(_split([lines[1][1]], separator)), [])):
+            skipped, lines = lines[0][0], lines[1:]
     if not lines:
         return TextTable(path, BLANKS, None, [])
     comment = lines[0][1].startswith("#")
     first = lines[0][1].lstrip("# ") if comment else lines[0][1]
     separator = named[1] if named else _find_separator(first, [line for _, line in lines])
     rows = _split([line for _, line in lines], separator)
-    columns = None
     header = next(iter(_split([first], separator)), [])
-    fits = separator != BLANKS or all(len(row) >= len(header) for row in rows[1:])
-    if fits and is_header(header):
-        while header and not header[-1]:
-            header.pop()
-        columns = [plain_column(cell) for cell in header]
-        try:
-            check_columns([cell.lower() for cell in header])
-        except ValueError as error:
-            raise InputError(f"cannot read {path} as CSV: {error}") from None
-    if columns or comment:
+    columns = _columns_of(path, header, rows, separator)
+    if columns or comment or _is_other_header(header, rows[1:]):
         skipped, rows = lines[0][0], rows[1:]
-    rows = [row for row in rows if any(row)]
+    rows = [row for row in rows if any(row) and not _is_rule(row)]
     while not columns and rows and all(len(row) > 1 and not row[-1] for row in rows):
         rows = [row[:-1] for row in rows]
     return TextTable(path, separator, columns, rows, skipped)
 
 
-def number_in(text: str, origin: str) -> float:
-    """Return the number in a cell, with a point or a comma before its decimals.
+def _is_comment(line: str) -> bool:
+    """Return whether a line is a comment that names no columns."""
+    text = line.lstrip("# ")
+    return line.startswith("#") and not is_header(_split([text], _find_separator(text, [text]))[0])
 
-    >>> number_in("-0.5", ""), number_in("-0,5", ""), number_in("1,5E-05", "")
-    (-0.5, -0.5, 1.5e-05)
+
+def _columns_of(
+    path: Path, header: list[str], rows: list[list[str]], separator: str
+) -> list[str] | None:
+    """Return the plain names of the columns; None if the first line has none."""
+    fits = separator != BLANKS or all(len(row) >= len(header) for row in rows[1:])
+    if not fits or not is_header(header):
+        return None
+    while header and not header[-1]:
+        header.pop()
+    try:
+        check_columns([cell.lower() for cell in header])
+    except ValueError as error:
+        raise InputError(f"cannot read {path} as CSV: {error}") from None
+    return [plain_column(cell) for cell in header]
+
+
+def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
+    """Return whether the first line names columns in words that are not known.
+
+    They have no digits and no suffix, and a column of numbers or of labels is below one of them.
+    """
+    if len(header) < 2 or len(rows) < 2 or any(re.search(r"[0-9.]", cell) for cell in header):
+        return False
+    alike = [row for row in rows if len(row) == len(header)]
+    return bool(alike) and any(
+        len(name) > 3 and not check(name) and all(check(row[place]) for row in alike)
+        for place, name in enumerate(header)
+        for check in (is_number, lambda cell: bool(label_of(cell)))
+    )
+
+
+def _is_rule(row: list[str]) -> bool:
+    """Return whether a row is the line below the header of a Markdown table."""
+    return any(row) and all(not cell or RULE.fullmatch(cell) for cell in row)
+
+
+def number_in(text: str, origin: str) -> float:
+    """Return the number in a cell, with a point or a comma before its decimals, or in percent.
+
+    >>> number_in("-0.5", ""), number_in("-0,5", ""), number_in("50 %", "")
+    (-0.5, -0.5, 0.5)
 
     Raises:
         InputError: no number, or not a finite one.
     """
+    if text.endswith("%"):
+        return number_in(text[:-1].rstrip(), origin) / 100
     text = text.replace("\N{MINUS SIGN}", "-")
     plain = DECIMAL_COMMA.sub(r"\1.\2", text) if DECIMAL_COMMA.fullmatch(text) else text
     try:
@@ -164,12 +217,10 @@ def _check_text(path: Path) -> None:
     if not is_file(path) or not path.stat().st_size:
         return
     with open_regular(path, "A table") as file:
-        beginning = file.read(len(WORKBOOK))
-    if beginning == WORKBOOK:
-        raise InputError(
-            f"cannot read {path}: it is a workbook or an archive; "
-            "save the sheet as CSV (UTF-8), or unpack the archive"
-        )
+        beginning = file.read(max(map(len, NOT_TEXT)))
+    for mark, reason in NOT_TEXT.items():
+        if beginning.startswith(mark):
+            raise InputError(f"cannot read {path}: it is {reason}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -269,7 +320,7 @@ def _open_json(path: Path) -> TextTable:
     names: dict[str, str] = {}
     rows = list(itertools.islice(_json_objects(path), SAMPLED_ROWS))
     for _, row in rows:
-        names |= {plain_column(name): name for name in row}
+        names |= dict.fromkeys(_plain_keys(row), "")
     columns = list(names)
     sample = [[_json_cell(_plain_keys(row).get(name)) for name in columns] for _, row in rows]
     return TextTable(path, JSON, columns, sample)
@@ -282,7 +333,12 @@ def _json_rows(path: Path, columns: list[str]) -> Iterator[tuple[str, list[str]]
 
 
 def _plain_keys(row: dict) -> dict:
-    return {plain_column(name): value for name, value in row.items()}
+    """Return the values by plain names; `{"scores": {"real": 1}}` becomes `scoresreal`."""
+    plain = {}
+    for name, value in row.items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        plain |= {plain_column(f"{name}{part}"): each for part, each in inner}
+    return plain
 
 
 def _json_cell(value: object) -> str:
@@ -322,15 +378,35 @@ def _json_objects(path: Path) -> Iterator[tuple[str, dict]]:
 
 
 def _document_rows(content: object, path: Path) -> Iterator[tuple[str, object]]:
-    if isinstance(content, dict) and not is_header(list(map(str, content))):
-        values = list(content.values())
-        scored = all(isinstance(value, int | float | list) for value in values)
-        name = "score" if scored and values else "label"
-        content = [
-            {"file": file, **(value if isinstance(value, dict) else {name: value})}
-            for file, value in content.items()
-        ]
-    elif isinstance(content, dict):
-        content = [content]
-    for number, row in enumerate(content, start=1):
+    for number, row in enumerate(_objects_of(content), start=1):
         yield f"object {number} of {path}", row
+
+
+def _objects_of(content: object) -> Sequence[object]:
+    """Return the rows of a JSON document: of a list, or of the mappings that programs write."""
+    if isinstance(content, list):
+        pairs = all(isinstance(row, list) and len(row) == 2 for row in content)
+        return [_file_row(*row) for row in content] if pairs else content
+    if {"columns", "data"} <= content.keys():  # of pandas, as the next two
+        return [
+            dict(zip(map(str, content["columns"]), row, strict=False)) for row in content["data"]
+        ]
+    values = list(content.values())
+    is_table = is_header(list(content))
+    if is_table and all(isinstance(value, list) for value in values):
+        return [dict(zip(content, row, strict=False)) for row in zip(*values, strict=False)]
+    if is_table and all(isinstance(value, dict) for value in values):
+        return [{name: content[name].get(row) for name in content} for row in values[0]]
+    if content and all(map(label_of, content)) and all(isinstance(v, list) for v in values):
+        return [{"file": file, "label": label} for label in content for file in content[label]]
+    lists = [value for value in values if isinstance(value, list) and value]
+    if len(lists) == 1 and isinstance(lists[0][0], dict):
+        return lists[0]
+    return [content] if is_table else [_file_row(*item) for item in content.items()]
+
+
+def _file_row(file: str, value: object) -> dict:
+    """Return the row of a file and its facts, its score or its label."""
+    if isinstance(value, dict):
+        return {"file": file, **value}
+    return {"file": file, "score" if isinstance(value, int | float | list) else "label": value}
