@@ -93,6 +93,30 @@ SCORES = {
     "tensors on a device": rows("{f}\ttensor([{s}], device='cuda:0')", header="file\tscore"),
     "another minus": rows("{f},{s}", header="file,score").replace(",-", ",\N{MINUS SIGN}"),
     "capitals": rows("{f},{s}", header="FILE,SCORE").upper(),
+    "header in another language": rows("{f};{c}", header="Dateiname;Punktzahl"),
+    "unknown words in the header": rows("{f},{s}", header="nom,valeur"),
+    "percent": rows("{f},{s}", header="file,p_real").replace("1.5", "150 %").replace("-0.5", "-50%")
+    .replace("0.25", "25%"),
+    "is_fake_prob": rows("{f},{n}", header="file,is_fake_prob"),
+    "y_prob": rows("{f},{s}", header="path,y_prob"),
+    "predicted words beside": rows("{f},{Word},{s}", header="file,prediction,probability_real"),
+    "several comments": rows("{f}\t{s}", header="# system X\n# of today\nfile\tscore"),
+    "Markdown": rows("| {f} | {s} |", header="| file | score |\n| --- | ---: |"),
+    "JSON pairs": json.dumps([[name, s] for name, (_, s) in FILES.items()]),
+    "JSON columns": json.dumps({"file": NAMES, "score": [s for _, s in FILES.values()]}),
+    "JSON columns of rows": json.dumps({
+        "file": dict(enumerate(NAMES)), "score": dict(enumerate(s for _, s in FILES.values())),
+    }),
+    "JSON split": json.dumps({
+        "columns": ["file", "score"], "index": [0, 1, 2],
+        "data": [[name, s] for name, (_, s) in FILES.items()],
+    }),
+    "JSON results": json.dumps({
+        "model": "x", "results": [{"file": name, "score": s} for name, (_, s) in FILES.items()],
+    }),
+    "JSON scores of classes": json.dumps([
+        {"file": name, "scores": {"real": s, "fake": 0}} for name, (_, s) in FILES.items()
+    ]),
     "predictions beside": rows("{f},{o},{s}", header="filename,label,score"),
 }  # fmt: skip
 
@@ -120,6 +144,16 @@ KEYS = {
     "spoof": rows("{f},{o}", header="file,spoof"),
     "JSON lines": rows('{{"filename": "{f}", "class": "{Word}"}}'),
     "JSON mapping": json.dumps({name: label for name, (label, _) in FILES.items()}),
+    "Spanish": rows("{f},{Word}", header="archivo,etiqueta").replace("Fake", "falso")
+    .replace("Real", "verdadero"),
+    "unknown words in the header": rows("{f};{Word}", header="bestand;soort"),
+    "Chinese": rows("{f},{Word}", header="file,label").replace("Fake", "\u4f2a\u9020")
+    .replace("Real", "\u771f\u5b9e"),
+    "two words": rows("{f},{human} Voice", header="file,label"),
+    "German": rows("{f};{Word}", header="Datei;Klasse").replace("Fake", "gef\u00e4lscht")
+    .replace("Real", "echt"),
+    "ground_truth_label": rows("{f},{Word}", header="audio_file,ground_truth_label"),
+    "JSON of classes": json.dumps({"real": NAMES[:1], "fake": NAMES[1:]}),
     "several names": rows("X-{stem},{Word},$ROOT/{f},-", header="ID,Label,Path,Speaker"),
 }  # fmt: skip
 
@@ -314,3 +348,48 @@ def test_a_score_takes_at_most_400_bytes_until_its_label_is_known(tmp_path, monk
         tracemalloc.stop()
     assert table.score[:8].tolist() == [0.25, 1.25, 2.25, 3.25, 4.25, 5.25, 6.25, 0.25]
     assert peak / files < 400
+
+
+def test_labelled_scores_need_no_names_of_files():
+    Path("s.csv").write_text("y_true,y_score\n1,2.5\n0,-1\n")
+    table = read_scores(Path("s.csv"), None, None, "1")
+    assert list(zip(table.file, table.label, table.score, strict=True)) == [
+        ("row 1", "real", 2.5), ("row 2", "fake", -1.0),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match=r"s.csv has no column of files: ytrue, yscore"):
+        read_scores(Path("s.csv"), Path("keys.csv"), None, "1")
+
+
+def test_a_mapping_from_files_to_0_and_1_is_a_table_of_labels():
+    Path("k.json").write_text(json.dumps({name: int(label == "real") for name, (label, _)
+                                          in FILES.items()}))  # fmt: skip
+    Path("s.csv").write_text(rows("{f},{s}"))
+    check_scores(read_scores(Path("s.csv"), Path("k.json"), None, "1"))
+
+
+@pytest.mark.parametrize("header", ["file,label,score", "file,prediction,confidence"])
+def test_the_confidence_in_a_predicted_label_is_no_score(header):
+    Path("s.csv").write_text(rows("{f},{Word},0.9", header=header))
+    with pytest.raises(InputError, match=r"predicted label.* p_real with the probability of real$"):
+        read_scores(Path("s.csv"), Path("keys.csv"), None)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\x93NUMPY\x01\x00", "a NumPy array"), (b"PAR1\0\0", "a Parquet table"),
+        (b"\x80\x04\x95", "a Python pickle"), (b"\x1f\x8b\x08\0", "compressed"),
+        (b"\xd0\xcf\x11\xe0\xa1", "an Excel workbook"), (b"<!DOCTYPE html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+    ],
+)  # fmt: skip
+def test_files_that_are_no_table_of_text_are_named(content, kind):
+    Path("s.csv").write_bytes(content)
+    with pytest.raises(InputError, match=rf"^cannot read s.csv: it is {kind}.*; [a-z]"):
+        read_scores(Path("s.csv"), Path("keys.csv"), None)
+
+
+def test_an_empty_score_file_has_no_rows():
+    Path("s.csv").write_text("")
+    with pytest.raises(InputError, match=r"^s.csv has no rows; add a row for each file"):
+        read_scores(Path("s.csv"), Path("keys.csv"), None)

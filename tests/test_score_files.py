@@ -133,7 +133,7 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
             "scores.txt has no score for 2 of 3 files of the keys, such as b, c; score them all",
         ),
         ("a 1.5 2\n", "line 1 of scores.txt has several numbers; .* with --real 1 or --real 0"),
-        ("", "no score for 3 of 3"),
+        ("", "scores.txt has no rows"),
     ],
 )
 def test_unusable_scores_are_refused(scores, message):

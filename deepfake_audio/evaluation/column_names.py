@@ -12,15 +12,19 @@ FILES = (
     "wav", "wavfile", "wavpath", "flac", "trial", "trialid", "trialname", "utt", "uttid",
     "uttname", "utterance", "utteranceid", "id", "fileid", "audioid", "name", "fname", "clip",
     "clipid", "recording", "sample", "sampleid", "segment", "uri", "url", "key", "image",
+    "datei", "dateiname", "fichier", "archivo", "arquivo", "nomefile",
 )  # fmt: skip
 LABELS = (
     "label", "labels", "cmlabel", "truelabel", "groundtruth", "truth", "gt", "ytrue", "y", "class",
     "classname", "target", "category", "key", "cmkey", "type", "realorfake", "bonafideorspoof",
     "answer",
+    "groundtruthlabel", "labelname", "labelrealfake", "labelbonafidespoof", "klasse",
+    "etikett", "etiqueta", "etichetta", "classe", "clase",
 )  # fmt: skip
 SCORES = (
     "score", "scores", "cmscore", "llr", "loglikelihoodratio", "logit", "logits", "prediction",
-    "pred", "preds", "predictedscore", "ypred", "yscore", "output", "outputs", "prob", "probs",
+    "pred", "preds", "predictedscore", "yscore", "yprob", "yproba", "yhat",
+    "ypred", "output", "outputs", "prob", "probs",
     "probability", "probabilities", "value", "preal",
 )  # fmt: skip
 FACTS = {
@@ -127,7 +131,8 @@ def class_of(column: str) -> str:
     >>> class_of("scoreclass0"), class_of("pfake"), class_of("bonafidescore"), class_of("score")
     ('0', 'fake', 'real', '')
     """
-    if found := OF_A_CLASS.fullmatch(column):
+    named = column if IS_A_CLASS.fullmatch(column) else column.removeprefix("is")
+    if found := OF_A_CLASS.fullmatch(named):
         return LABEL_WORDS[found[1]]
     found = OF_A_NUMBER.fullmatch(column)
     return found[1] if found else ""

@@ -3,9 +3,10 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.corpora.tables import filled_lines
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.column_names import is_header, plain_columns
@@ -33,8 +34,17 @@ def json_rows(path: Path, columns: list[str]) -> Iterator[tuple[str, list[str]]]
 
 
 def _json_cells(row: dict) -> dict[str, str]:
-    """Return the values of an object as text, by the plain names of their columns."""
-    return dict(zip(plain_columns(list(row)), map(_json_cell, row.values()), strict=True))
+    """Return the values of an object as text, by the plain names of their columns.
+
+    `{"scores": {"real": 1}}` has the column `scoresreal`.
+    """
+    cells = [
+        (f"{name}{part}", each)
+        for name, value in row.items()
+        for part, each in (value.items() if isinstance(value, dict) else [("", value)])
+    ]
+    names = plain_columns([name for name, _ in cells])
+    return {name: _json_cell(value) for name, (_, value) in zip(names, cells, strict=True)}
 
 
 def _json_cell(value: object) -> str:
@@ -101,15 +111,35 @@ def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _document_rows(content: object, path: Path) -> Iterator[tuple[str, object]]:
-    if isinstance(content, dict) and not is_header(list(map(str, content))):
-        values = list(content.values())
-        scored = all(isinstance(value, int | float | list) for value in values)
-        name = "score" if scored and values else "label"
-        content = [
-            {"file": file, **(value if isinstance(value, dict) else {name: value})}
-            for file, value in content.items()
-        ]
-    elif isinstance(content, dict):
-        content = [content]
-    for number, row in enumerate(content, start=1):
+    for number, row in enumerate(_objects_of(content), start=1):
         yield f"object {number} of {path}", row
+
+
+def _objects_of(content: object) -> Sequence[object]:
+    """Return the rows of a JSON document: of a list, or of the mappings that programs write."""
+    if isinstance(content, list):
+        pairs = all(isinstance(row, list) and len(row) == 2 for row in content)
+        return [_file_row(*row) for row in content] if pairs else content
+    if {"columns", "data"} <= content.keys():  # of pandas, as the next two
+        return [
+            dict(zip(map(str, content["columns"]), row, strict=False)) for row in content["data"]
+        ]
+    values = list(content.values())
+    is_table = is_header(list(content))
+    if is_table and all(isinstance(value, list) for value in values):
+        return [dict(zip(content, row, strict=False)) for row in zip(*values, strict=False)]
+    if is_table and all(isinstance(value, dict) for value in values):
+        return [{name: content[name].get(row) for name in content} for row in values[0]]
+    if content and all(map(label_of, content)) and all(isinstance(v, list) for v in values):
+        return [{"file": file, "label": label} for label in content for file in content[label]]
+    lists = [value for value in values if isinstance(value, list) and value]
+    if len(lists) == 1 and isinstance(lists[0][0], dict):
+        return lists[0]
+    return [content] if is_table else [_file_row(*item) for item in content.items()]
+
+
+def _file_row(file: str, value: object) -> dict:
+    """Return the row of a file and its facts, its score or its label."""
+    if isinstance(value, dict):
+        return {"file": file, **value}
+    return {"file": file, "score" if isinstance(value, int | float | list) else "label": value}

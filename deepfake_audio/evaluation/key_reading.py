@@ -35,7 +35,7 @@ from deepfake_audio.evaluation.label_words import (
 )
 from deepfake_audio.evaluation.score_reading import NO_ATTACK
 from deepfake_audio.evaluation.score_table import trial_stem
-from deepfake_audio.evaluation.text_tables import BLANKS, TextTable, open_text_table
+from deepfake_audio.evaluation.text_tables import BLANKS, JSON, TextTable, open_text_table
 
 KEY_LAYOUTS = {
     width: (corpus, layout)
@@ -127,6 +127,8 @@ def _places(
     if label is None:
         telling = [n for n in table.columns if IS_A_CLASS.fullmatch(n) or class_of(n)]
         label = first_column(table.columns, telling)
+    if label is None and table.separator == JSON and table.columns == ["file", "score"]:
+        label = 1  # a mapping from files to 0 and 1
     files = [
         table.columns.index(name)
         for name in FILES

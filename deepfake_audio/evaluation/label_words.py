@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.column_names import IS_A_CLASS, LABEL_WORDS, class_of, plain_column
 from deepfake_audio.system.csv_files import to_number
@@ -14,7 +15,8 @@ WHICH_IS_REAL = "say which one is real with --real, such as --real 1"
 
 def is_label_word(cell: str) -> bool:
     """Return whether a cell is a known word for real or fake."""
-    return plain_column(cell) in LABEL_WORDS
+    word = plain_column(cell)
+    return word in LABEL_WORDS or (word not in YES | NO and bool(label_of(cell)))
 
 
 def is_class_number(cell: str) -> bool:
@@ -53,6 +55,8 @@ class LabelReader:
             return named if word in YES else LABELS[1 - LABELS.index(named)]
         if is_class_number(cell):
             raise InputError(f"{cell!r} may mean real or fake ({origin}); {WHICH_IS_REAL}")
+        if label := label_of(cell):
+            return label
         raise InputError(
             f"{cell!r} is not a label ({origin}); use bonafide or spoof, real or fake, or name "
             "the label of real files with --real"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.column_names import (
     FACTS,
@@ -15,10 +16,12 @@ from deepfake_audio.evaluation.column_names import (
     first_column,
 )
 from deepfake_audio.evaluation.label_words import IS_A_CLASS, is_class_number, is_label_word
-from deepfake_audio.evaluation.text_tables import BLANKS, TextTable, is_number
+from deepfake_audio.evaluation.text_tables import BLANKS, TextTable, is_number, number_in
+from deepfake_audio.vocabulary import LABELS as CLASSES
 
 NOT_FINITE = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
 LIST = re.compile(r"(?:(?:tensor|array)\(\[?|[\[(])([^\])a-z]*)[\]),].*")  # as Python prints it
+CONFIDENCES = ("score", "scores", "prob", "probability", "value")  # perhaps of the label beside
 TWO_SCORES = (
     "two scores for a file, of class 0 and class 1; say which class is real with --real 1 or "
     "--real 0"
@@ -30,12 +33,13 @@ class ScoreColumns:
     """The positions of the columns of a score file.
 
     Attributes:
+        file: None if each row is a file without a name.
         score: positions of one score, or of the scores of fake and real.
         sign: -1 if a higher score means more fake.
         width: number of columns, if blanks separate them; None for the table's own.
     """
 
-    file: int
+    file: int | None
     score: tuple[int, ...]
     sign: int = 1
     label: int | None = None
@@ -53,8 +57,9 @@ def named_columns(table: TextTable, real: str | None) -> ScoreColumns:
     try:
         file = file_column(columns, {*used, label, *facts}, table.sample)
     except LookupError:
-        named = ", ".join(filter(None, columns))
-        raise InputError(f"{table.path} has no column of files: {named}; name one file") from None
+        if label is None:
+            raise no_files(table) from None
+        file = None
     others = [name if place not in (file, *used) else "" for place, name in enumerate(columns)]
     label = first_column(others, LABELS)
     if label is None:
@@ -62,14 +67,37 @@ def named_columns(table: TextTable, real: str | None) -> ScoreColumns:
     facts = {name: first_column(others, names) for name, names in FACTS.items() if name != "subset"}
     facts["verdict"] = first_column(others, ("verdict",))
     facts = {name: place for name, place in facts.items() if place is not None}
+    if label is not None and columns[score[0]] in CONFIDENCES:
+        _check_no_confidence(table, score[0], label)
     return ScoreColumns(file, score, sign, label, first_column(others, ("llr",)), facts)
+
+
+def _check_no_confidence(table: TextTable, score: int, label: int) -> None:
+    """Raise an `InputError` for the confidence in a predicted label, such as fake with 0.98."""
+    rows = table.sample
+    confident = all(is_number(row[score]) and 0.5 <= number_in(row[score], "") <= 1 for row in rows)
+    words = {label_of(row[label]) for row in rows}
+    if confident and words == set(CLASSES):
+        raise InputError(
+            f"the scores of {table.path} are all between 0.5 and 1, for real and for fake: they "
+            "look like the confidence in a predicted label; name a column p_real with the "
+            "probability of real"
+        )
+
+
+def no_files(table: TextTable) -> InputError:
+    """Return the error of a table without a column of files."""
+    named = ", ".join(filter(None, table.columns))
+    return InputError(f"{table.path} has no column of files: {named}; name one file")
 
 
 def _named_score(table: TextTable, real: str | None) -> tuple[tuple[int, ...], int, list[int]]:
     """Return the positions of the score, its sign, and the positions that are used by it."""
     columns, path = table.columns, table.path
-    if (single := first_column(columns, SCORES)) is not None:
-        return (single,), 1, [single]
+    found = [columns.index(name) for name in SCORES if name in columns]
+    words = [place for place in found if _are_labels(table, place)]  # verdicts are no scores
+    if single := [place for place in found if place not in words][:1]:
+        return (single[0],), 1, single
     classes = {class_of(name): place for place, name in enumerate(columns) if class_of(name)}
     if {"0", "1"} <= classes.keys():
         if real not in ("0", "1"):
@@ -80,9 +108,18 @@ def _named_score(table: TextTable, real: str | None) -> tuple[tuple[int, ...], i
     for label, sign in (("real", 1), ("fake", -1)):
         if label in classes:
             return (classes[label],), sign, [classes[label]]
+    if words:
+        raise InputError(
+            f"the column {columns[words[0]]} of {path} has predicted labels, not scores; add a "
+            "column p_real with the probability of real"
+        )
     raise InputError(
         f"{path} has no column of scores: {', '.join(filter(None, columns))}; name one score"
     )
+
+
+def _are_labels(table: TextTable, place: int) -> bool:
+    return bool(table.sample) and all(is_label_word(row[place]) for row in table.sample)
 
 
 def unnamed_columns(table: TextTable, real: str | None) -> ScoreColumns:

@@ -75,6 +75,8 @@ def read_filled_scores(
             raise InputError(f"{path} has no labels; give the key file with --keys")
         return _read_labelled(scores, missing)
     unlabelled = _read_unlabelled(scores)
+    if not len(unlabelled.names):
+        raise InputError(f"{path} has no rows; add a row for each file")
     listings = choose_subset(keys, subset, real, unlabelled.names)
     table, unscored = _join(unlabelled, listings, path, keys, missing)
     notes = [f"The labels in {path} were not used: those of {keys} count."]

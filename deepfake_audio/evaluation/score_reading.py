@@ -16,6 +16,7 @@ from deepfake_audio.evaluation.score_columns import (
     TWO_SCORES,
     ScoreColumns,
     named_columns,
+    no_files,
     unnamed_columns,
 )
 from deepfake_audio.evaluation.text_tables import TextTable, number_in, open_text_table
@@ -72,8 +73,11 @@ class ScoreFile:
             self.real, table.columns[place] if table.columns and place is not None else ""
         )
         read_score = self._score_reader()
-        for origin, cells in table.rows(columns.file, columns.width):
-            if not cells[columns.file]:
+        if columns.file is None and place is None:
+            raise no_files(table)
+        for row, (origin, cells) in enumerate(table.rows(columns.file or 0, columns.width), 1):
+            file = f"row {row}" if columns.file is None else cells[columns.file]
+            if not file:
                 raise InputError(f"the file name is empty in {origin}")
             label = "" if place is None else labels.read(cells[place], origin)
             has_llr = columns.llr is not None and cells[columns.llr]
@@ -82,7 +86,7 @@ class ScoreFile:
                 facts["attack"] = ""
             split = facts.get("split", "").strip("-") if with_labels else ""
             yield ScoreRow(
-                cells[columns.file],
+                file,
                 read_score(cells, origin),
                 number_in(cells[columns.llr], origin) if has_llr else None,
                 label,

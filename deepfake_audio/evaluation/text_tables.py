@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.corpora.tables import filled_lines, read_lines
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.column_names import is_header, plain_columns
@@ -26,7 +27,18 @@ SAMPLED_ROWS = 1000  # that decide on separator and columns
 SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # as spreadsheets write it
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?)")
-WORKBOOK = b"PK\x03\x04"
+AS_CSV = "save it as CSV with the columns file and score"
+NOT_TEXT = {  # the first bytes of files that are no tables of text
+    b"PK\x03\x04": "a workbook or an archive; save the sheet as CSV (UTF-8), or unpack the archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; save the sheet as CSV (UTF-8)",
+    b"\x1f\x8b": "compressed; unpack it with gunzip",
+    b"\x93NUMPY": f"a NumPy array without the names of the files; {AS_CSV}",
+    b"PAR1": f"a Parquet table; {AS_CSV}",
+    **{bytes([0x80, version]): f"a Python pickle; {AS_CSV}" for version in range(2, 6)},
+    b"version https://git-lfs": "a pointer of Git LFS; download the file itself with git lfs pull",
+    b"<": "a web page; download the file itself",
+}
+RULE = re.compile(r":?-+:?")  # a cell below the header of a Markdown table
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class TextTable:
             if line <= self.skipped:
                 header = cells if self.columns else None
                 continue
-            if not any(cells) or cells == header:
+            if not any(cells) or cells == header or (self.separator == "|" and _is_rule(cells)):
                 continue  # an empty row of a spreadsheet, or the header of a second file
             while len(cells) > width and not cells[-1]:
                 cells.pop()
@@ -104,39 +116,80 @@ def open_text_table(path: Path) -> TextTable:
     skipped, named = 0, SEPARATOR_LINE.fullmatch(lines[0][1])
     if named:
         skipped, lines = lines[0][0], lines[1:]
+    while len(lines) > 1 and _is_comment(lines[0][1]) and lines[1][1].startswith("#"):
+        skipped, lines = lines[0][0], lines[1:]
+    if len(lines) > 1 and _is_comment(lines[0][1]):
+        separator = _find_separator(lines[1][1], [line for _, line in lines[1:]])
+        if is_header(next(iter(_split([lines[1][1]], separator)), [])):
+            skipped, lines = lines[0][0], lines[1:]
     if not lines:
         return TextTable(path, BLANKS, None, [])
     comment = lines[0][1].startswith("#")
     first = lines[0][1].lstrip("# ") if comment else lines[0][1]
     separator = named[1] if named else _find_separator(first, [line for _, line in lines])
     rows = _split([line for _, line in lines], separator)
-    columns = None
     header = next(iter(_split([first], separator)), [])
-    fits = separator != BLANKS or all(len(row) >= len(header) for row in rows[1:])
-    if fits and is_header(header):
-        while header and not header[-1]:
-            header.pop()
-        try:
-            columns = plain_columns(header)
-        except ValueError as error:
-            raise InputError(f"cannot read {path} as CSV: {error}") from None
-    if columns or comment:
+    columns = _columns_of(path, header, rows, separator)
+    if columns or comment or _is_other_header(header, rows[1:]):
         skipped, rows = lines[0][0], rows[1:]
-    rows = [row for row in rows if any(row)]
+    rows = [row for row in rows if any(row) and not _is_rule(row)]
     while not columns and rows and all(len(row) > 1 and not row[-1] for row in rows):
         rows = [row[:-1] for row in rows]
     return TextTable(path, separator, columns, rows, skipped)
 
 
-def number_in(text: str, origin: str) -> float:
-    """Return the number in a cell, with a point or a comma before its decimals.
+def _is_comment(line: str) -> bool:
+    """Return whether a line is a comment that names no columns."""
+    text = line.lstrip("# ")
+    return line.startswith("#") and not is_header(_split([text], _find_separator(text, [text]))[0])
 
-    >>> number_in("-0.5", ""), number_in("-0,5", ""), number_in("1,5E-05", "")
-    (-0.5, -0.5, 1.5e-05)
+
+def _columns_of(
+    path: Path, header: list[str], rows: list[list[str]], separator: str
+) -> list[str] | None:
+    """Return the plain names of the columns; None if the first line has none."""
+    fits = separator != BLANKS or all(len(row) >= len(header) for row in rows[1:])
+    if not fits or not is_header(header):
+        return None
+    while header and not header[-1]:
+        header.pop()
+    try:
+        return plain_columns(header)
+    except ValueError as error:
+        raise InputError(f"cannot read {path} as CSV: {error}") from None
+
+
+def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
+    """Return whether the first line names columns in words that are not known.
+
+    They have no digits and no suffix, and a column of numbers or of labels is below one of them.
+    """
+    if len(header) < 2 or len(rows) < 2 or any(re.search(r"[0-9.]", cell) for cell in header):
+        return False
+    alike = [row for row in rows if len(row) == len(header)]
+    return bool(alike) and any(
+        len(name) > 3 and not check(name) and all(check(row[place]) for row in alike)
+        for place, name in enumerate(header)
+        for check in (is_number, lambda cell: bool(label_of(cell)))
+    )
+
+
+def _is_rule(row: list[str]) -> bool:
+    """Return whether a row is the line below the header of a Markdown table."""
+    return any(row) and all(not cell or RULE.fullmatch(cell) for cell in row)
+
+
+def number_in(text: str, origin: str) -> float:
+    """Return the number in a cell, with a point or a comma before its decimals, or in percent.
+
+    >>> number_in("-0.5", ""), number_in("-0,5", ""), number_in("50 %", "")
+    (-0.5, -0.5, 0.5)
 
     Raises:
         InputError: no number, or not a finite one.
     """
+    if text.endswith("%"):
+        return number_in(text[:-1].rstrip(), origin) / 100
     text = text.replace("\N{MINUS SIGN}", "-")
     plain = DECIMAL_COMMA.sub(r"\1.\2", text) if DECIMAL_COMMA.fullmatch(text) else text
     try:
@@ -161,12 +214,10 @@ def _check_text(path: Path) -> None:
     if not is_file(path) or not path.stat().st_size:
         return
     with open_regular(path, TABLE) as file:
-        beginning = file.read(len(WORKBOOK))
-    if beginning == WORKBOOK:
-        raise InputError(
-            f"cannot read {path}: it is a workbook or an archive; "
-            "save the sheet as CSV (UTF-8), or unpack the archive"
-        )
+        beginning = file.read(max(map(len, NOT_TEXT)))
+    for mark, reason in NOT_TEXT.items():
+        if beginning.startswith(mark):
+            raise InputError(f"cannot read {path}: it is {reason}")
 
 
 def _cells(
