@@ -40,8 +40,10 @@ def contents(folder: Path) -> dict[str, bytes]:
                                                 "mine/trials.txt"]),
         ({"s.csv": SCORES, "report.html": "my own"}, ["--scores", "mine/s.csv"]),
         ({"s.csv": SCORES, "metrics.json": '{"data": "mine/s.csv"}'}, ["--scores", "mine/s.csv"]),
+        ({"s.csv": SCORES, "metrics.json": '{"data": "mine/s.csv", "settings": {}, "splits": {}, '
+          '"files": 5}'}, ["--scores", "mine/s.csv"]),
     ],
-    ids=["scores", "keys", "report", "figures"],
+    ids=["scores", "keys", "report", "figures", "list"],
 )  # fmt: skip
 def test_an_evaluation_replaces_no_foreign_file(files, args, folder, capsys):
     for name, text in files.items():

@@ -89,9 +89,10 @@ def foreign_file(folder: Path) -> str:
     """
     found = [name for name in RESULTS if os.path.lexists(folder / name)]
     theirs = read_metrics(folder)
-    if theirs and not {"data", "settings", "splits"} <= theirs.keys():
+    listed = theirs.get("files", [*RESULTS] if theirs else [])
+    is_ours = {"data", "settings", "splits"} <= theirs.keys() and isinstance(listed, list)
+    if theirs and not is_ours:
         return METRICS
-    listed = theirs.get("files", RESULTS if theirs else ())
     return next((name for name in found if name not in listed), "")
 
 

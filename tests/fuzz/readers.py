@@ -14,6 +14,7 @@ from deepfake_audio.dataset.journal import is_complete, read_journal
 from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.provenance import read_audio_settings, read_origin
 from deepfake_audio.evaluation.localisation import read_passages
+from deepfake_audio.evaluation.result_folder import choose_output
 from deepfake_audio.evaluation.score_matching import read_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores
 from deepfake_audio.evaluation.score_table import ScoreTable
@@ -97,6 +98,11 @@ def fuzz_history(path: Path) -> object:
 
 def fuzz_journal(path: Path) -> object:
     return [(json.dumps(entry), is_complete(entry)) for entry in read_journal(path).values()]
+
+
+def fuzz_metrics(path: Path) -> object:
+    """Choose where results go if the usual folder has those of a changed record."""
+    return str(choose_output(None, path.parent, Path("/a"), {"keys": None}))
 
 
 def fuzz_origin(path: Path) -> object:

@@ -55,6 +55,7 @@ BESIDE = {  # files that a target's reader needs beside the changed one
     "protocol": dict.fromkeys(AUDIO, b"RIFF"),
     "scores": {"keys.tsv": b"filename cm-label\na bonafide\nb spoof\n"},
     "keys": {"scores.txt": b"a 1.5\nb -2\n"},
+    "metrics": {"scores.csv": b"file,label,score\n"},
     "shard table": {"table.2-of-2.csv": (",".join(SHARD_FIELDS) + "\n").encode()},
     "shard record": {"table.1-of-2.csv": VERDICTS.encode()},
 }
@@ -250,6 +251,14 @@ TARGETS: dict[str, tuple[Callable[[Path], object], list[tuple[str, bytes]]]] = {
         readers.fuzz_names,
         text_seeds("names.txt", "# some\na b.wav\r\n-\n\nc.wav", "a\nb.wav\0-\0")
         + text_seeds("names.txt", "a.wav\r\nb.wav", encoding="utf-16"),
+    ),
+    "metrics": (
+        readers.fuzz_metrics,
+        text_seeds(
+            "metrics.json",
+            '{"data": "/a", "keys": null, "settings": {}, "splits": {}, "files": ["scores.csv"]}',
+            '{"data": "b\\u001b.csv", "subset": "eval", "settings": {}, "splits": {}, "run": "c"}',
+        ),
     ),
     "corpus.json": (readers.fuzz_origin, text_seeds(ORIGIN, origin_seed())),
     "shard.json": (readers.fuzz_folder_record, text_seeds(FOLDER_RECORD, folder_record_seed())),
