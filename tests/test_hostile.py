@@ -424,7 +424,7 @@ def test_endless_manifests_journals_and_unnamed_files_are_not_read(
         assert train.main([f"data.folder={folder}"]) == 2
         assert predict.main([str(tmp_path / "nameless")]) == 1
         assert read_journal(tmp_path / "nameless") == {}
-    assert "cannot read a protocol: " in capsys.readouterr().err
+    assert "cannot read a manifest: " in capsys.readouterr().err
 
 
 # command lines and settings
