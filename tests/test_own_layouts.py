@@ -204,6 +204,27 @@ def test_images_of_one_folder_are_in_one_split():
     assert line.startswith("Images are in 10 groups by folder")
 
 
+@pytest.mark.parametrize("grouping", ["auto", "file"])
+def test_images_of_one_name_in_many_folders_are_split_one_by_one(grouping):
+    names = [f"{label}/clip{n // 3}/{n % 3}.png" for label in ("real", "fake") for n in range(24)]
+    keys, line = grouped(*names, grouping=grouping)
+    assert len(set(keys.values())) == 24
+    assert keys["real/clip5/1.png"] == keys["fake/clip5/1.png"]
+    assert "split one by one" in line
+
+
+def test_the_settings_allow_every_way_to_group_images(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    put_images(
+        tmp_path / "pngs",
+        *(f"{c}/s{n}/{i}.png" for c in ("real", "fake") for n in range(4) for i in range(3)),
+    )
+    for how in ("folder", "name", "file"):
+        command = ["pngs", "--name", how, f"prepare.image_groups={how}"]
+        assert prepare.main(command) in (0, 1), capsys.readouterr().err
+        assert Path("data", how, "manifest.csv").is_file()
+
+
 def test_evaluate_names_the_kinds_of_images_that_it_leaves_out(tmp_path):
     put_images(tmp_path, "train/real/1.png", "train/fake/1.png")
     put_text(tmp_path, "train/real/a.gif", "GIF89a")

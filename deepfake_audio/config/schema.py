@@ -96,7 +96,7 @@ class PrepareSettings(Section):
     test_share: Share
     max_windows: int = Field(ge=0, le=1_000_000)
     seed: int = Field(ge=0, lt=2**31)
-    image_groups: Literal["auto", "name", "file"]
+    image_groups: Literal["auto", "folder", "name", "file"]
     conditions: list[ConditionKind] = Field(max_length=64)
     condition_copies: int = Field(ge=1, le=100)
     workers: int = Field(ge=0, le=1024)

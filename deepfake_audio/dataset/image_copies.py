@@ -67,11 +67,18 @@ def _choose_groups(names: Sequence[str], grouping: str) -> tuple[str, dict[str, 
     for how in ("folder", "name") if grouping == "auto" else {grouping} & key_of.keys():
         keys = {name: key_of[how](name) for name in names}
         keys = {name: stem(name) if key == "." else key for name, key in keys.items()}
-        largest = Counter(keys.values()).most_common(1)[0][1]
-        fits = len(set(keys.values())) >= MIN_GROUPS and largest * MIN_GROUPS <= len(names)
-        if largest > 1 and (fits or grouping != "auto"):
+        if len(set(keys.values())) < len(names) and (_can_be_split(keys) or grouping != "auto"):
             return how, keys
-    return "file", {name: stem(name) for name in names}
+    keys = {name: stem(name) for name in names}  # the same sentence of several generators
+    if not _can_be_split(keys):  # such as mel.png in each folder
+        keys = {name: without_suffix(posixpath.relpath(name, top or ".")) for name in names}
+    return "file", keys
+
+
+def _can_be_split(keys: Mapping[str, str]) -> bool:
+    """Return whether the groups of images are many, and none is large."""
+    sizes = Counter(keys.values())
+    return len(sizes) >= MIN_GROUPS and max(sizes.values()) * MIN_GROUPS <= len(keys)
 
 
 def _describe_groups(images: str, how: str, keys: Mapping[str, str], grouping: str) -> str:
