@@ -61,7 +61,7 @@ def open_data_folder(folder: Path, settings: Settings, corpus: Corpus, audio: Pa
         folder.mkdir(parents=True, exist_ok=True)
         open_table(folder / JOURNAL, "a").close()
     except OSError as error:
-        raise write_error(folder, error) from None
+        raise write_error(Path(error.filename or folder), error) from None
     if not corpus.is_images:
         write_audio_settings(folder, settings.audio)
     if not is_file(folder / ORIGIN):

@@ -138,10 +138,10 @@ def _remove_left_folders(parent: Path) -> None:
 
 def write_error(path: Path, error: OSError) -> OutputError:
     """Return the error for a result that could not be written."""
-    return OutputError(
-        f"cannot write {path}: {error.strerror or error}; free some space, or choose a folder that "
-        "you may write to"
-    )
+    remedy = "free some space, or choose a folder that you may write to"
+    if error.errno == errno.EINVAL:  # see `open_no_link`
+        remedy = "remove it, or choose another name"
+    return OutputError(f"cannot write {path}: {error.strerror or error}; {remedy}")
 
 
 @contextmanager
@@ -211,7 +211,8 @@ def open_no_link(path: str | Path, flags: int) -> int:
     """
     if Path(path).is_symlink():
         raise OSError(errno.ELOOP, "it is a link", path)
-    descriptor = os.open(path, flags | NO_LINKS | NO_WAITING, 0o666)
+    kept = flags & ~os.O_TRUNC  # until it is known what the file is
+    descriptor = os.open(path, kept | NO_LINKS | NO_WAITING, 0o666)
     status = os.fstat(descriptor)
     found = "" if stat.S_ISREG(status.st_mode) else "it is no regular file"
     if status.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR):
@@ -219,6 +220,8 @@ def open_no_link(path: str | Path, flags: int) -> int:
     if found:
         os.close(descriptor)
         raise OSError(errno.EINVAL, found, path)
+    if flags & os.O_TRUNC:
+        os.ftruncate(descriptor, 0)
     return descriptor
 
 
