@@ -16,30 +16,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import av
 import h5py
 import numpy as np
 import psutil
 import pytest
 import soundfile
-from av.codec.codec import UnknownCodecError
 
 from conftest import ROOT, make_voice
+from deepfake_audio.audio.codecs import can_encode
 from deepfake_audio.models.run_folder import Run
 
 RATE_HZ = 16000
 ONE_PROCESS = ["prepare.workers=1"]
-
-
-# encoders
-
-
-def can_encode(encoder: str) -> bool:
-    """Return whether PyAV has an encoder: version 19 has none of AMR."""
-    try:
-        return bool(av.Codec(encoder, "w"))
-    except UnknownCodecError:
-        return False
 
 
 needs_amr = pytest.mark.skipif(not can_encode("libopencore_amrnb"), reason="no encoder of AMR")

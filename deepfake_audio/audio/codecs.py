@@ -87,8 +87,16 @@ def write_coded(
         name = file if isinstance(file, Path) else "sound"
         raise InputError(
             f"cannot encode {name} with {codec.encoder} at {kbits} kbit/s and {rate_hz} Hz: "
-            f"{error}; choose other codecs"
+            f"{error}; choose other codecs, or for AMR install av 18"
         ) from None
+
+
+def can_encode(encoder: str) -> bool:
+    """Return whether FFmpeg has an encoder here: PyAV 19 brings none of AMR."""
+    try:
+        return bool(av.Codec(encoder, "w"))
+    except UnknownCodecError:
+        return False
 
 
 def _frames(

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from deepfake_audio.audio.codecs import CODECS, Codec, write_coded
+from deepfake_audio.audio.codecs import CODECS, Codec, can_encode, write_coded
 from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.errors import InputError
 
@@ -246,7 +246,7 @@ NOISES: Mapping[str, Callable] = {
 }
 AS_THEY_ARE = "as they are"
 # Noise has the signal-to-noise ratio in dB behind its name, codecs the kbit/s.
-CONDITIONS: Mapping[str, Change] = {
+CONDITIONS: dict[str, Change] = {
     AS_THEY_ARE: _same,
     **{f"{kind} noise {snr}": _noise(kind, snr) for snr in (25, 15) for kind in NOISES},
     "room 0.3 s": _room(0.3),
@@ -266,3 +266,5 @@ CONDITIONS: Mapping[str, Change] = {
     "amr 12.2": partial(coded, codec=AMR_NB, coded_hz=8000, kbits=12.2),
     "gsm": through_gsm,
 }
+if not can_encode(AMR_NB.encoder):  # PyAV 19
+    del CONDITIONS["amr 12.2"]

@@ -12,6 +12,8 @@ import h5py
 import numpy as np
 import soundfile
 
+from deepfake_audio.audio.codecs import can_encode
+
 WEIGHT_SHAPES = {  # of the network of these settings, as Keras names its layers
     "conv2d": ((3, 3, 1, 2), (2,)), "dense": ((2, 2), (2,)), "dense_1": ((2, 1), (1,)),
 }  # fmt: skip
@@ -40,7 +42,8 @@ def sound_seeds() -> list[tuple[str, bytes]]:
         soundfile.write(file, mono, 16_000, subtype, format=form)
         seeds.append((f"sound.{form.lower()}", file.getvalue()))
     codecs = {"m4a": "aac", "webm": "libopus", "mka": "ac3", "amr": "libopencore_amrnb"}
-    return seeds + [(f"sound.{form}", encode(form, codec)) for form, codec in codecs.items()]
+    made = {form: codec for form, codec in codecs.items() if can_encode(codec)}
+    return seeds + [(f"sound.{form}", encode(form, codec)) for form, codec in made.items()]
 
 
 def encode(suffix: str, codec: str) -> bytes:
