@@ -95,7 +95,7 @@ def default_name(corpus: Corpus, audio: Path) -> str:
 def next_command(folder: Path, settings: Settings, config: str | None, prepared: Prepared) -> str:
     """Return the command that trains on a data folder, or evaluates on it.
 
-    Settings of a run mean that its training goes on.
+    After the settings of a run, training continues from that run.
 
     Args:
         folder: the data folder.

@@ -247,9 +247,10 @@ def _rows(lines: Iterator[str], shard: Shard, path: Path, is_error: bool) -> Ite
 def _checked_rows(
     lines: Iterator[str], shard: Shard, path: Path
 ) -> Iterator[tuple[int, list[str]]]:
-    line, rows = 0, read_cells(lines)
+    """Yield the rows with their lines; raise as `_rows` does."""
+    line, rows = 1, read_cells(lines)
     try:
-        line, header = next(rows, (0, []))
+        line, header = next(rows, (1, []))
         if header == list(SHARD_FIELDS):
             for line, row in rows:
                 if not _is_row(row):

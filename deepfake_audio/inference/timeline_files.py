@@ -14,12 +14,12 @@ import numpy as np
 
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.inference.passages import Passage
+from deepfake_audio.inference.timelines import PEAKS_PER_WINDOW, Timeline, format_time
 from deepfake_audio.system.atomic_files import atomic_write, is_file, open_regular, open_table
 from deepfake_audio.system.csv_files import write_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-from deepfake_audio.inference.timelines import PEAKS_PER_WINDOW, Timeline, format_time
 
 PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
@@ -93,7 +93,7 @@ def waveform_outline(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the peaks of the sound, `(points,)`, and the edges in seconds between them.
 
-    The number of points fits the picture. Repeated sound after the end is left out; a pause
+    The number of points fits the picture. The padding after the end is left out; a pause
     without a window is 0.
     """
     first, end = timeline.edges[[0, -1]]

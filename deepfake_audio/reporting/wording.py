@@ -20,7 +20,7 @@ CLIPPED_POOR = 0.005  # share of samples, the degradation 1
 MIN_SKIPPED_SECONDS = 0.05
 OF_COMMANDS = re.compile(r":[^:]*--\w.*$")  # how a reason ends on the command line
 SPECIAL_STEPS = {
-    "silent": "silent", "blank": "blank", "no_voice": "blank", "untrained": "untrained",
+    "silent": "silent", "blank": "blank", "no_voice": "no_voice", "untrained": "untrained",
     "channels_disagree": "parts", "tracks_disagree": "parts", "fake_passage": "fake_passage",
 }  # fmt: skip
 
