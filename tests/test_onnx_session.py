@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import keras
@@ -8,7 +9,13 @@ from conftest import draw_image
 from deepfake_audio.config.loading import read_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import InputError
-from deepfake_audio.models.onnx_session import load_model, score_files, score_images, score_stream
+from deepfake_audio.models.onnx_session import (
+    MAX_WITHOUT_IMAGE,
+    load_model,
+    score_files,
+    score_images,
+    score_stream,
+)
 
 
 def test_the_exported_model_gives_the_log_odds_of_the_keras_probability(workspace):
@@ -46,6 +53,23 @@ def test_the_score_of_a_file_is_the_mean_of_its_windows(workspace):
     expected = [single[[0, 1, 3]].mean(), single[2], single[4:].mean()]  # one is real, one coded
     np.testing.assert_allclose(pooled.scores, expected, atol=1e-5)
     assert pooled.is_real.tolist() == [0, 0, 1]
+
+
+def test_files_that_failed_do_not_fill_the_memory(workspace):
+    model = load_model(workspace / "runs" / "first" / "model.onnx", 1)
+    taken = []
+
+    def failures():
+        for number in itertools.count():
+            taken.append(number)
+            yield number, None
+
+    assert next(score_stream(model, failures(), 8)) == (0, None)
+    assert len(taken) == 1
+    image = np.zeros((32, 32, 1), np.uint8)
+    stream = score_stream(model, itertools.chain([("a", image)], failures()), 8)
+    assert next(stream)[0] == "a"
+    assert len(taken) <= 1 + MAX_WITHOUT_IMAGE
 
 
 def test_missing_and_broken_models_are_errors(tmp_path, workspace):

@@ -21,6 +21,7 @@ from deepfake_audio.system.atomic_files import open_regular, size_of
 from deepfake_audio.system.workers import usable_threads
 from deepfake_audio.vocabulary import ImageRecord
 
+MAX_WITHOUT_IMAGE = 1000  # of those that wait with images for a batch to be full
 BATCH_VALUES = 25_000_000  # pixels held for a batch, whatever its size by setting
 LOAD_ERRORS = (
     onnx_errors.NoSuchFile,
@@ -150,18 +151,20 @@ def score_stream(
     Args:
         model: from `load_model`.
         images: pairs of a key and an image `(height, width, channels)`; a pair without an image
-            keeps its place among the others.
+            keeps its place among the others, and few of them wait for a batch to be full.
         batch_size: images scored at a time.
 
     Yields:
         The same keys in the same order with the score of their image, or None.
     """
     waiting: list[tuple[Hashable, np.ndarray | None]] = []
-    held = 0
+    held, most = 0, 1
     for key, image in images:
         waiting.append((key, image))
-        held += image is not None
-        if image is not None and held >= max(1, min(batch_size, BATCH_VALUES // image.size)):
+        if image is not None:
+            held, most = held + 1, max(1, min(batch_size, BATCH_VALUES // image.size))
+        is_full = held >= most or len(waiting) - held >= MAX_WITHOUT_IMAGE
+        if not held or is_full:
             yield from _score_batch(model, waiting)
             waiting, held = [], 0
     yield from _score_batch(model, waiting)
