@@ -323,6 +323,17 @@ def test_scores_on_a_scale_of_their_own_have_no_accuracy(scale, shift, capsys):
     assert "first system are not calibrated" in printed and "accuracy    " not in printed
 
 
+def test_names_cannot_turn_the_text_of_the_report_around():
+    turned = "\N{RIGHT-TO-LEFT OVERRIDE}"
+    rows = [f"{n},real,,1" for n in range(6)]
+    rows += [f"{n}{turned}gnp,fake,A{n % 2}{turned}\x1b[1m,0" for n in range(6)]
+    Path("s.csv").write_text("\n".join(["file,label,attack,score", *rows]), encoding="utf-8")
+    assert evaluate.main(["--scores", "s.csv", "evaluate.bootstrap=0"]) == 0
+    page = Path("evaluations/s/report.html").read_text(encoding="utf-8")
+    assert "A1\\u202e\\x1b[1m" in page
+    assert not re.search("[\u202e\x1b]", page)
+
+
 def test_calibrated_scores_have_an_accuracy(capsys):
     make_peer_scores(scale=4.0, shift=0.0)
     assert evaluate.main(["--scores", "peer.csv", "evaluate.bootstrap=0"]) == 0

@@ -32,9 +32,10 @@ from deepfake_audio.features.pixel_format import encode_png, picture_url
 from deepfake_audio.models.calibration import decision_threshold, probability
 from deepfake_audio.models.history import kept_epoch, read_history
 from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.system.pages import load_template
 from deepfake_audio.vocabulary import LABELS, ImageRecord
 
-TEMPLATES = Path(__file__).resolve().parent
+TEMPLATE = Path(__file__).resolve().with_name("report.html")
 GROUPS_SHOWN = 30
 INTERVALS = ("eer", "balanced_accuracy", "roc_auc", "min_dcf", "act_dcf", "cllr")
 NO_VERDICTS = (
@@ -56,17 +57,10 @@ def write_report(path: Path, **content: object) -> None:
         path: of the HTML file.
         content: the variables of `report.html`, which escapes every text.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # predict.py lacks it
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     filters = {"percent": percent, "number": number, "interval": interval}
-    environment.filters |= filters | {"row_interval": row_interval}
-    page = environment.get_template("report.html").render(**content)
+    page = load_template(TEMPLATE, **filters, row_interval=row_interval).render(**content)
     with atomic_write(path) as partial:
-        partial.write_text(page, encoding="utf-8", errors="backslashreplace")
+        partial.write_text(page, encoding="utf-8")
 
 
 def report_content(

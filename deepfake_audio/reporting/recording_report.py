@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.detector import Detector, Result
@@ -26,10 +25,11 @@ from deepfake_audio.inference.timelines import format_time
 from deepfake_audio.models import fingerprints, run_creation
 from deepfake_audio.reporting import pictures, wording
 from deepfake_audio.reporting.wording import number, text
-from deepfake_audio.system.atomic_files import escape_non_utf8, open_regular, size_of
+from deepfake_audio.system.atomic_files import open_regular, size_of
+from deepfake_audio.system.pages import load_template
 from deepfake_audio.vocabulary import Verdict
 
-TEMPLATES = Path(__file__).resolve().parent
+TEMPLATE = Path(__file__).resolve().with_name("report.html")
 MAX_PASSAGES = 11  # on one page of paper
 PIECE_BYTES = 1_000_000
 
@@ -57,15 +57,9 @@ def html_report(
     Raises:
         InputError: the recording can't be read any more.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["clock"] = lambda seconds: format_time(seconds)
-    environment.filters["percent"] = wording.percent
-    environment.globals["text"] = text
+    template = load_template(TEMPLATE, clock=format_time, percent=wording.percent)
     content = report_content(detector, result, source, channel, track)
-    return escape_non_utf8(environment.get_template("report.html").render(**content))
+    return template.render(text=text, **content)
 
 
 def report_content(
