@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import DataCheck, check_classes, check_images, speaker_warnings
-from deepfake_audio.dataset.image_folders import describe_left_out, find_images
-from deepfake_audio.dataset.manifest import has_manifest, read_records, summarise
+from deepfake_audio.dataset.manifest import left_out_warnings, read_records, summarise
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
 from deepfake_audio.models.compatibility import leaked_files
@@ -51,9 +50,8 @@ def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
     """
     folder = Path(settings.data.folder)
     records = read_records(folder, remedy)
-    if not has_manifest(folder):
-        for line in describe_left_out(find_images(folder)):
-            print_lines(f"Warning: {line}", file=sys.stderr)
+    for line in left_out_warnings(folder):
+        print_lines(f"Warning: {line}", file=sys.stderr)
     check_splits(records, folder)
     check_classes(records, ("train", "val"), folder)
     data = check_images(records, settings.image)

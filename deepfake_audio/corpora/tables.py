@@ -13,7 +13,7 @@ from deepfake_audio.system.atomic_files import is_file, open_regular, open_text
 from deepfake_audio.system.csv_files import check_columns, read_cells
 
 DELIMITERS = (",", ";", "\t", "|")
-SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
+SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
 
 
 def first_line(table: Path) -> str:
@@ -24,7 +24,7 @@ def first_line(table: Path) -> str:
 def first_row(table: Path) -> list[str]:
     """Return the names of the columns of a table, in lower case; raise as `read_lines` does."""
     lines = (line for _, line in read_lines(table))
-    header = next((line for line in lines if not SEPARATOR.fullmatch(line)), "")
+    header = next((line for line in lines if not SEPARATOR_LINE.fullmatch(line)), "")
     _, row = next(read_cells([header], delimiter_of(header)), (0, []))
     return [name.strip().lower() for name in row]
 
@@ -104,7 +104,7 @@ def read_rows(
     """
     lines = (line for _, line in read_lines(table))
     begin = next(lines, "")
-    skipped = SEPARATOR.fullmatch(begin)
+    skipped = SEPARATOR_LINE.fullmatch(begin)
     if skipped:
         begin = next(lines, "")
     delimiter = delimiter or (skipped[1] if skipped else delimiter_of(begin))

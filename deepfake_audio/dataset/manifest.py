@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from deepfake_audio.corpora.class_folders import label_of, split_of
 from deepfake_audio.corpora.tables import delimiter_of, encoding_of
-from deepfake_audio.dataset.image_folders import find_images
+from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import is_file, is_folder, open_text, read_lines
 from deepfake_audio.system.csv_files import check_columns, read_cells
@@ -29,6 +29,13 @@ MANIFEST_FIELDS = (
     "image", "label", "split", "audio", "start_seconds", "speaker", "attack", "codec", "corpus",
 )  # fmt: skip
 PRINTABLE_FIELDS = MANIFEST_FIELDS[3:]  # names that are shown; `image` is a path that is opened
+
+
+def left_out_warnings(data: Path) -> list[str]:
+    """Return a line for each kind of file or folder that is left out; none with a manifest."""
+    if not is_folder(data) or has_manifest(data):
+        return []
+    return list(describe_left_out(find_images(data)))
 
 
 def read_records(folder: Path, remedy: str = "name an existing one") -> list[ImageRecord]:

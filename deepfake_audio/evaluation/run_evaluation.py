@@ -10,8 +10,12 @@ import numpy as np
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import DataCheck, check_images
-from deepfake_audio.dataset.image_folders import describe_left_out, find_images
-from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, has_manifest, read_records
+from deepfake_audio.dataset.manifest import (
+    DATA_REMEDY,
+    data_folder,
+    left_out_warnings,
+    read_records,
+)
 from deepfake_audio.dataset.provenance import read_origin
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.detection_costs import asv_error_rates
@@ -31,7 +35,6 @@ from deepfake_audio.models import onnx_session, record_files, run_folder, run_se
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.compatibility import feature_mismatch, unfiltered_warnings
 from deepfake_audio.models.run_record import RunRecord
-from deepfake_audio.system.atomic_files import is_folder
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")
@@ -202,13 +205,6 @@ def unscored_line(unscored: Sequence[str], files: int, score: float) -> str:
     return (
         f"{len(unscored):,} of {files:,} files have no score and count with {score:g} "
         f"(--missing): {shown}"
-    )
-
-
-def left_out_warnings(data: Path) -> list[str]:
-    """Return a line for each kind of file or folder that is left out; none with a manifest."""
-    return (
-        [] if not is_folder(data) or has_manifest(data) else [*describe_left_out(find_images(data))]
     )
 
 

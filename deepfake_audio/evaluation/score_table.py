@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
+from deepfake_audio.corpora.index import without_suffix
 from deepfake_audio.system.csv_files import without_blank_ends
-from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VERDICTS
+from deepfake_audio.vocabulary import VERDICTS
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
 TEXT_COLUMNS = (*COLUMNS[:-2], "verdict")
 NONE = np.array([""], object)
-FILE_SUFFIXES = {*AUDIO_SUFFIXES, *IMAGE_SUFFIXES}
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,6 @@ def join_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
         return tables[0]
     names = [field.name for field in fields(ScoreTable)]
     return ScoreTable(*(np.concatenate([getattr(t, name) for t in tables]) for name in names))
-
-
-def without_suffix(name: str) -> str:
-    stem, dot, suffix = name.rpartition(".")
-    return stem if f"{dot}{suffix}".lower() in FILE_SUFFIXES else name
 
 
 def trial_stem(name: str) -> str:

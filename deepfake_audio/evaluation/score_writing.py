@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from deepfake_audio.corpora.index import without_suffix
 from deepfake_audio.evaluation.names import are_unique
-from deepfake_audio.evaluation.score_table import COLUMNS, ScoreTable, without_suffix
+from deepfake_audio.evaluation.score_table import COLUMNS, ScoreTable
 from deepfake_audio.system.atomic_files import atomic_write, open_table
 from deepfake_audio.system.csv_files import write_rows
 

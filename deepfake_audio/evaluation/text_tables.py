@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import label_of
-from deepfake_audio.corpora.tables import filled_lines, read_lines
+from deepfake_audio.corpora.tables import SEPARATOR_LINE, filled_lines, read_lines
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.column_names import is_header, plain_columns
 from deepfake_audio.evaluation.json_tables import TABLE, json_rows, sample_json
@@ -25,7 +25,6 @@ SEPARATORS = "\t;,|"
 BLANKS, JSON = "blanks", "json"
 SAMPLED_ROWS = 1000  # that decide on separator and columns
 SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
-SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # as spreadsheets write it
 DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?)")
 AS_CSV = "save it as CSV with the columns file and score"
 NOT_TEXT = {  # the first bytes of files that are no tables of text

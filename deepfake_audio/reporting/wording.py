@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.detector import Result
+from deepfake_audio.inference.parts import MIN_SKIPPED_SECONDS
 from deepfake_audio.inference.reasons import MIN_DEGRADATION, Reason
 from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.models.quality_correction import DEGRADATIONS
@@ -17,7 +18,6 @@ from deepfake_audio.vocabulary import MAX_SHOWN_CONFIDENCE, Verdict
 STRINGS = json.loads(files(__package__).joinpath("strings.json").read_text(encoding="utf-8"))
 SLIGHT, STRONG = 0.1, MIN_DEGRADATION  # degradations, 0 to 1, at which the words change
 CLIPPED_POOR = 0.005  # share of samples, the degradation 1
-MIN_SKIPPED_SECONDS = 0.05
 OF_COMMANDS = re.compile(r":[^:]*--\w.*$")  # how a reason ends on the command line
 SPECIAL_STEPS = {
     "silent": "silent", "blank": "blank", "no_voice": "no_voice", "untrained": "untrained",
