@@ -2,9 +2,10 @@
 
 import os
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -47,21 +48,22 @@ def match_names(
     by_stem = NamePlaces(scored, left, _plain_stem)
     same_stem = NamePlaces(listed, range(len(listed)), _plain_stem)
     is_open = matched < 0
+    done = set()
     for place in np.flatnonzero(is_open).tolist():
         stem = _plain_stem(listed[place])
-        candidates = by_stem.find(stem)
+        candidates = [] if stem in done else by_stem.find(stem)
         if not candidates:
             continue
         files = same_stem.find(stem)
         if len(candidates) == len(files) == 1:
             matched[place] = candidates[0]
             continue
+        done.add(stem)
+        names = {scored[candidate]: candidate for candidate in candidates}
         missing = [file for file in files if is_open[file]]
-        if place == missing[0]:
-            names = {scored[candidate]: candidate for candidate in candidates}
-            found = _match_folders(missing, list(names), listed, path, is_only=len(files) == 1)
-            for file, name in found.items():
-                matched[file] = names[name]
+        found = _match_folders(missing, list(names), listed, path, is_only=len(files) == 1)
+        for file, name in found.items():
+            matched[file] = names[name]
     return matched
 
 
@@ -105,12 +107,15 @@ def _match_folders(
     is_only: bool,
 ) -> dict[int, str]:
     """Match the files of one stem by the folders before it; return the name of each."""
-    folders = {name: _folders(name) for name in candidates}
+    by_folders = defaultdict(list)  # each name under all ends of its folders, () too
+    for name in candidates:
+        for end in accumulate(_folders(name), _append, initial=()):
+            by_folders[end].append(name)
     best = {}
     for place in places:
-        common = {name: _common_end(_folders(listed[place]), folders[name]) for name in candidates}
-        most = max(common.values())
-        found = [name for name in candidates if common[name] == most]
+        ends = accumulate(_folders(listed[place]), _append, initial=())
+        *_, end = takewhile(by_folders.__contains__, ends)
+        most, found = len(end), by_folders[end]
         if len(found) > 1 and (is_only or most):
             raise InputError(
                 f"{path} has several scores for {trial_stem(listed[place])}: "
@@ -128,9 +133,8 @@ def _folders(name: str) -> list[str]:
     return _plain(name).replace("\\", "/").split("/")[-2::-1]
 
 
-def _common_end(one: Sequence[str], other: Sequence[str]) -> int:
-    pairs = list(zip(one, other, strict=False))
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), len(pairs))
+def _append(folders: tuple[str, ...], folder: str) -> tuple[str, ...]:
+    return (*folders, folder)
 
 
 def _plain(name: str) -> str:
