@@ -83,23 +83,18 @@ def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             is_lines = isinstance(_from_json(first), dict) and next(lines, None) is not None
         except ValueError:
             is_lines = False
-        if is_lines or not path.stat().st_size > MAX_JSON_BYTES:
-            content = (
-                None
-                if is_lines
-                else _from_json("".join(line for _, line in filled_lines(path, TABLE)))
-            )
-        else:
-            raise InputError(
-                f"{path} has more than {MAX_JSON_BYTES:,} bytes in one JSON document; "
-                "write one object a line"
-            )
         if is_lines:
             found = (
                 (f"line {n} of {path}", _from_json(line)) for n, line in filled_lines(path, TABLE)
             )
+        elif path.stat().st_size > MAX_JSON_BYTES:
+            raise InputError(
+                f"{path} has more than {MAX_JSON_BYTES:,} bytes in one JSON document; "
+                "write one object a line"
+            )
         else:
-            found = _document_rows(content, path)
+            text = "".join(line for _, line in filled_lines(path, TABLE))
+            found = _document_rows(_from_json(text), path)
         for origin, row in found:
             if not isinstance(row, dict):
                 raise InputError(f"{one_line(str(row))[:60]!r} is not a JSON object ({origin})")
