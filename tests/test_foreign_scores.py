@@ -323,6 +323,16 @@ def test_scores_on_a_scale_of_their_own_have_no_accuracy(scale, shift, capsys):
     assert "first system are not calibrated" in printed and "accuracy    " not in printed
 
 
+@pytest.mark.parametrize(
+    "document", [{"columns": 1, "data": 2}, {"columns": ["file", "score"], "data": [1, 2]}]
+)
+def test_json_that_only_begins_like_that_of_pandas_is_one_error(document, capsys):
+    Path("s.json").write_text(json.dumps(document))
+    assert evaluate.main(["--scores", "s.json"]) == 2
+    err = capsys.readouterr().err
+    assert (err.count("\n"), err[:7]) == (1, "error: ")
+
+
 def test_names_cannot_turn_the_text_of_the_report_around():
     turned = "\N{RIGHT-TO-LEFT OVERRIDE}"
     rows = [f"{n},real,,1" for n in range(6)]

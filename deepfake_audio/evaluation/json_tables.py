@@ -115,10 +115,10 @@ def _objects_of(content: object) -> Sequence[object]:
     if isinstance(content, list):
         pairs = all(isinstance(row, list) and len(row) == 2 for row in content)
         return [_file_row(*row) for row in content] if pairs else content
-    if {"columns", "data"} <= content.keys():  # of pandas, as the next two
-        return [
-            dict(zip(map(str, content["columns"]), row, strict=False)) for row in content["data"]
-        ]
+    names, data = content.get("columns"), content.get("data")  # of pandas, as the next two
+    rows = data if isinstance(names, list) and isinstance(data, list) else [None]
+    if all(isinstance(row, list) for row in rows):
+        return [dict(zip(map(str, names), row, strict=False)) for row in rows]
     values = list(content.values())
     is_table = is_header(list(content))
     if is_table and all(isinstance(value, list) for value in values):
