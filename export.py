@@ -28,7 +28,7 @@ from deepfake_audio.dataset.manifest import DATA_REMEDY, read_records
 from deepfake_audio.errors import one_line
 from deepfake_audio.models import onnx_session, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration, decision_threshold, probability
-from deepfake_audio.system.atomic_files import check_replaceable
+from deepfake_audio.system.regular_files import check_replaceable
 from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.vocabulary import ImageRecord
 

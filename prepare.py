@@ -38,7 +38,8 @@ from deepfake_audio.dataset.preparation_report import write_report
 from deepfake_audio.dataset.shard_folders import prepare_shard
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.models.run_folder import Run
-from deepfake_audio.system.atomic_files import folder_lock, is_file
+from deepfake_audio.system.atomic_files import folder_lock
+from deepfake_audio.system.regular_files import is_file
 from deepfake_audio.system.shards import to_shard
 from deepfake_audio.vocabulary import JOURNAL, LABELS
 

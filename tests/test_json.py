@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from deepfake_audio.dataset.journal import append_entries
-from deepfake_audio.system.atomic_files import to_json, write_json
+from deepfake_audio.system.atomic_files import write_json
+from deepfake_audio.system.json_text import to_json
 
 ODD = os.fsdecode(b"b\xff.wav") if os.name != "nt" else "b\udcff.wav"
 

@@ -11,7 +11,8 @@ import prepare
 from deepfake_audio.errors import OutputError
 from deepfake_audio.evaluation.result_folder import RESULTS
 from deepfake_audio.inference.results_table import partial_path, resumable_table
-from deepfake_audio.system.atomic_files import atomic_folder, atomic_write, folder_lock, open_table
+from deepfake_audio.system.atomic_files import atomic_folder, atomic_write, folder_lock
+from deepfake_audio.system.regular_files import open_table
 
 SECRET = "alias ls=ls\n"
 

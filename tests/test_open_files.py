@@ -29,7 +29,7 @@ from deepfake_audio.models import run_folder
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.onnx_session import read_model
 from deepfake_audio.models.record_files import read_record
-from deepfake_audio.system.atomic_files import open_regular
+from deepfake_audio.system.regular_files import open_regular
 from deepfake_audio.training.weights import load_weights
 from model import build_model
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import open_regular
+from deepfake_audio.system.regular_files import open_regular
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 1_000_000  # no voice is stored at another rate
 OTHER_FILE = "check that it is the right file"

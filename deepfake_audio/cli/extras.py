@@ -14,7 +14,8 @@ from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError
 from deepfake_audio.inference.inputs import NamedInput
 from deepfake_audio.inference.remote import is_remote
-from deepfake_audio.system.atomic_files import atomic_write, is_folder
+from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.system.regular_files import is_folder
 
 
 def remembered(

@@ -17,7 +17,8 @@ from deepfake_audio.evaluation.localisation import (
     read_passages,
 )
 from deepfake_audio.evaluation.result_folder import METRICS, check_results, choose_output
-from deepfake_audio.system.atomic_files import is_folder, write_json
+from deepfake_audio.system.atomic_files import write_json
+from deepfake_audio.system.regular_files import is_folder
 from deepfake_audio.vocabulary import Verdict
 
 

@@ -35,7 +35,7 @@ from deepfake_audio.inference.shard_tables import (
 )
 from deepfake_audio.inference.timelines import format_passages
 from deepfake_audio.models import fingerprints, run_folder
-from deepfake_audio.system.atomic_files import is_file
+from deepfake_audio.system.regular_files import is_file
 from deepfake_audio.vocabulary import VERDICTS, format_confidence
 
 T = TypeVar("T")

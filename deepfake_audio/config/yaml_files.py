@@ -11,8 +11,8 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.scanner import Scanner
 
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import open_regular
 from deepfake_audio.system.csv_files import NUMBER, WHOLE_NUMBER
+from deepfake_audio.system.regular_files import open_regular
 
 MAX_FILE_BYTES = 100_000
 MAX_DEPTH = 20

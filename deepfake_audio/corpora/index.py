@@ -8,8 +8,8 @@ from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import labels_of_folders
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import is_file, is_folder
 from deepfake_audio.system.folder_walk import LINKED_FOLDER, UNREADABLE_FOLDER, walk_folder
+from deepfake_audio.system.regular_files import is_file, is_folder
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, JOURNAL
 
 FILE_SUFFIXES = (*AUDIO_SUFFIXES, *sorted(IMAGE_SUFFIXES))

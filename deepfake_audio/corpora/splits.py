@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import open_regular, size_of
+from deepfake_audio.system.regular_files import open_regular, size_of
 from deepfake_audio.vocabulary import SPLITS
 
 TAIL_BYTES = 4096

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deepfake_audio.errors import InputError
-from deepfake_audio.system import atomic_files
-from deepfake_audio.system.atomic_files import is_file, open_regular, open_text
+from deepfake_audio.system import regular_files
 from deepfake_audio.system.csv_files import check_columns, read_cells
+from deepfake_audio.system.regular_files import is_file, open_regular, open_text
 
 DELIMITERS = (",", ";", "\t", "|")
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
@@ -62,7 +62,7 @@ def read_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str
         if is_file(table) and not table.stat().st_size:
             return
         with open_text(table, what, encoding_of(table, what)) as file:
-            yield from enumerate(atomic_files.read_lines(file), start=1)
+            yield from enumerate(regular_files.read_lines(file), start=1)
     except (OSError, ValueError) as error:
         raise InputError(
             f"cannot read {table} as UTF-8: {error}; save it as UTF-8, or download it again"

@@ -11,7 +11,7 @@ from pathlib import Path
 from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image
-from deepfake_audio.system.atomic_files import open_regular
+from deepfake_audio.system.regular_files import open_regular
 from deepfake_audio.vocabulary import LABELS, SPLITS, ImageRecord
 
 FEW_FILES = 30  # of a class: a warning says that figures and calibrations of fewer are unsure

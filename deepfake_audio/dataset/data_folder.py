@@ -18,14 +18,9 @@ from deepfake_audio.dataset.provenance import (
     write_origin,
 )
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import (
-    check_replaceable,
-    is_file,
-    is_folder,
-    open_table,
-    write_error,
-)
+from deepfake_audio.system.atomic_files import write_error
 from deepfake_audio.system.csv_files import printable_name
+from deepfake_audio.system.regular_files import check_replaceable, is_file, is_folder, open_table
 from deepfake_audio.vocabulary import JOURNAL
 
 ERRORS, REPORT = "errors.csv", "report.txt"

@@ -15,7 +15,8 @@ from deepfake_audio.dataset.jobs import Job
 from deepfake_audio.dataset.pictures import Picture, examine
 from deepfake_audio.errors import InputError, OutputError, pluralize
 from deepfake_audio.features.image_files import read_image
-from deepfake_audio.system.atomic_files import atomic_write, copy_file, is_file, write_error
+from deepfake_audio.system.atomic_files import atomic_write, write_error
+from deepfake_audio.system.regular_files import copy_file, is_file
 from deepfake_audio.vocabulary import LABELS
 
 # The end of a name that numbers the parts of one recording, such as _0012, -seg3 or (2).

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from deepfake_audio.system.atomic_files import is_file, open_table, open_text, to_json, write_error
+from deepfake_audio.system.atomic_files import write_error
+from deepfake_audio.system.json_text import to_json
+from deepfake_audio.system.regular_files import is_file, open_table, open_text
 from deepfake_audio.vocabulary import JOURNAL
 
 MAX_ENTRY_CHARACTERS = 30_000_000  # of a line: a million windows take 10 million

@@ -11,7 +11,7 @@ import numpy as np
 from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.errors import pluralize
 from deepfake_audio.features.image_headers import image_size
-from deepfake_audio.system.atomic_files import open_regular
+from deepfake_audio.system.regular_files import open_regular
 
 WHITE = 240
 EMPTY_SHARE = 0.8  # of the pixels of a row or column of a margin; ticks and labels fill the rest

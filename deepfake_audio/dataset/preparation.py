@@ -24,8 +24,9 @@ from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS
 from deepfake_audio.dataset.provenance import FileCounts, Origin, write_origin
 from deepfake_audio.dataset.rendering import Rendering, render_all
 from deepfake_audio.errors import one_line
-from deepfake_audio.system.atomic_files import atomic_write, open_table, write_error
+from deepfake_audio.system.atomic_files import atomic_write, write_error
 from deepfake_audio.system.csv_files import printable_name, write_rows
+from deepfake_audio.system.regular_files import open_table
 from deepfake_audio.vocabulary import SPLITS, UNKNOWN_SPLIT
 
 

@@ -13,13 +13,9 @@ from deepfake_audio.config.yaml_files import read_yaml, shortened
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import mark_of
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import (
-    atomic_write,
-    is_file,
-    open_regular,
-    write_json,
-)
+from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import printable_name
+from deepfake_audio.system.regular_files import is_file, open_regular
 
 AUDIO_SETTINGS = "audio.yaml"
 ORIGIN = "corpus.json"

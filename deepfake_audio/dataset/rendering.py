@@ -21,12 +21,8 @@ from deepfake_audio.dataset.journal import append_entries, is_complete, read_jou
 from deepfake_audio.errors import InputError, OutputError, renamed_in_errors
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
-from deepfake_audio.system.atomic_files import (
-    atomic_write,
-    open_table,
-    temporary_sibling,
-    write_error,
-)
+from deepfake_audio.system.atomic_files import atomic_write, temporary_sibling, write_error
+from deepfake_audio.system.regular_files import open_table
 from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import JOURNAL
 

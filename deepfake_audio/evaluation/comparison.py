@@ -20,7 +20,7 @@ from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.score_writing import trial_names
 from deepfake_audio.evaluation.summary import ALL_SPLITS, attacks_to_sample, group_table
 from deepfake_audio.models import run_search
-from deepfake_audio.system.atomic_files import is_file
+from deepfake_audio.system.regular_files import is_file
 from deepfake_audio.vocabulary import SPLITS
 
 

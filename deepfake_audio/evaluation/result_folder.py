@@ -8,7 +8,8 @@ from pathlib import Path
 
 from deepfake_audio.dataset.manifest import MANIFEST
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.system.atomic_files import is_a_link, is_file, is_folder, open_regular
+from deepfake_audio.system.atomic_files import is_a_link
+from deepfake_audio.system.regular_files import is_file, is_folder, open_regular
 
 TITLES = {
     "curves": "loss and accuracy over the epochs", "roc": "ROC", "det": "DET",

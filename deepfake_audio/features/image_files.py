@@ -17,7 +17,7 @@ from deepfake_audio.features.pixel_format import (
     is_rendered,
     may_be_rendered,
 )
-from deepfake_audio.system.atomic_files import open_regular, size_of
+from deepfake_audio.system.regular_files import open_regular, size_of
 from deepfake_audio.vocabulary import IMAGE_SUFFIXES, OTHERS, WITH_DELAY
 
 BYTES_PER_PIXEL = 4  # of an uncompressed image with transparency

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import atomic_write, check_replaceable, open_table
+from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import write_rows
+from deepfake_audio.system.regular_files import check_replaceable, open_table
 from deepfake_audio.vocabulary import Verdict
 
 COLUMNS = ("filename", "label", "latency_ms", "audio_duration_sec")

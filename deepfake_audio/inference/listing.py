@@ -9,8 +9,8 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.results_table import Judged, name_in_table
 from deepfake_audio.inference.timeline_files import is_timeline
-from deepfake_audio.system.atomic_files import is_folder, open_regular
 from deepfake_audio.system.folder_walk import find_files
+from deepfake_audio.system.regular_files import is_folder, open_regular
 from deepfake_audio.system.shards import Shard
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 

@@ -9,17 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deepfake_audio.errors import InputError, one_line, pluralize
-from deepfake_audio.system.atomic_files import (
-    atomic_write,
-    is_file,
-    lock,
-    open_no_link,
-    open_table,
-    open_text,
-    write_error,
-)
+from deepfake_audio.system.atomic_files import atomic_write, lock, write_error
 from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, write_rows
 from deepfake_audio.system.name_index import NameIndex
+from deepfake_audio.system.regular_files import is_file, open_no_link, open_table, open_text
 from deepfake_audio.vocabulary import VERDICTS
 
 FIELDS = (

@@ -14,7 +14,8 @@ from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.errors import one_line
 from deepfake_audio.inference.passages import Passage
 from deepfake_audio.inference.timelines import format_time
-from deepfake_audio.system.atomic_files import atomic_write, escape_non_utf8, write_error
+from deepfake_audio.system.atomic_files import atomic_write, write_error
+from deepfake_audio.system.json_text import escape_non_utf8
 from deepfake_audio.vocabulary import Verdict
 
 CONTEXT_SECONDS = 2.0  # before and after a passage: its edges are known to about a second

@@ -25,16 +25,10 @@ from deepfake_audio.inference.results_table import (
     partial_path,
     set_aside,
 )
-from deepfake_audio.system.atomic_files import (
-    atomic_write,
-    is_file,
-    open_regular,
-    open_table,
-    open_text,
-    write_json,
-)
+from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import WHOLE_NUMBER, read_cells, write_rows
 from deepfake_audio.system.name_index import NameIndex
+from deepfake_audio.system.regular_files import is_file, open_regular, open_table, open_text
 from deepfake_audio.system.shards import Shard, check_same, find_shards, missing_shards
 from deepfake_audio.vocabulary import VERDICTS
 

@@ -15,8 +15,9 @@ import numpy as np
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.inference.passages import Passage
 from deepfake_audio.inference.timelines import PEAKS_PER_WINDOW, Timeline, format_time
-from deepfake_audio.system.atomic_files import atomic_write, is_file, open_regular, open_table
+from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import write_rows
+from deepfake_audio.system.regular_files import is_file, open_regular, open_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

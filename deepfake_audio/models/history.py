@@ -8,8 +8,9 @@ from deepfake_audio.config.schema import MAX_EPOCHS
 from deepfake_audio.errors import InputError
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.models.run_record import MAX_NUMBER
-from deepfake_audio.system.atomic_files import atomic_write, open_table, open_text, read_lines
+from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import check_columns, read_cells, to_number, write_rows
+from deepfake_audio.system.regular_files import open_table, open_text, read_lines
 
 MAX_COLUMNS = 20
 NO_NUMBER = "nan"  # a loss may be

@@ -17,7 +17,7 @@ from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models.onnx_check import check_graph
-from deepfake_audio.system.atomic_files import open_regular, size_of
+from deepfake_audio.system.regular_files import open_regular, size_of
 from deepfake_audio.system.workers import usable_threads
 from deepfake_audio.vocabulary import ImageRecord
 

@@ -12,12 +12,8 @@ from deepfake_audio.models.fingerprints import fingerprint_model
 from deepfake_audio.models.onnx_metadata import write_metadata
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.models.run_record import RunRecord
-from deepfake_audio.system.atomic_files import (
-    is_file,
-    open_regular,
-    write_error,
-    write_json,
-)
+from deepfake_audio.system.atomic_files import write_error, write_json
+from deepfake_audio.system.regular_files import is_file, open_regular
 
 MAX_RECORD_BYTES = 1_000_000
 

@@ -23,12 +23,8 @@ from deepfake_audio.models.quantization import quantize
 from deepfake_audio.models.record_files import write_record
 from deepfake_audio.models.run_folder import RUNS, Run
 from deepfake_audio.models.run_record import RunRecord
-from deepfake_audio.system.atomic_files import (
-    atomic_folder,
-    copy_file,
-    is_file,
-    is_folder,
-)
+from deepfake_audio.system.atomic_files import atomic_folder
+from deepfake_audio.system.regular_files import copy_file, is_file, is_folder
 
 REPORTED_PACKAGES = frozenset(
     {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}

@@ -23,10 +23,7 @@ from deepfake_audio.models.onnx_session import read_checked
 from deepfake_audio.models.record_files import read_record
 from deepfake_audio.models.run_folder import PRETRAINED, RUNS, Run
 from deepfake_audio.models.run_record import RunRecord
-from deepfake_audio.system.atomic_files import (
-    is_file,
-    is_folder,
-)
+from deepfake_audio.system.regular_files import is_file, is_folder
 
 LOGGER = logging.getLogger(__name__)
 PRETRAINED_NAME = "models/pretrained"

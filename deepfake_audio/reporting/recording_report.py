@@ -25,8 +25,8 @@ from deepfake_audio.inference.timelines import format_time
 from deepfake_audio.models import fingerprints, run_creation
 from deepfake_audio.reporting import pictures, wording
 from deepfake_audio.reporting.wording import number, text
-from deepfake_audio.system.atomic_files import open_regular, size_of
 from deepfake_audio.system.pages import load_template
+from deepfake_audio.system.regular_files import open_regular, size_of
 from deepfake_audio.vocabulary import Verdict
 
 TEMPLATE = Path(__file__).resolve().with_name("report.html")

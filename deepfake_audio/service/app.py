@@ -33,7 +33,7 @@ from deepfake_audio.service.refusals import (
     json_response,
 )
 from deepfake_audio.service.uploads import Upload, received
-from deepfake_audio.system.atomic_files import to_json
+from deepfake_audio.system.json_text import to_json
 
 REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 LINES = "application/x-ndjson"

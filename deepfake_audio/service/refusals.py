@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from deepfake_audio.errors import one_line
-from deepfake_audio.system.atomic_files import to_json
+from deepfake_audio.system.json_text import to_json
 
 UNNAMED = "recording"
 SERVICE_FAILED = "the service failed on this file; its log has the details"

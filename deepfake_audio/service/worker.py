@@ -18,7 +18,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Window
 from deepfake_audio.reporting.recording_report import html_report
 from deepfake_audio.service.views import as_view
-from deepfake_audio.system.atomic_files import to_json
+from deepfake_audio.system.json_text import to_json
 from deepfake_audio.system.memory import limit_process
 from deepfake_audio.system.signals import ENDING_SIGNALS
 from deepfake_audio.system.stderr import suppress_native_stderr

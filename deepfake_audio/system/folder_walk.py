@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from deepfake_audio.system.atomic_files import is_folder
+from deepfake_audio.system.regular_files import is_folder
 
 FILE, LINKED_FOLDER, UNREADABLE_FOLDER = "file", "linked folder", "unreadable folder"
 FOLDER_MARK = "\0"  # after a folder's name; it sorts a before a.wav, as paths do

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import is_folder
+from deepfake_audio.system.regular_files import is_folder
 
 MAX_SHARDS = 1000  # joining opens the table of each
 MAX_SHOWN = 100  # characters of a fact in an error

@@ -15,7 +15,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import ImageCache
 from deepfake_audio.features.spectrogram import row_frequencies_hz
 from deepfake_audio.models.run_folder import Run
-from deepfake_audio.system.atomic_files import is_file
+from deepfake_audio.system.regular_files import is_file
 from deepfake_audio.training.augmentation import WHITE, make_distortion, make_noise
 from deepfake_audio.training.callbacks import (
     AveragedWeights,

@@ -16,7 +16,7 @@ import keras
 from deepfake_audio.config.schema import LimitSettings, Settings
 from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.errors import DISK_FULL, InputError
-from deepfake_audio.system.atomic_files import open_regular, size_of
+from deepfake_audio.system.regular_files import open_regular, size_of
 
 WEIGHTS = "model.weights.h5"
 ARCHIVE = {"metadata.json", "config.json", WEIGHTS}

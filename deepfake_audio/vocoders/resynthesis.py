@@ -17,8 +17,9 @@ from deepfake_audio.audio.decoding import read_blocks
 from deepfake_audio.audio.recordings import SILENCE_POWER
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.system.atomic_files import open_table, write_error
+from deepfake_audio.system.atomic_files import write_error
 from deepfake_audio.system.csv_files import write_rows
+from deepfake_audio.system.regular_files import open_table
 from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.vocoders.external import ExternalVocoder, run_external_vocoder
 
