@@ -141,9 +141,9 @@ def check_same(run: Run, other: Run) -> None:
 
 def make_tiny(monkeypatch) -> None:
     """Replace each kind of vocoder by a network that a test has time to train."""
-    from deepfake_audio.vocoders import networks
+    from deepfake_audio.vocoders import networks, training
 
-    monkeypatch.setattr(networks, "BATCH", 2)
+    monkeypatch.setattr(training, "BATCH", 2)
     for kind, build in tiny_networks().items():
         recipe = networks.RECIPES[kind]
         small = {"build": build, "segment_samples": 2560}

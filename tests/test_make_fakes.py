@@ -15,7 +15,7 @@ import prepare
 from conftest import ROOT, make_voice
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.dataset.manifest import read_records
-from deepfake_audio.vocoders import networks
+from deepfake_audio.vocoders import networks, training
 from deepfake_audio.vocoders.resynthesis import decode
 from helpers import make_tiny, read_table, wait_until, without_graphs, write_voices
 
@@ -220,7 +220,7 @@ def test_the_files_of_a_failed_training_are_removed(workplace, monkeypatch, caps
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(networks, "train_vocoder", interrupted)
+    monkeypatch.setattr(training, "train_vocoder", interrupted)
     assert make_fakes.main(["voices", "--out", "out", *TWO]) == 130
     assert "error: Interrupted." in capsys.readouterr().err
     assert {path.name for path in Path().iterdir()} == {"voices"}

@@ -6,7 +6,7 @@ import pytest
 
 import make_fakes
 from deepfake_audio.errors import InputError
-from deepfake_audio.vocoders import networks
+from deepfake_audio.vocoders import networks, training
 from helpers import make_tiny, tiny_networks
 
 
@@ -35,7 +35,7 @@ def test_every_weight_of_a_vocoder_learns_and_its_copy_has_the_same_length(kind,
     monkeypatch.setitem(networks.RECIPES, kind, networks.Recipe(**recipe))
     before = [weight.numpy() for weight in network.trainable_variables]
     voices = [tone(), tone(0.1, pitch_hz=150)]
-    vocoder, losses = networks.train_vocoder(kind, voices, steps=20, seed=1)
+    vocoder, losses = training.train_vocoder(kind, voices, steps=20, seed=1)
     assert losses[-5:].mean() < 0.8 * losses[0]
     for old, new in zip(before, vocoder.trainable_variables, strict=True):
         assert (old != new.numpy()).any(), new.path
@@ -47,9 +47,9 @@ def test_every_weight_of_a_vocoder_learns_and_its_copy_has_the_same_length(kind,
 
 def test_spectral_loss_is_zero_for_the_same_sound_and_ignores_the_sign():
     sound = np.stack([tone(), tone(pitch_hz=130)])
-    assert float(networks.spectral_loss(sound, sound)) == 0
-    assert float(networks.spectral_loss(sound, -sound)) == 0
-    half = float(networks.spectral_loss(sound, sound / 2))
+    assert float(training.spectral_loss(sound, sound)) == 0
+    assert float(training.spectral_loss(sound, -sound)) == 0
+    half = float(training.spectral_loss(sound, sound / 2))
     assert 0.5 < half < 0.5 + np.log(2) + 1e-6  # the norm's half, and the logs' up to the floor
 
 
@@ -82,15 +82,15 @@ def test_the_loudest_mel_band_contains_the_tone():
 
 
 def test_the_learning_rate_is_constant_and_then_falls():
-    rates = [float(networks.HeldThenFalling(100)(step)) for step in (0, 50, 75, 99)]
+    rates = [float(training.HeldThenFalling(100)(step)) for step in (0, 50, 75, 99)]
     np.testing.assert_allclose(rates, [1.01e-3, 1.01e-3, 5.1e-4, 3e-5], rtol=1e-4)
 
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_the_training(tiny, monkeypatch):
-    monkeypatch.setattr(networks, "spectral_loss", lambda sound, copied: 0 / (sound[0, 0] * 0))
+    monkeypatch.setattr(training, "spectral_loss", lambda sound, copied: 0 / (sound[0, 0] * 0))
     with pytest.raises(InputError, match="the loss of codec is nan in step 1; try another"):
-        networks.train_vocoder("codec", [tone()], steps=2, seed=1)
+        training.train_vocoder("codec", [tone()], steps=2, seed=1)
 
 
 def test_a_copy_that_is_not_finite_is_an_error(tiny):

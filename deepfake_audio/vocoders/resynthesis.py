@@ -163,7 +163,8 @@ def resynthesize_by_network(
         The fakes, and the spectral loss of each step, `(steps,)`.
     """
     with suppress_native_stderr():  # TensorFlow takes seconds to import, and describes the machine
-        from deepfake_audio.vocoders.networks import RECIPES, resynthesize, train_vocoder
+        from deepfake_audio.vocoders.networks import RECIPES, resynthesize
+        from deepfake_audio.vocoders.training import train_vocoder
 
     chosen = np.random.default_rng(seed).permutation(len(originals))[:MAX_TRAINING_FILES]
     voices = [read_sound(folder / originals[index].name) for index in chosen]
