@@ -337,6 +337,12 @@ def test_a_labelled_table_needs_three_columns_and_gives_way_to_keys():
     assert filled.notes == ["The labels in own.csv were not used: those of truth.csv count."]
 
 
+def test_trials_of_challenges_have_printable_names():
+    Path("own.csv").write_text("file,label,score\nutt\x1b[31m a.wav,real,2\nutt.b,fake,-1\n")
+    assert write_trials(Path("trials.txt"), read_scores(Path("own.csv"), None, None))
+    assert Path("trials.txt").read_text() == "utt\\x1b[31m_a 2\nutt.b -1\n"
+
+
 def test_scores_that_would_overflow_are_refused(capsys):
     Path("own.csv").write_text("file,label,score\na,real,1.5e308\nb,fake,-1.5e308\n")
     assert evaluate.main(["--scores", "own.csv"]) == 2

@@ -10,7 +10,7 @@ from deepfake_audio.corpora.index import without_suffix
 from deepfake_audio.evaluation.names import are_unique
 from deepfake_audio.evaluation.score_table import COLUMNS, ScoreTable
 from deepfake_audio.system.atomic_files import atomic_write
-from deepfake_audio.system.csv_files import write_rows
+from deepfake_audio.system.csv_files import printable_name, write_rows
 from deepfake_audio.system.regular_files import open_table
 
 
@@ -38,7 +38,7 @@ def write_trials(path: Path, table: ScoreTable) -> bool:
 
 
 def trial_names(table: ScoreTable) -> Iterator[str] | None:
-    """Return the names of files as trials: their stems, with `_` for blanks.
+    """Return the names of files as trials: their stems in printable letters, `_` for blanks.
 
     If two files share a stem, all are named by their paths without suffixes.
 
@@ -48,7 +48,8 @@ def trial_names(table: ScoreTable) -> Iterator[str] | None:
     for named in (lambda name: name.rpartition("/")[2], str):
 
         def trials(named=named) -> Iterator[str]:
-            return ("_".join(named(without_suffix(name)).split()) for name in table.file)
+            blanks_joined = ("_".join(named(without_suffix(name)).split()) for name in table.file)
+            return map(printable_name, blanks_joined)
 
         if are_unique(trials()):
             return trials()
