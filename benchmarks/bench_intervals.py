@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench_intervals [FILES] [REPETITIONS]     default 600000 and 1000
 
-The usual recipe draws files with replacement and calls scikit-learn's roc_curve for each draw; it
-is timed over a few draws. Both run on one core.
+The usual recipe samples files with replacement, and calls scikit-learn's roc_curve for each sample.
+It is timed over a few samples. Both run on one core.
 """
 
 from benchmarks import Row, stay_on_one_core
@@ -27,7 +27,7 @@ from deepfake_audio.evaluation.summary import detection_costs
 SPEAKERS, ATTACKS = 67, 100
 SHARE_REAL = 0.1
 RECIPE_DRAWS = 5
-RECIPE = "roc_curve on each draw (EER alone), from 5 draws"
+RECIPE = "roc_curve on each sample (EER alone), from 5 samples"
 FILES, REPETITIONS = 600_000, 1000
 
 
@@ -37,12 +37,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def usual_recipe(is_real: np.ndarray, scores: np.ndarray, draws: int) -> None:
+def usual_recipe(is_real: np.ndarray, scores: np.ndarray, samples: int) -> None:
     """Bootstrap the equal error rate as tutorials do."""
     rng = np.random.default_rng(0)
-    for _ in range(draws):
-        drawn = rng.integers(0, len(scores), len(scores))
-        false_accept, hit, _ = roc_curve(is_real[drawn], scores[drawn])
+    for _ in range(samples):
+        chosen = rng.integers(0, len(scores), len(scores))
+        false_accept, hit, _ = roc_curve(is_real[chosen], scores[chosen])
         false_accept[np.nanargmin(np.abs(1 - hit - false_accept))]
 
 
@@ -67,8 +67,8 @@ def measured(files: int, repetitions: int) -> dict[str, float]:
         "all figures, no intervals": seconds(
             lambda: score_figures(is_real, scores, scores, 0.5, costs)
         ),
-        "intervals of seven figures, files drawn": by_file,
-        f"intervals of seven figures, {SPEAKERS} speakers drawn": by_speaker,
+        "intervals of seven figures, files sampled": by_file,
+        f"intervals of seven figures, {SPEAKERS} speakers sampled": by_speaker,
         f"intervals of the EER of {ATTACKS} attacks and their mean": by_attack,
         RECIPE: recipe * repetitions / RECIPE_DRAWS,
     }
@@ -83,7 +83,7 @@ def measure(_: Sequence[str]) -> list[Row]:
 def main(argv: Sequence[str] | None = None) -> None:
     args = [int(arg) for arg in (sys.argv[1:] if argv is None else argv)]
     files, repetitions = (*args, *(FILES, REPETITIONS)[len(args) :])
-    print(f"{files:,} scores, {repetitions:,} draws, one core, seconds")
+    print(f"{files:,} scores, {repetitions:,} samples, one core, seconds")
     for what, spent in measured(files, repetitions).items():
         print(f"{what:58}{spent:8.2f}")
 

@@ -34,7 +34,7 @@ from deepfake_audio.training.generator import SpectrogramGenerator
 SENTENCE = ROOT / "data" / "sample" / "audio" / "real_ivrvoice.ru_vm-nonumber.flac"
 SPAN_SECONDS, BAND_KHZ = (1.55, 2.05), (0.8, 5.2)
 VOICE = "en_US_f_Allison"  # of the image that is distorted
-SEED = 8  # its draws are strong enough to be seen, and none is extreme
+SEED = 8  # its effects are strong enough to be seen, and none is extreme
 DISTORTIONS = (  # name, Keras's parameters or settings, strong enough to be seen
     ("as it is", {}),
     ("shear", {"shear": 12}),

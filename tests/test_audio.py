@@ -503,14 +503,14 @@ def test_the_delay_of_a_click_is_its_distance_from_the_middle_of_the_frame(scale
     delays = group_delay_samples(window, settings)
     expected = np.where(heard, 10_000 - starts - 512, 0)
     np.testing.assert_allclose(delays, np.tile(expected, (64, 1)), atol=0.1)
-    levels, drawn = np.moveaxis(spectrogram_image(window, settings), -1, 0)
+    levels, delays = np.moveaxis(spectrogram_image(window, settings), -1, 0)
     np.testing.assert_array_equal(levels, spectrogram_image(window, with_audio(
         frequency_scale=scale, frequency_bins=64)))  # fmt: skip
     later_by_an_eighth = np.abs(expected - 128).argmin()
     assert heard[later_by_an_eighth]
     eighths = expected[later_by_an_eighth] / 128
-    assert np.abs(drawn[:, later_by_an_eighth] - (128 + 80 * np.arctan(eighths))).max() <= 1
-    assert (drawn[:, ~heard] == 128).all()
+    assert np.abs(delays[:, later_by_an_eighth] - (128 + 80 * np.arctan(eighths))).max() <= 1
+    assert (delays[:, ~heard] == 128).all()
 
 
 def test_delays_of_averaged_bins_are_weighted_by_their_power():

@@ -96,8 +96,8 @@ def test_noise_adds_its_power_to_silence_and_leaves_loud_sound():
 
 @pytest.fixture(scope="module")
 def noise():
-    drawn = load_settings(ROOT / "unseen.yaml")
-    return augmentation.make_noise(drawn.audio, drawn.image)
+    settings = load_settings(ROOT / "unseen.yaml")
+    return augmentation.make_noise(settings.audio, settings.image)
 
 
 def test_sampled_noise_has_a_mean_power_of_one_and_delays_over_the_whole_frame(noise):
@@ -122,14 +122,14 @@ def test_noise_sets_the_delays_if_it_is_stronger_than_the_sound(noise):
 
 def test_noise_in_the_image_is_like_noise_in_the_sound(noise):
     """A decaying tone: its picture made noisy has the levels and delays of the noisy tone's."""
-    drawn = load_settings(ROOT / "unseen.yaml")
-    times = np.arange(drawn.audio.window_samples) / drawn.audio.sample_rate_hz
+    settings = load_settings(ROOT / "unseen.yaml")
+    times = np.arange(settings.audio.window_samples) / settings.audio.sample_rate_hz
     rng = np.random.default_rng(5)
     tone = np.exp(-3 * times) * np.sign(np.sin(2 * np.pi * 200 * times))
     images = {}
     for name, level in (("tone", 1e-4), ("noisy", 0.03)):
         sound = (tone + level * rng.normal(size=len(tone))).astype(np.float32)
-        images[name] = spectrogram_image(sound, drawn.audio)[..., :2].astype(np.float32)
+        images[name] = spectrogram_image(sound, settings.audio)[..., :2].astype(np.float32)
     target = images["noisy"]
     found = []
     for seed in range(300):

@@ -1,4 +1,4 @@
-"""Schedules, averages and draws through a whole training, and through one that was stopped."""
+"""Schedules, averages and samples through a whole training, and through one that was stopped."""
 
 import os
 import re

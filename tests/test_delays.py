@@ -29,7 +29,7 @@ TRAINED = (*TINY_SETTINGS, *AS_DRAWN, "train.epochs=2", "image.channels=level_de
 
 @pytest.fixture(scope="module")
 def delay_workspace(audio_workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data/delays, drawn from the voices of `audio_workspace`, and runs/delays."""
+    """A folder with data/delays, rendered from the voices of `audio_workspace`, and runs/delays."""
 
     def make() -> None:
         voices = str(audio_workspace / "mine")
@@ -119,8 +119,8 @@ def test_a_grey_run_refuses_an_image_with_delays(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
     monkeypatch.chdir(delay_workspace)
-    drawn = next(Path("data/delays/test/fake").glob("*.png"))
-    assert predict.main([str(drawn), "--run", str(audio_workspace / "runs/heard")]) == 1
+    rendered = next(Path("data/delays/test/fake").glob("*.png"))
+    assert predict.main([str(rendered), "--run", str(audio_workspace / "runs/heard")]) == 1
     assert "a run with image.channels=level_delay or level_delay_rates" in capsys.readouterr().err
 
 
@@ -148,9 +148,9 @@ def test_a_run_with_frame_rates_refuses_images_without_them(
     delay_workspace, audio_workspace, monkeypatch, capsys
 ):
     monkeypatch.chdir(delay_workspace)
-    voices, drawn = str(audio_workspace / "mine"), ("audio.delay_fft_samples=512",)
+    voices, with_delay = str(audio_workspace / "mine"), ("audio.delay_fft_samples=512",)
     channels = "image.channels=level_delay"
-    words = ("--name", "ratesless", "prepare.workers=1", *drawn, channels)
+    words = ("--name", "ratesless", "prepare.workers=1", *with_delay, channels)
     assert prepare.main([voices, *words]) == 0
     assert train.main(["data.folder=data/ratesless", *TRAINED]) == 2
     assert "the images in data/ratesless have no frame rates; prepare the sound again" in (

@@ -165,8 +165,8 @@ def test_tandem_costs_equal_those_of_asvspoof(name, asv, form):
 def test_speaker_verification_from_its_scores():
     golden = ALL_GOLDEN["asv_from_scores"]
     rng = np.random.default_rng(8001)
-    drawn = rng.normal(4, 1, 1000), rng.normal(0, 1, 2000), rng.normal(3, 1.5, 3000)
-    asv = asv_error_rates(*(scores.astype(np.float32).astype(np.float64) for scores in drawn))
+    sampled = rng.normal(4, 1, 1000), rng.normal(0, 1, 2000), rng.normal(3, 1.5, 3000)
+    asv = asv_error_rates(*(scores.astype(np.float32).astype(np.float64) for scores in sampled))
     expected = (golden[key] for key in ("Pmiss_asv", "Pfa_asv_nontarget", "Pfa_spoof_asv"))
     assert asv == AsvErrorRates(*(pytest.approx(value, abs=1e-12) for value in expected))
     is_real, scores = golden_scores("gauss_sep2_200_500")

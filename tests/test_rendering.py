@@ -83,13 +83,13 @@ def test_nothing_is_rendered_again_unless_an_image_is_missing(drawing, tmp_path)
     job = job_of(write_noise(tmp_path / "a.wav", 4 * 44_100))
     first = render_all([job], drawing, workers=1)
     image = drawing.folder / "train" / "real" / "a_0001.png"
-    drawn = image.read_bytes()
+    written = image.read_bytes()
     image.with_name("a_0000.png").write_bytes(b"mine")
     assert render_all([job], drawing, workers=1) == first
     assert image.with_name("a_0000.png").read_bytes() == b"mine"
     image.unlink()
     assert render_all([job], drawing, workers=1) == first
-    assert image.read_bytes() == drawn
+    assert image.read_bytes() == written
     assert image.with_name("a_0000.png").read_bytes() != b"mine"
     image.with_name("a_0000.png").unlink()  # though the last one is there
     assert render_all([job], drawing, workers=1) == first

@@ -25,8 +25,8 @@ def records_of(reals=REALS, fakes=FAKES):
 
 def shown(records, balance, images, epochs):
     classes = class_groups(records, balance)
-    drawn = [sample_epoch(classes, images, 7, epoch)[0] for epoch in epochs]
-    return np.concatenate(drawn)
+    sampled = [sample_epoch(classes, images, 7, epoch)[0] for epoch in epochs]
+    return np.concatenate(sampled)
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 50])
@@ -78,8 +78,8 @@ def test_within_a_group_no_image_is_shown_more_often_than_another():
 
 def test_every_repetition_of_an_image_has_its_own_number():
     classes = class_groups(records_of(), "groups")
-    drawn = [zip(*sample_epoch(classes, 50, 7, epoch), strict=True) for epoch in range(4)]
-    assert len(set(itertools.chain(*drawn))) == 200
+    sampled = [zip(*sample_epoch(classes, 50, 7, epoch), strict=True) for epoch in range(4)]
+    assert len(set(itertools.chain(*sampled))) == 200
 
 
 def test_all_groups_are_shown_in_time_if_they_outnumber_the_images_of_an_epoch():
@@ -114,8 +114,8 @@ def test_fake_and_real_images_are_mixed_within_an_epoch():
     ],
 )  # fmt: skip
 def test_an_epoch_shows_the_same_images_in_every_version(balance, epoch, positions, passes):
-    drawn = sample_epoch(class_groups(records_of(), balance), 9, 7, epoch)
-    assert [part.tolist() for part in drawn] == [positions, passes]
+    sampled = sample_epoch(class_groups(records_of(), balance), 9, 7, epoch)
+    assert [part.tolist() for part in sampled] == [positions, passes]
 
 
 def test_a_late_epoch_takes_no_more_memory_than_the_first():

@@ -114,7 +114,7 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
     assert metrics_of("scores-all")["files"] == 60
     codec = figures["groups"]["codec"]
     assert codec["interval"][0] <= codec["mean_eer"] <= codec["interval"][1]
-    assert figures["groups"]["speaker"]["interval"] is None  # speakers are what is drawn
+    assert figures["groups"]["speaker"]["interval"] is None  # speakers are sampled
     capsys.readouterr()
     assert evaluate.main(args) == 2
     assert capsys.readouterr().err == (

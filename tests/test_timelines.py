@@ -195,9 +195,9 @@ def test_the_plot_of_a_short_recording_has_its_length_and_one_window():
     line = make_timeline(np.array([0.0]), np.array([1.0]), 2.0, settings_of(5.0), end_seconds=0.7)
     upper, lower = panels_of(line)
     (sound,), (steps, _) = upper.collections, lower.patches
-    drawn = sound.get_paths()[0].vertices
-    assert (drawn[:, 0].min(), drawn[:, 0].max()) == (0.0, 0.7)
-    assert (drawn[:, 1].min(), drawn[:, 1].max()) == (-0.5, 0.5)
+    plotted = sound.get_paths()[0].vertices
+    assert (plotted[:, 0].min(), plotted[:, 0].max()) == (0.0, 0.7)
+    assert (plotted[:, 1].min(), plotted[:, 1].max()) == (-0.5, 0.5)
     assert steps.get_data().edges.tolist() == [0.0, 0.7]
     assert steps.get_data().values == pytest.approx([1 / (1 + np.exp(1))])
 

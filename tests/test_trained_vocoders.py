@@ -10,7 +10,7 @@ import soundfile
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)  # what is learnt here is small
 
-from tools.fakes.trained_vocoders import adversarial_step, drawer, main, plain_step  # noqa: E402
+from tools.fakes.trained_vocoders import adversarial_step, main, plain_step, segment_sampler  # noqa: E402
 from tools.fakes.vocoder_networks import (  # noqa: E402
     KINDS,
     RATE_HZ,
@@ -73,9 +73,9 @@ def test_a_perfect_flow_returns_the_sound():
 
 def test_segments_are_cut_from_one_voice_each():
     voices = [np.full(n, n, np.float32) for n in (100, 700, 1500)]
-    drawn = drawer(voices, samples=300, batch=64, device="cpu")()
-    assert set(drawn[:, 0].tolist()) == {100, 700, 1500}
-    assert torch.equal(drawn, drawn[:, :1].expand(-1, 300))
+    segments = segment_sampler(voices, samples=300, batch=64, device="cpu")()
+    assert set(segments[:, 0].tolist()) == {100, 700, 1500}
+    assert torch.equal(segments, segments[:, :1].expand(-1, 300))
 
 
 def sound_file(path, samples: int, rate_hz: int = RATE_HZ) -> None:

@@ -36,8 +36,8 @@ class Codec:
     kbits: tuple[float, ...]
     options: Mapping[str, str] = field(default_factory=dict)
 
-    def draw(self, random: np.random.Generator) -> tuple[int, int]:
-        """Sample a sample rate in Hz, and thousands of bits a second."""
+    def sample_rates(self, random: np.random.Generator) -> tuple[int, int]:
+        """Choose a sample rate in Hz and a bit rate in kbit/s at random."""
         return int(random.choice(self.rates_hz)), int(random.choice(self.kbits))
 
 

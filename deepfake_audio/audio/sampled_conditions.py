@@ -116,7 +116,7 @@ def any_codec(
     codec = CODECS[name]
     if name == "opus" and random.random() < VOICE_CALL_SHARE:
         codec = replace(codec, options=VOICE_CALL)
-    return coded(samples, rate_hz, random, voices, codec, *codec.draw(random))
+    return coded(samples, rate_hz, random, voices, codec, *codec.sample_rates(random))
 
 
 def amr(

@@ -129,12 +129,12 @@ def _add_to_grouping(
         part = np.searchsorted(names, row["name"])
         files = _rated_files(table, grouping, np.flatnonzero(parts == part))
         is_real = table.is_real[files]
-        drawn = choose_units(is_real, table.speaker[files])
-        row["few_speakers"] = bool(drawn.warning or (someone and not drawn.by_speaker))
-        rates_of_rows.append(rates(drawn.by_speaker)[:, part])
-        units.append(drawn.units)
-        if drawn.enough:
-            row["interval"] = eer_interval(rates_of_rows[-1], row["eer"], is_real, drawn.units)
+        choice = choose_units(is_real, table.speaker[files])
+        row["few_speakers"] = bool(choice.warning or (someone and not choice.by_speaker))
+        rates_of_rows.append(rates(choice.by_speaker)[:, part])
+        units.append(choice.units)
+        if choice.enough:
+            row["interval"] = eer_interval(rates_of_rows[-1], row["eer"], is_real, choice.units)
     content["few_speakers"] = any(row["few_speakers"] for row in rated)
     together = np.stack(rates_of_rows, axis=1)
     content["interval"] = mean_interval(
@@ -177,19 +177,19 @@ def bootstrap_eers(
         strata = np.where(share_real & (grouped.is_real == 1), -1, 2 * parts + grouped.is_real)
     else:
         clusters, strata = number_clusters(speakers, grouped.is_real)
-    draws = sample_counts(
+    samples = sample_counts(
         [2 * place + grouped.is_real], [2 * len(places)], clusters, strata, repetitions, seed
     )
     counts = np.zeros((2, count * ranks), np.int64)
 
-    def rates(drawn: np.ndarray) -> np.ndarray:
-        counts[:, places] = drawn.reshape(-1, 2).T
+    def rates(sample: np.ndarray) -> np.ndarray:
+        counts[:, places] = sample.reshape(-1, 2).T
         fake, real = counts.reshape(2, count, ranks)
         if share_real:
             real = real.sum(axis=0, keepdims=True)
         return equal_error_rates(real, fake)
 
-    return np.array([rates(drawn) for (drawn,) in draws])
+    return np.array([rates(sample) for (sample,) in samples])
 
 
 def eer_interval(

@@ -50,8 +50,8 @@ def fuzz_image(path: Path) -> object:
 def fuzz_sound(path: Path) -> object:
     recording = open_recording(path, SETTINGS.audio, max_hours=0.2)
     windows = recording_windows(recording, SETTINGS.audio, max_windows=4)
-    drawn = [spectrogram_image(window, SETTINGS.audio).tobytes() for _, window in windows]
-    return recording.samples, float(recording.loudest_power), drawn
+    rendered = [spectrogram_image(window, SETTINGS.audio).tobytes() for _, window in windows]
+    return recording.samples, float(recording.loudest_power), rendered
 
 
 def fuzz_tracks(path: Path) -> object:

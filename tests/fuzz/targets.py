@@ -116,8 +116,8 @@ def history_seed() -> str:
 
 def journal_seed() -> str:
     nuisances = dict.fromkeys(QUALITY_MEASURES, 0.5) | {"format": ".wav"}
-    drawn = {"key": "a|1", "stem": "a", "starts": [0.0, 1.5], "nuisances": nuisances}
-    return "".join(json.dumps(each) + "\n" for each in (drawn, {"key": "b|1", "error": "none"}))
+    rendered = {"key": "a|1", "stem": "a", "starts": [0.0, 1.5], "nuisances": nuisances}
+    return "".join(json.dumps(each) + "\n" for each in (rendered, {"key": "b|1", "error": "none"}))
 
 
 def audio_settings_seed() -> str:

@@ -63,12 +63,12 @@ def train(kind: str, voices: Sequence[np.ndarray], minutes: float, weights: Path
     torch.backends.cudnn.benchmark = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = KINDS[kind]().to(device)
-    draw = drawer(voices, network.segment_samples, network.batch, device)
+    sample = segment_sampler(voices, network.segment_samples, network.batch, device)
     learn = plain_step(network) if hasattr(network, "loss") else adversarial_step(network, device)
     begun, seconds, saved, step = time.monotonic(), 0.0, 0.0, 0
     while seconds < 60 * minutes or not step:
         passed = min(1, seconds / 60 / minutes)
-        told = learn(draw(), passed)
+        told = learn(sample(), passed)
         step += 1
         seconds = time.monotonic() - begun
         if seconds > saved + SAVE_SECONDS:
@@ -79,7 +79,9 @@ def train(kind: str, voices: Sequence[np.ndarray], minutes: float, weights: Path
     print(kind, f"{step:,} steps:", told(), flush=True)
 
 
-def drawer(voices: Sequence[np.ndarray], samples: int, batch: int, device: str) -> Callable:
+def segment_sampler(
+    voices: Sequence[np.ndarray], samples: int, batch: int, device: str
+) -> Callable:
     """Return a function that cuts a batch of random segments from random voices."""
     long_enough = [np.resize(v, samples) if len(v) < samples else v for v in voices]
     sound = torch.from_numpy(np.concatenate(long_enough)).to(device)
@@ -87,13 +89,13 @@ def drawer(voices: Sequence[np.ndarray], samples: int, batch: int, device: str) 
     firsts = lengths.cumsum(0) - lengths
     offsets = torch.arange(samples, device=device)
 
-    def draw() -> Tensor:
+    def sample() -> Tensor:
         voice = torch.randint(len(lengths), (batch,), device=device)
         room = lengths[voice] - samples + 1
         first = firsts[voice] + (torch.rand(batch, device=device) * room).long()
         return sound[first[:, None] + offsets]
 
-    return draw
+    return sample
 
 
 def optimizer_of(network: nn.Module) -> torch.optim.Optimizer:
