@@ -53,7 +53,7 @@ class Connection(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A server that refuses all requests but those judged when it has to end, and ends after the rest."""
+    """A server that only ends after the recordings that are judged, and refuses the others."""
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         """Begin to end; a second signal ends at once."""
