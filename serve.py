@@ -123,7 +123,7 @@ def add_network_options(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME",
-        help="another name that browsers call the service by; may be repeated",
+        help="another name or address that browsers call the service by; may be repeated",
     )  # fmt: skip
 
 

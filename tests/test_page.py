@@ -76,6 +76,7 @@ def page(browser, service):
     browser.get_log("performance")
     browser.get(service.address)
     wait(browser, lambda: find(browser, "model").text)
+    browser.get_log("browser")  # has the question whether to leave the page before
     yield browser
     assert browser.get_log("browser") == []
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
@@ -124,7 +125,8 @@ def test_a_recording_gets_its_verdict_in_words_and_its_reasons(page):
 def test_a_click_on_the_timeline_moves_the_player(page):
     give(page, LONG)
     assert "probably fake, from 0:16 to 0:33" in find(page, "result").text
-    assert "--" not in find(page, "result").text
+    text = find(page, "result").text
+    assert "--" not in text and "UNCERTAIN rather real" in text.replace("\n", " ")
     wait(page, lambda: page.execute_script("return document.getElementById('player').readyState"))
     plot = find(page, "plot")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
@@ -137,7 +139,8 @@ def test_a_click_on_the_timeline_moves_the_player(page):
     wait(page, lambda: position() > 15)
     page.execute_script("document.getElementById('player').pause()")
     assert 18 < position() < 26
-    assert "probability of fake 9" in wait(page, lambda: plot.get_attribute("aria-valuetext"))
+    words = wait(page, lambda: plot.get_attribute("aria-valuetext"))
+    assert re.search(r"probability of fake 9\d\.\d%$", words)
     plot.send_keys(Keys.HOME)
     wait(page, lambda: position() == 0)
     plot.send_keys(Keys.ARROW_RIGHT)
@@ -194,6 +197,78 @@ def test_a_part_of_a_recording_can_be_judged_by_itself(page, tmp_path):
     wait(page, lambda: find(page, "part").get_attribute("value") == "channel 1")
 
 
+def test_cancelling_a_part_brings_the_whole_back(page, tmp_path):
+    soundfile.write(tmp_path / "two.wav", np.stack([soundfile.read(FAKE)[0]] * 2, axis=1), 16000)
+    give(page, tmp_path / "two.wav", REAL)
+    page.execute_script(
+        "const part = document.getElementById('part'); part.value = 'channel 1';"
+        "part.dispatchEvent(new Event('change')); part.value = 'channel 2';"
+        "part.dispatchEvent(new Event('change')); document.getElementById('cancel').click()"
+    )
+    assert not find(page, "work").is_displayed()
+    cells = page.find_elements(By.CSS_SELECTOR, "#batch-rows td.file")
+    assert [cell.text for cell in cells] == ["two.wav", REAL.name]
+    assert find(page, "part").get_attribute("value") == ""
+
+
+def test_a_table_names_fake_parts_and_keeps_the_focus_and_prints(page):
+    give(page, LONG, FAKE)
+    rows = page.find_elements(By.CSS_SELECTOR, "#batch-rows tr")
+    assert "UNCERTAIN rather fake" in rows[0].text
+    assert "is probably fake, from 0:16 to 0:33" in rows[0].text
+    opened = page.find_element(By.CSS_SELECTOR, "#batch-rows button")
+    name = opened.get_attribute("id")
+    page.execute_script("arguments[0].focus()", opened)
+    give(page, REAL)
+    assert len(page.find_elements(By.CSS_SELECTOR, "#batch-rows tr")) == 3
+    assert page.switch_to.active_element.get_attribute("id") == name
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        printed = page.execute_script("return document.body.innerText")
+        tall = page.execute_script(
+            "return getComputedStyle(document.querySelector('.list')).maxHeight"
+        )
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert all(path.name in printed for path in (LONG, FAKE, REAL))
+    assert "Remark" in printed and "0:15.9" in printed and "downloads" not in printed.lower()
+    assert tall == "none"
+
+
+def leaves_at_once(browser) -> bool:
+    return browser.execute_script(
+        "return dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    )
+
+
+def test_the_verdicts_are_not_lost_by_a_click(page):
+    assert leaves_at_once(page)
+    give(page, FAKE)
+    assert not leaves_at_once(page)
+    link = page.find_element(By.CSS_SELECTOR, "footer a")
+    assert (link.get_attribute("target"), link.get_attribute("rel")) == ("_blank", "noopener")
+
+
+def test_a_report_that_fails_tells_so_beside_its_button(page):
+    give(page, FAKE)
+    page.execute_script("window.fetch = async () => { throw new TypeError(); }")
+    find(page, "download-report").click()
+    wait(page, lambda: "does not answer" in find(page, "download-error").text)
+    assert not find(page, "notice").is_displayed()
+
+
+def test_a_second_click_on_record_starts_no_second_recorder(page):
+    page.execute_script(
+        "window.asked = 0; navigator.mediaDevices.getUserMedia = () => { asked++;"
+        "return new Promise((_, reject) => { window.refuse = reject; }); };"
+        "for (const _ of [1, 2]) document.getElementById('record').click()"
+    )
+    assert page.execute_script("return asked") == 1
+    page.execute_script("refuse()")
+    wait(page, lambda: find(page, "notice").is_displayed())
+    assert page.switch_to.active_element.get_attribute("id") == "record"
+
+
 def test_the_microphone_is_recorded_and_judged(page):
     find(page, "record").click()
     wait(page, lambda: find(page, "record-time").text == "0:02")
@@ -213,9 +288,12 @@ def test_cancelling_stops_the_work(page, service):
     assert not service.leftovers()
 
 
-def test_escape_cancels_the_recording_that_is_judged(page):
+def test_escape_on_the_button_cancels_the_recording_that_is_judged(page):
     find(page, "files").send_keys(str(LONG))
     wait(page, lambda: find(page, "work").is_displayed())
+    webdriver.ActionChains(page).send_keys(Keys.ESCAPE).perform()
+    assert find(page, "work").is_displayed()
+    page.execute_script("document.getElementById('cancel').focus()")
     webdriver.ActionChains(page).send_keys(Keys.ESCAPE).perform()
     wait(page, lambda: not find(page, "work").is_displayed())
     assert not find(page, "result").is_displayed()
@@ -236,6 +314,8 @@ def test_a_phone_shows_everything_without_sideways_scrolling(page, scheme):
             ".map((e) => e.id || e.className || e.tagName)"
         )
         assert set(wide) <= {"announcer"}
+        verdict = page.find_element(By.CSS_SELECTOR, "#batch-rows tr td:nth-child(2)")
+        assert "is probably fake, from 0:16" in verdict.text
         paper = page.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert (paper == "rgb(20, 22, 25)") == (scheme == "dark")
     finally:
@@ -292,6 +372,11 @@ def test_a_service_with_a_token_asks_for_it(browser, tmp_path):
     with running_service(tmp_path, *arguments) as guarded:
         browser.get(guarded.address)
         wait(browser, lambda: find(browser, "token").is_displayed())
+        browser.execute_script(
+            "const dataTransfer = new DataTransfer(); dataTransfer.items.add(new File(['x'], 'x'));"
+            "dispatchEvent(new DragEvent('drop', { dataTransfer }))"
+        )
+        wait(browser, lambda: "asks for a token" in find(browser, "notice").text)
         find(browser, "token-text").send_keys("secret", Keys.ENTER)
         wait(browser, lambda: find(browser, "drop").is_displayed())
         give(browser, FAKE)

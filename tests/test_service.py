@@ -1,5 +1,7 @@
 """The REST service: the answers of predict.py, and refusals that leave nothing behind."""
 
+import asyncio
+import json
 import re
 import signal
 import subprocess
@@ -13,17 +15,23 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+import uvicorn
 from starlette.testclient import TestClient
+from uvicorn.server import ServerState
 
 import serve
 from conftest import ROOT, make_voice
 from deepfake_audio.detector import Detector
+from deepfake_audio.inference.timelines import Timeline
 from deepfake_audio.models.run_search import open_run
 from deepfake_audio.reporting.wording import SPECIAL_STEPS, STRINGS
+from deepfake_audio.service import judges, server
 from deepfake_audio.service.app import Options, make_app
 from deepfake_audio.service.guards import HEADERS
 from deepfake_audio.service.overview import MAX_COLUMNS, ROWS, Overview
 from deepfake_audio.service.page import HERE, load_page
+from deepfake_audio.service.refusals import RefusedError
+from deepfake_audio.service.views import MAX_POINTS, curve_of
 from deepfake_audio.verdict_json import as_object
 from deepfake_audio.vocabulary import VERDICTS
 from helpers import is_running, running_service, wait_until
@@ -31,6 +39,9 @@ from helpers import is_running, running_service, wait_until
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*_ivrvoice*.flac"))
 PREDICT = "/api/v1/predict"
 HERE_URL = "http://localhost:8000"
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
+FILE_PART = b'Content-Disposition: form-data; name="file"; filename="a.wav"'
+CUT_FORM = b"--x\r\n" + FILE_PART + b"\r\n\r\nRIFF\r\n--x"
 
 
 def make_client(folder, **options) -> TestClient:
@@ -43,7 +54,8 @@ def make_client(folder, **options) -> TestClient:
 
 @pytest.fixture
 def client(tmp_path):
-    return make_client(tmp_path, max_megabytes=0.01, hosts=["Judge.example.org:8000", "::1"])
+    hosts = ["Judge.example.org:8000", "::1", "https://voices.example.org:8443/page"]
+    return make_client(tmp_path, max_megabytes=0.01, hosts=hosts)
 
 
 # requests that are refused before any worker reads them
@@ -58,6 +70,8 @@ def client(tmp_path):
         ("192.0.2.7:8000", 200),
         ("judge.example.org", 200),
         ("judge.example.org:8443", 200),
+        ("voices.example.org", 200),
+        ("https", 421),
         ("evil.example", 421),
         ("127.0.0.1.evil.example:8000", 421),
         ("localhost.evil.example", 421),
@@ -74,6 +88,8 @@ def test_a_web_site_that_points_its_name_here_is_refused(client, host, status):
     [
         ({}, False),
         ({"Origin": HERE_URL, "Sec-Fetch-Site": "same-origin"}, False),
+        ({"Origin": "https://judge.example.org", "Sec-Fetch-Site": "same-origin"}, False),
+        ({"Origin": HERE_URL, "Sec-Fetch-Site": "none"}, False),
         ({"Origin": "https://evil.example"}, True),
         ({"Origin": "null"}, True),
         ({"Origin": "http://["}, True),
@@ -97,6 +113,7 @@ def test_a_token_is_needed_if_one_is_set(tmp_path, given, status):
     answer = client.get("/api/v1/model", headers={"Authorization": given.encode()})
     assert answer.status_code == status
     assert client.get("/api/v1/health").status_code == 200
+    assert client.get("/api/v1/openapi.json").status_code == 200
     assert client.post(PREDICT, content="x").status_code == 401
 
 
@@ -122,7 +139,11 @@ def pieces():
         ({"files": {"file": ("a.wav", b"x" * 10_001)}}, 413, "too_large"),
         ({"json": {"file": "a.wav"}}, 415, "no_recording"),
         ({"files": [("file", ("a.wav", b"1")), ("file", ("b.wav", b"2"))]}, 422, "bad_form"),
-        ({"files": {"other": (None, "text")}}, 422, "bad_form"),
+        ({"files": {"file": (None, "a.wav")}}, 422, "bad_form"),
+        ({"files": {"chanel": (None, "1")}}, 422, "unknown_parameter"),
+        ({"content": b"x", "params": {"chanel": "1"}}, 422, "unknown_parameter"),
+        ({"content": CUT_FORM, "headers": FORM}, 422, "bad_form"),
+        ({"content": b"x", "headers": {"Content-Encoding": "gzip"}}, 415, "encoded"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 422, "bad_form"),
         ({"content": b"x", "params": {"channel": "0"}}, 422, "no_such_part"),
         ({"content": b"x", "params": {"track": "two"}}, 422, "no_such_part"),
@@ -151,6 +172,13 @@ def test_a_full_disk_is_said_in_one_line(client, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no_room")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_uploads_that_was_removed_is_made_again(tmp_path):
+    client = make_client(tmp_path / "gone")
+    answer = client.post(PREDICT, content=CUT_FORM, headers=FORM)
+    assert answer.json()["error"]["code"] == "bad_form"
+    assert (tmp_path / "gone").stat().st_mode & 0o777 == 0o700
 
 
 def test_an_error_of_the_service_has_the_guarded_headers_too(tmp_path):
@@ -276,6 +304,14 @@ def test_the_overview_covers_recordings_of_any_length_with_few_columns(samples):
     assert np.all(overview.peaks == 1) and overview.levels().shape == (ROWS, len(overview.peaks))
 
 
+def test_the_curve_of_a_long_recording_keeps_its_short_fakes():
+    p_fake = np.full(3 * MAX_POINTS, 0.1)
+    p_fake[[4, 3000, 3001, 3002]] = 0.9, np.nan, np.nan, np.nan
+    curve = curve_of(Timeline(np.arange(6000), np.arange(6001.0), p_fake, 1.0, []))
+    assert curve["edges"][:3] == [0, 3, 6] and len(curve["p_fake"]) == MAX_POINTS
+    assert (curve["p_fake"][1], curve["p_fake"][1000], curve["p_fake"][2]) == (0.9, None, 0.1)
+
+
 # a worker
 
 
@@ -296,6 +332,61 @@ def test_a_worker_can_take_little_memory_and_write_no_file(tmp_path):
         env={"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert ended.stdout.split() == ["MemoryError", "OSError"], ended.stderr
+
+
+STARTING = 'import sys; sys.stdin.readline(); print(\'{"state": "ready"}\', flush=True); '
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        (STARTING + "sys.stdin.readline()", 422, "the process that read it ended; convert it"),
+        ("", 503, "ended while it started, probably for lack of memory; try again"),
+    ],
+    ids=["a_decoder_crashes", "no_memory"],
+)
+def test_a_worker_that_ends_twice_fails_its_file_only(tmp_path, monkeypatch, code, status, words):
+    monkeypatch.setattr(judges, "WORKER", (sys.executable, "-c", code))
+    its = judges.Judges(tmp_path, [], workers=1, queue=1, timeout_seconds=60)
+    its._idle.put_nowait(its._all[0])
+    said = []
+    with pytest.raises(RefusedError, match=words) as refused:
+        asyncio.run(its.judge({"name": "a.wav"}, said.append))
+    assert (refused.value.status, its.judging, its._idle.qsize()) == (status, 0, 1)
+    assert (refused.value.retry_seconds is not None) == (status == 503)
+
+
+def test_recordings_that_wait_learn_how_many_are_before_them(tmp_path, monkeypatch):
+    async def judge_four() -> list[list[int]]:
+        its = judges.Judges(tmp_path, [], workers=1, queue=9, timeout_seconds=60)
+        its._idle.put_nowait(its._all[0])
+        said = [[] for _ in range(4)]
+        await asyncio.gather(*(its.judge({}, lines.append) for lines in said))
+        return [[line["ahead"] for line in lines if "ahead" in line] for lines in said]
+
+    async def answer(worker, question, say):
+        await asyncio.sleep(0)
+        return {"row": {"error": None}}
+
+    monkeypatch.setattr(judges.Worker, "ask", answer)
+    assert asyncio.run(judge_four()) == [[], [1], [2, 1], [3, 2, 1]]
+
+
+def test_a_connection_that_stays_silent_is_closed(monkeypatch):
+    monkeypatch.setattr(server, "SILENCE_SECONDS", 0)
+
+    async def listen() -> bytes:
+        config = uvicorn.Config(lambda: None, log_config=None)
+        listening = await asyncio.get_running_loop().create_server(
+            lambda: server.Connection(config, ServerState(), {}), "127.0.0.1", 0
+        )
+        async with listening:
+            reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+            received = await reader.read()
+            writer.close()
+        return received
+
+    assert asyncio.run(listen()) == b""
 
 
 # a running service
@@ -341,8 +432,7 @@ def test_a_form_and_a_body_give_the_same_verdict(service):
         f'filename="C:\\\\calls\\\\{clip.name}"\r\n\r\n'
     )
     body = form.encode() + clip.read_bytes() + b"\r\n--x--\r\n"
-    kind = {"Content-Type": "multipart/form-data; boundary=x"}
-    in_form = service.ask("POST", PREDICT, body, **kind)
+    in_form = service.ask("POST", PREDICT, body, **FORM)
     assert in_form == service.ask("POST", f"{PREDICT}?name={clip.name}", clip.read_bytes())
 
 
@@ -380,13 +470,17 @@ def test_a_client_that_goes_away_frees_its_place(service, long_recording):
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_fails_its_file_only(service, long_recording):
-    _, lines = service.begin(long_recording)
-    assert next(lines)["state"] == "reading"
+def test_a_file_is_judged_again_if_the_system_ends_its_worker(service):
     (worker,) = psutil.Process(service.process.pid).children()
     worker.kill()
-    assert list(lines)[-1]["status"] == 422
     assert service.ask("POST", PREDICT, CLIPS[0].read_bytes())[0] == 200
+
+
+@pytest.mark.slow
+def test_a_part_that_is_missing_is_refused_without_options_of_the_command_line(service):
+    status, answer = service.ask("POST", f"{PREDICT}?channel=9", CLIPS[0].read_bytes())
+    assert (status, answer["error"]["code"]) == (422, "no_such_part")
+    assert answer["error"]["text"].endswith("; leave out channel")
 
 
 @pytest.mark.slow
@@ -399,8 +493,14 @@ def test_sigterm_ends_after_the_recording_that_is_judged(tmp_path):
         _, lines = service.begin(recording)
         assert [next(lines)["state"], next(lines)["state"]] == ["reading", "judging"]
         _, waiting = service.begin(recording)
-        assert next(waiting)["state"] == "waiting"
+        assert next(waiting) == {"state": "waiting", "ahead": 1}
+        sending = service.connect()
+        sending.putrequest("POST", PREDICT)
+        sending.putheader("Content-Length", "1000")
+        sending.endheaders(b"RIFF")
+        wait_until(lambda: service.ask("GET", "/api/v1/health")[1]["waiting"] == 2)
         service.process.send_signal(signal.SIGTERM)
+        assert json.load(sending.getresponse())["error"]["code"] == "stopping"
         assert list(waiting)[-1]["error"]["code"] == "stopping"
         assert list(lines)[-1]["row"]["verdict"] in ("REAL", "FAKE", "UNCERTAIN")
         assert service.process.wait() == 0

@@ -4,7 +4,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -177,7 +177,12 @@ class Predict:
         request, name = Request(scope, receive), None
         try:
             with self.judges.place():
-                async with received(request, scope["app"].state.folder, self.max_bytes) as upload:
+                async with AsyncExitStack() as files:
+                    folder = scope["app"].state.folder
+                    async with self.judges.receiving():
+                        upload = await files.enter_async_context(
+                            received(request, folder, self.max_bytes)
+                        )
                     name = upload.name
                     wants_lines = LINES in request.headers.get("accept", "")
                     answer = self.send_lines if wants_lines else self.send_json

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from deepfake_audio.service.refusals import UNNAMED, RefusedError
 
 SAFE_METHODS = {"GET", "HEAD"}
-OPEN_PATHS = {"/", "/api/v1/health"}  # the page asks for the token itself
+OPEN_PATHS = {"/", "/api/v1/health", "/api/v1/openapi.json"}  # the page asks for the token itself
 HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -29,13 +29,14 @@ class Guard:
 
     Args:
         app: the application.
-        hosts: names that the service is called by, beside localhost and IP addresses.
+        hosts: names or addresses (URLs) that the service is called by, beside localhost and IP
+            addresses.
         token: that a request must carry; empty for none.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = (), token: str = ""):
         self.app, self.token = app, token
-        self.hosts = {"localhost", *map(host_name, hosts)} - {""}
+        self.hosts = {"localhost", *(host_name(host.rpartition("//")[2]) for host in hosts)} - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -112,8 +113,9 @@ def host_name(host: str) -> str:
 
 def is_cross_site(headers: Headers) -> bool:
     """Return whether a browser sent a request for a page of another web site."""
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return True
+    site = headers.get("sec-fetch-site", "none")
+    if site != "none":  # only browsers set it; a server in front may have changed Host
+        return site != "same-origin"
     origin = headers.get("origin")
     if origin is None:
         return False

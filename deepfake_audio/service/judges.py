@@ -5,10 +5,11 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +21,18 @@ PACKAGE_PARENT = Path(deepfake_audio.__file__).resolve().parent.parent
 WORKER = (sys.executable, "-P", "-m", "deepfake_audio.service.worker")
 MAX_ANSWER_BYTES = 64_000_000
 FIRST_GUESS_SECONDS = 2.0
+RETRY_SECONDS = 10
+OPTION = re.compile(r"--(?=(channel|track)\b)")  # of predict.py: here they are parameters
 
 logger = logging.getLogger(__name__)
 
 
 class WorkerEndedError(Exception):
     """A worker ended before it answered: the system ended it, or a decoder crashed."""
+
+
+class NotStartedError(WorkerEndedError):
+    """A worker ended while it started, probably for lack of memory."""
 
 
 @dataclass
@@ -71,6 +78,9 @@ class Worker:
         try:
             self._send(self.start)
             answer = await self._answer()
+        except WorkerEndedError:
+            self.kill()
+            raise NotStartedError from None
         except BaseException:
             self.kill()
             raise
@@ -105,7 +115,7 @@ class Judges:
         workers: number of processes.
         queue: most requests that wait for a worker.
         timeout_seconds: longest judging of a file.
-        taken: requests that wait or are judged.
+        taken: requests that are received, wait or are judged.
         judging: requests that are judged.
     """
 
@@ -115,6 +125,8 @@ class Judges:
         self.workers, self.queue, self.timeout_seconds = workers, queue, timeout_seconds
         self.taken, self.judging, self.is_closing = 0, 0, False
         self._mean_seconds = FIRST_GUESS_SECONDS
+        self._receiving: set[asyncio.Timeout] = set()
+        self._waiting: list[Callable[[Mapping], object]] = []  # receive the progress, first first
         start = {"run": str(run), "settings": settings}
         self._all = [Worker(start) for _ in range(workers)]
         self._idle: asyncio.Queue[Worker | None] = asyncio.Queue()
@@ -137,11 +149,13 @@ class Judges:
             self._idle.put_nowait(worker)
 
     def refuse(self) -> None:
-        """Refuse new and waiting requests; the judging of others goes on. For signal handlers."""
+        """Refuse requests that are new, received or waiting; go on judging. For signal handlers."""
         self.is_closing = True
-        self._loop.call_soon_threadsafe(self._refuse_waiting)
+        self._loop.call_soon_threadsafe(self._refuse_others)
 
-    def _refuse_waiting(self) -> None:
+    def _refuse_others(self) -> None:
+        while self._receiving:
+            self._receiving.pop().reschedule(self._loop.time())
         for _ in range(self.taken - self.judging):
             self._idle.put_nowait(None)
 
@@ -174,6 +188,24 @@ class Judges:
         finally:
             self.taken -= 1
 
+    @asynccontextmanager
+    async def receiving(self) -> AsyncIterator[None]:
+        """Receive a recording, until the service stops.
+
+        Raises:
+            RefusedError: the service is stopping.
+        """
+        timeout = asyncio.timeout(None)
+        try:
+            async with timeout:
+                self._receiving.add(timeout)
+                try:
+                    yield
+                finally:
+                    self._receiving.discard(timeout)
+        except TimeoutError:
+            raise stopping() from None
+
     async def judge(self, question: Mapping, say: Callable[[Mapping], object]) -> dict:
         """Judge a file when a worker is free; cancelling frees the worker.
 
@@ -184,22 +216,25 @@ class Judges:
         Raises:
             RefusedError: the file can't be judged, or took too long, or the service is stopping.
         """
-        if self._idle.empty():
-            say({"state": "waiting", "ahead": self.taken - self.judging - 1})
-        worker = await self._idle.get()
-        if worker is None:
-            raise stopping()
-        self.judging += 1
+        worker = await self._take(say)
         started = time.monotonic()
         try:
             say({"state": "reading"})
             async with asyncio.timeout(self.timeout_seconds):
-                answer = await worker.ask(question, say)
+                try:
+                    answer = await worker.ask(question, say)
+                except WorkerEndedError:  # the system may have ended it, not the file
+                    answer = await worker.ask(question, say)
             self._mean_seconds += 0.1 * (time.monotonic() - started - self._mean_seconds)
         except TimeoutError:
             raise RefusedError(
                 422, "limit", f"cannot judge {question['name']}: it took longer than "
                 f"{self.timeout_seconds:g} s; send a part of it, or raise --timeout",
+            ) from None  # fmt: skip
+        except NotStartedError:
+            raise RefusedError(
+                503, "no_worker", "a process that judges ended while it started, probably for lack "
+                "of memory; try again later", RETRY_SECONDS,
             ) from None  # fmt: skip
         except WorkerEndedError:
             raise RefusedError(
@@ -214,9 +249,25 @@ class Judges:
             self._idle.put_nowait(worker)
         return checked(answer)
 
+    async def _take(self, say: Callable[[Mapping], object]) -> Worker:
+        """Return a free worker, and count its recording; `say` receives the place in the queue."""
+        if self._idle.empty():
+            say({"state": "waiting", "ahead": self.judging + len(self._waiting)})
+        self._waiting.append(say)
+        try:
+            worker = await self._idle.get()
+            if worker is None:
+                raise stopping()
+            self.judging += 1
+            return worker
+        finally:
+            self._waiting.remove(say)
+            for place, other in enumerate(self._waiting):
+                other({"state": "waiting", "ahead": self.judging + place})
+
 
 def stopping() -> RefusedError:
-    return RefusedError(503, "stopping", "the service is stopping; try again later", 10)
+    return RefusedError(503, "stopping", "the service is stopping; try again later", RETRY_SECONDS)
 
 
 def checked(answer: Mapping) -> dict:
@@ -229,5 +280,6 @@ def checked(answer: Mapping) -> dict:
         logger.error("a worker failed:\n%s", answer["bug"])
         raise RefusedError(500, "bug", SERVICE_FAILED)
     if error := answer["row"]["error"]:
+        error["text"] = OPTION.sub("", error["text"])
         raise RefusedError(422, error["code"], error["text"], found=answer["row"])
     return dict(answer)

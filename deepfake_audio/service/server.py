@@ -8,12 +8,14 @@ from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.service.app import running
 
 BACKLOG = 256
 MAX_CONNECTIONS = 500
+SILENCE_SECONDS = 10  # of a connection that has sent nothing yet
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -39,8 +41,19 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+class Connection(H11Protocol):
+    """A connection of a client; it ends if no data comes."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Begin to wait for data, as between two requests."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            SILENCE_SECONDS, self.timeout_keep_alive_handler
+        )
+
+
 class Server(uvicorn.Server):
-    """A server that refuses waiting requests when it has to end, and ends after the rest."""
+    """A server that only ends after the recordings that are judged, and refuses the others."""
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:
         """Begin to end; a second signal ends at once."""
@@ -63,7 +76,7 @@ def serve(app: Starlette, listening: socket.socket, announce: Callable[[], objec
     )  # its errors are in the answers
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", access_log=False, server_header=False,
-        date_header=False, proxy_headers=False, lifespan="off", ws="none", http="h11",
+        date_header=False, proxy_headers=False, lifespan="off", ws="none", http=Connection,
         limit_concurrency=MAX_CONNECTIONS,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from deepfake_audio.service.refusals import UNNAMED, RefusedError
 
 STALL_SECONDS = 60  # without a byte of the body
 MAX_NAME = 200
-MAX_FIELDS, MAX_FIELD_BYTES = 20, 1000  # of a form, beside the file
+MAX_FIELD_BYTES = 1000  # of a form, beside the file
 MULTIPART = b"multipart/form-data"
 NO_RECORDINGS = (b"application/json", b"application/xml", b"text/")
 PARAMETERS = ("channel", "track", "name")
@@ -64,22 +64,30 @@ async def received(request: Request, folder: Path, max_bytes: int) -> AsyncItera
         max_bytes: largest body.
 
     Raises:
-        RefusedError: the body is too large, too slow, or no recording, or the disk is full.
+        RefusedError: the body is too large, too slow, encoded, or no recording, a parameter is
+            unknown, or the disk is full.
         ClientDisconnect: the client went away.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        raise RefusedError(
+            415, "encoded", f"the content encoding {encoding[:40]} is not supported; send the file "
+            "as it is",
+        )  # fmt: skip
     if kind.startswith(NO_RECORDINGS):
         raise RefusedError(
             415, "no_recording", f"the content type {kind.decode('latin-1')} is no recording; "
             "send the file itself, or a form with the part file",
         )  # fmt: skip
-    parameters = {
-        key: request.query_params[key] for key in PARAMETERS if key in request.query_params
-    }
+    parameters = dict(request.query_params)
+    for key in parameters:
+        check_parameter(key)
     body = _limited(request, max_bytes)
+    folder.mkdir(mode=0o700, exist_ok=True)  # a cleaner of /tmp may have removed it
     with tempfile.TemporaryDirectory(dir=folder) as own:
         place = Path(own)
         try:
@@ -97,6 +105,14 @@ async def received(request: Request, folder: Path, max_bytes: int) -> AsyncItera
         upload.parameters = upload.parameters | parameters
         upload.name = clean_name(upload.parameters.get("name") or upload.name)
         yield upload
+
+
+def check_parameter(key: str) -> None:
+    """Raise a `RefusedError` unless a parameter of the query or a field of a form is known."""
+    if key not in PARAMETERS:
+        raise RefusedError(
+            422, "unknown_parameter", f"{key[:40]} is no parameter; give channel, track or name"
+        )
 
 
 async def _limited(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
@@ -151,13 +167,16 @@ async def _from_form(body: AsyncIterator[bytes], boundary: bytes, folder: Path) 
         ) from None
     finally:
         form.close()
+    if not form.is_complete:
+        raise RefusedError(
+            422, "bad_form", "the form ends before its closing boundary; send it again"
+        )
     if form.upload is None:
         raise RefusedError(
             422, "bad_form", "the form has no file; send one, such as curl -F file=@clip.wav"
         )
-    for key in PARAMETERS:
-        if key in form.fields:
-            form.upload.parameters[key] = form.fields[key].decode("utf-8", "replace")
+    for key, value in form.fields.items():
+        form.upload.parameters[key] = value.decode("utf-8", "replace")
     return form.upload
 
 
@@ -168,7 +187,7 @@ class _Form:
     """
 
     def __init__(self, folder: Path):
-        self.folder, self.upload, self.file = folder, None, None
+        self.folder, self.upload, self.file, self.is_complete = folder, None, None, False
         self.fields: dict[str, bytearray] = {}
         self.header, self.headers, self.field = [b"", b""], {}, bytearray()
 
@@ -181,7 +200,11 @@ class _Form:
             "on_headers_finished": self._begin_content,
             "on_part_data": lambda data, start, end: self._add_content(data[start:end]),
             "on_part_end": self.close,
+            "on_end": self._end,
         }
+
+    def _end(self) -> None:
+        self.is_complete = True
 
     def close(self) -> None:
         if self.file:
@@ -200,8 +223,10 @@ class _Form:
         _, options = parse_options_header(self.headers.get(b"content-disposition", b""))
         self.field = bytearray()
         if b"filename" not in options:
-            if len(self.fields) < MAX_FIELDS:
-                self.fields[options.get(b"name", b"").decode("utf-8", "replace")] = self.field
+            key = options.get(b"name", b"").decode("utf-8", "replace")
+            if key != "file":  # a file without a name is no file
+                check_parameter(key)
+            self.fields[key] = self.field
             return
         if self.upload is not None:
             raise RefusedError(

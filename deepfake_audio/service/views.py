@@ -60,13 +60,17 @@ def passages_of(line: Timeline | None) -> list[dict]:
 
 
 def curve_of(line: Timeline | None) -> dict:
-    """Return P(fake) of parts of the recording, None if a part is not judged, and their edges."""
+    """Return P(fake) of parts of the recording, None if a part is not judged, and their edges.
+
+    A part of several windows has the highest P(fake) of these: short fake passages stay visible.
+    """
     if line is None:
         return {"edges": [], "p_fake": []}
     every = -(-len(line.p_fake) // MAX_POINTS)
     firsts = np.arange(0, len(line.p_fake), every)
     edges = np.append(line.edges[firsts], line.edges[-1])
-    p_fake = [None if np.isnan(p) else round(float(p), 4) for p in line.p_fake[firsts]]
+    highest = np.fmax.reduceat(line.p_fake, firsts)  # ignores NaN
+    p_fake = [None if np.isnan(p) else round(float(p), 4) for p in highest]
     return {"edges": np.round(edges, 3).tolist(), "p_fake": p_fake}
 
 
