@@ -29,8 +29,12 @@ from deepfake_audio.models.run_folder import Run
 RATE_HZ = 16000
 ONE_PROCESS = ["prepare.workers=1"]
 
-
 needs_amr = pytest.mark.skipif(not can_encode("libopencore_amrnb"), reason="no encoder of AMR")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 # processes

@@ -1,6 +1,5 @@
 """An existing Dask cluster judges: the verdicts of one process, and an error before a wait."""
 
-import csv
 import os
 import subprocess
 import sys
@@ -14,17 +13,12 @@ import pytest
 import predict
 from conftest import ROOT
 from deepfake_audio.system import cluster
-from helpers import wait_until
+from helpers import read_rows, wait_until
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
 JUDGE = ["--run", "heard", "--csv"]
 DASK = [sys.executable, "-c", "from dask.__main__ import main; main()"]
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")

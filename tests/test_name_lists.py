@@ -1,11 +1,9 @@
 """Lists of names for predict.py: one a line, from a file, a pipe or standard input."""
 
-import csv
 import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +12,7 @@ from conftest import ROOT
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import name_lists
 from deepfake_audio.inference.name_lists import read_names
+from helpers import read_rows
 
 JUDGE = ["--run", "heard", "--csv"]
 
@@ -62,11 +61,6 @@ def test_a_list_is_read_as_far_as_it_is_used():
 
     names = read_names(Endless(), "names.txt")
     assert [next(names) for _ in range(100_000)] == ["a.wav"] * 100_000
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.slow

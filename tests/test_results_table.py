@@ -1,6 +1,5 @@
 """A table of results continues after an interruption, and keeps its rows."""
 
-import csv
 import os
 import re
 import signal
@@ -23,11 +22,7 @@ from deepfake_audio.inference.results_table import (
     partial_path,
     resumable_table,
 )
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+from helpers import read_rows
 
 
 def lines_in(path: Path) -> int:

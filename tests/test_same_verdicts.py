@@ -1,6 +1,5 @@
 """The shipped model's verdicts and the rendered images stay the same."""
 
-import csv
 import os
 from pathlib import Path
 
@@ -14,15 +13,11 @@ from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.features.spectrogram import spectrogram_image
+from helpers import read_rows
 
 GOLDEN = ROOT / "tests" / "golden"
 FIGURES = ("confidence", "p_real", "score", "llr", "frame_rate_hz")
 BENCH = os.environ.get("DEEPFAKE_AUDIO_BENCH", "")
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def check_verdicts(golden: Path, folder: Path, table: Path) -> None:

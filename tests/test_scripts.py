@@ -1,6 +1,5 @@
 """The scripts end to end, as a user runs them, on a tiny corpus."""
 
-import csv
 import errno
 import json
 import os
@@ -29,7 +28,7 @@ from deepfake_audio.models import calibration
 from deepfake_audio.models.compatibility import choose_settings
 from deepfake_audio.training import export as training_export
 from deepfake_audio.training.trainer import class_weights
-from helpers import wait_until
+from helpers import read_rows, wait_until
 
 QUICK = "evaluate.bootstrap=0"
 
@@ -53,11 +52,6 @@ def wait_for_epochs(training: subprocess.Popen, run: Path, epochs: int) -> None:
     wait_until(
         lambda: history.is_file() and len(history.read_text().splitlines()) > epochs, training
     )
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 # train

@@ -1,6 +1,5 @@
 """Shards: the parts of separate commands together equal the result of one command."""
 
-import csv
 import json
 import os
 import random
@@ -21,7 +20,7 @@ from deepfake_audio.inference.results_table import SHARD_FIELDS
 from deepfake_audio.inference.shard_tables import ShardRecord, digest_table, write_record
 from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.system.shards import all_shards, to_shard
-from helpers import ONE_PROCESS, wait_until
+from helpers import ONE_PROCESS, read_rows, wait_until
 
 JUDGE = ["--run", "heard"]
 NAMES = [f"calls/{number}.wav" for number in range(1000)]
@@ -64,11 +63,6 @@ def test_an_index_of_names_counts_like_a_counter():
 
 
 # tables of predict.py
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture
