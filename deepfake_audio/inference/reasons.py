@@ -67,6 +67,11 @@ def describe_parts(answers: Sequence[PartVerdict]) -> str:
     )
 
 
+def kind_of_parts(answers: Sequence[PartVerdict]) -> str:
+    """Return `track` if the parts belong to several tracks; else `channel`."""
+    return "track" if len({one.part.track for one in answers}) > 1 else "channel"
+
+
 def do_differ(answers: Sequence[PartVerdict]) -> bool:
     """Return whether the parts of a recording have several verdicts, or lean to both sides."""
     return len({(one.verdict, one.leaning) for one in answers}) > 1

@@ -13,6 +13,7 @@ from deepfake_audio.inference.reasons import (
     Reason,
     describe_echo,
     describe_parts,
+    kind_of_parts,
 )
 from deepfake_audio.inference.recording_quality import mean_clipped_share, quality_of
 from deepfake_audio.models.calibration import Calibration, probability, verdict
@@ -115,11 +116,6 @@ def judge_parts(
         answer = verdict(p_real, settings.min_confidence)
         answers.append(PartVerdict(part, answer, max(p_real, 1 - p_real), 1 - p_real))
     return tuple(answers)
-
-
-def kind_of_parts(answers: Sequence[PartVerdict]) -> str:
-    """Return `track` if the parts belong to several tracks; else `channel`."""
-    return "track" if len({one.part.track for one in answers}) > 1 else "channel"
 
 
 def frame_rate_hz(windows: Sequence[Window], rates_hz: Sequence[float]) -> float | None:
