@@ -130,9 +130,14 @@ def is_report_file(path: Path) -> bool:
 
 
 def check_report(args: argparse.Namespace) -> None:
-    """Raise an `InputError` if the report would replace a file, or has no room for all."""
+    """Raise an `InputError` if the report would replace a file, or is no page or folder."""
     path = Path(args.report)
     if not is_report_file(path):
+        if not is_folder(path) and (args.report == STANDARD_INPUT or path.suffix):
+            raise InputError(
+                f"cannot write --report {path}: a report is HTML; name a file that ends in .html,"
+                " or a folder, and print the page to make a PDF"
+            )
         return
     if os.path.lexists(path):
         raise InputError(f"--report {path} exists already; name another file, or a folder")
