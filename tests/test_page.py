@@ -188,7 +188,12 @@ def test_a_part_of_a_recording_can_be_judged_by_itself(page, tmp_path):
     sounds = [soundfile.read(path)[0][:30000] for path in (FAKE, REAL)]
     soundfile.write(tmp_path / "two.wav", np.stack(sounds, axis=1), 16000)
     give(page, tmp_path / "two.wav")
-    assert "2 channels carry different sounds" in find(page, "result").text
+    shown = find(page, "result").text
+    assert "2 channels carry different sounds" in shown
+    assert "At least one channel is probably fake" in shown and "Channel 1: FAKE" in shown
+    assert [cell.text for cell in page.find_elements(By.CSS_SELECTOR, ".list td:last-child")] == [
+        "channel 1", "channel 2",
+    ]  # fmt: skip
     find(page, "part").send_keys("channel 1")
     find(page, "part").send_keys(Keys.ENTER)
     wait(page, lambda: "carry different" not in find(page, "result").text)

@@ -131,6 +131,9 @@ def test_a_report_lists_channels_with_several_verdicts(detector):
     listed = r"hannel 1: UNCERTAIN \d\d\.\d%, rather real; channel 2: FAKE \d\d\.\d%"
     assert len(re.findall(listed, shown)) == 2  # in the reasons, and beside the file
     assert re.search(r"0:0\d\.\d FAKE \d\d\.\d%, channel 2", shown)
+    view = as_view(result, Path("none.wav"), detector.settings, None, None)
+    assert [passage["part"] for passage in view["passages"]] == ["channel 1", "channel 2"]
+    assert [passage["label"][:4] for passage in view["spans"]] == ["FAKE"]
     tracks = [replace(one, part=Part(number)) for number, one in enumerate(result.parts, start=1)]
     assert headline(replace(result, parts=tracks)) == "At least one track is probably fake."
     assert headline(replace(result, parts=[tracks[1]] * 2)) == "This voice is probably fake."

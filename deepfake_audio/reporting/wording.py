@@ -80,8 +80,9 @@ def answer(judged: Passage | PartVerdict) -> str:
     """Return the verdict on a passage or part with its confidence."""
     if judged.confidence is None:
         return text("badge.not judged")
-    words = f"{text(f'badge.{judged.verdict}')} {percent(judged.confidence)}"
-    return f"{words}, {text(f'leaning.{judged.leaning}')}" if judged.leaning else words
+    badge, shown = text(f"badge.{judged.verdict}"), percent(judged.confidence)
+    side = [text(f"leaning.{judged.leaning}")] if judged.leaning else []
+    return ", ".join([f"{badge} {shown}", *side])
 
 
 def part_name(part: Part) -> str:
