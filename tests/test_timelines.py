@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import matplotlib.pyplot as plt
@@ -152,6 +153,12 @@ def test_a_fake_passage_in_one_of_two_channels_is_found_and_named():
     assert passages == sorted(passages, key=lambda passage: passage.start_seconds)
     fake = next(line for line in format_passages(passages).splitlines() if "FAKE" in line)
     assert fake == "    0:20.3    0:26.3  FAKE          99.3%  channel 2"
+
+
+def test_the_picture_of_one_channel_names_it():
+    chosen = SimpleNamespace(name="call.wav", track=2, channel=1)
+    assert verdicts.title_of(chosen) == "call.wav, channel 1 of track 2"
+    assert verdicts.title_of(SimpleNamespace(name="a.wav", track=None, channel=None)) == "a.wav"
 
 
 def test_the_curve_of_several_channels_is_their_maximum():
