@@ -1,13 +1,13 @@
 """The detector: one recording to one result."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.config.schema import Settings
+from deepfake_audio.config.schema import PredictSettings, Settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import pipeline, timelines
 from deepfake_audio.inference.inputs import (
@@ -15,17 +15,26 @@ from deepfake_audio.inference.inputs import (
     Failure,
     Input,
     NamedInput,
+    Part,
     Reading,
     Window,
     in_time,
-    time_order,
+    split_parts,
     to_input,
 )
-from deepfake_audio.inference.reasons import Reason, find_fake_passage, find_notes
+from deepfake_audio.inference.reasons import (
+    OF_PARTS,
+    PartVerdict,
+    Reason,
+    explain_answer,
+    find_fake_passage,
+    find_notes,
+)
 from deepfake_audio.inference.recording_quality import Quality, quality_of, window_degradations
 from deepfake_audio.inference.rules import (
     find_doubt,
     frame_rate_hz,
+    judge_parts,
     mean_score,
     usable_windows,
     with_telephones,
@@ -57,6 +66,8 @@ class Result:
         usable: which windows the score is the mean of, bool `(windows,)`.
         frame_rate_hz: of a vocoder whose periodic traces were found; None if none were.
         run: name of the run that judged.
+        parts: the verdict on each track or channel, if several were judged by themselves.
+        channel, track: the only ones that were judged, from 1; None for all.
     """
 
     name: str
@@ -72,6 +83,9 @@ class Result:
     usable: np.ndarray
     frame_rate_hz: float | None
     run: str
+    parts: tuple[PartVerdict, ...]
+    channel: int | None
+    track: int | None
     _timeline: timelines.Timeline | None
 
     @property
@@ -252,21 +266,20 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
     quality = None if found.is_image else quality_of(found)
     degraded = quality and quality.degraded
     llr = None if score is None else float(calibration.llr(score, degraded))
-    doubt = find_doubt(found, usable, llr, degraded, calibration, predict)
+    parts = split_parts(found)
+    answers = judge_parts(parts, calibration, predict)
+    doubt = find_doubt(found, usable, llr, calibration, predict, answers)
     answer, p_real = Verdict.UNCERTAIN, None
     if doubt is None:
         p_real = float(probability(llr, predict.prior_fake))
         answer = verdict(p_real, predict.min_confidence)
-    of_windows = calibration.llr(
-        [window.score for window in found.windows], window_degradations(found, quality)
-    )
-    for window, its_llr in zip(found.windows, of_windows.tolist(), strict=True):
-        window.llr = its_llr
-    line = make_timeline(found, usable & (doubt is None), settings)
-    if answer == Verdict.REAL and found.sound_seconds > LONG_SECONDS:
-        doubt = find_fake_passage(line, answer)
-        if doubt:
-            answer, p_real = Verdict.UNCERTAIN, None
+    elif doubt.code not in OF_PARTS:
+        answers = ()
+    set_llrs(parts, calibration)
+    line = make_timeline(parts, doubt, settings.audio.window_seconds, predict)
+    passage = find_fake_passage(line, answer, answers)
+    if passage and answer == Verdict.REAL and found.sound_seconds > LONG_SECONDS:
+        doubt, answer, p_real = passage, Verdict.UNCERTAIN, None
     rate_hz = frame_rate_hz(found.windows, settings.audio.frame_rates_hz)
     return Result(
         name=found.name,
@@ -276,35 +289,56 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
         llr=llr,
         score=score,
         doubt=doubt,
-        notes=tuple(
-            find_notes(found, quality, usable, p_real, answer, doubt, rate_hz, line, predict)
+        notes=(
+            *explain_answer(answer, p_real, quality, answers if doubt in (None, passage) else ()),
+            *find_notes(found, usable, answer, doubt, rate_hz, passage, predict),
         ),
         quality=quality,
         windows=tuple(found.windows),
         usable=usable if usable.any() else ~usable,
         frame_rate_hz=rate_hz,
         run=run,
+        parts=answers,
+        channel=found.only_channel,
+        track=found.only_track,
         _timeline=line,
     )
 
 
+def set_llrs(parts: Mapping[Part, Input], calibration: Calibration) -> None:
+    """Calibrate the score of each window by the quality of its part."""
+    for found in parts.values():
+        quality = None if found.is_image else quality_of(found)
+        scores = [window.score for window in found.windows]
+        llrs = calibration.llr(scores, window_degradations(found, quality))
+        for window, llr in zip(found.windows, llrs.tolist(), strict=True):
+            window.llr = llr
+
+
 def make_timeline(
-    found: Input, judged: np.ndarray, settings: Settings
+    parts: Mapping[Part, Input],
+    doubt: Reason | None,
+    window_seconds: float,
+    settings: PredictSettings,
 ) -> timelines.Timeline | None:
     """Return P(fake) over time; None for an image or without a window.
 
     Args:
-        found: the file.
-        judged: which windows count, bool `(windows,)`.
+        parts: of the recording; see `split_parts`.
+        doubt: why no confidence can be given; the parts may have one.
+        window_seconds: length of a window.
         settings: of the run.
     """
-    if found.is_image or not found.windows:
-        return None
-    order = time_order(found.windows)
-    return timelines.make_timeline(
-        np.array([window.start_seconds for window in in_time(found.windows)]),
-        np.where(judged, [window.llr for window in found.windows], np.nan)[order],
-        settings.audio.window_seconds,
-        settings.predict,
-        found.end_seconds,
-    )
+    is_judged = doubt is None or doubt.code in OF_PARTS
+    lines = []
+    for part, found in parts.items():
+        if found.is_image or not found.windows:
+            return None
+        windows = in_time(found.windows)
+        counts = usable_windows(windows, settings) & is_judged
+        starts = np.array([window.start_seconds for window in windows])
+        llr = np.where(counts, [window.llr for window in windows], np.nan)
+        lines.append(
+            timelines.make_timeline(starts, llr, window_seconds, settings, found.end_seconds, part)
+        )
+    return timelines.join_timelines(lines)

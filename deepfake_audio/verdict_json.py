@@ -9,12 +9,15 @@ from deepfake_audio import __version__
 from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import one_line
 from deepfake_audio.inference.inputs import Failure
+from deepfake_audio.inference.passages import passage_rows
+from deepfake_audio.inference.reasons import PartVerdict
 from deepfake_audio.inference.recording_quality import Quality
 
 FILE_PROPERTIES = ("codec", "duration_seconds", "sample_rate_hz", "channels", "tracks")
 # Other notes have a column.
 NOTES_IN_TABLE = {
-    "channels_differ", "echo_present", "fake_passage", "tracks", "left_out", "damaged", "scaled",
+    "parts_differ", "channels_differ", "echo_present", "fake_passage", "only_channel", "tracks",
+    "left_out", "damaged", "scaled",
 }  # fmt: skip
 
 
@@ -39,11 +42,22 @@ def as_object(found: Result | Failure, detector: Detector, with_passages: bool =
         "prior_fake": detector.settings.predict.prior_fake,
         "min_confidence": detector.settings.predict.min_confidence,
     }
+    content |= {"channel": found.channel, "track": found.track}
+    content["parts"] = [part_row(answer) for answer in found.parts]
     content["reasons"] = [asdict(reason) for reason in found.reasons]
     if with_passages:
         line = found.timeline()
-        content["passages"] = [asdict(passage) for passage in line.passages] if line else []
+        content["passages"] = passage_rows(line.passages) if line else []
     return content | {"error": None}
+
+
+def part_row(answer: PartVerdict) -> dict:
+    """Return the verdict on a track or channel."""
+    return answer.part._asdict() | {
+        "verdict": str(answer.verdict),
+        "confidence": rounded(answer.confidence),
+        "p_fake": rounded(answer.p_fake),
+    }
 
 
 def file_properties(quality: Quality | None) -> dict:

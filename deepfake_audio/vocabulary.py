@@ -58,6 +58,25 @@ def format_confidence(confidence: float) -> str:
     return f"{min(confidence, MAX_SHOWN_CONFIDENCE):.1%}"
 
 
+def leaning(verdict: str, p_fake: float | None) -> str:
+    """Return `rather fake` or `rather real` for UNCERTAIN with a probability; else no text."""
+    if verdict != Verdict.UNCERTAIN or p_fake is None:
+        return ""
+    return f"rather {'fake' if p_fake > 0.5 else 'real'}"
+
+
+def format_answer(verdict: str, confidence: float | None, p_fake: float | None) -> str:
+    """Return a verdict with its confidence for people.
+
+    >>> format_answer("UNCERTAIN", 0.649, 0.351), format_answer("UNCERTAIN", None, None)
+    ('UNCERTAIN 64.9% (rather real)', 'not judged')
+    """
+    if confidence is None:
+        return "not judged"
+    side = leaning(verdict, p_fake)
+    return f"{verdict} {format_confidence(confidence)}" + (f" ({side})" if side else "")
+
+
 def highest_frame_rate_hz(sample_rate_hz: int) -> float:
     """Return the highest frame rate whose first COLUMNS multiples lie within the spectrum."""
     return (sample_rate_hz / 2 - SURROUNDINGS_HZ) / HARMONIC_COLUMNS

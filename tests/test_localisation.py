@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import soundfile
 
 import evaluate
 from conftest import ROOT, make_voice
+from deepfake_audio.cli.localisation import compare
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.localisation import (
     Localisation,
@@ -17,6 +19,8 @@ from deepfake_audio.evaluation.localisation import (
     localisation_figures,
     read_passages,
 )
+from deepfake_audio.inference.inputs import Part
+from deepfake_audio.inference.passages import Passage
 from helpers import put_text
 from research.passage_windows import main as measure_windows
 
@@ -66,6 +70,13 @@ def test_the_share_of_real_time_called_fake():
 )
 def test_the_segment_eer_compares_p_fake_with_the_truth(p_fake, rate):
     assert localisation_figures([recording([], p_fake)])["segment_eer"] == pytest.approx(rate)
+
+
+def test_fake_time_in_two_channels_counts_once():
+    both = [Passage(0.0, 20.0, "FAKE", 0.9, 0.9, Part(channel=number)) for number in (1, 2)]
+    line = SimpleNamespace(passages=both, edges=np.array([0.0, 20.0]), p_fake=np.array([0.9]))
+    found = compare(SimpleNamespace(timeline=lambda: line), {"fake": [Span(0, 20)], "real": []})
+    assert localisation_figures([found])["iou"] == 1
 
 
 def test_real_speech_has_only_false_alarms():

@@ -40,6 +40,7 @@ LONG, FAKE, REAL = (
     )
 )  # fmt: skip
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+A4_INCHES, LETTER_INCHES = (8.27, 11.69), (8.5, 11)
 PATIENCE_SECONDS = 600  # a hung page fails; a slow machine does not
 ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,900",
@@ -190,7 +191,12 @@ def test_a_part_of_a_recording_can_be_judged_by_itself(page, tmp_path):
     sounds = [soundfile.read(path)[0][:30000] for path in (FAKE, REAL)]
     soundfile.write(tmp_path / "two.wav", np.stack(sounds, axis=1), 16000)
     give(page, tmp_path / "two.wav")
-    assert "2 channels carry different sounds" in find(page, "result").text
+    shown = find(page, "result").text
+    assert "2 channels carry different sounds" in shown
+    assert "At least one channel is probably fake" in shown and "Channel 1: FAKE" in shown
+    assert [cell.text for cell in page.find_elements(By.CSS_SELECTOR, ".list td:last-child")] == [
+        "channel 1", "channel 2",
+    ]  # fmt: skip
     find(page, "part").send_keys("channel 1")
     find(page, "part").send_keys(Keys.ENTER)
     wait(page, lambda: "carry different" not in find(page, "result").text)
@@ -344,13 +350,18 @@ def test_a_report_is_one_page_of_paper(browser, tmp_path, repeats):
     detector, path = Detector.pretrained(), FAKE
     if repeats:
         sound, rate_hz = soundfile.read(LONG)
-        path = tmp_path / "repeated.wav"
-        soundfile.write(path, np.tile(sound, repeats), rate_hz)
+        path = tmp_path / f"{'a long name ' * 9}.wav"
+        channels = [np.tile(sound, repeats), np.tile(np.roll(sound, 300_000), repeats)]
+        soundfile.write(path, np.stack(channels, axis=1), rate_hz)
     report = tmp_path / "report.html"
     report.write_text(html_report(detector, detector.predict(path), path), encoding="utf-8")
     browser.get(report.as_uri())
-    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
-    assert len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed))) == 1
+    for width, height in A4_INCHES, LETTER_INCHES:
+        paper = {"paperWidth": width, "paperHeight": height, "preferCSSPageSize": True}
+        printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", paper)["data"])
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+        (box,) = re.findall(rb"/MediaBox\s*\[0 0 (\d+)", printed)
+        assert int(box) == int(72 * width)
 
 
 def test_a_service_that_went_away_is_not_the_fault_of_the_file(browser, tmp_path):

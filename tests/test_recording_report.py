@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,22 +14,31 @@ import deepfake_audio
 import predict
 from conftest import ROOT, make_voice
 from deepfake_audio.audio.recordings import open_recording
+from deepfake_audio.audio.sounds import Samples
 from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.detector import Detector
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
-from deepfake_audio.inference.inputs import Window
+from deepfake_audio.inference.inputs import Part, Window
 from deepfake_audio.inference.occlusion import band_effects, hide_band, strongest_places
 from deepfake_audio.inference.passages import Passage
-from deepfake_audio.inference.stretches import most_fake_windows, render_stretch
-from deepfake_audio.reporting.recording_report import MAX_PASSAGES, html_report, most_telling
-from deepfake_audio.reporting.wording import quality_measures
+from deepfake_audio.inference.stretches import Stretch, most_fake_windows, render_stretch
+from deepfake_audio.reporting import pictures
+from deepfake_audio.reporting.recording_report import (
+    MAX_PASSAGES,
+    html_report,
+    judging_versions,
+    most_telling,
+)
+from deepfake_audio.reporting.wording import answer, headline, quality_measures
 from deepfake_audio.service.views import as_view
 
 CLIPS = (
     "real_menardi_vm-forward-multiple.flac", "fake_espeak-ng_it_f5.flac",
     "real_ivrvoice.ru_vm-nonumber.flac", "fake_griffin-lim_ivrvoice.ru.flac",
 )  # fmt: skip
+SAMPLE = ROOT / "data/sample/audio"
+UNSURE_FAKE = "fake_world_menardi.flac", "fake_hibari_heart.flac"
 BAD_NAME = "<img src=x onerror=alert(1)>&\"'.wav"
 
 
@@ -112,6 +122,40 @@ def test_a_report_has_the_verdict_the_quality_and_the_fingerprints(detector, pag
     assert not re.search(r"--(channel|track|timeline)", shown)  # of the command line
 
 
+def test_a_report_lists_channels_with_several_verdicts(detector):
+    unsure, fake = (soundfile.read(SAMPLE / name)[0][:41000] for name in UNSURE_FAKE)
+    samples = np.stack([unsure, fake], axis=1).astype(np.float32)
+    result = detector.predict((samples, 16000))
+    shown = Page(html_report(detector, result, Samples(samples, 16000))).text
+    assert "At least one channel is probably fake." in shown
+    listed = r"hannel 1: UNCERTAIN \d\d\.\d%, rather real; channel 2: FAKE \d\d\.\d%"
+    assert len(re.findall(listed, shown)) == 2  # in the reasons, and beside the file
+    assert re.search(r"0:0\d\.\d FAKE \d\d\.\d%, channel 2", shown)
+    view = as_view(result, Path("none.wav"), detector.settings, None, None)
+    assert [passage["part"] for passage in view["passages"]] == ["channel 1", "channel 2"]
+    assert [passage["label"][:4] for passage in view["spans"]] == ["FAKE"]
+    tracks = [replace(one, part=Part(number)) for number, one in enumerate(result.parts, start=1)]
+    assert headline(replace(result, parts=tracks)) == "At least one track is probably fake."
+    assert headline(replace(result, parts=[tracks[1]] * 2)) == "This voice is probably fake."
+
+
+def test_a_report_names_the_versions_of_what_judges(detector):
+    assert {"av", "FFmpeg", "libsndfile", "onnxruntime", "scipy", "soxr"} <= {*judging_versions()}
+    assert not {"keras", "tensorflow"} & {*judging_versions()}
+
+
+def test_the_strip_of_repetitions_is_left_out_if_nothing_repeats(detector, monkeypatch):
+    plots = []
+    monkeypatch.setattr(pictures, "to_png", lambda figure: plots.append(len(figure.axes)) or b"")
+    level = np.zeros((64, 9), np.uint8)
+    stretch = Stretch(1, 0, np.array([0.0, 1.0, 2.0]), [], level, (0.0, 2.0))
+    for repeats in ([False, False], [False, True]):
+        places = np.zeros((2, 8), bool)
+        audio = detector.settings.audio
+        pictures.places_picture(stretch, places, np.array(repeats), audio)
+    assert plots == [1, 2]
+
+
 def test_a_report_escapes_names_and_needs_nothing_else(page):
     text, path = page
     tags = Page(text).tags
@@ -150,6 +194,12 @@ def test_silence_is_not_called_long_enough(detector):
     assert (length.value, length.meaning, length.grade) == ("3.0 s", "", "")
 
 
+def test_an_uncertain_passage_names_the_likelier_side():
+    assert answer(Passage(0.0, 9.0, "UNCERTAIN", 0.65, 0.35)) == "UNCERTAIN 65.0%, rather real"
+    assert answer(Passage(0.0, 9.0, "FAKE", 0.9996, 0.9996)) == "FAKE 99.9%"
+    assert answer(Passage(0.0, 9.0, "UNCERTAIN", None, None)) == "not judged"
+
+
 def test_of_many_passages_a_report_lists_the_fakes():
     passages = [
         Passage(start, start + 1.0, "FAKE" if start == 90 else "REAL", 0.9, 0.1)
@@ -157,6 +207,14 @@ def test_of_many_passages_a_report_lists_the_fakes():
     ]
     shown = most_telling(passages)
     assert [passage.start_seconds for passage in shown] == [*range(MAX_PASSAGES - 1), 90]
+
+
+@pytest.mark.parametrize("name", ["call.pdf", "-", "reports/call.txt"])
+def test_a_report_that_is_no_page_is_refused(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert predict.main(["--report", name, "a.wav"]) == 2
+    assert f"cannot write --report {name}: a report is HTML" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
 
 
 def test_predict_writes_reports_and_replaces_none(tmp_path, monkeypatch, capsys):

@@ -707,13 +707,18 @@ def test_channels_of_two_voices_are_judged_and_reported_separately(
     (both,) = judged(capsys, str(path))
     assert both["note"] == "2 channels that differ: --channel 1 judges one"
     assert (both["verdict"], both["confidence"]) == ("UNCERTAIN", None)
-    assert both["warning"] == "channel 1 is REAL, channel 2 is FAKE: judge each with --channel"
+    answers = [(one["channel"], one["track"], one["verdict"]) for one in both["parts"]]
+    assert answers == [(1, None, "REAL"), (2, None, "FAKE")]
+    real_share, fake_share = (f"{one['confidence']:.1%}" for one in both["parts"])
+    named = f"channel 1 is REAL {real_share}, channel 2 is FAKE {fake_share}"
+    assert both["warning"] == f"{named}: judge each with --channel"
     scores, windows = [], []
     for channel, samples in (("1", real), ("2", 3 * fake)):
         soundfile.write(tmp_path / "alone.wav", samples, 16000)
         (alone,) = judged(capsys, str(tmp_path / "alone.wav"))
         (taken,) = judged(capsys, "--channel", channel, str(path))
-        assert (taken["score"], taken["note"]) == (alone["score"], "")
+        assert (taken["score"], taken["note"]) == (alone["score"], f"only channel {channel} of 2")
+        assert (taken["channel"], alone["channel"], taken["track"]) == (int(channel), None, None)
         scores.append(alone["score"])
         windows.append(alone["windows"])
     assert both["windows"] == sum(windows)
@@ -734,7 +739,11 @@ def test_channels_of_one_kind_of_voice_have_its_verdict_and_a_timeline(
     assert predict.main(["--run", run, "--timeline", "two.wav"]) == 0
     verdict, _, *passages, written = capsys.readouterr().out.splitlines()
     assert verdict.startswith("FAKE ") and "2 channels that differ" in verdict
-    assert [line.split()[2] for line in passages] == ["FAKE"]
+    named = [line.split(maxsplit=4) for line in passages]
+    assert [(one[2], one[4]) for one in named] == [("FAKE", "channel 1"), ("FAKE", "channel 2")]
+    table = read_rows(Path("timelines/two.wav.csv"))
+    assert [(row["verdict"], row["channel"]) for row in table] == [("FAKE", "1"), ("FAKE", "2")]
+    assert "%, channel 2\n" in Path("timelines/two.wav.txt").read_text()
     names = ", ".join(f"timelines/two.wav.{suffix}" for suffix in ("csv", "png", "txt"))
     assert written == f"Written: {names}"
 

@@ -2,7 +2,9 @@
 
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ import soundfile
 
 import predict
 from deepfake_audio.audio.findings import Findings
-from deepfake_audio.cli.extras import write_extras
+from deepfake_audio.cli.extras import cut_segments, write_extras
 from deepfake_audio.errors import OutputError
 from deepfake_audio.inference import segments
+from deepfake_audio.inference.inputs import Part, Window
 from deepfake_audio.inference.passages import Passage
 from deepfake_audio.inference.segments import sample_span, write_segments
 
@@ -72,6 +75,21 @@ def test_more_segments_than_files_may_be_open_are_all_written(call, monkeypatch)
     fakes = [Passage(start, start + 1.0, "FAKE", 0.9, 0.9) for start in (0.0, 3.0, 6.0)]
     paths = write_segments(call.parent / "call.wav", "call.wav", call, fakes)
     assert [path.stem[-7:] for path in paths] == ["0m01.0s", "0m04.0s", "0m07.0s"]
+
+
+def test_passages_of_a_channel_are_cut_out_of_this_channel(call):
+    passages = [replace(PASSAGES[0], part=Part(channel=2)), replace(PASSAGES[0], part=Part(2, 1))]
+    line = SimpleNamespace(passages=passages[:1])
+    result = SimpleNamespace(name="call.wav", windows=[Window()], timeline=lambda: line)
+    args = Namespace(segments=str(call.parent / "out"), channel=None, json=False)
+    cut_segments(args, SimpleNamespace(decoder_megabytes=0), result, call)
+    path = call.parent / "out" / "call.wav-channel2-0h00m00.0s-0h00m01.5s.flac"
+    part, _ = soundfile.read(path, dtype="int16")
+    whole, _ = soundfile.read(call, dtype="int16")
+    np.testing.assert_array_equal(part, whole[: round(3.5 * RATE_HZ), 1])
+    assert segments.comment_of(passages[1], "call.wav") == (
+        "FAKE 90.0%, channel 1 of track 2: 0:00.0 to 0:01.5 of call.wav"
+    )
 
 
 def test_a_passage_after_a_pause_begins_where_the_decoded_sound_has_it():

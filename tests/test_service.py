@@ -349,9 +349,15 @@ def test_a_worker_that_ends_twice_fails_its_file_only(tmp_path, monkeypatch, cod
     monkeypatch.setattr(judges, "WORKER", (sys.executable, "-c", code))
     its = judges.Judges(tmp_path, [], workers=1, queue=1, timeout_seconds=60)
     its._idle.put_nowait(its._all[0])
-    said = []
+
+    async def judge() -> None:
+        try:
+            await its.judge({"name": "a.wav"}, print)
+        finally:
+            await its.close()
+
     with pytest.raises(RefusedError, match=words) as refused:
-        asyncio.run(its.judge({"name": "a.wav"}, said.append))
+        asyncio.run(judge())
     assert (refused.value.status, its.judging, its._idle.qsize()) == (status, 0, 1)
     assert (refused.value.retry_seconds is not None) == (status == 503)
 
@@ -433,7 +439,8 @@ def test_a_form_and_a_body_give_the_same_verdict(service):
     )
     body = form.encode() + clip.read_bytes() + b"\r\n--x--\r\n"
     in_form = service.ask("POST", PREDICT, body, **FORM)
-    assert in_form == service.ask("POST", f"{PREDICT}?name={clip.name}", clip.read_bytes())
+    as_body = service.ask("POST", f"{PREDICT}?name={clip.name}&channel=1", clip.read_bytes())
+    assert in_form == as_body
 
 
 @pytest.mark.slow

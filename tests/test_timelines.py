@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import matplotlib.pyplot as plt
@@ -13,7 +15,8 @@ from conftest import ROOT
 from deepfake_audio.cli import verdicts
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import judge
-from deepfake_audio.inference.inputs import Input, Window
+from deepfake_audio.inference.inputs import WHOLE, Input, Part, Window
+from deepfake_audio.inference.passages import most_fake
 from deepfake_audio.inference.reasons import find_fake_passage
 from deepfake_audio.inference.timeline_files import plot_timeline, waveform_outline, write_timeline
 from deepfake_audio.inference.timelines import (
@@ -105,13 +108,14 @@ def test_several_fake_passages_are_added_up():
     assert find_fake_passage(line, Verdict.REAL).text == note
 
 
-def judged(scores: list[float]):
-    """Judge a recording with a window each second."""
+def judged(*channels: list[float]):
+    """Judge a recording whose channels have a window each second."""
     windows = [
-        Window(float(start), score=score, peaks=np.full(PEAKS_PER_WINDOW, 0.5))
+        Window(float(start), channel, score, peaks=np.full(PEAKS_PER_WINDOW, 0.5))
+        for channel, scores in enumerate(channels, start=len(channels) > 1)
         for start, score in enumerate(scores)
     ]
-    seconds = len(scores) + 1.0
+    seconds = max(map(len, channels)) + 1.0
     found = Input("call.wav", windows=windows, sound_seconds=seconds, end_seconds=seconds)
     return judge(found, CERTAIN, load_settings(), "mine")
 
@@ -135,6 +139,61 @@ def test_an_uncertain_recording_keeps_its_confidence_beside_a_fake_passage():
     result = judged([3.0] * 12 + [-3.0] * 12)
     assert (result.verdict, result.confidence) == ("UNCERTAIN", 0.5)
     assert "0:12 of 0:25 is probably fake" in result.notes[-1].text
+
+
+WITH_FAKE, OTHER = [3.0] * 20 + [-5.0] * 6 + [3.0] * 14, [3.0] * 40
+
+
+def test_a_fake_passage_in_one_of_two_channels_is_found_and_named():
+    result = judged(OTHER, WITH_FAKE)
+    assert result.doubt.text.endswith("from 0:20 to 0:26 in channel 2: see --timeline")
+    passages = result.timeline().passages
+    of_second = [replace(one, part=WHOLE) for one in passages if one.part == Part(channel=2)]
+    assert of_second == judged(WITH_FAKE).timeline().passages
+    assert passages == sorted(passages, key=lambda passage: passage.start_seconds)
+    fake = next(line for line in format_passages(passages).splitlines() if "FAKE" in line)
+    assert fake == "    0:20.3    0:26.3  FAKE          99.3%  channel 2"
+
+
+def test_the_picture_of_one_channel_names_it():
+    chosen = SimpleNamespace(name="call.wav", track=2, channel=1)
+    assert verdicts.title_of(chosen) == "call.wav, channel 1 of track 2"
+    assert verdicts.title_of(SimpleNamespace(name="a.wav", track=None, channel=None)) == "a.wav"
+
+
+def test_the_curve_of_several_channels_is_their_maximum():
+    line, alone = judged(OTHER, WITH_FAKE).timeline(), judged(WITH_FAKE).timeline()
+    np.testing.assert_array_equal(line.edges, alone.edges)
+    np.testing.assert_array_equal(line.p_fake, alone.p_fake)
+    assert len(line.starts) == 2 * len(alone.starts)
+    assert [str(passage.verdict) for passage in most_fake(line.passages)] == [
+        "REAL", "FAKE", "REAL",
+    ]  # fmt: skip
+    shorter = judged(WITH_FAKE[:24], OTHER).timeline()
+    assert shorter.edges[-1] == pytest.approx(40.552)  # the window that begins at 39 s
+    assert shorter.p_fake[-1] == pytest.approx(1 / (1 + np.exp(3)))
+
+
+def test_channels_with_several_verdicts_are_listed():
+    result = judged([0.1] * 9, [-9.0] * 9)
+    assert [(one.part.name, str(one.verdict)) for one in result.parts] == [
+        ("channel 1", "UNCERTAIN"), ("channel 2", "FAKE"),
+    ]  # fmt: skip
+    (note,) = result.notes
+    assert note.code == "parts_differ"
+    assert note.text == "channel 1 is UNCERTAIN 52.5% (rather real), channel 2 is FAKE 99.9%"
+    assert judged([-9.0] * 9, [-9.0] * 9).notes == ()
+    assert judged([-9.0] * 9).parts == ()
+
+
+def test_a_channel_that_can_not_be_judged_is_listed():
+    windows = [Window(score=3.0, channel=1, bandwidth_hz=8000.0)]
+    windows += [Window(score=-3.0, channel=2, bandwidth_hz=1000.0)]
+    found = Input("call.wav", windows=windows, sound_seconds=2.0, end_seconds=2.0)
+    settings = load_settings(None, ["predict.min_bandwidth_hz=4200"])
+    result = judge(found, CERTAIN, settings, "mine")
+    assert result.verdict == "REAL"
+    assert result.notes[0].text == "channel 1 is REAL 95.3%, channel 2 is not judged"
 
 
 def test_times_in_the_table_are_clock_times():

@@ -71,20 +71,25 @@ def write_extras(
 def cut_segments(
     args: argparse.Namespace, detector: Detector, result: Result, source: Sound
 ) -> None:
-    """Write the FAKE passages of each judged track to a folder, and list the new files."""
+    """Write the FAKE passages of each part to a folder, and list the new files.
+
+    Files with passages of one of several channels have only this channel.
+    """
     from deepfake_audio.inference.segments import write_segments  # loads FFmpeg
 
-    line, paths = result.timeline(), []
-    tracks = sorted({window.track for window in result.windows}) if line else []
-    for track in tracks:
-        stem = stem_of(result.name)
+    line, paths, passages = result.timeline(), [], {}
+    for passage in line.passages if line else ():
+        passages.setdefault(passage.part, []).append(passage)
+    for part, its_passages in passages.items():
+        named = (("track", part.track), ("channel", part.channel))
+        suffix = "".join(f"-{kind}{number}" for kind, number in named if number)
         paths += write_segments(
-            Path(args.segments) / (f"{stem}-track{track}" if len(tracks) > 1 else stem),
+            Path(args.segments) / f"{stem_of(result.name)}{suffix}",
             result.name,
             source,
-            line.passages,
-            track,
-            args.channel,
+            its_passages,
+            part.track or result.windows[0].track,
+            part.channel or args.channel,
             detector.decoder_megabytes,
         )
     listed = say if args.json else print_lines
@@ -125,9 +130,14 @@ def is_report_file(path: Path) -> bool:
 
 
 def check_report(args: argparse.Namespace) -> None:
-    """Raise an `InputError` if the report would replace a file, or has no room for all."""
+    """Raise an `InputError` if the report would replace a file, or is no page or folder."""
     path = Path(args.report)
     if not is_report_file(path):
+        if not is_folder(path) and (args.report == STANDARD_INPUT or path.suffix):
+            raise InputError(
+                f"cannot write --report {path}: a report is HTML; name a file that ends in .html,"
+                " or a folder, and print the page to make a PDF"
+            )
         return
     if os.path.lexists(path):
         raise InputError(f"--report {path} exists already; name another file, or a folder")

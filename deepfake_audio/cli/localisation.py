@@ -17,6 +17,7 @@ from deepfake_audio.evaluation.localisation import (
     read_passages,
 )
 from deepfake_audio.evaluation.result_folder import METRICS, check_results, choose_output
+from deepfake_audio.inference.passages import most_fake
 from deepfake_audio.system.atomic_files import write_json
 from deepfake_audio.system.regular_files import is_folder
 from deepfake_audio.vocabulary import Verdict
@@ -66,7 +67,7 @@ def compare(result: Result, truth: Mapping[str, Sequence[Span]]) -> Localisation
         return Localisation(truth["fake"], truth["real"], [], np.zeros(2), np.full(1, np.nan))
     called = [
         Span(passage.start_seconds, passage.end_seconds)
-        for passage in line.passages
+        for passage in most_fake(line.passages)
         if passage.verdict == Verdict.FAKE
     ]
     return Localisation(truth["fake"], truth["real"], called, line.edges, line.p_fake)

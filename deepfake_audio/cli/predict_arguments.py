@@ -58,7 +58,7 @@ def add_options(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--report", metavar="FILE",
-        help="also write a page to print or keep; for several recordings, name a folder",
+        help="also write a page in HTML to print or keep; for several recordings, name a folder",
     )  # fmt: skip
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",

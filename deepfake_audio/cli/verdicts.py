@@ -17,7 +17,7 @@ from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timeline_files
 from deepfake_audio.inference.board_table import board_table, name_on_board
-from deepfake_audio.inference.inputs import in_time
+from deepfake_audio.inference.inputs import Part, in_time
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.reasons import why_not_judged
 from deepfake_audio.inference.results_table import (
@@ -239,7 +239,7 @@ def write_timeline(
     peaks = [window.peaks for window in in_time(result.windows)]
     paths = timeline_files.write_timeline(
         timeline_files.TIMELINES / stem,
-        result.name,
+        title_of(result),
         line,
         peaks,
         why_not_judged(result.doubt),
@@ -248,6 +248,12 @@ def write_timeline(
     if not quiet:
         print_lines(format_passages(line.passages))
         print_lines(f"Written: {one_line(paths)}")
+
+
+def title_of(result: Result) -> str:
+    """Return the name of a recording, with the only channel and track that were judged."""
+    part = Part(result.track, result.channel).name
+    return f"{result.name}, {part}" if part else result.name
 
 
 def plain_name(name: str) -> str:

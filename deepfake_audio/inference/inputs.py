@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -47,6 +47,31 @@ class Window:
     track: int = 1
 
 
+class Part(NamedTuple):
+    """A part of a recording that is judged by itself.
+
+    Attributes:
+        track: from 1; None if the file has one.
+        channel: from 1; None for the mean of all.
+    """
+
+    track: int | None = None
+    channel: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name; empty for a recording that has only one part.
+
+        >>> Part(2).name, Part(None, 2).name, Part(2, 1).name, Part().name
+        ('track 2', 'channel 2', 'channel 1 of track 2', '')
+        """
+        names = (("channel", self.channel), ("track", self.track))
+        return " of ".join(f"{kind} {number}" for kind, number in names if number)
+
+
+WHOLE = Part()
+
+
 class LeftOut(NamedTuple):
     """A part of a recording that is not judged: a track, or one of its channels (0 for all)."""
 
@@ -75,6 +100,7 @@ class Input:
         echo: the strongest echo; None for an image and for silence.
         tracks: number of audio tracks in the file.
         only_track: the chosen track, from 1; None for all.
+        only_channel: the chosen channel, from 1; None for all.
         left_out: tracks and channels that are not judged.
         skipped_seconds: duration of the damaged parts of all tracks, which are left out.
         missing_seconds: sound that the file declares beyond its end.
@@ -98,12 +124,26 @@ class Input:
     echo: Echo | None = None
     tracks: int = 1
     only_track: int | None = None
+    only_channel: int | None = None
     left_out: list[LeftOut] = field(default_factory=list)
     skipped_seconds: float = 0.0
     missing_seconds: float = 0.0
     is_cut_off: bool = False
     peak: float = 0.0
     full_scale: int = 1
+
+
+def split_parts(found: Input) -> dict[Part, Input]:
+    """Return each part of a file with its windows; a file of one part as it is."""
+    windows: dict[tuple[int, int], list[Window]] = {}
+    for window in found.windows:
+        windows.setdefault((window.track, window.channel), []).append(window)
+    if len(windows) < 2:
+        return {WHOLE: found}
+    return {
+        Part(track if found.tracks > 1 else None, channel or None): replace(found, windows=own)
+        for (track, channel), own in windows.items()
+    }
 
 
 class NamedInput(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from deepfake_audio.audio.recordings import Recording, open_recording
 from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.inputs import Input, LeftOut, Reading
+from deepfake_audio.inference.inputs import Input, LeftOut, Part, Reading
 
 MIN_SKIPPED_SECONDS = 0.05  # the last frame of many MP3 files is damaged
 MAX_TRACKS = 32  # each takes as long as a file
@@ -20,7 +20,7 @@ def find_parts(source: Sound, found: Input, reading: Reading) -> Iterator[Record
     those of some vocoders.
     """
     known: dict[bytes, int] = {}
-    found.is_silent, found.only_track = True, reading.track
+    found.is_silent, found.only_track, found.only_channel = True, reading.track, reading.channel
     for track, recording in _tracks(source, found, reading):
         same = known.setdefault(_digest(recording), track)
         if same != track:
@@ -113,13 +113,18 @@ def _describe(found: Input, recording: Recording, sample_rate_hz: int) -> None:
 
 def describe_losses(found: Input) -> Iterator[tuple[str, str]]:
     """Yield the code and the text of each note on parts that are not judged or were changed."""
+    if found.only_channel is not None and found.channels > 1:
+        yield "only_channel", f"only channel {found.only_channel} of {found.channels}"
     if found.only_track is not None and found.tracks > 1:
         yield "tracks", f"only track {found.only_track} of {found.tracks}"
     elif found.tracks > 1:
         yield "tracks", f"{found.tracks} tracks: --track 1 judges one"
     if found.left_out and found.windows:
-        names = [f"{name_part(*part, found.tracks > 1)} ({why})" for *part, why in found.left_out]
-        yield "left_out", f"left out: {', '.join(names)}"
+        texts = []
+        for track, channel, why in found.left_out:
+            part = Part(track if found.tracks > 1 or not channel else None, channel)
+            texts.append(f"{part.name} ({why})")
+        yield "left_out", f"left out: {', '.join(texts)}"
     if lost := describe_damage(found):
         yield "damaged", lost
     if found.full_scale > 1:
@@ -137,14 +142,3 @@ def describe_damage(found: Input) -> str:
     elif found.is_cut_off:
         texts.append("its end is missing")
     return ", ".join(texts)
-
-
-def name_part(track: int, channel: int, several_tracks: bool) -> str:
-    """Return the name of a track, or of one of its channels.
-
-    >>> name_part(2, 0, True), name_part(1, 2, False), name_part(2, 1, True)
-    ('track 2', 'channel 2', 'channel 1 of track 2')
-    """
-    if not channel:
-        return f"track {track}"
-    return f"channel {channel}{f' of track {track}' if several_tracks else ''}"

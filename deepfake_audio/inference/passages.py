@@ -8,16 +8,18 @@ of this length rarely has such a stretch.
 """
 
 import math
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
+from deepfake_audio.inference.inputs import WHOLE, Part
 from deepfake_audio.models.calibration import decision_threshold, probability, verdict
-from deepfake_audio.vocabulary import Verdict, format_confidence
+from deepfake_audio.vocabulary import format_answer, leaning
 
 # Scores of real windows of the validation voices by the shipped model: research.passage_windows.
 REAL_LLR = 1.8  # mean
@@ -46,6 +48,7 @@ class Passage:
         verdict: REAL, FAKE or UNCERTAIN.
         confidence: 0.5 to 1; None if the passage can't be judged.
         p_fake: probability of fake, 0 to 1; None if the passage can't be judged.
+        part: of the recording.
     """
 
     start_seconds: float
@@ -53,6 +56,7 @@ class Passage:
     verdict: str
     confidence: float | None
     p_fake: float | None
+    part: Part = WHOLE
 
     @property
     def shade(self) -> str:
@@ -62,18 +66,13 @@ class Passage:
     @property
     def leaning(self) -> str:
         """Return `rather fake` or `rather real` for an uncertain passage; else an empty text."""
-        if self.verdict != Verdict.UNCERTAIN or self.p_fake is None:
-            return ""
-        return f"rather {'fake' if self.p_fake > 0.5 else 'real'}"
+        return leaning(self.verdict, self.p_fake)
 
     @property
     def label(self) -> str:
-        """Return the verdict with its confidence, such as `UNCERTAIN 64.9% (rather real)`."""
-        if self.confidence is None:
-            return self.shade
-        return f"{self.verdict} {format_confidence(self.confidence)}" + (
-            f" ({self.leaning})" if self.leaning else ""
-        )
+        """Return verdict, confidence and part, such as `UNCERTAIN 64.9% (rather real), track 2`."""
+        answer = format_answer(self.verdict, self.confidence, self.p_fake)
+        return f"{answer}, {self.part.name}" if self.part.name else answer
 
 
 class Stretch(NamedTuple):
@@ -87,8 +86,47 @@ class Stretch(NamedTuple):
     is_fake: bool | None
 
 
-def find_passages(llr: np.ndarray, edges: np.ndarray, settings: PredictSettings) -> list[Passage]:
-    """Return the passages that cover a recording.
+def passage_rows(passages: Sequence[Passage]) -> list[dict]:
+    """Return passages as rows of a table, with `track` and `channel` if there are several parts."""
+    has_parts = any(passage.part.name for passage in passages)
+    rows = []
+    for passage in passages:
+        row = {item.name: getattr(passage, item.name) for item in fields(passage)}
+        part = row.pop("part")
+        rows.append(row | part._asdict() if has_parts else row)
+    return rows
+
+
+def most_fake(passages: Sequence[Passage]) -> list[Passage]:
+    """Return passages that do not overlap: at each time that of the part that looks most fake.
+
+    >>> whole = Passage(0.0, 9.0, "REAL", 0.9, 0.1, Part(channel=1))
+    >>> fake = Passage(2.0, 4.0, "FAKE", 0.9, 0.9, Part(channel=2))
+    >>> [(shown.start_seconds, shown.verdict) for shown in most_fake([whole, fake])]
+    [(0.0, 'REAL'), (2.0, 'FAKE'), (4.0, 'REAL')]
+    """
+    if not any(passage.part.name for passage in passages):
+        return list(passages)
+    waiting = deque(sorted(passages, key=lambda passage: passage.start_seconds))
+    times = sorted({time for p in passages for time in (p.start_seconds, p.end_seconds)})
+    found, heard, last = [], [], None
+    for start, end in pairwise(times):
+        while waiting and waiting[0].start_seconds <= start:
+            heard.append(waiting.popleft())
+        heard = [passage for passage in heard if passage.end_seconds > start]
+        top = max(heard, key=lambda p: -1 if p.p_fake is None else p.p_fake, default=None)
+        if top and top is last:
+            found[-1] = replace(found[-1], end_seconds=end)
+        elif top:
+            found.append(replace(top, start_seconds=start, end_seconds=end))
+        last = top
+    return found
+
+
+def find_passages(
+    llr: np.ndarray, edges: np.ndarray, settings: PredictSettings, part: Part = WHOLE
+) -> list[Passage]:
+    """Return the passages that cover a part of a recording.
 
     Args:
         llr: calibrated log-likelihood ratio of each window, real against fake, `(windows,)`; NaN
@@ -96,6 +134,7 @@ def find_passages(llr: np.ndarray, edges: np.ndarray, settings: PredictSettings)
         edges: between the parts that the windows represent, seconds, `(windows + 1,)`.
         settings: `prior_fake`, `min_confidence`, and `timeline_seconds`: if no window can be judged
             for so long, that is a passage of its own.
+        part: which part it is.
     """
     stretches = find_stretches(llr - decision_threshold(settings.prior_fake))
     stretches = cut_out_unknown(stretches, np.isnan(llr), edges, settings.timeline_seconds)
@@ -105,7 +144,7 @@ def find_passages(llr: np.ndarray, edges: np.ndarray, settings: PredictSettings)
     for stretch in stretches:
         times = (round(float(edges[index]), 2) for index in (stretch.first, stretch.after))
         if stretch.is_fake is None:
-            passages.append(Passage(*times, "UNCERTAIN", None, None))
+            passages.append(Passage(*times, "UNCERTAIN", None, None, part))
             continue
         known = _known(llr[stretch.first : stretch.after])
         p_fake = 1 - float(probability(known.mean(), settings.prior_fake))
@@ -114,7 +153,7 @@ def find_passages(llr: np.ndarray, edges: np.ndarray, settings: PredictSettings)
             p_fake = min(p_fake, 1 / (1 + min(expected, MAX_CHANCE)))
         its_verdict = verdict(1 - p_fake, settings.min_confidence)
         sure = round(max(p_fake, 1 - p_fake), 4)
-        passages.append(Passage(*times, its_verdict, sure, round(p_fake, 4)))
+        passages.append(Passage(*times, its_verdict, sure, round(p_fake, 4), part))
     return passages
 
 

@@ -1,6 +1,6 @@
 """Explain in words why a verdict is uncertain, and give notes on the recording."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,14 +8,15 @@ import numpy as np
 from deepfake_audio.audio.quality import Echo
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference import parts, timelines
-from deepfake_audio.inference.inputs import Input
+from deepfake_audio.inference.inputs import Input, Part
 from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.models.quality_correction import DEGRADATIONS
-from deepfake_audio.vocabulary import Verdict
+from deepfake_audio.vocabulary import Verdict, format_answer, leaning
 
 MIN_DEGRADATION = 0.4  # a weaker one is not given as the reason for an uncertain verdict
 ORIGINAL = "ask for the original file"
 LONGER = "ask for a longer recording"
+OF_PARTS = {"channels_disagree", "tracks_disagree", "fake_passage"}  # doubts; parts have verdicts
 OTHERS, MANY_SECONDS = "compare with other recordings of this voice", 10
 
 
@@ -26,9 +27,9 @@ class Reason:
     Attributes:
         code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `no_voice`,
             `untrained`, `bandwidth`, `echo`, `channels_disagree`, `tracks_disagree`,
-            `fake_passage`; or a note: `low_confidence`, `windows_ignored`, `frame_rate`,
-            `channels_differ`, `echo_present`, `fake_passage`, `tracks`, `left_out`, `damaged`,
-            `scaled`.
+            `fake_passage`; or a note: `low_confidence`, `parts_differ`, `windows_ignored`,
+            `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`, `only_channel`,
+            `tracks`, `left_out`, `damaged`, `scaled`.
         text: a sentence or part of one, for people.
     """
 
@@ -36,21 +37,70 @@ class Reason:
     text: str
 
 
-def find_notes(
-    found: Input,
-    quality: Quality | None,
-    usable: np.ndarray,
-    p_real: float | None,
+@dataclass(frozen=True)
+class PartVerdict:
+    """The verdict on a track or channel by itself.
+
+    Attributes:
+        part: which it is.
+        verdict: REAL, FAKE or UNCERTAIN.
+        confidence: 0.5 to 1; None if the part can't be judged.
+        p_fake: probability of fake, 0 to 1; None if the part can't be judged.
+    """
+
+    part: Part
+    verdict: Verdict
+    confidence: float | None
+    p_fake: float | None
+
+    @property
+    def leaning(self) -> str:
+        """Return `rather fake` or `rather real` for an uncertain part; else an empty text."""
+        return leaning(self.verdict, self.p_fake)
+
+
+def describe_parts(answers: Sequence[PartVerdict]) -> str:
+    """Name each part with its verdict."""
+    return ", ".join(
+        f"{one.part.name} is {format_answer(one.verdict, one.confidence, one.p_fake)}"
+        for one in answers
+    )
+
+
+def kind_of_parts(answers: Sequence[PartVerdict]) -> str:
+    """Return `track` if the parts belong to several tracks; else `channel`."""
+    return "track" if len({one.part.track for one in answers}) > 1 else "channel"
+
+
+def do_differ(answers: Sequence[PartVerdict]) -> bool:
+    """Return whether the parts of a recording have several verdicts, or lean to both sides."""
+    return len({(one.verdict, one.leaning) for one in answers}) > 1
+
+
+def explain_answer(
     answer: Verdict,
-    doubt: Reason | None,
-    rate_hz: float | None,
-    line: timelines.Timeline | None,
-    settings: PredictSettings,
+    p_real: float | None,
+    quality: Quality | None,
+    answers: Sequence[PartVerdict],
 ) -> Iterator[Reason]:
-    """Yield remarks about a recording and its verdict."""
+    """Yield the likelier side of an UNCERTAIN recording, and the verdicts of differing parts."""
     if answer == Verdict.UNCERTAIN and p_real is not None:
         side = "real" if p_real >= 0.5 else "fake"
         yield Reason("low_confidence", f"rather {side}; {explain_low_confidence(quality)}")
+    if do_differ(answers):
+        yield Reason("parts_differ", describe_parts(answers))
+
+
+def find_notes(
+    found: Input,
+    usable: np.ndarray,
+    answer: Verdict,
+    doubt: Reason | None,
+    rate_hz: float | None,
+    passage: Reason | None,
+    settings: PredictSettings,
+) -> Iterator[Reason]:
+    """Yield remarks about a recording; `passage` is the one about a fake passage."""
     ignored = int((~usable).sum()) if usable.any() else 0
     if ignored:
         text = f"{ignored} of {len(usable)} windows left out, as over a telephone"
@@ -65,7 +115,7 @@ def find_notes(
     has_passage = doubt is not None and doubt.code == "fake_passage"
     if (doubt is None or has_passage) and (echo := describe_echo(found.echo, settings)):
         yield Reason("echo_present", echo)
-    if not has_passage and (passage := find_fake_passage(line, answer)):
+    if passage and not has_passage:
         yield passage
 
 
@@ -98,16 +148,25 @@ def describe_frame_rate(rate_hz: float, answer: Verdict) -> str:
 
 def why_not_judged(doubt: Reason | None) -> str:
     """Return why windows without a score are not judged, for the legend of a timeline."""
-    if doubt is None or doubt.code == "fake_passage":
+    if doubt is None or doubt.code in OF_PARTS:
         return "as over a telephone"
     return doubt.text.partition(":")[0]
 
 
-def find_fake_passage(line: timelines.Timeline | None, answer: Verdict) -> Reason | None:
-    """Return how much is fake, and the first passage, unless the whole recording is FAKE."""
+def find_fake_passage(
+    line: timelines.Timeline | None, answer: Verdict, answers: Sequence[PartVerdict] = ()
+) -> Reason | None:
+    """Return how much is fake, and the first passage, unless the whole recording is FAKE.
+
+    Args:
+        line: of the recording.
+        answer: of the recording.
+        answers: of its parts; passages of those that are FAKE on the whole do not count.
+    """
     if line is None or answer == Verdict.FAKE:
         return None
-    text = timelines.describe_fakes(line)
+    fake_parts = [one.part for one in answers if one.verdict == Verdict.FAKE]
+    text = timelines.describe_fakes(line, fake_parts)
     return Reason("fake_passage", text) if text else None
 
 

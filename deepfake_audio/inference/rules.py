@@ -1,15 +1,21 @@
 """The rules that make a verdict: which windows count, and when a recording is UNCERTAIN."""
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
-from deepfake_audio.inference import parts
-from deepfake_audio.inference.inputs import Input, Window
-from deepfake_audio.inference.reasons import LONGER, ORIGINAL, Reason, describe_echo
-from deepfake_audio.inference.recording_quality import mean_clipped_share
+from deepfake_audio.inference.inputs import Input, Part, Window
+from deepfake_audio.inference.reasons import (
+    LONGER,
+    ORIGINAL,
+    PartVerdict,
+    Reason,
+    describe_echo,
+    describe_parts,
+    kind_of_parts,
+)
+from deepfake_audio.inference.recording_quality import mean_clipped_share, quality_of
 from deepfake_audio.models.calibration import Calibration, probability, verdict
 from deepfake_audio.vocabulary import Verdict
 
@@ -46,11 +52,20 @@ def find_doubt(
     found: Input,
     usable: np.ndarray,
     llr: float | None,
-    degraded: np.ndarray | None,
     calibration: Calibration,
     settings: PredictSettings,
+    answers: Sequence[PartVerdict] = (),
 ) -> Reason | None:
-    """Return why a recording can't be judged with confidence; None if it can."""
+    """Return why a recording can't be judged with confidence; None if it can.
+
+    Args:
+        found: the recording.
+        usable: see `usable_windows`.
+        llr: of the recording.
+        calibration: of the run.
+        settings: of the run.
+        answers: see `judge_parts`.
+    """
     if found.is_silent or not found.windows:
         return Reason("silent", "no sound in it: check that it is the right file")
     if found.is_blank:
@@ -74,14 +89,9 @@ def find_doubt(
     if echo and probability(llr, settings.prior_fake) < 0.5:
         # An echo can make a real voice look fake, but not a fake one real.
         return Reason("echo", f"{echo} may look like synthesis: {ORIGINAL}")
-    answers = judge_parts(found.windows, usable, degraded, calibration, settings)
-    if {Verdict.REAL, Verdict.FAKE} <= set(answers.values()):
-        several = len({track for track, _ in answers}) > 1
-        text = ", ".join(
-            f"{parts.name_part(*part, several)} is {answers[part]}" for part in answers
-        )
-        option = "track" if several else "channel"
-        return Reason(f"{option}s_disagree", f"{text}: judge each with --{option}")
+    if {Verdict.REAL, Verdict.FAKE} <= {one.verdict for one in answers}:
+        kind = kind_of_parts(answers)
+        return Reason(f"{kind}s_disagree", f"{describe_parts(answers)}: judge each with --{kind}")
     return None
 
 
@@ -92,21 +102,20 @@ def _has_no_voice(windows: Sequence[Window], settings: PredictSettings) -> bool:
 
 
 def judge_parts(
-    windows: Sequence[Window],
-    usable: np.ndarray,
-    degraded: np.ndarray | None,
-    calibration: Calibration,
-    settings: PredictSettings,
-) -> dict[tuple[int, int], Verdict]:
-    """Return the verdict on each track and channel that was judged by itself."""
-    keys = [(window.track, window.channel) for window in windows]
-    answers = {}
-    for part in dict.fromkeys(itertools.compress(keys, usable)):
-        within = usable & np.array([key == part for key in keys])
-        score = mean_score(windows, within)
+    parts: Mapping[Part, Input], calibration: Calibration, settings: PredictSettings
+) -> tuple[PartVerdict, ...]:
+    """Return the verdict on each part of a recording by itself; nothing if it has only one."""
+    answers = []
+    for part, found in parts.items() if len(parts) > 1 else ():
+        usable = usable_windows(found.windows, settings)
+        if not usable.any():
+            answers.append(PartVerdict(part, Verdict.UNCERTAIN, None, None))
+            continue
+        score, degraded = mean_score(found.windows, usable), quality_of(found).degraded
         p_real = float(calibration.probability_real(score, settings.prior_fake, degraded))
-        answers[part] = verdict(p_real, settings.min_confidence)
-    return answers
+        answer = verdict(p_real, settings.min_confidence)
+        answers.append(PartVerdict(part, answer, max(p_real, 1 - p_real), 1 - p_real))
+    return tuple(answers)
 
 
 def frame_rate_hz(windows: Sequence[Window], rates_hz: Sequence[float]) -> float | None:

@@ -6,14 +6,13 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.inference.passages import Passage
+from deepfake_audio.inference.passages import Passage, most_fake, passage_rows
 from deepfake_audio.inference.timelines import PEAKS_PER_WINDOW, Timeline, format_time
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import write_rows
@@ -66,8 +65,8 @@ def write_timeline(
     table, picture, labels = next(place for place in places if _is_free_for(mark, *place))
     save_timeline_figure(picture, title, timeline, envelopes, why_not_judged, mark)
     with atomic_write(table) as partial, open_table(partial) as file:
-        header = [field.name for field in fields(Passage)]
-        write_rows(file, [header, *map(astuple, timeline.passages)])
+        rows = passage_rows(timeline.passages)
+        write_rows(file, [list(rows[0]), *(row.values() for row in rows)])
     with atomic_write(labels) as partial:
         partial.write_text(format_labels(timeline.passages), encoding="utf-8", newline="\n")
     return f"{table}, {picture}, {labels}"
@@ -163,10 +162,10 @@ def plot_timeline(
 
     plotting.plot_envelope(upper, *waveform_outline(timeline, envelopes))
     plotting.plot_p_fake(lower, timeline.p_fake, timeline.edges)
-    end_seconds = float(timeline.edges[-1])
+    end_seconds, passages = float(timeline.edges[-1]), most_fake(timeline.passages)
     plotting.set_times(lower, end_seconds, time_ticks(end_seconds))
     for shade in plotting.SHADES:
-        spans = [(p.start_seconds, p.end_seconds) for p in timeline.passages if p.shade == shade]
+        spans = [(p.start_seconds, p.end_seconds) for p in passages if p.shade == shade]
         plotting.shade(upper, spans, shade)
         why = f": {why_not_judged}" if shade == "not judged" and why_not_judged else ""
         plotting.shade(lower, spans, shade, label=shade + why)

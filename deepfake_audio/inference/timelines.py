@@ -1,14 +1,15 @@
 """The timeline of a long recording: which passages are real and which are fake."""
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from deepfake_audio.config.schema import PredictSettings
-from deepfake_audio.inference.passages import Passage, find_passages
+from deepfake_audio.inference.inputs import WHOLE, Part
+from deepfake_audio.inference.passages import Passage, find_passages, most_fake
 from deepfake_audio.models.calibration import probability
 from deepfake_audio.vocabulary import Verdict, format_confidence
 
@@ -18,15 +19,16 @@ ROUNDING_SECONDS = 0.006  # passages begin at rounded edges
 
 @dataclass(frozen=True)
 class Timeline:
-    """P(fake) of each window, smoothed, and the passages.
+    """P(fake) over time, smoothed, and the passages.
 
     Attributes:
-        starts: of the windows in seconds, `(windows,)`.
-        edges: between the parts that the windows represent, in seconds from the beginning to the
-            end of the sound, `(windows + 1,)`.
-        p_fake: smoothed over neighbouring windows of the passage, `(windows,)`; NaN if none of
-            these counts.
+        starts: of the windows of all tracks and channels in seconds, rising, `(windows,)`.
+        edges: of the steps of `p_fake`, in seconds from the beginning to the end of the sound,
+            `(steps + 1,)`; a step for each window if the recording has only one part.
+        p_fake: smoothed over neighbouring windows of the passage, `(steps,)`; NaN if none of these
+            counts. If several parts are judged, that of the part with the highest.
         window_seconds: length of a window.
+        passages: of all parts, in time order.
     """
 
     starts: np.ndarray
@@ -48,8 +50,9 @@ def make_timeline(
     window_seconds: float,
     settings: PredictSettings,
     end_seconds: float = math.inf,
+    part: Part = WHOLE,
 ) -> Timeline:
-    """Divide a recording into passages, and smooth P(fake) within each for the curve.
+    """Divide a part of a recording into passages, and smooth P(fake) within each for the curve.
 
     Args:
         starts: of the windows in seconds, rising, `(windows,)`.
@@ -59,19 +62,38 @@ def make_timeline(
         settings: `timeline_seconds`, the span over which LLRs are averaged; `prior_fake` and
             `min_confidence`.
         end_seconds: of the recording; a window that is padded with silence ends later.
+        part: which part it is.
     """
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
     edges = np.array([starts[0], *(middles[1:] + middles[:-1]) / 2, end])
-    passages = find_passages(llr, edges, settings)
+    passages = find_passages(llr, edges, settings, part)
     begins = [passage.start_seconds - ROUNDING_SECONDS for passage in passages]
     bounds = [*np.searchsorted(edges, begins), len(starts)]
     smoothed = [
         smooth(starts[first:after], llr[first:after], settings.timeline_seconds)
-        for first, after in pairwise(bounds)
+        for first, after in itertools.pairwise(bounds)
     ]
     p_fake = 1 - probability(np.concatenate(smoothed), settings.prior_fake)
     return Timeline(starts, edges, p_fake, window_seconds, passages)
+
+
+def join_timelines(lines: Sequence[Timeline]) -> Timeline:
+    """Join the timelines of the parts of a recording; the curve is the maximum of theirs."""
+    if len(lines) == 1:
+        return lines[0]
+    starts = np.sort(np.concatenate([line.starts for line in lines]))
+    edges = np.unique(np.concatenate([line.edges for line in lines]))
+    middles = (edges[1:] + edges[:-1]) / 2
+    curves = []
+    for line in lines:
+        place = np.searchsorted(line.edges, middles) - 1  # -1 before it, as long as it after it
+        curves.append(np.append(line.p_fake, np.nan)[place])
+    passages = sorted(
+        itertools.chain.from_iterable(line.passages for line in lines),
+        key=lambda passage: passage.start_seconds,
+    )
+    return Timeline(starts, edges, np.fmax.reduce(curves), lines[0].window_seconds, passages)
 
 
 def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.ndarray:
@@ -93,26 +115,36 @@ def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.nd
         return (sums[after] - sums[first]) / (counts[after] - counts[first])
 
 
-def describe_fakes(line: Timeline) -> str:
-    """Describe how much of a recording is FAKE, and the first passage; empty if none is."""
-    fakes = [passage for passage in line.passages if passage.verdict == Verdict.FAKE]
+def describe_fakes(line: Timeline, fake_parts: Collection[Part] = ()) -> str:
+    """Describe how much of a recording is FAKE, and the first passage; empty if none is.
+
+    Args:
+        line: of the recording.
+        fake_parts: are FAKE on the whole, so that their passages are left out.
+    """
+    passages = [passage for passage in line.passages if passage.part not in fake_parts]
+    fakes = [passage for passage in most_fake(passages) if passage.verdict == Verdict.FAKE]
     if not fakes:
         return ""
     seconds = sum(passage.end_seconds - passage.start_seconds for passage in fakes)
     which = "from" if len(fakes) == 1 else f"in {len(fakes)} passages, the first from"
     times = (seconds, line.edges[-1], fakes[0].start_seconds, fakes[0].end_seconds)
     fake, whole, start, end = (format_time(round(float(time))).removesuffix(".0") for time in times)
-    return f"{fake} of {whole} is probably fake, {which} {start} to {end}: see --timeline"
+    where = f" in {fakes[0].part.name}" if fakes[0].part.name else ""
+    return f"{fake} of {whole} is probably fake, {which} {start} to {end}{where}: see --timeline"
 
 
 def format_passages(passages: Sequence[Passage]) -> str:
     """Return the passages as a table."""
-    lines = [f"{'start':>10}{'end':>10}  verdict  confidence"]
+    width = max((len(passage.part.name) for passage in passages), default=0)
+    heading = "  part" if width else ""
+    lines = [f"{'start':>10}{'end':>10}  verdict  confidence{heading}"]
     for passage in passages:
         times = f"{format_time(passage.start_seconds):>10}{format_time(passage.end_seconds):>10}"
         shown = "-" if passage.confidence is None else format_confidence(passage.confidence)
         leans = f"  ({passage.leaning})" if passage.leaning else ""
-        lines.append(f"{times}  {passage.verdict:9}{shown:>10}{leans}")
+        where = f"  {passage.part.name:{width}}" if width else ""
+        lines.append(f"{times}  {passage.verdict:9}{shown:>10}{where}{leans}".rstrip())
     return "\n".join(lines)
 
 

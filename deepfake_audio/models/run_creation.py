@@ -5,7 +5,7 @@ import itertools
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.system.atomic_files import atomic_folder
 from deepfake_audio.system.regular_files import copy_file, is_file, is_folder
 
-REPORTED_PACKAGES = frozenset(
+TRAINING_PACKAGES = frozenset(  # that the result of a training may depend on
     {"keras", "tensorflow", "tensorflow-cpu", "numpy", "opencv-python-headless", "onnxruntime"}
 )
 
@@ -201,8 +201,8 @@ def _next_free(data_name: str) -> Run:
     return Run(RUNS / next(name for name in names if name not in taken))
 
 
-def installed_versions() -> dict[str, str]:
-    """Return the versions that a run's result may depend on."""
+def installed_versions(packages: Collection[str] = TRAINING_PACKAGES) -> dict[str, str]:
+    """Return the versions of the program, of Python and of those packages that are installed."""
     installed = ((package.name, package.version) for package in importlib.metadata.distributions())
-    packages = {name: version for name, version in sorted(installed) if name in REPORTED_PACKAGES}
-    return {"deepfake-audio": __version__, "python": platform.python_version(), **packages}
+    versions = {name: version for name, version in sorted(installed) if name in packages}
+    return {"deepfake-audio": __version__, "python": platform.python_version(), **versions}

@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepfake_audio import plotting
@@ -20,7 +21,7 @@ TICKS_HZ = range(0, 25_000, 1000)
 
 def timeline_picture(line: timelines.Timeline, peaks: Sequence[np.ndarray]) -> bytes:
     """Plot the waveform above P(fake), shaded by verdict; see `timeline_files.plot_timeline`."""
-    figure = Figure(figsize=(WIDTH_INCHES, 1.7), layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, 1.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.2))
     timeline_files.plot_timeline(upper, lower, line, peaks)
     upper.set_ylabel("")
@@ -33,7 +34,7 @@ def timeline_picture(line: timelines.Timeline, peaks: Sequence[np.ndarray]) -> b
 def places_picture(
     stretch: Stretch, places: np.ndarray, repeats: np.ndarray, audio: AudioSettings
 ) -> bytes:
-    """Plot the spectrogram of a stretch with its marked places, and a strip of repetitions.
+    """Plot the spectrogram of a stretch with its marked places, and a strip of any repetitions.
 
     Args:
         stretch: of the recording.
@@ -41,8 +42,12 @@ def places_picture(
         repeats: windows with a repetition that speaks for fake, bool `(windows,)`.
         audio: of the run, for the frequencies.
     """
-    figure = Figure(figsize=(WIDTH_INCHES, 2.1), layout="constrained")
-    ax, strip = figure.subplots(2, 1, sharex=True, height_ratios=(14, 1))
+    figure = Figure(figsize=(WIDTH_INCHES, 1.65), layout="constrained")
+    if repeats.any():
+        ax, strip = figure.subplots(2, 1, sharex=True, height_ratios=(14, 1))
+        _plot_repeats(strip, stretch.edges, repeats)
+    else:
+        ax = strip = figure.subplots()
     height = len(stretch.level)
     tops_hz = row_frequencies_hz(audio, height)
     plotting.plot_level(ax, stretch.level, stretch.level_seconds, _ticks(tops_hz))
@@ -50,10 +55,6 @@ def places_picture(
     ax.set_xlim(*times)
     ticks = timeline_files.time_ticks(float(times[1]), float(times[0]))
     strip.set_xticks(list(ticks), list(ticks.values()))
-    strip.set(yticks=[], ylim=(0, 1))
-    strip.set_ylabel("repeats", rotation=0, ha="right", va="center")
-    turns = zip(stretch.edges[:-1][repeats], stretch.edges[1:][repeats], strict=True)
-    plotting.mark_places(strip, [(left, right, 0, 1) for left, right in turns])
     spans = []
     for window, band in zip(*np.nonzero(places), strict=True):
         rows = band_rows(band, places.shape[1], height)
@@ -61,6 +62,14 @@ def places_picture(
         spans.append((left, right, height - rows.stop, height - rows.start))
     plotting.mark_places(ax, spans)
     return to_png(figure)
+
+
+def _plot_repeats(strip: Axes, edges: np.ndarray, repeats: np.ndarray) -> None:
+    """Plot the windows with a repetition into a low strip."""
+    strip.set(yticks=[], ylim=(0, 1))
+    strip.set_ylabel("repeats", rotation=0, ha="right", va="center")
+    turns = zip(edges[:-1][repeats], edges[1:][repeats], strict=True)
+    plotting.mark_places(strip, [(left, right, 0, 1) for left, right in turns])
 
 
 def image_picture(image: np.ndarray, places: np.ndarray) -> bytes:

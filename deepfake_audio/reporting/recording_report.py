@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import av
 import numpy as np
+import soundfile
 
 from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.detector import Detector, Result
@@ -13,7 +15,7 @@ from deepfake_audio.errors import one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.pixel_format import picture_url
 from deepfake_audio.inference import stretches
-from deepfake_audio.inference.inputs import in_time
+from deepfake_audio.inference.inputs import Part, in_time
 from deepfake_audio.inference.occlusion import (
     MIN_REPETITION_EFFECT,
     band_effects,
@@ -30,8 +32,17 @@ from deepfake_audio.system.regular_files import open_regular, size_of
 from deepfake_audio.vocabulary import Verdict
 
 TEMPLATE = Path(__file__).resolve().with_name("report.html")
-MAX_PASSAGES = 11  # on one page of paper
+MAX_PASSAGES = 9  # on one page of paper
 PIECE_BYTES = 1_000_000
+JUDGING_PACKAGES = (
+    "av",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "scipy",
+    "soundfile",
+    "soxr",
+)
 
 
 def html_report(
@@ -57,7 +68,8 @@ def html_report(
     Raises:
         InputError: the recording can't be read any more.
     """
-    template = load_template(TEMPLATE, clock=format_time, percent=wording.percent)
+    filters = {"answer": wording.answer, "part_name": wording.part_name}
+    template = load_template(TEMPLATE, clock=format_time, **filters)
     content = report_content(detector, result, source, channel, track)
     return template.render(text=text, **content)
 
@@ -84,6 +96,7 @@ def report_content(
             *(words.format(percent=least) for words in wording.STRINGS["limits"]["more"]),
         ],
         "timeline": timeline_url(result),
+        "has_parts": len(result.parts) > 1,
         "passages": shown,
         "passages_left_out": len(passages) - len(shown),
         "places": places_content(detector, result, source, channel, track),
@@ -92,9 +105,15 @@ def report_content(
         "file": file_rows(result.name, source),
         "model": model_rows(detector),
         "settings": {f"predict.{name}": value for name, value in settings.model_dump().items()},
-        "versions": run_creation.installed_versions(),
+        "versions": judging_versions(),
         "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
     }
+
+
+def judging_versions() -> dict[str, str]:
+    """Return the versions that a verdict may depend on."""
+    libraries = {"FFmpeg": av.ffmpeg_version_info, "libsndfile": soundfile.__libsndfile_version__}
+    return run_creation.installed_versions(JUDGING_PACKAGES) | libraries
 
 
 def most_telling(passages: Sequence[Passage]) -> list[Passage]:
@@ -139,11 +158,8 @@ def places_content(
     if settings.audio.frame_rates_hz and settings.image.channel_count > 2:
         repeats = repetition_effects(detector.model, stretch.images) >= MIN_REPETITION_EFFECT
     first, last = (format_time(float(time)) for time in stretch.edges[[0, -1]])
-    parts = []
-    if result.quality.tracks > 1:
-        parts.append(text("parts.track", number=stretch.track))
-    if result.quality.channels_differ and stretch.channel:
-        parts.append(text("parts.channel", number=stretch.channel))
+    track = stretch.track if result.quality.tracks > 1 else None
+    part = wording.part_name(Part(track, stretch.channel * result.quality.channels_differ))
     span = text("report.passage", start=first, end=last)
     picture = pictures.places_picture(stretch, places, repeats, settings.audio)
     return {
@@ -151,7 +167,7 @@ def places_content(
         "count": int(places.sum()),
         "total": places.size,
         "repeats": int(repeats.sum()),
-        "span": f"{span} ({', '.join(parts)})" if parts else span,
+        "span": f"{span} ({part})" if part else span,
     }
 
 
@@ -160,7 +176,7 @@ def judged_rows(result: Result, channel: int | None, track: int | None) -> dict[
     if result.quality is None:
         return {text("report.judged_span"): text("report.image")}
     quality, used, line = result.quality, int(result.usable.sum()), result.timeline()
-    rows = {}
+    rows, verdicts = {}, wording.part_verdicts(result)
     if line:
         start, end = (format_time(float(time)) for time in line.edges[[0, -1]])
         rows["judged_span"] = text("report.span", start=start, end=end, count=number(used))
@@ -168,14 +184,16 @@ def judged_rows(result: Result, channel: int | None, track: int | None) -> dict[
         rows["not_judged"] = text("report.windows_left_out", count=number(left_out))
     if track:
         rows["tracks"] = text("report.only_track", number=track)
-    elif quality.tracks > 1:
+    elif quality.tracks > 1 and not verdicts:
         rows["tracks"] = text("report.each_track", count=quality.tracks)
     if channel:
         rows["channels"] = text("report.only_channel", number=channel)
-    elif quality.channels_differ:
+    elif quality.channels_differ and not verdicts:
         rows["channels"] = text("report.each_channel")
-    elif quality.channels > 1:
+    elif quality.channels > 1 and not quality.channels_differ:
         rows["channels"] = text("report.mean_channel", count=quality.channels)
+    if verdicts:
+        rows["verdicts"] = verdicts
     notes = ("left_out", "damaged", "scaled")
     if remarks := [note.text for note in result.notes if note.code in notes]:
         rows["remarks"] = "; ".join(remarks)

@@ -8,8 +8,16 @@ from typing import NamedTuple
 
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.detector import Result
+from deepfake_audio.inference.inputs import Part
 from deepfake_audio.inference.parts import MIN_SKIPPED_SECONDS
-from deepfake_audio.inference.reasons import MIN_DEGRADATION, Reason
+from deepfake_audio.inference.passages import Passage
+from deepfake_audio.inference.reasons import (
+    MIN_DEGRADATION,
+    PartVerdict,
+    Reason,
+    do_differ,
+    kind_of_parts,
+)
 from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import MAX_SHOWN_CONFIDENCE, Verdict
@@ -68,15 +76,37 @@ def percent(confidence: float) -> str:
     return f"{number(100 * min(confidence, MAX_SHOWN_CONFIDENCE), 1)}%"
 
 
+def answer(judged: Passage | PartVerdict) -> str:
+    """Return the verdict on a passage or part with its confidence."""
+    if judged.confidence is None:
+        return text("badge.not judged")
+    badge, shown = text(f"badge.{judged.verdict}"), percent(judged.confidence)
+    side = [text(f"leaning.{judged.leaning.removeprefix('rather ')}")] if judged.leaning else []
+    return ", ".join([f"{badge} {shown}", *side])
+
+
+def part_name(part: Part) -> str:
+    """Return the name of a track, of a channel, or of both; empty for a whole recording."""
+    named = (("track", part.track), ("channel", part.channel))
+    return ", ".join(text(f"parts.{kind}", number=which) for kind, which in named if which)
+
+
+def part_verdicts(result: Result) -> str:
+    """Return the verdict on each channel or track if they differ; else an empty text."""
+    if not do_differ(result.parts):
+        return ""
+    return "; ".join(f"{part_name(one.part)}: {answer(one)}" for one in result.parts)
+
+
 def headline(result: Result) -> str:
     """Return the verdict as a sentence."""
+    fakes = sum(one.verdict == Verdict.FAKE for one in result.parts)
+    if 0 < fakes < len(result.parts):
+        return text(f"verdict.fake_{kind_of_parts(result.parts)}")
     if result.verdict != Verdict.UNCERTAIN:
         return text(f"verdict.{result.verdict}")
-    codes = {reason.code for reason in result.reasons}
-    if "fake_passage" in codes:
+    if any(reason.code == "fake_passage" for reason in result.reasons):
         return text("verdict.fake_passage")
-    if codes & {"channels_disagree", "tracks_disagree"}:
-        return text("verdict.parts")
     if result.p_real is None:
         return text("verdict.UNCERTAIN")
     return text("verdict.rather_real" if result.p_real >= 0.5 else "verdict.rather_fake")
@@ -90,9 +120,11 @@ def confidence_sentences(result: Result, settings: PredictSettings) -> list[str]
     prior = settings.prior_fake
     count = min(round(100 * result.confidence), 99)
     share = text("confidence.half") if prior == 0.5 else f"{100 * prior:.3g}%"
+    of_mean = [text("confidence.mean")] if do_differ(result.parts) else []
     return [
         text(f"confidence.{side}", percent=percent(result.confidence)),
         text("confidence.meaning", count=count, share=share),
+        *of_mean,
     ]
 
 
@@ -112,6 +144,8 @@ def _reason(reason: Reason, result: Result, is_part: bool) -> str:
     if reason.code in ("channels_differ", "tracks") and result.quality and not is_part:
         quality = result.quality
         return text(f"reasons.{reason.code}", channels=quality.channels, tracks=quality.tracks)
+    if reason.code in ("channels_disagree", "tracks_disagree", "parts_differ"):
+        return part_verdicts(result)
     if reason.code == "low_confidence":  # the headline has the likelier class
         return reason.text.partition("; ")[2]
     return OF_COMMANDS.sub("", reason.text)

@@ -93,6 +93,7 @@ class Worker:
         if self.process is not None:
             with suppress(ProcessLookupError):
                 self.process.kill()
+            self.process.stdin.close()
             self.ended, self.process = self.process, None
 
     def _send(self, content: Mapping) -> None:

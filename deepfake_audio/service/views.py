@@ -1,6 +1,7 @@
 """A result as the page shows it: words, passages, the curve, and a picture of the recording."""
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from deepfake_audio.audio.findings import Findings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.detector import Result
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference.passages import Passage, most_fake
 from deepfake_audio.inference.timelines import Timeline
 from deepfake_audio.reporting import wording
 from deepfake_audio.service.overview import ROWS, Overview
@@ -38,7 +40,8 @@ def as_view(
         "steps": wording.next_steps(result),
         "measures": [measure._asdict() for measure in measures],
         "p_fake": result.p_fake,
-        "passages": passages_of(line),
+        "passages": passages_of(line.passages if line else []),
+        "spans": passages_of(most_fake(line.passages) if line else []),
         "curve": curve_of(line),
         "is_image": quality is None,
         "parts": parts_of(result),
@@ -46,14 +49,14 @@ def as_view(
     }
 
 
-def passages_of(line: Timeline | None) -> list[dict]:
-    """Return the passages of a recording, with their shade as in `plotting.SHADES`."""
-    passages = line.passages if line else []
+def passages_of(passages: Sequence[Passage]) -> list[dict]:
+    """Return passages of a recording, with their shade as in `plotting.SHADES`."""
     return [
         {
             "start_seconds": passage.start_seconds, "end_seconds": passage.end_seconds,
             "verdict": str(passage.verdict), "confidence": passage.confidence,
             "p_fake": passage.p_fake, "shade": str(passage.shade), "label": passage.label,
+            "part": wording.part_name(passage.part),
         }
         for passage in passages
     ]  # fmt: skip
