@@ -1,0 +1,229 @@
+"""Choose the scores of a table by the names and the contents of its columns."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deepfake_audio.corpora.class_folders import CLASS_OF
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.evaluation.cell_values import is_score
+from deepfake_audio.evaluation.column_names import (
+    FACTS,
+    FILES,
+    IS_A_CLASS,
+    LABEL_WORDS,
+    LABELS,
+    SCORES,
+    class_and_kind,
+)
+from deepfake_audio.evaluation.label_words import is_class_number, is_label_word, plain_number
+from deepfake_audio.evaluation.text_tables import TextTable, named_columns_of
+from deepfake_audio.vocabulary import LABELS as CLASSES
+
+TWO_SCORES = (
+    "two scores for a file, of class 0 and class 1; say which class is real with --real 1 or "
+    "--real 0"
+)
+KNOWN = {*FILES, *LABELS, *SCORES, *(name for names in FACTS.values() for name in names)}
+# Without another word of a score, a column of such a name with 0 and 1 has decisions.
+DECISIONS = ("prediction", "pred", "preds", "ypred", "yhat", "output", "outputs")
+SCORE_PART = (
+    "scores?|logits?|probs?|proba|probability|probabilities|llr|likelihood|predictions?|outputs?"
+)
+IS_A_SCORE = re.compile(rf"\w*(?:{SCORE_PART})(?:v?[0-9]+)?|(?:{SCORE_PART})\w*")
+IS_A_VALUE = re.compile(r"p|pr|\w*(?:score|prob|logit|llr|likelihood)\w*")
+IS_A_CONFIDENCE = re.compile(r"\w*(?:conf(?:iden[cz]|ian)|konfiden|certain|sicherheit)\w*|conf")
+IS_A_MEASURE = re.compile(
+    r"(?:num|nr|no|n|index|idx|id|start|end|length|duration|time|sample|frame|speed|size)\w*"
+    r"|\w*(?:duration|length|seconds?|secs?|time|rate|size|bytes|snr|mos|index|idx|number|count"
+    r"|epoch|seed|hz|offset|channels?|frames|samples|dauer|länge|laenge|sekunden|durée|duree"
+    r"|duración|duracion|durata|duração)|age|year|db"
+)
+HINT = "|".join(map(re.escape, sorted(w for w in {*CLASS_OF, *LABEL_WORDS} if len(w) > 4)))
+HINTS_AT_A_CLASS = re.compile(f"fake|faux|spoof|{HINT}|^real|real$")
+
+
+@dataclass(frozen=True)
+class ScoreChoice:
+    """The columns of the score.
+
+    Attributes:
+        places: of one score, or of the scores of fake and real.
+        sign: -1 if a higher score means more fake.
+        is_plain: whether no class is named: perhaps it is the confidence in a predicted label.
+        note: a sentence on a guess, else "".
+    """
+
+    places: tuple[int, ...]
+    sign: int = 1
+    is_plain: bool = False
+    note: str = ""
+
+
+def choose_score(table: TextTable, real: str | None) -> ScoreChoice:
+    """Choose the score of a table with a header: by its name, else by its content.
+
+    A column of predicted labels, in words or as 0 and 1, is no score if there is another one.
+
+    Raises:
+        InputError: no score, several equally good ones, or one of which the class is not known.
+    """
+    columns = table.columns
+    named = [columns.index(name) for name in SCORES if name in columns]
+    words = [place for place in named if has_words(table, place)]
+    named = [place for place in named if place not in words]
+    if scores := [place for place in named if not has_decisions(table, place)]:
+        return _plain(columns, scores[0])
+    if (choice := _of_classes(table, real)) or (choice := _like_a_score(table)):
+        return choice
+    if scores := [place for place in named if columns[place] not in DECISIONS]:
+        return _plain(columns, scores[0])
+    if choice := _only_number(table):
+        return choice
+    predicted = [*words, *named, *(p for p in _numbers(table) if _class_and_kind(columns[p])[0])]
+    if predicted:
+        raise InputError(
+            f"the column {columns[predicted[0]]} of {table.path} has predicted labels, not scores; "
+            "add a column p_real with the probability of real"
+        )
+    raise InputError(
+        f"{table.path} has no column of scores: {named_columns_of(table)}; name one score"
+    )
+
+
+def has_words(table: TextTable, place: int) -> bool:
+    """Return whether a column has words for real and fake, perhaps with others such as UNCERTAIN.
+
+    A column with many different texts has names.
+    """
+    texts = [row[place] for row in table.sample if row[place]]
+    known = sum(map(is_label_word, texts))
+    return 0 < len(texts) <= 2 * known and len(set(texts)) <= max(5, len(texts) // 10)
+
+
+def has_decisions(table: TextTable, place: int) -> bool:
+    """Return whether a column has only the numbers or booleans of two classes."""
+    texts = {row[place] for row in table.sample} - {""}
+    return 0 < len({plain_number(t) or t for t in texts}) <= 2 and all(map(is_class_number, texts))
+
+
+def _plain(columns: Sequence[str], place: int, note: str = "") -> ScoreChoice:
+    return ScoreChoice((place,), is_plain=not class_and_kind(columns[place])[0], note=note)
+
+
+def _numbers(table: TextTable) -> list[int]:
+    """Return the columns with numbers; of a table without rows, all."""
+    return [p for p in range(table.width) if _mostly_numbers([row[p] for row in table.sample])]
+
+
+def _mostly_numbers(texts: Sequence[str]) -> bool:
+    filled = [text for text in texts if text]
+    return not texts or 0 < len(filled) <= 2 * sum(map(is_score, filled))
+
+
+def _class_and_kind(column: str) -> tuple[str, str]:
+    found = IS_A_CLASS.fullmatch(column)
+    return (LABEL_WORDS[found[1]], "is") if found else class_and_kind(column)
+
+
+def _of_classes(table: TextTable, real: str | None) -> ScoreChoice | None:
+    """Return the scores of classes: of two of one kind such as a logit, else of one class."""
+    kinds: dict[str, dict[str, int]] = {}
+    single: dict[str, list[int]] = {"real": [], "fake": [], "0": [], "1": []}
+    for place in _numbers(table):
+        label, kind = _class_and_kind(table.columns[place])
+        if label:
+            kinds.setdefault(kind, {}).setdefault(label, place)
+            if not has_decisions(table, place) or (IS_A_VALUE.fullmatch(kind) and label in CLASSES):
+                single[label].append(place)
+    scored = {place for places in single.values() for place in places}
+    pairs = [pair for pair in kinds.values() if scored & {*pair.values()}]
+    for pair in pairs:
+        if pair.keys() >= set(CLASSES):
+            return ScoreChoice((pair["fake"], pair["real"]))
+    for label, sign in (("real", 1), ("fake", -1)):
+        if len(single[label]) > 1:
+            raise _several(table, single[label])
+        if single[label]:
+            return ScoreChoice((single[label][0],), sign)
+    for pair in pairs:
+        if pair.keys() >= {"0", "1"}:
+            if real not in ("0", "1"):
+                raise InputError(f"{table.path} has {TWO_SCORES}")
+            return ScoreChoice((pair[str(1 - int(real))], pair[real]))
+    if one := [(label, place) for label in ("0", "1") for place in single[label]]:
+        label, place = one[0]
+        if real not in ("0", "1") or len(one) > 1:
+            raise InputError(
+                f"the column {table.columns[place]} of {table.path} may be the score of class "
+                f"{label}, real or fake; name it p_real or p_fake"
+            )
+        return ScoreChoice((place,), 1 if label == real else -1)
+    return None
+
+
+def _like_a_score(table: TextTable) -> ScoreChoice | None:
+    """Return the only column whose name has a word such as score; None without one."""
+    found = [p for p in _unknown_numbers(table) if IS_A_SCORE.fullmatch(table.columns[p])]
+    scores = [place for place in found if not has_decisions(table, place)]
+    if len(scores) > 1:
+        raise _several(table, scores)
+    if not scores:
+        return None
+    _check_no_hint(table, scores[0])
+    return _plain(table.columns, scores[0])
+
+
+def _only_number(table: TextTable) -> ScoreChoice | None:
+    """Return the only column of numbers without another meaning; None without one."""
+    columns, path = table.columns, table.path
+    found = [p for p in _unknown_numbers(table) if not has_decisions(table, p)]
+    for place in found:
+        _check_no_hint(table, place)
+        if IS_A_CONFIDENCE.fullmatch(columns[place]):
+            raise InputError(
+                f"the column {columns[place]} of {path} may be the confidence in a predicted "
+                "label; name a column p_real with the probability of real"
+            )
+    found = [p for p in found if not IS_A_MEASURE.fullmatch(columns[p])]
+    fractions = [p for p in found if not all(_is_whole(row[p]) for row in table.sample)]
+    if len(fractions or found) > 1:
+        raise _several(table, fractions or found)
+    if not found:
+        return None
+    place = (fractions or found)[0]
+    return _plain(
+        columns,
+        place,
+        f"The column {one_line(columns[place])} of {path} was taken for the score, and a higher "
+        "one for more real. Name it score, or p_fake if a higher one means more fake.",
+    )
+
+
+def _unknown_numbers(table: TextTable) -> list[int]:
+    """Return the columns of numbers whose names are not known."""
+    names = table.columns
+    return [
+        place
+        for place in _numbers(table)
+        if names[place] and names[place] not in KNOWN and not _class_and_kind(names[place])[0]
+    ]
+
+
+def _is_whole(cell: str) -> bool:
+    return plain_number(cell).lstrip("-").isdecimal()
+
+
+def _check_no_hint(table: TextTable, place: int) -> None:
+    if HINTS_AT_A_CLASS.search(table.columns[place]):
+        raise InputError(
+            f"the column {one_line(table.columns[place])} of {table.path} may be the score of real "
+            "or of fake; name it p_real or p_fake"
+        )
+
+
+def _several(table: TextTable, places: Sequence[int]) -> InputError:
+    named = ", ".join(one_line(table.columns[place]) for place in places)
+    return InputError(
+        f"{table.path} has several columns that may be scores: {named}; name one score"
+    )
