@@ -57,7 +57,7 @@ SCORE_WORD = (
 BESIDE = (
     f"(?:{SCORE_WORD}|llr|log|odds|likelihood|conf|pr|sigmoid|percent|percentage|pct|values?"
     "|outputs|predicted|predictions?|results?|label|class|mean|average|final|raw|model|speech"
-    "|voice|audio|is|of|the|being|y)"
+    "|voice|audio|is|of|the|being|y|wahrscheinlichkeit|probabilité|probabilità|probabilidade?)"
 )
 OF_A_CLASS = re.compile(
     f"(?:cm)?{BESIDE}{{0,4}}?(not|non)?({CLASS_WORD})(?:(?<!natural)ness|ity|ing)?{BESIDE}{{0,4}}"

@@ -163,14 +163,15 @@ def _objects_of(content: object) -> Sequence[object]:
     lists = [value for value in values if isinstance(value, list) and value]
     if len(lists) == 1 and isinstance(lists[0][0], dict | list) and not _is_labelled(lists[0]):
         return lists[0]
-    if is_table:
-        return [content]
-    inner = _inner_mapping(content)
-    return _objects_of(inner) if inner else [_file_row(*item) for item in content.items()]
+    if inner := _inner_mapping(content):
+        return _objects_of(inner)
+    return [content] if is_table else [_file_row(*item) for item in content.items()]
 
 
 def _inner_mapping(content: dict) -> dict | None:
     """Return the mapping from files that a document such as `{"scores": {...}}` has; else None."""
+    if any(plain_column(name) in FILES for name in content):
+        return None
     found = {
         name: value
         for name, value in content.items()

@@ -19,6 +19,7 @@ from deepfake_audio.corpora.layouts import (
     Layout,
     Listing,
     read_protocol,
+    read_split,
 )
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.column_names import (
@@ -42,6 +43,7 @@ from deepfake_audio.evaluation.text_tables import (
     named_columns_of,
     open_text_table,
 )
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 ASVSPOOF_2021_PA = Layout(widths=(12,), key=9, attack=7, subset=11)  # by replay device
 SUBSET = re.compile(r"(?:eval|progress|hidden)\w*", re.IGNORECASE)
@@ -112,7 +114,8 @@ def _protocol_layout(table: TextTable) -> tuple[str, Layout] | None:
     if table.columns is not None or len(first) not in KEY_LAYOUTS:
         return None
     corpus, layout = KEY_LAYOUTS[len(first)]
-    return (corpus, layout) if first[layout.key] in KEYS else None
+    is_name = first[layout.attack].lower().endswith(AUDIO_SUFFIXES)  # the end of one with blanks
+    return (corpus, layout) if first[layout.key] in KEYS and not is_name else None
 
 
 def _read_layout(table: TextTable, corpus: str, layout: Layout) -> Iterator[Listing]:
@@ -134,7 +137,7 @@ def _read_table(
         if not facts["file"]:
             raise InputError(f"the file name is empty in {origin}")
         facts["label"] = labels.read(facts["label"], origin)
-        facts["split"] = split_of(facts.get("split", ""))
+        facts["split"] = read_split(facts.get("split", "").strip("-"), origin)
         if facts.get("attack") in NO_ATTACK:
             facts["attack"] = ""
         yield Listing(**facts, origin=origin)
@@ -165,7 +168,19 @@ def _places(
     found = {name: first_column(table.columns, names) for name, names in FACTS.items()}
     names = {place: [row[place] for row in table.sample] for place in files}
     found |= {"file": _most_scored(names, scored), "label": label}
-    return {name: place for name, place in found.items() if place is not None}, None
+    found = {name: place for name, place in found.items() if place is not None}
+    cells = {row[found["split"]] for row in table.sample} if "split" in found else set()
+    if not all(split_of(cell) for cell in cells - {"", "-"}):
+        found.setdefault("subset", found.pop("split"))  # such as progress and hidden
+    if "subset" not in found:
+        free = set(range(table.width)) - {*found.values()}
+        subsets = [p for p in sorted(free) if _has_subsets([row[p] for row in table.sample])]
+        found |= {"subset": subsets[0]} if subsets else {}
+    return found, None
+
+
+def _has_subsets(cells: list[str]) -> bool:
+    return bool(cells) and all(map(SUBSET.fullmatch, cells)) and len(set(cells)) <= MAX_SUBSETS
 
 
 def _most_scored(columns: dict[int, list[str]], scored: Collection[str]) -> int:
@@ -226,7 +241,7 @@ def _unnamed_facts(table: TextTable, places: dict[str, int]) -> dict[str, int]:
     real = [label_of(row[places["label"]]) == "real" for row in rows]
     for place in set(range(table.width)) - {*places.values()}:
         cells = [row[place] for row in rows]
-        if all(map(SUBSET.fullmatch, cells)) and len(set(cells)) <= MAX_SUBSETS:
+        if _has_subsets(cells):
             found.setdefault("subset", place)
         elif all(map(split_of, cells)):
             found.setdefault("split", place)

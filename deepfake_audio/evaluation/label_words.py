@@ -6,7 +6,7 @@ from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.column_names import IS_A_CLASS, LABEL_WORDS, class_of, plain_column
 from deepfake_audio.system.csv_files import to_number
-from deepfake_audio.vocabulary import LABELS
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, LABELS
 
 YES, NO = {"true", "yes", "t", "y"}, {"false", "no", "f", "n"}
 # Spreadsheets write booleans in the language of the user, and in capitals.
@@ -35,8 +35,11 @@ def boolean_of(cell: str) -> bool | None:
 
 
 def is_label_word(cell: str) -> bool:
-    """Return whether a cell is a known word for real or fake."""
-    return plain_column(cell) in LABEL_WORDS or (not is_class_number(cell) and bool(label_of(cell)))
+    """Return whether a cell is a known word for real or fake; the name of a file is none."""
+    if plain_column(cell) in LABEL_WORDS:
+        return True
+    is_other = is_class_number(cell) or cell.lower().endswith(AUDIO_SUFFIXES)
+    return not is_other and bool(label_of(cell))
 
 
 def is_class_number(cell: str) -> bool:

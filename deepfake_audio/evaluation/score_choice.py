@@ -8,6 +8,7 @@ from deepfake_audio.corpora.class_folders import CLASS_OF
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.cell_values import is_score
 from deepfake_audio.evaluation.column_names import (
+    BESIDE,
     FACTS,
     FILES,
     IS_A_CLASS,
@@ -40,7 +41,10 @@ IS_A_MEASURE = re.compile(
     r"|duración|duracion|durata|duração)|age|year|db"
 )
 HINT = "|".join(map(re.escape, sorted(w for w in {*CLASS_OF, *LABEL_WORDS} if len(w) > 4)))
-HINTS_AT_A_CLASS = re.compile(f"fake|faux|spoof|{HINT}|^real|real$")
+HINTS_AT_A_CLASS = re.compile(
+    f"fake|faux|spoof|attack|replay|tts|vocod|anomal|distan|loss|neg|inver|{HINT}|^real|real$"
+)
+NEUTRAL = re.compile(f"(?:cm|asr|best|total|test|{BESIDE})*(?:v?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,8 @@ def has_decisions(table: TextTable, place: int) -> bool:
     return 0 < len({plain_number(t) or t for t in texts}) <= 2 and all(map(is_class_number, texts))
 
 
-def _plain(columns: Sequence[str], place: int, note: str = "") -> ScoreChoice:
-    return ScoreChoice((place,), is_plain=not class_and_kind(columns[place])[0], note=note)
+def _plain(columns: Sequence[str], place: int) -> ScoreChoice:
+    return ScoreChoice((place,), is_plain=not class_and_kind(columns[place])[0])
 
 
 def _numbers(table: TextTable) -> list[int]:
@@ -142,10 +146,10 @@ def _of_classes(table: TextTable, real: str | None) -> ScoreChoice | None:
         if pair.keys() >= set(CLASSES):
             return ScoreChoice((pair["fake"], pair["real"]))
     for label, sign in (("real", 1), ("fake", -1)):
-        if len(single[label]) > 1:
-            raise _several(table, single[label])
-        if single[label]:
-            return ScoreChoice((single[label][0],), sign)
+        if places := single[label]:
+            names = ", ".join(one_line(table.columns[place]) for place in places)
+            note = f"Of the scores {names} in {table.path}, the first one counts."
+            return ScoreChoice((places[0],), sign, note=note if len(places) > 1 else "")
     for pair in pairs:
         if pair.keys() >= {"0", "1"}:
             if real not in ("0", "1"):
@@ -170,8 +174,7 @@ def _like_a_score(table: TextTable) -> ScoreChoice | None:
         raise _several(table, scores)
     if not scores:
         return None
-    _check_no_hint(table, scores[0])
-    return _plain(table.columns, scores[0])
+    return _guessed(table, scores[0])
 
 
 def _only_number(table: TextTable) -> ScoreChoice | None:
@@ -179,7 +182,6 @@ def _only_number(table: TextTable) -> ScoreChoice | None:
     columns, path = table.columns, table.path
     found = [p for p in _unknown_numbers(table) if not has_decisions(table, p)]
     for place in found:
-        _check_no_hint(table, place)
         if IS_A_CONFIDENCE.fullmatch(columns[place]):
             raise InputError(
                 f"the column {columns[place]} of {path} may be the confidence in a predicted "
@@ -191,13 +193,26 @@ def _only_number(table: TextTable) -> ScoreChoice | None:
         raise _several(table, fractions or found)
     if not found:
         return None
-    place = (fractions or found)[0]
-    return _plain(
-        columns,
-        place,
-        f"The column {one_line(columns[place])} of {path} was taken for the score, and a higher "
-        "one for more real. Name it score, or p_fake if a higher one means more fake.",
+    return _guessed(table, (fractions or found)[0])
+
+
+def _guessed(table: TextTable, place: int) -> ScoreChoice:
+    """Return a score without a class in its name, and a note if the name has unknown words.
+
+    Raises:
+        InputError: a part of the name hints at a class.
+    """
+    name = one_line(table.columns[place])
+    if HINTS_AT_A_CLASS.search(name):
+        raise InputError(
+            f"the column {name} of {table.path} may be the score of real or of fake; name it "
+            "p_real or p_fake"
+        )
+    note = (
+        f"The column {name} of {table.path} has no known name. It counts as the score, and higher "
+        "as more real; name it score, or p_fake if higher means more fake."
     )
+    return ScoreChoice((place,), is_plain=True, note="" if NEUTRAL.fullmatch(name) else note)
 
 
 def _unknown_numbers(table: TextTable) -> list[int]:
@@ -212,14 +227,6 @@ def _unknown_numbers(table: TextTable) -> list[int]:
 
 def _is_whole(cell: str) -> bool:
     return plain_number(cell).lstrip("-").isdecimal()
-
-
-def _check_no_hint(table: TextTable, place: int) -> None:
-    if HINTS_AT_A_CLASS.search(table.columns[place]):
-        raise InputError(
-            f"the column {one_line(table.columns[place])} of {table.path} may be the score of real "
-            "or of fake; name it p_real or p_fake"
-        )
 
 
 def _several(table: TextTable, places: Sequence[int]) -> InputError:

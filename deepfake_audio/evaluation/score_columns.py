@@ -22,6 +22,7 @@ from deepfake_audio.evaluation.score_choice import (
     has_words,
 )
 from deepfake_audio.evaluation.text_tables import BLANKS, TextTable, fitted, named_columns_of
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 WHOLE = re.compile(r"[+-]?[0-9]+")
 CONFIDENT = ((0.5, 1.0), (50.0, 100.0))  # the range of the confidence in the likelier class
@@ -108,13 +109,22 @@ def check_no_confidence(least: float, most: float, table: TextTable) -> None:
         least, most: the lowest and the highest score.
         table: the score file.
     """
-    for low, high in CONFIDENT:
-        if low <= least and most <= high:
-            raise InputError(
-                f"the scores of {table.path} are all between {low:g} and {high:g}, for real and "
-                "for fake: they look like the confidence in a predicted label; name a column "
-                "p_real with the probability of real"
-            )
+    if found := range_of_confidence(least, most):
+        raise InputError(
+            f"the scores of {table.path} are all between {found}, for real and for fake: they look "
+            "like the confidence in a predicted label; name a column p_real with the probability "
+            "of real"
+        )
+
+
+def range_of_confidence(least: float, most: float) -> str:
+    """Return the range of confidence in which all scores are, in words; "" for none.
+
+    >>> range_of_confidence(0.51, 0.99), range_of_confidence(0.1, 0.9)
+    ('0.5 and 1', '')
+    """
+    ranges = (f"{low:g} and {high:g}" for low, high in CONFIDENT if low <= least and most <= high)
+    return next(ranges, "")
 
 
 def no_files(table: TextTable) -> InputError:
@@ -146,10 +156,9 @@ def _unnamed_places(table: TextTable, real: str | None) -> ScoreColumns:
         return bool(rows) and all(len(row) >= -place and check(row[place]) for row in rows)
 
     if all_are(is_score, -1) and width >= 3 and all_are(is_label_word, -2):
-        facts = {"attack": 1} if width > 3 else {}
-        return ScoreColumns(
-            0, (min(width, 4) - 1,), 1, min(width, 4) - 2, None, facts, min(width, 4)
-        )
+        if width == 3 or all(row[-3].lower().endswith(AUDIO_SUFFIXES) for row in rows):
+            return ScoreColumns(0, (2,), 1, 1, None, {}, 3)
+        return ScoreColumns(0, (3,), 1, 2, None, {"attack": 1}, 4)
     if all_are(is_score, -2) and width >= 3 and all_are(is_label_word, -1):
         file = 0 if width == 3 else 1
         facts = {"speaker": 0} if file else {}
@@ -164,8 +173,8 @@ def _unnamed_places(table: TextTable, real: str | None) -> ScoreColumns:
                 f"{TWO_SCORES}; else add a header such as file,score"
             )
         note = (
-            f"{table.path} has two numbers without names for each file: they were taken for the "
-            "scores of class 0 and class 1. If they are not, add a header such as file,score."
+            f"{table.path} has two numbers without names for each file. They count as the scores "
+            "of class 0 and class 1; if they are not, add a header such as file,score."
         )
         return ScoreColumns(0, (2, 1) if real == "0" else (1, 2), width=3, note=note)
     if width == 2 and not all_are(is_score, -1) and all_are(is_score, -2):

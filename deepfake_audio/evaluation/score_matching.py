@@ -13,7 +13,7 @@ from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.evaluation.key_reading import choose_subset
 from deepfake_audio.evaluation.name_matching import match_names
 from deepfake_audio.evaluation.names import PackedNames, are_unique, repeated_names
-from deepfake_audio.evaluation.score_columns import check_no_confidence
+from deepfake_audio.evaluation.score_columns import check_no_confidence, range_of_confidence
 from deepfake_audio.evaluation.score_reading import ScoreFile, ScoreRow, open_scores
 from deepfake_audio.evaluation.score_table import (
     ScoreTable,
@@ -83,8 +83,22 @@ def read_filled_scores(
     listings = choose_subset(keys, subset, real, unlabelled.names)
     table, unscored = _join(unlabelled, listings, path, keys, missing)
     unused = f"The labels in {path} were not used: those of {keys} count."
-    notes = [scores.columns.note, unused if scores.has_labels else ""]
+    notes = [
+        scores.columns.note,
+        unused if scores.has_labels else "",
+        _confidence_note(scores, table),
+    ]
     return ScoredFiles(table, unscored, list(filter(None, notes)))
+
+
+def _confidence_note(scores: ScoreFile, table: ScoreTable) -> str:
+    found = range_of_confidence(table.score.min(), table.score.max())
+    if not found or not scores.columns.is_plain or len(set(table.label.tolist())) < 2:
+        return ""
+    return (
+        f"The scores are all between {found}. If they are the confidence in a predicted label, the "
+        "figures mean nothing: give the probability of real in a column p_real."
+    )
 
 
 def _read_labelled(scores: ScoreFile, missing: float | None) -> ScoredFiles:

@@ -130,7 +130,7 @@ def open_text_table(path: Path) -> TextTable:
     comment = lines[0][1].startswith("#")
     header, rows, separator = _first_row(lines, named[1] if named else "")
     columns = _columns_of(path, header, rows, separator)
-    if not columns and _is_other_header(header, rows[1:]):
+    if not columns and _is_other_header(header, [row for row in rows[1:] if not _is_rule(row)]):
         columns = _plain_columns(path, header)
     if columns or comment:
         skipped, rows = lines[0][0], rows[1:]
