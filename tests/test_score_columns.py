@@ -64,7 +64,7 @@ def test_a_confidence_in_a_label_is_refused_in_any_form(form, header, keys):
 
 def test_a_confidence_is_found_if_the_first_rows_have_one_label():
     lines = [f"{n},real,0.7{n}" for n in range(1100)] + ["x,fake,0.9"]
-    with pytest.raises(InputError, match="all between 0.5 and 1, for real and for fake"):
+    with pytest.raises(InputError, match=r"all between 0.5 and 1, for real and for fake"):
         scored("\n".join(["file,label,score", *lines]), None, None)
 
 
@@ -86,9 +86,11 @@ def test_scores_that_may_be_a_confidence_without_labels_give_a_warning():
         (rows("{f},{q}", "file,prob_1"), "may be the score of class 1, real or fake; name it"),
         (rows("{f},{q},{s}", "file,score_mean,score_std"), "several columns that may be scores"),
         (rows("{f},{n}.5", "file,duration"), "has no column of scores: file, duration; name one"),
-        (rows("{f},{comma}"), "second comma in line 1 .* may be that of a decimal"),
+        (rows("{f},{comma}"), "last comma in line 1 .* may be that of a decimal"),
         ("x,0.5\n" + rows("{f},{s}", "file,score"), "line 2 .* names the columns, and line 1"),
         (json.dumps({n: {"x": {str(k): "a" for k in range(99)}} for n in NAMES}), "94 others;"),
+        (rows("{f},{word},{comma}"), "last comma in line 1 .* may be that of a decimal"),
+        (rows("{f},{word},{n}.5", "file,label,latency_ms"), "has no column of scores: file, label"),
         ("{}", "s.csv has no rows; add an object for each file"),
     ],
 )

@@ -17,7 +17,10 @@ from deepfake_audio.evaluation.text_tables import JSON, TextTable
 from deepfake_audio.vocabulary import LABELS as CLASSES
 
 KNOWN = {*FILES, *(name for names in FACTS.values() for name in names)}
-PREDICTED = re.compile("pred|detect|decision|decid|estimat|output|model|guess|verdict|hat$")
+PREDICTED = re.compile(
+    "pred|detect|decision|decid|estimat|output|model|guess|verdict|hat$"
+    "|result|outcome|vorhers|prognos|prédic|urteil|ergebn"
+)
 LIKE_A_LABEL = re.compile("label|class|truth|target|categor")
 
 
@@ -74,6 +77,7 @@ def _agree(table: TextTable, first: int, second: int) -> bool:
 def _by_content(table: TextTable, free: list[int], real: str | None) -> tuple[int | None, str]:
     """Return the only column with labels of a table whose header is in unknown words."""
     free = [place for place in reversed(free) if table.columns[place] not in KNOWN]
+    free = [place for place in free if not PREDICTED.search(table.columns[place])]
     found = [place for place in free if _all_are(is_label_word, table, place)]
     if not found and real is not None:
         found = [place for place in free if _has_two_values(table, place, real)]

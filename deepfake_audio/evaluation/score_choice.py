@@ -36,7 +36,7 @@ IS_A_VALUE = re.compile(r"p|pr|\w*(?:score|prob|logit|llr|likelihood)\w*")
 IS_A_CONFIDENCE = re.compile(r"\w*(?:conf(?:iden[cz]|ian)|konfiden|certain|sicherheit)\w*|conf")
 IS_A_MEASURE = re.compile(
     r"(?:num|nr|no|n|index|idx|id|start|end|length|duration|time|sample|frame|speed|size)\w*"
-    r"|\w*(?:duration|length|seconds?|secs?|time|rate|size|bytes|snr|mos|index|idx|number|count"
+    r"|\w*(?:duration|length|seconds?|secs?|ms|latency|time|rate|size|bytes|snr|mos|index|idx|number|count"
     r"|epoch|seed|hz|offset|channels?|frames|samples|dauer|länge|laenge|sekunden|durée|duree"
     r"|duración|duracion|durata|duração)|age|year|db"
 )
@@ -147,7 +147,7 @@ def _of_classes(table: TextTable, real: str | None) -> ScoreChoice | None:
             return ScoreChoice((pair["fake"], pair["real"]))
     for label, sign in (("real", 1), ("fake", -1)):
         if places := single[label]:
-            names = ", ".join(one_line(table.columns[place]) for place in places)
+            names = named_columns_of(table, places)
             note = f"Of the scores {names} in {table.path}, the first one counts."
             return ScoreChoice((places[0],), sign, note=note if len(places) > 1 else "")
     for pair in pairs:
@@ -230,7 +230,7 @@ def _is_whole(cell: str) -> bool:
 
 
 def _several(table: TextTable, places: Sequence[int]) -> InputError:
-    named = ", ".join(one_line(table.columns[place]) for place in places)
     return InputError(
-        f"{table.path} has several columns that may be scores: {named}; name one score"
+        f"{table.path} has several columns that may be scores: {named_columns_of(table, places)}; "
+        "name one score"
     )

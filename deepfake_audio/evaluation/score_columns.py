@@ -188,10 +188,10 @@ def _unnamed_places(table: TextTable, real: str | None) -> ScoreColumns:
 
 def _check_no_decimal_comma(table: TextTable) -> None:
     """Raise an `InputError` if commas may be those of decimals, as in `file,-2,5241`."""
-    rows = [row for row in table.sample if len(row) == table.width == 3]
+    rows = [row for row in table.sample if len(row) == table.width > 2]
     is_split = all(WHOLE.fullmatch(row[-2]) and row[-1].isdecimal() for row in rows)
     if table.separator == "," and rows and is_split:
         raise InputError(
-            f"the second comma in line {table.skipped + 1} of {table.path} may be that of a "
+            f"the last comma in line {table.skipped + 1} of {table.path} may be that of a "
             "decimal; write decimals with a point, or separate the columns by semicolons"
         )

@@ -162,9 +162,10 @@ def fitted(rows: list[list[str]], separator: str, width: int, text_column: int) 
     return found
 
 
-def named_columns_of(table: TextTable) -> str:
-    """Return the names of the columns for a message, at most `MAX_NAMED_COLUMNS`."""
-    names = [one_line(name) for name in table.columns if name]
+def named_columns_of(table: TextTable, places: Iterable[int] | None = None) -> str:
+    """Return the names of columns for a message, at most `MAX_NAMED_COLUMNS`; None for all."""
+    chosen = range(len(table.columns)) if places is None else places
+    names = [one_line(table.columns[place]) for place in chosen if table.columns[place]]
     others = len(names) - MAX_NAMED_COLUMNS
     return ", ".join(names[:MAX_NAMED_COLUMNS]) + (f" and {others:,} others" if others > 0 else "")
 
