@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import label_of
+from deepfake_audio.corpora.column_names import is_header, plain_columns
 from deepfake_audio.corpora.tables import filled_lines
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.column_names import is_header, plain_columns
 
 MAX_DIGITS = 400  # a number in double precision has up to 309
 MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit

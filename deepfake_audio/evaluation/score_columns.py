@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deepfake_audio.corpora.class_folders import label_of
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.column_names import (
+from deepfake_audio.corpora.column_names import (
     FACTS,
     FILES,
     LABELS,
@@ -15,7 +14,8 @@ from deepfake_audio.evaluation.column_names import (
     file_column,
     first_column,
 )
-from deepfake_audio.evaluation.label_words import IS_A_CLASS, is_class_number, is_label_word
+from deepfake_audio.corpora.label_words import IS_A_CLASS, is_class_number, is_label_word
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.text_tables import BLANKS, TextTable, is_number, number_in
 from deepfake_audio.vocabulary import LABELS as CLASSES
 

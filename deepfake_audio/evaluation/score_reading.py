@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepfake_audio.corpora.label_words import LabelReader
 from deepfake_audio.corpora.layouts import read_split
 from deepfake_audio.corpora.tables import read_lines
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.label_words import LabelReader
 from deepfake_audio.evaluation.score_columns import (
     LIST,
     TWO_SCORES,

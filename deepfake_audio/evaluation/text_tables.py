@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import label_of
+from deepfake_audio.corpora.column_names import is_header, plain_columns
 from deepfake_audio.corpora.tables import SEPARATOR_LINE, filled_lines, read_lines
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.column_names import is_header, plain_columns
 from deepfake_audio.evaluation.json_tables import TABLE, json_rows, sample_json
 from deepfake_audio.system.csv_files import to_number, unguarded
 from deepfake_audio.system.regular_files import is_file, open_regular
