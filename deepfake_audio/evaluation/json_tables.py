@@ -7,11 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import label_of
-from deepfake_audio.corpora.index import without_suffix
-from deepfake_audio.corpora.tables import filled_lines
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import is_number
-from deepfake_audio.evaluation.column_names import (
+from deepfake_audio.corpora.column_names import (
     FILES,
     LABELS,
     SCORES,
@@ -20,6 +16,10 @@ from deepfake_audio.evaluation.column_names import (
     plain_column,
     plain_columns,
 )
+from deepfake_audio.corpora.index import without_suffix
+from deepfake_audio.corpora.tables import filled_lines
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.evaluation.cell_values import is_number
 
 MAX_DIGITS = 400  # a number in double precision has up to 309
 MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit

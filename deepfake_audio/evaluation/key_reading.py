@@ -10,6 +10,18 @@ from functools import partial
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import label_of, split_of
+from deepfake_audio.corpora.column_names import (
+    FACTS,
+    FILES,
+    LABELS,
+    file_column,
+    first_column,
+)
+from deepfake_audio.corpora.label_words import (
+    LabelReader,
+    is_class_number,
+    is_label_word,
+)
 from deepfake_audio.corpora.layouts import (
     ASVSPOOF_5,
     ASVSPOOF_5_CHALLENGE,
@@ -22,19 +34,7 @@ from deepfake_audio.corpora.layouts import (
     read_split,
 )
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.column_names import (
-    FACTS,
-    FILES,
-    LABELS,
-    file_column,
-    first_column,
-)
 from deepfake_audio.evaluation.label_choice import choose_label
-from deepfake_audio.evaluation.label_words import (
-    LabelReader,
-    is_class_number,
-    is_label_word,
-)
 from deepfake_audio.evaluation.score_reading import NO_ATTACK
 from deepfake_audio.evaluation.score_table import trial_stem
 from deepfake_audio.evaluation.text_tables import (

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Callable, Collection
 
-from deepfake_audio.errors import one_line
-from deepfake_audio.evaluation.column_names import (
+from deepfake_audio.corpora.column_names import (
     FACTS,
     FILES,
     IS_A_CLASS,
@@ -12,7 +11,8 @@ from deepfake_audio.evaluation.column_names import (
     class_of,
     is_header,
 )
-from deepfake_audio.evaluation.label_words import boolean_of, is_class_number, is_label_word
+from deepfake_audio.corpora.label_words import boolean_of, is_class_number, is_label_word
+from deepfake_audio.errors import one_line
 from deepfake_audio.evaluation.text_tables import JSON, TextTable
 from deepfake_audio.vocabulary import LABELS as CLASSES
 

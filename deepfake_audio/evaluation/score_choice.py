@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deepfake_audio.corpora.class_folders import CLASS_OF
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import is_score
-from deepfake_audio.evaluation.column_names import (
+from deepfake_audio.corpora.column_names import (
     BESIDE,
     FACTS,
     FILES,
@@ -17,7 +15,9 @@ from deepfake_audio.evaluation.column_names import (
     SCORES,
     class_and_kind,
 )
-from deepfake_audio.evaluation.label_words import is_class_number, is_label_word, plain_number
+from deepfake_audio.corpora.label_words import is_class_number, is_label_word, plain_number
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.evaluation.cell_values import is_score
 from deepfake_audio.evaluation.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import LABELS as CLASSES
 

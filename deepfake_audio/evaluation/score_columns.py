@@ -4,17 +4,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import is_number, is_score, number_in
-from deepfake_audio.evaluation.column_names import (
+from deepfake_audio.corpora.column_names import (
     FACTS,
     FILES,
     LABELS,
     file_column,
     first_column,
 )
+from deepfake_audio.corpora.label_words import is_class_number, is_label_word
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.evaluation.cell_values import is_number, is_score, number_in
 from deepfake_audio.evaluation.label_choice import choose_label
-from deepfake_audio.evaluation.label_words import is_class_number, is_label_word
 from deepfake_audio.evaluation.score_choice import (
     TWO_SCORES,
     choose_score,

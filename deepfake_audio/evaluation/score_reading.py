@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepfake_audio.corpora.label_words import LabelReader
 from deepfake_audio.corpora.layouts import read_split
 from deepfake_audio.corpora.tables import read_lines
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.cell_values import listed_numbers, number_in
-from deepfake_audio.evaluation.label_words import LabelReader
 from deepfake_audio.evaluation.score_choice import TWO_SCORES
 from deepfake_audio.evaluation.score_columns import (
     ScoreColumns,

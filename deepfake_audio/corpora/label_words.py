@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from deepfake_audio.corpora.class_folders import label_of
+from deepfake_audio.corpora.column_names import IS_A_CLASS, LABEL_WORDS, class_of, plain_column
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.column_names import IS_A_CLASS, LABEL_WORDS, class_of, plain_column
 from deepfake_audio.system.csv_files import to_number
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, LABELS
 

@@ -1,4 +1,4 @@
-"""The names that score files and key files give to their columns."""
+"""The names that tables of scores and of labels give to their columns."""
 
 import re
 from collections.abc import Collection, Sequence
