@@ -53,6 +53,7 @@ def scored(text: str, real: str | None = None, keys: str | None = "keys.csv"):
         ("{f},{said},{c}", "file,predicted_label,score"),
         ("{f},{i},{c}", "file,label,score"), ("{f},{i},{c}", "file,pred,prob"),
         ("{f},{said},{c}", "datei,ergebnis,wert"), ("{f},{c}", "file,confidence"),
+        ("{f},{said},{c}", "file,result,confidence_score"),
         ("| {f} | {said} | {c} |", "| file | result | certainty |\n| --- | --- | --- |"),
     ],
 )  # fmt: skip
@@ -114,6 +115,17 @@ def test_a_guessed_score_is_told(text, note):
     found = scored(text.replace(",0,", ",0.5,"), "1")
     assert [n[: len(note)] for n in found.notes] == [note]
     assert found.table.score.argsort().tolist() == [3, 1, 0, 2]
+
+
+def test_predicted_classes_of_any_numbers_are_no_scores():
+    lines = [
+        f"{name}{n},{2 - r},{n / 9}" for n in range(3) for name, r in zip("abcd", REAL, strict=True)
+    ]
+    Path("keys.csv").write_text(
+        "file,label\n" + "".join(f"{line.split(',')[0]},real\n" for line in lines)
+    )
+    found = scored("\n".join(["file,pred,prob_real", *lines])).table
+    assert sorted(set(found.score.tolist())) == [0, 1 / 9, 2 / 9]
 
 
 def test_a_guess_is_printed_for_scores_and_comparisons(capsys):

@@ -28,17 +28,19 @@ TWO_SCORES = (
 KNOWN = {*FILES, *LABELS, *SCORES, *(name for names in FACTS.values() for name in names)}
 # Without another word of a score, a column of such a name with 0 and 1 has decisions.
 DECISIONS = ("prediction", "pred", "preds", "ypred", "yhat", "output", "outputs")
+FEW_ROWS = 5
 SCORE_PART = (
     "scores?|logits?|probs?|proba|probability|probabilities|llr|likelihood|predictions?|outputs?"
 )
 IS_A_SCORE = re.compile(rf"\w*(?:{SCORE_PART})(?:v?[0-9]+)?|(?:{SCORE_PART})\w*")
 IS_A_VALUE = re.compile(r"p|pr|\w*(?:score|prob|logit|llr|likelihood)\w*")
-IS_A_CONFIDENCE = re.compile(r"\w*(?:conf(?:iden[cz]|ian)|konfiden|certain|sicherheit)\w*|conf")
+IS_A_CONFIDENCE = re.compile(
+    r"\w*(?:conf(?:iden[cz]|ian)|konfiden|certain|sicherheit)\w*|conf(?:score|prob\w*)?"
+)
 IS_A_MEASURE = re.compile(
-    r"(?:num|nr|no|n|index|idx|id|start|end|length|duration|time|sample|frame|speed|size)\w*"
-    r"|\w*(?:duration|length|seconds?|secs?|ms|latency|time|rate|size|bytes|snr|mos|index|idx|number|count"
-    r"|epoch|seed|hz|offset|channels?|frames|samples|dauer|länge|laenge|sekunden|durée|duree"
-    r"|duración|duracion|durata|duração)|age|year|db"
+    r"\w*(?:duration|length|seconds?|secs?|ms|latency|time|rate|size|bytes|snr|mos|index|idx|number"
+    r"|count|epoch|seed|hz|offset|channels?|frames?|samples?|dauer|länge|laenge|sekunden|durée"
+    r"|duree|duración|duracion|durata|duração)|age|year|db|start|begin|end|stop|row|line|nr|no|n"
 )
 HINT = "|".join(map(re.escape, sorted(w for w in {*CLASS_OF, *LABEL_WORDS} if len(w) > 4)))
 HINTS_AT_A_CLASS = re.compile(
@@ -106,9 +108,16 @@ def has_words(table: TextTable, place: int) -> bool:
 
 
 def has_decisions(table: TextTable, place: int) -> bool:
-    """Return whether a column has only the numbers or booleans of two classes."""
-    texts = {row[place] for row in table.sample} - {""}
-    return 0 < len({plain_number(t) or t for t in texts}) <= 2 and all(map(is_class_number, texts))
+    """Return whether a column has only the numbers or booleans of two classes.
+
+    In more than a few rows, any two whole numbers are such.
+    """
+    texts = [row[place] for row in table.sample if row[place]]
+    values = {plain_number(text) or text for text in texts}
+    are_numbers = all(map(is_class_number, values)) or (
+        len(values) == 2 and len(texts) > FEW_ROWS and all(map(_is_whole, values))
+    )
+    return 0 < len(values) <= 2 and are_numbers
 
 
 def _plain(columns: Sequence[str], place: int) -> ScoreChoice:
@@ -179,15 +188,8 @@ def _like_a_score(table: TextTable) -> ScoreChoice | None:
 
 def _only_number(table: TextTable) -> ScoreChoice | None:
     """Return the only column of numbers without another meaning; None without one."""
-    columns, path = table.columns, table.path
     found = [p for p in _unknown_numbers(table) if not has_decisions(table, p)]
-    for place in found:
-        if IS_A_CONFIDENCE.fullmatch(columns[place]):
-            raise InputError(
-                f"the column {columns[place]} of {path} may be the confidence in a predicted "
-                "label; name a column p_real with the probability of real"
-            )
-    found = [p for p in found if not IS_A_MEASURE.fullmatch(columns[p])]
+    found = [p for p in found if not IS_A_MEASURE.fullmatch(table.columns[p])]
     fractions = [p for p in found if not all(_is_whole(row[p]) for row in table.sample)]
     if len(fractions or found) > 1:
         raise _several(table, fractions or found)
@@ -200,9 +202,14 @@ def _guessed(table: TextTable, place: int) -> ScoreChoice:
     """Return a score without a class in its name, and a note if the name has unknown words.
 
     Raises:
-        InputError: a part of the name hints at a class.
+        InputError: a part of the name hints at a class, or at a confidence.
     """
     name = one_line(table.columns[place])
+    if IS_A_CONFIDENCE.fullmatch(name):
+        raise InputError(
+            f"the column {name} of {table.path} may be the confidence in a predicted label; name a "
+            "column p_real with the probability of real"
+        )
     if HINTS_AT_A_CLASS.search(name):
         raise InputError(
             f"the column {name} of {table.path} may be the score of real or of fake; name it "

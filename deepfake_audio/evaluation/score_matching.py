@@ -73,7 +73,9 @@ def read_filled_scores(
         if subset:
             raise InputError("--subset needs a key file; add --keys FILE")
         if not scores.has_labels:
-            raise InputError(f"{path} has no labels; give the key file with --keys")
+            raise InputError(
+                f"{path} has no column of labels; name it label, or give the key file with --keys"
+            )
         found = _read_labelled(scores, missing)
         notes = [scores.columns.note, scores.columns.label_note]
         return replace(found, notes=list(filter(None, notes)))
