@@ -107,6 +107,7 @@ def test_ambiguous_scores_are_refused(text, message):
     [
         (rows("{f},{s}", "nom,valeur"), "The column valeur of s.csv has no known name"),
         (rows("{f},3.5,{s}", "datei,dauer,wert"), "The column wert of s.csv has no known name"),
+        (rows("{f},{s}", "file,p"), "The column p of s.csv has no known name"),
         (rows("{f},{s}", "file,lcnn_score"), "The column lcnnscore of s.csv has no known name"),
         (rows("{f},0,{s}"), "s.csv has two numbers without names"),
     ],

@@ -219,7 +219,8 @@ def _guessed(table: TextTable, place: int) -> ScoreChoice:
         f"The column {name} of {table.path} has no known name. It counts as the score, and higher "
         "as more real; name it score, or p_fake if higher means more fake."
     )
-    return ScoreChoice((place,), is_plain=True, note="" if NEUTRAL.fullmatch(name) else note)
+    is_certain = NEUTRAL.fullmatch(name) and IS_A_SCORE.fullmatch(name)
+    return ScoreChoice((place,), is_plain=True, note="" if is_certain else note)
 
 
 def _unknown_numbers(table: TextTable) -> list[int]:

@@ -259,7 +259,8 @@ def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
         others = header[:place] + header[place + 1 :]
         if not SCORE_NAME.search(plain_column(name)):
             others = header
-        if len(name) > 3 and not any(re.search("[0-9]", cell) for cell in others):
+        is_name = len(name) > 3 or not set(FILES).isdisjoint(map(plain_column, others))
+        if is_name and not any(re.search("[0-9]", cell) for cell in others):
             for check in (is_number, lambda cell: bool(label_of(cell))):
                 if not check(name) and all(check(row[place]) for row in alike):
                     return True
