@@ -45,7 +45,7 @@ REAL_WORDS = (
 )  # fmt: skip
 FAKE_WORDS = (
     "fake", "spoof", "spoofed", "deepfake", "synthetic", "synthesized", "synthesised", "ai",
-    "aigenerated", "generated", "artificial", "cloned", "manipulated", "forged", "faked",
+    "aigenerated", "generated", "artificial", "cloned", "manipulated",
 )  # fmt: skip
 LABEL_WORDS = dict.fromkeys(REAL_WORDS, "real") | dict.fromkeys(FAKE_WORDS, "fake")
 OTHER_CLASS = {"real": "fake", "fake": "real"}
