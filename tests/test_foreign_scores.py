@@ -117,6 +117,33 @@ SCORES = {
     "JSON scores of classes": json.dumps([
         {"file": name, "scores": {"real": s, "fake": 0}} for name, (_, s) in FILES.items()
     ]),
+    "JSON mapping within a document": json.dumps({
+        "model": {"name": "x"}, "scores": {name: s for name, (_, s) in FILES.items()},
+    }),
+    "JSON mapping to text": json.dumps({name: str(s) for name, (_, s) in FILES.items()}),
+    "JSON lines of pairs": rows('["{f}", {s}]'),
+    "JSON lines of a file": rows('{{"{f}": {s}}}'),
+    "JSON list of a file each": json.dumps([{name: s} for name, (_, s) in FILES.items()]),
+    "JSON of a label and a score each": json.dumps({
+        name: [{"label": "fake", "score": 0}, {"label": "real", "score": s}]
+        for name, (_, s) in FILES.items()
+    }),
+    "blank before quotes": rows('"{f}", "{s}"', header='"file", "score"'),
+    "NumPy numbers": rows("{f},np.float64({s})", header="file,score"),
+    "decisions beside": rows("{f},{o},{s}", header="file,prediction,prob_real"),
+    "decisions beside, fake": rows("{f},{i},{n}", header="file,output,p_fake"),
+    "a duration beside": rows("{f},3.5,{s}", header="file,duration,final_score"),
+    "fake_confidence": rows("{f},{n}", header="file,fake_confidence"),
+    "fakeness": rows("{f},{n}", header="file,fakeness"),
+    "spoofing_score": rows("{f},{n}", header="file,spoofing_score"),
+    "probability of fake": rows("{f},{n}", header="file,probability of fake"),
+    "synthetic speech score": rows("{f},{n}", header="file,Synthetic Speech Score"),
+    "not_fake": rows("{f},{s}", header="file,not_fake_score"),
+    "two kinds": rows("{f},{s},0.0,9,8", header="f,real_logit,fake_logit,real_p,fake_p"),
+    "title": "Scores of today, run 3\n" + rows("{f},{s}", header="file,score"),
+    "empty row first": ";;\n" + rows("{f};{s}", header="file;score"),
+    "features": rows("{f},{s}", header="file,score").replace(".wav", ".wav.npy"),
+    "addresses": rows("http://x/{f}?key=1,{s}", header="file,score").replace("c d", "c%20d"),
     "predictions beside": rows("{f},{o},{s}", header="filename,label,score"),
 }  # fmt: skip
 
@@ -154,6 +181,12 @@ KEYS = {
     .replace("Real", "echt"),
     "ground_truth_label": rows("{f},{Word}", header="audio_file,ground_truth_label"),
     "JSON of classes": json.dumps({"real": NAMES[:1], "fake": NAMES[1:]}),
+    "booleans of a German spreadsheet": rows("{f};{truth}", header="file;is_real")
+    .replace("True", "WAHR").replace("False", "FALSCH"),
+    "1 and -1": rows("{f},{i}", header="file,is_bonafide").replace(",0", ",-1"),
+    "words beside numbers": rows("{f},{i},{Word}", header="file,label,label_name"),
+    "is_fake beside numbers": rows("{f},{i},{o}", header="file,label,is_fake"),
+    "title": "Labels of 2026\n\n" + rows("{f},{word}", header="file,label"),
     "several names": rows("X-{stem},{Word},$ROOT/{f},-", header="ID,Label,Path,Speaker"),
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Compare two systems by their scores of the same files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from deepfake_audio.evaluation.calibration_check import OF_VERDICTS, is_uncalibr
 from deepfake_audio.evaluation.error_rates import error_curve
 from deepfake_audio.evaluation.llr_costs import min_llr_cost
 from deepfake_audio.evaluation.result_folder import SCORES, read_metrics
-from deepfake_audio.evaluation.score_matching import read_scores
+from deepfake_audio.evaluation.score_matching import read_filled_scores
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.score_writing import trial_names
 from deepfake_audio.evaluation.summary import ALL_SPLITS, attacks_to_sample, group_table
@@ -31,7 +31,7 @@ class Comparison:
     Attributes:
         figures: for each figure `ours`, `theirs`, their `difference` and its 95% `interval`, which
             is None if there is none.
-        warnings: about the intervals and the calibration.
+        warnings: about what was guessed, the intervals and the calibration.
         matched: by which kind of name the files were matched.
         split: whose files were compared; `ALL_SPLITS` for several splits.
         files: how many were compared.
@@ -57,19 +57,20 @@ def compare_systems(
     Raises:
         InputError: a system has no scores, or the two differ in their files or priors.
     """
-    first, settings = read_evaluated(ours, overrides, real)
-    second, other_settings = read_evaluated(theirs, overrides, real)
+    first, settings, notes = read_evaluated(ours, overrides, real)
+    second, other_settings, other_notes = read_evaluated(theirs, overrides, real)
     if settings.predict.prior_fake != other_settings.predict.prior_fake:
         raise InputError(
             "cannot compare runs with different priors; choose one: predict.prior_fake=0.5"
         )
-    return compare_tables(first, second, settings.evaluate, settings.predict)
+    found = compare_tables(first, second, settings.evaluate, settings.predict)
+    return replace(found, warnings=[*notes, *other_notes, *found.warnings])
 
 
 def read_evaluated(
     name: str, overrides: Sequence[str], real: str | None = None
-) -> tuple[ScoreTable, Settings]:
-    """Return the scores that count, from a run, results or a score file, and the settings.
+) -> tuple[ScoreTable, Settings, list[str]]:
+    """Return the scores that count, from a run, results or a score file, settings, and notes.
 
     These are the scores of the last split, or all of them if all were evaluated together.
     """
@@ -83,12 +84,13 @@ def read_evaluated(
             raise InputError(
                 f"run {run.name} has no {SCORES}; make it with: python evaluate.py --run {run.name}"
             )
-    table = read_scores(path, None, None, real)
+    scored = read_filled_scores(path, None, None, None, real)
+    table = scored.table
     evaluated = read_metrics(path.parent).get("splits") if path.name == SCORES else None
     if isinstance(evaluated, dict) and ALL_SPLITS in evaluated:
-        return table, settings
+        return table, settings, scored.notes
     last = next(split for split in reversed(SPLITS) if (table.split == split).any())
-    return table.where(table.split == last), settings
+    return table.where(table.split == last), settings, scored.notes
 
 
 def compare_tables(

@@ -7,12 +7,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import label_of
+from deepfake_audio.corpora.column_names import (
+    FILES,
+    LABELS,
+    SCORES,
+    class_of,
+    is_header,
+    plain_column,
+    plain_columns,
+)
+from deepfake_audio.corpora.index import without_suffix
 from deepfake_audio.corpora.tables import filled_lines
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.column_names import is_header, plain_columns
+from deepfake_audio.evaluation.cell_values import is_number
 
 MAX_DIGITS = 400  # a number in double precision has up to 309
 MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit
+HOLDERS = {*SCORES, "predictions", "results", "files", "data"}  # of a mapping from files
 TABLE = "A table"  # in errors
 
 
@@ -24,6 +35,8 @@ def sample_json(path: Path, rows: int) -> tuple[list[str], list[list[str]]]:
     """
     first = [row for _, row in itertools.islice(_json_objects(path), rows)]
     columns = list(dict.fromkeys(name for row in first for name in row))
+    if not columns:
+        raise InputError(f"{path} has no rows; add an object for each file")
     return columns, [[row.get(name, "") for name in columns] for row in first]
 
 
@@ -42,9 +55,27 @@ def _json_cells(row: dict) -> dict[str, str]:
         (f"{name}{part}", each)
         for name, value in row.items()
         for part, each in (value.items() if isinstance(value, dict) else [("", value)])
+        if not _is_labelled(value)
     ]
+    cells += [cell for value in row.values() if _is_labelled(value) for cell in _labelled(value)]
     names = plain_columns([name for name, _ in cells])
     return {name: _json_cell(value) for name, (_, value) in zip(names, cells, strict=True)}
+
+
+def _is_labelled(value: object) -> bool:
+    """Return whether a value is a list such as `[{"label": "fake", "score": 0.9}]`."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(each, dict) and each.keys() == {"label", "score"} for each in value)
+    )
+
+
+def _labelled(value: list[dict]) -> list[tuple[str, object]]:
+    """Return the names and values of a score of each label, or of the likeliest label only."""
+    if len(value) == 1:
+        return list(value[0].items())
+    return [(str(each["label"]), each["score"]) for each in value]
 
 
 def _json_cell(value: object) -> str:
@@ -80,7 +111,7 @@ def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         lines = filled_lines(path, TABLE)
         _, first = next(lines)
         try:
-            is_lines = isinstance(_from_json(first), dict) and next(lines, None) is not None
+            is_lines = isinstance(_from_json(first), dict | list) and next(lines, None) is not None
         except ValueError:
             is_lines = False
         if is_lines:
@@ -96,6 +127,7 @@ def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             text = "".join(line for _, line in filled_lines(path, TABLE))
             found = _document_rows(_from_json(text), path)
         for origin, row in found:
+            row = _as_object(row)
             if not isinstance(row, dict):
                 raise InputError(f"{one_line(str(row))[:60]!r} is not a JSON object ({origin})")
             yield origin, _json_cells(row)
@@ -113,8 +145,7 @@ def _document_rows(content: object, path: Path) -> Iterator[tuple[str, object]]:
 def _objects_of(content: object) -> Sequence[object]:
     """Return the rows of a JSON document: of a list, or of the mappings that programs write."""
     if isinstance(content, list):
-        pairs = all(isinstance(row, list) and len(row) == 2 for row in content)
-        return [_file_row(*row) for row in content] if pairs else content
+        return content
     names, data = content.get("columns"), content.get("data")  # of pandas, as the next two
     rows = data if isinstance(names, list) and isinstance(data, list) else [None]
     if all(isinstance(row, list) for row in rows):
@@ -123,18 +154,60 @@ def _objects_of(content: object) -> Sequence[object]:
     is_table = is_header(list(content))
     if is_table and all(isinstance(value, list) for value in values):
         return [dict(zip(content, row, strict=False)) for row in zip(*values, strict=False)]
-    if is_table and all(isinstance(value, dict) for value in values):
-        return [{name: content[name].get(row) for name in content} for row in values[0]]
+    if is_table and all(isinstance(v, dict) and v.keys() == values[0].keys() for v in values):
+        return [
+            {"file": row} | {name: content[name].get(row) for name in content} for row in values[0]
+        ]
     if content and all(map(label_of, content)) and all(isinstance(v, list) for v in values):
         return [{"file": file, "label": label} for label in content for file in content[label]]
     lists = [value for value in values if isinstance(value, list) and value]
-    if len(lists) == 1 and isinstance(lists[0][0], dict):
+    if len(lists) == 1 and isinstance(lists[0][0], dict | list) and not _is_labelled(lists[0]):
         return lists[0]
+    if inner := _inner_mapping(content):
+        return _objects_of(inner)
     return [content] if is_table else [_file_row(*item) for item in content.items()]
+
+
+def _inner_mapping(content: dict) -> dict | None:
+    """Return the mapping from files that a document such as `{"scores": {...}}` has; else None."""
+    if any(plain_column(name) in FILES for name in content):
+        return None
+    found = {
+        name: value
+        for name, value in content.items()
+        if isinstance(value, dict) and value and not any(map(_is_column, value))
+    }
+    named = [value for name, value in found.items() if plain_column(name) in HOLDERS]
+    if not named and len(found) == 1 and all(map(_is_no_file, found)):
+        named = list(found.values())
+    return named[0] if len(named) == 1 else None
+
+
+def _is_no_file(name: str) -> bool:
+    return without_suffix(name) == name
+
+
+def _is_column(name: str) -> bool:
+    plain = plain_column(name)
+    return plain in (*FILES, *LABELS, *SCORES) or bool(class_of(plain))
+
+
+def _as_object(row: object) -> object:
+    """Return the object of a pair of a file and its value, as a list or as an object."""
+    if isinstance(row, dict) and len(row) == 1 and not _is_column(*row):
+        return _file_row(*row.popitem())
+    if isinstance(row, list) and len(row) > 1 and isinstance(row[0], str):
+        is_pair = len(row) == 2
+        if is_pair or all(isinstance(value, int | float) for value in row[1:]):
+            return _file_row(row[0], row[1] if is_pair else row[1:])
+    return row
 
 
 def _file_row(file: str, value: object) -> dict:
     """Return the row of a file and its facts, its score or its label."""
     if isinstance(value, dict):
         return {"file": file, **value}
-    return {"file": file, "score" if isinstance(value, int | float | list) else "label": value}
+    if _is_labelled(value):
+        return {"file": file, **dict(_labelled(value))}
+    is_score = value is None or not isinstance(value, str) or is_number(value)
+    return {"file": file, "score" if is_score else "label": value}

@@ -3,51 +3,64 @@
 A path in a key file only names a file; it opens nothing, so that it may be absolute.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import split_of
+from deepfake_audio.corpora.class_folders import label_of, split_of
+from deepfake_audio.corpora.column_names import (
+    FACTS,
+    FILES,
+    LABELS,
+    file_column,
+    first_column,
+)
+from deepfake_audio.corpora.label_words import (
+    LabelReader,
+    is_class_number,
+    is_label_word,
+)
 from deepfake_audio.corpora.layouts import (
     ASVSPOOF_5,
     ASVSPOOF_5_CHALLENGE,
     ASVSPOOF_2019,
     ASVSPOOF_2021_DF,
     KEYS,
+    Layout,
     Listing,
     read_protocol,
+    read_split,
 )
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.column_names import (
-    FACTS,
-    FILES,
-    LABELS,
-    class_of,
-    file_column,
-    first_column,
-)
-from deepfake_audio.evaluation.label_words import (
-    IS_A_CLASS,
-    LabelReader,
-    is_class_number,
-    is_label_word,
-)
+from deepfake_audio.evaluation.label_choice import choose_label
 from deepfake_audio.evaluation.score_reading import NO_ATTACK
 from deepfake_audio.evaluation.score_table import trial_stem
-from deepfake_audio.evaluation.text_tables import BLANKS, JSON, TextTable, open_text_table
+from deepfake_audio.evaluation.text_tables import (
+    BLANKS,
+    TextTable,
+    named_columns_of,
+    open_text_table,
+)
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
+ASVSPOOF_2021_PA = Layout(widths=(12,), key=9, attack=7, subset=11)  # by replay device
+SUBSET = re.compile(r"(?:eval|progress|hidden)\w*", re.IGNORECASE)
 KEY_LAYOUTS = {
     width: (corpus, layout)
     for corpus, layout in (
         ("asvspoof2019", ASVSPOOF_2019),
         ("asvspoof2021", ASVSPOOF_2021_DF),
+        ("asvspoof2021", ASVSPOOF_2021_PA),
         ("asvspoof5", ASVSPOOF_5),
         ("asvspoof5", ASVSPOOF_5_CHALLENGE),
     )
     for width in layout.widths
 }
 ALL_SUBSETS = "all"
+JOINED = -1  # the place of names with blanks, of several columns
+MAX_SUBSETS = 10
 
 
 def open_keys(
@@ -67,7 +80,11 @@ def open_keys(
     table = open_text_table(path)
     if (layout := _protocol_layout(table)) is not None:
         corpus, columns = layout
-        return partial(read_protocol, path, columns, "test", corpus), columns.subset is not None
+        if table.separator == BLANKS:
+            read = partial(read_protocol, path, columns, "test", corpus)
+        else:
+            read = partial(_read_layout, table, corpus, columns)
+        return read, columns.subset is not None
     places, width = _places(table, real, scored)
     return partial(_read_table, table, places, width, real), "subset" in places
 
@@ -91,13 +108,24 @@ def choose_subset(
     return (listing for listing in listings if listing.subset == subset)
 
 
-def _protocol_layout(table: TextTable) -> tuple | None:
+def _protocol_layout(table: TextTable) -> tuple[str, Layout] | None:
     """Return the corpus and the columns of an ASVspoof protocol; None for another table."""
     first = table.sample[0] if table.sample else []
-    if table.columns is not None or table.separator != BLANKS or len(first) not in KEY_LAYOUTS:
+    if table.columns is not None or len(first) not in KEY_LAYOUTS:
         return None
     corpus, layout = KEY_LAYOUTS[len(first)]
-    return (corpus, layout) if first[layout.key] in KEYS else None
+    is_name = first[layout.attack].lower().endswith(AUDIO_SUFFIXES)  # the end of one with blanks
+    return (corpus, layout) if first[layout.key] in KEYS and not is_name else None
+
+
+def _read_layout(table: TextTable, corpus: str, layout: Layout) -> Iterator[Listing]:
+    """Yield the files of a protocol whose columns are separated by tabs or commas."""
+    places = {"speaker": 0, "file": 1, **layout._asdict(), "label": layout.key}
+    del places["widths"], places["key"]
+    places = {name: place for name, place in places.items() if place is not None}
+    for listing in _read_table(table, places, None, None):
+        speaker, codec = ("" if fact == "-" else fact for fact in (listing.speaker, listing.codec))
+        yield listing._replace(speaker=speaker, codec=codec, corpus=corpus)
 
 
 def _read_table(
@@ -109,7 +137,7 @@ def _read_table(
         if not facts["file"]:
             raise InputError(f"the file name is empty in {origin}")
         facts["label"] = labels.read(facts["label"], origin)
-        facts["split"] = split_of(facts.get("split", ""))
+        facts["split"] = read_split(facts.get("split", "").strip("-"), origin)
         if facts.get("attack") in NO_ATTACK:
             facts["attack"] = ""
         yield Listing(**facts, origin=origin)
@@ -122,43 +150,56 @@ def _places(
     if not table.sample and table.columns is None:
         raise InputError(f"{table.path} has no rows; give the key file of the scored files")
     if table.columns is None:
-        return _unnamed_places(table, real)
-    label = first_column(table.columns, LABELS)
-    if label is None:
-        telling = [n for n in table.columns if IS_A_CLASS.fullmatch(n) or class_of(n)]
-        label = first_column(table.columns, telling)
-    if label is None and table.separator == JSON and table.columns == ["file", "score"]:
-        label = 1  # a mapping from files to 0 and 1
-    files = [
-        table.columns.index(name)
-        for name in FILES
-        if name in table.columns and table.columns.index(name) != label
-    ]
+        return _unnamed_places(table, real, scored)
+    columns = table.columns
+    only_files = {columns.index(n) for n in FILES if n in columns and n not in LABELS}
+    label, _ = choose_label(table, only_files, real)
+    files = [columns.index(n) for n in FILES if n in columns and columns.index(n) != label]
     if label is not None and not files:
-        used = {label, *(first_column(table.columns, names) for names in FACTS.values())}
+        used = {label, *(first_column(columns, names) for names in FACTS.values())}
         with suppress(LookupError):
-            files = [file_column(table.columns, used, table.sample)]
+            files = [file_column(columns, used, table.sample)]
     if label is None or not files:
         lacking = "labels" if label is None else "files"
         raise InputError(
-            f"{table.path} has no column of {lacking}: "
-            f"{', '.join(filter(None, table.columns))}; name the columns file and label"
+            f"{table.path} has no column of {lacking}: {named_columns_of(table)}; name the columns "
+            "file and label"
         )
     found = {name: first_column(table.columns, names) for name, names in FACTS.items()}
-    found |= {"file": _most_scored(table, files, scored), "label": label}
-    return {name: place for name, place in found.items() if place is not None}, None
+    names = {place: [row[place] for row in table.sample] for place in files}
+    found |= {"file": _most_scored(names, scored), "label": label}
+    found = {name: place for name, place in found.items() if place is not None}
+    cells = {row[found["split"]] for row in table.sample} if "split" in found else set()
+    if not all(split_of(cell) for cell in cells - {"", "-"}):
+        found.setdefault("subset", found.pop("split"))  # such as progress and hidden
+    if "subset" not in found:
+        free = set(range(table.width)) - {*found.values()}
+        subsets = [p for p in sorted(free) if _has_subsets([row[p] for row in table.sample])]
+        found |= {"subset": subsets[0]} if subsets else {}
+    return found, None
 
 
-def _most_scored(table: TextTable, files: list[int], scored: Collection[str]) -> int:
-    """Return the column of files that names the most scored files; the first of equals."""
-    if len(files) == 1 or not scored:
-        return files[0]
-    wanted = {trial_stem(row[place]) for row in table.sample for place in files}
+def _has_subsets(cells: list[str]) -> bool:
+    return bool(cells) and all(map(SUBSET.fullmatch, cells)) and len(set(cells)) <= MAX_SUBSETS
+
+
+def _most_scored(columns: dict[int, list[str]], scored: Collection[str]) -> int:
+    """Return the place of the column that names the most scored files; the first of equals.
+
+    Args:
+        columns: the first cells of each column that may have the names of files, by its place.
+        scored: names of files with scores.
+    """
+    if len(columns) == 1 or not scored:
+        return next(iter(columns))
+    wanted = {trial_stem(name) for names in columns.values() for name in names}
     stems = wanted.intersection(map(trial_stem, scored))
-    return max(files, key=lambda place: sum(trial_stem(r[place]) in stems for r in table.sample))
+    return max(columns, key=lambda place: sum(trial_stem(n) in stems for n in columns[place]))
 
 
-def _unnamed_places(table: TextTable, real: str | None) -> tuple[dict[str, int], int]:
+def _unnamed_places(
+    table: TextTable, real: str | None, scored: Collection[str]
+) -> tuple[dict[str, int], int]:
     rows, width = table.sample, table.width
     checks = [is_label_word, is_class_number]
     if real is not None:
@@ -180,4 +221,32 @@ def _unnamed_places(table: TextTable, real: str | None) -> tuple[dict[str, int],
     label %= width
     others = [place for place in range(width) if place != label]
     distinct = [place for place in others if len({row[place] for row in rows}) == len(rows)]
-    return {"file": (distinct or others)[0], "label": label}, width
+    columns = {place: [row[place] for row in rows] for place in distinct or others[:1]}
+    if table.separator == BLANKS and label in (0, width - 1) and width > 2:
+        # Perhaps the names have blanks, and no column has a whole one.
+        names = (" ".join(row[1:] if label == 0 else row[:-1]) for row in rows)
+        columns[JOINED] = list(names)
+        if not distinct:
+            columns = {JOINED: columns[JOINED]}
+    file = _most_scored(columns, scored)
+    if file == JOINED:
+        return {"file": int(label == 0), "label": int(label != 0)}, 2
+    places = {"file": file, "label": label}
+    return places | _unnamed_facts(table, places), width
+
+
+def _unnamed_facts(table: TextTable, places: dict[str, int]) -> dict[str, int]:
+    """Return the columns of subsets, splits and attacks, and of the speaker before the file."""
+    rows, found = [row for row in table.sample if len(row) == table.width], {}
+    real = [label_of(row[places["label"]]) == "real" for row in rows]
+    for place in set(range(table.width)) - {*places.values()}:
+        cells = [row[place] for row in rows]
+        if _has_subsets(cells):
+            found.setdefault("subset", place)
+        elif all(map(split_of, cells)):
+            found.setdefault("split", place)
+        elif not all(real) and [cell in (*NO_ATTACK, "human") for cell in cells] == real:
+            found.setdefault("attack", place)
+        elif place == 0 and places["file"] == 1 and table.width > 3 and len(set(cells)) > 1:
+            found["speaker"] = place
+    return found

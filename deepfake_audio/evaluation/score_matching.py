@@ -13,6 +13,7 @@ from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.evaluation.key_reading import choose_subset
 from deepfake_audio.evaluation.name_matching import match_names
 from deepfake_audio.evaluation.names import PackedNames, are_unique, repeated_names
+from deepfake_audio.evaluation.score_columns import check_no_confidence, range_of_confidence
 from deepfake_audio.evaluation.score_reading import ScoreFile, ScoreRow, open_scores
 from deepfake_audio.evaluation.score_table import (
     ScoreTable,
@@ -72,15 +73,34 @@ def read_filled_scores(
         if subset:
             raise InputError("--subset needs a key file; add --keys FILE")
         if not scores.has_labels:
-            raise InputError(f"{path} has no labels; give the key file with --keys")
-        return _read_labelled(scores, missing)
+            raise InputError(
+                f"{path} has no column of labels; name it label, or give the key file with --keys"
+            )
+        found = _read_labelled(scores, missing)
+        notes = [scores.columns.note, scores.columns.label_note]
+        return replace(found, notes=list(filter(None, notes)))
     unlabelled = _read_unlabelled(scores)
     if not len(unlabelled.names):
         raise InputError(f"{path} has no rows; add a row for each file")
     listings = choose_subset(keys, subset, real, unlabelled.names)
     table, unscored = _join(unlabelled, listings, path, keys, missing)
-    notes = [f"The labels in {path} were not used: those of {keys} count."]
-    return ScoredFiles(table, unscored, notes if scores.has_labels else [])
+    unused = f"The labels in {path} were not used: those of {keys} count."
+    notes = [
+        scores.columns.note,
+        unused if scores.has_labels else "",
+        _confidence_note(scores, table),
+    ]
+    return ScoredFiles(table, unscored, list(filter(None, notes)))
+
+
+def _confidence_note(scores: ScoreFile, table: ScoreTable) -> str:
+    found = range_of_confidence(table.score.min(), table.score.max())
+    if not found or not scores.columns.is_plain or len(set(table.label.tolist())) < 2:
+        return ""
+    return (
+        f"The scores are all between {found}. If they are the confidence in a predicted label, the "
+        "figures mean nothing: give the probability of real in a column p_real."
+    )
 
 
 def _read_labelled(scores: ScoreFile, missing: float | None) -> ScoredFiles:
@@ -104,6 +124,8 @@ def _read_labelled(scores: ScoreFile, missing: float | None) -> ScoredFiles:
     table = make_table(rows())
     if not len(table):
         raise InputError(f"{path} has no rows; add a row for each file")
+    if scores.columns.is_plain and len(set(table.label.tolist())) > 1:
+        check_no_confidence(table.score.min(), table.score.max(), scores.table)
     for split in SPLITS:
         files = table.file[table.split == split]
         if twice := repeated_names(files):

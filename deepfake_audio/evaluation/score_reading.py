@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepfake_audio.corpora.label_words import LabelReader
 from deepfake_audio.corpora.layouts import read_split
 from deepfake_audio.corpora.tables import read_lines
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.label_words import LabelReader
+from deepfake_audio.evaluation.cell_values import listed_numbers, number_in
+from deepfake_audio.evaluation.score_choice import TWO_SCORES
 from deepfake_audio.evaluation.score_columns import (
-    LIST,
-    TWO_SCORES,
     ScoreColumns,
     named_columns,
     no_files,
     unnamed_columns,
 )
-from deepfake_audio.evaluation.text_tables import TextTable, number_in, open_text_table
+from deepfake_audio.evaluation.text_tables import TextTable, open_text_table
 
 ASV_KEYS = ("target", "nontarget", "spoof")
 NO_ATTACK = ("-", "bonafide", "bona-fide", "real")
@@ -99,8 +99,8 @@ class ScoreFile:
 
         def read(cells: Sequence[str], origin: str) -> float | None:
             texts = [cells[place] for place in places]
-            if len(texts) == 1 and (found := LIST.fullmatch(texts[0])):
-                texts = found[1].replace(",", " ").split()
+            if len(texts) == 1 and (listed := listed_numbers(texts[0])):
+                texts = listed
                 if len(texts) == 2:
                     texts = texts if self._real_class() == "1" else texts[::-1]
             if not any(texts):
@@ -131,7 +131,7 @@ def open_scores(path: Path, real: str | None = None) -> ScoreFile:
     table = open_text_table(path)
     if table.columns is None:
         return ScoreFile(table, unnamed_columns(table, real), real)
-    if real is None and table.columns == ANTIDEEPFAKE and LIST.fullmatch(_first(table, 1)):
+    if real is None and table.columns == ANTIDEEPFAKE and listed_numbers(_first(table, 1)):
         real = "1"
     return ScoreFile(table, named_columns(table, real), real)
 

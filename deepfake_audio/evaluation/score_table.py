@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from deepfake_audio.vocabulary import VERDICTS
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
 TEXT_COLUMNS = (*COLUMNS[:-2], "verdict")
+ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl", ".h5", ".hdf5", ".mat", ".txt", ".json")
+QUERY = re.compile(r"(\.\w{2,5})\?.*")
 NONE = np.array([""], object)
 
 
@@ -111,4 +114,22 @@ def join_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
 
 
 def trial_stem(name: str) -> str:
-    return without_suffix(re.split(r"[/\\]", without_blank_ends(name))[-1].strip())
+    """Return the name of a file without its folders and suffixes.
+
+    Features of `a.wav` are often in `a.npy` or `a.wav.npy`, and addresses have `%20` and a query.
+
+    >>> trial_stem("x/a.wav.npy"), trial_stem("http://b/c%20d.wav?key=1"), trial_stem("a.b")
+    ('a', 'c d', 'a.b')
+    """
+    if "%" in name:
+        name = unquote(name)
+    if "?" in name:
+        name = QUERY.sub(r"\1", name)
+    stem = re.split(r"[/\\]", without_blank_ends(name))[-1].strip()
+    while (shorter := without_suffix(_without_array_suffix(stem))) not in (stem, ""):
+        stem = shorter
+    return stem
+
+
+def _without_array_suffix(name: str) -> str:
+    return name.rpartition(".")[0] if name.lower().endswith(ARRAY_SUFFIXES) else name

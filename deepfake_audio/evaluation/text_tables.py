@@ -14,18 +14,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import label_of
+from deepfake_audio.corpora.column_names import (
+    FILES,
+    first_column,
+    is_header,
+    plain_column,
+    plain_columns,
+)
 from deepfake_audio.corpora.tables import SEPARATOR_LINE, filled_lines, read_lines
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.column_names import is_header, plain_columns
+from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.evaluation.cell_values import DECIMAL_COMMA, is_number
 from deepfake_audio.evaluation.json_tables import TABLE, json_rows, sample_json
-from deepfake_audio.system.csv_files import to_number, unguarded
+from deepfake_audio.system.csv_files import unguarded
 from deepfake_audio.system.regular_files import is_file, open_regular
 
 SEPARATORS = "\t;,|"
 BLANKS, JSON = "blanks", "json"
 SAMPLED_ROWS = 1000  # that decide on separator and columns
+MAX_TITLES = 3  # lines before the names of the columns
+MAX_NAMED_COLUMNS = 6  # in a message
+# In a line above numbers, such a part of a name is that of a score, not of a file.
+SCORE_NAME = re.compile("score|logit|prob|llr|fake|spoof|bonafide|real")
 SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
-DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+(?:[eE][+-]?[0-9]+)?)")
 AS_CSV = "save it as CSV with the columns file and score"
 NOT_TEXT = {  # the first bytes of files that are no tables of text
     b"PK\x03\x04": "a workbook or an archive; save the sheet as CSV (UTF-8), or unpack the archive",
@@ -84,9 +94,8 @@ class TextTable:
                 cells.pop()
             origin = f"line {line} of {self.path}"
             if len(cells) != width:
-                raise InputError(
-                    f"{len(cells)} columns in {origin} instead of {width}; correct the line"
-                )
+                found = pluralize(len(cells), "column")
+                raise InputError(f"{found} in {origin} instead of {width}; correct the line")
             yield origin, cells
 
     @property
@@ -112,29 +121,104 @@ def open_text_table(path: Path) -> TextTable:
         return TextTable(path, BLANKS, None, [])
     if lines[0][1].lstrip()[:1] in ("{", "["):
         return TextTable(path, JSON, *sample_json(path, SAMPLED_ROWS))
-    skipped, named = 0, SEPARATOR_LINE.fullmatch(lines[0][1])
-    if named:
-        skipped, lines = lines[0][0], lines[1:]
-    while len(lines) > 1 and _is_comment(lines[0][1]) and lines[1][1].startswith("#"):
-        skipped, lines = lines[0][0], lines[1:]
-    if len(lines) > 1 and _is_comment(lines[0][1]):
-        separator = _find_separator(lines[1][1], [line for _, line in lines[1:]])
-        if is_header(next(iter(_split([lines[1][1]], separator)), [])):
-            skipped, lines = lines[0][0], lines[1:]
+    named = SEPARATOR_LINE.fullmatch(lines[0][1])
+    before = lines
+    lines = _without_titles(path, _without_comments(lines[1:] if named else lines))
     if not lines:
         return TextTable(path, BLANKS, None, [])
+    skipped = max((number for number, _ in before if number < lines[0][0]), default=0)
     comment = lines[0][1].startswith("#")
-    first = lines[0][1].lstrip("# ") if comment else lines[0][1]
-    separator = named[1] if named else _find_separator(first, [line for _, line in lines])
-    rows = _split([line for _, line in lines], separator)
-    header = next(iter(_split([first], separator)), [])
+    header, rows, separator = _first_row(lines, named[1] if named else "")
     columns = _columns_of(path, header, rows, separator)
-    if columns or comment or _is_other_header(header, rows[1:]):
+    if not columns and _is_other_header(header, [row for row in rows[1:] if not _is_rule(row)]):
+        columns = _plain_columns(path, header)
+    if columns or comment:
         skipped, rows = lines[0][0], rows[1:]
     rows = [row for row in rows if any(row) and not _is_rule(row)]
     while not columns and rows and all(len(row) > 1 and not row[-1] for row in rows):
         rows = [row[:-1] for row in rows]
+    if columns:
+        place = first_column(columns, FILES)
+        rows = fitted(rows, separator, len(columns), 0 if place is None else place)
     return TextTable(path, separator, columns, rows, skipped)
+
+
+def fitted(rows: list[list[str]], separator: str, width: int, text_column: int) -> list[list[str]]:
+    """Return the rows with a number of cells; with blanks between, the text column may have some.
+
+    >>> fitted([["a", "b.wav", "0.5"]], BLANKS, 2, 0), fitted([["a", "1", ""], ["b"]], ",", 2, 0)
+    ([['a b.wav', '0.5']], [['a', '1']])
+    """
+    found = []
+    for row in rows:
+        surplus = len(row) - width
+        if surplus > 0 and separator == BLANKS:
+            end = text_column + surplus + 1
+            row = [*row[:text_column], " ".join(row[text_column:end]), *row[end:]]
+        elif surplus > 0 and not any(row[width:]):
+            row = row[:width]
+        if len(row) == width:
+            found.append(row)
+    return found
+
+
+def named_columns_of(table: TextTable, places: Iterable[int] | None = None) -> str:
+    """Return the names of columns for a message, at most `MAX_NAMED_COLUMNS`; None for all."""
+    chosen = range(len(table.columns)) if places is None else places
+    names = [one_line(table.columns[place]) for place in chosen if table.columns[place]]
+    others = len(names) - MAX_NAMED_COLUMNS
+    return ", ".join(names[:MAX_NAMED_COLUMNS]) + (f" and {others:,} others" if others > 0 else "")
+
+
+def _first_row(
+    lines: list[tuple[int, str]], separator: str = ""
+) -> tuple[list[str], list[list[str]], str]:
+    """Return the cells of the first line, those of all lines, and the separator."""
+    first = lines[0][1].lstrip("# ") if lines[0][1].startswith("#") else lines[0][1]
+    texts = [line for _, line in lines]
+    separator = separator or _find_separator(first, texts)
+    return next(iter(_split([first], separator)), []), _split(texts, separator), separator
+
+
+def _without_comments(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return the lines from the header, or from the last comment before the rows."""
+    while len(lines) > 1 and _is_comment(lines[0][1]) and lines[1][1].startswith("#"):
+        lines = lines[1:]
+    if len(lines) > 1 and _is_comment(lines[0][1]):
+        separator = _find_separator(lines[1][1], [line for _, line in lines[1:]])
+        if is_header(next(iter(_split([lines[1][1]], separator)), [])):
+            return lines[1:]
+    return lines
+
+
+def _without_titles(path: Path, lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return the lines from the header if titles or empty rows precede it.
+
+    Raises:
+        InputError: lines with values precede the header.
+    """
+    while lines and not lines[0][1].strip(f"{SEPARATORS}\"' \r\n"):
+        lines = lines[1:]
+    for place in range(min(len(lines), MAX_TITLES + 1)):
+        header, rows, separator = _first_row(lines[place:])
+        if _columns_of(path, header, rows, separator):
+            for number, line in lines[:place]:
+                if _has_values(line, separator, len(header)):
+                    raise InputError(
+                        f"line {lines[place][0]} of {path} names the columns, and line {number} "
+                        "before it has values; remove the lines before the names"
+                    )
+            return lines[place:]
+    return lines
+
+
+def _has_values(line: str, separator: str, width: int) -> bool:
+    """Return whether a line before the header looks like a row: it has a number or a label."""
+    rows = [*_split([line], separator), line.split()]
+    return any(
+        len(row) in (2, width) and any(is_number(cell) or label_of(cell) for cell in row)
+        for row in rows
+    )
 
 
 def _is_comment(line: str) -> bool:
@@ -150,6 +234,10 @@ def _columns_of(
     fits = separator != BLANKS or all(len(row) >= len(header) for row in rows[1:])
     if not fits or not is_header(header):
         return None
+    return _plain_columns(path, header)
+
+
+def _plain_columns(path: Path, header: list[str]) -> list[str]:
     while header and not header[-1]:
         header.pop()
     try:
@@ -161,52 +249,27 @@ def _columns_of(
 def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
     """Return whether the first line names columns in words that are not known.
 
-    They have no digits and no suffix, and a column of numbers or of labels is below one of them.
+    They have no digits and no suffix, except in the name of a score, and a column of numbers or of
+    labels is below one of them.
     """
-    if len(header) < 2 or len(rows) < 2 or any(re.search(r"[0-9.]", cell) for cell in header):
-        return False
     alike = [row for row in rows if len(row) == len(header)]
-    return bool(alike) and any(
-        len(name) > 3 and not check(name) and all(check(row[place]) for row in alike)
-        for place, name in enumerate(header)
-        for check in (is_number, lambda cell: bool(label_of(cell)))
-    )
+    if len(header) < 2 or len(rows) < 2 or not alike or "." in "".join(header):
+        return False
+    for place, name in enumerate(header):
+        others = header[:place] + header[place + 1 :]
+        if not SCORE_NAME.search(plain_column(name)):
+            others = header
+        is_name = len(name) > 3 or not set(FILES).isdisjoint(map(plain_column, others))
+        if is_name and not any(re.search("[0-9]", cell) for cell in others):
+            for check in (is_number, lambda cell: bool(label_of(cell))):
+                if not check(name) and all(check(row[place]) for row in alike):
+                    return True
+    return False
 
 
 def _is_rule(row: list[str]) -> bool:
     """Return whether a row is the line below the header of a Markdown table."""
     return any(row) and all(not cell or RULE.fullmatch(cell) for cell in row)
-
-
-def number_in(text: str, origin: str) -> float:
-    """Return the number in a cell, with a point or a comma before its decimals, or in percent.
-
-    >>> number_in("-0.5", ""), number_in("-0,5", ""), number_in("50 %", "")
-    (-0.5, -0.5, 0.5)
-
-    Raises:
-        InputError: no number, or not a finite one.
-    """
-    if text.endswith("%"):
-        return number_in(text[:-1].rstrip(), origin) / 100
-    text = text.replace("\N{MINUS SIGN}", "-")
-    plain = DECIMAL_COMMA.sub(r"\1.\2", text) if DECIMAL_COMMA.fullmatch(text) else text
-    try:
-        number = to_number(plain)
-    except ValueError:
-        number = float("nan")
-    if abs(number) < float("inf"):
-        return number
-    raise InputError(f"{one_line(text)[:60]!r} is not a finite number ({origin})")
-
-
-def is_number(text: str) -> bool:
-    """Return whether a cell has a number."""
-    try:
-        number_in(text, "")
-    except InputError:
-        return False
-    return True
 
 
 def _check_text(path: Path) -> None:
@@ -237,7 +300,7 @@ def _cells(
 def _reader(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
     # Bars separate transcripts, in which a quote is a letter.
     quoting = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL
-    return csv.reader(lines, delimiter=separator, quoting=quoting)
+    return csv.reader(lines, delimiter=separator, quoting=quoting, skipinitialspace=True)
 
 
 def _split(lines: list[str], separator: str) -> list[list[str]]:
@@ -272,7 +335,9 @@ def _find_separator(first: str, lines: list[str]) -> str:
     for separator in SEPARATORS:
         if is_header(next(iter(_split([first], separator)), [])):
             return separator
-    if not set(SEPARATORS) & set(first.strip()) and is_header(first.split()):
+    words = first.split()
+    fits = all(len(line.split()) >= len(words) for line in lines)
+    if fits and not set(SEPARATORS) & set(first.strip()) and is_header(words):
         return BLANKS
     for separator in SEPARATORS:
         widths = Counter(map(len, filter(any, _split(lines, separator))))

@@ -1,9 +1,10 @@
-"""The names that score files and key files give to their columns."""
+"""The names that tables of scores and of labels give to their columns."""
 
 import re
 from collections.abc import Collection, Sequence
 
 from deepfake_audio.system.csv_files import NUMBER, check_columns
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 # Each in the order of preference if a table has several.
 FILES = (
@@ -47,10 +48,22 @@ FAKE_WORDS = (
     "aigenerated", "generated", "artificial", "cloned", "manipulated",
 )  # fmt: skip
 LABEL_WORDS = dict.fromkeys(REAL_WORDS, "real") | dict.fromkeys(FAKE_WORDS, "fake")
-SCORE_WORD = "(?:cm|score|scores|logit|logits|prob|probs|probability|p|output|pred)?"
-OF_A_CLASS = re.compile(f"{SCORE_WORD}({'|'.join(map(re.escape, LABEL_WORDS))}){SCORE_WORD}")
-OF_A_NUMBER = re.compile(f"{SCORE_WORD}(?:class|label|c|of)?([01]){SCORE_WORD}")
-IS_A_CLASS = re.compile(f"is({'|'.join(map(re.escape, LABEL_WORDS))})")
+OTHER_CLASS = {"real": "fake", "fake": "real"}
+CLASS_WORD = "|".join(sorted(map(re.escape, LABEL_WORDS), key=len, reverse=True))
+SCORE_WORD = (
+    "scores?|logits?|probs?|proba|probability|probabilities|p|output|pred|confidence|softmax"
+)
+# Words beside a class that change nothing: `probability of fake`, `synthetic speech score`.
+BESIDE = (
+    f"(?:{SCORE_WORD}|llr|log|odds|likelihood|conf|pr|sigmoid|percent|percentage|pct|values?"
+    "|outputs|predicted|predictions?|results?|label|class|mean|average|final|raw|model|speech"
+    "|voice|audio|is|of|the|being|y|wahrscheinlichkeit|probabilité|probabilità|probabilidade?)"
+)
+OF_A_CLASS = re.compile(
+    f"(?:cm)?{BESIDE}{{0,4}}?(not|non)?({CLASS_WORD})(?:(?<!natural)ness|ity|ing)?{BESIDE}{{0,4}}"
+)
+OF_A_NUMBER = re.compile(f"(?:cm|{SCORE_WORD})?(?:class|label|c|of)?([01])(?:{SCORE_WORD})?")
+IS_A_CLASS = re.compile(f"is({CLASS_WORD})(?:speech|voice|audio)?")
 
 
 def plain_column(name: str) -> str:
@@ -85,6 +98,8 @@ def is_header(cells: Sequence[str]) -> bool:
     """
     names = [plain_column(cell) for cell in cells]
     if any(NUMBER.fullmatch(cell) and cell not in ("0", "1") for cell in cells):
+        return False
+    if any(cell.lower().endswith(AUDIO_SUFFIXES) for cell in cells):
         return False
     files = [name for name in names if name in FILES]
     others = [
@@ -128,11 +143,26 @@ def first_column(columns: Sequence[str], names: Sequence[str]) -> int | None:
 def class_of(column: str) -> str:
     """Return the class whose score a plain column has: real, fake, "0", "1", or "" for none.
 
-    >>> class_of("scoreclass0"), class_of("pfake"), class_of("bonafidescore"), class_of("score")
-    ('0', 'fake', 'real', '')
+    >>> [class_of(name) for name in ("scoreclass0", "pfake", "bonafidescore", "score")]
+    ['0', 'fake', 'real', '']
+    >>> [class_of(name) for name in ("probabilityoffake", "fakeness", "notfake", "antispoofing")]
+    ['fake', 'fake', 'real', '']
     """
-    named = column if IS_A_CLASS.fullmatch(column) else column.removeprefix("is")
-    if found := OF_A_CLASS.fullmatch(named):
-        return LABEL_WORDS[found[1]]
-    found = OF_A_NUMBER.fullmatch(column)
-    return found[1] if found else ""
+    return class_and_kind(column)[0]
+
+
+def class_and_kind(column: str) -> tuple[str, str]:
+    """Return the class of `class_of`, and the name without it: equal for two scores of a kind.
+
+    >>> class_and_kind("preal"), class_and_kind("pfake"), class_and_kind("spooflogit")
+    (('real', 'p'), ('fake', 'p'), ('fake', 'logit'))
+    """
+    if IS_A_CLASS.fullmatch(column):
+        return "", ""
+    if found := OF_A_CLASS.fullmatch(column):
+        label = LABEL_WORDS[found[2]]
+        kind = column[: found.start(2)].removesuffix(found[1] or "") + column[found.end(2) :]
+        return OTHER_CLASS[label] if found[1] else label, kind
+    if found := OF_A_NUMBER.fullmatch(column):
+        return found[1], column[: found.start(1)] + column[found.end(1) :]
+    return "", ""

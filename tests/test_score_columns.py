@@ -1,0 +1,207 @@
+"""The columns of score files and keys: ambiguous ones are refused, and guesses are told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import evaluate
+from deepfake_audio.errors import InputError
+from deepfake_audio.evaluation.score_matching import read_filled_scores, read_scores
+
+NAMES = ("a", "b", "c", "d")
+REAL = (True, False, True, False)
+SCORES = (1.5, -0.5, 2.25, -3.5)
+LINE_OF_PA = "PA_{n:04} {f} R3 M3 d4 r1 m1 s4 c4 {word} notrim {subset}"
+LINE_OF_2021 = "LA_{n:04} {f} alaw ita_tx {attack} {word} notrim {subset}"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("keys.csv").write_text(rows("{f},{word}", "file,label"))
+    return tmp_path
+
+
+def rows(form: str, header: str = "") -> str:
+    """Format a line of each file; {p} is P(real), {q} P(fake), {c} the confidence in {said}."""
+    lines = [header] if header else []
+    for n, (name, is_real, score) in enumerate(zip(NAMES, REAL, SCORES, strict=True)):
+        p = 0.5 + score / 8
+        lines.append(
+            form.format(
+                f=name, s=score, n=n, p=p, q=1 - p, c=max(p, 1 - p), i=int(is_real),
+                o=1 - is_real, word="bonafide" if is_real else "spoof",
+                said="real" if p > 0.5 else "fake", attack="-" if is_real else "A07",
+                subset=("eval", "progress")[n // 2], comma=str(score).replace(".", ","),
+            )
+        )  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def scored(text: str, real: str | None = None, keys: str | None = "keys.csv"):
+    Path("s.csv").write_text(text)
+    return read_filled_scores(Path("s.csv"), keys and Path(keys), None, None, real)
+
+
+@pytest.mark.parametrize(
+    ("form", "header"),
+    [
+        ("{f},{said},{c}", ""), ("{f} {c} {said}", ""), ("{f},{i},{c}", ""),
+        ("{f},{said},{c}", "file,verdict,confidence"),
+        ("{f},{said},{c}", "file,prediction,probability"),
+        ("{f},{said},{c}", "file,predicted_label,score"),
+        ("{f},{i},{c}", "file,label,score"), ("{f},{i},{c}", "file,pred,prob"),
+        ("{f},{said},{c}", "datei,ergebnis,wert"), ("{f},{c}", "file,confidence"),
+        ("{f},{said},{c}", "file,result,confidence_score"),
+        ("| {f} | {said} | {c} |", "| file | result | certainty |\n| --- | --- | --- |"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("keys", ["keys.csv", None])
+def test_a_confidence_in_a_label_is_refused_in_any_form(form, header, keys):
+    with pytest.raises(InputError, match="in a predicted label; name a column p_real with"):
+        scored(rows(form, header), None if "i}" not in form else "1", keys)
+
+
+def test_a_confidence_is_found_if_the_first_rows_have_one_label():
+    lines = [f"{n},real,0.7{n}" for n in range(1100)] + ["x,fake,0.9"]
+    with pytest.raises(InputError, match=r"all between 0.5 and 1, for real and for fake"):
+        scored("\n".join(["file,label,score", *lines]), None, None)
+
+
+def test_scores_that_may_be_a_confidence_without_labels_give_a_warning():
+    notes = scored(rows("{f},{c}", "file,score")).notes
+    assert [note[:40] for note in notes] == ["The scores are all between 0.5 and 1. If"]
+    assert scored(rows("{f},{c}", "file,p_real")).notes == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (rows("{f},{i}", "file,prediction"), "the column prediction .* has predicted labels"),
+        (rows("{f},{o},{i}", "file,fake,real"), "the column fake .* has predicted labels"),
+        (rows("{f},{q}", "file,anti_spoofing_score"), "may be the score of real or of fake; name"),
+        (rows("{f},{q}", "file,real_or_fake_score"), "may be the score of real or of fake; name"),
+        (rows("{f},{q}", "file,spoof_cm_score"), "may be the score of real or of fake; name"),
+        (rows("{f},{q}", "file,attack_probability"), "may be the score of real or of fake; name"),
+        (rows("{f},{q}", "file,prob_1"), "may be the score of class 1, real or fake; name it"),
+        (rows("{f},{q},{s}", "file,score_mean,score_std"), "several columns that may be scores"),
+        (rows("{f},{n}.5", "file,duration"), "has no column of scores: file, duration; name one"),
+        (rows("{f},{comma}"), "last comma in line 1 .* may be that of a decimal"),
+        ("x,0.5\n" + rows("{f},{s}", "file,score"), "line 2 .* names the columns, and line 1"),
+        (json.dumps({n: {"x": {str(k): "a" for k in range(99)}} for n in NAMES}), "94 others;"),
+        (rows("{f},{word},{comma}"), "last comma in line 1 .* may be that of a decimal"),
+        (rows("{f},{word},{n}.5", "file,label,latency_ms"), "has no column of scores: file, label"),
+        ("{}", "s.csv has no rows; add an object for each file"),
+    ],
+)
+def test_ambiguous_scores_are_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        scored(text)
+    with pytest.raises(InputError, match=message):
+        scored(text, None if "class 1" in message else "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (rows("{f},{s}", "nom,valeur"), "The column valeur of s.csv has no known name"),
+        (rows("{f},3.5,{s}", "datei,dauer,wert"), "The column wert of s.csv has no known name"),
+        (rows("{f},{s}", "file,p"), "The column p of s.csv has no known name"),
+        (rows("{f},{s}", "file,lcnn_score"), "The column lcnnscore of s.csv has no known name"),
+        (rows("{f},0,{s}"), "s.csv has two numbers without names"),
+    ],
+)
+def test_a_guessed_score_is_told(text, note):
+    found = scored(text.replace(",0,", ",0.5,"), "1")
+    assert [n[: len(note)] for n in found.notes] == [note]
+    assert found.table.score.argsort().tolist() == [3, 1, 0, 2]
+
+
+def test_predicted_classes_of_any_numbers_are_no_scores():
+    lines = [
+        f"{name}{n},{2 - r},{n / 9}" for n in range(3) for name, r in zip("abcd", REAL, strict=True)
+    ]
+    Path("keys.csv").write_text(
+        "file,label\n" + "".join(f"{line.split(',')[0]},real\n" for line in lines)
+    )
+    found = scored("\n".join(["file,pred,prob_real", *lines])).table
+    assert sorted(set(found.score.tolist())) == [0, 1 / 9, 2 / 9]
+
+
+def test_a_guess_is_printed_for_scores_and_comparisons(capsys):
+    Path("s.csv").write_text(rows("{f},{word},{s}", "nom,classe,valeur"))
+    assert evaluate.main(["--scores", "s.csv", "evaluate.bootstrap=0"]) == 0
+    assert "Warning: The column valeur of s.csv has no known name." in capsys.readouterr().out
+    assert evaluate.main(["--compare", "s.csv", "s.csv", "evaluate.bootstrap=0"]) == 0
+    assert "The column valeur of s.csv has no known name." in capsys.readouterr().out
+
+
+def test_a_column_that_names_its_class_decides_before_the_option_real():
+    Path("keys.csv").write_text(rows("{f},{o}", "file,is_fake"))
+    found = scored(rows("{f},0.1,{s}", "file,prob_0,prob_1"), "1").table
+    assert found.label.tolist() == ["real", "fake"] * 2
+    assert found.score.tolist() == pytest.approx([1.4, -0.6, 2.15, -3.6])
+
+
+@pytest.mark.parametrize(
+    ("form", "header", "real"),
+    [
+        ("{f},{word},x", "file,label,note", ["WAHR", "FALSCH"]),
+        ("{f},{word},x", "file,target,note", ["VERO", "FALSO"]),
+        ("{f},{word}", "file,label", ["Oui", "Non"]),
+    ],
+)
+def test_booleans_of_a_spreadsheet_need_the_option_real(form, header, real):
+    text = rows(form, header).replace("bonafide", real[0]).replace("spoof", real[1])
+    Path("keys.csv").write_text(text)
+    with pytest.raises(InputError, match=rf"'{real[0]}' may mean real or fake .* with --real"):
+        scored(rows("{f} {s}"))
+    assert scored(rows("{f} {s}"), real[0]).table.label.tolist() == ["real", "fake"] * 2
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [("file,label,is_fake", "'1' may mean real or fake"), ("file,label,class", "may mean real")],
+)
+def test_labels_that_contradict_one_another_are_not_chosen_from(header, message):
+    Path("keys.csv").write_text(rows("{f},{i},{n}", header).replace(",2", ",1").replace(",3", ",1"))
+    with pytest.raises(InputError, match=message):
+        scored(rows("{f} {s}"))
+
+
+def test_a_question_has_one_value_for_no():
+    Path("keys.csv").write_text("file,is_fake\na,-1\nb,1\nc,0\nd,1\n")
+    with pytest.raises(InputError, match="'-1' and '0' are both not isfake 1"):
+        scored(rows("{f} {s}"))
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", ",", ";"])
+@pytest.mark.parametrize("line", [LINE_OF_2021, LINE_OF_PA, "{f} {word} {subset}"])
+def test_keys_with_subsets_are_known_by_any_separator(line, separator):
+    Path("s.txt").write_text(rows("{f} {s}"))
+    Path("keys.txt").write_text(rows(line).replace(" ", separator))
+    with pytest.raises(InputError, match="has several subsets: eval, progress; choose one"):
+        read_scores(Path("s.txt"), Path("keys.txt"), None)
+    table = read_scores(Path("s.txt"), Path("keys.txt"), "eval")
+    assert table.file.tolist() == ["a", "b"]
+    if "notrim" in line:
+        assert table.speaker.tolist() == [f"{line[:2]}_0000", f"{line[:2]}_0001"]
+        assert table.attack.tolist() == ["", "A07" if line is LINE_OF_2021 else "s4"]
+
+
+def test_a_split_that_is_a_subset_is_not_pooled():
+    Path("s.txt").write_text(rows("{f} {s}"))
+    Path("keys.csv").write_text(rows("{f},{word},{subset}", "file,label,partition"))
+    with pytest.raises(InputError, match="has several subsets: eval, progress; choose one"):
+        read_scores(Path("s.txt"), Path("keys.csv"), None)
+
+
+@pytest.mark.parametrize("form", ["{f} {word}", "{word} {f}"])
+@pytest.mark.parametrize("name", ["clip {} of x.wav", "x/my {}.wav", "{} a/real b.wav"])
+def test_names_with_blanks_in_keys_without_a_header_are_whole(form, name):
+    names = [name.format(n) for n in range(4)]
+    lines = [form.format(f=n, word="real" if k % 2 else "spoof") for k, n in enumerate(names)]
+    Path("keys.txt").write_text("\n".join(lines))
+    Path("s.csv").write_text("file,score\n" + "".join(f"{n},{k}.5\n" for k, n in enumerate(names)))
+    assert read_scores(Path("s.csv"), Path("keys.txt"), None).file.tolist() == names
