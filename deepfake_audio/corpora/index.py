@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import labels_of_folders
+from deepfake_audio.corpora.sorted_folders import SortedFolders, sort_folders
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.folder_walk import LINKED_FOLDER, UNREADABLE_FOLDER, walk_folder
 from deepfake_audio.system.regular_files import is_file, is_folder
@@ -41,9 +41,14 @@ class Tree:
     is_images: bool = False
 
     @cached_property
+    def folders(self) -> SortedFolders:
+        """Return the folders that mean a class or a split."""
+        return sort_folders(self.audio)
+
+    @property
     def labels(self) -> dict[str, tuple[str, str]]:
-        """Return the label and the generator of each class folder; see `labels_of_folders`."""
-        return labels_of_folders(self.audio)
+        """Return the label and the generator of each class folder."""
+        return self.folders.labels
 
     @cached_property
     def audio_names(self) -> dict[str, str]:

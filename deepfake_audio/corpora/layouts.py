@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.corpora.class_folders import infer_split_and_label, label_of, split_of
+from deepfake_audio.corpora.class_folders import label_of, split_of
 from deepfake_audio.corpora.index import Tree, depth, stem
 from deepfake_audio.corpora.tables import (
     check_width,
@@ -224,7 +224,7 @@ def _list_wavefake(tree: Tree) -> Iterator[Listing]:
 
 def _list_for(tree: Tree) -> Iterator[Listing]:
     for name in tree.audio:
-        split, label = infer_split_and_label(name, tree.labels)
+        split, label = tree.folders.place(name)
         if split:
             *folders, file = f"{tree.root.name}/{name}".lower().split("/")
             versions = [FOR_VERSIONS[folder] for folder in folders if folder in FOR_VERSIONS]
@@ -272,20 +272,11 @@ def _list_folders(tree: Tree) -> Iterator[Listing]:
         yield from list_table(tree.root / table)
     if tables:
         return
+    tree.folders.check_conflicts()
     for name in tree.audio:
-        split, label = infer_split_and_label(name, tree.labels)
+        split, label = tree.folders.place(name)
         if label:
-            yield Listing(name, label, split=split, attack=_generator(tree, name))
-
-
-def _generator(tree: Tree, name: str) -> str:
-    """Return the generator that a class folder such as `fake_vits` names, else ""."""
-    path = ""
-    for folder in name.split("/")[:-1]:
-        path += f"{folder}/"
-        if path in tree.labels:
-            return tree.labels[path][1]
-    return ""
+            yield Listing(name, label, split=split, attack=tree.folders.generator(name))
 
 
 def _root_tables(tree: Tree) -> list[str]:

@@ -24,7 +24,10 @@ LOOKED_FOR = {
 }
 SPOOFCELEB_TABLE = re.compile(r"(?:.*/)?metadata/(train|development|evaluation)\.csv")
 SPOOFCELEB_REAL = "a00"
-DFADD_FOLDER = re.compile(r"DATASET_(\w+)", re.IGNORECASE)
+DFADD_FOLDER = re.compile(r"DATASET_(\w+)")
+DFADD_MODELS = re.compile(
+    r"DATASET_(VCTK_BONAFIDE|GradTTS|MatchaTTS|NaturalSpeech2|PflowTTS|StyleTTS2)"
+)
 CODECFAKE_TABLE = re.compile(r"(?:.*/)?label/(train|dev|[AC]\d)\.txt")
 CODECFAKE_LINE = re.compile(r"\S+\s+(?:real|fake)\s+\d+\s*")
 CODEC = re.compile(r"[0-9]*[1-9][0-9]*")
@@ -50,13 +53,13 @@ def known_layouts(tree: Tree) -> set[str]:
     found = set()
     if _spoofceleb_tables(tree):
         found.add("spoofceleb")
-    if sum(bool(DFADD_FOLDER.fullmatch(folder)) for folder in folders - {tree.root.name}):
+    if any(map(_is_dfadd, tree.audio)):
         found.add("dfadd")
     if _codecfake_tables(tree) or any(map(CODECFAKE_FILE.fullmatch, tree.audio)):
         found.add("codecfake")
     if _eval_2024_tables(tree):
         found.add("deepfake-eval-2024")
-    if SONAR_REAL in folders and {folder.lower() for folder in folders} & SONAR_FAKES:
+    if SONAR_REAL in folders and _has_sonar_fakes(tree):
         found.add("sonar")
     return found
 
@@ -89,6 +92,13 @@ def _list_spoofceleb(tree: Tree) -> Iterator[Listing]:
                 attack="" if is_real else row["attack"],
                 corpus="spoofceleb",
             )
+
+
+def _is_dfadd(name: str) -> bool:
+    """Return whether a file is below a folder of DFADD, and not in a class folder below it."""
+    *folders, _ = name.split("/")
+    places = [n for n, folder in enumerate(folders) if DFADD_MODELS.fullmatch(folder)]
+    return bool(places) and not any(map(label_of, folders[places[-1] + 1 :]))
 
 
 def _list_dfadd(tree: Tree) -> Iterator[Listing]:
@@ -188,12 +198,27 @@ def _list_eval_2024(tree: Tree) -> Iterator[Listing]:
             )
 
 
-def _list_sonar(tree: Tree) -> Iterator[Listing]:
-    roots = {
+def _sonar_roots(tree: Tree) -> set[str]:
+    return {
         f"/{name}".partition(f"/{SONAR_REAL}/")[0]
         for name in tree.audio
         if f"/{SONAR_REAL}/" in f"/{name}"
     }
+
+
+def _has_sonar_fakes(tree: Tree) -> bool:
+    """Return whether folders of generators are beside those of real speech."""
+    beside = {
+        f"/{name}"[len(root) + 1 :].partition("/")[0].lower()
+        for root in _sonar_roots(tree)
+        for name in tree.audio
+        if f"/{name}".startswith(f"{root}/")
+    }
+    return not beside.isdisjoint(SONAR_FAKES)
+
+
+def _list_sonar(tree: Tree) -> Iterator[Listing]:
+    roots = _sonar_roots(tree)
     for name in tree.audio:
         root = next((root for root in sorted(roots) if f"/{name}".startswith(f"{root}/")), None)
         if root is None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import infer_split_and_label, unknown_siblings
 from deepfake_audio.corpora.index import Tree, index_tree
 from deepfake_audio.corpora.known_corpora import (
     CORPORA,
@@ -77,6 +76,7 @@ class Corpus:
         not_entered: links to folders that are not entered.
         unknown_folders: folders beside class folders that name no class, with their files.
         is_images: the files are images.
+        notes: sentences about what was guessed, or is not used.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Corpus:
     not_entered: list[str] = field(default_factory=list)
     unknown_folders: dict[str, int] = field(default_factory=dict)
     is_images: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def read_corpus(root: Path, name: str | None = None, subset: str | None = None) -> Corpus:
@@ -118,8 +119,12 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
     audio = [file for file in tree.audio if not any(other in file for other in others)]
     tree = replace(tree, audio=audio)
     corpus = _match(name, tree, CORPORA[name](tree), subset or "")
+    if name == "folders":
+        place = tree.folders.place  # a table may give other splits
+        names = (clip.name for clip in corpus.clips if clip.split == place(clip.name)[0])
+        corpus.notes.extend(tree.folders.split_notes(names))
     if name == "folders" and corpus.unlisted:
-        corpus = replace(corpus, unknown_folders=unknown_siblings(corpus.unlisted, tree.labels))
+        corpus = replace(corpus, unknown_folders=tree.folders.unknown_siblings(corpus.unlisted))
         _check_both_classes(tree, corpus)
     return corpus
 
@@ -219,7 +224,7 @@ def _passed_over(tree: Tree) -> list[str]:
     texts = [
         name
         for name in tree.tables
-        if name.lower().endswith(".txt") and infer_split_and_label(name)[1]
+        if name.lower().endswith(".txt") and tree.folders.place(name)[1]
     ]
     return sorted([*tree.others, *texts])
 
