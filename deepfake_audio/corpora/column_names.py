@@ -28,10 +28,20 @@ SCORES = (
     "probability", "probabilities", "value", "preal",
 )  # fmt: skip
 FACTS = {
-    "speaker": ("speaker", "speakerid", "spk", "spkid", "speakername", "talker"),
+    "speaker": tuple(
+        f"{who}{what}"
+        for who in ("speaker", "spk", "talker", "client", "voice", "reader", "sprecher")
+        for what in ("", "id", "name", "no", "number", "label", "code")
+        if what or who not in ("client", "voice", "reader")
+    ),
     "attack": (
         "attack", "generator", "attackid", "attacktype", "attackmodel", "modelname", "system",
-        "systemid", "method", "algorithm", "vocoder", "synthesizer",
+        "systemid", "method", "algorithm", "vocoder", "synthesizer", "tts",
+        *(
+            f"{what}{kind}"
+            for what in ("attack", "generator", "generation", "synthesis", "spoofing", "tts", "vc")
+            for kind in ("id", "name", "type", "model", "method", "system", "algorithm", "engine")
+        ),
     ),
     "codec": ("codec", "compression"),
     "corpus": ("corpus", "dataset", "datasetname", "database", "sourcedataset"),

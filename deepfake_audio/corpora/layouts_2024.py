@@ -145,6 +145,8 @@ def _list_codecfake(tree: Tree) -> Iterator[Listing]:
             )  # fmt: skip
         elif found := VCTK_FILE.fullmatch(name):
             yield Listing(name, "real", speaker=found[1], corpus="codecfake", split_key=found[1])
+        elif tree.folders.place(name)[1] == "real":
+            yield Listing(name, "real")  # speech of the user
 
 
 def _list_codecfake_table(tree: Tree, table: str) -> Iterator[Listing]:

@@ -1,7 +1,7 @@
 """The folders that files are sorted into: which of them mean a class, and which a split."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deepfake_audio.corpora.class_folders import NamePart, class_in, label_of, split_of, split_word
@@ -28,7 +28,7 @@ class SortedFolders:
     paired: frozenset[str] = frozenset()
 
     def place(self, name: str) -> tuple[str, str]:
-        """Return the split and the label of a file.
+        """Return the split and the label of a file, each empty if no folder means one.
 
         The split's folder is above the class folder, or else it, or else below it.
 
@@ -46,7 +46,7 @@ class SortedFolders:
                 label, within = self.labels[path][0], split or split_of(folder)
             else:
                 above = split or split_of(folder) or above
-        return (above or within or below, label) if label else ("", "")
+        return above or within or below, label
 
     def generator(self, name: str) -> str:
         """Return the generator that a class folder such as `fake_vits` names, else ""."""
@@ -117,13 +117,14 @@ def sort_folders(names: Iterable[str]) -> SortedFolders:
             siblings.setdefault(path, set())
     named: dict[str, tuple[str, str]] = {}
     for parent, folders in siblings.items():
-        named |= {f"{parent}{folder}/": found for folder, found in _classes_of(folders).items()}
+        classes = _classes_of(sorted(folders))
+        named |= {f"{parent}{folder}/": found for folder, found in classes.items()}
     _remove_repeated(named, siblings)
     conflicts = _remove_outer(named)
     return SortedFolders(named, conflicts, _paired_splits(siblings))
 
 
-def _classes_of(folders: set[str]) -> dict[str, tuple[str, str]]:
+def _classes_of(folders: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return the class and the generator of those of some siblings that name a class."""
     labels = {folder: label for folder in folders if (label := label_of(folder))}
     if {*labels.values()} != BOTH:
@@ -131,7 +132,7 @@ def _classes_of(folders: set[str]) -> dict[str, tuple[str, str]]:
     named = {folder: (label, "") for folder, label in labels.items()}
     if len(labels) == len(folders):
         return named
-    parts = {folder: part for folder in sorted(folders) if (part := class_in(folder))}
+    parts = {folder: part for folder in folders if (part := class_in(folder))}
     known = {(part.label, part.rest) for part in parts.values()}
     parts = {f: p for f, p in parts.items() if p.is_clear or _has_twin(p, known)}
     if {part.label for part in parts.values()} != BOTH:
