@@ -253,3 +253,36 @@ def test_errors_tell_what_is_there_instead_of_audio(tmp_path):
         f"{tmp_path} has images in fake/, real/ and audio outside of them, such as demo.wav; move "
         "1 audio file elsewhere to use the images"
     )
+
+
+def test_tables_of_the_user_are_no_spoofceleb_and_no_mlaad(tmp_path):
+    put_audio(tmp_path / "s", "a.wav", "b.wav")
+    rows = ("a.wav,x,,real", "b.wav,x,vits,fake")
+    put_text(tmp_path / "s", "metadata/train.csv", "file,speaker,attack,label", *rows)
+    put_audio(tmp_path / "m", "a.wav", "b.wav")
+    rows = ("a.wav||real", "b.wav|vits|fake")
+    put_text(tmp_path / "m", "meta.csv", "path|model_name|label", *rows)
+    for name in ("s", "m"):
+        assert facts(tmp_path / name, "label", "attack") == {
+            "a.wav": ("real", ""), "b.wav": ("fake", "vits"),
+        }  # fmt: skip
+
+
+def test_names_of_codecfake_in_class_folders_are_ambiguous(tmp_path):
+    put_audio(tmp_path, "train/fake/encodec+p225_001.wav", "train/real/p225_001.wav")
+    assert "several corpora: codecfake, folders; name one with --corpus" in error_of(tmp_path)
+
+
+def test_several_subsets_of_asvspoof_2021_are_not_pooled(wavs):
+    rows = ("P1 a R1 M1 d1 r1 m1 s1 c1 bonafide notrim eval",
+            "P1 b R1 M1 d1 r1 m1 s1 c1 spoof notrim progress")  # fmt: skip
+    put_text(wavs, "keys/PA/CM/trial_metadata.txt", *rows)
+    assert "trial_metadata.txt has the subsets eval, progress; keep only" in error_of(wavs)
+    put_text(wavs, "keys/PA/CM/trial_metadata.txt", *(r.replace("progress", "eval") for r in rows))
+    assert facts(wavs, "label", "split")["b.wav"] == ("fake", "test")
+
+
+def test_lists_without_labels_are_told(tmp_path):
+    put_audio(tmp_path, "real/a.wav", "fake/b.wav")
+    put_text(tmp_path, "train.txt", "real/a.wav")
+    assert read_corpus(tmp_path).notes == ["Not used: train.txt lists files without clear labels."]

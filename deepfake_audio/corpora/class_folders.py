@@ -24,7 +24,7 @@ REAL_WORDS = """
 """
 FAKE_WORDS = """
     fake deepfake spoof spoofed synthetic synthetical synthesized synthesised synthesis synth
-    generated artificial ai aigenerated cloned clone tts vocoded converted manipulated
+    generated artificial ai aigenerated cloned clone cloning tts vocoded converted manipulated
     tampered forged machine robot bot false
     falsch unecht gefaelscht kuenstlich
     fälschung fälschungen gefälscht künstlich synthetisch generiert ki
@@ -38,8 +38,10 @@ CLASS_OF = dict.fromkeys(REAL_WORDS.split(), "real") | dict.fromkeys(FAKE_WORDS.
 PAIRS = {("bona", "fide"): "bonafide", ("deep", "fake"): "deepfake"}
 NEGATIONS = frozenset({"not", "non", "no", "nicht", "kein", "keine", "pas", "sin", "não"})
 PARTLY = frozenset({"partially", "partial", "partly", "fully"})  # a fake in part is a fake
-# Words of a class that end names of other things too, such as noise_machine.
-NOT_LAST = frozenset({"machine", "robot", "bot", "live", "human", "true", "natural", "legit"})
+# Words of a class that end names of other things too: noise_machine, and LibriTTS of real voices.
+NOT_LAST = frozenset({
+    "machine", "robot", "bot", "live", "human", "true", "natural", "legit", "tts",
+})  # fmt: skip
 # Words beside the class that change nothing.
 NEUTRAL_WORDS = """
     audio class clip data dataset file folder human image img label mel melspectrogram person
@@ -49,6 +51,7 @@ NEUTRAL_WORDS = """
 """
 NEUTRAL = frozenset(NEUTRAL_WORDS.split())
 KNOWN_WORDS = NEUTRAL | CLASS_OF.keys() | SPLIT_ALIASES.keys()
+GENERATOR = ("NaturalSpeech", "naturalspeech")  # one word: a generator, and no natural speech
 WORD = re.compile(r"[^\W\d_]+")
 CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-Z])")
 
@@ -63,7 +66,7 @@ def words_of(name: str) -> list[str]:
     >>> words_of("Non-AI"), words_of("partially_spoofed"), words_of("RealVideo-FakeAudio")
     (['real'], ['fake'], ['fake', 'audio'])
     """
-    text = CAMEL.sub(" ", unicodedata.normalize("NFC", name))
+    text = CAMEL.sub(" ", unicodedata.normalize("NFC", name).replace(*GENERATOR))
     words = [_singular(word) for word in WORD.findall(text.casefold())]
     for pair, joined in PAIRS.items():
         for place in range(len(words) - 1):
@@ -118,6 +121,7 @@ class NamePart(NamedTuple):
     is_clear: bool
 
 
+@lru_cache(maxsize=1000)
 def class_in(name: str) -> NamePart | None:
     """Return the only class that words of a name mean, and its other words; None without one.
 
@@ -127,7 +131,7 @@ def class_in(name: str) -> NamePart | None:
     if label := label_of(name):
         return NamePart(label, (), True)
     words = list(filter(None, re.split(r"[\W_]+", name)))
-    words = words if len(words) > 1 else CAMEL.split(name)
+    words = words if len(words) > 1 else CAMEL.split(name.replace(*GENERATOR))
     words = [word for word in words if not split_of(word)]
     found = next(
         (
@@ -148,6 +152,7 @@ def class_in(name: str) -> NamePart | None:
     return NamePart(label, tuple(rest), is_last or place == 0)
 
 
+@lru_cache(maxsize=1000)
 def split_word(name: str) -> str:
     """Return the only split that words of a name mean, beside any others, or "".
 

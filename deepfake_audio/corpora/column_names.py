@@ -27,13 +27,13 @@ SCORES = (
     "ypred", "output", "outputs", "prob", "probs",
     "probability", "probabilities", "value", "preal",
 )  # fmt: skip
+SPEAKERS = ("speaker", "spk", "spkr", "talker", "sprecher", "locuteur", "hablante")
+PEOPLE = (  # who may be the speaker, but not in a column of this name only
+    "client", "voice", "reader", "actor", "person", "participant", "subject", "user", "singer",
+)  # fmt: skip
+ID = ("id", "idx", "name", "no", "number", "label", "code")
 FACTS = {
-    "speaker": tuple(
-        f"{who}{what}"
-        for who in ("speaker", "spk", "talker", "client", "voice", "reader", "sprecher")
-        for what in ("", "id", "name", "no", "number", "label", "code")
-        if what or who not in ("client", "voice", "reader")
-    ),
+    "speaker": (*SPEAKERS, *(f"{who}{what}" for who in (*SPEAKERS, *PEOPLE) for what in ID)),
     "attack": (
         "attack", "generator", "attackid", "attacktype", "attackmodel", "modelname", "system",
         "systemid", "method", "algorithm", "vocoder", "synthesizer", "tts",

@@ -1,7 +1,7 @@
 """Tables of labels without a header, such as the protocols of most challenges."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepfake_audio.corpora.class_folders import label_of, split_of
@@ -26,13 +26,17 @@ LAYOUTS = {
     for width in layout.widths
 }  # fmt: skip
 SPEAKER_OF_2017 = (7, 1, 2)  # of ASVspoof 2017: number of columns, and those of label and speaker
+SUBSETS = {"eval", "progress", "hidden"}
 MAX_VALUES = 50  # of a column of labels or splits
 SAMPLED_ROWS = 1000
 
 
 @dataclass(frozen=True)
 class HeadlessColumns:
-    """The positions of the columns of a table without a header; None for unknown ones."""
+    """The positions of the columns of a table without a header; None for unknown ones.
+
+    `subsets` are those of ASVspoof 2021 that a column names, if it names several.
+    """
 
     file: int
     label: int
@@ -40,6 +44,7 @@ class HeadlessColumns:
     attack: int | None = None
     codec: int | None = None
     split: int | None = None
+    subsets: frozenset[str] = frozenset()
 
     def facts(self, row: list[str]) -> dict[str, str]:
         """Return the known facts of a row by their names."""
@@ -101,7 +106,9 @@ def find_headless_columns(table: Path, is_there: Callable[[str], bool]) -> Headl
     named = {p: sum(without_suffix(r[p]) != r[p] for r in sample) for p in counts if counts[p]}
     file = max(named, key=lambda place: (named[place], counts[place]))  # not the number of a row
     splits = [place for place in few if place in others and all(map(split_of, few[place]))]
-    return _placed(len(first), file, labels[-1], splits[0] if splits else None)
+    subsets = next((found for found in few.values() if len(found) > 1 and found <= SUBSETS), ())
+    columns = _placed(len(first), file, labels[-1], splits[0] if splits else None)
+    return replace(columns, subsets=frozenset(subsets))
 
 
 def _placed(width: int, file: int, label: int, split: int | None) -> HeadlessColumns:

@@ -1,5 +1,6 @@
 """Tables of labels beside audio, and the layouts that they and class folders make."""
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -113,16 +114,22 @@ def _tables_by_content(tree: Tree, is_there: Callable[[str], bool]) -> LabelTabl
         if per_folder[folder] > MAX_TABLES:
             continue
         with suppress(InputError, ValueError):
-            columns = _columns_of(
-                tree.root / table, partial(_is_below, tree, f"{folder}/", is_there)
-            )
+            is_near = partial(_is_below, tree, f"{folder}/", is_there)
+            columns = _columns_of(tree.root / table, is_near)
             if columns is None:
-                continue
-            if isinstance(columns, LabelColumns) and not columns.is_clear and has_folders:
+                if _lists_files(tree.root / table, is_near):
+                    found.notes.append(f"Not used: {table} lists files without clear labels.")
+            elif isinstance(columns, LabelColumns) and not columns.is_clear and has_folders:
                 found.notes.append(f"Not used: {table}, since its labels 0 and 1 may mean either.")
             else:
                 found.used.append(LabelTable(table, columns))
     return found
+
+
+def _lists_files(table: Path, is_there: Callable[[str], bool]) -> bool:
+    """Return whether the first or second line of a table begins with an audio file on disk."""
+    rows = itertools.islice(headless_rows(table), 2)
+    return any(row and is_there(row[0]) for _, row in rows)
 
 
 def _is_below(tree: Tree, folder: str, is_there: Callable[[str], bool], cell: str) -> bool:
@@ -175,6 +182,7 @@ def list_folders(tree: Tree) -> Iterator[Listing]:
     tables = find_tables(tree).used
     listed = set()
     for table in tables:
+        _check_one_subset(tree.root / table.name, table.columns)
         split = _split_of_table(table.name, [each.name for each in tables])
         for listing in _list_table(tree, table):
             found = tree.find(listing.file, None, listing.by_name)
@@ -212,6 +220,14 @@ def _check_folder(tree: Tree, name: str, listing: Listing) -> None:
         raise InputError(
             f"{name} is {listing.label} in {listing.origin}, and its folder means {label}; correct "
             f"one of the two, or name the table {LABEL_TABLE} to let it count"
+        )
+
+
+def _check_one_subset(table: Path, columns: LabelColumns | HeadlessColumns) -> None:
+    if isinstance(columns, HeadlessColumns) and columns.subsets:
+        raise InputError(
+            f"{table} has the subsets {', '.join(sorted(columns.subsets))}; keep only the lines of "
+            "one: official figures use eval, the others give different ones"
         )
 
 

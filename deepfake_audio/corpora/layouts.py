@@ -49,7 +49,7 @@ TABLE_PATTERNS = {
     "asvspoof2021-la": r"/ASVspoof2021\.LA\.cm\.|(?<!/ASV)/trial_metadata\.txt \S+ LA_E_",
     "asvspoof2021-df": r"/ASVspoof2021\.DF\.cm\.|(?<!/ASV)/trial_metadata\.txt \S+ DF_E_",
     "asvspoof5": r"/ASVspoof5\.(train|dev|eval)\.",
-    "mlaad": r"/meta\.csv (?=.*\bpath\b)(?=.*\bmodel_name\b).*\|",
+    "mlaad": r"/meta\.csv (?=.*\bpath\b)(?=.*\bmodel_name\b)(?!.*\blabel\b).*\|",
 }
 
 

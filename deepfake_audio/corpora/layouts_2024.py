@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from deepfake_audio.corpora.class_folders import SPLIT_ALIASES, label_of, split_of
+from deepfake_audio.corpora.column_names import LABELS
 from deepfake_audio.corpora.index import Tree, stem
 from deepfake_audio.corpora.layouts import Listing, read_label
 from deepfake_audio.corpora.tables import (
@@ -55,8 +56,12 @@ def known_layouts(tree: Tree) -> set[str]:
         found.add("spoofceleb")
     if any(map(_is_dfadd, tree.audio)):
         found.add("dfadd")
-    if _codecfake_tables(tree) or any(map(CODECFAKE_FILE.fullmatch, tree.audio)):
+    if _codecfake_tables(tree):
         found.add("codecfake")
+    elif any(map(CODECFAKE_FILE.fullmatch, tree.audio)):
+        # In class folders, the names may be those of the user.
+        classes = {label for label, _ in tree.labels.values()}
+        found |= {"codecfake", "folders"} if len(classes) == 2 else {"codecfake"}
     if _eval_2024_tables(tree):
         found.add("deepfake-eval-2024")
     if SONAR_REAL in folders and _has_sonar_fakes(tree):
@@ -69,7 +74,8 @@ def _spoofceleb_tables(tree: Tree) -> list[str]:
         table
         for table in tree.tables
         if SPOOFCELEB_TABLE.fullmatch(table)
-        and {"file", "speaker", "attack"} <= {*first_row(tree.root / table)}
+        and {"file", "speaker", "attack"} <= (columns := {*first_row(tree.root / table)})
+        and columns.isdisjoint(LABELS)  # else it is a table of the user
     ]
 
 
