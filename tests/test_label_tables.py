@@ -286,3 +286,17 @@ def test_lists_without_labels_are_told(tmp_path):
     put_audio(tmp_path, "real/a.wav", "fake/b.wav")
     put_text(tmp_path, "train.txt", "real/a.wav")
     assert read_corpus(tmp_path).notes == ["Not used: train.txt lists files without clear labels."]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("My labels", "", "file,label", *ROWS), ("# of June", "path;label", "a.wav;real", "b;fake"),
+        ROWS, ("wav,phase,label", "a.wav,train,not ai", "b.wav,test,replay"),
+        ("wav,label", "a.wav,nonfake", "b.wav,partially fake"),
+    ],
+)  # fmt: skip
+def test_labels_csv_may_have_titles_or_no_header(wavs, lines):
+    put_text(wavs, "labels.csv", *lines)
+    assert labels(wavs) == BOTH
+    assert {split for (split,) in facts(wavs, "split").values()} in ({""}, {"train", "test"})

@@ -34,7 +34,11 @@ FAKE_WORDS = """
     générée
     фейк фейки поддельный поддельные 伪造 虚假 假 假声 合成 伪造语音 合成语音 ai生成 偽物 가짜
 """
-CLASS_OF = dict.fromkeys(REAL_WORDS.split(), "real") | dict.fromkeys(FAKE_WORDS.split(), "fake")
+CLASS_OF = {
+    **dict.fromkeys(REAL_WORDS.split(), "real"),
+    **dict.fromkeys(FAKE_WORDS.split(), "fake"),
+    **{f"{no}{word}": "real" for no in ("non", "not") for word in FAKE_WORDS.split()},
+}
 PAIRS = {("bona", "fide"): "bonafide", ("deep", "fake"): "deepfake"}
 NEGATIONS = frozenset({"not", "non", "no", "nicht", "kein", "keine", "pas", "sin", "não"})
 PARTLY = frozenset({"partially", "partial", "partly", "fully"})  # a fake in part is a fake

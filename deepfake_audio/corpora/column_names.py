@@ -54,7 +54,7 @@ REAL_WORDS = (
 )  # fmt: skip
 FAKE_WORDS = (
     "fake", "spoof", "spoofed", "deepfake", "synthetic", "synthesized", "synthesised", "ai",
-    "aigenerated", "generated", "artificial", "cloned", "manipulated",
+    "aigenerated", "generated", "artificial", "cloned", "manipulated", "replay", "replayed",
 )  # fmt: skip
 LABEL_WORDS = dict.fromkeys(REAL_WORDS, "real") | dict.fromkeys(FAKE_WORDS, "fake")
 SCORE_WORD = "(?:cm|score|scores|logit|logits|prob|probs|probability|p|output|pred)?"

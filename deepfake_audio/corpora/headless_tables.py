@@ -14,6 +14,7 @@ from deepfake_audio.corpora.layouts import (
     ASVSPOOF_2019,
     ASVSPOOF_2021_DF,
     Layout,
+    read_label,
 )
 from deepfake_audio.corpora.tables import delimiter_of, filled_lines, first_line, split_cells
 
@@ -101,7 +102,7 @@ def find_headless_columns(table: Path, is_there: Callable[[str], bool]) -> Headl
     counts = {place: sum(is_there(row[place]) for row in sample) for place in others}
     if not labels or not any(counts.values()):
         return None
-    if any(len({label_of(row[place]) for place in labels}) > 1 for row in sample):
+    if any(len({read_label(row[place], "") for place in labels}) > 1 for row in sample):
         return None  # of two labels, as a video and its sound have
     named = {p: sum(without_suffix(r[p]) != r[p] for r in sample) for p in counts if counts[p]}
     file = max(named, key=lambda place: (named[place], counts[place]))  # not the number of a row

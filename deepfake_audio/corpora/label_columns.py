@@ -25,7 +25,7 @@ SAMPLED_ROWS = 1000  # that decide between several columns
 # Plain names of the columns, by their main names; the first that is there counts.
 NAMES = {name: names for name, names in FACTS.items() if name != "subset"} | {
     "attack": (*FACTS["attack"], "model"),
-    "split": (*FACTS["split"], "subset", "set"),
+    "split": (*FACTS["split"], "subset", "set", "phase"),
     "sentence": ("sentence", "sentenceid"),
 }
 UNKNOWN = {

@@ -154,7 +154,9 @@ def _columns_of(
 def check_label_table(tree: Tree) -> None:
     """Raise an `InputError` for a labels.csv without columns of files and labels."""
     table = tree.root / LABEL_TABLE
-    if LABEL_TABLE in tree.tables and not find_columns(table, partial(_is_there, tree)):
+    if LABEL_TABLE not in tree.tables or find_columns(table, partial(_is_there, tree)):
+        return
+    if LABEL_TABLE not in [each.name for each in find_tables(tree).used]:
         raise InputError(
             f"the first line of {table} is {_header_of(table)}; it needs the columns file and "
             "label, with commas, semicolons or tabs between"

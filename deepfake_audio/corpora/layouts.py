@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deepfake_audio.corpora.class_folders import label_of, split_of
+from deepfake_audio.corpora.column_names import LABEL_WORDS, plain_column
 from deepfake_audio.corpora.index import Tree, depth, stem
 from deepfake_audio.corpora.tables import (
     check_width,
@@ -258,7 +259,7 @@ def _read_by(path: str) -> str:
 
 def read_label(value: str, origin: str) -> str:
     """Return "real" or "fake" for a label of a table; raise an `InputError` for another value."""
-    label = label_of(value)
+    label = LABEL_WORDS.get(plain_column(value)) or label_of(value)
     if not label:
         raise InputError(f"{value!r} in {origin} is not a label; write real or fake")
     return label

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from deepfake_audio.corpora.column_names import FILES, is_header, plain_column
 from deepfake_audio.errors import InputError
 from deepfake_audio.system import regular_files
 from deepfake_audio.system.csv_files import check_columns, read_cells
 from deepfake_audio.system.regular_files import is_file, open_regular, open_text
 
+MAX_TITLES = 4  # lines above a header
 LOGGER = logging.getLogger(__name__)
 DELIMITERS = (",", ";", "\t", "|")
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
@@ -29,10 +31,27 @@ def first_line(table: Path) -> str:
 
 def first_row(table: Path) -> list[str]:
     """Return the names of the columns of a table, in lower case; raise as `read_lines` does."""
-    lines = (line for _, line in filled_lines(table))
-    header = next((line for line in lines if not SEPARATOR_LINE.fullmatch(line)), "")
-    _, row = next(split_cells([header], delimiter_of(header)), (0, []))
+    _, header, delimiter = _find_header(filled_lines(table))
+    _, row = next(split_cells([header], delimiter), (0, []))
     return [name.strip().lower() for name in row]
+
+
+def _find_header(numbered: Iterable[tuple[int, str]]) -> tuple[int, str, str]:
+    """Return the number of a header, its line and its delimiter: the first line, or after titles.
+
+    Args:
+        numbered: filled lines with their numbers.
+    """
+    first, delimiter = list(itertools.islice(numbered, 1 + MAX_TITLES)), ""
+    if first and (named := SEPARATOR_LINE.fullmatch(first[0][1])):
+        first, delimiter = first[1:], named[1]
+    for number, line in first:
+        chosen = delimiter or delimiter_of(line)
+        _, row = next(split_cells([line], chosen), (0, []))
+        if is_header(row) and any(plain_column(cell) in FILES for cell in row):
+            return number, line, chosen
+    number, line = first[0] if first else (1, "")
+    return number, line, delimiter or delimiter_of(line)
 
 
 def split_cells(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -142,13 +161,10 @@ def read_rows(
             columns of one name, a row that is wider or narrower than the first, or a quote that is
             not closed.
     """
-    numbered = read_lines(table)
-    number, begin = next(((n, line) for n, line in numbered if line.strip()), (1, ""))
-    named = SEPARATOR_LINE.fullmatch(begin)
-    if named:
-        number, begin = next(numbered, (number, ""))
-    delimiter = delimiter or (named[1] if named else delimiter_of(begin))
-    rows = split_cells(itertools.chain([begin], (line for _, line in numbered)), delimiter)
+    number, begin, found = _find_header(filled_lines(table))
+    delimiter = delimiter or found
+    below = (line for _, line in itertools.islice(read_lines(table), number, None))
+    rows = split_cells(itertools.chain([begin], below), delimiter)
     try:
         _, header = next(rows, (0, []))
         columns = [column.strip().lower() for column in header]
