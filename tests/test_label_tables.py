@@ -127,7 +127,7 @@ def test_other_tables_add_to_class_folders_and_may_not_contradict_them(tmp_path)
     assert error_of(tmp_path).startswith(f"fake/b.wav is real in line 3 of {table}, and its folder")
     put_text(tmp_path, "metadata.csv", "wav,label", "a.wav,1", "b.wav,0")
     (note,) = read_corpus(tmp_path).notes
-    assert note == "Not used: metadata.csv, since its labels 0 and 1 may mean either."
+    assert note == "Not used: metadata.csv, with labels 0 and 1, or the like."
 
 
 def test_tables_below_the_root_are_read(tmp_path):
@@ -285,7 +285,11 @@ def test_several_subsets_of_asvspoof_2021_are_not_pooled(wavs):
 def test_lists_without_labels_are_told(tmp_path):
     put_audio(tmp_path, "real/a.wav", "fake/b.wav")
     put_text(tmp_path, "train.txt", "real/a.wav")
-    assert read_corpus(tmp_path).notes == ["Not used: train.txt lists files without clear labels."]
+    assert read_corpus(tmp_path).notes == ["Not used: train.txt, with files without clear labels."]
+    for number in range(4):
+        put_text(tmp_path, f"real/{number}.trans.txt", "a HELLO", "c IT IS ME")
+    (note,) = read_corpus(tmp_path).notes
+    assert "real/2.trans.txt, ... (5 tables), with files without" in note
 
 
 @pytest.mark.parametrize(
@@ -300,3 +304,10 @@ def test_labels_csv_may_have_titles_or_no_header(wavs, lines):
     put_text(wavs, "labels.csv", *lines)
     assert labels(wavs) == BOTH
     assert {split for (split,) in facts(wavs, "split").values()} in ({""}, {"train", "test"})
+
+
+def test_tables_beside_labels_csv_are_told(wavs):
+    put_text(wavs, "labels.csv", "file,label", *ROWS)
+    put_text(wavs, "lists/more.csv", "path,label", "c.wav,real")
+    assert labels(wavs) == BOTH
+    assert read_corpus(wavs).notes == ["Not used, since labels.csv is there: lists/more.csv."]

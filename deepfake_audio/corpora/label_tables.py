@@ -26,11 +26,12 @@ from deepfake_audio.corpora.tables import (
     inside,
     read_rows,
 )
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.csv_files import without_blank_ends
 
 LABEL_TABLE, MANIFEST = "labels.csv", "manifest.csv"
 OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")
+MAX_NAMED = 4  # tables of a sentence
 MAX_TABLES = 20  # of a folder; more are transcripts of its files
 WILD_COLUMNS = ["file", "speaker", "label"]
 LOOKED_FOR = {
@@ -75,21 +76,33 @@ def find_tables(tree: Tree) -> LabelTables:
         InputError: an unreadable table in the root.
     """
     is_there = partial(_is_there, tree)
-    named = []
-    for table in tree.tables:
-        if "/" not in table and table.lower().endswith((".csv", ".tsv")):
-            is_certain = table == LABEL_TABLE or {"file", "label"} <= {
-                *first_row(tree.root / table)
-            }
-            if is_certain and (columns := find_columns(tree.root / table, is_there)):
-                named.append(LabelTable(table, columns, is_named=True))
-    others = [table.name for table in named if table.name != MANIFEST]
-    if len(others) < len(named):
-        return LabelTables(
-            [table for table in named if table.name == MANIFEST],
-            [f"Not used, since {MANIFEST} is there: {', '.join(others)}."] if others else [],
-        )
-    return LabelTables(named) if named else _tables_by_content(tree, is_there)
+    named = [
+        LabelTable(table, columns, is_named=True)
+        for table in tree.tables
+        if _is_named(tree.root, table)
+        and (columns := find_columns(tree.root / table, is_there)) is not None
+    ]
+    used = [table for table in named if table.name == MANIFEST] or named
+    others = _tables_by_content(tree, is_there)
+    if not used:
+        return others
+    names = [table.name for table in used]
+    unused = [each.name for each in (*named, *others.used) if each.name not in names]
+    unused = list(dict.fromkeys(unused))
+    note = f"Not used, since {_listed(names)} is there: {_listed(unused)}."
+    return LabelTables(used, [note] if unused else [])
+
+
+def _is_named(root: Path, table: str) -> bool:
+    """Return whether a table in the root says by its name or its header that it has labels."""
+    if "/" in table or not table.lower().endswith((".csv", ".tsv")):
+        return False
+    return table == LABEL_TABLE or {"file", "label"} <= {*first_row(root / table)}
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(map(one_line, names[:MAX_NAMED]))
+    return f"{shown}, ... ({len(names):,} tables)" if len(names) > MAX_NAMED else shown
 
 
 def _is_there(tree: Tree, cell: str) -> bool:
@@ -107,7 +120,7 @@ def _find(tree: Tree, folder: str, file: str, origin: str) -> str | None:
 def _tables_by_content(tree: Tree, is_there: Callable[[str], bool]) -> LabelTables:
     """Find tables anywhere that name audio files and have known labels."""
     per_folder = Counter(table.rpartition("/")[0] for table in tree.tables)
-    found = LabelTables()
+    used, unlabelled, unclear = [], [], []
     has_folders = {label for label, _ in tree.labels.values()} == {"real", "fake"}
     for table in sorted(tree.tables, key=depth):
         folder = table.rpartition("/")[0]
@@ -118,12 +131,14 @@ def _tables_by_content(tree: Tree, is_there: Callable[[str], bool]) -> LabelTabl
             columns = _columns_of(tree.root / table, is_near)
             if columns is None:
                 if _lists_files(tree.root / table, is_near):
-                    found.notes.append(f"Not used: {table} lists files without clear labels.")
+                    unlabelled.append(table)
             elif isinstance(columns, LabelColumns) and not columns.is_clear and has_folders:
-                found.notes.append(f"Not used: {table}, since its labels 0 and 1 may mean either.")
+                unclear.append(table)
             else:
-                found.used.append(LabelTable(table, columns))
-    return found
+                used.append(LabelTable(table, columns))
+    reasons = (unlabelled, "files without clear labels"), (unclear, "labels 0 and 1, or the like")
+    notes = [f"Not used: {_listed(names)}, with {why}." for names, why in reasons if names]
+    return LabelTables(used, notes)
 
 
 def _lists_files(table: Path, is_there: Callable[[str], bool]) -> bool:
@@ -221,7 +236,7 @@ def _check_folder(tree: Tree, name: str, listing: Listing) -> None:
     if label not in ("", listing.label):
         raise InputError(
             f"{name} is {listing.label} in {listing.origin}, and its folder means {label}; correct "
-            f"one of the two, or name the table {LABEL_TABLE} to let it count"
+            f"one of the two, name the table {LABEL_TABLE} to let it count, or move it elsewhere"
         )
 
 
@@ -250,7 +265,7 @@ def split_notes(tables: list[LabelTable]) -> Iterator[str]:
     without = [t.name for t in tables if t.name in names and not _has_splits(t.columns)]
     if not without:
         return
-    listed = ", ".join(without[:MAX_TABLES])
+    listed = _listed(without)
     if len({_split_in(table.name) for table in tables} - {""}) > 1:
         yield f"The splits are those that the names of {listed} mean."
     else:
