@@ -4,6 +4,7 @@ import pytest
 
 from deepfake_audio.corpora.reading import detect_corpus, read_corpus
 from deepfake_audio.errors import InputError
+from deepfake_audio.evaluation.text_tables import open_text_table
 from helpers import put_audio, put_text
 
 ROWS = ("a.wav,real", "b.wav,fake")
@@ -219,6 +220,14 @@ def test_tables_of_excel_are_read_in_their_encoding(tmp_path, encoding, caplog):
     assert labels(tmp_path) == {"Jürgen.wav": "real", "b.wav": "fake"}
     told = "labels.csv is not UTF-8 and was read as Windows-1252; save it as UTF-8"
     assert [told in message for message in caplog.messages] == [True] * (encoding == "cp1252")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le"])
+def test_scores_of_excel_are_read_in_their_encoding(tmp_path, encoding):
+    path = tmp_path / "scores.csv"
+    path.write_bytes("file;score\nb.wav;0,5\nJürgen.wav;0,7\n".encode(encoding))
+    rows = [cells for _, cells in open_text_table(path).rows()]
+    assert rows == [["b.wav", "0,5"], ["Jürgen.wav", "0,7"]]
 
 
 @pytest.mark.parametrize("end", [b"\xfc.wav;real\n\xc3\xbc.wav;real\n", b"\xfc\x01.wav;real\n"])
