@@ -353,6 +353,7 @@ def test_images_that_vanish_while_training_are_reported_in_one_line():
         ("../../etc/passwd,fake,train", "is not an image below the manifest's folder (line"),
         ("/etc/passwd,fake,train", "is not an image below the manifest's folder (line"),
         ("train/fake/00.png,maybe,train", "is not a label (line"),
+        ("train/fake/00.png,True,train", "'True' is not a label (line"),
         ("train/fake/00.png,fake,later", "'later' is not a split (line"),
         ("a.png,fake,train\na.png,real,train", "lists 'a.png' more than once; keep one row"),
         ("x" * 100_000 + ",fake,train", "a line of more than 65,536 characters"),

@@ -288,7 +288,7 @@ def test_a_split_of_one_class_gives_a_warning(workplace, capsys):
     assert "nan" not in printed
 
 
-@pytest.mark.parametrize("header", ["id;class", "clip,judgement"])
+@pytest.mark.parametrize("header", ["nonsense;class", "clip,judgement"])
 def test_a_table_of_labels_with_another_header_is_an_error(header, workplace, capsys):
     Path("mine/labels.csv").write_text(f"{header}\nreal/00.wav,real\n")
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 2

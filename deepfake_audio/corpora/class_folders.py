@@ -2,14 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import pairwise
+from typing import NamedTuple
 
 SPLIT_ALIASES = {
     "train": "train", "training": "train", "trn": "train", "trainset": "train",
     "val": "val", "valid": "val", "validation": "val", "validate": "val", "valset": "val",
-    "dev": "val", "development": "val", "devset": "val",
+    "dev": "val", "development": "val", "devset": "val", "develop": "val",
     "test": "test", "testing": "test", "tst": "test", "testset": "test",
     "eval": "test", "evaluation": "test",
 }  # fmt: skip
@@ -25,7 +24,7 @@ REAL_WORDS = """
 """
 FAKE_WORDS = """
     fake deepfake spoof spoofed synthetic synthetical synthesized synthesised synthesis synth
-    generated artificial ai aigenerated cloned clone tts vocoded converted manipulated
+    generated artificial ai aigenerated cloned clone cloning tts vocoded converted manipulated
     tampered forged machine robot bot false
     falsch unecht gefaelscht kuenstlich
     fälschung fälschungen gefälscht künstlich synthetisch generiert ki
@@ -35,8 +34,18 @@ FAKE_WORDS = """
     générée
     фейк фейки поддельный поддельные 伪造 虚假 假 假声 合成 伪造语音 合成语音 ai生成 偽物 가짜
 """
-CLASS_OF = dict.fromkeys(REAL_WORDS.split(), "real") | dict.fromkeys(FAKE_WORDS.split(), "fake")
+CLASS_OF = {
+    **dict.fromkeys(REAL_WORDS.split(), "real"),
+    **dict.fromkeys(FAKE_WORDS.split(), "fake"),
+    **{f"{no}{word}": "real" for no in ("non", "not") for word in FAKE_WORDS.split()},
+}
 PAIRS = {("bona", "fide"): "bonafide", ("deep", "fake"): "deepfake"}
+NEGATIONS = frozenset({"not", "non", "no", "nicht", "kein", "keine", "pas", "sin", "não"})
+PARTLY = frozenset({"partially", "partial", "partly", "fully"})  # a fake in part is a fake
+# Words of a class that end names of other things too: noise_machine, and LibriTTS of real voices.
+NOT_LAST = frozenset({
+    "machine", "robot", "bot", "live", "human", "true", "natural", "legit", "tts",
+})  # fmt: skip
 # Words beside the class that change nothing.
 NEUTRAL_WORDS = """
     audio class clip data dataset file folder human image img label mel melspectrogram person
@@ -46,6 +55,7 @@ NEUTRAL_WORDS = """
 """
 NEUTRAL = frozenset(NEUTRAL_WORDS.split())
 KNOWN_WORDS = NEUTRAL | CLASS_OF.keys() | SPLIT_ALIASES.keys()
+GENERATOR = ("NaturalSpeech", "naturalspeech")  # one word: a generator, and no natural speech
 WORD = re.compile(r"[^\W\d_]+")
 CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-Z])")
 
@@ -53,15 +63,26 @@ CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-Z])")
 def words_of(name: str) -> list[str]:
     """Return the words of a name in the singular, without case, digits and separators.
 
+    A fake that is denied is real. Of a video with sound, the class of the sound counts.
+
     >>> words_of("Bona-fide_01"), words_of("RealVoices"), words_of("DEEP FAKES")
     (['bonafide'], ['real', 'voice'], ['deepfake'])
+    >>> words_of("Non-AI"), words_of("partially_spoofed"), words_of("RealVideo-FakeAudio")
+    (['real'], ['fake'], ['fake', 'audio'])
     """
-    text = CAMEL.sub(" ", unicodedata.normalize("NFC", name))
+    text = CAMEL.sub(" ", unicodedata.normalize("NFC", name).replace(*GENERATOR))
     words = [_singular(word) for word in WORD.findall(text.casefold())]
     for pair, joined in PAIRS.items():
         for place in range(len(words) - 1):
             if tuple(words[place : place + 2]) == pair:
                 words[place : place + 2] = [joined]
+    if "audio" in words and "video" in words:
+        words = [w for w, after in zip(words, [*words[1:], ""], strict=True)
+                 if w != "video" and after != "video"]  # fmt: skip
+    for place in range(len(words) - 1, 0, -1):
+        before, word = words[place - 1 : place + 1]
+        if CLASS_OF.get(word) == "fake" and before in NEGATIONS | PARTLY:
+            words[place - 1 : place + 1] = ["real" if before in NEGATIONS else "fake"]
     return words
 
 
@@ -90,19 +111,60 @@ def label_of(name: str) -> str:
     return meant.pop() if len(meant) == 1 and not others else ""
 
 
-def first_class_of(name: str) -> tuple[str, str]:
-    """Return the class that the first word of a name means, and the rest of the name.
+class NamePart(NamedTuple):
+    """The class that a part of a name means, and the other words.
 
-    >>> first_class_of("fake_elevenlabs"), first_class_of("elevenlabs"), first_class_of("fake")
-    (('fake', 'elevenlabs'), ('', ''), ('fake', ''))
+    Attributes:
+        label: "real" or "fake".
+        rest: words without a meaning, such as those of a generator.
+        is_clear: the class is at an end of the name: `fake_vits`, but not `vits_fake_16k`.
+    """
+
+    label: str
+    rest: tuple[str, ...]
+    is_clear: bool
+
+
+@lru_cache(maxsize=1000)
+def class_in(name: str) -> NamePart | None:
+    """Return the only class that words of a name mean, and its other words; None without one.
+
+    >>> class_in("fake_hifi_gan_train"), class_in("elevenlabs")
+    (NamePart(label='fake', rest=('hifi', 'gan'), is_clear=True), None)
     """
     if label := label_of(name):
-        return label, ""
-    first, *rest = re.split(r"[\W_]+", name)
-    label = label_of(first)
-    rest = [word for word in rest if word]
-    others = {label_of(word) for word in rest} - {"", label}
-    return (label, "_".join(rest)) if label and rest and not others else ("", "")
+        return NamePart(label, (), True)
+    words = list(filter(None, re.split(r"[\W_]+", name)))
+    words = words if len(words) > 1 else CAMEL.split(name.replace(*GENERATOR))
+    words = [word for word in words if not split_of(word)]
+    found = next(
+        (
+            (label, place, size)
+            for size in (2, 1)  # "deep fake" and "not fake" have two words
+            for place in (0, *range(len(words) - size, 0, -1))
+            if (label := label_of(" ".join(words[place : place + size])))
+        ),
+        None,
+    )
+    if not found:
+        return None
+    label, place, size = found
+    rest = words[:place] + words[place + size :]
+    if any(label_of(word) not in ("", label) or word.lower() in NEGATIONS for word in rest):
+        return None
+    is_last = place + size == len(words) and words[-1].lower() not in NOT_LAST
+    return NamePart(label, tuple(rest), is_last or place == 0)
+
+
+@lru_cache(maxsize=1000)
+def split_word(name: str) -> str:
+    """Return the only split that words of a name mean, beside any others, or "".
+
+    >>> split_word("test_seen_clean"), split_word("train_test"), split_word("anna")
+    ('test', '', '')
+    """
+    found = {SPLIT_ALIASES[word] for word in words_of(name) if word in SPLIT_ALIASES}
+    return found.pop() if len(found) == 1 else ""
 
 
 @lru_cache(maxsize=1000)
@@ -114,81 +176,3 @@ def split_of(name: str) -> str:
     """
     words = [word for word in words_of(name) if word not in NEUTRAL and word not in CLASS_OF]
     return SPLIT_ALIASES.get(words[0], "") if len(words) == 1 else ""
-
-
-def infer_split_and_label(
-    name: str, labels: Mapping[str, tuple[str, str]] | None = None
-) -> tuple[str, str]:
-    """Return the split and the label that the folders of a file name.
-
-    The split's folder is above the label's folder, or else directly below it.
-
-    Args:
-        name: path of the file, with forward slashes.
-        labels: of `labels_of_folders`; None takes only the names of the folders.
-
-    >>> infer_split_and_label("training/REAL/a.wav"), infer_split_and_label("spoof/dev/a.wav")
-    (('train', 'real'), ('val', 'fake'))
-    """
-    split, path = "", ""
-    *folders, _ = name.split("/")
-    for folder, below in pairwise([*folders, ""]):
-        path += f"{folder}/"
-        label = label_of(folder) if labels is None else labels.get(path, ("", ""))[0]
-        if label:
-            return split or split_of(folder) or split_of(below), label
-        split = split_of(folder) or split
-    return "", ""
-
-
-def labels_of_folders(names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return the label and the generator of each class folder, by its path with a slash.
-
-    Folders such as `fake_vits` beside `real` are class folders too if both classes are there.
-
-    Args:
-        names: paths of files, with forward slashes.
-    """
-    siblings: dict[str, set[str]] = {}
-    for name in names:
-        *folders, _ = name.split("/")
-        parent = ""
-        for folder in folders:
-            if folder in siblings.setdefault(parent, set()):
-                parent += f"{folder}/"
-                continue
-            siblings[parent].add(folder)
-            parent += f"{folder}/"
-    labels = {}
-    for parent, folders in siblings.items():
-        named = {folder: (label_of(folder), "") for folder in folders}
-        if any(not label for label, _ in named.values()):
-            first = {folder: first_class_of(folder) for folder in folders}
-            if {label for label, _ in first.values()} >= {"real", "fake"}:
-                named = first
-        labels |= {f"{parent}{folder}/": found for folder, found in named.items() if found[0]}
-    return labels
-
-
-def unknown_siblings(names: Iterable[str], labels: Mapping[str, tuple[str, str]]) -> dict[str, int]:
-    """Return the folders beside class folders that name no class and no split, with their files.
-
-    Args:
-        names: paths of files, with forward slashes.
-        labels: of `labels_of_folders`.
-    """
-    parents = {path[:-1].rpartition("/")[0] for path in labels}
-    parents = {f"{parent}/" if parent else "" for parent in parents}
-    unknown: dict[str, int] = {}
-    for name in names:
-        *folders, _ = name.split("/")
-        path, split = "", ""
-        for folder in folders:
-            parent, path = path, f"{path}{folder}/"
-            if path in labels:
-                break
-            split = split or split_of(folder)
-            if parent in parents and not split_of(folder):
-                unknown[path] = unknown.get(path, 0) + 1
-                break
-    return unknown

@@ -28,11 +28,21 @@ SCORES = (
     "ypred", "output", "outputs", "prob", "probs",
     "probability", "probabilities", "value", "preal",
 )  # fmt: skip
+SPEAKERS = ("speaker", "spk", "spkr", "talker", "sprecher", "locuteur", "hablante")
+PEOPLE = (  # who may be the speaker, but not in a column of this name only
+    "client", "voice", "reader", "actor", "person", "participant", "subject", "user", "singer",
+)  # fmt: skip
+ID = ("id", "idx", "name", "no", "number", "label", "code")
 FACTS = {
-    "speaker": ("speaker", "speakerid", "spk", "spkid", "speakername", "talker"),
+    "speaker": (*SPEAKERS, *(f"{who}{what}" for who in (*SPEAKERS, *PEOPLE) for what in ID)),
     "attack": (
         "attack", "generator", "attackid", "attacktype", "attackmodel", "modelname", "system",
-        "systemid", "method", "algorithm", "vocoder", "synthesizer",
+        "systemid", "method", "algorithm", "vocoder", "synthesizer", "tts",
+        *(
+            f"{what}{kind}"
+            for what in ("attack", "generator", "generation", "synthesis", "spoofing", "tts", "vc")
+            for kind in ("id", "name", "type", "model", "method", "system", "algorithm", "engine")
+        ),
     ),
     "codec": ("codec", "compression"),
     "corpus": ("corpus", "dataset", "datasetname", "database", "sourcedataset"),
@@ -45,7 +55,7 @@ REAL_WORDS = (
 )  # fmt: skip
 FAKE_WORDS = (
     "fake", "spoof", "spoofed", "deepfake", "synthetic", "synthesized", "synthesised", "ai",
-    "aigenerated", "generated", "artificial", "cloned", "manipulated",
+    "aigenerated", "generated", "artificial", "cloned", "manipulated", "replay", "replayed",
 )  # fmt: skip
 LABEL_WORDS = dict.fromkeys(REAL_WORDS, "real") | dict.fromkeys(FAKE_WORDS, "fake")
 OTHER_CLASS = {"real": "fake", "fake": "real"}

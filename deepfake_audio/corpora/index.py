@@ -1,19 +1,21 @@
 """The index of the files below a corpus folder."""
 
+import itertools
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from deepfake_audio.corpora.class_folders import labels_of_folders
-from deepfake_audio.errors import InputError
+from deepfake_audio.corpora.sorted_folders import SortedFolders, sort_folders
+from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.folder_walk import LINKED_FOLDER, UNREADABLE_FOLDER, walk_folder
 from deepfake_audio.system.regular_files import is_file, is_folder
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, JOURNAL
 
 FILE_SUFFIXES = (*AUDIO_SUFFIXES, *sorted(IMAGE_SUFFIXES))
-TABLE_SUFFIXES = (".txt", ".tsv", ".csv")
+TABLE_SUFFIXES = (".txt", ".tsv", ".csv", ".trn", ".trl", ".ndx", ".lst")
 # Files that systems, archives and corpora put beside the audio; they are not reported.
 DEBRIS = re.compile(r"(?:thumbs\.db|desktop\.ini|icon\r|(?:readme|licen[cs]e)[^/]*)", re.IGNORECASE)
 
@@ -41,9 +43,14 @@ class Tree:
     is_images: bool = False
 
     @cached_property
+    def folders(self) -> SortedFolders:
+        """Return the folders that mean a class or a split."""
+        return sort_folders(self.audio)
+
+    @property
     def labels(self) -> dict[str, tuple[str, str]]:
-        """Return the label and the generator of each class folder; see `labels_of_folders`."""
-        return labels_of_folders(self.audio)
+        """Return the label and the generator of each class folder."""
+        return self.folders.labels
 
     @cached_property
     def audio_names(self) -> dict[str, str]:
@@ -76,7 +83,8 @@ class Tree:
             file: its path below `near`, with any audio suffix or none.
             near: a folder, "" or ending in a slash, below which any file with that stem is taken;
                 None takes the exact path with any audio suffix.
-            by_name: else, if the corpus has no such folder, take the only file of the name.
+            by_name: else, if the corpus has no such folder, take the only file of the name, or
+                that whose last folders are those of the path.
         """
         listed = f"{near or ''}{file}"
         exact = composed(listed)
@@ -105,6 +113,8 @@ class Tree:
             alike = self.audio_by_stem.get(stem(file), ())
             name = file.rpartition("/")[2]
             found = [each for each in alike if composed(each.rpartition("/")[2]) == name] or alike
+        if len(found) > 1 and by_name:
+            found = _alike(file, found)
         return found[0] if len(found) == 1 else None
 
     def tables_named(self, file: str) -> list[str]:
@@ -144,7 +154,7 @@ def index_tree(root: Path, or_images: bool = False) -> Tree:
     if not audio:
         raise InputError(
             f"no audio below {root}; put recordings there ({', '.join(AUDIO_SUFFIXES[:6])} or "
-            "others that docs/own-data.md names)"
+            f"others that docs/own-data.md names){_has_others(names)}"
         )
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     others = [
@@ -156,6 +166,26 @@ def index_tree(root: Path, or_images: bool = False) -> Tree:
     return Tree(
         root.absolute(), audio, tables, others, sorted(unreadable), sorted(not_entered), is_images
     )
+
+
+def _alike(path: str, names: list[str]) -> list[str]:
+    """Return those of some names that share the most last folders with a path; [] if none does."""
+    folders = path.split("/")[-2::-1]
+    shared = {}
+    for name in names:
+        pairs = zip(folders, composed(name).split("/")[-2::-1], strict=False)
+        shared[name] = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    most = max(shared.values())
+    return [name for name, count in shared.items() if count == most and most]
+
+
+def _has_others(names: list[str]) -> str:
+    """Return which kinds of files there are instead of audio, "" without files."""
+    kinds = Counter(PurePosixPath(name).suffix.lower() or "without suffix" for name in names)
+    listed = ", ".join(f"{count:,} {one_line(kind)}" for kind, count in kinds.most_common(4))
+    if not listed:
+        return ""
+    return f": it has {pluralize(len(names), 'file')} ({listed}{', ...' if len(kinds) > 4 else ''})"
 
 
 def composed(name: str) -> str:

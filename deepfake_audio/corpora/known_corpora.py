@@ -1,16 +1,17 @@
 """All corpora whose layouts are known, and which of them a folder has."""
 
-from deepfake_audio.corpora import layouts, layouts_2024
+from deepfake_audio.corpora import label_tables, layouts, layouts_2024
 from deepfake_audio.corpora.index import Tree
 from deepfake_audio.errors import InputError
 
-FOLDERS = "folders"  # the layout that is left if no other is found
-CORPORA = {
-    **{name: reader for name, reader in layouts.CORPORA.items() if name != FOLDERS},
-    **layouts_2024.CORPORA,
-    FOLDERS: layouts.CORPORA[FOLDERS],
-}
-LOOKED_FOR = layouts.LOOKED_FOR | layouts_2024.LOOKED_FOR
+WILD, FOLDERS = "in-the-wild", "folders"  # folders is left if no other is found
+NAMES = (
+    "asvspoof2019", "asvspoof2021-la", "asvspoof2021-df", "asvspoof5", WILD, "wavefake", "for",
+    "mlaad", *layouts_2024.CORPORA, FOLDERS,
+)  # fmt: skip
+READERS = layouts.CORPORA | layouts_2024.CORPORA | label_tables.CORPORA
+CORPORA = {name: READERS[name] for name in NAMES}
+LOOKED_FOR = layouts.LOOKED_FOR | layouts_2024.LOOKED_FOR | label_tables.LOOKED_FOR
 
 
 def known_layouts(tree: Tree) -> set[str]:
@@ -19,8 +20,14 @@ def known_layouts(tree: Tree) -> set[str]:
     Raises:
         InputError: a table that can't be read.
     """
-    recent, older = layouts_2024.known_layouts(tree), layouts.known_layouts(tree)
-    return recent | (older - {FOLDERS}) if recent else older
+    found = layouts.known_layouts(tree)
+    if label_tables.in_the_wild_tables(tree):
+        found.add(WILD)
+    if recent := layouts_2024.known_layouts(tree):
+        return recent | (found - {FOLDERS})
+    if not found and (tree.labels or label_tables.find_tables(tree).used):
+        return {FOLDERS}
+    return found
 
 
 def check_keys(name: str, tree: Tree) -> None:

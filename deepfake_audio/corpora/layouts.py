@@ -1,42 +1,28 @@
 """The layouts of the public corpora: how each lists its files, labels and speakers."""
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.corpora.class_folders import infer_split_and_label, label_of, split_of
+from deepfake_audio.corpora.class_folders import label_of, split_of
+from deepfake_audio.corpora.column_names import LABEL_WORDS, plain_column
 from deepfake_audio.corpora.index import Tree, depth, stem
 from deepfake_audio.corpora.tables import (
     check_width,
     first_line,
-    first_row,
     inside,
     read_lines,
     read_rows,
-    renamed_columns,
 )
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.csv_files import without_blank_ends
 
 KEYS = {"bonafide": "real", "spoof": "fake"}
 FOR_VERSIONS = {
     "for-original": "for-original", "for-norm": "for-norm", "for-2sec": "for-2sec",
     "for-rerec": "for-rerec", "for-2seconds": "for-2sec", "for-rerecorded": "for-rerec",
 }  # fmt: skip
-LABEL_TABLE = "labels.csv"
-# Other names of the columns of a table of labels; the first that is there counts.
-COLUMN_ALIASES = {
-    "file": ("filename", "file_name", "filepath", "file_path", "path", "audio", "image", "name"),
-    "label": ("class", "target", "type", "category"),
-    "speaker": ("speaker_id", "spk", "spk_id"),
-    "split": ("subset", "partition", "set"),
-    "attack": ("generator", "system", "model", "vocoder"),
-}
-ALIASED_TABLE = re.compile(r"(labels?|meta|metadata|annotations?)\.\w+", re.IGNORECASE)
 WAVEFAKE_FOLDER = re.compile(
     r"(?:ljspeech_|jsut_)(melgan|melgan_large|multi_band_melgan|full_band_melgan|hifigan"
     r"|parallel_wavegan|waveglow)|common_voices_prompts_\w+",
@@ -44,6 +30,9 @@ WAVEFAKE_FOLDER = re.compile(
 )
 WAVEFAKE_SENTENCE = re.compile(r"LJ\d{3}-\d{4}|BASIC5000_\d{4}|gen_\d+")
 WAVEFAKE_REAL = re.compile(r"/(wavs/LJ\d{3}-\d{4}|basic5000/wav/BASIC5000_\d{4})\.\w+$")
+# The folders of the real speech, whatever is below them.
+WAVEFAKE_SOURCE = re.compile(r"(?:ljspeech|jsut)[-_ ]?(?:v|ver)?[\d.]*", re.IGNORECASE)
+WAVEFAKE_TOP = "generated_audio"  # around the folders of the generators
 MAILABS_READER = re.compile(r"by_book/(?:female|male)/([^/]+)/")
 MAILABS_BOOK = re.compile(r"by_book/(.+)/wavs/")
 LOOKED_FOR = {
@@ -51,11 +40,9 @@ LOOKED_FOR = {
     "asvspoof2021-la": "keys/LA/CM/trial_metadata.txt",
     "asvspoof2021-df": "keys/DF/CM/trial_metadata.txt",
     "asvspoof5": "ASVspoof5.{train,dev.track_1,eval.track_1}.tsv",
-    "in-the-wild": "meta.csv with the header file,speaker,label",
     "wavefake": "generated_audio/{ljspeech,jsut}_<vocoder>/",
     "for": "for-{original,norm,2sec,rerec}/{training,validation,testing}/{real,fake}/",
     "mlaad": "fake/<language>/<model>/meta.csv",
-    "folders": "{real,fake}/, {train,val,test}/{real,fake}/, or a CSV with the columns file,label",
 }
 # Patterns that distinguish the tables, of the path and, after a blank, the first line.
 TABLE_PATTERNS = {
@@ -63,8 +50,7 @@ TABLE_PATTERNS = {
     "asvspoof2021-la": r"/ASVspoof2021\.LA\.cm\.|(?<!/ASV)/trial_metadata\.txt \S+ LA_E_",
     "asvspoof2021-df": r"/ASVspoof2021\.DF\.cm\.|(?<!/ASV)/trial_metadata\.txt \S+ DF_E_",
     "asvspoof5": r"/ASVspoof5\.(train|dev|eval)\.",
-    "in-the-wild": r"/meta\.csv file,speaker,label",
-    "mlaad": r"/meta\.csv (?=.*\bpath\b)(?=.*\bmodel_name\b).*\|",
+    "mlaad": r"/meta\.csv (?=.*\bpath\b)(?=.*\bmodel_name\b)(?!.*\blabel\b).*\|",
 }
 
 
@@ -133,15 +119,14 @@ def known_layouts(tree: Tree) -> set[str]:
     """
     folders = {name.rpartition("/")[0] for name in tree.audio}
     parts = {part.lower() for folder in folders for part in (tree.root.name, *folder.split("/"))}
-    classes = {label for label, _ in tree.labels.values()}
+    own = f"{WAVEFAKE_TOP}/"
+    classes = {label for path, (label, _) in tree.labels.items() if not path.endswith(own)}
     found = {_corpus_of_table(tree.root, table) for table in tree.tables} - {""}
     if parts & FOR_VERSIONS.keys():
         found.add("for")
     if any(map(WAVEFAKE_FOLDER.fullmatch, parts)):
         # With class folders above it, the user may have added other speech.
         found |= {"wavefake", "folders"} if len(classes) == 2 else {"wavefake"}
-    if not found and (classes or _root_tables(tree)):
-        return {"folders"}
     return found
 
 
@@ -197,14 +182,6 @@ def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Itera
         )
 
 
-def _list_in_the_wild(tree: Tree) -> Iterator[Listing]:
-    for table in tree.tables_named("meta.csv"):
-        if _corpus_of_table(tree.root, table) == "in-the-wild":
-            near = table.removesuffix("meta.csv")
-            for listing in list_table(tree.root / table):
-                yield listing._replace(near=near, corpus="in-the-wild")
-
-
 def _list_wavefake(tree: Tree) -> Iterator[Listing]:
     seen = set()
     for name in sorted(tree.audio, key=depth):
@@ -218,14 +195,23 @@ def _list_wavefake(tree: Tree) -> Iterator[Listing]:
         if folder and (folder[0], file) not in seen:
             seen.add((folder[0], file))
             yield listing._replace(label="fake", attack=folder[1] or folder[0])
-        elif not folder and WAVEFAKE_REAL.search(path):
+        elif not folder and _is_wavefake_real(tree, name):
             yield listing
+
+
+def _is_wavefake_real(tree: Tree, name: str) -> bool:
+    """Return whether a file is a sentence of the real corpora, or in a class folder of the user."""
+    path = f"{tree.root.name}/{name}"
+    is_sentence = WAVEFAKE_SENTENCE.fullmatch(stem(name)) is not None
+    is_below = any(map(WAVEFAKE_SOURCE.fullmatch, path.split("/")[:-1]))
+    is_known = bool(WAVEFAKE_REAL.search(path)) or (is_sentence and is_below)
+    return is_known or tree.folders.place(name)[1] == "real"
 
 
 def _list_for(tree: Tree) -> Iterator[Listing]:
     for name in tree.audio:
-        split, label = infer_split_and_label(name, tree.labels)
-        if split:
+        split, label = tree.folders.place(name)
+        if split and label:
             *folders, file = f"{tree.root.name}/{name}".lower().split("/")
             versions = [FOR_VERSIONS[folder] for folder in folders if folder in FOR_VERSIONS]
             recording = re.split(r"\.(?:wav|mp3)", file)[0]
@@ -236,14 +222,19 @@ def _list_for(tree: Tree) -> Iterator[Listing]:
 
 
 def _list_mlaad(tree: Tree) -> Iterator[Listing]:
+    tops = set()
     for table in tree.tables_named("meta.csv"):
         if _corpus_of_table(tree.root, table) == "mlaad":
-            yield from _list_mlaad_model(tree.root / table, table.removesuffix("meta.csv"))
+            folder = table.removesuffix("meta.csv")
+            tops.add(folder)
+            yield from _list_mlaad_model(tree.root / table, folder)
     for name in tree.audio:
         if "/by_book/" in f"/{name}":
             reader = MAILABS_READER.search(name)
             speaker = reader[1] if reader else ""
             yield Listing(name, "real", speaker=speaker, corpus="mlaad", split_key=_read_by(name))
+        elif tops and not name.startswith((*tops,)) and tree.folders.place(name)[1] == "real":
+            yield Listing(name, "real")  # speech of the user
 
 
 def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
@@ -266,94 +257,9 @@ def _read_by(path: str) -> str:
     return found[1] if found else _known(path)
 
 
-def _list_folders(tree: Tree) -> Iterator[Listing]:
-    tables = _root_tables(tree)
-    for table in tables:
-        yield from list_table(tree.root / table)
-    if tables:
-        return
-    for name in tree.audio:
-        split, label = infer_split_and_label(name, tree.labels)
-        if label:
-            yield Listing(name, label, split=split, attack=_generator(tree, name))
-
-
-def _generator(tree: Tree, name: str) -> str:
-    """Return the generator that a class folder such as `fake_vits` names, else ""."""
-    path = ""
-    for folder in name.split("/")[:-1]:
-        path += f"{folder}/"
-        if path in tree.labels:
-            return tree.labels[path][1]
-    return ""
-
-
-def _root_tables(tree: Tree) -> list[str]:
-    tables = [table for table in tree.tables if "/" not in table]
-    named = [table for table in tables if ALIASED_TABLE.fullmatch(table)]
-    tables = [table for table in tables if table.lower().endswith((".csv", ".tsv"))]
-    tables = [table for table in tables if _labels_files(tree.root / table)] or [
-        table
-        for table in named
-        if not tree.labels and _labels_files(tree.root / table, COLUMN_ALIASES)
-    ]
-    return ["manifest.csv"] if "manifest.csv" in tables else tables
-
-
-def _labels_files(table: Path, aliases: Mapping[str, Sequence[str]] | None = None) -> bool:
-    return {"file", "label"} <= {*renamed_columns(first_row(table), aliases or {})}
-
-
-def check_label_table(tree: Tree) -> None:
-    """Raise an `InputError` for a labels.csv without the columns file and label."""
-    table = tree.root / LABEL_TABLE
-    if LABEL_TABLE in tree.tables and not _labels_files(table, COLUMN_ALIASES):
-        header = shortened(repr(first_line(table).rstrip()))
-        raise InputError(
-            f"the first line of {table} is {header}; it needs the columns file and label, "
-            "with commas, semicolons or tabs between"
-        )
-
-
-def list_table(table: Path) -> Iterator[Listing]:
-    """Yield the listings of a CSV with the columns `file,label`.
-
-    Raises:
-        InputError: an unreadable or malformed CSV.
-    """
-    speaker_of = _speakers_of_sentences(table)
-    folder = f"{table.absolute().parent.as_posix()}/"
-    for origin, row in read_rows(table, ("file", "label"), aliases=COLUMN_ALIASES):
-        speaker, sentence = row.get("speaker", ""), row.get("sentence", "")
-        yield Listing(
-            file=inside(without_blank_ends(row["file"]).removeprefix(folder), origin),
-            label=read_label(row["label"], origin),
-            origin=origin,
-            split=read_split(row.get("split", ""), origin),
-            speaker=speaker,
-            attack=row.get("attack", ""),
-            codec=row.get("codec", ""),
-            corpus=row.get("corpus", ""),
-            split_key=speaker or speaker_of.get(sentence, sentence),
-            by_name=True,
-        )
-
-
-def _speakers_of_sentences(table: Path) -> dict[str, str]:
-    """Return the speaker of each sentence for which a table names exactly one.
-
-    Files of the sentence without a speaker, such as its fakes, get the same split key.
-    """
-    speakers = defaultdict(set)
-    for _, row in read_rows(table, ("file", "label"), aliases=COLUMN_ALIASES):
-        if row.get("speaker") and row.get("sentence"):
-            speakers[row["sentence"]].add(row["speaker"])
-    return {sentence: min(names) for sentence, names in speakers.items() if len(names) == 1}
-
-
 def read_label(value: str, origin: str) -> str:
     """Return "real" or "fake" for a label of a table; raise an `InputError` for another value."""
-    label = label_of(value)
+    label = LABEL_WORDS.get(plain_column(value)) or label_of(value)
     if not label:
         raise InputError(f"{value!r} in {origin} is not a label; write real or fake")
     return label
@@ -376,9 +282,7 @@ CORPORA: dict[str, Callable[[Tree], Iterator[Listing]]] = {
     "asvspoof2021-la": partial(_list_protocols, name="asvspoof2021-la"),
     "asvspoof2021-df": partial(_list_protocols, name="asvspoof2021-df"),
     "asvspoof5": partial(_list_protocols, name="asvspoof5"),
-    "in-the-wild": _list_in_the_wild,
     "wavefake": _list_wavefake,
     "for": _list_for,
     "mlaad": _list_mlaad,
-    "folders": _list_folders,
 }

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from deepfake_audio.corpora.class_folders import SPLIT_ALIASES, label_of, split_of
+from deepfake_audio.corpora.column_names import LABELS
 from deepfake_audio.corpora.index import Tree, stem
 from deepfake_audio.corpora.layouts import Listing, read_label
 from deepfake_audio.corpora.tables import (
@@ -24,7 +25,10 @@ LOOKED_FOR = {
 }
 SPOOFCELEB_TABLE = re.compile(r"(?:.*/)?metadata/(train|development|evaluation)\.csv")
 SPOOFCELEB_REAL = "a00"
-DFADD_FOLDER = re.compile(r"DATASET_(\w+)", re.IGNORECASE)
+DFADD_FOLDER = re.compile(r"DATASET_(\w+)")
+DFADD_MODELS = re.compile(
+    r"DATASET_(VCTK_BONAFIDE|GradTTS|MatchaTTS|NaturalSpeech2|PflowTTS|StyleTTS2)"
+)
 CODECFAKE_TABLE = re.compile(r"(?:.*/)?label/(train|dev|[AC]\d)\.txt")
 CODECFAKE_LINE = re.compile(r"\S+\s+(?:real|fake)\s+\d+\s*")
 CODEC = re.compile(r"[0-9]*[1-9][0-9]*")
@@ -50,13 +54,17 @@ def known_layouts(tree: Tree) -> set[str]:
     found = set()
     if _spoofceleb_tables(tree):
         found.add("spoofceleb")
-    if sum(bool(DFADD_FOLDER.fullmatch(folder)) for folder in folders - {tree.root.name}):
+    if any(map(_is_dfadd, tree.audio)):
         found.add("dfadd")
-    if _codecfake_tables(tree) or any(map(CODECFAKE_FILE.fullmatch, tree.audio)):
+    if _codecfake_tables(tree):
         found.add("codecfake")
+    elif any(map(CODECFAKE_FILE.fullmatch, tree.audio)):
+        # In class folders, the names may be those of the user.
+        classes = {label for label, _ in tree.labels.values()}
+        found |= {"codecfake", "folders"} if len(classes) == 2 else {"codecfake"}
     if _eval_2024_tables(tree):
         found.add("deepfake-eval-2024")
-    if SONAR_REAL in folders and {folder.lower() for folder in folders} & SONAR_FAKES:
+    if SONAR_REAL in folders and _has_sonar_fakes(tree):
         found.add("sonar")
     return found
 
@@ -66,7 +74,8 @@ def _spoofceleb_tables(tree: Tree) -> list[str]:
         table
         for table in tree.tables
         if SPOOFCELEB_TABLE.fullmatch(table)
-        and {"file", "speaker", "attack"} <= {*first_row(tree.root / table)}
+        and {"file", "speaker", "attack"} <= (columns := {*first_row(tree.root / table)})
+        and columns.isdisjoint(LABELS)  # else it is a table of the user
     ]
 
 
@@ -89,6 +98,13 @@ def _list_spoofceleb(tree: Tree) -> Iterator[Listing]:
                 attack="" if is_real else row["attack"],
                 corpus="spoofceleb",
             )
+
+
+def _is_dfadd(name: str) -> bool:
+    """Return whether a file is below a folder of DFADD, and not in a class folder below it."""
+    *folders, _ = name.split("/")
+    places = [n for n, folder in enumerate(folders) if DFADD_MODELS.fullmatch(folder)]
+    return bool(places) and not any(map(label_of, folders[places[-1] + 1 :]))
 
 
 def _list_dfadd(tree: Tree) -> Iterator[Listing]:
@@ -135,6 +151,8 @@ def _list_codecfake(tree: Tree) -> Iterator[Listing]:
             )  # fmt: skip
         elif found := VCTK_FILE.fullmatch(name):
             yield Listing(name, "real", speaker=found[1], corpus="codecfake", split_key=found[1])
+        elif tree.folders.place(name)[1] == "real":
+            yield Listing(name, "real")  # speech of the user
 
 
 def _list_codecfake_table(tree: Tree, table: str) -> Iterator[Listing]:
@@ -188,12 +206,27 @@ def _list_eval_2024(tree: Tree) -> Iterator[Listing]:
             )
 
 
-def _list_sonar(tree: Tree) -> Iterator[Listing]:
-    roots = {
+def _sonar_roots(tree: Tree) -> set[str]:
+    return {
         f"/{name}".partition(f"/{SONAR_REAL}/")[0]
         for name in tree.audio
         if f"/{SONAR_REAL}/" in f"/{name}"
     }
+
+
+def _has_sonar_fakes(tree: Tree) -> bool:
+    """Return whether folders of generators are beside those of real speech."""
+    beside = {
+        f"/{name}"[len(root) + 1 :].partition("/")[0].lower()
+        for root in _sonar_roots(tree)
+        for name in tree.audio
+        if f"/{name}".startswith(f"{root}/")
+    }
+    return not beside.isdisjoint(SONAR_FAKES)
+
+
+def _list_sonar(tree: Tree) -> Iterator[Listing]:
+    roots = _sonar_roots(tree)
     for name in tree.audio:
         root = next((root for root in sorted(roots) if f"/{name}".startswith(f"{root}/")), None)
         if root is None:

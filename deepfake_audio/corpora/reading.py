@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import infer_split_and_label, unknown_siblings
 from deepfake_audio.corpora.index import Tree, index_tree
 from deepfake_audio.corpora.known_corpora import (
     CORPORA,
@@ -13,14 +12,18 @@ from deepfake_audio.corpora.known_corpora import (
     known_layouts,
     subsets_of,
 )
-from deepfake_audio.corpora.layouts import (
+from deepfake_audio.corpora.label_tables import (
     LABEL_TABLE,
-    Listing,
     check_label_table,
+    describe_tables,
+    find_tables,
     list_table,
+    split_notes,
 )
-from deepfake_audio.errors import InputError
-from deepfake_audio.vocabulary import AUDIO_SUFFIXES
+from deepfake_audio.corpora.layouts import Listing
+from deepfake_audio.corpora.sorted_folders import sort_folders
+from deepfake_audio.errors import InputError, pluralize
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, LABELS
 
 __all__ = (
     "AUDIO_SUFFIXES", "CORPORA", "SUBSETS", "Clip", "Corpus", "detect_corpus", "read_clip_list",
@@ -77,6 +80,7 @@ class Corpus:
         not_entered: links to folders that are not entered.
         unknown_folders: folders beside class folders that name no class, with their files.
         is_images: the files are images.
+        notes: sentences about what was guessed, or is not used.
     """
 
     name: str
@@ -91,6 +95,7 @@ class Corpus:
     not_entered: list[str] = field(default_factory=list)
     unknown_folders: dict[str, int] = field(default_factory=dict)
     is_images: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def read_corpus(root: Path, name: str | None = None, subset: str | None = None) -> Corpus:
@@ -118,8 +123,14 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
     audio = [file for file in tree.audio if not any(other in file for other in others)]
     tree = replace(tree, audio=audio)
     corpus = _match(name, tree, CORPORA[name](tree), subset or "")
+    if name == "folders":
+        tables = find_tables(tree)
+        corpus.notes.extend([*tables.notes, *split_notes(tables.used)])
+        place = tree.folders.place  # a table may give other splits
+        names = (clip.name for clip in corpus.clips if clip.split == place(clip.name)[0])
+        corpus.notes.extend(tree.folders.split_notes(names))
     if name == "folders" and corpus.unlisted:
-        corpus = replace(corpus, unknown_folders=unknown_siblings(corpus.unlisted, tree.labels))
+        corpus = replace(corpus, unknown_folders=tree.folders.unknown_siblings(corpus.unlisted))
         _check_both_classes(tree, corpus)
     return corpus
 
@@ -165,7 +176,7 @@ def read_clip_list(path: Path, root: Path | None = None) -> Corpus:
         InputError: an unreadable or malformed CSV, or none of the listed audio on disk.
     """
     tree = index_tree(root or path.parent)
-    return _match("folders", tree, list_table(path), subset="")
+    return _match("folders", tree, list_table(path, tree), subset="")
 
 
 def _detect(tree: Tree) -> str:
@@ -181,11 +192,24 @@ def _detect(tree: Tree) -> str:
         files = "images" if tree.is_images else "audio"
         folders = dict.fromkeys(f"{name.partition('/')[0]}/" for name in tree.audio if "/" in name)
         fact = f"it has {_names(folders)}" if folders else "it has no folders"
+        _check_images(tree)
         raise InputError(
             f"sort the {files} of {tree.root} into real/ and fake/, or label it in {LABEL_TABLE}: "
-            f"{fact}, and no corpus of a known layout (docs/own-data.md)"
+            f"{fact}, and no corpus of a known layout (docs/own-data.md){describe_tables(tree)}"
         )
     return found.pop()
+
+
+def _check_images(tree: Tree) -> None:
+    """Raise an `InputError` if class folders have images, and stray audio hides them."""
+    images = [name for name in tree.others if name.lower().endswith((*IMAGE_SUFFIXES,))]
+    places = sort_folders(images)
+    if not tree.is_images and {label for label, _ in places.labels.values()} == set(LABELS):
+        raise InputError(
+            f"{tree.root} has images in {_names(places.labels)} and audio outside of them, such as "
+            f"{tree.audio[0]}; move {pluralize(len(tree.audio), 'audio file')} elsewhere to use "
+            "the images"
+        )
 
 
 def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> Corpus:
@@ -219,7 +243,7 @@ def _passed_over(tree: Tree) -> list[str]:
     texts = [
         name
         for name in tree.tables
-        if name.lower().endswith(".txt") and infer_split_and_label(name)[1]
+        if name.lower().endswith(".txt") and tree.folders.place(name)[1]
     ]
     return sorted([*tree.others, *texts])
 

@@ -2,18 +2,26 @@
 
 import codecs
 import itertools
+import logging
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+from deepfake_audio.corpora.column_names import FILES, is_header, plain_column
 from deepfake_audio.errors import InputError
 from deepfake_audio.system import regular_files
 from deepfake_audio.system.csv_files import check_columns, read_cells
 from deepfake_audio.system.regular_files import is_file, open_regular, open_text
 
+MAX_TITLES = 4  # lines above a header
+LOGGER = logging.getLogger(__name__)
 DELIMITERS = (",", ";", "\t", "|")
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
+UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that `surrogateescape` could not decode
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+OF_A_MACHINE = re.compile(r"(?:[a-z]+:/+|[a-z]:|~(?=/))?/*", re.IGNORECASE)  # what begins its paths
 
 
 def first_line(table: Path) -> str:
@@ -23,10 +31,37 @@ def first_line(table: Path) -> str:
 
 def first_row(table: Path) -> list[str]:
     """Return the names of the columns of a table, in lower case; raise as `read_lines` does."""
-    lines = (line for _, line in read_lines(table))
-    header = next((line for line in lines if not SEPARATOR_LINE.fullmatch(line)), "")
-    _, row = next(read_cells([header], delimiter_of(header)), (0, []))
+    _, header, delimiter = _find_header(filled_lines(table))
+    _, row = next(split_cells([header], delimiter), (0, []))
     return [name.strip().lower() for name in row]
+
+
+def _find_header(numbered: Iterable[tuple[int, str]]) -> tuple[int, str, str]:
+    """Return the number of a header, its line and its delimiter: the first line, or after titles.
+
+    Args:
+        numbered: filled lines with their numbers.
+    """
+    first, delimiter = list(itertools.islice(numbered, 1 + MAX_TITLES)), ""
+    if first and (named := SEPARATOR_LINE.fullmatch(first[0][1])):
+        first, delimiter = first[1:], named[1]
+    for number, line in first:
+        chosen = delimiter or delimiter_of(line)
+        _, row = next(split_cells([line], chosen), (0, []))
+        if is_header(row) and any(plain_column(cell) in FILES for cell in row):
+            return number, line, chosen
+    number, line = first[0] if first else (1, "")
+    return number, line, delimiter or delimiter_of(line)
+
+
+def split_cells(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each row, with the number of its last line; blanks may separate them.
+
+    Between bars, a quote character is a letter: tables of transcripts have single ones.
+    """
+    if delimiter == " ":
+        return ((number, line.split()) for number, line in enumerate(lines, start=1))
+    return read_cells(lines, delimiter, has_quotes=delimiter != "|")
 
 
 def delimiter_of(header: str) -> str:
@@ -34,18 +69,11 @@ def delimiter_of(header: str) -> str:
 
     >>> delimiter_of("file;label"), delimiter_of("file,label;note,x"), delimiter_of("file")
     (';', ',', ',')
+    >>> delimiter_of("a.wav  real")
+    ' '
     """
-    return max(DELIMITERS, key=header.count)
-
-
-def renamed_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return columns under their main names; of several for one name the first alias counts."""
-    renamed = list(columns)
-    for name, others in aliases.items():
-        found = next((other for other in others if other in columns), None)
-        if found and name not in columns:
-            renamed[columns.index(found)] = name
-    return renamed
+    is_in_blanks = len(header.split()) > 1 and not any(map(header.count, DELIMITERS))
+    return " " if is_in_blanks else max(DELIMITERS, key=header.count)
 
 
 def read_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str]]:
@@ -56,17 +84,45 @@ def read_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str
         what: its name for errors; see `open_regular`.
 
     Raises:
-        InputError: an unreadable file, or one that isn't UTF-8.
+        InputError: an unreadable file, or one that isn't text.
     """
     try:
         if is_file(table) and not table.stat().st_size:
             return
-        with open_text(table, what, encoding_of(table, what)) as file:
-            yield from enumerate(regular_files.read_lines(file), start=1)
+        with open_text(table, what, encoding_of(table, what), "surrogateescape") as file:
+            yield from enumerate(_decoded(regular_files.read_lines(file), table), start=1)
     except (OSError, ValueError) as error:
         raise InputError(
             f"cannot read {table} as UTF-8: {error}; save it as UTF-8, or download it again"
         ) from None
+
+
+def _decoded(lines: Iterable[str], table: Path) -> Iterator[str]:
+    """Yield lines of UTF-8, or else of Windows-1252, which Excel writes as plain CSV.
+
+    Raises:
+        ValueError: a line of neither, or lines of both.
+    """
+    encodings = set()
+    for line in lines:
+        if not line.isascii():
+            is_utf_8 = not UNDECODED.search(line)
+            encodings.add(is_utf_8)
+            if len(encodings) > 1:
+                raise ValueError("it has bytes of another encoding")
+            if not is_utf_8:
+                line = line.encode("utf-8", "surrogateescape").decode("cp1252")
+                if CONTROLS.search(line):
+                    raise ValueError("it is no text")
+                _tell_encoding(table)
+        yield line
+
+
+@lru_cache(maxsize=1000)  # a table is read several times
+def _tell_encoding(table: Path) -> None:
+    LOGGER.warning(
+        "%s is not UTF-8 and was read as Windows-1252; save it as UTF-8 if names look wrong", table
+    )
 
 
 def filled_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str]]:
@@ -75,45 +131,45 @@ def filled_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, s
 
 
 def encoding_of(table: Path, what: str) -> str:
-    """Return UTF-16 for a table that begins with its mark, as some spreadsheets write it."""
+    """Return UTF-16 for a table in it, with its mark or without, as some spreadsheets write it."""
     with open_regular(table, what) as file:
-        is_utf_16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    return "utf-16" if is_utf_16 else "utf-8-sig"
+        begin = file.read(64)
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = begin[::2].count(0), begin[1::2].count(0)
+    if max(zeros) > len(begin) / 4 and not min(zeros):  # most letters of a header are ASCII
+        return "utf-16-be" if zeros[0] else "utf-16-le"
+    return "utf-8-sig"
 
 
 def read_rows(
     table: Path,
     required: Sequence[str],
     delimiter: str = "",
-    aliases: Mapping[str, Sequence[str]] | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the position of each row of a table, and its cells by column; skip empty rows.
 
-    Between bars, a quote character is a letter: tables of transcripts have single ones.
-
     Args:
-        table: has the names of its columns in the first line, in any case.
+        table: has the names of its columns in the first line that is not blank, in any case.
         required: columns that it needs, in lower case.
         delimiter: between two cells; "" finds it in the first line.
-        aliases: other names of columns, by their main name.
+        renamed: main names of columns, by their names in lower case.
 
     Raises:
         InputError: an unreadable or malformed table, a required column that isn't there, two
             columns of one name, a row that is wider or narrower than the first, or a quote that is
             not closed.
     """
-    lines = (line for _, line in read_lines(table))
-    begin = next(lines, "")
-    skipped = SEPARATOR_LINE.fullmatch(begin)
-    if skipped:
-        begin = next(lines, "")
-    delimiter = delimiter or (skipped[1] if skipped else delimiter_of(begin))
-    rows = read_cells(itertools.chain([begin], lines), delimiter, has_quotes=delimiter != "|")
+    number, begin, found = _find_header(filled_lines(table))
+    delimiter = delimiter or found
+    below = (line for _, line in itertools.islice(read_lines(table), number, None))
+    rows = split_cells(itertools.chain([begin], below), delimiter)
     try:
         _, header = next(rows, (0, []))
         columns = [column.strip().lower() for column in header]
         check_columns(columns)
-        columns = renamed_columns(columns, aliases or {})
+        columns = [(renamed or {}).get(column, column) for column in columns]
         for column in required:
             if column not in columns:
                 raise InputError(
@@ -123,7 +179,7 @@ def read_rows(
             while len(row) > len(columns) and not row[-1].strip():
                 row.pop()
             if any(cell.strip() for cell in row):
-                origin = f"line {line + bool(skipped)} of {table}"
+                origin = f"line {line + number - 1} of {table}"
                 check_width(len(row), (len(columns),), origin)
                 _check_quotes(row, columns.index(required[0]), delimiter, origin)
                 yield origin, {k: v.strip() for k, v in zip(columns, row, strict=True)}
@@ -159,6 +215,19 @@ def check_width(width: int, widths: Sequence[int], origin: str) -> None:
             f"{width} columns in {origin} instead of {' or '.join(map(str, widths))}; "
             "correct the line, or download the protocol again"
         )
+
+
+def from_any_machine(file: str, origin: str) -> str:
+    r"""Return a listed path as `inside` does; of an absolute one, the path without its beginning.
+
+    Tables that were made on another machine have such paths. They need a folder that the corpus may
+    have too.
+
+    >>> from_any_machine("C:\\data\\real\\a.wav", ""), from_any_machine("gs://data/a.wav", "")
+    ('data/real/a.wav', 'data/a.wav')
+    """
+    path = OF_A_MACHINE.sub("", file.replace("\\", "/"), count=1)
+    return inside(path if "/" in path else file, origin)
 
 
 def inside(file: str, origin: str) -> str:

@@ -5,11 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import (
-    infer_split_and_label,
-    labels_of_folders,
-    unknown_siblings,
-)
+from deepfake_audio.corpora.sorted_folders import sort_folders
 from deepfake_audio.errors import one_line, pluralize
 from deepfake_audio.system.folder_walk import LINKED_FOLDER, UNREADABLE_FOLDER, walk_folder
 from deepfake_audio.vocabulary import (
@@ -36,6 +32,7 @@ class ImageFolder:
         unknown: folders beside class folders that name no class, with their number of images.
         without_split: number of images in class folders outside the splits.
         not_entered: links to folders that are not entered.
+        notes: sentences about splits that were guessed, or are not used.
     """
 
     records: list[ImageRecord] = field(default_factory=list)
@@ -43,6 +40,7 @@ class ImageFolder:
     unknown: dict[str, int] = field(default_factory=dict)
     without_split: int = 0
     not_entered: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def find_images(folder: Path) -> ImageFolder:
@@ -62,8 +60,9 @@ def find_images(folder: Path) -> ImageFolder:
             images.append(name)
         elif suffix not in BESIDE and suffix not in AUDIO_SUFFIXES:
             others.append((name, suffix))
-    labels = labels_of_folders([*images, *(name for name, _ in others)])
-    places = [(name, *infer_split_and_label(name, labels)) for name in images]
+    folders = sort_folders([*images, *(name for name, _ in others)])
+    folders.check_conflicts()
+    places = [(name, *folders.place(name)) for name in images]
     has_splits = any(split and label for _, split, label in places)
     for name, split, label in places:
         if label and not split and has_splits:
@@ -73,13 +72,15 @@ def find_images(folder: Path) -> ImageFolder:
             record = ImageRecord(folder / path, path, label, split if has_splits else "test")
             found.records.append(record)
     found.records.sort(key=lambda each: (SPLITS.index(each.split), LABELS.index(each.label)))
-    found.others.update(suffix for name, suffix in others if infer_split_and_label(name, labels)[1])
-    found.unknown = unknown_siblings((name for name, _, label in places if not label), labels)
+    found.others.update(suffix for name, suffix in others if folders.place(name)[1])
+    found.unknown = folders.unknown_siblings(name for name, _, label in places if not label)
+    found.notes.extend(folders.split_notes(images))
     return found
 
 
 def describe_left_out(found: ImageFolder) -> Iterator[str]:
-    """Yield a line for each kind of file or folder that is left out."""
+    """Yield a line for each kind of file or folder that is left out, or that is a guess."""
+    yield from found.notes
     if found.others:
         kinds = found.others.most_common()
         listed = ", ".join(f"{n:,} {one_line(suffix) or 'without suffix'}" for suffix, n in kinds)

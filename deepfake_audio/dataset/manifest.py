@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from deepfake_audio.corpora.class_folders import label_of, split_of
+from deepfake_audio.corpora.label_words import is_class_number
 from deepfake_audio.corpora.tables import delimiter_of, encoding_of
 from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.errors import InputError, one_line
@@ -131,7 +132,8 @@ def read_manifest(path: Path) -> list[ImageRecord]:
 def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
     fields = {name: (row.get(name) or "").strip() for name in MANIFEST_FIELDS}
     for name, meant, allowed in (("label", label_of, LABELS), ("split", split_of, SPLITS)):
-        given, fields[name] = fields[name], meant(fields[name])
+        given = fields[name]
+        fields[name] = "" if is_class_number(given) else meant(given)
         if not fields[name]:
             raise InputError(
                 f"{given!r} is not a {name} (line {line} of {path}); use one of "

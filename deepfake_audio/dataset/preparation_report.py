@@ -40,6 +40,7 @@ def write_report(
         )
     lists = _file_lists(prepared)
     warnings = (
+        *(f"Warning: {note}" for note in prepared.corpus.notes),
         *_folder_lines(prepared),
         *_share_warnings(prepared, settings),
         *_split_warnings(prepared.clips),
