@@ -63,6 +63,12 @@ def test_numbers_and_booleans_need_a_column_that_names_a_class(wavs, real, fake,
         )
 
 
+@pytest.mark.parametrize(("real", "fake"), [("FALSCH", "WAHR"), ("faux", "vrai"), ("-1", "1")])
+def test_booleans_of_other_languages_are_read_in_a_column_that_names_a_class(wavs, real, fake):
+    put_text(wavs, "labels.csv", "file;is_fake", f"a.wav;{real}", f"b.wav;{fake}")
+    assert labels(wavs) == BOTH
+
+
 def test_a_column_of_words_counts_before_one_of_numbers(wavs):
     put_text(wavs, "labels.csv", "id,file,label,cm_label", "1,a.wav,1,real", "2,b.wav,0,fake")
     assert labels(wavs) == BOTH

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 from deepfake_audio.system.csv_files import NUMBER, check_columns
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
+from deepfake_audio.vocabulary import LABELS as CLASSES
 
 # Each in the order of preference if a table has several.
 FILES = (
@@ -159,6 +160,11 @@ def class_of(column: str) -> str:
     ['fake', 'fake', 'real', '']
     """
     return class_and_kind(column)[0]
+
+
+def names_class(column: str) -> bool:
+    """Return whether a plain column tells what its 1 means, such as `isfake` or `spoof`."""
+    return bool(IS_A_CLASS.fullmatch(column)) or class_of(column) in CLASSES
 
 
 def class_and_kind(column: str) -> tuple[str, str]:

@@ -10,16 +10,19 @@ from deepfake_audio.corpora.class_folders import split_of
 from deepfake_audio.corpora.column_names import (
     FACTS,
     FILES,
-    IS_A_CLASS,
     LABELS,
-    class_of,
+    names_class,
     plain_column,
 )
-from deepfake_audio.corpora.label_words import LabelReader, is_class_number, is_label_word
+from deepfake_audio.corpora.label_words import (
+    LabelReader,
+    boolean_of,
+    is_class_number,
+    is_label_word,
+)
 from deepfake_audio.corpora.layouts import read_label
 from deepfake_audio.corpora.tables import first_row, read_rows
 from deepfake_audio.errors import InputError
-from deepfake_audio.vocabulary import LABELS as CLASSES
 
 SAMPLED_ROWS = 1000  # that decide between several columns
 # Plain names of the columns, by their main names; the first that is there counts.
@@ -41,6 +44,11 @@ def known(cell: str) -> str:
     ('', '', '', '', 'p225')
     """
     return "" if cell == "-1" or plain_column(cell) in UNKNOWN else cell
+
+
+def is_answer(cell: str) -> bool:
+    """Return whether a cell answers the question of a column such as `is_fake`."""
+    return boolean_of(cell) is not None
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class LabelColumns:
         Raises:
             InputError: another value, or 0 or 1 if the column doesn't name a class.
         """
-        if not self.question or not is_class_number(cell):
+        if not self.question or boolean_of(cell) is None:
             return read_label(cell, origin)
         if not self.is_clear:
             raise InputError(
@@ -90,11 +98,6 @@ class LabelColumns:
                 "column is_fake or is_real"
             )
         return LabelReader(None, self.question).read(cell, origin)
-
-
-def names_class(column: str) -> bool:
-    """Return whether a plain name of a column asks for a class, such as `isfake` or `real`."""
-    return bool(IS_A_CLASS.fullmatch(column)) or class_of(column) in CLASSES
 
 
 def find_columns(table: Path, is_there: Callable[[str], bool]) -> LabelColumns | None:
@@ -129,9 +132,11 @@ def find_columns(table: Path, is_there: Callable[[str], bool]) -> LabelColumns |
             ]
         if found:
             renamed[found[0]] = main
-    cells = [row[label] for row in rows if row[label]]
-    is_question = bool(cells) and all(map(is_class_number, cells))
-    return LabelColumns(renamed, plain_column(label) if is_question else "", rows)
+    cells, column = [row[label] for row in rows if row[label]], plain_column(label)
+    is_question = bool(cells) and all(
+        map(is_answer if names_class(column) else is_class_number, cells)
+    )
+    return LabelColumns(renamed, column if is_question else "", rows)
 
 
 def _first_rows(table: Path, header: Sequence[str]) -> Iterator[dict[str, str]]:
@@ -153,9 +158,7 @@ def _label_column(by_name: dict[str, str], rows: Sequence[dict[str, str]]) -> st
 
     labels = [by_name[name] for name in LABELS if name in by_name]
     telling = [
-        name
-        for plain, name in by_name.items()
-        if names_class(plain) and all_are(is_class_number, name)
+        name for plain, name in by_name.items() if names_class(plain) and all_are(is_answer, name)
     ]
     words = [name for name in labels if all_are(is_label_word, name)]
     numbers = [name for name in labels if all_are(is_class_number, name)]

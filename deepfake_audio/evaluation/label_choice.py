@@ -6,15 +6,13 @@ from collections.abc import Callable, Collection
 from deepfake_audio.corpora.column_names import (
     FACTS,
     FILES,
-    IS_A_CLASS,
     LABELS,
-    class_of,
     is_header,
+    names_class,
 )
 from deepfake_audio.corpora.label_words import boolean_of, is_class_number, is_label_word
 from deepfake_audio.errors import one_line
 from deepfake_audio.evaluation.text_tables import JSON, TextTable
-from deepfake_audio.vocabulary import LABELS as CLASSES
 
 KNOWN = {*FILES, *(name for names in FACTS.values() for name in names)}
 PREDICTED = re.compile(
@@ -42,20 +40,15 @@ def choose_label(
     free = [place for place in range(len(columns)) if place not in used]
     named = [columns.index(n) for n in LABELS if n in columns and columns.index(n) in free]
     true = [p for p in free if p not in named and not PREDICTED.search(columns[p])]
-    alike = [p for p in true if LIKE_A_LABEL.search(columns[p]) and not names_a_class(columns[p])]
+    alike = [p for p in true if LIKE_A_LABEL.search(columns[p]) and not names_class(columns[p])]
     words = [p for p in (*named, *alike) if _all_are(is_label_word, table, p)]
-    telling = [p for p in true if names_a_class(columns[p]) and _all_are(_is_answer, table, p)]
+    telling = [p for p in true if names_class(columns[p]) and _all_are(_is_answer, table, p)]
     others = [p for p in (*words, *telling) if not named or _agree(table, named[0], p)]
     if found := [*others, *named]:
         return found[0], ""
     if table.separator == JSON and columns == ["file", "score"] and 1 in free:
         return 1, ""  # a mapping from files to 0 and 1
     return (None, "") if is_header(columns) else _by_content(table, free, real)
-
-
-def names_a_class(column: str) -> bool:
-    """Return whether a column such as `is_fake` or `spoof` tells what its 1 means."""
-    return bool(IS_A_CLASS.fullmatch(column)) or class_of(column) in CLASSES
 
 
 def _is_answer(cell: str) -> bool:
