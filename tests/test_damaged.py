@@ -141,6 +141,15 @@ def test_a_file_that_libsndfile_gives_up_is_read_on_by_ffmpeg(tmp_path):
     assert 0 < open_recording(path, AUDIO).findings.skipped_seconds < 1
 
 
+def test_concatenated_opus_files_are_read_to_the_end(tmp_path):
+    """libsndfile does not know the length of such a file."""
+    write_tone(tmp_path / "b.opus", *CODECS["opus"], noise(5))
+    content = (tmp_path / "b.opus").read_bytes() + encode("opus", tmp_path)
+    seconds, findings = findings_of(content, "opus", tmp_path)
+    assert seconds == pytest.approx(5 + SECONDS, abs=0.2)
+    assert (findings.skipped_seconds, findings.missing_seconds) == (0, 0)
+
+
 @pytest.mark.parametrize("suffix", ["aac", "mka"])
 def test_a_file_of_which_nothing_can_be_decoded_is_an_error(tmp_path, suffix):
     damaged = bytearray(encode(suffix, tmp_path))

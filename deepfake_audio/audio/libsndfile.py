@@ -45,6 +45,7 @@ CUT_OFF = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
 )
 UNKNOWN_BYTES = 2**31 - 2**16  # streams declare this or more, since they don't know their length
+UNKNOWN_FRAMES = 2**62  # libsndfile has more if it doesn't know, as of concatenated Opus files
 
 
 class FFmpegNeededError(Exception):
@@ -96,7 +97,7 @@ def _blocks_of(
     with file:
         check_rate(name_of(sound), file.samplerate)
         findings.codec = _codec_of(file)
-        declared_seconds = file.frames / file.samplerate
+        declared_seconds = file.frames / file.samplerate if file.frames < UNKNOWN_FRAMES else 0.0
         packets = _scan_packets(sound, file.format, megabytes)
         if file.format in EXACT_FORMATS or packets.declares_length:
             findings.declared_seconds = declared_seconds
@@ -148,7 +149,7 @@ class Packets(NamedTuple):
 def _needs_ffmpeg(form: str, declared_seconds: float, packets: Packets) -> bool:
     """Return whether FFmpeg reads more of a file than libsndfile, or knows better what is lost."""
     if not declared_seconds:
-        return True  # its recorder was killed before it wrote the length, or the file is empty
+        return True  # it is unknown: the recorder was killed before it wrote it
     if packets.tracks > 1 or packets.seconds > declared_seconds + PADDING_SECONDS:
         return True
     lost_seconds = packets.gap_seconds  # the sum of the durations is too low for Vorbis
