@@ -141,6 +141,18 @@ def test_a_file_that_libsndfile_gives_up_is_read_on_by_ffmpeg(tmp_path):
     assert 0 < open_recording(path, AUDIO).findings.skipped_seconds < 1
 
 
+def test_an_mp3_is_read_to_its_end_though_libsndfile_stops(tmp_path):
+    """libsndfile ends without an error at some damaged bytes."""
+    damaged = bytearray(encode("mp3", tmp_path))
+    frame = damaged.index(b"\xff\xfb", len(damaged) // 4)
+    damaged[frame : frame + 4] = b"\xff" * 4
+    samples, rate_hz = soundfile.read(io.BytesIO(damaged))
+    assert len(samples) < SECONDS / 3 * rate_hz
+    seconds, findings = findings_of(bytes(damaged), "mp3", tmp_path)
+    assert seconds == pytest.approx(SECONDS, abs=0.2)
+    assert findings.missing_seconds < 0.3
+
+
 def test_concatenated_opus_files_are_read_to_the_end(tmp_path):
     """libsndfile does not know the length of such a file."""
     write_tone(tmp_path / "b.opus", *CODECS["opus"], noise(5))

@@ -114,6 +114,8 @@ def _blocks_of(
                 break
             read_seconds += len(block) / file.samplerate
             yield file.samplerate, block
+        if file.format == "MP3" and packets.seconds > read_seconds + PADDING_SECONDS:
+            raise FFmpegNeededError(read_seconds)  # libsndfile ends quietly at damaged bytes
         findings.missing_seconds = _missing_bytes_share(file) * read_seconds
         if findings.declared_seconds - read_seconds > MIN_MISSING_SECONDS:
             findings.missing_seconds = declared_seconds - read_seconds
