@@ -31,7 +31,7 @@ CODECS = {
 }  # fmt: skip
 FORMS = {
     "wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "aiff": "PCM_16", "au": "PCM_16",
-    "w64": "PCM_16", "rf64": "PCM_16",
+    "w64": "PCM_16", "rf64": "PCM_16", "caf": "PCM_16",
 }  # fmt: skip
 
 
@@ -222,6 +222,42 @@ def test_a_wav_whose_recorder_was_killed_is_read(tmp_path, size, riff):
     struct.pack_into("<I", content, 40, size)
     seconds, findings = findings_of(bytes(content), "wav", tmp_path)
     assert (seconds, findings.missing_seconds, findings.skipped_seconds) == (SECONDS, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "before", "width", "extra"),
+    [("wav", b"data", 4, 0), ("au", b".snd\0\0\0\x18", 4, 0), ("aiff", b"SSND", 4, 8),
+     ("caf", b"data", 8, 4)],
+)  # fmt: skip
+def test_sound_after_the_declared_end_is_read(tmp_path, suffix, before, width, extra):
+    """The recorder was killed after it had written more than the length in the header."""
+    content, size = bytearray(encode(suffix, tmp_path)), 4 * RATE_HZ * 2
+    place = content.index(before) + len(before)
+    order = "little" if suffix == "wav" else "big"
+    content[place : place + width] = (size + extra).to_bytes(width, order)
+    if suffix == "aiff":
+        frames = content.index(b"COMM") + 10
+        content[frames : frames + 4] = (size // 2).to_bytes(4, order)
+    seconds, findings = findings_of(bytes(content), suffix, tmp_path)
+    assert (seconds, findings.unread_seconds) == (pytest.approx(SECONDS, abs=0.01), 0)
+    samples = read_audio(bytes(content), RATE_HZ)
+    np.testing.assert_allclose(samples[-100:], noise()[-100:], atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "aiff", "au", "caf", "m4a"])
+def test_another_file_at_the_end_is_named(tmp_path, suffix):
+    content = encode(suffix, tmp_path)
+    seconds, findings = findings_of(content + content, suffix, tmp_path)
+    assert seconds == pytest.approx(SECONDS, abs=0.15)
+    assert findings.unread_seconds == pytest.approx(SECONDS, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "tail", [bytes(200_000), b"LIST" + struct.pack("<I", 200_000) + b"a" * 200_000, b"ID3" * 9]
+)
+def test_zeros_chunks_and_tags_after_the_sound_are_no_sound(tmp_path, tail):
+    seconds, findings = findings_of(encode("wav", tmp_path) + tail, "wav", tmp_path)
+    assert (seconds, findings.unread_seconds) == (SECONDS, 0)
 
 
 @pytest.mark.parametrize("size", [b"\x00", b"\xff"])

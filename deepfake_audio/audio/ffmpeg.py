@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from deepfake_audio.audio.chunks import find_rest, missing_share
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.losses import Losses, in_seconds, tick_seconds
 from deepfake_audio.audio.sounds import (
@@ -34,6 +35,10 @@ ANY_TAGS = (
     else {}
 )
 CHECKED = {"flac": {"err_detect": "crccheck+explode"}}  # a damaged frame of noise is left out
+# FFmpeg's names of the formats of `find_rest`.
+CHUNKED = {
+    "wav": "WAV", "aiff": "AIFF", "caf": "CAF", "au": "AU", "mov,mp4,m4a,3gp,3g2,mj2": "MP4",
+}  # fmt: skip
 # The lowest type of an AMR frame without speech; FFmpeg does not decode these frames.
 AMR_SILENCE = {"amrnb": 8, "amrwb": 9}
 AMR_LOST = 14
@@ -74,6 +79,7 @@ def ffmpeg_blocks(
             blocks = _joined(name, frames, findings)
             while block := _next_within(most, blocks):
                 yield block
+            _compare_sizes(sound, container, findings)
     except MemoryError:
         bound = f"limits.decoder_megabytes={megabytes:,}" if megabytes else "the system's memory"
         raise InputError(
@@ -83,6 +89,20 @@ def ffmpeg_blocks(
         reason = getattr(error, "strerror", None) or error
         text = f"cannot read {name} as sound: {reason}; {OTHER_FILE}"
         raise NoSoundError(text, findings.tracks) from None
+
+
+def _compare_sizes(
+    sound: Path | bytes, container: av.container.InputContainer, findings: Findings
+) -> None:
+    """Find what the declared sizes miss: another file at the end, or sound beyond it."""
+    form = CHUNKED.get(container.format.name)
+    if not form:
+        return
+    seconds = (container.duration or 0) / av.time_base
+    if rest := find_rest(sound, form):
+        findings.unread_seconds = seconds * rest.size / rest.place
+    if form == "CAF" and not findings.missing_seconds:
+        findings.missing_seconds = seconds * missing_share(sound, form)
 
 
 def check_track(name: str, track: int, tracks: int) -> None:

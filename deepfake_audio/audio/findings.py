@@ -56,6 +56,7 @@ class Findings:
         skipped_seconds: duration of the damaged parts, which are left out.
         declared_seconds: duration that the file declares; 0 if it declares none that is exact.
         missing_seconds: sound that the file declares beyond its end.
+        unread_seconds: estimated duration after the declared end, as of another file.
         is_cut_off: the file ends in the middle of a part; how much is missing is unknown.
         shifts: pairs of a position in the decoded sound in seconds, and the seconds that a player
             adds from there on. Both rise.
@@ -68,6 +69,7 @@ class Findings:
     skipped_seconds: float = 0.0
     declared_seconds: float = 0.0
     missing_seconds: float = 0.0
+    unread_seconds: float = 0.0
     is_cut_off: bool = False
     shifts: list[tuple[float, float]] = field(default_factory=list)
 

@@ -104,6 +104,7 @@ class Input:
         left_out: tracks and channels that are not judged.
         skipped_seconds: duration of the damaged parts of all tracks, which are left out.
         missing_seconds: sound that the file declares beyond its end.
+        unread_seconds: estimated duration after the declared end, as of another file.
         is_cut_off: the file ends in the middle of a part.
         peak: the highest sample in the file.
         full_scale: the divisor of the samples.
@@ -128,6 +129,7 @@ class Input:
     left_out: list[LeftOut] = field(default_factory=list)
     skipped_seconds: float = 0.0
     missing_seconds: float = 0.0
+    unread_seconds: float = 0.0
     is_cut_off: bool = False
     peak: float = 0.0
     full_scale: int = 1
