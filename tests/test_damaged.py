@@ -126,6 +126,15 @@ def test_a_verdict_names_what_is_lost(tmp_path):
     assert any("s are missing" in text for text in texts)
 
 
+def test_damage_all_over_a_flac_file_is_not_a_missing_end(tmp_path):
+    damaged = bytearray(encode("flac", tmp_path))
+    for place in range(len(damaged) // 10, len(damaged) - 1000, len(damaged) // 10):
+        damaged[place : place + 12] = bytes(12)
+    _, findings = findings_of(bytes(damaged), "flac", tmp_path)
+    assert findings.missing_seconds == 0
+    assert 1 < findings.skipped_seconds < 4
+
+
 def test_a_file_that_libsndfile_gives_up_is_read_on_by_ffmpeg(tmp_path):
     """The damage is behind the first block."""
     path = tmp_path / "a.flac"
