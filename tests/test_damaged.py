@@ -182,6 +182,24 @@ def test_a_file_of_which_nothing_can_be_decoded_is_an_error(tmp_path, suffix):
         read_audio(_written(tmp_path / f"a.{suffix}", damaged), RATE_HZ)
 
 
+def test_a_film_without_its_index_is_named(tmp_path):
+    content = encode("m4a", tmp_path)
+    path = _written(tmp_path / "a.m4a", content[: len(content) * 6 // 10])
+    with pytest.raises(NoSoundError, match="its index is missing, as if the recording was inter"):
+        read_audio(path, RATE_HZ)
+
+
+def test_recordings_of_length_zero_are_read(tmp_path):
+    """Their recorder was killed before it wrote the length."""
+    content = bytearray(encode("au", tmp_path))
+    content[8:12] = bytes(4)
+    assert findings_of(bytes(content), "au", tmp_path)[0] == SECONDS
+    content = bytearray(encode("rf64", tmp_path))
+    sizes = content.index(b"ds64") + 8
+    content[sizes : sizes + 24] = bytes(24)
+    assert findings_of(bytes(content), "rf64", tmp_path)[0] == SECONDS
+
+
 def _written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path

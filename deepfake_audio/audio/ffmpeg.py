@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from deepfake_audio.audio.chunks import find_rest, missing_share
+from deepfake_audio.audio.chunks import find_rest, lacks_index, missing_share
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.losses import Losses, in_seconds, tick_seconds
 from deepfake_audio.audio.sounds import (
@@ -88,6 +88,11 @@ def ffmpeg_blocks(
     except (OSError, ValueError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
         text = f"cannot read {name} as sound: {reason}; {OTHER_FILE}"
+        if lacks_index(sound):
+            text = (
+                f"cannot read {name}: its index is missing, as if the recording was interrupted; "
+            )
+            text += "repair it with the program that recorded it, or ask for the whole file"
         raise NoSoundError(text, findings.tracks) from None
 
 
