@@ -91,8 +91,8 @@ def ffmpeg_blocks(
         if lacks_index(sound):
             text = (
                 f"cannot read {name}: its index is missing, as if the recording was interrupted; "
+                "repair it with the program that recorded it, or ask for the whole file"
             )
-            text += "repair it with the program that recorded it, or ask for the whole file"
         raise NoSoundError(text, findings.tracks) from None
 
 
