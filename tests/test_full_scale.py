@@ -56,10 +56,8 @@ def test_a_clipped_recording_stays_clipped_on_any_scale(detector, voice):
 @pytest.mark.parametrize("peak", [5.0, 30.0])
 def test_floats_above_full_scale_are_scaled_and_not_called_clipped(detector, voice, peak):
     result = detector.predict((voice * np.float32(peak / np.abs(voice).max()), RATE_HZ))
-    assert (note_of(result)[:16], result.quality.clipped_share) == (
-        f"samples up to {peak:.0f}"[:16],
-        0,
-    )
+    assert note_of(result).startswith(f"samples up to {peak:.0f}, ")
+    assert result.quality.clipped_share == 0
     assert result.score == pytest.approx(detector.predict((voice, RATE_HZ)).score, abs=0.01)
 
 
