@@ -240,6 +240,18 @@ def test_pauses_of_amr_are_silence_and_no_damage(tmp_path):
     assert open_recording(path, AUDIO).findings.skipped_seconds == 0
 
 
+@needs_amr
+def test_bad_frames_of_amr_are_damaged_and_silent(tmp_path):
+    path = tmp_path / "a.amr"
+    write_tone(path, "amr", "libopencore_amrnb", noise(4), rate_hz=8000, bit_rate=12_200)
+    content = bytearray(path.read_bytes())
+    assert content[6] & 4
+    for place in range(6 + 50 * 32, 6 + 100 * 32, 32):
+        content[place] ^= 4
+    seconds, findings = findings_of(bytes(content), "amr", tmp_path)
+    assert (seconds, findings.skipped_seconds) == (pytest.approx(4, abs=0.1), pytest.approx(1))
+
+
 @pytest.mark.parametrize("size", [0, 2**32 - 1])
 @pytest.mark.parametrize("riff", [0, 36, 2**32 - 1])
 def test_a_wav_whose_recorder_was_killed_is_read(tmp_path, size, riff):

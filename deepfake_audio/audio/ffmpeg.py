@@ -41,7 +41,7 @@ CHUNKED = {
 }  # fmt: skip
 # The lowest type of an AMR frame without speech; FFmpeg does not decode these frames.
 AMR_SILENCE = {"amrnb": 8, "amrwb": 9}
-AMR_LOST = 14
+AMR_LOST, AMR_GOOD = 14, 4  # the type of a lost frame, and the bit of a good one
 AMR_SECONDS, AMR_PACKETS = 0.02, 50  # a packet's duration, and the packets of a longer silence
 
 
@@ -185,6 +185,9 @@ def _decoded(
             silent_packets = 0
         if is_silent:
             continue
+        if _is_bad(packet, codec.name):
+            losses.damage(packet)
+            continue
         try:
             frames = packet.decode()
         except MemoryError:
@@ -205,6 +208,11 @@ def _is_silent(packet: av.Packet, codec: str) -> bool:
         return False
     kind = bytes(packet)[0] >> 3 & 0xF
     return kind >= AMR_SILENCE[codec] and kind != AMR_LOST
+
+
+def _is_bad(packet: av.Packet, codec: str) -> bool:
+    """Return whether an AMR packet is marked as damaged; zeros are, too."""
+    return codec in AMR_SILENCE and packet.size > 0 and not bytes(packet)[0] & AMR_GOOD
 
 
 def _silence(seconds: float, rate_hz: int, layout: av.AudioLayout) -> av.AudioFrame:

@@ -36,6 +36,8 @@ def find_parts(source: Sound, found: Input, reading: Reading) -> Iterator[Record
                 found.left_out.append(LeftOut(track, part.channel or 0, "silent"))
             else:
                 found.is_silent = False
+                end = part.end / reading.settings.audio.sample_rate_hz  # the mean may end before it
+                found.end_seconds = max(found.end_seconds, part.findings.player_seconds(end))
                 yield part
 
 
