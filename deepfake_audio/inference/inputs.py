@@ -86,8 +86,9 @@ class Input:
 
     Attributes:
         name: as the caller gave it.
-        is_image: the file is a spectrogram image; only `is_blank` and `windows` are then known.
+        is_image: the file is a spectrogram image; only the next two and `windows` are then known.
         is_blank: the image shows nothing.
+        is_foreign: prepare.py can't have rendered the image for this run.
         windows: with their scores, track by track and channel by channel.
         sound_seconds: duration between the quiet edges.
         end_seconds: end of the sound.
@@ -113,6 +114,7 @@ class Input:
     name: str
     is_image: bool = False
     is_blank: bool = False
+    is_foreign: bool = False
     windows: list[Window] = field(default_factory=list)
     sound_seconds: float = 0.0
     end_seconds: float = np.inf
