@@ -17,7 +17,7 @@ FILE_PROPERTIES = ("codec", "duration_seconds", "sample_rate_hz", "channels", "t
 # Other notes have a column.
 NOTES_IN_TABLE = {
     "parts_differ", "channels_differ", "echo_present", "fake_passage", "only_channel", "tracks",
-    "left_out", "damaged", "scaled",
+    "left_out", "damaged", "after_end", "scaled",
 }  # fmt: skip
 
 

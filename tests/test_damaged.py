@@ -31,7 +31,7 @@ CODECS = {
 }  # fmt: skip
 FORMS = {
     "wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS", "aiff": "PCM_16", "au": "PCM_16",
-    "w64": "PCM_16", "rf64": "PCM_16",
+    "w64": "PCM_16", "rf64": "PCM_16", "caf": "PCM_16",
 }  # fmt: skip
 
 
@@ -126,6 +126,15 @@ def test_a_verdict_names_what_is_lost(tmp_path):
     assert any("s are missing" in text for text in texts)
 
 
+def test_damage_all_over_a_flac_file_is_not_a_missing_end(tmp_path):
+    damaged = bytearray(encode("flac", tmp_path))
+    for place in range(len(damaged) // 10, len(damaged) - 1000, len(damaged) // 10):
+        damaged[place : place + 12] = bytes(12)
+    _, findings = findings_of(bytes(damaged), "flac", tmp_path)
+    assert findings.missing_seconds == 0
+    assert 1 < findings.skipped_seconds < 4
+
+
 def test_a_file_that_libsndfile_gives_up_is_read_on_by_ffmpeg(tmp_path):
     """The damage is behind the first block."""
     path = tmp_path / "a.flac"
@@ -141,6 +150,27 @@ def test_a_file_that_libsndfile_gives_up_is_read_on_by_ffmpeg(tmp_path):
     assert 0 < open_recording(path, AUDIO).findings.skipped_seconds < 1
 
 
+def test_an_mp3_is_read_to_its_end_though_libsndfile_stops(tmp_path):
+    """libsndfile ends without an error at some damaged bytes."""
+    damaged = bytearray(encode("mp3", tmp_path))
+    frame = damaged.index(b"\xff\xfb", len(damaged) // 4)
+    damaged[frame : frame + 4] = b"\xff" * 4
+    samples, rate_hz = soundfile.read(io.BytesIO(damaged))
+    assert len(samples) < SECONDS / 3 * rate_hz
+    seconds, findings = findings_of(bytes(damaged), "mp3", tmp_path)
+    assert seconds == pytest.approx(SECONDS, abs=0.2)
+    assert findings.missing_seconds < 0.3
+
+
+def test_concatenated_opus_files_are_read_to_the_end(tmp_path):
+    """libsndfile does not know the length of such a file."""
+    write_tone(tmp_path / "b.opus", *CODECS["opus"], noise(5))
+    content = (tmp_path / "b.opus").read_bytes() + encode("opus", tmp_path)
+    seconds, findings = findings_of(content, "opus", tmp_path)
+    assert seconds == pytest.approx(5 + SECONDS, abs=0.2)
+    assert (findings.skipped_seconds, findings.missing_seconds) == (0, 0)
+
+
 @pytest.mark.parametrize("suffix", ["aac", "mka"])
 def test_a_file_of_which_nothing_can_be_decoded_is_an_error(tmp_path, suffix):
     damaged = bytearray(encode(suffix, tmp_path))
@@ -150,6 +180,24 @@ def test_a_file_of_which_nothing_can_be_decoded_is_an_error(tmp_path, suffix):
         damaged[place] ^= 0x55
     with pytest.raises(NoSoundError, match=r"^cannot read "):
         read_audio(_written(tmp_path / f"a.{suffix}", damaged), RATE_HZ)
+
+
+def test_a_film_without_its_index_is_named(tmp_path):
+    content = encode("m4a", tmp_path)
+    path = _written(tmp_path / "a.m4a", content[: len(content) * 6 // 10])
+    with pytest.raises(NoSoundError, match="its index is missing, as if the recording was inter"):
+        read_audio(path, RATE_HZ)
+
+
+def test_recordings_of_length_zero_are_read(tmp_path):
+    """Their recorder was killed before it wrote the length."""
+    content = bytearray(encode("au", tmp_path))
+    content[8:12] = bytes(4)
+    assert findings_of(bytes(content), "au", tmp_path)[0] == SECONDS
+    content = bytearray(encode("rf64", tmp_path))
+    sizes = content.index(b"ds64") + 8
+    content[sizes : sizes + 24] = bytes(24)
+    assert findings_of(bytes(content), "rf64", tmp_path)[0] == SECONDS
 
 
 def _written(path: Path, content: bytes) -> Path:
@@ -192,6 +240,18 @@ def test_pauses_of_amr_are_silence_and_no_damage(tmp_path):
     assert open_recording(path, AUDIO).findings.skipped_seconds == 0
 
 
+@needs_amr
+def test_bad_frames_of_amr_are_damaged_and_silent(tmp_path):
+    path = tmp_path / "a.amr"
+    write_tone(path, "amr", "libopencore_amrnb", noise(4), rate_hz=8000, bit_rate=12_200)
+    content = bytearray(path.read_bytes())
+    assert content[6] & 4
+    for place in range(6 + 50 * 32, 6 + 100 * 32, 32):
+        content[place] ^= 4
+    seconds, findings = findings_of(bytes(content), "amr", tmp_path)
+    assert (seconds, findings.skipped_seconds) == (pytest.approx(4, abs=0.1), pytest.approx(1))
+
+
 @pytest.mark.parametrize("size", [0, 2**32 - 1])
 @pytest.mark.parametrize("riff", [0, 36, 2**32 - 1])
 def test_a_wav_whose_recorder_was_killed_is_read(tmp_path, size, riff):
@@ -201,6 +261,42 @@ def test_a_wav_whose_recorder_was_killed_is_read(tmp_path, size, riff):
     struct.pack_into("<I", content, 40, size)
     seconds, findings = findings_of(bytes(content), "wav", tmp_path)
     assert (seconds, findings.missing_seconds, findings.skipped_seconds) == (SECONDS, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "before", "width", "extra"),
+    [("wav", b"data", 4, 0), ("au", b".snd\0\0\0\x18", 4, 0), ("aiff", b"SSND", 4, 8),
+     ("caf", b"data", 8, 4)],
+)  # fmt: skip
+def test_sound_after_the_declared_end_is_read(tmp_path, suffix, before, width, extra):
+    """The recorder was killed after it had written more than the length in the header."""
+    content, size = bytearray(encode(suffix, tmp_path)), 4 * RATE_HZ * 2
+    place = content.index(before) + len(before)
+    order = "little" if suffix == "wav" else "big"
+    content[place : place + width] = (size + extra).to_bytes(width, order)
+    if suffix == "aiff":
+        frames = content.index(b"COMM") + 10
+        content[frames : frames + 4] = (size // 2).to_bytes(4, order)
+    seconds, findings = findings_of(bytes(content), suffix, tmp_path)
+    assert (seconds, findings.unread_seconds) == (pytest.approx(SECONDS, abs=0.01), 0)
+    samples = read_audio(bytes(content), RATE_HZ)
+    np.testing.assert_allclose(samples[-100:], noise()[-100:], atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "aiff", "au", "caf", "m4a"])
+def test_another_file_at_the_end_is_named(tmp_path, suffix):
+    content = encode(suffix, tmp_path)
+    seconds, findings = findings_of(content + content, suffix, tmp_path)
+    assert seconds == pytest.approx(SECONDS, abs=0.15)
+    assert findings.unread_seconds == pytest.approx(SECONDS, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "tail", [bytes(200_000), b"LIST" + struct.pack("<I", 200_000) + b"a" * 200_000, b"ID3" * 9]
+)
+def test_zeros_chunks_and_tags_after_the_sound_are_no_sound(tmp_path, tail):
+    seconds, findings = findings_of(encode("wav", tmp_path) + tail, "wav", tmp_path)
+    assert (seconds, findings.unread_seconds) == (SECONDS, 0)
 
 
 @pytest.mark.parametrize("size", [b"\x00", b"\xff"])

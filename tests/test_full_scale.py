@@ -53,6 +53,23 @@ def test_a_clipped_recording_stays_clipped_on_any_scale(detector, voice):
     assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "clipped")
 
 
+@pytest.mark.parametrize("peak", [5.0, 30.0])
+def test_floats_above_full_scale_are_scaled_and_not_called_clipped(detector, voice, peak):
+    result = detector.predict((voice * np.float32(peak / np.abs(voice).max()), RATE_HZ))
+    assert note_of(result).startswith(f"samples up to {peak:.0f}, ")
+    assert result.quality.clipped_share == 0
+    assert result.score == pytest.approx(detector.predict((voice, RATE_HZ)).score, abs=0.01)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT"])
+def test_a_quiet_voice_of_many_bits_is_judged(voice, tmp_path, subtype):
+    quiet = voice * np.float32(10 ** (-90 / 20) / np.abs(voice).max())
+    soundfile.write(tmp_path / "a.wav", quiet, RATE_HZ, subtype)
+    assert not open_recording(tmp_path / "a.wav", AUDIO).is_silent
+    assert open_recording(tmp_path / "a.wav", AUDIO, channel=1).is_silent  # perhaps an unused one
+    assert open_recording(to_samples(quiet, RATE_HZ), AUDIO).is_silent
+
+
 @pytest.mark.parametrize("peak", [0.9, 1.5, 3.9])
 def test_a_mix_above_full_scale_is_not_scaled(detector, voice, peak):
     result = detector.predict((voice * np.float32(peak / np.abs(voice).max()), RATE_HZ))

@@ -4,7 +4,14 @@ import pytest
 
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.features.image_files import ImageCache, fit_image, is_blank, read_image
+from deepfake_audio.features.image_files import (
+    ImageCache,
+    fit_image,
+    is_blank,
+    is_foreign,
+    is_nearly_blank,
+    read_image,
+)
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.vocabulary import ZERO_PROMINENCE
 
@@ -140,6 +147,25 @@ def test_a_picture_of_one_level_is_blank(level, settings):
     image = read_image(encoded(np.full((32, 24, 3), level, np.uint8)), settings)
     assert image.shape == settings.shape
     assert is_blank(image)
+
+
+def test_noise_and_dots_are_nearly_blank_and_a_spectrogram_is_not(pixels):
+    faint = np.random.default_rng(0).normal(128, 1, (128, 96)).astype(np.uint8)
+    dot = np.zeros((128, 96), np.uint8)
+    dot[60, 50] = 255
+    assert is_nearly_blank(faint) and is_nearly_blank(dot)
+    assert not is_nearly_blank(read_image(encoded(pixels), GREY))
+
+
+def test_an_image_of_another_size_or_colour_is_foreign(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 256, (32, 24), dtype=np.uint8)
+    assert not is_foreign(encode_png(grey), (32, 24), GREY)
+    (tmp_path / "a.jpg").write_bytes(cv2.imencode(".jpg", grey)[1].tobytes())
+    assert not is_foreign(tmp_path / "a.jpg", (32, 24), GREY)
+    assert is_foreign(encode_png(grey), (64, 24), GREY)
+    colours = cv2.imencode(".png", cv2.applyColorMap(grey, cv2.COLORMAP_VIRIDIS))[1].tobytes()
+    assert is_foreign(colours, (32, 24), GREY)
+    assert not is_foreign(colours, (32, 24), DELAY)  # `read_image` checks its colours
 
 
 def test_a_blank_jpeg_is_blank_and_a_spectrogram_is_not(pixels):

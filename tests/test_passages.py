@@ -21,7 +21,7 @@ NOTHING = float("nan")
 def passages_of(llr, **changes: float):
     settings = load_settings().predict.model_copy(update={"min_confidence": 0.7, **changes})
     edges = np.arange(len(llr) + 1) * STEP_SECONDS
-    return find_passages(np.array(llr), edges, settings)
+    return find_passages(np.array(llr), np.stack([edges[:-1], edges[1:]], axis=1), settings)
 
 
 def verdicts_of(llr, **changes: float) -> list[str]:

@@ -65,6 +65,14 @@ def test_times_after_a_pause_are_later(tmp_path, suffix):
     assert recording.samples < 17 * RATE_HZ
 
 
+@pytest.mark.parametrize("suffix", ["mka", "webm", "ogg"])
+@pytest.mark.parametrize("pauses", [{0.0: 100.0}, {5.0: 60.0, 8.0: 30.0}])
+def test_a_late_begin_or_pauses_are_no_missing_sound(tmp_path, suffix, pauses):
+    recording = open_recording(write_with_pauses(tmp_path / f"a.{suffix}", pauses), AUDIO)
+    findings = recording.findings
+    assert (findings.missing_seconds, findings.skipped_seconds) == (0, 0)
+
+
 def test_the_sound_at_a_time_is_that_of_the_player(tmp_path):
     path = write_with_pauses(tmp_path / "a.mka", {5.12: 60.0, 8.0: 2.0})
     whole = noise(12)

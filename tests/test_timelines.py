@@ -51,6 +51,17 @@ def test_passages_follow_the_scores_and_cover_the_recording():
     assert passages[0].confidence == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-3)
 
 
+def test_a_change_around_a_pause_is_at_the_pause():
+    starts = np.concatenate([np.arange(12.0), np.arange(80.0, 92.0)])
+    llr = np.where(np.arange(24) < 11, 3.0, -5.0)  # the last window before the pause looks fake
+    line = make_timeline(starts, llr, 1.5, settings_of(1.0))
+    times = [(one.start_seconds, one.end_seconds, str(one.verdict)) for one in line.passages]
+    assert times == [(0.0, 12.5, "REAL"), (80.0, 92.5, "FAKE")]
+    (pause,) = np.flatnonzero(np.isnan(line.p_fake))
+    assert line.edges[pause : pause + 2].tolist() == [12.5, 80.0]
+    assert len(line.edges) == len(line.p_fake) + 1 == len(starts) + 2
+
+
 def test_a_single_odd_window_is_no_passage_and_smoothed_in_the_curve():
     scores = [3.0] * 5 + [-3.0] + [3.0] * 5
     assert len(timeline_of(scores).passages) == 1

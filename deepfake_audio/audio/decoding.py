@@ -131,9 +131,15 @@ def _counted(
             seconds += len(block) / rate_hz
             yield rate_hz, block
     finally:
-        known = seconds + findings.skipped_seconds + findings.missing_seconds
-        if findings.declared_seconds - known > MIN_MISSING_SECONDS:
-            findings.missing_seconds += findings.declared_seconds - known
+        is_flac = findings.codec == "flac"  # it has no pauses; `Losses` knows about its end
+        known = (
+            seconds if is_flac else findings.player_seconds(seconds)
+        ) + findings.skipped_seconds
+        lost = findings.declared_seconds - known - findings.missing_seconds
+        if lost > MIN_MISSING_SECONDS and is_flac:
+            findings.skipped_seconds += lost
+        elif lost > MIN_MISSING_SECONDS:
+            findings.missing_seconds += lost
 
 
 def _after(

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from deepfake_audio.audio.chunks import find_rest, lacks_index, missing_share
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.losses import Losses, in_seconds, tick_seconds
 from deepfake_audio.audio.sounds import (
@@ -34,9 +35,13 @@ ANY_TAGS = (
     else {}
 )
 CHECKED = {"flac": {"err_detect": "crccheck+explode"}}  # a damaged frame of noise is left out
+# FFmpeg's names of the formats of `find_rest`.
+CHUNKED = {
+    "wav": "WAV", "aiff": "AIFF", "caf": "CAF", "au": "AU", "mov,mp4,m4a,3gp,3g2,mj2": "MP4",
+}  # fmt: skip
 # The lowest type of an AMR frame without speech; FFmpeg does not decode these frames.
 AMR_SILENCE = {"amrnb": 8, "amrwb": 9}
-AMR_LOST = 14
+AMR_LOST, AMR_GOOD = 14, 4  # the type of a lost frame, and the bit of a good one
 AMR_SECONDS, AMR_PACKETS = 0.02, 50  # a packet's duration, and the packets of a longer silence
 
 
@@ -74,6 +79,7 @@ def ffmpeg_blocks(
             blocks = _joined(name, frames, findings)
             while block := _next_within(most, blocks):
                 yield block
+            _compare_sizes(sound, container, findings)
     except MemoryError:
         bound = f"limits.decoder_megabytes={megabytes:,}" if megabytes else "the system's memory"
         raise InputError(
@@ -82,7 +88,26 @@ def ffmpeg_blocks(
     except (OSError, ValueError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or error
         text = f"cannot read {name} as sound: {reason}; {OTHER_FILE}"
+        if lacks_index(sound):
+            text = (
+                f"cannot read {name}: its index is missing, as if the recording was interrupted; "
+                "repair it with the program that recorded it, or ask for the whole file"
+            )
         raise NoSoundError(text, findings.tracks) from None
+
+
+def _compare_sizes(
+    sound: Path | bytes, container: av.container.InputContainer, findings: Findings
+) -> None:
+    """Find what the declared sizes miss: another file at the end, or sound beyond it."""
+    form = CHUNKED.get(container.format.name)
+    if not form:
+        return
+    seconds = (container.duration or 0) / av.time_base
+    if rest := find_rest(sound, form):
+        findings.unread_seconds = seconds * rest.size / rest.place
+    if form == "CAF" and not findings.missing_seconds:
+        findings.missing_seconds = seconds * missing_share(sound, form)
 
 
 def check_track(name: str, track: int, tracks: int) -> None:
@@ -160,6 +185,9 @@ def _decoded(
             silent_packets = 0
         if is_silent:
             continue
+        if _is_bad(packet, codec.name):
+            losses.damage(packet)
+            continue
         try:
             frames = packet.decode()
         except MemoryError:
@@ -180,6 +208,11 @@ def _is_silent(packet: av.Packet, codec: str) -> bool:
         return False
     kind = bytes(packet)[0] >> 3 & 0xF
     return kind >= AMR_SILENCE[codec] and kind != AMR_LOST
+
+
+def _is_bad(packet: av.Packet, codec: str) -> bool:
+    """Return whether an AMR packet is marked as damaged; zeros are, too."""
+    return codec in AMR_SILENCE and packet.size > 0 and not bytes(packet)[0] & AMR_GOOD
 
 
 def _silence(seconds: float, rate_hz: int, layout: av.AudioLayout) -> av.AudioFrame:

@@ -9,8 +9,11 @@ import numpy as np
 from deepfake_audio.audio.channels import ChannelStats
 
 MAX_FLOAT_PEAK = 4.0  # mixes in floats may pass full scale by 12 dB
-MIN_SCALED_PEAK = 32.0  # a lower one is too quiet for whole numbers, and too loud for no error
+MIN_WHOLE_PEAK = 32.0  # a lower one is too quiet for whole numbers
 MIN_LOUD_SHARE = 0.01  # a few glitches do not mean another scale
+# The loudest 10 ms of silence: the last bit of 16-bit audio, dithered, has less than -80 dBFS.
+SILENCE_POWER, EXACT_SILENCE_POWER = 1e-8, 1e-13
+EXACT_CODECS = ("pcm_s24", "pcm_s32", "pcm_f")  # they keep more bits
 FULL_SCALES = (2**15, 2**23, 2**31)  # whole numbers that were stored as floats
 
 
@@ -21,11 +24,13 @@ class Levels:
     Attributes:
         peak: the highest level.
         loud: number of samples above `MAX_FLOAT_PEAK`.
+        over: number of samples above 1, in blocks with loud ones.
         nonzero: number of samples that are not 0.
     """
 
     peak: float = 0.0
     loud: int = 0
+    over: int = 0
     nonzero: int = 0
 
     def add(self, samples: np.ndarray) -> None:
@@ -35,11 +40,18 @@ class Levels:
         self.nonzero += int(np.count_nonzero(samples))
         if peak > MAX_FLOAT_PEAK:
             self.loud += int(np.count_nonzero(np.abs(samples) > MAX_FLOAT_PEAK))
+            self.over += int(np.count_nonzero(np.abs(samples) > 1))
 
     @property
     def full_scale(self) -> int:
-        """Return the full scale of the samples: 1, or that of whole numbers stored as floats."""
-        if self.peak < MIN_SCALED_PEAK or self.loud < MIN_LOUD_SHARE * self.nonzero:
+        """Return the full scale of the samples, a power of two.
+
+        It is 1, that of whole numbers stored as floats, or that of floats of any other scale.
+        """
+        if MAX_FLOAT_PEAK < self.peak < MIN_WHOLE_PEAK:
+            is_scale = self.over >= MIN_LOUD_SHARE * self.nonzero
+            return 2 ** math.ceil(math.log2(self.peak)) if is_scale else 1
+        if self.peak < MIN_WHOLE_PEAK or self.loud < MIN_LOUD_SHARE * self.nonzero:
             return 1
         return next((scale for scale in FULL_SCALES if self.peak <= scale), 1)
 
@@ -56,6 +68,7 @@ class Findings:
         skipped_seconds: duration of the damaged parts, which are left out.
         declared_seconds: duration that the file declares; 0 if it declares none that is exact.
         missing_seconds: sound that the file declares beyond its end.
+        unread_seconds: estimated duration after the declared end, as of another file.
         is_cut_off: the file ends in the middle of a part; how much is missing is unknown.
         shifts: pairs of a position in the decoded sound in seconds, and the seconds that a player
             adds from there on. Both rise.
@@ -68,8 +81,14 @@ class Findings:
     skipped_seconds: float = 0.0
     declared_seconds: float = 0.0
     missing_seconds: float = 0.0
+    unread_seconds: float = 0.0
     is_cut_off: bool = False
     shifts: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def silence_power(self) -> float:
+        """Return the power of 10 ms below which a recording of one track and channel is silent."""
+        return EXACT_SILENCE_POWER if self.codec.startswith(EXACT_CODECS) else SILENCE_POWER
 
     def player_seconds(self, decoded_seconds: float) -> float:
         """Return the time that a player shows at a position in the decoded sound."""

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import soundfile
 
+from deepfake_audio.audio.chunks import Rest, find_rest, open_end
 from deepfake_audio.audio.ffmpeg import opened
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.losses import (
@@ -36,6 +37,10 @@ CODECS = {
     "DOUBLE": "pcm_f64", "GSM610": "gsm",
 }  # fmt: skip
 BIG_ENDIAN_FORMATS = ("AIFF", "AU", "CAF")
+SAMPLE_BYTES = {
+    "PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
+    "ULAW": 1, "ALAW": 1,
+}  # fmt: skip
 # libsndfile conceals what is lost of these, or fails; it guesses the length of some MP3 files.
 EXACT_FORMATS = ("FLAC", "OGG")
 LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")  # the first frame of an MP3 with one declares its length
@@ -45,6 +50,7 @@ CUT_OFF = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE
 )
 UNKNOWN_BYTES = 2**31 - 2**16  # streams declare this or more, since they don't know their length
+UNKNOWN_FRAMES = 2**62  # libsndfile has more if it doesn't know, as of concatenated Opus files
 
 
 class FFmpegNeededError(Exception):
@@ -96,26 +102,58 @@ def _blocks_of(
     with file:
         check_rate(name_of(sound), file.samplerate)
         findings.codec = _codec_of(file)
-        declared_seconds = file.frames / file.samplerate
+        declared_seconds = file.frames / file.samplerate if file.frames < UNKNOWN_FRAMES else 0.0
         packets = _scan_packets(sound, file.format, megabytes)
         if file.format in EXACT_FORMATS or packets.declares_length:
             findings.declared_seconds = declared_seconds
         findings.is_cut_off = file.format == "OGG" and is_cut_off(sound)
-        if _needs_ffmpeg(file.format, declared_seconds, packets):
+        rest = find_rest(sound, file.format)
+        is_only_rest = not declared_seconds and rest is not None and rest.is_sound
+        if not is_only_rest and _needs_ffmpeg(file.format, declared_seconds, packets):
             raise FFmpegNeededError
-        samples, read_seconds = block_length(file.samplerate, file.channels), 0.0
-        while True:
-            try:
-                block = file.read(samples, "float32", always_2d=True)  # fewer at the end
-            except soundfile.LibsndfileError:
-                raise FFmpegNeededError(read_seconds) from None
-            if not len(block):
-                break
+        read_seconds = 0.0
+        for block in _read(file):
             read_seconds += len(block) / file.samplerate
             yield file.samplerate, block
+        if file.format == "MP3" and packets.seconds > read_seconds + PADDING_SECONDS:
+            raise FFmpegNeededError(read_seconds)  # libsndfile ends quietly at damaged bytes
         findings.missing_seconds = _missing_bytes_share(file) * read_seconds
         if findings.declared_seconds - read_seconds > MIN_MISSING_SECONDS:
             findings.missing_seconds = declared_seconds - read_seconds
+        if rest:
+            yield from _rest_blocks(file, sound, rest, findings)
+
+
+def _read(file: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    """Yield the samples of a file; raise an `FFmpegNeededError` if it is damaged."""
+    samples, read = block_length(file.samplerate, file.channels), 0
+    while True:
+        try:
+            block = file.read(samples, "float32", always_2d=True)  # fewer at the end
+        except soundfile.LibsndfileError:
+            raise FFmpegNeededError(read / file.samplerate) from None
+        if not len(block):
+            return
+        read += len(block)
+        yield block
+
+
+def _rest_blocks(
+    file: soundfile.SoundFile, sound: Path | bytes, rest: Rest, findings: Findings
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the sound after the declared end of a file; of another file there, count it."""
+    second = SAMPLE_BYTES.get(file.subtype, 0) * file.channels * file.samplerate
+    if not rest.is_sound or not second:
+        seconds = rest.size / rest.place * file.frames / file.samplerate
+        findings.unread_seconds = seconds if seconds > MIN_MISSING_SECONDS else 0.0
+    elif rest.size > MIN_MISSING_SECONDS * second:
+        kind = {
+            "samplerate": file.samplerate, "channels": file.channels, "format": "RAW",
+            "subtype": file.subtype, "endian": "BIG" if _is_big_endian(file) else "LITTLE",
+        }  # fmt: skip
+        with open_end(sound, rest.place) as end, soundfile.SoundFile(end, **kind) as raw:
+            for block in _read(raw):
+                yield file.samplerate, block
 
 
 def _codec_of(file: soundfile.SoundFile) -> str:
@@ -125,8 +163,12 @@ def _codec_of(file: soundfile.SoundFile) -> str:
     name = CODECS.get(file.subtype, file.subtype.lower())
     if not re.fullmatch(r"pcm_[sf]\d\d", name):
         return name
-    is_big = file.endian == "BIG" or (file.endian == "FILE" and file.format in BIG_ENDIAN_FORMATS)
-    return name + ("be" if is_big else "le")
+    return name + ("be" if _is_big_endian(file) else "le")
+
+
+def _is_big_endian(file: soundfile.SoundFile) -> bool:
+    by_format = file.endian == "FILE" and file.format in BIG_ENDIAN_FORMATS
+    return file.endian == "BIG" or by_format
 
 
 class Packets(NamedTuple):
@@ -148,7 +190,7 @@ class Packets(NamedTuple):
 def _needs_ffmpeg(form: str, declared_seconds: float, packets: Packets) -> bool:
     """Return whether FFmpeg reads more of a file than libsndfile, or knows better what is lost."""
     if not declared_seconds:
-        return True  # its recorder was killed before it wrote the length, or the file is empty
+        return True  # it is unknown: the recorder was killed before it wrote it
     if packets.tracks > 1 or packets.seconds > declared_seconds + PADDING_SECONDS:
         return True
     lost_seconds = packets.gap_seconds  # the sum of the durations is too low for Vorbis

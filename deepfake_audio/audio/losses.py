@@ -14,9 +14,10 @@ PADDING_SECONDS = 0.5  # an encoder may add up to this at both ends
 MIN_LOST_BYTES = 200  # between two packets: the headers of containers have fewer
 MAX_LENGTH_SHARE = 3  # a longer packet contains a pause
 LOST_SHARE = 0.25  # a pause has fewer bytes outside packets, per second of sound
+MATROSKA = "matroska,webm"
 # FFmpeg's names of the formats that declare a duration; it guesses the others' from their size.
 DECLARED = {
-    "ape", "au", "aiff", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "tta",
+    "ape", "au", "aiff", "caf", "flac", MATROSKA, "mov,mp4,m4a,3gp,3g2,mj2", "tta",
     "w64", "wav", "wv",
 }  # fmt: skip
 # Formats without timestamps: nothing but damage interrupts the packets, and becomes part of one.
@@ -138,7 +139,8 @@ class Losses:
             decoded_seconds: duration of the frames of the track.
             silent_seconds: of the pauses between them.
         """
-        begin = (container.start_time or 0) / av.time_base
+        # The duration of Matroska and WebM counts from 0, that of others from the first sample.
+        begin = 0 if self._form == MATROSKA else (container.start_time or 0) / av.time_base
         missing = (container.duration or 0) / av.time_base - (self._reached - begin)
         if self._form in DECLARED and MIN_MISSING_SECONDS < missing < math.inf:
             self._findings.missing_seconds = missing

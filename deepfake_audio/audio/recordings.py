@@ -7,14 +7,13 @@ from types import ModuleType
 
 import numpy as np
 
-from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.findings import SILENCE_POWER, Findings
 from deepfake_audio.audio.sounds import OTHER_FILE, NoSoundError, Sound, name_of
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.errors import InputError
 
 WHOLE_SECONDS = 60  # shorter recordings are kept in memory, longer ones are decoded twice
 FRAME_SECONDS = 0.01
-SILENCE_POWER = 1e-8  # -80 dBFS: the last bit of 16-bit audio, dithered, has less
 USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
 OFFSET_KERNEL = np.array([1, 2, 3, 4, 5, 4, 3, 2, 1]) / 25  # frames; keeps 99% of a voice of 60 Hz
 # An offset below these shares of the loudest 10 ms is left, so that ordinary files stay the same:
@@ -67,8 +66,9 @@ class Recording:
 
     @property
     def is_silent(self) -> bool:
-        """Return whether no 10 ms are louder than the last bit of 16-bit audio."""
-        return self.loudest_power < SILENCE_POWER
+        """Return whether no 10 ms are louder than silence; unused channels have noise."""
+        is_whole = self.channel is None and self.findings.tracks == 1
+        return self.loudest_power < (self.findings.silence_power if is_whole else SILENCE_POWER)
 
 
 def open_recording(

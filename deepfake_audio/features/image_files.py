@@ -140,8 +140,8 @@ def decode_image(encoded: bytes, settings: ImageSettings, origin: str) -> np.nda
             pixels = _decode_visible(encoded, settings.channel_count > 1)
     if pixels is None:
         raise InputError(
-            f"cannot read {origin}: it is damaged, or no PNG, JPEG, BMP, WebP or TIFF file; save "
-            "it as PNG",
+            f"cannot read {origin}: it is damaged, or no PNG, JPEG, BMP, WebP or TIFF file of 8 "
+            "or 16 bits; save it as PNG",
             "no_image",
         )
     if is_blank(pixels):
@@ -193,6 +193,31 @@ def _decode_visible(encoded: bytes, in_colour: bool) -> np.ndarray | None:
 def is_blank(pixels: np.ndarray) -> bool:
     """Return whether an image shows nothing: it is black, white or grey throughout."""
     return bool(np.ptp(pixels[..., 0] if pixels.ndim == 3 else pixels) < MIN_CONTRAST)
+
+
+def is_nearly_blank(pixels: np.ndarray) -> bool:
+    """Return whether an image shows nothing but faint noise or a few dots."""
+    level = pixels[..., 0] if pixels.ndim == 3 else pixels
+    return bool(np.ptp(np.percentile(level, (1, 99))) < MIN_CONTRAST)
+
+
+def is_foreign(source: Path | bytes, size: tuple[int, int], settings: ImageSettings) -> bool:
+    """Return whether prepare.py can't have rendered an image: it has another size, or colours.
+
+    Args:
+        source: an image that `read_image` can read.
+        size: height and width of the images that prepare.py renders for the run.
+        settings: of the run.
+    """
+    if isinstance(source, Path):
+        with open_regular(source, "An image") as file:
+            source = _read_bytes(file, size_of(file), source)
+    if image_size(source) != size[::-1]:
+        return True
+    pixels = _decode(source, in_colour=True)
+    if pixels is None or settings.channels in WITH_DELAY:
+        return pixels is None
+    return bool(np.ptp(pixels.astype(np.int16), axis=2).max() >= MIN_CONTRAST)
 
 
 def _rendered_channels(pixels: np.ndarray, settings: ImageSettings, origin: str) -> np.ndarray:

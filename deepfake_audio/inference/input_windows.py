@@ -23,7 +23,9 @@ from deepfake_audio.features.image_files import (
     OtherImageError,
     fit_image,
     is_blank,
+    is_foreign,
     is_image,
+    is_nearly_blank,
     read_image,
 )
 from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
@@ -81,6 +83,10 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
         found.is_image = True
         image = _read_image(source, settings)
         found.is_blank = is_blank(image)
+        if reading.images_from_audio:
+            found.is_blank |= is_nearly_blank(image)
+            size = settings.audio.frequency_bins, settings.audio.frames
+            found.is_foreign = is_foreign(source, size, settings.image)
         yield Window(), image
         return
     if not reading.images_from_audio:

@@ -86,8 +86,9 @@ class Input:
 
     Attributes:
         name: as the caller gave it.
-        is_image: the file is a spectrogram image; only `is_blank` and `windows` are then known.
+        is_image: the file is a spectrogram image; only the next two and `windows` are then known.
         is_blank: the image shows nothing.
+        is_foreign: prepare.py can't have rendered the image for this run.
         windows: with their scores, track by track and channel by channel.
         sound_seconds: duration between the quiet edges.
         end_seconds: end of the sound.
@@ -104,6 +105,7 @@ class Input:
         left_out: tracks and channels that are not judged.
         skipped_seconds: duration of the damaged parts of all tracks, which are left out.
         missing_seconds: sound that the file declares beyond its end.
+        unread_seconds: estimated duration after the declared end, as of another file.
         is_cut_off: the file ends in the middle of a part.
         peak: the highest sample in the file.
         full_scale: the divisor of the samples.
@@ -112,6 +114,7 @@ class Input:
     name: str
     is_image: bool = False
     is_blank: bool = False
+    is_foreign: bool = False
     windows: list[Window] = field(default_factory=list)
     sound_seconds: float = 0.0
     end_seconds: float = np.inf
@@ -128,6 +131,7 @@ class Input:
     left_out: list[LeftOut] = field(default_factory=list)
     skipped_seconds: float = 0.0
     missing_seconds: float = 0.0
+    unread_seconds: float = 0.0
     is_cut_off: bool = False
     peak: float = 0.0
     full_scale: int = 1

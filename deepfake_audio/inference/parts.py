@@ -36,6 +36,8 @@ def find_parts(source: Sound, found: Input, reading: Reading) -> Iterator[Record
                 found.left_out.append(LeftOut(track, part.channel or 0, "silent"))
             else:
                 found.is_silent = False
+                end = part.end / reading.settings.audio.sample_rate_hz  # the mean may end before it
+                found.end_seconds = max(found.end_seconds, part.findings.player_seconds(end))
                 yield part
 
 
@@ -106,6 +108,7 @@ def _describe(found: Input, recording: Recording, sample_rate_hz: int) -> None:
     found.channels_differ |= recording.channels_differ
     found.skipped_seconds += findings.skipped_seconds
     found.missing_seconds = max(found.missing_seconds, findings.missing_seconds)
+    found.unread_seconds = max(found.unread_seconds, findings.unread_seconds)
     found.is_cut_off |= findings.is_cut_off
     found.peak = max(found.peak, findings.levels.peak)
     found.full_scale = max(found.full_scale, findings.levels.full_scale)
@@ -127,6 +130,9 @@ def describe_losses(found: Input) -> Iterator[tuple[str, str]]:
         yield "left_out", f"left out: {', '.join(texts)}"
     if lost := describe_damage(found):
         yield "damaged", lost
+    if found.unread_seconds:
+        text = f"about {found.unread_seconds:,.1f} s after its declared end were not judged"
+        yield "after_end", text
     if found.full_scale > 1:
         text = f"samples up to {found.peak:,.0f}, where 1 is full scale, were scaled down"
         yield "scaled", text

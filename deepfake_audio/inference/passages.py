@@ -36,6 +36,7 @@ MAX_CHANCE = 0.9  # below 1, so that a passage without enough evidence is still 
 MAX_WINDOW_EVIDENCE = 1.5  # of one window, so that a passage needs several
 SWITCH_COST = 1.5  # of each change between real and fake, in the Viterbi algorithm
 MIN_WINDOWS = 4  # shorter stretches belong to their neighbours
+EDGE_WINDOWS = 2  # the places of changes between real and fake are known to about this many
 WINDOWS_PER_HOUR = 4640
 
 
@@ -124,25 +125,26 @@ def most_fake(passages: Sequence[Passage]) -> list[Passage]:
 
 
 def find_passages(
-    llr: np.ndarray, edges: np.ndarray, settings: PredictSettings, part: Part = WHOLE
+    llr: np.ndarray, spans: np.ndarray, settings: PredictSettings, part: Part = WHOLE
 ) -> list[Passage]:
     """Return the passages that cover a part of a recording.
 
     Args:
         llr: calibrated log-likelihood ratio of each window, real against fake, `(windows,)`; NaN
             for windows that can't be judged.
-        edges: between the parts that the windows represent, seconds, `(windows + 1,)`.
+        spans: begin and end of the parts that the windows represent, seconds, `(windows, 2)`.
         settings: `prior_fake`, `min_confidence`, and `timeline_seconds`: if no window can be judged
             for so long, that is a passage of its own.
         part: which part it is.
     """
     stretches = find_stretches(llr - decision_threshold(settings.prior_fake))
-    stretches = cut_out_unknown(stretches, np.isnan(llr), edges, settings.timeline_seconds)
+    stretches = cut_out_unknown(stretches, np.isnan(llr), spans, settings.timeline_seconds)
     speech = real_speech(llr, stretches)
-    stretches = join_chance(llr, stretches, speech)
+    stretches = move_to_pauses(join_chance(llr, stretches, speech), spans)
     passages = []
     for stretch in stretches:
-        times = (round(float(edges[index]), 2) for index in (stretch.first, stretch.after))
+        begin, end = spans[stretch.first, 0], spans[stretch.after - 1, 1]
+        times = round(float(begin), 2), round(float(end), 2)
         if stretch.is_fake is None:
             passages.append(Passage(*times, "UNCERTAIN", None, None, part))
             continue
@@ -205,20 +207,20 @@ def most_probable_states(evidence: np.ndarray, switch_cost: float) -> np.ndarray
 
 
 def cut_out_unknown(
-    stretches: Sequence[Stretch], unknown: np.ndarray, edges: np.ndarray, min_seconds: float
+    stretches: Sequence[Stretch], unknown: np.ndarray, spans: np.ndarray, min_seconds: float
 ) -> list[Stretch]:
     """Make stretches of their own of successive unknown windows that last at least a time.
 
     Args:
         stretches: cover the windows.
         unknown: bool `(windows,)`.
-        edges: see `find_passages`.
+        spans: see `find_passages`.
         min_seconds: the time; a whole stretch of unknown windows may be shorter.
     """
     state = np.concatenate([[float(s.is_fake)] * (s.after - s.first) for s in stretches])
     turns = np.flatnonzero(np.diff(unknown)) + 1
     for first, after in pairwise([0, *turns.tolist(), len(unknown)]):
-        if unknown[first] and edges[after] - edges[first] >= min_seconds:
+        if unknown[first] and spans[after - 1, 1] - spans[first, 0] >= min_seconds:
             state[first:after] = np.nan
     for stretch in stretches:
         if unknown[stretch.first : stretch.after].all():
@@ -245,6 +247,24 @@ def join_chance(
         else:
             kept.append(stretch)
     return kept
+
+
+def move_to_pauses(stretches: Sequence[Stretch], spans: np.ndarray) -> list[Stretch]:
+    """Move the changes between stretches to pauses that are as near as a change is known.
+
+    >>> spans = np.array([[0, 1], [1, 2], [2, 3], [60, 61], [61, 62], [62, 63]])
+    >>> moved = move_to_pauses([Stretch(0, 2, False), Stretch(2, 6, True)], spans)
+    >>> [(stretch.first, stretch.after) for stretch in moved]
+    [(0, 3), (3, 6)]
+    """
+    pauses, moved = np.flatnonzero(spans[1:, 0] > spans[:-1, 1]) + 1, list(stretches)
+    for index in range(1, len(moved) if len(pauses) else 0):
+        before, after = moved[index - 1 : index + 1]
+        pause = int(pauses[np.argmin(np.abs(pauses - after.first))])
+        is_near = abs(pause - after.first) <= EDGE_WINDOWS
+        if is_near and before.first < pause < after.after:
+            moved[index - 1 : index + 1] = before._replace(after=pause), after._replace(first=pause)
+    return moved
 
 
 def real_speech(llr: np.ndarray, stretches: Sequence[Stretch]) -> tuple[float, float]:

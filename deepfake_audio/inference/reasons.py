@@ -25,11 +25,11 @@ class Reason:
     """A reason for the verdict UNCERTAIN, or a note about a verdict.
 
     Attributes:
-        code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `no_voice`,
-            `untrained`, `bandwidth`, `echo`, `channels_disagree`, `tracks_disagree`,
+        code: stable, for programs: `silent`, `blank`, `foreign_image`, `too_short`, `clipped`,
+            `no_voice`, `untrained`, `bandwidth`, `echo`, `channels_disagree`, `tracks_disagree`,
             `fake_passage`; or a note: `low_confidence`, `parts_differ`, `windows_ignored`,
             `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`, `only_channel`,
-            `tracks`, `left_out`, `damaged`, `scaled`.
+            `tracks`, `left_out`, `damaged`, `after_end`, `scaled`.
         text: a sentence or part of one, for people.
     """
 

@@ -70,6 +70,9 @@ def find_doubt(
         return Reason("silent", "no sound in it: check that it is the right file")
     if found.is_blank:
         return Reason("blank", "the image is blank: check that it is the right file")
+    if found.is_foreign:
+        text = "prepare.py renders other sizes or colours for this run: give the recording"
+        return Reason("foreign_image", text)
     if not found.is_image and found.sound_seconds < settings.min_seconds:
         needed = f"at least {settings.min_seconds:g} are needed: {LONGER}"
         text = f"{found.sound_seconds:.2f} s of sound, {needed}"

@@ -24,9 +24,10 @@ class Timeline:
     Attributes:
         starts: of the windows of all tracks and channels in seconds, rising, `(windows,)`.
         edges: of the steps of `p_fake`, in seconds from the beginning to the end of the sound,
-            `(steps + 1,)`; a step for each window if the recording has only one part.
-        p_fake: smoothed over neighbouring windows of the passage, `(steps,)`; NaN if none of these
-            counts. If several parts are judged, that of the part with the highest.
+            `(steps + 1,)`; a step for each window, and for each pause without one, if the recording
+            has only one part.
+        p_fake: smoothed over neighbouring windows of the passage, `(steps,)`; NaN in a pause, and
+            if none of these counts. If several parts are judged, that of the part with the highest.
         window_seconds: length of a window.
         passages: of all parts, in time order.
     """
@@ -67,14 +68,19 @@ def make_timeline(
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
     edges = np.array([starts[0], *(middles[1:] + middles[:-1]) / 2, end])
-    passages = find_passages(llr, edges, settings, part)
+    spans = np.stack([edges[:-1], edges[1:]], axis=1)
+    before = np.flatnonzero(np.diff(starts) > window_seconds)  # the windows before pauses
+    spans[before, 1], spans[before + 1, 0] = starts[before] + window_seconds, starts[before + 1]
+    passages = find_passages(llr, spans, settings, part)
     begins = [passage.start_seconds - ROUNDING_SECONDS for passage in passages]
-    bounds = [*np.searchsorted(edges, begins), len(starts)]
+    bounds = [*np.searchsorted(spans[:, 0], begins), len(starts)]
     smoothed = [
         smooth(starts[first:after], llr[first:after], settings.timeline_seconds)
         for first, after in itertools.pairwise(bounds)
     ]
     p_fake = 1 - probability(np.concatenate(smoothed), settings.prior_fake)
+    p_fake = np.insert(p_fake, before + 1, np.nan)
+    edges = np.append(np.insert(spans[:, 0], before + 1, spans[before, 1]), end)
     return Timeline(starts, edges, p_fake, window_seconds, passages)
 
 

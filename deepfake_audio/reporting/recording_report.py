@@ -194,7 +194,7 @@ def judged_rows(result: Result, channel: int | None, track: int | None) -> dict[
         rows["channels"] = text("report.mean_channel", count=quality.channels)
     if verdicts:
         rows["verdicts"] = verdicts
-    notes = ("left_out", "damaged", "scaled")
+    notes = ("left_out", "damaged", "after_end", "scaled")
     if remarks := [note.text for note in result.notes if note.code in notes]:
         rows["remarks"] = "; ".join(remarks)
     return {text(f"report.{key}"): value for key, value in rows.items()}

@@ -14,7 +14,7 @@ import soundfile
 from tqdm import tqdm
 
 from deepfake_audio.audio.decoding import read_blocks
-from deepfake_audio.audio.recordings import SILENCE_POWER
+from deepfake_audio.audio.findings import SILENCE_POWER
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import write_error
