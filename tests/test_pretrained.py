@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 import evaluate
 import export
@@ -73,6 +74,26 @@ def test_a_voice_in_noise_is_still_found():
     noise = np.random.default_rng(0).normal(0, voice.std() / 3, len(voice))  # 10 dB below
     result = Detector.pretrained().predict((voice + noise, rate_hz))
     assert "no_voice" not in [reason.code for reason in result.reasons]
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector.pretrained()
+
+
+def clip(name: str) -> np.ndarray:
+    """Read a clip of the sample: float32 at 16 kHz."""
+    return soundfile.read(next(CLIPS.glob(f"{name}*")), dtype="float32")[0]
+
+
+@pytest.mark.slow
+def test_a_fake_over_a_telephone_in_an_echo_is_not_real(detector):
+    narrow = soxr.resample(clip("fake_hibari_heart"), 16_000, 8_000)
+    for delay_seconds, gain in ((0.12, 0.3), (0.03, 0.4)):
+        sound = np.pad(narrow, (round(delay_seconds * 8_000), 0)) * np.float32(gain)
+        sound[: len(narrow)] += narrow
+        result = detector.predict((sound, 8_000))
+        assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "echo")
 
 
 @pytest.mark.slow

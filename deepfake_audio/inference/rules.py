@@ -16,7 +16,8 @@ from deepfake_audio.inference.reasons import (
     kind_of_parts,
 )
 from deepfake_audio.inference.recording_quality import mean_clipped_share, quality_of
-from deepfake_audio.models.calibration import Calibration, probability, verdict
+from deepfake_audio.models.calibration import Calibration, verdict
+from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import Verdict
 
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
@@ -51,7 +52,7 @@ def mean_score(windows: Sequence[Window], usable: np.ndarray) -> float | None:
 def find_doubt(
     found: Input,
     usable: np.ndarray,
-    llr: float | None,
+    score: float | None,
     calibration: Calibration,
     settings: PredictSettings,
     answers: Sequence[PartVerdict] = (),
@@ -61,7 +62,7 @@ def find_doubt(
     Args:
         found: the recording.
         usable: see `usable_windows`.
-        llr: of the recording.
+        score: of the recording, before calibration.
         calibration: of the run.
         settings: of the run.
         answers: see `judge_parts`.
@@ -85,14 +86,33 @@ def find_doubt(
         highest_hz = max(window.bandwidth_hz for window in found.windows)
         end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
         return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}: {ORIGINAL}")
-    echo = describe_echo(found.echo, settings)
-    if echo and probability(llr, settings.prior_fake) < 0.5:
-        # An echo can make a real voice look fake, but not a fake one real.
-        return Reason("echo", f"{echo} may look like synthesis: {ORIGINAL}")
+    if doubt := _find_echo(found, score, calibration, settings):
+        return doubt
     if {Verdict.REAL, Verdict.FAKE} <= {one.verdict for one in answers}:
         kind = kind_of_parts(answers)
         return Reason(f"{kind}s_disagree", f"{describe_parts(answers)}: judge each with --{kind}")
     return None
+
+
+def _find_echo(
+    found: Input, score: float, calibration: Calibration, settings: PredictSettings
+) -> Reason | None:
+    """Return the doubt about an echo that makes a real voice look fake, or hides all traces."""
+    if found.echo is None:
+        return None
+    degraded = quality_of(found).degraded
+    is_fake = calibration.probability_real(score, settings.prior_fake, degraded) < 0.5
+    if (echo := describe_echo(found.echo, settings)) and (score < 0 or is_fake):
+        return Reason("echo", f"{echo} may look like synthesis: {ORIGINAL}")
+    if found.echo.gain > DEGRADATIONS["echo"][0] and _hides_fakes(degraded, calibration):
+        return Reason("echo", f"an echo or a room hides the traces of a fake: {ORIGINAL}")
+    return None
+
+
+def _hides_fakes(degraded: np.ndarray | None, calibration: Calibration) -> bool:
+    """Return whether a calibrated recording of this quality would be real whatever its score."""
+    quality = calibration.quality
+    return quality is not None and degraded is not None and quality.hides_fakes(degraded)
 
 
 def _has_no_voice(windows: Sequence[Window], settings: PredictSettings) -> bool:
@@ -108,10 +128,10 @@ def judge_parts(
     answers = []
     for part, found in parts.items() if len(parts) > 1 else ():
         usable = usable_windows(found.windows, settings)
-        if not usable.any():
+        score, degraded = mean_score(found.windows, usable), quality_of(found).degraded
+        if not usable.any() or _hides_fakes(degraded, calibration):
             answers.append(PartVerdict(part, Verdict.UNCERTAIN, None, None))
             continue
-        score, degraded = mean_score(found.windows, usable), quality_of(found).degraded
         p_real = float(calibration.probability_real(score, settings.prior_fake, degraded))
         answer = verdict(p_real, settings.min_confidence)
         answers.append(PartVerdict(part, answer, max(p_real, 1 - p_real), 1 - p_real))
