@@ -97,6 +97,17 @@ def test_a_fake_over_a_telephone_in_an_echo_is_not_real(detector):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("rate_hz", "gain"), [(16_000, 0.0), (16_000, 0.7), (8_000, 0.0)])
+def test_lost_packets_do_not_make_a_real_voice_fake(detector, rate_hz, gain):
+    voice = soxr.resample(clip("real_menardi_vm-forward"), 16_000, rate_hz)
+    packet = rate_hz // 50
+    for first in range(8 * packet, len(voice) - packet, 10 * packet):
+        voice[first : first + packet] = gain * voice[first - packet : first]
+    result = detector.predict((voice, rate_hz))
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "dropouts")
+
+
+@pytest.mark.slow
 def test_the_weights_the_network_and_the_export_of_the_shipped_run_agree(tmp_path):
     run, record, settings = run_search.open_run(str(run_folder.PRETRAINED))
     assert record.status == "finished"

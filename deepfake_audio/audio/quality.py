@@ -27,6 +27,11 @@ PITCH_HZ = (70, 400)
 VOICED_BAND_HZ = (200, 1500)  # hum is lower; breath covers the periods higher up
 LOUD_FRAME_DB = 20  # below the loudest frame; quieter ones are pauses
 VOICED_PERCENTILE = 90  # vowels are some of the loud frames
+LOST_SECONDS = (0.005, 0.06)  # a packet, less the ringing of a resampler
+LOST_LEVEL = 3e-3  # of the RMS level; more than that ringing
+CUT_SECONDS, CUT_LEVEL = 0.01, 0.1  # a voice that is louder before and after did not end there
+REPEAT_SECONDS = (0.01, 0.02, 0.03, 0.06)  # of packets
+REPEAT_ERROR = 1e-5  # of the energy; 0 of 242 clips have a frame that repeats so well
 
 
 class Echo(NamedTuple):
@@ -123,6 +128,51 @@ def voicing(samples: np.ndarray, sample_rate_hz: int) -> float:
     whole = np.maximum(correlations[:, :1], np.finfo(np.float32).tiny)
     heights = np.where(peaks, correlations[:, lags] / whole / overlaps, 0).max(axis=1)
     return float(np.clip(np.percentile(heights, VOICED_PERCENTILE), 0, 1))
+
+
+def lost_share(samples: np.ndarray, sample_rate_hz: int) -> float:
+    """Return the share of lost packets: short silence within loud sound, or a repeated packet.
+
+    A player puts silence in the place of a packet that was lost, or the packet before, often less
+    loud. At a steady rate, both look like the frames of a vocoder.
+
+    Args:
+        samples: a window: float `(samples,)`, without padding.
+        sample_rate_hz: their rate.
+
+    Returns:
+        0 to 1.
+    """
+    power = float(np.square(samples).mean())
+    silent = np.abs(samples) < LOST_LEVEL * np.sqrt(power)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
+    shortest, longest = (round(seconds * sample_rate_hz) for seconds in LOST_SECONDS)
+    around, lost = round(CUT_SECONDS * sample_rate_hz), 0
+    for first, after in edges.reshape(-1, 2):
+        if shortest <= after - first <= longest and around <= first <= len(samples) - around:
+            sides = samples[first - around : first], samples[after : after + around]
+            is_cut = all(np.square(side).sum() > CUT_LEVEL**2 * power * around for side in sides)
+            lost += (after - first) * is_cut
+    return (lost + _repeated_samples(samples, shortest, power, sample_rate_hz)) / len(samples)
+
+
+def _repeated_samples(
+    samples: np.ndarray, frame_samples: int, power: float, sample_rate_hz: int
+) -> int:
+    """Count the samples in pairs of frames that repeat those of a packet before, but for a gain."""
+    frames = samples[: len(samples) // frame_samples * frame_samples].astype(np.float64)
+    frames = frames.reshape(-1, frame_samples)
+    energies, repeats = np.square(frames).sum(axis=1), np.zeros(len(frames), bool)
+    for seconds in REPEAT_SECONDS:
+        lag = round(seconds * sample_rate_hz / frame_samples)
+        now, before = energies[lag:], np.maximum(energies[:-lag], np.finfo(np.float32).tiny)
+        products = np.einsum("ij,ij->i", frames[lag:], frames[:-lag])
+        same = now - np.square(products) / before < REPEAT_ERROR * now
+        same &= now > CUT_LEVEL**2 * power * frame_samples
+        pairs = same[1:] & same[:-1]
+        repeats[lag + 1 :] |= pairs
+        repeats[lag:-1] |= pairs
+    return int(repeats.sum()) * frame_samples
 
 
 def measure_quality(samples: np.ndarray, sample_rate_hz: int) -> dict[str, float]:

@@ -11,6 +11,7 @@ from deepfake_audio.audio.quality import (
     EchoSearch,
     bandwidth_hz,
     clipped_share,
+    lost_share,
     measure_clarity,
     voicing,
 )
@@ -134,6 +135,7 @@ def _measured(
         clarity=measure_clarity(sound, audio.sample_rate_hz),
         voicing=voicing(sound, audio.sample_rate_hz),
         clipped_share=clipped_share(sound + np.float32(part.mean_offset)),
+        lost_share=lost_share(sound, audio.sample_rate_hz),
         peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
         track=part.track,

@@ -26,7 +26,7 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `no_voice`,
-            `untrained`, `bandwidth`, `echo`, `channels_disagree`, `tracks_disagree`,
+            `untrained`, `bandwidth`, `echo`, `dropouts`, `channels_disagree`, `tracks_disagree`,
             `fake_passage`; or a note: `low_confidence`, `parts_differ`, `windows_ignored`,
             `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`, `only_channel`,
             `tracks`, `left_out`, `damaged`, `scaled`.
@@ -105,7 +105,7 @@ def find_notes(
     if ignored:
         text = f"{ignored} of {len(usable)} windows left out, as over a telephone"
         yield Reason("windows_ignored", text)
-    if rate_hz is not None:
+    if rate_hz is not None and not (doubt and doubt.code == "dropouts"):
         yield Reason("frame_rate", describe_frame_rate(rate_hz, answer))
     if found.channels_differ:
         text = f"{found.channels} channels that differ: --channel 1 judges one"
