@@ -97,6 +97,14 @@ def test_a_fake_over_a_telephone_in_an_echo_is_not_real(detector):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "ALAW"])
+def test_the_noise_of_a_rare_codec_does_not_make_a_voice_fake(detector, subtype, tmp_path):
+    soundfile.write(tmp_path / "a.wav", clip("fake_hifi-gan"), 16_000, subtype)
+    result = detector.predict(tmp_path / "a.wav")
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "codec")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("lowest", [-0.1, -1.0], ids=["both sides", "one side"])
 def test_clipping_below_full_scale_is_found(detector, lowest):
     voice = clip("real_menardi_dir")

@@ -26,10 +26,10 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `no_voice`,
-            `untrained`, `bandwidth`, `echo`, `dropouts`, `channels_disagree`, `tracks_disagree`,
-            `fake_passage`; or a note: `low_confidence`, `parts_differ`, `windows_ignored`,
-            `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`, `only_channel`,
-            `tracks`, `left_out`, `damaged`, `scaled`.
+            `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `channels_disagree`,
+            `tracks_disagree`, `fake_passage`; or a note: `low_confidence`, `parts_differ`,
+            `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`,
+            `only_channel`, `tracks`, `left_out`, `damaged`, `scaled`.
         text: a sentence or part of one, for people.
     """
 

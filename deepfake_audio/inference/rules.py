@@ -23,6 +23,8 @@ from deepfake_audio.vocabulary import Verdict
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
 MAX_PEAK_SHARE = 0.05  # near the peaks; see `peak_share`
 MAX_LOST_SHARE = 0.005  # no clip of the bench has a lost packet
+ODD_CODECS = ("adpcm", "g72")  # of few bits a sample; no calibration clip has one
+LAW_RATE_HZ = 8000  # the rate of A-law and mu-law over telephones
 MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
 
 
@@ -128,6 +130,10 @@ def _find_look_alike(found: Input) -> Reason | None:
     if lost > MAX_LOST_SHARE:
         text = f"{lost:.1%} of it are gaps or repeats, as of lost packets, which may look like"
         return Reason("dropouts", f"{text} synthesis: {ORIGINAL}")
+    is_wide_law = found.sample_rate_hz > LAW_RATE_HZ and found.codec.endswith(("alaw", "mulaw"))
+    if is_wide_law or any(part in found.codec for part in ODD_CODECS):
+        text = f"its codec ({found.codec}) adds noise that may look like synthesis"
+        return Reason("codec", f"{text}: {ORIGINAL}")
     return None
 
 
