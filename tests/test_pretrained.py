@@ -55,13 +55,15 @@ def without_voice(kind: str) -> np.ndarray:
     sound = {
         "wavering noise": noise * (1 + np.sin(2 * np.pi * 3 * times)),
         "rain": np.convolve(drops, np.exp(-np.arange(100) / 10))[: len(times)],
+        "transformer": 0.03 * noise
+        + sum(np.sin(2 * np.pi * 100 * n * times) / n for n in range(1, 20)) / 8,
         "hum": sum(0.97**n * np.sin(2 * np.pi * 50 * n * times + n) for n in range(1, 100)) / 30,
     }[kind]
     return sound.astype(np.float32)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["wavering noise", "rain", "hum"])
+@pytest.mark.parametrize("kind", ["wavering noise", "rain", "hum", "transformer"])
 def test_sound_without_a_voice_gets_no_verdict(kind):
     result = Detector.pretrained().predict((without_voice(kind), 16_000))
     assert result.verdict == "UNCERTAIN"
