@@ -107,6 +107,15 @@ def test_the_noise_of_a_rare_codec_does_not_make_a_voice_fake(detector, subtype,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("end", [np.full(3, 0.5, np.float32), None], ids=["click", "syllable"])
+def test_a_syllable_and_another_sound_after_a_pause_are_too_short(detector, end):
+    syllable = clip("real_ivrvoice.ru_vm")[8_000:11_200]
+    sound = np.concatenate([syllable, np.zeros(80_000), syllable if end is None else end])
+    result = detector.predict((sound, 16_000))
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "too_short")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("lowest", [-0.1, -1.0], ids=["both sides", "one side"])
 def test_clipping_below_full_scale_is_found(detector, lowest):
     voice = clip("real_menardi_dir")

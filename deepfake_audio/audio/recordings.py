@@ -248,13 +248,29 @@ def frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
     return np.einsum("ij,ij->i", frames, frames) / frame_samples
 
 
+def trimming_power(powers: np.ndarray, trim_db: float) -> float:
+    """Return the power of the quietest frame to keep at an edge: `trim_db` below the loudest.
+
+    Args:
+        powers: mean square of each 10 ms, `(frames,)`.
+        trim_db: 0 keeps everything.
+    """
+    return float(powers.max() * 10 ** (-(trim_db or np.inf) / 10))
+
+
+def loud_seconds(recording: Recording, settings: AudioSettings) -> float:
+    """Return the duration of all frames that are not as quiet as an edge to trim."""
+    loud = recording.powers >= trimming_power(recording.powers, settings.trim_db)
+    return float(np.count_nonzero(loud) * FRAME_SECONDS)
+
+
 def _loud_span(
     powers: np.ndarray, frame_samples: int, samples: int, trim_db: float
 ) -> tuple[int, int]:
     """Return the start of the first loud frame and the end of the last one, in samples."""
     if not trim_db:
         return 0, samples
-    loud = np.flatnonzero(powers >= powers.max() * 10 ** (-trim_db / 10))
+    loud = np.flatnonzero(powers >= trimming_power(powers, trim_db))
     return int(loud[0]) * frame_samples, min(samples, (int(loud[-1]) + 1) * frame_samples)
 
 

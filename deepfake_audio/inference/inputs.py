@@ -94,6 +94,7 @@ class Input:
         is_blank: the image shows nothing.
         windows: with their scores, track by track and channel by channel.
         sound_seconds: duration between the quiet edges.
+        loud_seconds: the same without the quiet moments between.
         end_seconds: end of the sound.
         sample_rate_hz: of the file.
         channels: of the file.
@@ -118,6 +119,7 @@ class Input:
     is_blank: bool = False
     windows: list[Window] = field(default_factory=list)
     sound_seconds: float = 0.0
+    loud_seconds: float = np.inf
     end_seconds: float = np.inf
     sample_rate_hz: int = 0
     channels: int = 0

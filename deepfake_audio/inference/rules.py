@@ -76,9 +76,9 @@ def find_doubt(
         return Reason("silent", "no sound in it: check that it is the right file")
     if found.is_blank:
         return Reason("blank", "the image is blank: check that it is the right file")
-    if not found.is_image and found.sound_seconds < settings.min_seconds:
+    if not found.is_image and found.loud_seconds < settings.min_seconds:
         needed = f"at least {settings.min_seconds:g} are needed: {LONGER}"
-        text = f"{found.sound_seconds:.2f} s of sound, {needed}"
+        text = f"{found.loud_seconds:.2f} s of sound, {needed}"
         return Reason("too_short", text)
     clipped = mean_clipped_share(found.windows)
     if clipped > settings.max_clipped_share:
