@@ -116,6 +116,22 @@ def test_a_syllable_and_another_sound_after_a_pause_are_too_short(detector, end)
 
 
 @pytest.mark.slow
+def test_a_quiet_voice_is_judged_after_a_knock_and_named_beside_a_loud_voice(detector):
+    loud, quiet = clip("real_menardi_vm-f"), clip("fake_kokoro") * np.float32(0.003)
+    hiss = np.random.default_rng(0).normal(0, 1e-5, 16_000).astype(np.float32)
+    knock = np.concatenate([np.full(300, 0.9, np.float32), hiss, quiet])
+    alone, knocked = detector.predict((quiet, 16_000)), detector.predict((knock, 16_000))
+    assert alone.verdict == knocked.verdict == "FAKE"
+    beside = detector.predict((np.concatenate([loud, hiss, quiet]), 16_000))
+    notes = {note.code: note.text for note in beside.notes}
+    seconds = len(quiet) / 16_000
+    assert float(notes["too_quiet"].split()[0]) == pytest.approx(seconds, abs=1.5)
+    pause = np.tile(hiss, 4)  # steady sound is no voice
+    note_codes = [note.code for note in detector.predict((np.r_[loud, pause], 16_000)).notes]
+    assert "too_quiet" not in note_codes
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("lowest", [-0.1, -1.0], ids=["both sides", "one side"])
 def test_clipping_below_full_scale_is_found(detector, lowest):
     voice = clip("real_menardi_dir")

@@ -15,6 +15,8 @@ from deepfake_audio.errors import InputError
 WHOLE_SECONDS = 60  # shorter recordings are kept in memory, longer ones are decoded twice
 FRAME_SECONDS = 0.01
 SILENCE_POWER = 1e-8  # -80 dBFS: the last bit of 16-bit audio, dithered, has less
+KNOCK_FRAMES, KNOCK_DB = 10, 20
+QUIET_SECONDS, QUIET_RANGE_DB = 3, 15  # shorter pauses are left out without a note
 USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
 OFFSET_KERNEL = np.array([1, 2, 3, 4, 5, 4, 3, 2, 1]) / 25  # frames; keeps 99% of a voice of 60 Hz
 # An offset below these shares of the loudest 10 ms is left, so that ordinary files stay the same:
@@ -251,11 +253,35 @@ def frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
 def trimming_power(powers: np.ndarray, trim_db: float) -> float:
     """Return the power of the quietest frame to keep at an edge: `trim_db` below the loudest.
 
+    A knock before a quiet voice does not count: up to 0.1 s of frames that are far louder than all
+    others. In 356 clips the loudest frame is at most 12 dB louder than the tenth.
+
     Args:
         powers: mean square of each 10 ms, `(frames,)`.
         trim_db: 0 keeps everything.
     """
-    return float(powers.max() * 10 ** (-(trim_db or np.inf) / 10))
+    loudest = float(powers.max())
+    if len(powers) >= KNOCK_FRAMES:
+        usual = float(np.partition(powers, -KNOCK_FRAMES)[-KNOCK_FRAMES])
+        if SILENCE_POWER < usual < loudest * 10 ** (-KNOCK_DB / 10):
+            loudest = usual
+    return loudest * 10 ** (-(trim_db or np.inf) / 10)
+
+
+def quiet_seconds(recording: Recording, settings: AudioSettings) -> float:
+    """Return the duration of long quiet sound that is not judged, but varies as a voice does.
+
+    The background between sentences is steady: its loud and quiet frames differ by a few dB.
+    """
+    powers, seconds = recording.powers, 0.0
+    is_quiet = powers < trimming_power(powers, settings.trim_db)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_quiet.astype(np.int8), [0]])))
+    for first, after in edges.reshape(-1, 2):
+        if after - first >= QUIET_SECONDS / FRAME_SECONDS:
+            low, high = np.percentile(powers[first:after], [10, 90])
+            if high > max(SILENCE_POWER, low * 10 ** (QUIET_RANGE_DB / 10)):
+                seconds += float((after - first) * FRAME_SECONDS)
+    return seconds
 
 
 def loud_seconds(recording: Recording, settings: AudioSettings) -> float:

@@ -95,6 +95,7 @@ class Input:
         windows: with their scores, track by track and channel by channel.
         sound_seconds: duration between the quiet edges.
         loud_seconds: the same without the quiet moments between.
+        quiet_seconds: of long quiet sound that is not judged.
         end_seconds: end of the sound.
         sample_rate_hz: of the file.
         channels: of the file.
@@ -120,6 +121,7 @@ class Input:
     windows: list[Window] = field(default_factory=list)
     sound_seconds: float = 0.0
     loud_seconds: float = np.inf
+    quiet_seconds: float = 0.0
     end_seconds: float = np.inf
     sample_rate_hz: int = 0
     channels: int = 0

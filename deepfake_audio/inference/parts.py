@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-from deepfake_audio.audio.recordings import Recording, loud_seconds, open_recording
+from deepfake_audio.audio.recordings import Recording, loud_seconds, open_recording, quiet_seconds
 from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.errors import InputError
@@ -103,6 +103,7 @@ def _describe(found: Input, recording: Recording, settings: AudioSettings) -> No
         found.sound_seconds = max(seconds, found.sound_seconds * has_sound)
         found.loud_seconds = max(loud_seconds(recording, settings), found.loud_seconds * has_sound)
         found.end_seconds = max(end_seconds, found.end_seconds * has_sound)
+    found.quiet_seconds = max(quiet_seconds(recording, settings), found.quiet_seconds)
     length_seconds = findings.player_seconds(recording.samples / sample_rate_hz)
     found.duration_seconds = max(found.duration_seconds, length_seconds)
     found.channels_differ |= recording.channels_differ
@@ -129,6 +130,9 @@ def describe_losses(found: Input) -> Iterator[tuple[str, str]]:
         yield "left_out", f"left out: {', '.join(texts)}"
     if lost := describe_damage(found):
         yield "damaged", lost
+    if found.quiet_seconds:
+        text = f"{found.quiet_seconds:,.1f} s of it are too quiet to judge beside the rest"
+        yield "too_quiet", text
     if found.full_scale > 1:
         text = f"samples up to {found.peak:,.0f}, where 1 is full scale, were scaled down"
         yield "scaled", text

@@ -29,7 +29,7 @@ class Reason:
             `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `channels_disagree`,
             `tracks_disagree`, `fake_passage`; or a note: `low_confidence`, `parts_differ`,
             `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`,
-            `only_channel`, `tracks`, `left_out`, `damaged`, `scaled`.
+            `only_channel`, `tracks`, `left_out`, `damaged`, `too_quiet`, `scaled`.
         text: a sentence or part of one, for people.
     """
 
