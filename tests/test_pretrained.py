@@ -132,6 +132,22 @@ def test_a_quiet_voice_is_judged_after_a_knock_and_named_beside_a_loud_voice(det
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["click", "beep"])
+def test_a_click_or_a_beep_does_not_make_a_telephone_wide(detector, kind):
+    call = soxr.resample(soxr.resample(clip("real_menardi_vm"), 16_000, 8_000), 8_000, 16_000)
+    disturbed = call.copy()
+    if kind == "click":
+        disturbed[20_000:20_200] = 0
+        disturbed[20_100] = 0.5
+    else:
+        tone = 0.1 * np.sin(2 * np.pi * 6000 / 16_000 * np.arange(8_000)).astype(np.float32)
+        disturbed = np.concatenate([call, np.zeros(1600, np.float32), tone])
+    plain, result = (detector.predict((sound, 16_000)) for sound in (call, disturbed))
+    assert result.quality.bandwidth_hz == pytest.approx(plain.quality.bandwidth_hz, abs=100)
+    assert plain.quality.bandwidth_hz < 4000
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("lowest", [-0.1, -1.0], ids=["both sides", "one side"])
 def test_clipping_below_full_scale_is_found(detector, lowest):
     voice = clip("real_menardi_dir")

@@ -10,6 +10,9 @@ from deepfake_audio.audio.recordings import FRAME_SECONDS, frame_length, frame_p
 SILENCE_DB = 40
 BANDWIDTH_DB = 60
 SPECTRUM_FRAMES = 64
+TELEPHONE_HZ = (2500, 4000)  # where the band of a telephone ends
+CLICK_FRAMES, CLICK_RATIO = 3, 1.2  # 0 of 934 windows of ordinary clips end so much lower there
+POWER_FLOOR = 1e-20
 EDGE_BINS = 2  # power at half the sample rate leaks into the bin below
 VOICE_HZ = 150  # every voice is louder somewhere above; an offset leaks to below this
 FULL_SCALE = 0.999
@@ -219,10 +222,19 @@ def bandwidth_hz(samples: np.ndarray, sample_rate_hz: int) -> float:
 
     The loudest frequency is sought above 150 Hz, because an offset or hum may be louder than the
     voice. The last bins are ignored, because resampling leaves a trace at half the sample rate.
+    A click does not make a telephone wide: if the sound ends at a telephone's limit but for the
+    loudest frames of each frequency, that limit counts.
     """
-    spectrum = average_spectrum(samples)
+    powers = _frame_spectra(samples)
+    whole_hz = _highest_hz(powers.mean(axis=0), sample_rate_hz)
+    steady_hz = _highest_hz(np.sort(powers, axis=0)[:-CLICK_FRAMES].mean(axis=0), sample_rate_hz)
+    is_telephone = TELEPHONE_HZ[0] <= steady_hz < TELEPHONE_HZ[1]
+    return steady_hz if is_telephone and whole_hz > CLICK_RATIO * steady_hz else whole_hz
+
+
+def _highest_hz(spectrum: np.ndarray, sample_rate_hz: int) -> float:
     hz_per_bin = sample_rate_hz / 2 / (len(spectrum) - 1)
-    spectrum = spectrum[:-EDGE_BINS]
+    spectrum = spectrum[:-EDGE_BINS] + POWER_FLOOR
     loudest = spectrum[int(np.ceil(VOICE_HZ / hz_per_bin)) :].max()
     within = np.flatnonzero(spectrum >= loudest * 10 ** (-BANDWIDTH_DB / 10))
     return float(within[-1] * hz_per_bin)
@@ -298,8 +310,8 @@ def _taper(bins: int) -> np.ndarray:
     return taper / taper.mean()
 
 
-def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarray:
-    """Return the mean power of each FFT bin over evenly spread frames: `(frame_samples // 2 + 1,)`.
+def _frame_spectra(samples: np.ndarray, frame_samples: int = 512) -> np.ndarray:
+    """Return the power of each FFT bin of evenly spread frames: `(64, frame_samples // 2 + 1)`.
 
     64 frames find a band limit as well as all frames do, at the same cost for files of any length.
     """
@@ -309,4 +321,4 @@ def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarra
     starts = np.linspace(0, len(padded) - frame_samples, SPECTRUM_FRAMES).astype(int)
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame_samples)[starts]
     spectra = fft.rfft(frames * np.hanning(frame_samples).astype(samples.dtype), axis=1)
-    return np.square(np.abs(spectra)).mean(axis=0) + 1e-20
+    return np.square(np.abs(spectra))
