@@ -148,6 +148,18 @@ def test_a_click_or_a_beep_does_not_make_a_telephone_wide(detector, kind):
 
 
 @pytest.mark.slow
+def test_a_rumble_does_not_make_a_voice_real(detector):
+    voice = clip("real_menardi_vm")
+    random = np.random.default_rng(0)
+    spectrum = np.fft.rfft(random.normal(0, 1, len(voice)))
+    spectrum[np.fft.rfftfreq(len(voice), 1 / 16_000) > 40] = 0
+    rumble = np.fft.irfft(spectrum, len(voice)).astype(np.float32)
+    rumble *= 3 * voice.std() / rumble.std()
+    assert detector.predict((voice, 16_000)).verdict == "REAL"
+    assert detector.predict((voice + rumble, 16_000)).doubt.code == "rumble"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("lowest", [-0.1, -1.0], ids=["both sides", "one side"])
 def test_clipping_below_full_scale_is_found(detector, lowest):
     voice = clip("real_menardi_dir")

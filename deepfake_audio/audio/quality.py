@@ -15,6 +15,7 @@ CLICK_FRAMES, CLICK_RATIO = 3, 1.2  # 0 of 934 windows of ordinary clips end so 
 POWER_FLOOR = 1e-20
 EDGE_BINS = 2  # power at half the sample rate leaks into the bin below
 VOICE_HZ = 150  # every voice is louder somewhere above; an offset leaks to below this
+RUMBLE_HZ = 50
 FULL_SCALE = 0.999
 NEAR_PEAK = 0.7
 ECHO_SECONDS = (0.01, 0.5)
@@ -243,6 +244,15 @@ def _highest_hz(spectrum: np.ndarray, sample_rate_hz: int) -> float:
 def clipped_share(samples: np.ndarray) -> float:
     """Return the share of samples at full scale, 0 to 1."""
     return float((np.abs(samples) >= FULL_SCALE).mean())
+
+
+def low_share(samples: np.ndarray, sample_rate_hz: int) -> float:
+    """Return the share of the power that is below 50 Hz, where a voice has none, 0 to 1."""
+    from scipy import fft  # slow to import
+
+    powers = np.square(np.abs(fft.rfft(samples * np.hanning(len(samples)))))
+    lowest = round(RUMBLE_HZ * len(samples) / sample_rate_hz)
+    return float(powers[:lowest].sum() / max(powers.sum(), 1e-12))
 
 
 def peak_share(samples: np.ndarray) -> float:

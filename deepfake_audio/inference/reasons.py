@@ -26,7 +26,7 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `blank`, `too_short`, `clipped`, `no_voice`,
-            `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `channels_disagree`,
+            `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `rumble`, `channels_disagree`,
             `tracks_disagree`, `fake_passage`; or a note: `low_confidence`, `parts_differ`,
             `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`,
             `only_channel`, `tracks`, `left_out`, `damaged`, `too_quiet`, `scaled`.

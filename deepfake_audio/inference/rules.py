@@ -24,6 +24,7 @@ PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most w
 MIN_CHANGE_DB = 3  # of `snr_db`; a voice 10 dB below white noise has 3.7, hum up to 2
 MAX_PEAK_SHARE = 0.05  # near the peaks; see `peak_share`
 MAX_LOST_SHARE = 0.005  # no clip of the bench has a lost packet
+MAX_LOW_SHARE = 0.4  # of power below 50 Hz; 1 of 356 clips has more than 0.2
 ODD_CODECS = ("adpcm", "g72")  # of few bits a sample; no calibration clip has one
 LAW_RATE_HZ = 8000  # the rate of A-law and mu-law over telephones
 MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
@@ -93,7 +94,8 @@ def find_doubt(
         highest_hz = max(window.bandwidth_hz for window in found.windows)
         end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
         return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}: {ORIGINAL}")
-    if _leans_fake(found, score, calibration, settings) and (doubt := _find_look_alike(found)):
+    is_fake = _leans_fake(found, score, calibration, settings)
+    if doubt := _find_look_alike(found) if is_fake else _find_rumble(found):
         return doubt
     if doubt := _find_echo(found, score, calibration, settings):
         return doubt
@@ -135,6 +137,13 @@ def _find_look_alike(found: Input) -> Reason | None:
     if is_wide_law or any(part in found.codec for part in ODD_CODECS):
         text = f"its codec ({found.codec}) adds noise that may look like synthesis"
         return Reason("codec", f"{text}: {ORIGINAL}")
+    return None
+
+
+def _find_rumble(found: Input) -> Reason | None:
+    """Return the doubt about a rumble, beside which the traces of a fake are too quiet."""
+    if np.mean([window.low_share for window in found.windows]) > MAX_LOW_SHARE:
+        return Reason("rumble", f"a rumble below 50 Hz hides the traces: {ORIGINAL}")
     return None
 
 
