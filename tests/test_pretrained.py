@@ -160,6 +160,16 @@ def test_a_rumble_does_not_make_a_voice_real(detector):
 
 
 @pytest.mark.slow
+def test_noise_after_a_voice_does_not_count(detector):
+    voice = clip("fake_kokoro")
+    noise = np.random.default_rng(0).normal(0, voice.std() / 10, 10 * 16_000).astype(np.float32)
+    result = detector.predict((np.concatenate([voice, noise]), 16_000))
+    assert result.verdict == "FAKE"
+    note = next(note.text for note in result.notes if note.code == "windows_ignored")
+    assert note.endswith("windows left out, without a voice")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("lowest", [-0.1, -1.0], ids=["both sides", "one side"])
 def test_clipping_below_full_scale_is_found(detector, lowest):
     voice = clip("real_menardi_dir")

@@ -101,10 +101,8 @@ def find_notes(
     settings: PredictSettings,
 ) -> Iterator[Reason]:
     """Yield remarks about a recording; `passage` is the one about a fake passage."""
-    ignored = int((~usable).sum()) if usable.any() else 0
-    if ignored:
-        text = f"{ignored} of {len(usable)} windows left out, as over a telephone"
-        yield Reason("windows_ignored", text)
+    if usable.any() and not usable.all():
+        yield Reason("windows_ignored", describe_ignored(found, usable, settings))
     if rate_hz is not None and not (doubt and doubt.code == "dropouts"):
         yield Reason("frame_rate", describe_frame_rate(rate_hz, answer))
     if found.channels_differ:
@@ -117,6 +115,14 @@ def find_notes(
         yield Reason("echo_present", echo)
     if passage and not has_passage:
         yield passage
+
+
+def describe_ignored(found: Input, usable: np.ndarray, settings: PredictSettings) -> str:
+    """Return how many windows do not count, and why."""
+    ignored = [window for window, counts in zip(found.windows, usable, strict=True) if not counts]
+    is_narrow = [window.bandwidth_hz < settings.min_bandwidth_hz for window in ignored]
+    whys = ["without a voice"] * (not all(is_narrow)) + ["as over a telephone"] * any(is_narrow)
+    return f"{len(ignored)} of {len(usable)} windows left out, {' or '.join(whys)}"
 
 
 def explain_low_confidence(quality: Quality | None) -> str:
@@ -149,7 +155,7 @@ def describe_frame_rate(rate_hz: float, answer: Verdict) -> str:
 def why_not_judged(doubt: Reason | None) -> str:
     """Return why windows without a score are not judged, for the legend of a timeline."""
     if doubt is None or doubt.code in OF_PARTS:
-        return "as over a telephone"
+        return "no voice, or as over a telephone"
     return doubt.text.partition(":")[0]
 
 

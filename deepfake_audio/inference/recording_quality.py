@@ -23,7 +23,8 @@ class Quality:
         channels_differ: the channels carry different sounds.
         bandwidth_hz: the highest frequency of the widest window, or of the middle one if most
             come over a telephone; None without windows.
-        snr_db, high_snr_db, texture_db: means of `Clarity` over the windows; None without any.
+        snr_db, high_snr_db, texture_db: means of `Clarity` over the windows with a voice, or over
+            all if none has one; None without any.
         clipped_share: share of samples at full scale, 0 to 1.
         echo: gain and delay of the strongest echo; None without windows.
         tracks: of the file.
@@ -67,7 +68,7 @@ def mean_clipped_share(windows: Sequence[Window]) -> float:
 
 def quality_of(found: Input) -> Quality:
     """Summarise the measured quality of a recording."""
-    clarities = [w.clarity for w in found.windows if w.clarity is not None]
+    clarities = [w.clarity for w in voiced_windows(found.windows) if w.clarity is not None]
     clarity = Clarity(*np.mean(clarities, axis=0).tolist() if clarities else [None] * 3)
     return Quality(
         sound_seconds=found.sound_seconds,
@@ -90,10 +91,15 @@ def _bandwidth_hz(windows: Sequence[Window]) -> float | None:
     known = [window for window in windows if window.bandwidth_hz is not None]
     if not known:
         return None
-    voiced = [w.bandwidth_hz for w in known if w.voicing and w.voicing >= MIN_VOICING]
-    widest_hz = max(window.bandwidth_hz for window in known)
-    middle_hz = float(np.median(voiced)) if voiced else widest_hz
-    return middle_hz if middle_hz < TELEPHONE_HZ[1] else widest_hz
+    middle_hz = float(np.median([window.bandwidth_hz for window in voiced_windows(known)]))
+    if middle_hz < TELEPHONE_HZ[1]:
+        return middle_hz
+    return max(window.bandwidth_hz for window in known)
+
+
+def voiced_windows(windows: Sequence[Window]) -> Sequence[Window]:
+    """Return the windows with a vowel; all if none has one."""
+    return [w for w in windows if w.voicing is None or w.voicing >= MIN_VOICING] or windows
 
 
 def window_degradations(found: Input, quality: Quality | None) -> np.ndarray | None:

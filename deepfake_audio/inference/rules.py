@@ -40,11 +40,16 @@ def with_telephones(settings: PredictSettings) -> PredictSettings:
 
 
 def usable_windows(windows: Sequence[Window], settings: PredictSettings) -> np.ndarray:
-    """Return which windows have the bandwidth that the network needs, bool `(windows,)`."""
-    return np.array(
-        [w.bandwidth_hz is None or w.bandwidth_hz >= settings.min_bandwidth_hz for w in windows],
-        bool,
-    )
+    """Return which windows have the bandwidth that the network needs, and a voice if any has one.
+
+    Returns:
+        bool `(windows,)`.
+    """
+    hertz = [np.inf if w.bandwidth_hz is None else w.bandwidth_hz for w in windows]
+    voicings = [np.inf if w.voicing is None else w.voicing for w in windows]
+    is_wide = np.array(hertz) >= settings.min_bandwidth_hz
+    is_voiced = is_wide & (np.array(voicings) >= settings.min_voicing)
+    return is_voiced if is_voiced.any() else is_wide
 
 
 def mean_score(windows: Sequence[Window], usable: np.ndarray) -> float | None:
@@ -95,7 +100,8 @@ def find_doubt(
         end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
         return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}: {ORIGINAL}")
     is_fake = _leans_fake(found, score, calibration, settings)
-    if doubt := _find_look_alike(found) if is_fake else _find_rumble(found):
+    heard = [window for window, counts in zip(found.windows, usable, strict=True) if counts]
+    if doubt := _find_look_alike(found, heard) if is_fake else _find_rumble(heard):
         return doubt
     if doubt := _find_echo(found, score, calibration, settings):
         return doubt
@@ -127,9 +133,9 @@ def _leans_fake(
     return calibration.probability_real(score, settings.prior_fake, degraded) < 0.5
 
 
-def _find_look_alike(found: Input) -> Reason | None:
+def _find_look_alike(found: Input, heard: Sequence[Window]) -> Reason | None:
     """Return what makes a real voice look fake, but not a fake one real."""
-    lost = float(np.mean([window.lost_share for window in found.windows]))
+    lost = float(np.mean([window.lost_share for window in heard]))
     if lost > MAX_LOST_SHARE:
         text = f"{lost:.1%} of it are gaps or repeats, as of lost packets, which may look like"
         return Reason("dropouts", f"{text} synthesis: {ORIGINAL}")
@@ -140,9 +146,9 @@ def _find_look_alike(found: Input) -> Reason | None:
     return None
 
 
-def _find_rumble(found: Input) -> Reason | None:
+def _find_rumble(heard: Sequence[Window]) -> Reason | None:
     """Return the doubt about a rumble, beside which the traces of a fake are too quiet."""
-    if np.mean([window.low_share for window in found.windows]) > MAX_LOW_SHARE:
+    if np.mean([window.low_share for window in heard]) > MAX_LOW_SHARE:
         return Reason("rumble", f"a rumble below 50 Hz hides the traces: {ORIGINAL}")
     return None
 
@@ -170,7 +176,11 @@ def judge_parts(
     for part, found in parts.items() if len(parts) > 1 else ():
         usable = usable_windows(found.windows, settings)
         score, degraded = mean_score(found.windows, usable), quality_of(found).degraded
-        if not usable.any() or _hides_fakes(degraded, calibration):
+        if (
+            not usable.any()
+            or _has_no_voice(found.windows, settings)
+            or _hides_fakes(degraded, calibration)
+        ):
             answers.append(PartVerdict(part, Verdict.UNCERTAIN, None, None))
             continue
         p_real = float(calibration.probability_real(score, settings.prior_fake, degraded))
