@@ -17,6 +17,7 @@ MIN_DEGRADATION = 0.4  # a weaker one is not given as the reason for an uncertai
 ORIGINAL = "ask for the original file"
 LONGER = "ask for a longer recording"
 OF_PARTS = {"channels_disagree", "tracks_disagree", "fake_passage"}  # doubts; parts have verdicts
+HUM_HZ = (50, 100)  # of mains
 OTHERS, MANY_SECONDS = "compare with other recordings of this voice", 10
 
 
@@ -104,7 +105,8 @@ def find_notes(
     if usable.any() and not usable.all():
         yield Reason("windows_ignored", describe_ignored(found, usable, settings))
     if rate_hz is not None and not (doubt and doubt.code == "dropouts"):
-        yield Reason("frame_rate", describe_frame_rate(rate_hz, answer))
+        has_echo = bool(describe_echo(found.echo, settings))
+        yield Reason("frame_rate", describe_frame_rate(rate_hz, answer, has_echo))
     if found.channels_differ:
         text = f"{found.channels} channels that differ: --channel 1 judges one"
         yield Reason("channels_differ", text)
@@ -144,12 +146,12 @@ def explain_low_confidence(quality: Quality | None) -> str:
     return text if strongest >= MIN_DEGRADATION else f"the traces are weak: {more}"
 
 
-def describe_frame_rate(rate_hz: float, answer: Verdict) -> str:
-    """Describe the periodic traces of a vocoder."""
+def describe_frame_rate(rate_hz: float, answer: Verdict, has_echo: bool) -> str:
+    """Describe the periodic traces of a vocoder; hum and echoes have the same at some rates."""
     times = f"{round(rate_hz, 2):g} times a second"
-    if answer == Verdict.FAKE:
+    if answer == Verdict.FAKE and not has_echo and rate_hz not in HUM_HZ:
         return f"it has the regular traces of a neural vocoder, {times}"
-    return f"something repeats {times}, like a vocoder or the hum of mains"
+    return f"something repeats {times}: a vocoder, hum or an echo"
 
 
 def why_not_judged(doubt: Reason | None) -> str:
