@@ -17,6 +17,7 @@ MIN_DEGRADATION = 0.4  # a weaker one is not given as the reason for an uncertai
 ORIGINAL = "ask for the original file"
 LONGER = "ask for a longer recording"
 OF_PARTS = {"channels_disagree", "tracks_disagree", "fake_passage"}  # doubts; parts have verdicts
+TELEPHONE_HZ = 4500  # a voice over a telephone ends below
 HUM_HZ = (50, 100)  # of mains
 OTHERS, MANY_SECONDS = "compare with other recordings of this voice", 10
 
@@ -133,14 +134,15 @@ def explain_low_confidence(quality: Quality | None) -> str:
         return "the traces are weak: judge the recording, or a longer one"
     more = LONGER if quality.sound_seconds < MANY_SECONDS else OTHERS
     degraded = dict(zip(DEGRADATIONS, quality.degraded.tolist(), strict=True))
-    noise = max(degraded["noise"], degraded["high_noise"] * (degraded["bandwidth"] < 1))
-    narrow = f"nothing above {quality.bandwidth_hz:,.0f} Hz, as over a telephone"
+    full = 1 - degraded["bandwidth"]  # a band without sound has neither noise nor texture
+    noise = max(degraded["noise"], degraded["high_noise"] * full)
+    end = ", as over a telephone" if quality.bandwidth_hz < TELEPHONE_HZ else ""
     causes = [
-        (degraded["bandwidth"], f"{narrow}: {ORIGINAL}"),
+        (degraded["bandwidth"], f"nothing above {quality.bandwidth_hz:,.0f} Hz{end}: {ORIGINAL}"),
         (noise, f"background noise or a room hides the traces: {ORIGINAL}"),
         (degraded["echo"], f"an echo or a room hides the traces: {ORIGINAL}"),
         (degraded["shortness"], f"only {quality.sound_seconds:.1f} s of sound: {LONGER}"),
-        (degraded["texture"], f"compression hides the traces: {ORIGINAL}"),
+        (degraded["texture"] * full, f"compression hides the traces: {ORIGINAL}"),
     ]
     strongest, text = max(causes, key=lambda cause: cause[0])
     return text if strongest >= MIN_DEGRADATION else f"the traces are weak: {more}"
