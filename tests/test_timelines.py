@@ -90,12 +90,13 @@ def test_the_timeline_of_a_short_recording_ends_with_it():
     assert line.passages[0].end_seconds == 0.7
 
 
-def test_fake_passages_are_named_unless_the_whole_recording_is_fake():
+def test_fake_passages_are_named_unless_one_is_the_whole_recording():
     line = timeline_of([3.0] * 40 + [-3.0] * 4 + [3.0] * 9)
     note = "0:04 of 0:54 is probably fake, from 0:40 to 0:44: see --timeline"
     assert find_fake_passage(line, Verdict.REAL).text == note
     assert find_fake_passage(line, Verdict.UNCERTAIN).text == note
-    assert find_fake_passage(line, Verdict.FAKE) is None
+    assert find_fake_passage(line, Verdict.FAKE).text == note
+    assert find_fake_passage(timeline_of([-3.0] * 40), Verdict.UNCERTAIN) is None
     assert find_fake_passage(timeline_of([3.0] * 40), Verdict.REAL) is None
     assert find_fake_passage(None, Verdict.UNCERTAIN) is None
 

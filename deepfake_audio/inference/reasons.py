@@ -166,16 +166,18 @@ def why_not_judged(doubt: Reason | None) -> str:
 def find_fake_passage(
     line: timelines.Timeline | None, answer: Verdict, answers: Sequence[PartVerdict] = ()
 ) -> Reason | None:
-    """Return how much is fake, and the first passage, unless the whole recording is FAKE.
+    """Return how much is fake, and the first passage, unless one passage is the whole recording.
 
     Args:
         line: of the recording.
         answer: of the recording.
         answers: of its parts; passages of those that are FAKE on the whole do not count.
     """
-    if line is None or answer == Verdict.FAKE:
+    if line is None or len(line.passages) == 1:
         return None
     fake_parts = [one.part for one in answers if one.verdict == Verdict.FAKE]
+    if answer == Verdict.FAKE and (answers or all(p.verdict == answer for p in line.passages)):
+        return None
     text = timelines.describe_fakes(line, fake_parts)
     return Reason("fake_passage", text) if text else None
 
