@@ -91,7 +91,8 @@ def find_doubt(
         return Reason("clipped", f"{clipped:.0%} of it is clipped: {ORIGINAL}")
     if _has_no_voice(found.windows, settings):
         return Reason("no_voice", "no voice found in it: check that it is the right file")
-    if found.windows and np.mean([w.peak_share for w in found.windows]) > MAX_PEAK_SHARE:
+    peaks = np.mean([window.peak_share for window in found.windows])
+    if settings.min_voicing and peaks > MAX_PEAK_SHARE:  # of a run that expects voices
         return Reason("clipped", f"its peaks are cut off, or it is a tone: {ORIGINAL}")
     if calibration.says_nothing:
         return Reason("untrained", "the run cannot tell real from fake: train it longer")
@@ -101,7 +102,8 @@ def find_doubt(
         return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}: {ORIGINAL}")
     is_fake = _leans_fake(found, score, calibration, settings)
     heard = [window for window, counts in zip(found.windows, usable, strict=True) if counts]
-    if doubt := _find_look_alike(found, heard) if is_fake else _find_rumble(heard):
+    doubt = _find_look_alike(found, heard) if is_fake else _find_rumble(heard)
+    if settings.min_voicing and doubt:
         return doubt
     if doubt := _find_echo(found, score, calibration, settings):
         return doubt
