@@ -268,7 +268,7 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
     llr = None if score is None else float(calibration.llr(score, degraded))
     parts = split_parts(found)
     answers = judge_parts(parts, calibration, predict)
-    doubt = find_doubt(found, usable, llr, calibration, predict, answers)
+    doubt = find_doubt(found, usable, score, calibration, predict, answers)
     answer, p_real = Verdict.UNCERTAIN, None
     if doubt is None:
         p_real = float(probability(llr, predict.prior_fake))

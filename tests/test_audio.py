@@ -14,6 +14,7 @@ from conftest import ROOT
 from deepfake_audio.audio import decoding, ffmpeg
 from deepfake_audio.audio.codecs import CODECS, write_coded
 from deepfake_audio.audio.recordings import open_recording, read_audio, recording_blocks, trim_edges
+from deepfake_audio.audio.sounds import to_samples
 from deepfake_audio.audio.windows import cut_windows, padding_before, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
@@ -162,6 +163,15 @@ def test_an_offset_without_sound_is_silence(kind, tmp_path):
     soundfile.write(tmp_path / "offset.wav", OFFSETS[kind](times) + dither, RATE_HZ, "FLOAT")
     recording = open_recording(tmp_path / "offset.wav", AUDIO)
     assert recording.is_silent or recording.end - recording.first < RATE_HZ // 5
+
+
+def test_subtracting_a_drift_leaves_nothing_that_repeats_in_each_frame():
+    times = np.arange(4 * RATE_HZ) / RATE_HZ
+    dither = np.random.default_rng(0).uniform(-1, 1, len(times)) / 2**16
+    drift = (0.5 * np.sin(2 * np.pi * 2 * times) + dither).astype(np.float32)
+    kept = open_recording(to_samples(drift, RATE_HZ), AUDIO).beginning
+    levels = np.abs(np.fft.rfft(kept * np.hanning(len(kept))))  # 4 bins are 1 Hz
+    assert levels[390:410].max() < 3 * levels[430:800].max()
 
 
 def test_a_recording_without_an_offset_is_not_changed(tmp_path):

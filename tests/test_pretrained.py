@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 import evaluate
 import export
@@ -54,13 +55,15 @@ def without_voice(kind: str) -> np.ndarray:
     sound = {
         "wavering noise": noise * (1 + np.sin(2 * np.pi * 3 * times)),
         "rain": np.convolve(drops, np.exp(-np.arange(100) / 10))[: len(times)],
+        "transformer": 0.03 * noise
+        + sum(np.sin(2 * np.pi * 100 * n * times) / n for n in range(1, 20)) / 8,
         "hum": sum(0.97**n * np.sin(2 * np.pi * 50 * n * times + n) for n in range(1, 100)) / 30,
     }[kind]
     return sound.astype(np.float32)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["wavering noise", "rain", "hum"])
+@pytest.mark.parametrize("kind", ["wavering noise", "rain", "hum", "transformer"])
 def test_sound_without_a_voice_gets_no_verdict(kind):
     result = Detector.pretrained().predict((without_voice(kind), 16_000))
     assert result.verdict == "UNCERTAIN"
@@ -73,6 +76,117 @@ def test_a_voice_in_noise_is_still_found():
     noise = np.random.default_rng(0).normal(0, voice.std() / 3, len(voice))  # 10 dB below
     result = Detector.pretrained().predict((voice + noise, rate_hz))
     assert "no_voice" not in [reason.code for reason in result.reasons]
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector.pretrained()
+
+
+def clip(name: str) -> np.ndarray:
+    """Read a clip of the sample: float32 at 16 kHz."""
+    return soundfile.read(next(CLIPS.glob(f"{name}*")), dtype="float32")[0]
+
+
+@pytest.mark.slow
+def test_a_fake_over_a_telephone_in_an_echo_is_not_real(detector):
+    narrow = soxr.resample(clip("fake_hibari_heart"), 16_000, 8_000)
+    for delay_seconds, gain in ((0.12, 0.3), (0.03, 0.4)):
+        sound = np.pad(narrow, (round(delay_seconds * 8_000), 0)) * np.float32(gain)
+        sound[: len(narrow)] += narrow
+        result = detector.predict((sound, 8_000))
+        assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "echo")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "ALAW"])
+def test_the_noise_of_a_rare_codec_does_not_make_a_voice_fake(detector, subtype, tmp_path):
+    soundfile.write(tmp_path / "a.wav", clip("fake_hifi-gan"), 16_000, subtype)
+    result = detector.predict(tmp_path / "a.wav")
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "codec")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [np.full(3, 0.5, np.float32), None], ids=["click", "syllable"])
+def test_a_syllable_and_another_sound_after_a_pause_are_too_short(detector, end):
+    syllable = clip("real_ivrvoice.ru_vm")[8_000:11_200]
+    sound = np.concatenate([syllable, np.zeros(80_000), syllable if end is None else end])
+    result = detector.predict((sound, 16_000))
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "too_short")
+
+
+@pytest.mark.slow
+def test_a_quiet_voice_is_judged_after_a_knock_and_named_beside_a_loud_voice(detector):
+    loud, quiet = clip("real_menardi_vm-f"), clip("fake_kokoro") * np.float32(0.003)
+    hiss = np.random.default_rng(0).normal(0, 1e-5, 16_000).astype(np.float32)
+    knock = np.concatenate([np.full(300, 0.9, np.float32), hiss, quiet])
+    alone, knocked = detector.predict((quiet, 16_000)), detector.predict((knock, 16_000))
+    assert alone.verdict == knocked.verdict == "FAKE"
+    beside = detector.predict((np.concatenate([loud, hiss, quiet]), 16_000))
+    notes = {note.code: note.text for note in beside.notes}
+    seconds = len(quiet) / 16_000
+    assert float(notes["too_quiet"].split()[0]) == pytest.approx(seconds, abs=1.5)
+    pause = np.tile(hiss, 4)  # steady sound is no voice
+    note_codes = [note.code for note in detector.predict((np.r_[loud, pause], 16_000)).notes]
+    assert "too_quiet" not in note_codes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["click", "beep"])
+def test_a_click_or_a_beep_does_not_make_a_telephone_wide(detector, kind):
+    call = soxr.resample(soxr.resample(clip("real_menardi_vm"), 16_000, 8_000), 8_000, 16_000)
+    disturbed = call.copy()
+    if kind == "click":
+        disturbed[20_000:20_200] = 0
+        disturbed[20_100] = 0.5
+    else:
+        tone = 0.1 * np.sin(2 * np.pi * 6000 / 16_000 * np.arange(8_000)).astype(np.float32)
+        disturbed = np.concatenate([call, np.zeros(1600, np.float32), tone])
+    plain, result = (detector.predict((sound, 16_000)) for sound in (call, disturbed))
+    assert result.quality.bandwidth_hz == pytest.approx(plain.quality.bandwidth_hz, abs=100)
+    assert plain.quality.bandwidth_hz < 4000
+
+
+@pytest.mark.slow
+def test_a_rumble_does_not_make_a_voice_real(detector):
+    voice = clip("real_menardi_vm")
+    random = np.random.default_rng(0)
+    spectrum = np.fft.rfft(random.normal(0, 1, len(voice)))
+    spectrum[np.fft.rfftfreq(len(voice), 1 / 16_000) > 40] = 0
+    rumble = np.fft.irfft(spectrum, len(voice)).astype(np.float32)
+    rumble *= 3 * voice.std() / rumble.std()
+    assert detector.predict((voice, 16_000)).verdict == "REAL"
+    assert detector.predict((voice + rumble, 16_000)).doubt.code == "rumble"
+
+
+@pytest.mark.slow
+def test_noise_after_a_voice_does_not_count(detector):
+    voice = clip("fake_kokoro")
+    noise = np.random.default_rng(0).normal(0, voice.std() / 10, 10 * 16_000).astype(np.float32)
+    result = detector.predict((np.concatenate([voice, noise]), 16_000))
+    assert result.verdict == "FAKE"
+    note = next(note.text for note in result.notes if note.code == "windows_ignored")
+    assert note.endswith("windows left out, without a voice")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lowest", [-0.1, -1.0], ids=["both sides", "one side"])
+def test_clipping_below_full_scale_is_found(detector, lowest):
+    voice = clip("real_menardi_dir")
+    clipped = np.clip(voice / np.abs(voice).max(), lowest, 0.1) * np.float32(3)
+    result = detector.predict((soxr.resample(clipped, 16_000, 22_050), 22_050))
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "clipped")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate_hz", "gain"), [(16_000, 0.0), (16_000, 0.7), (8_000, 0.0)])
+def test_lost_packets_do_not_make_a_real_voice_fake(detector, rate_hz, gain):
+    voice = soxr.resample(clip("real_menardi_vm-forward"), 16_000, rate_hz)
+    packet = rate_hz // 50
+    for first in range(8 * packet, len(voice) - packet, 10 * packet):
+        voice[first : first + packet] = gain * voice[first - packet : first]
+    result = detector.predict((voice, rate_hz))
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "dropouts")
 
 
 @pytest.mark.slow

@@ -59,6 +59,12 @@ def test_caution_takes_from_evidence_for_real_in_noise():
     assert careful.correct(np.array([-4.0, 0.0, 4.0]), NOISY).tolist() == [-1.75, 0.0, 1.25]
 
 
+def test_a_recording_of_which_any_score_would_be_real_is_recognised():
+    deaf = replace(CORRECTION, fake_slope_losses=(1.0,) * COUNT, shifts=(1.0,) * COUNT)
+    assert deaf.hides_fakes(NOISY)
+    assert not deaf.hides_fakes(CLEAN)
+
+
 def test_each_file_has_its_own_quality():
     both = CORRECTION.correct(np.array([4.0, 4.0]), np.stack([CLEAN, NOISY]))
     assert both.tolist() == [2.25, -0.75]

@@ -101,12 +101,13 @@ def test_the_timeline_of_a_short_recording_ends_with_it():
     assert line.passages[0].end_seconds == 0.7
 
 
-def test_fake_passages_are_named_unless_the_whole_recording_is_fake():
+def test_fake_passages_are_named_unless_one_is_the_whole_recording():
     line = timeline_of([3.0] * 40 + [-3.0] * 4 + [3.0] * 9)
     note = "0:04 of 0:54 is probably fake, from 0:40 to 0:44: see --timeline"
     assert find_fake_passage(line, Verdict.REAL).text == note
     assert find_fake_passage(line, Verdict.UNCERTAIN).text == note
-    assert find_fake_passage(line, Verdict.FAKE) is None
+    assert find_fake_passage(line, Verdict.FAKE).text == note
+    assert find_fake_passage(timeline_of([-3.0] * 40), Verdict.UNCERTAIN) is None
     assert find_fake_passage(timeline_of([3.0] * 40), Verdict.REAL) is None
     assert find_fake_passage(None, Verdict.UNCERTAIN) is None
 
@@ -350,7 +351,7 @@ def test_the_legend_gives_the_reason_for_passages_that_are_not_judged():
     ("clipped", "bandwidths_hz", "labels"),
     [
         (0.08, [8000.0] * 3, ["not judged: 8% of it is clipped"]),
-        (0.0, [8000.0, 3800.0, 3800.0], ["REAL", "not judged: as over a telephone"]),
+        (0.0, [8000.0, 3800.0, 3800.0], ["REAL", "not judged: no voice, or as over a telephone"]),
         (0.0, [8000.0] * 3, ["REAL"]),
     ],
 )

@@ -10,9 +10,14 @@ from deepfake_audio.audio.recordings import FRAME_SECONDS, frame_length, frame_p
 SILENCE_DB = 40
 BANDWIDTH_DB = 60
 SPECTRUM_FRAMES = 64
+TELEPHONE_HZ = (2500, 4000)  # where the band of a telephone ends
+CLICK_FRAMES, CLICK_RATIO = 3, 1.2  # 0 of 934 windows of ordinary clips end so much lower there
+POWER_FLOOR = 1e-20
 EDGE_BINS = 2  # power at half the sample rate leaks into the bin below
 VOICE_HZ = 150  # every voice is louder somewhere above; an offset leaks to below this
+RUMBLE_HZ = 50
 FULL_SCALE = 0.999
+NEAR_PEAK = 0.7
 ECHO_SECONDS = (0.01, 0.5)
 PITCH_SECONDS = 0.03  # a steady pitch looks like an echo with a shorter delay, and so stronger:
 PITCH_GAIN = 2  # 99% of 120 real clips show gains up to 0.11 there, and up to 0.06 later
@@ -27,6 +32,11 @@ PITCH_HZ = (70, 400)
 VOICED_BAND_HZ = (200, 1500)  # hum is lower; breath covers the periods higher up
 LOUD_FRAME_DB = 20  # below the loudest frame; quieter ones are pauses
 VOICED_PERCENTILE = 90  # vowels are some of the loud frames
+LOST_SECONDS = (0.005, 0.06)  # a packet, less the ringing of a resampler
+LOST_LEVEL = 3e-3  # of the RMS level; more than that ringing
+CUT_SECONDS, CUT_LEVEL = 0.01, 0.1  # a voice that is louder before and after did not end there
+REPEAT_SECONDS = (0.01, 0.02, 0.03, 0.06)  # of packets
+REPEAT_ERROR = 1e-5  # of the energy; 0 of 242 clips have a frame that repeats so well
 
 
 class Echo(NamedTuple):
@@ -125,6 +135,51 @@ def voicing(samples: np.ndarray, sample_rate_hz: int) -> float:
     return float(np.clip(np.percentile(heights, VOICED_PERCENTILE), 0, 1))
 
 
+def lost_share(samples: np.ndarray, sample_rate_hz: int) -> float:
+    """Return the share of lost packets: short silence within loud sound, or a repeated packet.
+
+    A player puts silence in the place of a packet that was lost, or the packet before, often less
+    loud. At a steady rate, both look like the frames of a vocoder.
+
+    Args:
+        samples: a window: float `(samples,)`, without padding.
+        sample_rate_hz: their rate.
+
+    Returns:
+        0 to 1.
+    """
+    power = float(np.square(samples).mean())
+    silent = np.abs(samples) < LOST_LEVEL * np.sqrt(power)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
+    shortest, longest = (round(seconds * sample_rate_hz) for seconds in LOST_SECONDS)
+    around, lost = round(CUT_SECONDS * sample_rate_hz), 0
+    for first, after in edges.reshape(-1, 2):
+        if shortest <= after - first <= longest and around <= first <= len(samples) - around:
+            sides = samples[first - around : first], samples[after : after + around]
+            is_cut = all(np.square(side).sum() > CUT_LEVEL**2 * power * around for side in sides)
+            lost += (after - first) * is_cut
+    return (lost + _repeated_samples(samples, shortest, power, sample_rate_hz)) / len(samples)
+
+
+def _repeated_samples(
+    samples: np.ndarray, frame_samples: int, power: float, sample_rate_hz: int
+) -> int:
+    """Count the samples in pairs of frames that repeat those of a packet before, but for a gain."""
+    frames = samples[: len(samples) // frame_samples * frame_samples].astype(np.float64)
+    frames = frames.reshape(-1, frame_samples)
+    energies, repeats = np.square(frames).sum(axis=1), np.zeros(len(frames), bool)
+    for seconds in REPEAT_SECONDS:
+        lag = round(seconds * sample_rate_hz / frame_samples)
+        now, before = energies[lag:], np.maximum(energies[:-lag], np.finfo(np.float32).tiny)
+        products = np.einsum("ij,ij->i", frames[lag:], frames[:-lag])
+        same = now - np.square(products) / before < REPEAT_ERROR * now
+        same &= now > CUT_LEVEL**2 * power * frame_samples
+        pairs = same[1:] & same[:-1]
+        repeats[lag + 1 :] |= pairs
+        repeats[lag:-1] |= pairs
+    return int(repeats.sum()) * frame_samples
+
+
 def measure_quality(samples: np.ndarray, sample_rate_hz: int) -> dict[str, float]:
     """Measure the properties of a recording that are not those of a voice.
 
@@ -168,10 +223,19 @@ def bandwidth_hz(samples: np.ndarray, sample_rate_hz: int) -> float:
 
     The loudest frequency is sought above 150 Hz, because an offset or hum may be louder than the
     voice. The last bins are ignored, because resampling leaves a trace at half the sample rate.
+    A click does not make a telephone wide: if the sound ends at a telephone's limit but for the
+    loudest frames of each frequency, that limit counts.
     """
-    spectrum = average_spectrum(samples)
+    powers = _frame_spectra(samples)
+    whole_hz = _highest_hz(powers.mean(axis=0), sample_rate_hz)
+    steady_hz = _highest_hz(np.sort(powers, axis=0)[:-CLICK_FRAMES].mean(axis=0), sample_rate_hz)
+    is_telephone = TELEPHONE_HZ[0] <= steady_hz < TELEPHONE_HZ[1]
+    return steady_hz if is_telephone and whole_hz > CLICK_RATIO * steady_hz else whole_hz
+
+
+def _highest_hz(spectrum: np.ndarray, sample_rate_hz: int) -> float:
     hz_per_bin = sample_rate_hz / 2 / (len(spectrum) - 1)
-    spectrum = spectrum[:-EDGE_BINS]
+    spectrum = spectrum[:-EDGE_BINS] + POWER_FLOOR
     loudest = spectrum[int(np.ceil(VOICE_HZ / hz_per_bin)) :].max()
     within = np.flatnonzero(spectrum >= loudest * 10 ** (-BANDWIDTH_DB / 10))
     return float(within[-1] * hz_per_bin)
@@ -180,6 +244,25 @@ def bandwidth_hz(samples: np.ndarray, sample_rate_hz: int) -> float:
 def clipped_share(samples: np.ndarray) -> float:
     """Return the share of samples at full scale, 0 to 1."""
     return float((np.abs(samples) >= FULL_SCALE).mean())
+
+
+def low_share(samples: np.ndarray, sample_rate_hz: int) -> float:
+    """Return the share of the power that is below 50 Hz, where a voice has none, 0 to 1."""
+    from scipy import fft  # slow to import
+
+    powers = np.square(np.abs(fft.rfft(samples * np.hanning(len(samples)))))
+    lowest = round(RUMBLE_HZ * len(samples) / sample_rate_hz)
+    return float(powers[:lowest].sum() / max(powers.sum(), 1e-12))
+
+
+def peak_share(samples: np.ndarray) -> float:
+    """Return the share of samples above 70% of the highest or the lowest one, 0 to 1.
+
+    Clipping makes it high on one side or on both, also after the recording was made quieter,
+    resampled or coded: it is 0.06 or more then, and at most 0.03 in any of 364 ordinary clips.
+    """
+    sides = (samples, -samples)
+    return float(max((side > NEAR_PEAK * max(side.max(), 1e-9)).mean() for side in sides))
 
 
 class EchoSearch:
@@ -237,8 +320,8 @@ def _taper(bins: int) -> np.ndarray:
     return taper / taper.mean()
 
 
-def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarray:
-    """Return the mean power of each FFT bin over evenly spread frames: `(frame_samples // 2 + 1,)`.
+def _frame_spectra(samples: np.ndarray, frame_samples: int = 512) -> np.ndarray:
+    """Return the power of each FFT bin of evenly spread frames: `(64, frame_samples // 2 + 1)`.
 
     64 frames find a band limit as well as all frames do, at the same cost for files of any length.
     """
@@ -248,4 +331,4 @@ def average_spectrum(samples: np.ndarray, frame_samples: int = 512) -> np.ndarra
     starts = np.linspace(0, len(padded) - frame_samples, SPECTRUM_FRAMES).astype(int)
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame_samples)[starts]
     spectra = fft.rfft(frames * np.hanning(frame_samples).astype(samples.dtype), axis=1)
-    return np.square(np.abs(spectra)).mean(axis=0) + 1e-20
+    return np.square(np.abs(spectra))

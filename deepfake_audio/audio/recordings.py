@@ -14,6 +14,8 @@ from deepfake_audio.errors import InputError
 
 WHOLE_SECONDS = 60  # shorter recordings are kept in memory, longer ones are decoded twice
 FRAME_SECONDS = 0.01
+KNOCK_FRAMES, KNOCK_DB = 10, 20
+QUIET_SECONDS, QUIET_RANGE_DB = 3, 15  # shorter pauses are left out without a note
 USUAL_RATE_HZ = 48_000  # decoding a second above this rate takes longer in proportion
 OFFSET_KERNEL = np.array([1, 2, 3, 4, 5, 4, 3, 2, 1]) / 25  # frames; keeps 99% of a voice of 60 Hz
 # An offset below these shares of the loudest 10 ms is left, so that ordinary files stay the same:
@@ -208,14 +210,20 @@ def subtract_offset(
 def _without_offset(
     blocks: Iterable[np.ndarray], offset: np.ndarray | None, frame_samples: int
 ) -> Iterator[np.ndarray]:
-    """Subtract the offset of frames, interpolated between their middles, from all samples."""
-    first = 0
+    """Subtract the offset of frames, interpolated between their middles, from all samples.
+
+    Lines from frame to frame would bend 100 times a second, as some vocoders do.
+    """
+    if offset is None:
+        yield from blocks
+        return
+    from scipy.interpolate import CubicSpline  # slow to import
+
+    last = max(1, len(offset) - 1)
+    curve, first = CubicSpline(np.arange(last + 1), np.resize(offset, last + 1)), 0
     for block in blocks:
-        if offset is None:
-            yield block
-            continue
         frames = (np.arange(first, first + len(block)) + 0.5) / frame_samples - 0.5
-        yield block - np.interp(frames, np.arange(len(offset)), offset).astype(np.float32)
+        yield block - curve(np.clip(frames, 0, last)).astype(np.float32)
         first += len(block)
 
 
@@ -248,13 +256,53 @@ def frame_powers(samples: np.ndarray, frame_samples: int) -> np.ndarray:
     return np.einsum("ij,ij->i", frames, frames) / frame_samples
 
 
+def trimming_power(powers: np.ndarray, trim_db: float) -> float:
+    """Return the power of the quietest frame to keep at an edge: `trim_db` below the loudest.
+
+    A knock before a quiet voice does not count: up to 0.1 s of frames that are far louder than all
+    others. In 356 clips the loudest frame is at most 12 dB louder than the tenth.
+
+    Args:
+        powers: mean square of each 10 ms, `(frames,)`.
+        trim_db: 0 keeps everything.
+    """
+    loudest = float(powers.max())
+    if len(powers) >= KNOCK_FRAMES:
+        usual = float(np.partition(powers, -KNOCK_FRAMES)[-KNOCK_FRAMES])
+        if SILENCE_POWER < usual < loudest * 10 ** (-KNOCK_DB / 10):
+            loudest = usual
+    return loudest * 10 ** (-(trim_db or np.inf) / 10)
+
+
+def quiet_seconds(recording: Recording, settings: AudioSettings) -> float:
+    """Return the duration of long quiet sound that is not judged, but varies as a voice does.
+
+    The background between sentences is steady: its loud and quiet frames differ by a few dB.
+    """
+    powers, seconds = recording.powers, 0.0
+    is_quiet = powers < trimming_power(powers, settings.trim_db)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_quiet.astype(np.int8), [0]])))
+    for first, after in edges.reshape(-1, 2):
+        if after - first >= QUIET_SECONDS / FRAME_SECONDS:
+            low, high = np.percentile(powers[first:after], [10, 90])
+            if high > max(SILENCE_POWER, low * 10 ** (QUIET_RANGE_DB / 10)):
+                seconds += float((after - first) * FRAME_SECONDS)
+    return seconds
+
+
+def loud_seconds(recording: Recording, settings: AudioSettings) -> float:
+    """Return the duration of all frames that are not as quiet as an edge to trim."""
+    loud = recording.powers >= trimming_power(recording.powers, settings.trim_db)
+    return float(np.count_nonzero(loud) * FRAME_SECONDS)
+
+
 def _loud_span(
     powers: np.ndarray, frame_samples: int, samples: int, trim_db: float
 ) -> tuple[int, int]:
     """Return the start of the first loud frame and the end of the last one, in samples."""
     if not trim_db:
         return 0, samples
-    loud = np.flatnonzero(powers >= powers.max() * 10 ** (-trim_db / 10))
+    loud = np.flatnonzero(powers >= trimming_power(powers, trim_db))
     return int(loud[0]) * frame_samples, min(samples, (int(loud[-1]) + 1) * frame_samples)
 
 

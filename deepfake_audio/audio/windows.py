@@ -5,7 +5,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from deepfake_audio.audio.recordings import Recording, frame_length, frame_powers, recording_blocks
+from deepfake_audio.audio.recordings import (
+    Recording,
+    frame_length,
+    frame_powers,
+    recording_blocks,
+    trimming_power,
+)
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.errors import InputError
 
@@ -21,7 +27,7 @@ def recording_windows(
     A window without a frame above the trimming threshold is left out: it is a pause.
     """
     frame_samples = frame_length(settings.sample_rate_hz)
-    too_quiet = recording.loudest_power * 10 ** (-(settings.trim_db or np.inf) / 10)
+    too_quiet = trimming_power(recording.powers, settings.trim_db)
     kept = _slice_blocks(recording_blocks(recording, settings), recording.first, recording.end)
     for start, window in cut_windows(kept, recording.end - recording.first, settings, max_windows):
         whole = window[: len(window) // frame_samples * frame_samples]

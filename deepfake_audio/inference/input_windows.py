@@ -11,7 +11,10 @@ from deepfake_audio.audio.quality import (
     EchoSearch,
     bandwidth_hz,
     clipped_share,
+    lost_share,
+    low_share,
     measure_clarity,
+    peak_share,
     voicing,
 )
 from deepfake_audio.audio.recordings import Recording
@@ -140,6 +143,9 @@ def _measured(
         clarity=measure_clarity(sound, audio.sample_rate_hz),
         voicing=voicing(sound, audio.sample_rate_hz),
         clipped_share=clipped_share(sound + np.float32(part.mean_offset)),
+        peak_share=peak_share(sound),
+        low_share=low_share(sound, audio.sample_rate_hz),
+        lost_share=lost_share(sound, audio.sample_rate_hz),
         peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
         track=part.track,

@@ -30,6 +30,9 @@ class Window:
         clarity: how clearly the details of the voice can be heard; None for an image.
         voicing: how periodic its loud moments are, 0 to 1; None for an image.
         clipped_share: share of the samples at full scale, 0 to 1.
+        peak_share: share of the samples near the peak, 0 to 1.
+        low_share: share of the power below 50 Hz, 0 to 1.
+        lost_share: share of lost packets, 0 to 1.
         peaks: of the waveform in equal parts of the window, float32 `(parts,)`.
         prominence_db: of each frame rate, float32 `(rates,)`; None if the run has no rates.
     """
@@ -42,6 +45,9 @@ class Window:
     clarity: Clarity | None = None
     voicing: float | None = None
     clipped_share: float = 0.0
+    peak_share: float = 0.0
+    low_share: float = 0.0
+    lost_share: float = 0.0
     peaks: np.ndarray | None = None
     prominence_db: np.ndarray | None = None
     track: int = 1
@@ -91,6 +97,8 @@ class Input:
         is_foreign: prepare.py can't have rendered the image for this run.
         windows: with their scores, track by track and channel by channel.
         sound_seconds: duration between the quiet edges.
+        loud_seconds: the same without the quiet moments between.
+        quiet_seconds: of long quiet sound that is not judged.
         end_seconds: end of the sound.
         sample_rate_hz: of the file.
         channels: of the file.
@@ -117,6 +125,8 @@ class Input:
     is_foreign: bool = False
     windows: list[Window] = field(default_factory=list)
     sound_seconds: float = 0.0
+    loud_seconds: float = np.inf
+    quiet_seconds: float = 0.0
     end_seconds: float = np.inf
     sample_rate_hz: int = 0
     channels: int = 0

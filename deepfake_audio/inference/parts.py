@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Iterator
 
-from deepfake_audio.audio.recordings import Recording, open_recording
+from deepfake_audio.audio.recordings import Recording, loud_seconds, open_recording, quiet_seconds
 from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
+from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.inputs import Input, LeftOut, Part, Reading
 
@@ -26,7 +27,7 @@ def find_parts(source: Sound, found: Input, reading: Reading) -> Iterator[Record
         if same != track:
             found.left_out.append(LeftOut(track, 0, f"same sound as track {same}"))
             continue
-        _describe(found, recording, reading.settings.audio.sample_rate_hz)
+        _describe(found, recording, reading.settings.audio)
         parts = [recording]
         if recording.channels_differ:
             channels = range(1, recording.channels + 1)
@@ -90,19 +91,21 @@ def _digest(recording: Recording) -> bytes:
     return digest.digest()
 
 
-def _describe(found: Input, recording: Recording, sample_rate_hz: int) -> None:
+def _describe(found: Input, recording: Recording, settings: AudioSettings) -> None:
     """Add a track to the description of a file."""
-    findings = recording.findings
+    findings, sample_rate_hz = recording.findings, settings.sample_rate_hz
     if not found.sample_rate_hz:
         found.sample_rate_hz, found.channels = recording.file_rate_hz, recording.channels
         found.codec = findings.codec
-        found.sound_seconds = found.end_seconds = 0.0
+        found.sound_seconds = found.loud_seconds = found.end_seconds = 0.0
     if not recording.is_silent or found.is_silent:
         seconds = (recording.end - recording.first) / sample_rate_hz
         end_seconds = findings.player_seconds(recording.end / sample_rate_hz)
         has_sound = not found.is_silent  # the length of a silent track before does not count
         found.sound_seconds = max(seconds, found.sound_seconds * has_sound)
+        found.loud_seconds = max(loud_seconds(recording, settings), found.loud_seconds * has_sound)
         found.end_seconds = max(end_seconds, found.end_seconds * has_sound)
+    found.quiet_seconds = max(quiet_seconds(recording, settings), found.quiet_seconds)
     length_seconds = findings.player_seconds(recording.samples / sample_rate_hz)
     found.duration_seconds = max(found.duration_seconds, length_seconds)
     found.channels_differ |= recording.channels_differ
@@ -133,6 +136,9 @@ def describe_losses(found: Input) -> Iterator[tuple[str, str]]:
     if found.unread_seconds:
         text = f"about {found.unread_seconds:,.1f} s after its declared end were not judged"
         yield "after_end", text
+    if found.quiet_seconds:
+        text = f"{found.quiet_seconds:,.1f} s of it are too quiet to judge beside the rest"
+        yield "too_quiet", text
     if found.full_scale > 1:
         text = f"samples up to {found.peak:,.0f}, where 1 is full scale, were scaled down"
         yield "scaled", text

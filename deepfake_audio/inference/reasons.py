@@ -17,6 +17,8 @@ MIN_DEGRADATION = 0.4  # a weaker one is not given as the reason for an uncertai
 ORIGINAL = "ask for the original file"
 LONGER = "ask for a longer recording"
 OF_PARTS = {"channels_disagree", "tracks_disagree", "fake_passage"}  # doubts; parts have verdicts
+TELEPHONE_HZ = 4500  # a voice over a telephone ends below
+HUM_HZ = (50, 100)  # of mains
 OTHERS, MANY_SECONDS = "compare with other recordings of this voice", 10
 
 
@@ -26,10 +28,11 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `blank`, `foreign_image`, `too_short`, `clipped`,
-            `no_voice`, `untrained`, `bandwidth`, `echo`, `channels_disagree`, `tracks_disagree`,
-            `fake_passage`; or a note: `low_confidence`, `parts_differ`, `windows_ignored`,
-            `frame_rate`, `channels_differ`, `echo_present`, `fake_passage`, `only_channel`,
-            `tracks`, `left_out`, `damaged`, `after_end`, `scaled`.
+            `no_voice`, `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `rumble`,
+            `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note: `low_confidence`,
+            `parts_differ`, `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`,
+            `fake_passage`, `only_channel`, `tracks`, `left_out`, `damaged`, `after_end`,
+            `too_quiet`, `scaled`.
         text: a sentence or part of one, for people.
     """
 
@@ -101,12 +104,11 @@ def find_notes(
     settings: PredictSettings,
 ) -> Iterator[Reason]:
     """Yield remarks about a recording; `passage` is the one about a fake passage."""
-    ignored = int((~usable).sum()) if usable.any() else 0
-    if ignored:
-        text = f"{ignored} of {len(usable)} windows left out, as over a telephone"
-        yield Reason("windows_ignored", text)
-    if rate_hz is not None:
-        yield Reason("frame_rate", describe_frame_rate(rate_hz, answer))
+    if usable.any() and not usable.all():
+        yield Reason("windows_ignored", describe_ignored(found, usable, settings))
+    if rate_hz is not None and not (doubt and doubt.code == "dropouts"):
+        has_echo = bool(describe_echo(found.echo, settings))
+        yield Reason("frame_rate", describe_frame_rate(rate_hz, answer, has_echo))
     if found.channels_differ:
         text = f"{found.channels} channels that differ: --channel 1 judges one"
         yield Reason("channels_differ", text)
@@ -119,53 +121,64 @@ def find_notes(
         yield passage
 
 
+def describe_ignored(found: Input, usable: np.ndarray, settings: PredictSettings) -> str:
+    """Return how many windows do not count, and why."""
+    ignored = [window for window, counts in zip(found.windows, usable, strict=True) if not counts]
+    is_narrow = [window.bandwidth_hz < settings.min_bandwidth_hz for window in ignored]
+    whys = ["without a voice"] * (not all(is_narrow)) + ["as over a telephone"] * any(is_narrow)
+    return f"{len(ignored)} of {len(usable)} windows left out, {' or '.join(whys)}"
+
+
 def explain_low_confidence(quality: Quality | None) -> str:
     """Return the strongest degradation of a recording and the next step."""
     if quality is None or quality.degraded is None:
         return "the traces are weak: judge the recording, or a longer one"
     more = LONGER if quality.sound_seconds < MANY_SECONDS else OTHERS
     degraded = dict(zip(DEGRADATIONS, quality.degraded.tolist(), strict=True))
-    noise = max(degraded["noise"], degraded["high_noise"] * (degraded["bandwidth"] < 1))
-    narrow = f"nothing above {quality.bandwidth_hz:,.0f} Hz, as over a telephone"
+    full = 1 - degraded["bandwidth"]  # a band without sound has neither noise nor texture
+    noise = max(degraded["noise"], degraded["high_noise"] * full)
+    end = ", as over a telephone" if quality.bandwidth_hz < TELEPHONE_HZ else ""
     causes = [
-        (degraded["bandwidth"], f"{narrow}: {ORIGINAL}"),
+        (degraded["bandwidth"], f"nothing above {quality.bandwidth_hz:,.0f} Hz{end}: {ORIGINAL}"),
         (noise, f"background noise or a room hides the traces: {ORIGINAL}"),
         (degraded["echo"], f"an echo or a room hides the traces: {ORIGINAL}"),
         (degraded["shortness"], f"only {quality.sound_seconds:.1f} s of sound: {LONGER}"),
-        (degraded["texture"], f"compression hides the traces: {ORIGINAL}"),
+        (degraded["texture"] * full, f"compression hides the traces: {ORIGINAL}"),
     ]
     strongest, text = max(causes, key=lambda cause: cause[0])
     return text if strongest >= MIN_DEGRADATION else f"the traces are weak: {more}"
 
 
-def describe_frame_rate(rate_hz: float, answer: Verdict) -> str:
-    """Describe the periodic traces of a vocoder."""
+def describe_frame_rate(rate_hz: float, answer: Verdict, has_echo: bool) -> str:
+    """Describe the periodic traces of a vocoder; hum and echoes have the same at some rates."""
     times = f"{round(rate_hz, 2):g} times a second"
-    if answer == Verdict.FAKE:
+    if answer == Verdict.FAKE and not has_echo and rate_hz not in HUM_HZ:
         return f"it has the regular traces of a neural vocoder, {times}"
-    return f"something repeats {times}, like a vocoder or the hum of mains"
+    return f"something repeats {times}: a vocoder, hum or an echo"
 
 
 def why_not_judged(doubt: Reason | None) -> str:
     """Return why windows without a score are not judged, for the legend of a timeline."""
     if doubt is None or doubt.code in OF_PARTS:
-        return "as over a telephone"
+        return "no voice, or as over a telephone"
     return doubt.text.partition(":")[0]
 
 
 def find_fake_passage(
     line: timelines.Timeline | None, answer: Verdict, answers: Sequence[PartVerdict] = ()
 ) -> Reason | None:
-    """Return how much is fake, and the first passage, unless the whole recording is FAKE.
+    """Return how much is fake, and the first passage, unless one passage is the whole recording.
 
     Args:
         line: of the recording.
         answer: of the recording.
         answers: of its parts; passages of those that are FAKE on the whole do not count.
     """
-    if line is None or answer == Verdict.FAKE:
+    if line is None or len(line.passages) == 1:
         return None
     fake_parts = [one.part for one in answers if one.verdict == Verdict.FAKE]
+    if answer == Verdict.FAKE and (answers or all(p.verdict == answer for p in line.passages)):
+        return None
     text = timelines.describe_fakes(line, fake_parts)
     return Reason("fake_passage", text) if text else None
 

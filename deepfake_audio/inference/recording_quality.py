@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfake_audio.audio.quality import Clarity, Echo
+from deepfake_audio.audio.quality import TELEPHONE_HZ, Clarity, Echo
 from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.models.quality_correction import degradations
+
+MIN_VOICING = 0.5  # of a window with a vowel
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,10 @@ class Quality:
         sample_rate_hz: of the file.
         channels: of the file.
         channels_differ: the channels carry different sounds.
-        bandwidth_hz: the highest frequency of the widest window; None without windows.
-        snr_db, high_snr_db, texture_db: means of `Clarity` over the windows; None without any.
+        bandwidth_hz: the highest frequency of the widest window, or of the middle one if most
+            come over a telephone; None without windows.
+        snr_db, high_snr_db, texture_db: means of `Clarity` over the windows with a voice, or over
+            all if none has one; None without any.
         clipped_share: share of samples at full scale, 0 to 1.
         echo: gain and delay of the strongest echo; None without windows.
         tracks: of the file.
@@ -64,15 +68,14 @@ def mean_clipped_share(windows: Sequence[Window]) -> float:
 
 def quality_of(found: Input) -> Quality:
     """Summarise the measured quality of a recording."""
-    clarities = [w.clarity for w in found.windows if w.clarity is not None]
+    clarities = [w.clarity for w in voiced_windows(found.windows) if w.clarity is not None]
     clarity = Clarity(*np.mean(clarities, axis=0).tolist() if clarities else [None] * 3)
-    bandwidths_hz = [w.bandwidth_hz for w in found.windows if w.bandwidth_hz is not None]
     return Quality(
         sound_seconds=found.sound_seconds,
         sample_rate_hz=found.sample_rate_hz,
         channels=found.channels,
         channels_differ=found.channels_differ,
-        bandwidth_hz=max(bandwidths_hz, default=None),
+        bandwidth_hz=_bandwidth_hz(found.windows),
         **clarity._asdict(),
         clipped_share=mean_clipped_share(found.windows),
         echo=found.echo,
@@ -81,6 +84,22 @@ def quality_of(found: Input) -> Quality:
         codec=found.codec,
         duration_seconds=found.duration_seconds,
     )
+
+
+def _bandwidth_hz(windows: Sequence[Window]) -> float | None:
+    """Return the bandwidth of a recording; a beep after a telephone call does not make it wide."""
+    known = [window for window in windows if window.bandwidth_hz is not None]
+    if not known:
+        return None
+    middle_hz = float(np.median([window.bandwidth_hz for window in voiced_windows(known)]))
+    if middle_hz < TELEPHONE_HZ[1]:
+        return middle_hz
+    return max(window.bandwidth_hz for window in known)
+
+
+def voiced_windows(windows: Sequence[Window]) -> Sequence[Window]:
+    """Return the windows with a vowel; all if none has one."""
+    return [w for w in windows if w.voicing is None or w.voicing >= MIN_VOICING] or windows
 
 
 def window_degradations(found: Input, quality: Quality | None) -> np.ndarray | None:

@@ -16,10 +16,17 @@ from deepfake_audio.inference.reasons import (
     kind_of_parts,
 )
 from deepfake_audio.inference.recording_quality import mean_clipped_share, quality_of
-from deepfake_audio.models.calibration import Calibration, probability, verdict
+from deepfake_audio.models.calibration import Calibration, verdict
+from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import Verdict
 
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
+MIN_CHANGE_DB = 3  # of `snr_db`; a voice 10 dB below white noise has 3.7, hum up to 2
+MAX_PEAK_SHARE = 0.05  # near the peaks; see `peak_share`
+MAX_LOST_SHARE = 0.005  # no clip of the bench has a lost packet
+MAX_LOW_SHARE = 0.4  # of power below 50 Hz; 1 of 356 clips has more than 0.2
+ODD_CODECS = ("adpcm", "g72")  # of few bits a sample; no calibration clip has one
+LAW_RATE_HZ = 8000  # the rate of A-law and mu-law over telephones
 MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
 
 
@@ -33,11 +40,16 @@ def with_telephones(settings: PredictSettings) -> PredictSettings:
 
 
 def usable_windows(windows: Sequence[Window], settings: PredictSettings) -> np.ndarray:
-    """Return which windows have the bandwidth that the network needs, bool `(windows,)`."""
-    return np.array(
-        [w.bandwidth_hz is None or w.bandwidth_hz >= settings.min_bandwidth_hz for w in windows],
-        bool,
-    )
+    """Return which windows have the bandwidth that the network needs, and a voice if any has one.
+
+    Returns:
+        bool `(windows,)`.
+    """
+    hertz = [np.inf if w.bandwidth_hz is None else w.bandwidth_hz for w in windows]
+    voicings = [np.inf if w.voicing is None else w.voicing for w in windows]
+    is_wide = np.array(hertz) >= settings.min_bandwidth_hz
+    is_voiced = is_wide & (np.array(voicings) >= settings.min_voicing)
+    return is_voiced if is_voiced.any() else is_wide
 
 
 def mean_score(windows: Sequence[Window], usable: np.ndarray) -> float | None:
@@ -51,7 +63,7 @@ def mean_score(windows: Sequence[Window], usable: np.ndarray) -> float | None:
 def find_doubt(
     found: Input,
     usable: np.ndarray,
-    llr: float | None,
+    score: float | None,
     calibration: Calibration,
     settings: PredictSettings,
     answers: Sequence[PartVerdict] = (),
@@ -61,7 +73,7 @@ def find_doubt(
     Args:
         found: the recording.
         usable: see `usable_windows`.
-        llr: of the recording.
+        score: of the recording, before calibration.
         calibration: of the run.
         settings: of the run.
         answers: see `judge_parts`.
@@ -73,35 +85,92 @@ def find_doubt(
     if found.is_foreign:
         text = "prepare.py renders other sizes or colours for this run: give the recording"
         return Reason("foreign_image", text)
-    if not found.is_image and found.sound_seconds < settings.min_seconds:
+    if not found.is_image and found.loud_seconds < settings.min_seconds:
         needed = f"at least {settings.min_seconds:g} are needed: {LONGER}"
-        text = f"{found.sound_seconds:.2f} s of sound, {needed}"
+        text = f"{found.loud_seconds:.2f} s of sound, {needed}"
         return Reason("too_short", text)
     clipped = mean_clipped_share(found.windows)
     if clipped > settings.max_clipped_share:
         return Reason("clipped", f"{clipped:.0%} of it is clipped: {ORIGINAL}")
     if _has_no_voice(found.windows, settings):
         return Reason("no_voice", "no voice found in it: check that it is the right file")
+    peaks = np.mean([window.peak_share for window in found.windows])
+    if settings.min_voicing and peaks > MAX_PEAK_SHARE:  # of a run that expects voices
+        return Reason("clipped", f"its peaks are cut off, or it is a tone: {ORIGINAL}")
     if calibration.says_nothing:
         return Reason("untrained", "the run cannot tell real from fake: train it longer")
     if not usable.any():
         highest_hz = max(window.bandwidth_hz for window in found.windows)
         end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
         return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}: {ORIGINAL}")
-    echo = describe_echo(found.echo, settings)
-    if echo and probability(llr, settings.prior_fake) < 0.5:
-        # An echo can make a real voice look fake, but not a fake one real.
-        return Reason("echo", f"{echo} may look like synthesis: {ORIGINAL}")
+    is_fake = _leans_fake(found, score, calibration, settings)
+    heard = [window for window, counts in zip(found.windows, usable, strict=True) if counts]
+    doubt = _find_look_alike(found, heard) if is_fake else _find_rumble(heard)
+    if settings.min_voicing and doubt:
+        return doubt
+    if doubt := _find_echo(found, score, calibration, settings):
+        return doubt
     if {Verdict.REAL, Verdict.FAKE} <= {one.verdict for one in answers}:
         kind = kind_of_parts(answers)
         return Reason(f"{kind}s_disagree", f"{describe_parts(answers)}: judge each with --{kind}")
     return None
 
 
+def _find_echo(
+    found: Input, score: float, calibration: Calibration, settings: PredictSettings
+) -> Reason | None:
+    """Return the doubt about an echo that makes a real voice look fake, or hides all traces."""
+    if found.echo is None:
+        return None
+    is_fake = score < 0 or _leans_fake(found, score, calibration, settings)
+    if is_fake and (echo := describe_echo(found.echo, settings)):
+        return Reason("echo", f"{echo} may look like synthesis: {ORIGINAL}")
+    is_strong = found.echo.gain > DEGRADATIONS["echo"][0]
+    if is_strong and _hides_fakes(quality_of(found).degraded, calibration):
+        return Reason("echo", f"an echo or a room hides the traces of a fake: {ORIGINAL}")
+    return None
+
+
+def _leans_fake(
+    found: Input, score: float, calibration: Calibration, settings: PredictSettings
+) -> bool:
+    degraded = None if found.is_image else quality_of(found).degraded
+    return calibration.probability_real(score, settings.prior_fake, degraded) < 0.5
+
+
+def _find_look_alike(found: Input, heard: Sequence[Window]) -> Reason | None:
+    """Return what makes a real voice look fake, but not a fake one real."""
+    lost = float(np.mean([window.lost_share for window in heard]))
+    if lost > MAX_LOST_SHARE:
+        text = f"{lost:.1%} of it are gaps or repeats, as of lost packets, which may look like"
+        return Reason("dropouts", f"{text} synthesis: {ORIGINAL}")
+    is_wide_law = found.sample_rate_hz > LAW_RATE_HZ and found.codec.endswith(("alaw", "mulaw"))
+    if is_wide_law or any(part in found.codec for part in ODD_CODECS):
+        text = f"its codec ({found.codec}) adds noise that may look like synthesis"
+        return Reason("codec", f"{text}: {ORIGINAL}")
+    return None
+
+
+def _find_rumble(heard: Sequence[Window]) -> Reason | None:
+    """Return the doubt about a rumble, beside which the traces of a fake are too quiet."""
+    if np.mean([window.low_share for window in heard]) > MAX_LOW_SHARE:
+        return Reason("rumble", f"a rumble below 50 Hz hides the traces: {ORIGINAL}")
+    return None
+
+
+def _hides_fakes(degraded: np.ndarray | None, calibration: Calibration) -> bool:
+    """Return whether a calibrated recording of this quality would be real whatever its score."""
+    quality = calibration.quality
+    return quality is not None and degraded is not None and quality.hides_fakes(degraded)
+
+
 def _has_no_voice(windows: Sequence[Window], settings: PredictSettings) -> bool:
-    """Return whether no window is as periodic as vowels are."""
-    voicings = [window.voicing for window in windows if window.voicing is not None]
-    return bool(voicings) and max(voicings) < settings.min_voicing
+    """Return whether no window is as periodic as vowels are, or all are as steady as hum."""
+    measured = [window for window in windows if window.voicing is not None]
+    if not measured or not settings.min_voicing:
+        return False
+    is_steady = max(window.clarity.snr_db for window in measured) < MIN_CHANGE_DB
+    return is_steady or max(window.voicing for window in measured) < settings.min_voicing
 
 
 def judge_parts(
@@ -111,10 +180,14 @@ def judge_parts(
     answers = []
     for part, found in parts.items() if len(parts) > 1 else ():
         usable = usable_windows(found.windows, settings)
-        if not usable.any():
+        score, degraded = mean_score(found.windows, usable), quality_of(found).degraded
+        if (
+            not usable.any()
+            or _has_no_voice(found.windows, settings)
+            or _hides_fakes(degraded, calibration)
+        ):
             answers.append(PartVerdict(part, Verdict.UNCERTAIN, None, None))
             continue
-        score, degraded = mean_score(found.windows, usable), quality_of(found).degraded
         p_real = float(calibration.probability_real(score, settings.prior_fake, degraded))
         answer = verdict(p_real, settings.min_confidence)
         answers.append(PartVerdict(part, answer, max(p_real, 1 - p_real), 1 - p_real))

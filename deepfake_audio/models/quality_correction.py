@@ -15,6 +15,7 @@ DEGRADATIONS: Mapping[str, tuple[float, float]] = {
     "shortness": (3, 1),  # sound_seconds
 }
 NOISE = list(DEGRADATIONS).index("noise")
+CLEAR_FAKE = -6.0  # a score that makes a clean recording FAKE without a doubt
 MIN_SLOPE = 0.02
 SHRINKAGE = 1e-3  # of the squared coefficients
 SLOPE_PENALTY = 0.1
@@ -68,6 +69,10 @@ class QualityCorrection:
         corrected = fake_slope * below + real_slope * above + shift
         doubt = self.caution * degraded[..., NOISE]
         return np.where(corrected > 0, np.maximum(corrected - doubt, 0), corrected)
+
+    def hides_fakes(self, degraded: np.ndarray) -> bool:
+        """Return whether even the score of a clear fake speaks for real in such a recording."""
+        return bool(self.correct(np.array(CLEAR_FAKE), degraded) > 0)
 
 
 def fit_correction(

@@ -1,0 +1,39 @@
+"""The words of reasons and notes are true."""
+
+import pytest
+
+from deepfake_audio.audio.quality import Echo
+from deepfake_audio.inference.reasons import describe_frame_rate, explain_low_confidence
+from deepfake_audio.inference.recording_quality import Quality
+from deepfake_audio.vocabulary import Verdict
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "answer", "has_echo", "is_named"),
+    [
+        (93.75, Verdict.FAKE, False, True),
+        (93.75, Verdict.UNCERTAIN, False, False),
+        (93.75, Verdict.FAKE, True, False),
+        (50.0, Verdict.FAKE, False, False),
+        (100.0, Verdict.FAKE, False, False),
+    ],
+)
+def test_a_vocoder_is_named_only_if_hum_and_echoes_cannot_be_the_cause(
+    rate_hz, answer, has_echo, is_named
+):
+    text = describe_frame_rate(rate_hz, answer, has_echo)
+    assert ("neural vocoder" in text) == is_named
+    assert ("hum or an echo" in text) != is_named
+
+
+@pytest.mark.parametrize(
+    ("bandwidth_hz", "words"),
+    [
+        (5500, "nothing above 5,500 Hz: ask for the original file"),
+        (3500, "nothing above 3,500 Hz, as over a telephone: ask for the original file"),
+        (8000, "background noise or a room hides the traces: ask for the original file"),
+    ],
+)
+def test_an_empty_band_is_neither_noise_nor_compression(bandwidth_hz, words):
+    quality = Quality(5.0, 16_000, 1, False, bandwidth_hz, 45.0, 8.0, 5.6, 0.0, Echo(0.0, 0.1))
+    assert explain_low_confidence(quality) == words
