@@ -68,9 +68,14 @@ class Recording:
 
     @property
     def is_silent(self) -> bool:
-        """Return whether no 10 ms are louder than silence; unused channels have noise."""
-        is_whole = self.channel is None and self.findings.tracks == 1
-        return self.loudest_power < (self.findings.silence_power if is_whole else SILENCE_POWER)
+        """Return whether no 10 ms are louder than silence.
+
+        Unused channels and muted microphones, which have an offset, have noise.
+        """
+        has_offset = self.offset is not None and np.square(self.offset).max() > SILENCE_POWER
+        may_be_exact = self.channel is None and self.findings.tracks == 1 and not has_offset
+        floor = self.findings.silence_power if may_be_exact else SILENCE_POWER
+        return self.loudest_power < floor
 
 
 def open_recording(
