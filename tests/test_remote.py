@@ -13,6 +13,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.remote import downloaded, is_remote
+from deepfake_audio.system.temporary_files import OPEN_FILES
 
 CLIP = ROOT / "data" / "sample" / "audio" / "fake_espeak-ng_it_f5.flac"
 
@@ -110,6 +111,7 @@ def test_an_object_of_a_store_is_copied_and_the_copy_is_removed(monkeypatch):
         Store().pipe_file("s3://bucket/calls/a.flac", b"content")
         with downloaded("s3://bucket/calls/a.flac", load_settings().limits) as copy:
             assert (copy.read_bytes(), copy.suffix) == (b"content", ".flac")
+            assert copy.is_symlink() or not OPEN_FILES.is_dir()  # a kill leaves no content
         assert not copy.exists()
     finally:
         fsspec.register_implementation("s3", "s3fs.S3FileSystem", clobber=True)

@@ -4,7 +4,6 @@ This needs the extra `remote`, and only names that the user gave are fetched.
 """
 
 import re
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.errors import InputError
+from deepfake_audio.system.temporary_files import temporary_file
 
 REMOTE = re.compile(r"(https?|s3|gs|gcs)://[^/]+/?.*", re.DOTALL)
 MAX_REDIRECTS = 5
@@ -44,7 +44,7 @@ def downloaded(name: str, limits: LimitSettings) -> Iterator[Path]:
     suffix = PurePosixPath(urlsplit(name).path).suffix
     if not suffix.isascii() or len(suffix) > 10:
         suffix = ""
-    with tempfile.NamedTemporaryFile(suffix=suffix) as copy:
+    with temporary_file(name, suffix) as (copy, path):
         try:
             _copy(name, copy, limits)
         except InputError:
@@ -59,7 +59,7 @@ def downloaded(name: str, limits: LimitSettings) -> Iterator[Path]:
             raise InputError(
                 f"cannot download {name}: {reason}; check the name, or download it first"
             ) from None
-        yield Path(copy.name)
+        yield path
 
 
 def _copy(name: str, copy: BinaryIO, limits: LimitSettings) -> None:
