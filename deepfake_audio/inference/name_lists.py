@@ -13,7 +13,7 @@ from typing import BinaryIO
 from deepfake_audio.errors import InputError
 
 PIECE_BYTES = 65_536
-MAX_NAME_BYTES = 65_536
+MAX_NAME_BYTES = 4096  # of a path; escaped, it fits into a cell that Python reads
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # Windows PowerShell writes it
 COMMENT = b"#"
 
@@ -33,7 +33,7 @@ def read_names(file: BinaryIO, origin: str) -> Iterator[str]:
         origin: name of the list, for errors.
 
     Raises:
-        InputError: the list can't be read or has no name, or a name has more than 65,536 bytes.
+        InputError: the list can't be read or has no name, or a name has more than 4,096 bytes.
     """
     is_empty = True
     try:
@@ -72,14 +72,19 @@ def _first_name(pieces: Iterator[bytes]) -> bytes:
 
 def _split(pieces: Iterable[bytes], end: bytes, origin: str) -> Iterator[bytes]:
     """Yield the bytes before each `end`, and those after the last one if there are any."""
-    rest = b""
-    for piece in pieces:
-        *names, rest = (rest + piece).split(end)
-        yield from names
-        if len(rest) > MAX_NAME_BYTES:
+
+    def checked(name: bytes) -> bytes:
+        if len(name) > MAX_NAME_BYTES:
             raise InputError(
                 f"cannot read the list {origin}: a name has more than {MAX_NAME_BYTES:,} bytes; "
                 "write one name a line"
             )
+        return name
+
+    rest = b""
+    for piece in pieces:
+        *names, rest = (rest + piece).split(end)
+        yield from map(checked, names)
+        checked(rest)
     if rest:
         yield rest
