@@ -10,6 +10,7 @@ from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.extras import check_report
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference.timeline_files import TIMELINES
 from deepfake_audio.system.shards import to_shard
 
 
@@ -123,6 +124,10 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise InputError(f"{option} can't share standard input; leave out {option}, or give files")
     if args.report:
         check_report(args)
+    if args.timeline and TIMELINES.is_symlink():
+        raise InputError(
+            f"cannot write to {TIMELINES}: it is a link; remove it, or start in another folder"
+        )
     for name in args.files if args.segments else ():
         if Path(args.segments).resolve().is_relative_to(Path(name).resolve()):
             raise InputError(
