@@ -57,6 +57,12 @@ def test_a_malformed_list_is_reported(content, reason):
         names_in(content)
 
 
+def test_a_line_that_begins_with_a_hash_is_a_name_if_there_is_such_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "#1.wav").touch()
+    assert names_in(b"# calls\n#1.wav\n#2.wav\n2.wav\n") == ["#1.wav", "2.wav"]
+
+
 def test_the_longest_name_of_a_list_fits_a_cell_of_a_table():
     (name,) = names_in(b"\xff" * name_lists.MAX_NAME_BYTES)
     assert 2 * len(printable_name(name)) < csv.field_size_limit()  # an error repeats it

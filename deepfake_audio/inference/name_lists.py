@@ -1,7 +1,8 @@
 """Read the names of files from a list, one at a time, so that a list of any length fits memory.
 
 A list has one name a line, or names that end in NUL, as `find -print0` writes them. A name is
-relative to the working folder. In lines, empty ones and those that begin with `#` are ignored.
+relative to the working folder. Empty lines are ignored, and those that begin with `#`, unless there
+is a file of that name: `ls > names.txt` writes such names too.
 """
 
 import codecs
@@ -56,8 +57,12 @@ def _names(pieces: Iterator[bytes], origin: str) -> Iterator[bytes]:
         return
     for line in _split(pieces, b"\n", origin):
         name = line.removesuffix(b"\r")
-        if name.strip() and not name.startswith(COMMENT):
+        if name.strip() and (not name.startswith(COMMENT) or _is_name(name)):
             yield name
+
+
+def _is_name(line: bytes) -> bool:
+    return b"\0" not in line and os.path.lexists(line)
 
 
 def _first_name(pieces: Iterator[bytes]) -> bytes:
