@@ -6,9 +6,14 @@ The colours are from Okabe and Ito (2008), distinct for colour-blind people.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter
 from scipy.special import ndtr, ndtri
+
+from deepfake_audio.system.matplotlib_library import (
+    Axes,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+)
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#999999"
 YELLOW = "#F0E442"

@@ -120,3 +120,19 @@ def test_an_option_with_no_number_names_option_value_and_remedy(script, args, me
 def test_a_whole_number_has_plain_digits_only(number, capsys):
     assert predict.main(["--workers", number, "a.wav"]) == 2
     assert "is not a number; give a whole number in digits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--csv", "z.html", "--report", "z.html"], "--report z.html is the place of --csv too"),
+        (["--csv", "z", "--report", "./z"], "--csv z is the place of --report too"),
+        (["--csv", "z", "--segments", "z/"], "--csv z is the place of --segments too"),
+        (["--csv", "timelines/a.csv", "--timeline"], "--csv timelines/a.csv is in the folder of"),
+    ],
+)
+def test_two_outputs_of_one_place_are_refused_before_any_work(words, reason, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=reason):
+        predict.parse_arguments([*words, "a.wav"])
+    assert predict.parse_arguments(["--segments", "out", "--report", "out", "a.wav"])

@@ -318,3 +318,11 @@ def test_the_old_names_of_inputs_and_channels_still_work(tmp_path):
 
 def test_an_old_name_with_a_wrong_value_is_an_error_of_the_new_name():
     assert "image.channels" in error_of("image.color=cmyk")
+
+
+def test_limits_can_be_set_for_one_command(tmp_path):
+    """Errors about a limit say "raise it"; a run's own copy of the limits does not count."""
+    path = tmp_path / "config.yaml"
+    write_settings(load_settings(None, ["limits.remote_seconds=9", "limits.audio_hours=1"]), path)
+    limits = read_settings(path, ["limits.remote_seconds=5"]).limits
+    assert limits == load_settings(None, ["limits.remote_seconds=5"]).limits

@@ -2,13 +2,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 
+import predict
 from conftest import ROOT
+from deepfake_audio.cli import verdicts
 from deepfake_audio.cli.script import script
 from deepfake_audio.errors import InputError, one_line
+from helpers import read_rows
 
 pytestmark = pytest.mark.usefixtures("own_signals")
 
@@ -154,3 +158,13 @@ def test_a_missing_temporary_folder_is_reported_in_one_line(error, capsys):
     assert main([]) == 2
     assert "error: cannot write temporary files: " in (err := capsys.readouterr().err)
     assert len(err.splitlines()) == 1
+
+
+def test_rows_with_errors_need_no_folder_but_that_of_the_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(verdicts, "MAX_SPOOLED_BYTES", 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
+    table = tmp_path / "v.csv"
+    names = [str(tmp_path / "gone.wav"), str(ROOT / "data/sample/audio/fake_espeak-ng_it_f5.flac")]
+    words = ["--run", str(ROOT / "models/pretrained"), "--csv", str(table), *names]
+    assert predict.main(words) == 1
+    assert [row["file"] for row in read_rows(table)] == names[::-1]

@@ -45,6 +45,13 @@ def test_no_module_imports_a_script(path):
     assert not imported(path) & set(SCRIPTS)
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_only_two_modules_import_opencv_and_matplotlib(path):
+    """Their imports would let files of the working folder count."""
+    roots = {name.split(".")[0] for name in imported(path)}
+    assert path.parent.name == "system" or not roots & {"cv2", "matplotlib"}
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=name_of)
 def test_no_script_imports_another(path):
     """model.py is no script: it defines the network."""

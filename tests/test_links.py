@@ -5,9 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+import soundfile
 
 import evaluate
+import predict
 import prepare
+from conftest import ROOT, make_voice
 from deepfake_audio.errors import OutputError
 from deepfake_audio.evaluation.result_folder import RESULTS
 from deepfake_audio.inference.results_table import partial_path, resumable_table
@@ -131,3 +134,14 @@ def test_unfinished_files_are_in_a_folder_that_only_this_user_may_enter(tmp_path
     before = os.umask(0)
     os.umask(before)
     assert os.name == "nt" or (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o666 & ~before
+
+
+def test_timelines_are_not_written_through_a_link(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    Path("timelines").symlink_to(elsewhere)
+    soundfile.write("a.wav", make_voice("fake", 0), 16000)
+    assert predict.main(["--run", str(ROOT / "models/pretrained"), "--timeline", "a.wav"]) == 2
+    assert "cannot write to timelines: it is a link" in capsys.readouterr().err
+    assert not list(elsewhere.iterdir())

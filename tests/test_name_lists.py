@@ -1,5 +1,6 @@
 """Lists of names for predict.py: one a line, from a file, a pipe or standard input."""
 
+import csv
 import io
 import os
 import subprocess
@@ -12,6 +13,7 @@ from conftest import ROOT
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import name_lists
 from deepfake_audio.inference.name_lists import read_names
+from deepfake_audio.system.csv_files import printable_name
 from helpers import read_rows
 
 JUDGE = ["--run", "heard", "--csv"]
@@ -45,13 +47,25 @@ def test_a_list_has_one_name_a_line_or_names_that_end_in_nul(content, names, mon
     [
         (b"", "no names in the list names.txt"),
         (b"# none\n\n", "no names in the list names.txt"),
-        (b"a.wav\n" + bytes([1]) * 200_000, "a name has more than 65,536 bytes"),
+        (b"a.wav\n" + bytes([1]) * 200_000, "a name has more than 4,096 bytes"),
+        (b"\xff" * 5000 + b"\nb.wav", "a name has more than 4,096 bytes"),
         (b"\xff\xfea\0\n", "give a text file"),
     ],
 )
 def test_a_malformed_list_is_reported(content, reason):
     with pytest.raises(InputError, match=reason):
         names_in(content)
+
+
+def test_a_line_that_begins_with_a_hash_is_a_name_if_there_is_such_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "#1.wav").touch()
+    assert names_in(b"# calls\n#1.wav\n#2.wav\n2.wav\n") == ["#1.wav", "2.wav"]
+
+
+def test_the_longest_name_of_a_list_fits_a_cell_of_a_table():
+    (name,) = names_in(b"\xff" * name_lists.MAX_NAME_BYTES)
+    assert 2 * len(printable_name(name)) < csv.field_size_limit()  # an error repeats it
 
 
 def test_a_list_is_read_as_far_as_it_is_used():
@@ -112,4 +126,4 @@ def test_a_list_that_breaks_off_ends_the_command_with_any_workers(
     for workers in ("1", "2"):
         words = ["--workers", workers, "--list", str(tmp_path / "names.txt")]
         assert predict.main(["--run", "heard", *words]) == 2
-        assert "has more than 65,536 bytes" in capsys.readouterr().err
+        assert "has more than 4,096 bytes" in capsys.readouterr().err

@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT, TINY_SETTINGS
+from helpers import wait_until
 
 # Python's own sockets and files; files of C code are found in the folders afterwards.
 GUARD = """
@@ -105,3 +107,25 @@ def test_the_service_sends_nothing_and_leaves_nothing(tmp_path):
 def test_the_guard_of_this_test_stops_network_and_file_access(code, tmp_path):
     (tmp_path / "here").mkdir()
     assert guarded(tmp_path, tmp_path / "here", "-c", code)[0].returncode == 99
+
+
+def holds(process: subprocess.Popen, folder: Path) -> bool:
+    """Return whether a process has a file of a folder open."""
+    with suppress(OSError):  # some files are just being closed
+        files = Path(f"/proc/{process.pid}/fd").iterdir()
+        return any(str(file.readlink()).startswith(str(folder)) for file in files)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="a file must have a name here")
+def test_nothing_of_standard_input_is_left_if_the_process_is_killed(tmp_path):
+    command = [sys.executable, str(ROOT / "predict.py"), "-"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    wait_until(lambda: holds(process, tmp_path), process)
+    process.kill()
+    process.communicate()
+    assert not list(tmp_path.iterdir())

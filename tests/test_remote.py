@@ -13,7 +13,9 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.remote import downloaded, is_remote
+from deepfake_audio.system.temporary_files import OPEN_FILES
 
+asked: list[str] = []  # the methods of all requests to the server
 CLIP = ROOT / "data" / "sample" / "audio" / "fake_espeak-ng_it_f5.flac"
 
 
@@ -27,11 +29,22 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(with_body=True)
 
     def answer(self, with_body: bool) -> None:
+        asked.append(self.command)
         name = self.path.partition("?")[0]
         if name in ("/once.flac", "/loop.flac"):
             self.send_response(302)
             self.send_header("Location", "/clip.flac" if name == "/once.flac" else name)
             self.end_headers()
+        elif name == "/elsewhere.flac":
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+        elif name == "/part.flac":
+            self.send_response(206)
+            self.end_headers()
+            self.send_body(name)
+        elif name == "/hanging.flac":
+            self.server.is_over.wait()
         elif name in ("/clip.flac", "/endless.flac", "/slow.flac"):
             self.send_response(200)
             self.end_headers()
@@ -82,10 +95,16 @@ def test_a_remote_file_has_the_verdict_of_the_local_one(name, host, detector):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("gone.flac", "cannot download .*/gone.flac"),
-        ("loop.flac", "cannot download .*/loop.flac"),
+        ("gone.flac", "cannot download .*/gone.flac: no such file; check the name"),
+        ("loop.flac", "cannot download .*/loop.flac: the server redirects more than 5 times;"),
+        ("elsewhere.flac", "the server redirects to file:///etc/passwd; check"),
+        ("part.flac", "the server answered with status 206; check"),
+        ("hanging.flac", "it takes longer than limits.remote_seconds=2; raise it"),
         ("endless.flac", "more than limits.stdin_megabytes=1;"),
-        ("slow.flac", "cannot download .*/slow.flac"),
+        (
+            "slow.flac",
+            "cannot download .*/slow.flac: it takes longer than limits.remote_seconds=2;",
+        ),
     ],
 )
 def test_a_server_without_a_file_to_give_is_one_error(name, reason, host):
@@ -95,6 +114,14 @@ def test_a_server_without_a_file_to_give_is_one_error(name, reason, host):
         limits = limits.model_copy(update={"remote_seconds": 600})
     with pytest.raises(InputError, match=reason), downloaded(f"{host}/{name}", limits):
         pass
+
+
+def test_a_file_takes_one_request_which_bounds_the_time(host):
+    pytest.importorskip("fsspec")
+    asked.clear()
+    with downloaded(f"{host}/clip.flac", load_settings().limits) as copy:
+        assert copy.read_bytes() == CLIP.read_bytes()
+    assert asked == ["GET"]
 
 
 def test_an_object_of_a_store_is_copied_and_the_copy_is_removed(monkeypatch):
@@ -110,6 +137,7 @@ def test_an_object_of_a_store_is_copied_and_the_copy_is_removed(monkeypatch):
         Store().pipe_file("s3://bucket/calls/a.flac", b"content")
         with downloaded("s3://bucket/calls/a.flac", load_settings().limits) as copy:
             assert (copy.read_bytes(), copy.suffix) == (b"content", ".flac")
+            assert copy.is_symlink() or not OPEN_FILES.is_dir()  # a kill leaves no content
         assert not copy.exists()
     finally:
         fsspec.register_implementation("s3", "s3fs.S3FileSystem", clobber=True)

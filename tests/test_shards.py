@@ -16,10 +16,11 @@ import join
 import predict
 import prepare
 from conftest import ROOT, make_voice
+from deepfake_audio.errors import InputError
 from deepfake_audio.inference.results_table import SHARD_FIELDS
 from deepfake_audio.inference.shard_tables import ShardRecord, digest_table, write_record
 from deepfake_audio.system.name_index import NameIndex
-from deepfake_audio.system.shards import all_shards, to_shard
+from deepfake_audio.system.shards import all_shards, find_shards, to_shard
 from helpers import ONE_PROCESS, read_rows, wait_until
 
 JUDGE = ["--run", "heard"]
@@ -213,6 +214,22 @@ def test_a_name_without_shards_is_reported(tmp_path, capsys):
     for name in (tmp_path / "v.csv", tmp_path / "nowhere" / "v.csv"):
         assert join.main([str(name)]) == 2
         assert capsys.readouterr().err.startswith(f"error: no shards of {name}; their names")
+
+
+@pytest.mark.parametrize(
+    "name", ["v.1-of-999999999.csv", "v.1-of-1001.csv", "v.3-of-2.csv", "v.0-of-2.csv"]
+)
+def test_a_name_that_no_shard_can_have_is_no_shard(name, tmp_path):
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match="no shards of"):
+        find_shards(tmp_path / "v.csv", ".csv")
+
+
+def test_another_spelling_of_a_number_hides_no_shard(tmp_path):
+    names = ["v.1-of-2.csv", "v.01-of-2.csv", "v.1-of-02.csv"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert list(find_shards(tmp_path / "v.csv", ".csv").values()) == [tmp_path / names[0]]
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.extras import check_report
+from deepfake_audio.cli.extras import check_report, is_report_file
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference.timeline_files import TIMELINES
 from deepfake_audio.system.shards import to_shard
 
 
@@ -121,14 +122,41 @@ def check_arguments(args: argparse.Namespace) -> None:
     option = "--workers" if args.cluster is None else "--cluster"
     if STANDARD_INPUT in args.files and (args.workers != 1 or args.cluster is not None):
         raise InputError(f"{option} can't share standard input; leave out {option}, or give files")
+    check_outputs(args)
+    for name in args.files:
+        if re.fullmatch(r"[a-z]+\.[a-z_]+=.*", name) and not os.path.lexists(name):
+            raise InputError(f"{name} is no file but a setting; write --set {name}")
+
+
+def check_outputs(args: argparse.Namespace) -> None:
+    """Raise an `InputError` if an output can't be meant, or two would be in one place."""
     if args.report:
         check_report(args)
+    if args.timeline and TIMELINES.is_symlink():
+        raise InputError(
+            f"cannot write to {TIMELINES}: it is a link; remove it, or start in another folder"
+        )
     for name in args.files if args.segments else ():
         if Path(args.segments).resolve().is_relative_to(Path(name).resolve()):
             raise InputError(
                 f"--segments {args.segments} is in {name}, which is to be judged; name a folder "
                 "elsewhere"
             )
-    for name in args.files:
-        if re.fullmatch(r"[a-z]+\.[a-z_]+=.*", name) and not os.path.lexists(name):
-            raise InputError(f"{name} is no file but a setting; write --set {name}")
+    table = args.shard.path(args.csv, ".csv") if args.csv and args.shard else args.csv
+    files = {"csv": table, "board": args.board}
+    folders = {"segments": args.segments}  # which a folder of reports may share
+    if args.report:
+        (files if is_report_file(Path(args.report)) else folders)["report"] = args.report
+    places: dict[str, str] = {
+        os.path.realpath(name): option for option, name in folders.items() if name
+    }
+    for option, name in files.items():
+        if not name:
+            continue
+        other = places.setdefault(os.path.realpath(name), option)
+        if other != option:
+            raise InputError(f"--{option} {name} is the place of --{other} too; name another file")
+        if args.timeline and Path(name).parent.resolve() == TIMELINES.resolve():
+            raise InputError(
+                f"--{option} {name} is in the folder of --timeline; name a file in another folder"
+            )

@@ -1,16 +1,14 @@
 """Judge standard input: a temporary copy takes its place among the files."""
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from typing import BinaryIO
 
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.inputs import Failure, NamedInput
+from deepfake_audio.system.temporary_files import temporary_file
 
 STANDARD_INPUT = "-"
 
@@ -34,33 +32,11 @@ def with_standard_input(
             yield name
             continue
         try:
-            copy, path = opened.enter_context(temporary_file())
+            copy, path = opened.enter_context(temporary_file("standard input"))
             copy_standard_input(copy, detector.settings.limits.stdin_megabytes)
             yield NamedInput(name, path)
         except InputError as error:
             fail(Failure(name, str(error), error.code))
-
-
-@contextmanager
-def temporary_file() -> Iterator[tuple[BinaryIO, Path]]:
-    """Open a file that is removed when it is closed; in memory if there is no temporary folder."""
-    if has_temporary_folder():
-        with tempfile.NamedTemporaryFile() as file:
-            yield file, Path(file.name)
-    elif hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("standard-input"), "w+b") as memory:
-            yield memory, Path(f"/proc/self/fd/{memory.fileno()}")
-    else:
-        raise InputError(
-            "cannot copy standard input: no temporary folder can be written to; set TMPDIR to one"
-        )
-
-
-def has_temporary_folder() -> bool:
-    try:
-        return bool(tempfile.gettempdir())
-    except FileNotFoundError:
-        return False
 
 
 def copy_standard_input(copy: BinaryIO, max_megabytes: int) -> None:

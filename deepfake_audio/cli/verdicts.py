@@ -112,7 +112,7 @@ def kept_table(
         with resumable_table(path, identity, say, fields, record) as (listed.done, add):
             if listed.done:
                 say(f"Judged already: {pluralize(len(listed.done), 'file')}.")
-            with errors_last(add) as keep:
+            with errors_last(add, path.parent) as keep:
                 yield lambda row: keep({**row, "position": listed.position(row["file"])})
     except BaseException as error:
         kept = partial_path(path, identity)
@@ -123,9 +123,16 @@ def kept_table(
 
 
 @contextmanager
-def errors_last(add: Callable[[Mapping], object]) -> Iterator[Callable[[Mapping], object]]:
-    """Yield a function that adds rows, but those with an error only at the end."""
-    with tempfile.SpooledTemporaryFile(MAX_SPOOLED_BYTES, "w+", encoding="utf-8") as spooled:
+def errors_last(
+    add: Callable[[Mapping], object], folder: Path
+) -> Iterator[Callable[[Mapping], object]]:
+    """Yield a function that adds rows, but those with an error only at the end.
+
+    Until then these are in a temporary file of a folder, that of the table: it has room for both.
+    """
+    with tempfile.SpooledTemporaryFile(
+        MAX_SPOOLED_BYTES, "w+", encoding="utf-8", dir=folder
+    ) as spooled:
 
         def keep(row: Mapping) -> None:
             if "error" in row:

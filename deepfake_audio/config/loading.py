@@ -24,6 +24,7 @@ DEFAULTS_FILE = ROOT / "config.yaml"
 WHOLE = "a whole number in digits"
 DOTTED_KEY = re.compile(r"[a-z]+\.[a-z_]+")
 USE_SECTIONS = ("predict", "evaluate", "score")  # a trained network does not rest on them
+CHANGEABLE = (*USE_SECTIONS, "limits")
 
 # Values of settings for files that are older than the setting.
 LEGACY_DEFAULTS = {
@@ -111,7 +112,7 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
 
     Defaults replace only missing settings that do not influence a trained network, and those of
     `LEGACY_DEFAULTS`, so that older runs can still be used. The limits come from this machine's
-    config.yaml: a run can't change them.
+    config.yaml, or from the overrides: a run can't change them.
 
     Args:
         path: of the file.
@@ -123,10 +124,10 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     for override in overrides:
         key = override.partition("=")[0]
         section, dot, _ = RENAMED_KEYS.get(key, key).partition(".")
-        if dot and section not in USE_SECTIONS:  # an override without a section is reported below
+        if dot and section not in CHANGEABLE:  # an override without a section is reported below
             raise InputError(
                 f"cannot set {shortened(repr(override))} for a trained run: only settings of the "
-                f"sections {', '.join(USE_SECTIONS)} can change; train a new run with it"
+                f"sections {', '.join(CHANGEABLE)} can change; train a new run with it"
             )
     values, machine = with_legacy_defaults(read_yaml(path)), read_yaml(DEFAULTS_FILE)
     for section in USE_SECTIONS:

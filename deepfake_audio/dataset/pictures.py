@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.errors import pluralize
 from deepfake_audio.features.image_headers import image_size
+from deepfake_audio.system.opencv import cv2
 from deepfake_audio.system.regular_files import open_regular
 
 WHITE = 240

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from deepfake_audio import plotting
 from deepfake_audio.evaluation.error_rates import error_curve
@@ -18,6 +17,7 @@ from deepfake_audio.models.calibration import (
     reliability,
 )
 from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.system.matplotlib_library import Figure
 from deepfake_audio.vocabulary import LABELS
 
 MAX_CURVE_POINTS = 2000

@@ -5,7 +5,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 
 from deepfake_audio.config.network_sections import ImageSettings
@@ -17,6 +16,7 @@ from deepfake_audio.features.pixel_format import (
     is_rendered,
     may_be_rendered,
 )
+from deepfake_audio.system.opencv import cv2
 from deepfake_audio.system.regular_files import open_regular, size_of
 from deepfake_audio.vocabulary import IMAGE_SUFFIXES, OTHERS, WITH_DELAY
 

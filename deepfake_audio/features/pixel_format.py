@@ -6,9 +6,9 @@ vocoder frame rates. `vocabulary.py` has the constants that settings and network
 
 import base64
 
-import cv2
 import numpy as np
 
+from deepfake_audio.system.opencv import cv2
 from deepfake_audio.vocabulary import (
     HARMONIC_COLUMNS,
     HARMONIC_ROWS,

@@ -1,7 +1,8 @@
 """Read the names of files from a list, one at a time, so that a list of any length fits memory.
 
 A list has one name a line, or names that end in NUL, as `find -print0` writes them. A name is
-relative to the working folder. In lines, empty ones and those that begin with `#` are ignored.
+relative to the working folder. Empty lines are ignored, and those that begin with `#`, unless there
+is a file of that name: `ls > names.txt` writes such names too.
 """
 
 import codecs
@@ -13,7 +14,7 @@ from typing import BinaryIO
 from deepfake_audio.errors import InputError
 
 PIECE_BYTES = 65_536
-MAX_NAME_BYTES = 65_536
+MAX_NAME_BYTES = 4096  # of a path; escaped, it fits into a cell that Python reads
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # Windows PowerShell writes it
 COMMENT = b"#"
 
@@ -33,7 +34,7 @@ def read_names(file: BinaryIO, origin: str) -> Iterator[str]:
         origin: name of the list, for errors.
 
     Raises:
-        InputError: the list can't be read or has no name, or a name has more than 65,536 bytes.
+        InputError: the list can't be read or has no name, or a name has more than 4,096 bytes.
     """
     is_empty = True
     try:
@@ -56,8 +57,12 @@ def _names(pieces: Iterator[bytes], origin: str) -> Iterator[bytes]:
         return
     for line in _split(pieces, b"\n", origin):
         name = line.removesuffix(b"\r")
-        if name.strip() and not name.startswith(COMMENT):
+        if name.strip() and (not name.startswith(COMMENT) or _is_name(name)):
             yield name
+
+
+def _is_name(line: bytes) -> bool:
+    return b"\0" not in line and os.path.lexists(line)
 
 
 def _first_name(pieces: Iterator[bytes]) -> bytes:
@@ -72,14 +77,19 @@ def _first_name(pieces: Iterator[bytes]) -> bytes:
 
 def _split(pieces: Iterable[bytes], end: bytes, origin: str) -> Iterator[bytes]:
     """Yield the bytes before each `end`, and those after the last one if there are any."""
-    rest = b""
-    for piece in pieces:
-        *names, rest = (rest + piece).split(end)
-        yield from names
-        if len(rest) > MAX_NAME_BYTES:
+
+    def checked(name: bytes) -> bytes:
+        if len(name) > MAX_NAME_BYTES:
             raise InputError(
                 f"cannot read the list {origin}: a name has more than {MAX_NAME_BYTES:,} bytes; "
                 "write one name a line"
             )
+        return name
+
+    rest = b""
+    for piece in pieces:
+        *names, rest = (rest + piece).split(end)
+        yield from map(checked, names)
+        checked(rest)
     if rest:
         yield rest

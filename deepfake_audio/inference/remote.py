@@ -4,16 +4,17 @@ This needs the extra `remote`, and only names that the user gave are fetched.
 """
 
 import re
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from deepfake_audio.config.schema import LimitSettings
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.system.temporary_files import temporary_file
 
 REMOTE = re.compile(r"(https?|s3|gs|gcs)://[^/]+/?.*", re.DOTALL)
 MAX_REDIRECTS = 5
@@ -44,7 +45,7 @@ def downloaded(name: str, limits: LimitSettings) -> Iterator[Path]:
     suffix = PurePosixPath(urlsplit(name).path).suffix
     if not suffix.isascii() or len(suffix) > 10:
         suffix = ""
-    with tempfile.NamedTemporaryFile(suffix=suffix) as copy:
+    with temporary_file(name, suffix) as (copy, path):
         try:
             _copy(name, copy, limits)
         except InputError:
@@ -54,12 +55,14 @@ def downloaded(name: str, limits: LimitSettings) -> Iterator[Path]:
                 f"cannot read {name}: it is on another machine; download it first, or install the "
                 "extra: pip install '.[remote]'"
             ) from None
+        except TimeoutError:
+            raise _too_slow(name, limits) from None
         except Exception as error:  # each store raises errors of its own package
-            reason = "; ".join(str(error).split("\n")) or type(error).__name__
             raise InputError(
-                f"cannot download {name}: {reason}; check the name, or download it first"
+                f"cannot download {name}: {_reason(error, name)}; check the name, or download it "
+                "first"
             ) from None
-        yield Path(copy.name)
+        yield path
 
 
 def _copy(name: str, copy: BinaryIO, limits: LimitSettings) -> None:
@@ -74,8 +77,12 @@ def _copy(name: str, copy: BinaryIO, limits: LimitSettings) -> None:
     protocol = name.partition("://")[0]
     ends = time.monotonic() + limits.remote_seconds
     system = fsspec.filesystem(protocol, **_options(protocol, limits.remote_seconds))
-    stream = {"block_size": 0} if protocol.startswith("http") else {}  # one request, no ranges
+    # One request without ranges. A known size, which has no other meaning here, saves another one.
+    stream = {"block_size": 0, "size": 1} if protocol.startswith("http") else {}
     with system.open(name, "rb", **stream) as file:
+        status = getattr(getattr(file, "r", None), "status", HTTPStatus.OK)
+        if status != HTTPStatus.OK:
+            raise OSError(f"the server answered with status {status}")
         copied_bytes = 0
         while piece := file.read(PIECE_BYTES):
             copied_bytes += len(piece)
@@ -85,12 +92,34 @@ def _copy(name: str, copy: BinaryIO, limits: LimitSettings) -> None:
                     f"{limits.stdin_megabytes:,}; raise it, or download the file first"
                 )
             if time.monotonic() > ends:
-                raise InputError(
-                    f"cannot download {name}: it takes longer than limits.remote_seconds="
-                    f"{limits.remote_seconds:g}; raise it, or download the file first"
-                )
+                raise _too_slow(name, limits)
             copy.write(piece)
     copy.flush()
+
+
+def _too_slow(name: str, limits: LimitSettings) -> InputError:
+    return InputError(
+        f"cannot download {name}: it takes longer than limits.remote_seconds="
+        f"{limits.remote_seconds:g}; raise it, or download the file first"
+    )
+
+
+def _reason(error: Exception, name: str) -> str:
+    """Return the reason in an error of a store: some have only the name, or no text."""
+    text = "; ".join(str(error).split("\n"))
+    match type(error).__name__:  # the packages of the stores are optional
+        case "FileNotFoundError":
+            return "no such file"
+        case "ClientResponseError":
+            return (
+                f"the server answered with status {error.status} ({one_line(error.message)[:100]})"
+            )
+        case "TooManyRedirects":
+            return f"the server redirects more than {MAX_REDIRECTS} times"
+        case "NonHttpUrlRedirectClientError":
+            return f"the server redirects to {text}"
+        case kind:
+            return text if text not in ("", name) else kind
 
 
 def _options(protocol: str, seconds: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.system.regular_files import is_file, open_regular, open_table
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from deepfake_audio.system.matplotlib_library import Axes
 
 PEAKS_SHOWN = 3000
 PICTURE_DPI = 130
@@ -134,7 +134,7 @@ def save_timeline_figure(
     mark: str = "",
 ) -> None:
     """Plot the waveform above P(fake), each passage shaded by its verdict, with a legend."""
-    import matplotlib.pyplot as plt  # a second to import, which plain predictions save
+    from deepfake_audio.system.matplotlib_library import pyplot as plt  # slow to import
 
     figure, (upper, lower) = plt.subplots(
         2, 1, figsize=(11, 4.9), sharex=True, layout="constrained", height_ratios=(1, 1.2)

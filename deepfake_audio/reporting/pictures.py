@@ -4,8 +4,6 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from deepfake_audio import plotting
 from deepfake_audio.config.schema import AudioSettings
@@ -13,6 +11,7 @@ from deepfake_audio.features.spectrogram import row_frequencies_hz
 from deepfake_audio.inference import timeline_files, timelines
 from deepfake_audio.inference.occlusion import band_rows
 from deepfake_audio.inference.stretches import Stretch
+from deepfake_audio.system.matplotlib_library import Axes, Figure
 
 PICTURE_DPI = 150
 WIDTH_INCHES = 9.0  # the text on A4 has 7.3 inches, so that letters of 10 points become 8 points

@@ -15,7 +15,7 @@ from deepfake_audio.system.regular_files import is_folder
 MAX_SHARDS = 1000  # joining opens the table of each
 MAX_SHOWN = 100  # characters of a fact in an error
 WRITTEN = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
-IN_NAME = r"\.([0-9]{1,9})-of-([0-9]{1,9})"
+IN_NAME = r"\.([1-9][0-9]{0,3})-of-([1-9][0-9]{0,3})"  # as `Shard.path` writes it
 
 
 @dataclass(frozen=True, order=True)
@@ -89,7 +89,8 @@ def find_shards(whole: Path, suffix: str) -> dict[Shard, Path]:
     for path in whole.parent.iterdir() if is_folder(whole.parent) else ():
         if (match := name.fullmatch(path.name)) and is_folder(path) == (not suffix):
             number, count = map(int, match.groups())
-            found[Shard(count, number)] = path
+            if number <= count <= MAX_SHARDS:
+                found[Shard(count, number)] = path
     if not found:
         first = Shard(4, 1).path(whole, suffix)
         raise InputError(f"no shards of {whole}; their names are such as {first}")

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -20,6 +20,8 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.system.signals import ENDING_SIGNALS
 
 GONE = "ignore:resource_tracker"  # a warning of joblib's tracker about a folder that it has removed
+# A new Python must not import modules from the working folder, which may be a stranger's.
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 WATCH_SECONDS = 0.5
 AT_ONCE = 8  # calls of each thread
 MAX_THREADS = 8  # more wait for one another: a network of this size has little to divide
@@ -80,14 +82,19 @@ def in_processes(
     """
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
+    from joblib.parallel import LokyBackend
+
+    class Backend(LokyBackend):
+        def _prepare_worker_env(self, n_jobs: int) -> dict[str, str]:  # also of later processes
+            return super()._prepare_worker_env(n_jobs) | SAFE_PATH
 
     warnings.filterwarnings("ignore", UNUSED, UserWarning)  # the caller ended early on purpose
     workers = workers or count_cores()
     kind = "generator" if in_order else "generator_unordered"
     with nullcontext() if workers == 1 else _undisturbed():  # one is this process
         results = Parallel(
-            n_jobs=workers, return_as=kind, max_nbytes=None, temp_folder=os.curdir,
-            initializer=end_with, initargs=(os.getpid(),),
+            n_jobs=workers, backend=Backend(), return_as=kind, max_nbytes=None,
+            temp_folder=os.curdir, initializer=end_with, initargs=(os.getpid(),),
         )(delayed(function)(*each) for each in calls)  # fmt: skip
     try:
         yield from results
@@ -147,19 +154,32 @@ def _undisturbed() -> Iterator[None]:
     forever. Workers inherit the signal mask of the thread that starts them. The parent receives
     the blocked signals afterwards, and ends its workers when it ends.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
     from multiprocessing import resource_tracker
 
     warned = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = f"{warned},{GONE}" if warned else GONE
-    resource_tracker.ensure_running()  # Python 3.11 unblocks signals when it starts the tracker
-    outer = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    warnings_too = {"PYTHONWARNINGS": f"{warned},{GONE}" if warned else GONE}
+    with _environment(SAFE_PATH | warnings_too):
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        # Python 3.11 unblocks signals when it starts the tracker.
+        resource_tracker.ensure_running()
+        outer = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, outer)
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Change environment variables for the processes that start meanwhile."""
+    kept = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, outer)
-        os.environ.pop("PYTHONWARNINGS")
-        if warned is not None:
-            os.environ["PYTHONWARNINGS"] = warned
+        for name, value in kept.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

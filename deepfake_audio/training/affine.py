@@ -6,8 +6,9 @@ Meanings, units and quirks are those of `keras.src.legacy.preprocessing.image`.
 import math
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
+
+from deepfake_audio.system.opencv import cv2
 
 BORDERS = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 INTERPOLATIONS = {0: cv2.INTER_NEAREST, 1: cv2.INTER_LINEAR}

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-import cv2
 import keras
 import tensorflow as tf
 
@@ -15,6 +14,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import ImageCache
 from deepfake_audio.features.spectrogram import row_frequencies_hz
 from deepfake_audio.models.run_folder import Run
+from deepfake_audio.system.opencv import cv2
 from deepfake_audio.system.regular_files import is_file
 from deepfake_audio.training.augmentation import WHITE, make_distortion, make_noise
 from deepfake_audio.training.callbacks import (
