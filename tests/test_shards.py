@@ -1,5 +1,6 @@
 """Shards: the parts of separate commands together equal the result of one command."""
 
+import io
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -110,6 +112,15 @@ def test_new_files_are_added_to_the_shards_and_others_are_not_judged_again(calls
     assert join.main([str(table)]) == 0
     names = ["1.wav", "2.wav", "3.wav", "4.wav", "5.wav", "5b.wav", "6.wav", "7.wav"]
     assert sorted(Path(row["file"]).name for row in read_rows(table)) == names
+
+
+def test_standard_input_is_judged_each_time(in_audio_workspace, tmp_path, monkeypatch, capsys):
+    for label in ("real", "fake"):
+        recording = io.BytesIO(Path(f"mine/{label}/00.wav").read_bytes())
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=recording))
+        assert predict.main([*JUDGE, "--csv", str(tmp_path / "v.csv"), "--shard", "1/1", "-"]) == 0
+        assert capsys.readouterr().out.startswith(label.upper())
+    assert [row["verdict"] for row in read_rows(tmp_path / "v.1-of-1.csv")] == ["FAKE"]
 
 
 def test_a_shard_that_ran_before_others_had_new_files_is_reported(calls, tmp_path, capsys):

@@ -11,8 +11,7 @@ from typing import BinaryIO
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.inputs import Failure, NamedInput
-
-STANDARD_INPUT = "-"
+from deepfake_audio.inference.listing import STANDARD_INPUT
 
 
 def with_standard_input(

@@ -19,6 +19,7 @@ TEXT_SUFFIXES = frozenset(
      ".yaml", ".yml"}
 )  # fmt: skip
 
+STANDARD_INPUT = "-"
 TRANSPORT_SUFFIX, TRANSPORT_PACKET_BYTES, TRANSPORT_SYNC = ".ts", 188, b"G"
 
 
@@ -88,7 +89,7 @@ class FileList:
             self._names.update(written.encode("utf-8", "backslashreplace") + b"\0")
             if not self.shard.has(written):
                 return False
-        if self.done.take(name):
+        if name != STANDARD_INPUT and self.done.take(name):  # its content is never the same
             return False
         if self.shard:
             self._positions[name].append(self.listed)
