@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -208,6 +209,30 @@ def test_a_row_that_failed_is_tried_again_and_a_carriage_return_is_escaped(tmp_p
         add({"verdict": "REAL", "file": "gone.wav"})
     assert [row["file"] for row in read_rows(table)] == [r"a\rb.wav", "gone.wav"]
     assert read_rows(table)[1]["error"] == ""
+
+
+def test_an_interrupted_table_judges_files_again_that_changed(
+    in_audio_workspace, tmp_path, monkeypatch, capsys
+):
+    given = [str(tmp_path / f"{number}.wav") for number in range(3)]
+    for name in given:
+        shutil.copy("mine/real/00.wav", name)
+    words, printed = ["--csv", str(tmp_path / "v.csv"), *given], predict.format_verdict
+
+    def interrupted(result: Result) -> str:
+        if result.name == given[2]:
+            raise KeyboardInterrupt
+        return printed(result)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predict, "format_verdict", interrupted)
+        assert predict.main(words) == 130
+    shutil.copy("mine/fake/00.wav", given[0])
+    assert predict.main(words) == 0
+    rows = {row["file"]: row["verdict"] for row in read_rows(tmp_path / "v.csv")}
+    assert rows == dict(zip(given, ["FAKE", "REAL", "REAL"], strict=True))
+    assert list(read_rows(tmp_path / "v.csv")[0]) == list(FIELDS)
+    assert "Left out: 1 row of files that changed" in capsys.readouterr().err
 
 
 def test_another_channel_and_other_files_do_not_count_as_judged(

@@ -114,6 +114,32 @@ def test_new_files_are_added_to_the_shards_and_others_are_not_judged_again(calls
     assert sorted(Path(row["file"]).name for row in read_rows(table)) == names
 
 
+def test_a_shard_judges_files_again_that_changed(calls, tmp_path, capsys):
+    judge = [*JUDGE, "--csv", str(tmp_path / "v.csv"), "--shard", "1/1", str(calls)]
+    assert predict.main(judge) == 1
+    shutil.copy(calls / "1.wav", calls / "0.wav")
+    capsys.readouterr()
+    assert predict.main(judge) == 1
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), "Judged already: 8 files" in err) == (1, True)
+    rows = read_rows(tmp_path / "v.1-of-1.csv")
+    verdicts = {Path(row["file"]).name: row["verdict"] for row in rows}
+    assert (verdicts["0.wav"], len(rows)) == ("FAKE", 9)
+
+
+def test_a_shard_of_an_earlier_version_is_judged_anew_and_says_so(calls, tmp_path, capsys):
+    table = tmp_path / "v.csv"
+    judge_shards(table, 1, str(calls))
+    record = json.loads((tmp_path / "v.1-of-1.json").read_text())
+    del record["states"]
+    (tmp_path / "v.1-of-1.json").write_text(json.dumps(record))
+    assert join.main([str(table)]) == 1
+    capsys.readouterr()
+    judge_shards(table, 1, str(calls))
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), "Judged anew: the files of" in err) == (8, True)
+
+
 def test_standard_input_is_judged_each_time(in_audio_workspace, tmp_path, monkeypatch, capsys):
     for label in ("real", "fake"):
         recording = io.BytesIO(Path(f"mine/{label}/00.wav").read_bytes())

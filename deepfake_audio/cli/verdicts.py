@@ -29,7 +29,7 @@ from deepfake_audio.inference.results_table import (
 )
 from deepfake_audio.inference.shard_tables import (
     check_replaceable_record,
-    continue_table,
+    earlier_rows,
     record_of,
     write_record,
 )
@@ -101,19 +101,21 @@ def kept_table(
     check_table(path)
     if listed.shard:
         check_replaceable_record(path)
-        continue_table(path, identity)
 
-    def record(complete: Path) -> None:
+    def record(complete: Path, states: str) -> None:
         if listed.shard:
-            write_record(path, record_of(listed, *question, complete))
+            write_record(path, record_of(listed, *question, complete, states))
 
-    fields = SHARD_FIELDS if listed.shard else FIELDS
+    def earlier() -> Iterator[list[str]]:
+        return earlier_rows(path, identity, say) if listed.shard else iter(())
+
+    fields, listed.is_kept = SHARD_FIELDS if listed.shard else FIELDS, True
     try:
-        with resumable_table(path, identity, say, fields, record) as (listed.done, add):
+        with resumable_table(path, identity, say, fields, record, earlier) as (listed.done, add):
             if listed.done:
                 say(f"Judged already: {pluralize(len(listed.done), 'file')}.")
             with errors_last(add) as keep:
-                yield lambda row: keep({**row, "position": listed.position(row["file"])})
+                yield lambda row: keep({**row, **listed.facts(row["file"])})
     except BaseException as error:
         kept = partial_path(path, identity)
         ended = isinstance(error, OutputError) or not isinstance(error, InputError)

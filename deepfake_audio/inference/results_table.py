@@ -1,12 +1,18 @@
-"""The table of verdicts: rows are kept as they come, so that an interrupted run continues."""
+"""The table of verdicts: rows are kept as they come, so that an interrupted run continues.
+
+An unfinished table has one more column, with the state of each file when it was listed. A row is
+continued only if its file still has this state, so that changed files are judged again.
+"""
 
 import functools
+import io
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write, lock, write_error
@@ -21,7 +27,9 @@ FIELDS = (
     "echo_gain", "clipped_share", "skipped_seconds", "warning", "note", "run", "file", "error",
 )  # fmt: skip
 SHARD_FIELDS = (*FIELDS, "position")  # of the file among those of all shards, from 1
+STATE, STATE_CHARACTERS = "state", 8
 FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
+FILE, ERROR = map(FIELDS.index, ("file", "error"))
 UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
 
 
@@ -29,11 +37,11 @@ class Judged:
     """The files of the rows of an interrupted run, each as often as it has a row."""
 
     def __init__(self, rows: Callable[[], Iterator[list[str]]] = lambda: iter(())):
-        """Args: rows: gives the table's rows."""
+        """Args: rows: gives the rows of an unfinished table."""
         self._rows = rows
-        names = self.names()
-        first = next(names, None)
-        self._index = None if first is None else NameIndex(itertools.chain([first], names))
+        keys = (_key(row[FILE], row[-1]) for row in rows())
+        first = next(keys, None)
+        self._index = None if first is None else NameIndex(itertools.chain([first], keys))
 
     def __len__(self) -> int:
         """Return how many rows were not taken yet."""
@@ -41,15 +49,19 @@ class Judged:
 
     def names(self) -> Iterator[str]:
         """Yield the file of each row as the table spells it."""
-        return (row[FIELDS.index("file")] for row in self._rows())
+        return (row[FILE] for row in self._rows())
 
-    def take(self, name: str) -> bool:
-        """Take a row of a file; return False if none is left."""
-        return self._index is not None and self.take_written(name_in_table(name))
+    def take(self, name: str, state: str = "") -> bool:
+        """Take a row of a file in a state; return False if none is left."""
+        return self._index is not None and self.take_written(name_in_table(name), state)
 
-    def take_written(self, cell: str) -> bool:
-        """Take a row by the file's name as the table spells it."""
-        return self._index is not None and self._index.take(cell)
+    def take_written(self, cell: str, state: str) -> bool:
+        """Take a row by the file's name as the table spells it, and by its state."""
+        return self._index is not None and self._index.take(_key(cell, state))
+
+
+def _key(cell: str, state: str) -> str:
+    return f"{cell}\0{state}"
 
 
 def check_table(path: Path) -> None:
@@ -108,9 +120,10 @@ def resumable_table(
     identity: str,
     say: Callable[[str], object] = lambda text: None,
     fields: Sequence[str] = FIELDS,
-    on_complete: Callable[[Path], object] = lambda partial: None,
+    on_complete: Callable[[Path, str], object] = lambda complete, states: None,
+    earlier: Callable[[], Iterable[list[str]]] = lambda: (),
 ) -> Iterator[tuple[Judged, Callable[[Mapping], None]]]:
-    """Write a table row by row beside its place, and rename it when all rows are there.
+    """Write a table row by row beside its place, and put it there when all rows are there.
 
     If an exception or a kill interrupts this, the rows stay there, and `path` stays as it is.
     If that file has verdicts on other files, it is renamed with a number at the end. Rows of an
@@ -121,17 +134,19 @@ def resumable_table(
         identity: of the question and the run; rows of another identity are not continued.
         say: receives remarks for the user.
         fields: the columns: `FIELDS`, or `SHARD_FIELDS`.
-        on_complete: receives the path of the complete table before it is renamed.
+        on_complete: receives the path of the complete table before it is renamed, and the states of
+            its rows, each with `STATE_CHARACTERS`.
+        earlier: gives rows with their states to begin with, if there is no interrupted run.
 
     Yields:
         The files that have rows from an interrupted run, and a function that adds a row:
-        a mapping with some of `FIELDS`.
+        a mapping with some of the fields and the file's `state`.
 
     Raises:
         InputError: another process writes it.
         OutputError: the disk is full, or the folder can't be written to.
     """
-    partial = partial_path(path, identity)
+    partial, columns = partial_path(path, identity), (*fields, STATE)
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open_table(partial, "a+")
@@ -139,7 +154,7 @@ def resumable_table(
     def add(row: Mapping) -> None:
         with _writing(path):
             cells = {**row, "file": name_in_table(str(row["file"]))}
-            write_rows(file, [[cells.get(field) for field in fields]])
+            write_rows(file, [[cells.get(field) for field in columns]])
             file.flush()  # a kill takes away what is not in the file yet
 
     try:
@@ -147,12 +162,9 @@ def resumable_table(
             raise InputError(
                 f"cannot write {path}: another process writes it; wait, or choose another name"
             )
-        whole_bytes = max((end for end, _ in _complete_rows(partial, fields)), default=0)
         with _writing(path):
-            file.truncate(whole_bytes)
-        if not whole_bytes:
-            add(dict(zip(fields, fields, strict=True)))
-        rows = functools.partial(_complete_rows, partial, fields)
+            _begin(file, partial, columns, earlier)
+        rows = functools.partial(_complete_rows, partial, columns)
         judged = Judged(lambda: (row for _, row in itertools.islice(rows(), 1, None)))
         yield judged, add
     finally:
@@ -160,14 +172,28 @@ def resumable_table(
             file.close()
     with _writing(path):
         check_table(path)  # something else may have come there since
-        left_out = _leave_out(judged, partial)
-        on_complete(partial)
-        aside = set_aside(path, partial)
-        partial.replace(path)
+        left_out = len(judged)
+        aside = _finish(path, partial, fields, judged, on_complete)
+        partial.unlink()
     if left_out:
-        say(f"Left out: {pluralize(left_out, 'row')} of files that are not among those to judge.")
+        say(f"Left out: {pluralize(left_out, 'row')} of files that changed or are not to judge.")
     if aside:
         say(f"{one_line(path)} had verdicts on other files, which are in {one_line(aside)} now.")
+
+
+def _begin(
+    file: TextIO,
+    partial: Path,
+    columns: Sequence[str],
+    earlier: Callable[[], Iterable[list[str]]],
+) -> None:
+    """Remove what follows the complete rows of an unfinished table, or write the first rows."""
+    whole_bytes = max((end for end, _ in _complete_rows(partial, columns)), default=0)
+    file.truncate(whole_bytes)
+    if not whole_bytes:
+        write_rows(file, [columns])
+        write_rows(file, itertools.takewhile(lambda row: _is_complete(row, columns), earlier()))
+        file.flush()
 
 
 @contextmanager
@@ -195,27 +221,44 @@ def _complete_rows(path: Path, fields: Sequence[str]) -> Iterator[tuple[int, lis
 
     with suppress(ValueError):
         for number, (_, row) in enumerate(read_cells(lines())):
-            if len(row) != len(fields) or (number and row[FIELDS.index("error")]):
-                break
-            if (row != list(fields)) if not number else (row[0] not in VERDICTS):
+            if not (_is_complete(row, fields) if number else row == list(fields)):
                 break
             yield read_bytes, row
 
 
-def _leave_out(judged: Judged, partial: Path) -> int:
-    """Rewrite a table without the rows that were not taken, and return their number."""
-    left_out = len(judged)
-    if not left_out:
-        return 0
-    with (
-        atomic_write(partial) as new,
-        partial.open(newline="", encoding="utf-8") as before,
-        open_table(new) as after,
-    ):
-        rows, place = (row for _, row in read_cells(before)), FIELDS.index("file")
-        write_rows(after, [next(rows)])
-        write_rows(after, (row for row in rows if not judged.take_written(row[place])))
-    return left_out
+def _is_complete(row: Sequence[str], columns: Sequence[str]) -> bool:
+    """Return whether a row of an unfinished table has all cells and a verdict."""
+    return len(row) == len(columns) and row[0] in VERDICTS and not row[ERROR]
+
+
+def _finish(
+    path: Path,
+    partial: Path,
+    fields: Sequence[str],
+    judged: Judged,
+    on_complete: Callable[[Path, str], object],
+) -> Path | None:
+    """Write the complete table without the states and the rows that were not taken.
+
+    Returns:
+        The new name of the table that was there, if it had to be kept.
+    """
+    states = io.StringIO()
+
+    def finished(rows: Iterator[tuple[int, list[str]]]) -> Iterator[list[str]]:
+        is_all_taken = not len(judged)
+        for _, (*row, state) in rows:
+            if is_all_taken or not judged.take_written(row[FILE], state):
+                states.write(f"{state[:STATE_CHARACTERS]:{STATE_CHARACTERS}}")
+                yield row
+
+    with atomic_write(path) as complete:
+        with open_text(partial, "An unfinished table") as before, open_table(complete) as after:
+            rows = read_cells(before)
+            next(rows)
+            write_rows(after, itertools.chain([fields], finished(rows)))
+        on_complete(complete, states.getvalue())
+        return set_aside(path, complete)
 
 
 def name_in_table(name: str) -> str:

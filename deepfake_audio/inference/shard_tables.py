@@ -7,10 +7,10 @@ tables that do not belong together are not joined.
 
 import hashlib
 import heapq
-import shutil
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.results_table import (
     FIELDS,
     SHARD_FIELDS,
+    STATE_CHARACTERS,
     check_table,
-    partial_path,
     set_aside,
 )
 from deepfake_audio.system.atomic_files import atomic_write, write_json
@@ -32,7 +32,7 @@ from deepfake_audio.system.regular_files import is_file, open_regular, open_tabl
 from deepfake_audio.system.shards import Shard, check_same, find_shards, missing_shards
 from deepfake_audio.vocabulary import VERDICTS
 
-MAX_RECORD_BYTES = 10_000_000  # the words of a long command line are in it
+MAX_RECORD_BYTES = 10_000_000  # without states; the words of a long command line are in it
 VERDICT, FILE, ERROR, POSITION = map(
     SHARD_FIELDS.index, ("verdict", "file", "error", "position")
 )  # fmt: skip
@@ -49,6 +49,7 @@ class ShardRecord(BaseModel):
         listed: number of names, those of all shards.
         names: identifies these names and their order.
         table: SHA-256 of the table.
+        states: of the files of its rows, each with `STATE_CHARACTERS`; None in earlier versions.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +60,7 @@ class ShardRecord(BaseModel):
     listed: int
     names: str
     table: str
+    states: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,9 @@ def read_record(table: Path) -> ShardRecord | None:
     path = record_path(table)
     if not is_file(path) or not is_file(table):
         return None
+    most_bytes = MAX_RECORD_BYTES + table.stat().st_size  # a row is longer than its state
     with open_regular(path, "A record") as file:
-        encoded = file.read(MAX_RECORD_BYTES)
+        encoded = file.read(most_bytes)
     try:
         record = ShardRecord.model_validate_json(encoded)
     except ValidationError:
@@ -108,7 +111,7 @@ def read_record(table: Path) -> ShardRecord | None:
 
 
 def record_of(
-    listed: FileList, identity: str, made_with: Mapping[str, str], complete: Path
+    listed: FileList, identity: str, made_with: Mapping[str, str], complete: Path, states: str
 ) -> ShardRecord:
     """Return the record of a complete table.
 
@@ -117,6 +120,7 @@ def record_of(
         identity: of the command.
         made_with: facts that are the same for all shards, by name.
         complete: the path of the table.
+        states: of the files of its rows, each with `STATE_CHARACTERS`.
     """
     return ShardRecord(
         shard=str(listed.shard),
@@ -125,6 +129,7 @@ def record_of(
         listed=listed.listed,
         names=listed.fingerprint,
         table=digest_table(complete),
+        states=states,
     )
 
 
@@ -144,13 +149,28 @@ def check_replaceable_record(table: Path) -> None:
                 )
 
 
-def continue_table(table: Path, identity: str) -> None:
-    """Continue the complete table of a shard, so that only new files are judged."""
-    partial = partial_path(table, identity)
+def earlier_rows(table: Path, identity: str, say: Callable[[str], object]) -> Iterator[list[str]]:
+    """Yield the rows of a shard's complete table, each with the state of its file at the end.
+
+    Args:
+        table: of the shard.
+        identity: of the command; the table of another one has no rows for it.
+        say: receives a remark if the table can't be continued.
+    """
     record = read_record(table)
-    if record and record.identity == identity and not is_file(partial):
-        with atomic_write(partial) as copy:
-            shutil.copyfile(table, copy)
+    if record is None or record.identity != identity or record.states is None:
+        if is_file(table):
+            say(
+                f"Judged anew: the files of {one_line(table)}, which another command, run or "
+                "version made."
+            )
+        return
+    width = STATE_CHARACTERS
+    states = (record.states[at : at + width] for at in range(0, len(record.states), width))
+    with suppress(ValueError), open_text(table, "A table") as lines:  # no UTF-8, or no CSV
+        rows = itertools.islice(read_cells(lines), 1, None)
+        for (_, row), state in zip(rows, states, strict=False):
+            yield [*row, state.rstrip()]
 
 
 def join_tables(
@@ -208,7 +228,7 @@ def _checked_record(path: Path, shard: Shard) -> ShardRecord:
             f"{path} is not the table that {record_path(path).name} describes; run predict.py with "
             f"--shard {shard} again"
         )
-    return record
+    return record.model_copy(update={"states": None})  # a megabyte for 130,000 rows
 
 
 def _merged(found: dict[Shard, Path], is_error: bool) -> Iterator[list[str]]:
