@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import predict
 from conftest import ROOT, make_voice
 from deepfake_audio.detector import Result
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference import results_table
 from deepfake_audio.inference.results_table import (
     FIELDS,
     name_in_table,
@@ -120,6 +122,39 @@ def test_two_processes_do_not_write_one_table(tmp_path):
         resumable_table(table, "abc"),
     ):
         pass
+
+
+def test_a_table_is_locked_until_it_has_its_name(tmp_path):
+    """The same command again, which a batch system starts while the first one ends."""
+    table = tmp_path / "v.csv"
+
+    def start_again(complete: Path, states: str) -> None:
+        with (
+            pytest.raises(InputError, match="another process writes it"),
+            resumable_table(table, "abc"),
+        ):
+            pass
+
+    with resumable_table(table, "abc", on_complete=start_again) as (_, add):
+        add({"verdict": "REAL", "file": "a.wav"})
+    assert [row["file"] for row in read_rows(table)] == ["a.wav"]
+
+
+def test_a_table_that_another_process_has_just_finished_is_begun_again(tmp_path, monkeypatch):
+    table = tmp_path / "v.csv"
+    partial = partial_path(table, "abc")
+
+    def locked_late(file: TextIO) -> bool:
+        """Lock the file after another process has finished the table and removed it."""
+        monkeypatch.undo()
+        partial.unlink()
+        return results_table.lock(file)
+
+    monkeypatch.setattr(results_table, "lock", locked_late)
+    with resumable_table(table, "abc") as (_, add):
+        add({"verdict": "REAL", "file": "a.wav"})
+        assert partial.exists()
+    assert [row["file"] for row in read_rows(table)] == ["a.wav"]
 
 
 @pytest.mark.slow

@@ -149,7 +149,7 @@ def resumable_table(
     partial, columns = partial_path(path, identity), (*fields, STATE)
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = open_table(partial, "a+")
+        file = _open_locked(path, partial)
 
     def add(row: Mapping) -> None:
         with _writing(path):
@@ -158,27 +158,45 @@ def resumable_table(
             file.flush()  # a kill takes away what is not in the file yet
 
     try:
-        if not lock(file):
-            raise InputError(
-                f"cannot write {path}: another process writes it; wait, or choose another name"
-            )
         with _writing(path):
             _begin(file, partial, columns, earlier)
         rows = functools.partial(_complete_rows, partial, columns)
         judged = Judged(lambda: (row for _, row in itertools.islice(rows(), 1, None)))
         yield judged, add
+        with _writing(path):
+            check_table(path)  # something else may have come there since
+            left_out = len(judged)
+            aside = _finish(path, partial, fields, judged, on_complete)
+            if os.name == "nt":  # which removes no open file
+                file.close()
+            partial.unlink()
     finally:
         with suppress(OSError):  # the error was raised when the row was written
             file.close()
-    with _writing(path):
-        check_table(path)  # something else may have come there since
-        left_out = len(judged)
-        aside = _finish(path, partial, fields, judged, on_complete)
-        partial.unlink()
     if left_out:
         say(f"Left out: {pluralize(left_out, 'row')} of files that changed or are not to judge.")
     if aside:
         say(f"{one_line(path)} had verdicts on other files, which are in {one_line(aside)} now.")
+
+
+def _open_locked(path: Path, partial: Path) -> TextIO:
+    """Open and lock the unfinished table at a path, which no other process then removes.
+
+    Raises:
+        InputError: another process writes it.
+        OSError: it can't be opened.
+    """
+    while True:
+        file = open_table(partial, "a+")
+        if not lock(file):
+            file.close()
+            raise InputError(
+                f"cannot write {path}: another process writes it; wait, or choose another name"
+            )
+        with suppress(FileNotFoundError):  # a process that ended just now removed it
+            if os.path.samestat(os.fstat(file.fileno()), partial.stat()):
+                return file
+        file.close()
 
 
 def _begin(
