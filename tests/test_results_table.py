@@ -124,6 +124,34 @@ def test_two_processes_do_not_write_one_table(tmp_path):
         pass
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [(b",", b";"), (b"verdict,", b"verdict,mine,"), (b",state", b"")]
+)
+def test_an_unfinished_table_that_another_program_changed_is_kept(before, after, tmp_path):
+    table, said = tmp_path / "v.csv", []
+    partial = cut_off(table, "a.wav")
+    changed = partial.read_bytes().replace(before, after)
+    partial.write_bytes(changed)
+    with resumable_table(table, "abc", said.append) as (done, add):
+        assert not done
+        add({"verdict": "REAL", "file": "a.wav"})
+    kept = tmp_path / "v.csv.abc-2.partial"
+    assert kept.read_bytes() == changed
+    assert said == [
+        f"{partial} was changed by another program and can't be continued; it is {kept} now."
+    ]
+
+
+def test_an_unfinished_table_with_a_byte_order_mark_and_returns_is_continued(tmp_path):
+    table = tmp_path / "v.csv"
+    partial = cut_off(table, "a.wav", "b.wav")
+    partial.write_bytes(b"\xef\xbb\xbf" + partial.read_bytes().replace(b"\n", b"\r\n"))
+    with resumable_table(table, "abc") as (done, _):
+        assert done.take("a.wav") and done.take("b.wav")
+    assert table.read_text().startswith("verdict,")
+    assert [row["file"] for row in read_rows(table)] == ["a.wav", "b.wav"]
+
+
 def test_a_table_is_locked_until_it_has_its_name(tmp_path):
     """The same command again, which a batch system starts while the first one ends."""
     table = tmp_path / "v.csv"

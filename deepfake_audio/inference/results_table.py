@@ -15,10 +15,22 @@ from pathlib import Path
 from typing import TextIO
 
 from deepfake_audio.errors import InputError, one_line, pluralize
-from deepfake_audio.system.atomic_files import atomic_write, lock, write_error
+from deepfake_audio.system.atomic_files import (
+    atomic_write,
+    lock,
+    numbered,
+    rename_to_free,
+    write_error,
+)
 from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, write_rows
 from deepfake_audio.system.name_index import NameIndex
-from deepfake_audio.system.regular_files import is_file, open_no_link, open_table, open_text
+from deepfake_audio.system.regular_files import (
+    MAX_LINE_CHARACTERS,
+    is_file,
+    open_no_link,
+    open_table,
+    open_text,
+)
 from deepfake_audio.vocabulary import VERDICTS
 
 FIELDS = (
@@ -85,10 +97,7 @@ def set_aside(path: Path, new: Path) -> Path | None:
     """
     if not is_file(path) or _has_all_files(new, path):
         return None
-    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    free = next(name for name in numbered if not os.path.lexists(name))
-    path.rename(free)
-    return free
+    return rename_to_free(path, numbered(path))
 
 
 def _has_all_files(table: Path, other: Path) -> bool:
@@ -149,7 +158,7 @@ def resumable_table(
     partial, columns = partial_path(path, identity), (*fields, STATE)
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = _open_locked(path, partial)
+        file = _open_continued(path, partial, columns, say)
 
     def add(row: Mapping) -> None:
         with _writing(path):
@@ -167,8 +176,7 @@ def resumable_table(
             check_table(path)  # something else may have come there since
             left_out = len(judged)
             aside = _finish(path, partial, fields, judged, on_complete)
-            if os.name == "nt":  # which removes no open file
-                file.close()
+            _release(file)
             partial.unlink()
     finally:
         with suppress(OSError):  # the error was raised when the row was written
@@ -177,6 +185,31 @@ def resumable_table(
         say(f"Left out: {pluralize(left_out, 'row')} of files that changed or are not to judge.")
     if aside:
         say(f"{one_line(path)} had verdicts on other files, which are in {one_line(aside)} now.")
+
+
+def _open_continued(
+    path: Path, partial: Path, columns: Sequence[str], say: Callable[[str], object]
+) -> TextIO:
+    """Open and lock an unfinished table; a file without its header is renamed first."""
+    file = _open_locked(path, partial)
+    with open(partial, "rb", opener=open_no_link) as content:
+        has_line = content.readline(MAX_LINE_CHARACTERS).endswith(b"\n")
+    if has_line and next(_complete_rows(partial, columns), None) is None:
+        _release(file)
+        kept = rename_to_free(partial, numbered(partial))
+        file.close()
+        say(
+            f"{one_line(partial)} was changed by another program and can't be continued; it is "
+            f"{one_line(kept)} now."
+        )
+        return _open_locked(path, partial)
+    return file
+
+
+def _release(file: TextIO) -> None:
+    """Close a file if the system renames and removes no open files; keep its lock otherwise."""
+    if os.name == "nt":
+        file.close()
 
 
 def _open_locked(path: Path, partial: Path) -> TextIO:
@@ -235,7 +268,8 @@ def _complete_rows(path: Path, fields: Sequence[str]) -> Iterator[tuple[int, lis
         with open(path, "rb", opener=open_no_link) as file:
             for line in file:
                 read_bytes += len(line)
-                yield line.decode() if line.endswith(b"\n") else ""
+                encoding = "utf-8-sig" if read_bytes == len(line) else "utf-8"
+                yield line.decode(encoding) if line.endswith(b"\n") else ""
 
     with suppress(ValueError):
         for number, (_, row) in enumerate(read_cells(lines())):

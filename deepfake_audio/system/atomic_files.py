@@ -1,12 +1,13 @@
 """Write files and folders in one step, and lock folders."""
 
 import errno
+import itertools
 import os
 import re
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -74,6 +75,25 @@ def _is_abandoned(folder: Path) -> bool:
         return False
     with os.scandir(folder) as entries:
         return all(entry.is_file(follow_symlinks=False) and entry.name != LOCK for entry in entries)
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """Yield a path, and then it with a number before its suffix: `v.csv`, `v-2.csv`, ..."""
+    yield path
+    yield from (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+
+
+def rename_to_free(path: Path, names: Iterable[Path]) -> Path | None:
+    """Rename a file to the first name that is free, and return it; None if none is.
+
+    No file is replaced, also if another process takes the same name at this moment.
+    """
+    for name in names:
+        with suppress(FileExistsError):
+            name.open("xb").close()
+            path.replace(name)
+            return name
+    return None
 
 
 @contextmanager
