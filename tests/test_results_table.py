@@ -22,6 +22,7 @@ from deepfake_audio.inference import results_table
 from deepfake_audio.inference.results_table import (
     FIELDS,
     name_in_table,
+    other_partials,
     partial_path,
     resumable_table,
 )
@@ -89,6 +90,14 @@ def test_other_settings_begin_a_new_table(tmp_path):
         add({"file": "b.wav"})
     assert partial.exists()
     assert [row["file"] for row in read_rows(tmp_path / "v.csv")] == ["b.wav"]
+
+
+def test_unfinished_tables_of_other_identities_are_named_unless_there_is_an_own_one(tmp_path):
+    other, table = "0123abcd", tmp_path / "v[1].csv"
+    partial_path(table, other).touch()
+    partial_path(tmp_path / "w.csv", other).touch()
+    assert other_partials(table, "abc") == [partial_path(table, other)]
+    assert other_partials(table, other) == []
 
 
 def test_a_complete_table_is_not_replaced_by_a_part(tmp_path):

@@ -20,6 +20,7 @@ import prepare
 from conftest import ROOT, make_voice
 from deepfake_audio.inference.results_table import SHARD_FIELDS
 from deepfake_audio.inference.shard_tables import ShardRecord, digest_table, write_record
+from deepfake_audio.models import fingerprints
 from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.system.shards import all_shards, to_shard
 from helpers import ONE_PROCESS, read_rows, wait_until
@@ -127,13 +128,25 @@ def test_a_shard_judges_files_again_that_changed(calls, tmp_path, capsys):
     assert (verdicts["0.wav"], len(rows)) == ("FAKE", 9)
 
 
-def test_a_shard_of_an_earlier_version_is_judged_anew_and_says_so(calls, tmp_path, capsys):
+def without_states(table: Path, _: pytest.MonkeyPatch) -> None:
+    path = table.with_name("v.1-of-1.json")
+    record = json.loads(path.read_text())
+    del record["states"]
+    path.write_text(json.dumps(record))
+    assert join.main([str(table)]) == 1  # a file of it is no audio
+
+
+def other_version(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprints, "__version__", "9.9")
+
+
+@pytest.mark.parametrize("change", [without_states, other_version])
+def test_a_shard_of_another_version_is_judged_anew_and_says_so(
+    change, calls, tmp_path, monkeypatch, capsys
+):
     table = tmp_path / "v.csv"
     judge_shards(table, 1, str(calls))
-    record = json.loads((tmp_path / "v.1-of-1.json").read_text())
-    del record["states"]
-    (tmp_path / "v.1-of-1.json").write_text(json.dumps(record))
-    assert join.main([str(table)]) == 1
+    change(table, monkeypatch)
     capsys.readouterr()
     judge_shards(table, 1, str(calls))
     out, err = capsys.readouterr()

@@ -24,6 +24,7 @@ from deepfake_audio.inference.results_table import (
     FIELDS,
     SHARD_FIELDS,
     check_table,
+    other_partials,
     partial_path,
     resumable_table,
 )
@@ -52,7 +53,8 @@ class Question(NamedTuple):
     """The question that a table answers.
 
     Attributes:
-        identity: of the words of the command, the working folder, and the run that answers.
+        identity: of the words of the command, the working folder, the run that answers, and the
+            version of the program.
         made_with: facts that are the same for all shards of a table, by name.
     """
 
@@ -99,6 +101,8 @@ def kept_table(
         return
     identity = question.identity
     check_table(path)
+    for other in other_partials(path, identity):
+        say(f"Not continued: {one_line(other)}, of another command, run or version.")
     if listed.shard:
         check_replaceable_record(path)
 

@@ -5,6 +5,7 @@ continued only if its file still has this state, so that changed files are judge
 """
 
 import functools
+import glob
 import io
 import itertools
 import os
@@ -121,6 +122,14 @@ def _files_in(path: Path) -> Iterator[str]:
 def partial_path(path: Path, identity: str) -> Path:
     """Return the path of an unfinished table; each identity has its own."""
     return path.with_name(f"{path.name}.{identity}.partial")
+
+
+def other_partials(path: Path, identity: str) -> list[Path]:
+    """Return the unfinished tables of other identities, if there is none of this one."""
+    own, digits = partial_path(path, identity), "[0-9a-f]" * 8
+    if is_file(own):
+        return []
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}.{digits}.partial"))
 
 
 @contextmanager
