@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_lines(f"Written: {one_line(args.whole)}: {describe_join(joined)}")
     if joined.aside:
         say(f"The earlier table of other files is {one_line(joined.aside)} now.")
-    is_whole = not (joined.counts[""] or joined.missing or joined.lost)
+    is_whole = not (joined.counts[""] or joined.missing or joined.outdated or joined.lost)
     return EXIT_OK if is_whole else EXIT_SOME_FAILED
 
 

@@ -220,6 +220,33 @@ def test_tables_that_do_not_belong_together_are_not_joined(change, reason, calls
     assert (table.read_bytes() if table.exists() else None) == before
 
 
+def write_shard(whole: Path, shard: str, name: str, names: str, finished_seconds: float) -> None:
+    """Write the table of a shard with one row, and its record."""
+    table = to_shard(shard).path(whole, ".csv")
+    row = dict.fromkeys(SHARD_FIELDS, "") | {"verdict": "REAL", "file": name, "position": "1"}
+    table.write_text(f"{','.join(SHARD_FIELDS)}\n{','.join(row.values())}\n")
+    record = ShardRecord(
+        shard=shard, identity="", made_with={}, listed=2, names=names, table=digest_table(table),
+        finished_seconds=finished_seconds,
+    )  # fmt: skip
+    write_record(table, record)
+
+
+def test_a_shard_of_an_earlier_list_of_as_many_files_is_named(tmp_path, capsys):
+    """A file came and another one went, and only one shard ran again."""
+    first, second = (
+        next(name for name in NAMES if to_shard(shard).has(name)) for shard in ("1/2", "2/2")
+    )
+    write_shard(tmp_path / "v.csv", "1/2", first, "old", 1.0)
+    write_shard(tmp_path / "v.csv", "2/2", second, "new", 2.0)
+    assert join.main([str(tmp_path / "v.csv")]) == 1
+    out, err = capsys.readouterr()
+    assert out.strip().endswith("shards of an earlier list of files: 1/2.")
+    assert "Run the shards 1/2 again" in err
+    write_shard(tmp_path / "v.csv", "1/2", first, "new", 3.0)
+    assert join.main([str(tmp_path / "v.csv")]) == 0
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -8,8 +8,9 @@ tables that do not belong together are not joined.
 import hashlib
 import heapq
 import itertools
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ class ShardRecord(BaseModel):
         names: identifies these names and their order.
         table: SHA-256 of the table.
         states: of the files of its rows, each with `STATE_CHARACTERS`; None in earlier versions.
+        finished_seconds: time of its end since 1970; 0 in earlier versions.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +63,7 @@ class ShardRecord(BaseModel):
     names: str
     table: str
     states: str | None = None
+    finished_seconds: float = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class JoinedTable:
         shards: number of tables.
         counts: number of files by verdict; those with an error under an empty one.
         missing: names of the shards without a table; empty if all are there.
+        outdated: names of the shards that were given other files than the newest one.
         lost: number of listed files that are in no table.
         repeated: number of files that were listed more than once.
         aside: the earlier table of other files, if there was one.
@@ -79,6 +83,7 @@ class JoinedTable:
     shards: int
     counts: Counter[str]
     missing: str
+    outdated: str
     lost: int
     repeated: int
     aside: Path | None
@@ -130,6 +135,7 @@ def record_of(
         names=listed.fingerprint,
         table=digest_table(complete),
         states=states,
+        finished_seconds=round(time.time(), 3),
     )
 
 
@@ -197,11 +203,11 @@ def join_tables(
             f"missing of {whole}: shards {missing}; run predict.py with --shard for each, or join "
             "the others with --allow-missing"
         )
-    lists = {(record.listed, record.names) for record in records.values()}
-    if len(lists) > 1:
+    outdated = outdated_shards(records.values())
+    if outdated:
         say(
             "The shards were given different files: some came or went in between. Run the shards "
-            "again, and each judges its new files."
+            f"{outdated} again, and each judges its new files."
         )
     counts: Counter[str] = Counter()
     with atomic_write(whole) as partial:
@@ -213,7 +219,15 @@ def join_tables(
         aside = set_aside(whole, partial)
     listed = max(record.listed for record in records.values())
     lost = 0 if missing else max(0, listed - counts.total())
-    return JoinedTable(len(found), counts, missing, lost, repeated, aside)
+    return JoinedTable(len(found), counts, missing, outdated, lost, repeated, aside)
+
+
+def outdated_shards(records: Iterable[ShardRecord]) -> str:
+    """Name the shards that were given other files than the shard that ended last."""
+    records = list(records)
+    newest = max(records, key=lambda record: record.finished_seconds)
+    given = newest.listed, newest.names
+    return ", ".join(each.shard for each in records if (each.listed, each.names) != given)
 
 
 def _checked_record(path: Path, shard: Shard) -> ShardRecord:
@@ -307,6 +321,8 @@ def describe_join(joined: JoinedTable) -> str:
         parts.append(f"{failed:,} could not be judged")
     if joined.missing:
         parts.append(f"missing shards: {joined.missing}")
+    if joined.outdated:
+        parts.append(f"shards of an earlier list of files: {joined.outdated}")
     if joined.lost:
         parts.append(f"in no table: {pluralize(joined.lost, 'file')}")
     if joined.repeated:
