@@ -112,15 +112,50 @@ def test_verdicts_on_other_files_are_kept(in_audio_workspace, tmp_path, capsys):
     table, aside = tmp_path / "v.csv", tmp_path / "v-2.csv"
     for files in (["mine/fake/00.wav"], ["mine/fake/00.wav"], ["mine/fake"]):  # nothing is lost
         assert predict.main(["--run", "heard", *files, "--csv", str(table)]) == 0
-        assert "other files" not in capsys.readouterr().err
+        assert "other verdicts" not in capsys.readouterr().err
     before = table.read_bytes()
     assert predict.main(["--run", "heard", "mine/fake/01.wav", "--csv", str(table)]) == 0
-    told = f"{table} had verdicts on other files, which are in {aside} now."
+    told = f"The earlier {table} has other verdicts or columns; it is {aside} now."
     assert told in capsys.readouterr().err.splitlines()
     assert aside.read_bytes() == before
     assert [row["file"] for row in read_rows(table)] == ["mine/fake/01.wav"]
     assert predict.main(["--run", "heard", "mine/real/01.wav", "--csv", str(table)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"v.csv", "v-2.csv", "v-3.csv"}
+
+
+ROW = {"verdict": "FAKE", "score": -2.5, "run": "first", "file": "call.flac"}
+
+
+def write_table(path: Path, *rows: dict) -> list[str]:
+    said = []
+    with resumable_table(path, "abc", said.append) as (_, add):
+        for row in rows:
+            add(row)
+    return said
+
+
+@pytest.mark.parametrize("change", [{"score": -2.4}, {"verdict": "UNCERTAIN"}, {"run": "second"}])
+def test_a_table_of_other_recordings_or_runs_with_the_same_names_is_kept(change, tmp_path):
+    table = tmp_path / "v.csv"
+    write_table(table, ROW, {"file": "bad.wav", "error": "no audio"})
+    before = table.read_bytes()
+    assert f"it is {tmp_path / 'v-2.csv'} now." in write_table(table, ROW | change)[0]
+    assert (tmp_path / "v-2.csv").read_bytes() == before
+
+
+def test_a_table_of_the_same_verdicts_is_replaced(tmp_path):
+    table = tmp_path / "v.csv"
+    for score in (-2.494999, -2.495001):  # other numbers of files at a time
+        assert write_table(table, ROW | {"score": score}, {"file": "b", "verdict": "REAL"}) == []
+
+
+def test_a_table_with_a_column_of_the_user_is_kept(tmp_path):
+    table = tmp_path / "v.csv"
+    write_table(table, ROW)
+    commented = table.read_text().replace("error\n", "error,comment\n").replace(",\n", ",,mine\n")
+    table.write_text(commented)
+    assert len(write_table(table, ROW)) == 1
+    assert (tmp_path / "v-2.csv").read_text() == commented
 
 
 def test_two_processes_do_not_write_one_table(tmp_path):

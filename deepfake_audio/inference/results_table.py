@@ -23,7 +23,7 @@ from deepfake_audio.system.atomic_files import (
     rename_to_free,
     write_error,
 )
-from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, write_rows
+from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, to_number, write_rows
 from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.system.regular_files import (
     MAX_LINE_CHARACTERS,
@@ -41,6 +41,7 @@ FIELDS = (
 )  # fmt: skip
 SHARD_FIELDS = (*FIELDS, "position")  # of the file among those of all shards, from 1
 STATE, STATE_CHARACTERS = "state", 8
+COMPARED, SCORE_STEP = ("verdict", "run", "file"), 0.01  # a score is compared up to a step
 FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
 FILE, ERROR = map(FIELDS.index, ("file", "error"))
 UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
@@ -81,42 +82,66 @@ def check_table(path: Path) -> None:
     """Raise an `InputError` if a file that is no table of verdicts would be replaced."""
     if not os.path.lexists(path):
         return
-    with open_text(
-        path, "--csv FILE, where it exists already,", "utf-8-sig", errors="replace"
-    ) as file:
-        if not file.readline(1000).startswith(FIRST_FIELDS):
-            raise InputError(
-                f"cannot write --csv {path}: another kind of file is there; choose another name"
-            )
+    is_table = is_file(path) and not path.stat().st_size
+    with suppress(InputError), open_text(path, "A table", "utf-8-sig", errors="replace") as file:
+        is_table = file.readline(1000).startswith(FIRST_FIELDS)
+    if not is_table:
+        raise InputError(
+            f"cannot write --csv {path}: another kind of file is there; choose another name"
+        )
 
 
-def set_aside(path: Path, new: Path) -> Path | None:
-    """Rename a table with verdicts on files that its replacement lacks.
+def set_aside(
+    path: Path, new: Path, fields: Sequence[str] = FIELDS, compared: Sequence[str] = COMPARED
+) -> Path | None:
+    """Rename a table that has other columns than its replacement, or a verdict that that one lacks.
+
+    Args:
+        path: of the table.
+        new: of its replacement.
+        fields: the columns.
+        compared: columns that identify a verdict.
 
     Returns:
         The new name, with a number; None if the table need not be kept.
     """
-    if not is_file(path) or _has_all_files(new, path):
+    if not is_file(path) or not path.stat().st_size:
         return None
+    index = NameIndex(key for keys in _verdicts(new, fields, compared) for key in keys)
+    with suppress(ValueError, OverflowError, InputError):
+        if all(keys[0] in index for keys in _verdicts(path, fields, compared)):
+            return None
     return rename_to_free(path, numbered(path))
 
 
-def _has_all_files(table: Path, other: Path) -> bool:
-    """Return whether a table has a row for each file of another one."""
-    index = NameIndex(_files_in(table))
-    return all(name in index for name in _files_in(other))
+def aside_line(path: Path, aside: Path) -> str:
+    """Describe where the earlier table is."""
+    return (
+        f"The earlier {one_line(path)} has other verdicts or columns; it is {one_line(aside)} now."
+    )
 
 
-def _files_in(path: Path) -> Iterator[str]:
-    """Yield the file of each row of a table."""
-    with (
-        suppress(ValueError, InputError),
-        open_text(path, "A table", "utf-8-sig", errors="replace") as table,
-    ):
+def _verdicts(path: Path, fields: Sequence[str], compared: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the keys of each verdict in a table; its own one is the first.
+
+    Another number of files at a time changes the last digits of a score, so that the steps beside
+    that of a score are keys too. A row without a verdict has no keys.
+
+    Raises:
+        ValueError: it is no table with these columns.
+    """
+    with open_text(path, "A table", "utf-8-sig", errors="replace") as table:
         rows = read_cells(table)
-        _, columns = next(rows, (0, []))
-        place = columns.index("file")
-        yield from (row[place] for _, row in rows if len(row) > place and row[place])
+        if next(rows, (0, []))[1] != list(fields):
+            raise ValueError("other columns")
+        for _, cells in rows:
+            row = dict(zip(fields, cells, strict=True))
+            key = "\0".join(row[name] for name in compared)
+            if row.get("score"):
+                step = round(to_number(row["score"]) / SCORE_STEP)
+                yield [f"{key}\0{each}" for each in (step, step - 1, step + 1)]
+            elif row.get("verdict", key):
+                yield [key]
 
 
 def partial_path(path: Path, identity: str) -> Path:
@@ -144,7 +169,7 @@ def resumable_table(
     """Write a table row by row beside its place, and put it there when all rows are there.
 
     If an exception or a kill interrupts this, the rows stay there, and `path` stays as it is.
-    If that file has verdicts on other files, it is renamed with a number at the end. Rows of an
+    If that file has other verdicts or columns, it is renamed with a number at the end. Rows of an
     interrupted run are left out if they are not taken.
 
     Args:
@@ -193,7 +218,7 @@ def resumable_table(
     if left_out:
         say(f"Left out: {pluralize(left_out, 'row')} of files that changed or are not to judge.")
     if aside:
-        say(f"{one_line(path)} had verdicts on other files, which are in {one_line(aside)} now.")
+        say(aside_line(path, aside))
 
 
 def _open_continued(
@@ -319,7 +344,7 @@ def _finish(
             next(rows)
             write_rows(after, itertools.chain([fields], finished(rows)))
         on_complete(complete, states.getvalue())
-        return set_aside(path, complete)
+        return set_aside(path, complete, fields)
 
 
 def name_in_table(name: str) -> str:

@@ -77,7 +77,7 @@ class JoinedTable:
         outdated: names of the shards that were given other files than the newest one.
         lost: number of listed files that are in no table.
         repeated: number of files that were listed more than once.
-        aside: the earlier table of other files, if there was one.
+        aside: the earlier table, if it had other verdicts or columns.
     """
 
     shards: int
