@@ -160,7 +160,7 @@ def board_rows(name: str | None, asked: Sequence[str]) -> Iterator[Callable[...,
     if name is None:
         yield lambda *row: None
         return
-    with board_table(Path(name)) as add:
+    with board_table(Path(name), say) as add:
 
         def keep(file: str, result: Result | None = None, latency_ms: float | None = None) -> None:
             seconds = result.quality.duration_seconds if result and result.quality else None
