@@ -98,12 +98,13 @@ def rename_to_free(path: Path, names: Iterable[Path]) -> Path | None:
 
 @contextmanager
 def temporary_sibling(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, and remove the file that was written there.
+    """Yield a temporary path, and remove the file that was written there, if it still is there.
 
     Raises:
         OutputError: the disk is full, or the folder can't be written to.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with _partial_folder(path.parent) as work:
             yield work / path.name
     except OSError as error:
