@@ -114,16 +114,17 @@ def score_on_cluster(
         return
     known = [path for path in (model_path, reading.folder, reading.folder / first) if path.exists()]
     batches = iter(lambda: tuple(itertools.islice(names, FILES_PER_BATCH)), ())
-    with cluster.connected(address, known) as client:
+    with cluster.connected(address, known) as (client, check):
         calls = (
             (model_path, reading, batch, judge) for batch in itertools.chain([(first,)], batches)
         )
-        for (*_, batch, _), results in cluster.run_calls(client, _score_batch, calls):
+        for (*_, batch, _), results in cluster.run_calls(client, check, _score_batch, calls):
             if not isinstance(results, cluster.LostCallError):
                 yield from results
                 continue
             singly = ((model_path, reading, (name,), judge) for name in batch)
-            for (*_, (name,), _), found in cluster.run_calls(client, _score_batch, singly):
+            alone = cluster.run_calls(client, check, _score_batch, singly)
+            for (*_, (name,), _), found in alone:
                 if isinstance(found, cluster.LostCallError):
                     yield Failure(name, f"cannot judge {name}: {found} ended at it; leave it out")
                 else:
