@@ -63,7 +63,7 @@ def write_segments(
         return [
             path for part in parts for path in write_segments(stem, title, sound, part, *options)
         ]
-    findings, rate_hz, channels = Findings(), 0, 0
+    findings, rate_hz, channels, first = Findings(), 0, 0, 0
     for block_rate_hz, block in native_blocks(sound, findings, decoder_megabytes, track):
         findings.levels.add(block)
         rate_hz, channels = block_rate_hz, block.shape[1]
@@ -81,7 +81,6 @@ def write_segments(
                     opened.enter_context(file)
                     file.title = comment_of(passage, title)
                     open_files.append((file, *sample_span(passage, findings, rate_hz)))
-                first = 0
                 for _, block in native_blocks(sound, Findings(), decoder_megabytes, track):
                     for file, begin, end in open_files:
                         part = block[max(0, begin - first) : max(0, end - first), taken]
@@ -89,8 +88,7 @@ def write_segments(
                     first += len(block)
         except soundfile.LibsndfileError as error:  # a full disk, for example
             raise write_error(names[-1], OSError(str(error).rstrip("."))) from None
-        written_files = zip(unfinished, names, strict=True)
-        return [rename_to_free(path, numbered(name)) for path, name in written_files]
+        return [*map(rename_to_free, unfinished, map(numbered, names))]
 
 
 def comment_of(passage: Passage, title: str) -> str:
