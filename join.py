@@ -21,6 +21,7 @@ from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.verdicts import say
 from deepfake_audio.dataset.shard_folders import are_folders, join_folders
 from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.inference.results_table import aside_line
 from deepfake_audio.inference.shard_tables import describe_join, join_tables
 
 
@@ -36,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     joined = join_tables(args.whole, args.allow_missing, say)
     print_lines(f"Written: {one_line(args.whole)}: {describe_join(joined)}")
     if joined.aside:
-        say(f"The earlier table of other files is {one_line(joined.aside)} now.")
-    is_whole = not (joined.counts[""] or joined.missing or joined.lost)
+        say(aside_line(args.whole, joined.aside))
+    is_whole = not (joined.counts[""] or joined.missing or joined.outdated or joined.lost)
     return EXIT_OK if is_whole else EXIT_SOME_FAILED
 
 

@@ -37,9 +37,10 @@ def read_list(count: int) -> None:
     with path.open("w") as file:
         file.writelines(f"{name}\n" for name in names(count))
     listed = FileList(True, Judged(), print, to_shard("1/4"))
+    listed.is_kept = True
     with path.open("rb") as file:
         for name in listed.expand(read_names(file, path.name)):
-            listed.position(name)
+            listed.facts(name)
 
 
 def write_table(count: int) -> None:
@@ -50,7 +51,8 @@ def write_table(count: int) -> None:
 
 def resume_table(count: int) -> None:
     """Continue the table that `write_table` wrote as far as its end."""
-    TABLE.rename(f"{TABLE}.{IDENTITY}.partial")
+    rows, partial = TABLE.read_text().splitlines(), Path(f"{TABLE}.{IDENTITY}.partial")
+    partial.write_text("".join(f"{row},{'state' * (not n)}\n" for n, row in enumerate(rows)))
     with resumable_table(TABLE, IDENTITY) as (done, _):
         for name in names(count):
             done.take(name)
@@ -60,13 +62,16 @@ def join_shards(count: int) -> None:
     for shard in all_shards(4):
         path = shard.path(TABLE, ".csv")
         listed = FileList(True, Judged(), print, shard)
+        listed.is_kept = True
 
-        def record(complete: Path, path: Path = path, listed: FileList = listed) -> None:
-            write_record(path, record_of(listed, IDENTITY, {}, complete))
+        def record(
+            complete: Path, states: str, path: Path = path, listed: FileList = listed
+        ) -> None:
+            write_record(path, record_of(listed, IDENTITY, {}, complete, states))
 
         with resumable_table(path, IDENTITY, fields=SHARD_FIELDS, on_complete=record) as (_, add):
             for name in listed.expand(names(count)):
-                add({"verdict": "REAL", "file": name, "position": listed.position(name)})
+                add({"verdict": "REAL", "file": name, **listed.facts(name)})
     join_tables(TABLE, allow_missing=False)
 
 

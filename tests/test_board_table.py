@@ -43,6 +43,18 @@ def test_a_table_is_replaced_only_by_a_complete_one_and_another_file_never(tmp_p
     assert path.read_text() == "my notes"
 
 
+def test_a_table_of_other_files_is_kept_and_one_with_other_times_is_not(tmp_path):
+    path, said = tmp_path / "out.csv", []
+    for name, latency_ms in (("a.wav", 1), ("a.wav", 2), ("b.wav", 3)):
+        before = path.read_text() if path.exists() else ""
+        with board_table(path, said.append) as add:
+            add(name, Verdict.REAL, latency_ms, 1.5)
+    kept = tmp_path / "out-2.csv"
+    assert (len(said), kept.read_text()) == (1, before)
+    assert f"it is {kept} now" in said[0]
+    assert {each.name for each in tmp_path.iterdir()} == {"out.csv", "out-2.csv"}
+
+
 def test_files_are_judged_one_after_another():
     events = []
 

@@ -7,11 +7,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import predict
 from conftest import ROOT
+from deepfake_audio.errors import InputError
 from deepfake_audio.system import cluster
 from helpers import read_rows, wait_until
 
@@ -94,6 +96,47 @@ def test_a_worker_that_cannot_work_is_named_in_one_line(
     assert err.startswith("error: the worker tcp://127.0.0.1:")
     assert reason in err
     assert err.count("\n") == 1
+
+
+class LateCluster:
+    """A client of a cluster whose second worker joins after the first check."""
+
+    def __init__(self, version: object, answer: Callable[[], str]):
+        self.workers, self.versions = {"tcp://first": 1}, {"tcp://first": cluster.__version__}
+        self.version, self.answer, self.asked = version, answer, []
+
+    def nthreads(self) -> dict[str, int]:
+        return dict(self.workers)
+
+    def run(self, function, *args, workers: list[str], **options) -> dict[str, object]:
+        self.asked += workers
+        return {worker: self.versions[worker] for worker in workers}
+
+    def submit(self, function, *args, pure: bool):
+        self.workers["tcp://late"], self.versions["tcp://late"] = 1, self.version
+        return SimpleNamespace(result=lambda timeout: self.answer())
+
+
+def unreadable() -> str:
+    raise RuntimeError("Error during deserialization")
+
+
+@pytest.mark.parametrize("answer", [lambda: "rows with wrong errors", unreadable])
+def test_a_worker_that_joins_later_and_cannot_work_gives_no_results(answer):
+    client = LateCluster(ModuleNotFoundError("No module named 'deepfake_audio'"), answer)
+    check = cluster.WorkerCheck(client, {})
+    check()
+    with pytest.raises(InputError, match="the worker tcp://late cannot import deepfake_audio"):
+        list(cluster.run_calls(client, check, pow, [(2, 3)]))
+
+
+def test_a_worker_that_joins_later_and_can_work_is_checked_once():
+    client = LateCluster(cluster.__version__, lambda: "rows")
+    check = cluster.WorkerCheck(client, {})
+    check()
+    found = list(cluster.run_calls(client, check, pow, [(2, 3)] * 3))
+    assert found == [((2, 3), "rows")] * 3
+    assert client.asked == ["tcp://first", "tcp://late"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no /proc")

@@ -36,6 +36,7 @@ from model import build_model
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have no names here")
 SETTINGS = load_settings()
 SHIPPED = ROOT / "models" / "pretrained"
+COLUMNS = ("image", "label", "split")
 OPENS = 400
 MAX_SWAPS = 20_000  # during one read, which takes a few
 
@@ -65,7 +66,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "scores": ("scores.csv", lambda path: read_scores(path, None, None)),
     "figures": ("metrics.json", lambda path: read_metrics(path.parent)),
     "verdicts": ("v.csv", check_table),
-    "verdicts on files": ("v.csv", lambda path: set_aside(path, path)),
+    "verdicts on files": ("v.csv", lambda path: set_aside(path, path, COLUMNS, COLUMNS)),
 }
 
 
@@ -79,7 +80,7 @@ def make_content(kind: str, path: Path) -> None:
     elif (SHIPPED / path.name).is_file():
         path.write_bytes((SHIPPED / path.name).read_bytes())
     else:
-        path.write_text("image,label,split\n")
+        path.write_text(f"{','.join(COLUMNS)}\n")
 
 
 @pytest.mark.parametrize("kind", READERS)

@@ -12,7 +12,7 @@ import predict
 import prepare
 from conftest import make_voice
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.results_table import resumable_table
+from deepfake_audio.inference.results_table import check_table, resumable_table
 
 SCORES = "file,label,score\n" + "".join(
     f"{n}.wav,{('fake', 'real')[n % 2]},{n % 2 + n / 100}\n" for n in range(12)
@@ -116,6 +116,19 @@ def test_an_export_replaces_no_foreign_model(workspace, folder, capsys):
     assert export.main(["--run", "first"]) == 2
     assert "cannot replace runs/first/model.tflite" in capsys.readouterr().err
     assert Path("runs", "first", "model.tflite").read_text() == "my own"
+
+
+def test_a_table_of_verdicts_replaces_an_empty_file(folder):
+    (folder / "v.csv").touch()
+    with resumable_table(folder / "v.csv", "abc") as (_, add):
+        add({"verdict": "REAL", "file": "a.wav"})
+    assert [path.name for path in folder.iterdir()] == ["v.csv"]
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="no devices")
+def test_a_table_of_verdicts_replaces_no_device():
+    with pytest.raises(InputError, match=r"^cannot write --csv /dev/null: another kind of file is"):
+        check_table(Path("/dev/null"))
 
 
 def test_a_table_of_verdicts_replaces_no_file_created_in_the_meantime(folder):

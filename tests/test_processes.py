@@ -5,13 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import joblib
 import psutil
 import pytest
 
 from conftest import ROOT
+from deepfake_audio.config.loading import load_settings
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference import pipeline
+from deepfake_audio.inference.inputs import Reading
 from deepfake_audio.system import workers
 from deepfake_audio.system.signals import interrupts_raised
 from deepfake_audio.system.workers import count_cores, in_processes, in_threads, usable_threads
@@ -55,6 +59,24 @@ def test_a_worker_killed_by_the_system_is_reported():
     with pytest.raises(InputError, match="the system ended a process that works"):
         list(in_processes(end_oneself, [()] * 2, 2, "works"))
     assert list(in_processes(pow, [(3, 2)], 2, "works")) == [9]
+
+
+def judge_or_end(*args) -> list[str]:
+    """Take the place of `_score_batch`: end at one of the files, as for lack of memory."""
+    names = args[2]
+    if "7" in names:
+        end_oneself()
+    return list(names)
+
+
+@pytest.mark.slow
+def test_a_file_that_ends_its_process_fails_and_the_others_are_judged(monkeypatch):
+    monkeypatch.setattr(pipeline, "_score_batch", judge_or_end)
+    reading = Reading(load_settings(), images_from_audio=True)
+    names = [str(number) for number in range(30)]
+    found = list(pipeline.score_in_processes(Path("model.onnx"), reading, names, 2, None))
+    assert [each for each in found if each != found[7]] == [*names[:7], *names[8:]]
+    assert found[7].error == "cannot judge 7: the process ended at it; leave it out"
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -16,9 +18,11 @@ import predict
 from conftest import ROOT, make_voice
 from deepfake_audio.detector import Result
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference import results_table
 from deepfake_audio.inference.results_table import (
     FIELDS,
     name_in_table,
+    other_partials,
     partial_path,
     resumable_table,
 )
@@ -88,6 +92,14 @@ def test_other_settings_begin_a_new_table(tmp_path):
     assert [row["file"] for row in read_rows(tmp_path / "v.csv")] == ["b.wav"]
 
 
+def test_unfinished_tables_of_other_identities_are_named_unless_there_is_an_own_one(tmp_path):
+    other, table = "0123abcd", tmp_path / "v[1].csv"
+    partial_path(table, other).touch()
+    partial_path(tmp_path / "w.csv", other).touch()
+    assert other_partials(table, "abc") == [partial_path(table, other)]
+    assert other_partials(table, other) == []
+
+
 def test_a_complete_table_is_not_replaced_by_a_part(tmp_path):
     with resumable_table(tmp_path / "v.csv", "abc") as (_, add):
         add({"file": "a.wav"})
@@ -100,15 +112,50 @@ def test_verdicts_on_other_files_are_kept(in_audio_workspace, tmp_path, capsys):
     table, aside = tmp_path / "v.csv", tmp_path / "v-2.csv"
     for files in (["mine/fake/00.wav"], ["mine/fake/00.wav"], ["mine/fake"]):  # nothing is lost
         assert predict.main(["--run", "heard", *files, "--csv", str(table)]) == 0
-        assert "other files" not in capsys.readouterr().err
+        assert "other verdicts" not in capsys.readouterr().err
     before = table.read_bytes()
     assert predict.main(["--run", "heard", "mine/fake/01.wav", "--csv", str(table)]) == 0
-    told = f"{table} had verdicts on other files, which are in {aside} now."
+    told = f"The earlier {table} has other verdicts or columns; it is {aside} now."
     assert told in capsys.readouterr().err.splitlines()
     assert aside.read_bytes() == before
     assert [row["file"] for row in read_rows(table)] == ["mine/fake/01.wav"]
     assert predict.main(["--run", "heard", "mine/real/01.wav", "--csv", str(table)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"v.csv", "v-2.csv", "v-3.csv"}
+
+
+ROW = {"verdict": "FAKE", "score": -2.5, "run": "first", "file": "call.flac"}
+
+
+def write_table(path: Path, *rows: dict) -> list[str]:
+    said = []
+    with resumable_table(path, "abc", said.append) as (_, add):
+        for row in rows:
+            add(row)
+    return said
+
+
+@pytest.mark.parametrize("change", [{"score": -2.4}, {"verdict": "UNCERTAIN"}, {"run": "second"}])
+def test_a_table_of_other_recordings_or_runs_with_the_same_names_is_kept(change, tmp_path):
+    table = tmp_path / "v.csv"
+    write_table(table, ROW, {"file": "bad.wav", "error": "no audio"})
+    before = table.read_bytes()
+    assert f"it is {tmp_path / 'v-2.csv'} now." in write_table(table, ROW | change)[0]
+    assert (tmp_path / "v-2.csv").read_bytes() == before
+
+
+def test_a_table_of_the_same_verdicts_is_replaced(tmp_path):
+    table = tmp_path / "v.csv"
+    for score in (-2.494999, -2.495001):  # other numbers of files at a time
+        assert write_table(table, ROW | {"score": score}, {"file": "b", "verdict": "REAL"}) == []
+
+
+def test_a_table_with_a_column_of_the_user_is_kept(tmp_path):
+    table = tmp_path / "v.csv"
+    write_table(table, ROW)
+    commented = table.read_text().replace("error\n", "error,comment\n").replace(",\n", ",,mine\n")
+    table.write_text(commented)
+    assert len(write_table(table, ROW)) == 1
+    assert (tmp_path / "v-2.csv").read_text() == commented
 
 
 def test_two_processes_do_not_write_one_table(tmp_path):
@@ -119,6 +166,67 @@ def test_two_processes_do_not_write_one_table(tmp_path):
         resumable_table(table, "abc"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(b",", b";"), (b"verdict,", b"verdict,mine,"), (b",state", b"")]
+)
+def test_an_unfinished_table_that_another_program_changed_is_kept(before, after, tmp_path):
+    table, said = tmp_path / "v.csv", []
+    partial = cut_off(table, "a.wav")
+    changed = partial.read_bytes().replace(before, after)
+    partial.write_bytes(changed)
+    with resumable_table(table, "abc", said.append) as (done, add):
+        assert not done
+        add({"verdict": "REAL", "file": "a.wav"})
+    kept = tmp_path / "v.csv.abc-2.partial"
+    assert kept.read_bytes() == changed
+    assert said == [
+        f"{partial} was changed by another program and can't be continued; it is {kept} now."
+    ]
+
+
+def test_an_unfinished_table_with_a_byte_order_mark_and_returns_is_continued(tmp_path):
+    table = tmp_path / "v.csv"
+    partial = cut_off(table, "a.wav", "b.wav")
+    partial.write_bytes(b"\xef\xbb\xbf" + partial.read_bytes().replace(b"\n", b"\r\n"))
+    with resumable_table(table, "abc") as (done, _):
+        assert done.take("a.wav") and done.take("b.wav")
+    assert table.read_text().startswith("verdict,")
+    assert [row["file"] for row in read_rows(table)] == ["a.wav", "b.wav"]
+
+
+def test_a_table_is_locked_until_it_has_its_name(tmp_path):
+    """The same command again, which a batch system starts while the first one ends."""
+    table = tmp_path / "v.csv"
+
+    def start_again(complete: Path, states: str) -> None:
+        with (
+            pytest.raises(InputError, match="another process writes it"),
+            resumable_table(table, "abc"),
+        ):
+            pass
+
+    with resumable_table(table, "abc", on_complete=start_again) as (_, add):
+        add({"verdict": "REAL", "file": "a.wav"})
+    assert [row["file"] for row in read_rows(table)] == ["a.wav"]
+
+
+def test_a_table_that_another_process_has_just_finished_is_begun_again(tmp_path, monkeypatch):
+    table = tmp_path / "v.csv"
+    partial = partial_path(table, "abc")
+
+    def locked_late(file: TextIO) -> bool:
+        """Lock the file after another process has finished the table and removed it."""
+        monkeypatch.undo()
+        partial.unlink()
+        return results_table.lock(file)
+
+    monkeypatch.setattr(results_table, "lock", locked_late)
+    with resumable_table(table, "abc") as (_, add):
+        add({"verdict": "REAL", "file": "a.wav"})
+        assert partial.exists()
+    assert [row["file"] for row in read_rows(table)] == ["a.wav"]
 
 
 @pytest.mark.slow
@@ -208,6 +316,30 @@ def test_a_row_that_failed_is_tried_again_and_a_carriage_return_is_escaped(tmp_p
         add({"verdict": "REAL", "file": "gone.wav"})
     assert [row["file"] for row in read_rows(table)] == [r"a\rb.wav", "gone.wav"]
     assert read_rows(table)[1]["error"] == ""
+
+
+def test_an_interrupted_table_judges_files_again_that_changed(
+    in_audio_workspace, tmp_path, monkeypatch, capsys
+):
+    given = [str(tmp_path / f"{number}.wav") for number in range(3)]
+    for name in given:
+        shutil.copy("mine/real/00.wav", name)
+    words, printed = ["--csv", str(tmp_path / "v.csv"), *given], predict.format_verdict
+
+    def interrupted(result: Result) -> str:
+        if result.name == given[2]:
+            raise KeyboardInterrupt
+        return printed(result)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predict, "format_verdict", interrupted)
+        assert predict.main(words) == 130
+    shutil.copy("mine/fake/00.wav", given[0])
+    assert predict.main(words) == 0
+    rows = {row["file"]: row["verdict"] for row in read_rows(tmp_path / "v.csv")}
+    assert rows == dict(zip(given, ["FAKE", "REAL", "REAL"], strict=True))
+    assert list(read_rows(tmp_path / "v.csv")[0]) == list(FIELDS)
+    assert "Left out: 1 row of files that changed" in capsys.readouterr().err
 
 
 def test_another_channel_and_other_files_do_not_count_as_judged(

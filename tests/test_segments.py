@@ -56,6 +56,21 @@ def test_segments_of_one_channel_replace_no_file(call):
     assert [soundfile.info(paths[0]).channels for paths in (first, second)] == [2, 1]
 
 
+def test_segments_that_two_commands_write_at_once_are_both_kept(call, monkeypatch):
+    written, comment_of = [], segments.comment_of
+
+    def meanwhile(*args) -> str:
+        monkeypatch.undo()
+        written.extend(write_segments(call.parent / "call", "y/call.wav", call, PASSAGES[:1]))
+        return comment_of(*args)
+
+    monkeypatch.setattr(segments, "comment_of", meanwhile)
+    written += write_segments(call.parent / "call", "x/call.wav", call, PASSAGES[:1])
+    assert [path.stem[-2:] for path in written] == ["5s", "-2"]
+    titles = [soundfile.SoundFile(path).title for path in written]
+    assert [title.split()[-1] for title in titles] == ["y/call.wav", "x/call.wav"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit the size of files")
 def test_a_full_disk_ends_segments_in_one_line(call):
     import resource

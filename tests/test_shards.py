@@ -1,5 +1,6 @@
 """Shards: the parts of separate commands together equal the result of one command."""
 
+import io
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -19,6 +21,7 @@ from conftest import ROOT, make_voice
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.results_table import SHARD_FIELDS
 from deepfake_audio.inference.shard_tables import ShardRecord, digest_table, write_record
+from deepfake_audio.models import fingerprints
 from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.system.shards import all_shards, find_shards, to_shard
 from helpers import ONE_PROCESS, read_rows, wait_until
@@ -113,6 +116,53 @@ def test_new_files_are_added_to_the_shards_and_others_are_not_judged_again(calls
     assert sorted(Path(row["file"]).name for row in read_rows(table)) == names
 
 
+def test_a_shard_judges_files_again_that_changed(calls, tmp_path, capsys):
+    judge = [*JUDGE, "--csv", str(tmp_path / "v.csv"), "--shard", "1/1", str(calls)]
+    assert predict.main(judge) == 1
+    shutil.copy(calls / "1.wav", calls / "0.wav")
+    capsys.readouterr()
+    assert predict.main(judge) == 1
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), "Judged already: 8 files" in err) == (1, True)
+    rows = read_rows(tmp_path / "v.1-of-1.csv")
+    verdicts = {Path(row["file"]).name: row["verdict"] for row in rows}
+    assert (verdicts["0.wav"], len(rows)) == ("FAKE", 9)
+
+
+def without_states(table: Path, _: pytest.MonkeyPatch) -> None:
+    path = table.with_name("v.1-of-1.json")
+    record = json.loads(path.read_text())
+    del record["states"]
+    path.write_text(json.dumps(record))
+    assert join.main([str(table)]) == 1  # a file of it is no audio
+
+
+def other_version(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprints, "__version__", "9.9")
+
+
+@pytest.mark.parametrize("change", [without_states, other_version])
+def test_a_shard_of_another_version_is_judged_anew_and_says_so(
+    change, calls, tmp_path, monkeypatch, capsys
+):
+    table = tmp_path / "v.csv"
+    judge_shards(table, 1, str(calls))
+    change(table, monkeypatch)
+    capsys.readouterr()
+    judge_shards(table, 1, str(calls))
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), "Judged anew: the files of" in err) == (8, True)
+
+
+def test_standard_input_is_judged_each_time(in_audio_workspace, tmp_path, monkeypatch, capsys):
+    for label in ("real", "fake"):
+        recording = io.BytesIO(Path(f"mine/{label}/00.wav").read_bytes())
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=recording))
+        assert predict.main([*JUDGE, "--csv", str(tmp_path / "v.csv"), "--shard", "1/1", "-"]) == 0
+        assert capsys.readouterr().out.startswith(label.upper())
+    assert [row["verdict"] for row in read_rows(tmp_path / "v.1-of-1.csv")] == ["FAKE"]
+
+
 def test_a_shard_that_ran_before_others_had_new_files_is_reported(calls, tmp_path, capsys):
     table = tmp_path / "v.csv"
     for number in (1, 2):
@@ -169,6 +219,33 @@ def test_tables_that_do_not_belong_together_are_not_joined(change, reason, calls
     assert reason in err
     assert err.count("\n") == 1
     assert (table.read_bytes() if table.exists() else None) == before
+
+
+def write_shard(whole: Path, shard: str, name: str, names: str, finished_seconds: float) -> None:
+    """Write the table of a shard with one row, and its record."""
+    table = to_shard(shard).path(whole, ".csv")
+    row = dict.fromkeys(SHARD_FIELDS, "") | {"verdict": "REAL", "file": name, "position": "1"}
+    table.write_text(f"{','.join(SHARD_FIELDS)}\n{','.join(row.values())}\n")
+    record = ShardRecord(
+        shard=shard, identity="", made_with={}, listed=2, names=names, table=digest_table(table),
+        finished_seconds=finished_seconds,
+    )  # fmt: skip
+    write_record(table, record)
+
+
+def test_a_shard_of_an_earlier_list_of_as_many_files_is_named(tmp_path, capsys):
+    """A file came and another one went, and only one shard ran again."""
+    first, second = (
+        next(name for name in NAMES if to_shard(shard).has(name)) for shard in ("1/2", "2/2")
+    )
+    write_shard(tmp_path / "v.csv", "1/2", first, "old", 1.0)
+    write_shard(tmp_path / "v.csv", "2/2", second, "new", 2.0)
+    assert join.main([str(tmp_path / "v.csv")]) == 1
+    out, err = capsys.readouterr()
+    assert out.strip().endswith("shards of an earlier list of files: 1/2.")
+    assert "Run the shards 1/2 again" in err
+    write_shard(tmp_path / "v.csv", "1/2", first, "new", 3.0)
+    assert join.main([str(tmp_path / "v.csv")]) == 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -15,6 +16,7 @@ from conftest import ROOT
 from deepfake_audio.cli import verdicts
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import judge
+from deepfake_audio.inference import timeline_files
 from deepfake_audio.inference.inputs import WHOLE, Input, Part, Window
 from deepfake_audio.inference.passages import most_fake
 from deepfake_audio.inference.reasons import find_fake_passage
@@ -374,6 +376,21 @@ def test_the_plot_of_predict_gives_the_reason(
     verdicts.write_timeline(judge(found, CERTAIN, settings, "mine"), None, quiet=True)
     assert legends == [labels]
     assert cv2.imread("timelines/call.wav.png").std() > 5
+
+
+def test_timelines_that_two_commands_write_at_once_are_both_kept(tmp_path, monkeypatch):
+    line, outlines = timeline_of([3.0] * 5), [np.full(PEAKS_PER_WINDOW, 0.5)] * 5
+    names, plotted = [], timeline_files.save_timeline_figure
+
+    def meanwhile(*args) -> None:
+        monkeypatch.undo()
+        names.append(write_timeline(tmp_path / "a.wav", "y", line, outlines, "", "y/a.wav"))
+        plotted(*args)
+
+    monkeypatch.setattr(timeline_files, "save_timeline_figure", meanwhile)
+    names.append(write_timeline(tmp_path / "a.wav", "x", line, outlines, "", "x/a.wav"))
+    assert [Path(name.split(", ")[0]).name for name in names] == ["a.wav.csv", "a.wav-2.csv"]
+    assert len(list(tmp_path.iterdir())) == 6
 
 
 def test_the_table_and_the_plot_are_written(tmp_path):

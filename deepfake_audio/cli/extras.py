@@ -1,7 +1,6 @@
 """Write the files that a user asks for beside a verdict: timeline, segments and report."""
 
 import argparse
-import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from deepfake_audio.detector import Detector, Result
 from deepfake_audio.errors import InputError, OutputError
 from deepfake_audio.inference.inputs import NamedInput
 from deepfake_audio.inference.remote import is_remote
-from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.system.atomic_files import numbered, rename_to_free, temporary_sibling
 from deepfake_audio.system.regular_files import is_folder
 
 
@@ -112,15 +111,15 @@ def write_report(
 
     page = html_report(detector, result, source, args.channel, args.track)
     path = Path(args.report)
+    names = iter([path])
     if not is_report_file(path):
-        stem = stem_of(result.name)
-        names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-        paths = (path / f"{name}.html" for name in names)
-        path = next(path for path in paths if not os.path.lexists(path))
-    elif os.path.lexists(path):  # written since the command began
-        raise OutputError(f"--report {path} exists already; name another file, or a folder")
-    with atomic_write(path) as partial:
+        path /= f"{stem_of(result.name)}.html"
+        names = numbered(path)
+    with temporary_sibling(path) as partial:
         partial.write_text(page, encoding="utf-8")
+        path = rename_to_free(partial, names)
+    if path is None:  # written since the command began
+        raise OutputError(f"--report {args.report} exists already; name another file, or a folder")
     (say if args.json else print_lines)(f"Written: {path}")
 
 

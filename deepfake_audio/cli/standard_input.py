@@ -8,9 +8,8 @@ from typing import BinaryIO
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.inputs import Failure, NamedInput
+from deepfake_audio.inference.listing import STANDARD_INPUT
 from deepfake_audio.system.temporary_files import temporary_file
-
-STANDARD_INPUT = "-"
 
 
 def with_standard_input(

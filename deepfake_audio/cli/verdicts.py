@@ -24,12 +24,13 @@ from deepfake_audio.inference.results_table import (
     FIELDS,
     SHARD_FIELDS,
     check_table,
+    other_partials,
     partial_path,
     resumable_table,
 )
 from deepfake_audio.inference.shard_tables import (
     check_replaceable_record,
-    continue_table,
+    earlier_rows,
     record_of,
     write_record,
 )
@@ -52,7 +53,8 @@ class Question(NamedTuple):
     """The question that a table answers.
 
     Attributes:
-        identity: of the words of the command, the working folder, and the run that answers.
+        identity: of the words of the command, the working folder, the run that answers, and the
+            version of the program.
         made_with: facts that are the same for all shards of a table, by name.
     """
 
@@ -99,21 +101,25 @@ def kept_table(
         return
     identity = question.identity
     check_table(path)
+    for other in other_partials(path, identity):
+        say(f"Not continued: {one_line(other)}, of another command, run or version.")
     if listed.shard:
         check_replaceable_record(path)
-        continue_table(path, identity)
 
-    def record(complete: Path) -> None:
+    def record(complete: Path, states: str) -> None:
         if listed.shard:
-            write_record(path, record_of(listed, *question, complete))
+            write_record(path, record_of(listed, *question, complete, states))
 
-    fields = SHARD_FIELDS if listed.shard else FIELDS
+    def earlier() -> Iterator[list[str]]:
+        return earlier_rows(path, identity, say) if listed.shard else iter(())
+
+    fields, listed.is_kept = SHARD_FIELDS if listed.shard else FIELDS, True
     try:
-        with resumable_table(path, identity, say, fields, record) as (listed.done, add):
+        with resumable_table(path, identity, say, fields, record, earlier) as (listed.done, add):
             if listed.done:
                 say(f"Judged already: {pluralize(len(listed.done), 'file')}.")
             with errors_last(add, path.parent) as keep:
-                yield lambda row: keep({**row, "position": listed.position(row["file"])})
+                yield lambda row: keep({**row, **listed.facts(row["file"])})
     except BaseException as error:
         kept = partial_path(path, identity)
         ended = isinstance(error, OutputError) or not isinstance(error, InputError)
@@ -161,7 +167,7 @@ def board_rows(name: str | None, asked: Sequence[str]) -> Iterator[Callable[...,
     if name is None:
         yield lambda *row: None
         return
-    with board_table(Path(name)) as add:
+    with board_table(Path(name), say) as add:
 
         def keep(file: str, result: Result | None = None, latency_ms: float | None = None) -> None:
             seconds = result.quality.duration_seconds if result and result.quality else None

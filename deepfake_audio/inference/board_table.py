@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference.results_table import aside_line, set_aside
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.system.regular_files import check_replaceable, open_table
 from deepfake_audio.vocabulary import Verdict
 
 COLUMNS = ("filename", "label", "latency_ms", "audio_duration_sec")
+COMPARED = ("filename", "label", "audio_duration_sec")
 DECLINED, FAILED = "NOT_APPLICABLE", "error"
 LABELS = {Verdict.REAL: "real", Verdict.FAKE: "fake", Verdict.UNCERTAIN: DECLINED}
 T = TypeVar("T")
@@ -40,8 +42,16 @@ def timed(judge: Callable[[str], Iterable[T]], names: Iterable[str]) -> Iterator
 
 
 @contextmanager
-def board_table(path: Path) -> Iterator[Callable[..., None]]:
+def board_table(
+    path: Path, say: Callable[[str], object] = lambda text: None
+) -> Iterator[Callable[..., None]]:
     """Write a table for the board; it takes its place when all rows are there.
+
+    An earlier table with other files, labels or durations is renamed with a number at the end.
+
+    Args:
+        path: of the table.
+        say: receives a remark if an earlier table is renamed.
 
     Yields:
         A function that adds a row: name of the file, verdict (None for an unreadable file), latency
@@ -51,23 +61,27 @@ def board_table(path: Path) -> Iterator[Callable[..., None]]:
         InputError: another kind of file is there.
     """
     check_board_table(path)
-    with atomic_write(path) as partial, open_table(partial) as file:
-        write_rows(file, [COLUMNS])
+    with atomic_write(path) as partial:
+        with open_table(partial) as file:
+            write_rows(file, [COLUMNS])
 
-        def add(
-            name: str,
-            verdict: Verdict | None = None,
-            latency_ms: float | None = None,
-            seconds: float | None = None,
-        ) -> None:
-            numbers = (
-                "" if value is None else f"{value:.{digits}f}"
-                for value, digits in ((latency_ms, 2), (seconds, 4))
-            )
-            label = FAILED if verdict is None else LABELS[verdict]
-            write_rows(file, [[name, label, *numbers]])
+            def add(
+                name: str,
+                verdict: Verdict | None = None,
+                latency_ms: float | None = None,
+                seconds: float | None = None,
+            ) -> None:
+                numbers = (
+                    "" if value is None else f"{value:.{digits}f}"
+                    for value, digits in ((latency_ms, 2), (seconds, 4))
+                )
+                label = FAILED if verdict is None else LABELS[verdict]
+                write_rows(file, [[name, label, *numbers]])
 
-        yield add
+            yield add
+        aside = set_aside(path, partial, COLUMNS, COMPARED)
+    if aside:
+        say(aside_line(path, aside))
 
 
 def check_board_table(path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.inputs import Failure
-from deepfake_audio.inference.results_table import Judged, name_in_table
+from deepfake_audio.inference.remote import is_remote
+from deepfake_audio.inference.results_table import STATE, STATE_CHARACTERS, Judged, name_in_table
 from deepfake_audio.inference.timeline_files import is_timeline
 from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.system.regular_files import is_folder, open_regular
@@ -19,6 +20,7 @@ TEXT_SUFFIXES = frozenset(
      ".yaml", ".yml"}
 )  # fmt: skip
 
+STANDARD_INPUT = "-"
 TRANSPORT_SUFFIX, TRANSPORT_PACKET_BYTES, TRANSPORT_SYNC = ".ts", 188, b"G"
 
 
@@ -28,6 +30,7 @@ class FileList:
     Attributes:
         skipped: number of files in folders that may be audio but have another suffix, by suffix.
         listed: number of names so far, those of all shards.
+        is_kept: a table keeps the files; it asks for the `facts` about each.
     """
 
     def __init__(
@@ -51,23 +54,24 @@ class FileList:
         self.shard = shard
         self.skipped: Counter[str] = Counter()
         self.listed = 0
+        self.is_kept = False
         self._names = hashlib.sha256()
-        self._positions: defaultdict[str, deque[int]] = defaultdict(deque)
+        self._facts: defaultdict[str, deque[tuple[int, str | None]]] = defaultdict(deque)
 
     @property
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that identify the names so far, those of all shards."""
         return self._names.hexdigest()[:16]
 
-    def position(self, name: str) -> int | None:
-        """Return the position of a file of the shard, from 1; each is returned once."""
-        positions = self._positions.get(name)
-        if not positions:
-            return None
-        position = positions.popleft()
-        if not positions:
-            del self._positions[name]
-        return position
+    def facts(self, name: str) -> dict[str, int | str | None]:
+        """Return the position of a file among those of all shards, and its state when listed.
+
+        A name that is listed twice has the facts of each in turn.
+        """
+        position, state = self._facts[name].popleft()
+        if not self._facts[name]:
+            del self._facts[name]
+        return {"position": position, STATE: state}
 
     def expand(self, names: Iterable[str]) -> Iterator[str]:
         """Yield the files without a verdict, and in place of a folder the files in it."""
@@ -88,10 +92,11 @@ class FileList:
             self._names.update(written.encode("utf-8", "backslashreplace") + b"\0")
             if not self.shard.has(written):
                 return False
-        if self.done.take(name):
-            return False
-        if self.shard:
-            self._positions[name].append(self.listed)
+        if self.is_kept:
+            state = file_state(name)
+            if state is not None and self.done.take(name, state):
+                return False
+            self._facts[name].append((self.listed, state))
         return True
 
     def _fail(self, name: str, error: str, code: str) -> None:
@@ -117,6 +122,24 @@ class FileList:
         if is_empty:
             error = f"cannot judge {name}: the folder has no audio or images; name files or another"
             self._fail(name, error, "no_files")
+
+
+def file_state(name: str) -> str | None:
+    """Return 8 hexadecimal digits that change with a file, or nothing for a remote one.
+
+    Returns:
+        None if no two states of it are the same: standard input, and a file that can't be found.
+    """
+    if is_remote(name):
+        return ""
+    try:
+        status = None if name == STANDARD_INPUT else Path(name).stat()
+    except (OSError, ValueError):
+        status = None
+    if status is None:
+        return None
+    facts = f"{status.st_size}|{status.st_mtime_ns}"
+    return hashlib.sha256(facts.encode()).hexdigest()[:STATE_CHARACTERS]
 
 
 def is_typescript(path: Path) -> bool:

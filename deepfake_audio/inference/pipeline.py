@@ -1,6 +1,7 @@
 """Inputs to scored windows: open each file, render its windows, score them in batches."""
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,7 +15,7 @@ from deepfake_audio.inference.input_windows import render_input
 from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Reading
 from deepfake_audio.models import onnx_session
 from deepfake_audio.system import cluster
-from deepfake_audio.system.workers import count_cores, in_processes
+from deepfake_audio.system.workers import LostProcessError, count_cores, in_processes
 
 FILES_PER_BATCH = 32  # files that a worker process receives at a time
 BATCHES_PER_ROUND = 64  # for each process: all wait for the last batch of a round
@@ -56,19 +57,40 @@ def score_in_processes(
         judge: makes the result of a scored file; it is pickled.
 
     Yields:
-        The results in the order of the names; a `Failure` for a bad file.
+        The results in the order of the names; a `Failure` for a bad file, and for one at which its
+        process ended, for example for lack of memory.
     """
     names, model_path = iter(names), model_path.resolve()
     reading = _in_worker(reading)
     workers = workers or count_cores()
     round_files = FILES_PER_BATCH * BATCHES_PER_ROUND * workers
     while files := list(itertools.islice(names, round_files)):
-        calls = (
-            (model_path, reading, files[first:after], judge)
-            for first, after in _batch_bounds(len(files), workers)
-        )
-        for results in in_processes(_score_batch, calls, workers, "judges"):
-            yield from results
+        bounds = deque(_batch_bounds(len(files), workers))
+        while bounds:
+            calls = ((model_path, reading, files[slice(*batch)], judge) for batch in [*bounds])
+            try:
+                for results in in_processes(_score_batch, calls, workers, "judges"):
+                    bounds.popleft()
+                    yield from results
+            except LostProcessError:  # at a file of this batch, or of one after it
+                for name in files[slice(*bounds.popleft())]:
+                    yield from _score_alone(model_path, reading, name, judge, workers)
+
+
+def _score_alone(
+    model_path: Path,
+    reading: Reading,
+    name: str,
+    judge: Callable[[Input], Judgement],
+    workers: int,
+) -> list[Judgement | Failure]:
+    """Score and judge a file while no other process works; a lost process becomes a `Failure`."""
+    call = model_path, reading, (name,), judge
+    try:
+        (found,) = in_processes(_score_batch, [call], workers, "judges")
+    except LostProcessError:
+        return [Failure(name, f"cannot judge {name}: the process ended at it; leave it out")]
+    return found
 
 
 def score_on_cluster(
@@ -92,16 +114,17 @@ def score_on_cluster(
         return
     known = [path for path in (model_path, reading.folder, reading.folder / first) if path.exists()]
     batches = iter(lambda: tuple(itertools.islice(names, FILES_PER_BATCH)), ())
-    with cluster.connected(address, known) as client:
+    with cluster.connected(address, known) as (client, check):
         calls = (
             (model_path, reading, batch, judge) for batch in itertools.chain([(first,)], batches)
         )
-        for (*_, batch, _), results in cluster.run_calls(client, _score_batch, calls):
+        for (*_, batch, _), results in cluster.run_calls(client, check, _score_batch, calls):
             if not isinstance(results, cluster.LostCallError):
                 yield from results
                 continue
             singly = ((model_path, reading, (name,), judge) for name in batch)
-            for (*_, (name,), _), found in cluster.run_calls(client, _score_batch, singly):
+            alone = cluster.run_calls(client, check, _score_batch, singly)
+            for (*_, (name,), _), found in alone:
                 if isinstance(found, cluster.LostCallError):
                     yield Failure(name, f"cannot judge {name}: {found} ended at it; leave it out")
                 else:

@@ -1,18 +1,37 @@
-"""The table of verdicts: rows are kept as they come, so that an interrupted run continues."""
+"""The table of verdicts: rows are kept as they come, so that an interrupted run continues.
+
+An unfinished table has one more column, with the state of each file when it was listed. A row is
+continued only if its file still has this state, so that changed files are judged again.
+"""
 
 import functools
+import glob
+import io
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from deepfake_audio.errors import InputError, one_line, pluralize
-from deepfake_audio.system.atomic_files import atomic_write, lock, write_error
-from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, write_rows
+from deepfake_audio.system.atomic_files import (
+    atomic_write,
+    lock,
+    numbered,
+    rename_to_free,
+    write_error,
+)
+from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, to_number, write_rows
 from deepfake_audio.system.name_index import NameIndex
-from deepfake_audio.system.regular_files import is_file, open_no_link, open_table, open_text
+from deepfake_audio.system.regular_files import (
+    MAX_LINE_CHARACTERS,
+    is_file,
+    open_no_link,
+    open_table,
+    open_text,
+)
 from deepfake_audio.vocabulary import VERDICTS
 
 FIELDS = (
@@ -21,7 +40,10 @@ FIELDS = (
     "echo_gain", "clipped_share", "skipped_seconds", "warning", "note", "run", "file", "error",
 )  # fmt: skip
 SHARD_FIELDS = (*FIELDS, "position")  # of the file among those of all shards, from 1
+STATE, STATE_CHARACTERS = "state", 8
+COMPARED, SCORE_STEP = ("verdict", "run", "file"), 0.01  # a score is compared up to a step
 FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
+FILE, ERROR = map(FIELDS.index, ("file", "error"))
 UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
 
 
@@ -29,11 +51,11 @@ class Judged:
     """The files of the rows of an interrupted run, each as often as it has a row."""
 
     def __init__(self, rows: Callable[[], Iterator[list[str]]] = lambda: iter(())):
-        """Args: rows: gives the table's rows."""
+        """Args: rows: gives the rows of an unfinished table."""
         self._rows = rows
-        names = self.names()
-        first = next(names, None)
-        self._index = None if first is None else NameIndex(itertools.chain([first], names))
+        keys = (_key(row[FILE], row[-1]) for row in rows())
+        first = next(keys, None)
+        self._index = None if first is None else NameIndex(itertools.chain([first], keys))
 
     def __len__(self) -> int:
         """Return how many rows were not taken yet."""
@@ -41,65 +63,98 @@ class Judged:
 
     def names(self) -> Iterator[str]:
         """Yield the file of each row as the table spells it."""
-        return (row[FIELDS.index("file")] for row in self._rows())
+        return (row[FILE] for row in self._rows())
 
-    def take(self, name: str) -> bool:
-        """Take a row of a file; return False if none is left."""
-        return self._index is not None and self.take_written(name_in_table(name))
+    def take(self, name: str, state: str = "") -> bool:
+        """Take a row of a file in a state; return False if none is left."""
+        return self._index is not None and self.take_written(name_in_table(name), state)
 
-    def take_written(self, cell: str) -> bool:
-        """Take a row by the file's name as the table spells it."""
-        return self._index is not None and self._index.take(cell)
+    def take_written(self, cell: str, state: str) -> bool:
+        """Take a row by the file's name as the table spells it, and by its state."""
+        return self._index is not None and self._index.take(_key(cell, state))
+
+
+def _key(cell: str, state: str) -> str:
+    return f"{cell}\0{state}"
 
 
 def check_table(path: Path) -> None:
     """Raise an `InputError` if a file that is no table of verdicts would be replaced."""
     if not os.path.lexists(path):
         return
-    with open_text(
-        path, "--csv FILE, where it exists already,", "utf-8-sig", errors="replace"
-    ) as file:
-        if not file.readline(1000).startswith(FIRST_FIELDS):
-            raise InputError(
-                f"cannot write --csv {path}: another kind of file is there; choose another name"
-            )
+    is_table = is_file(path) and not path.stat().st_size
+    with suppress(InputError), open_text(path, "A table", "utf-8-sig", errors="replace") as file:
+        is_table = file.readline(1000).startswith(FIRST_FIELDS)
+    if not is_table:
+        raise InputError(
+            f"cannot write --csv {path}: another kind of file is there; choose another name"
+        )
 
 
-def set_aside(path: Path, new: Path) -> Path | None:
-    """Rename a table with verdicts on files that its replacement lacks.
+def set_aside(
+    path: Path, new: Path, fields: Sequence[str] = FIELDS, compared: Sequence[str] = COMPARED
+) -> Path | None:
+    """Rename a table that has other columns than its replacement, or a verdict that that one lacks.
+
+    Args:
+        path: of the table.
+        new: of its replacement.
+        fields: the columns.
+        compared: columns that identify a verdict.
 
     Returns:
         The new name, with a number; None if the table need not be kept.
     """
-    if not is_file(path) or _has_all_files(new, path):
+    if not is_file(path) or not path.stat().st_size:
         return None
-    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
-    free = next(name for name in numbered if not os.path.lexists(name))
-    path.rename(free)
-    return free
+    index = NameIndex(key for keys in _verdicts(new, fields, compared) for key in keys)
+    with suppress(ValueError, OverflowError, InputError):
+        if all(keys[0] in index for keys in _verdicts(path, fields, compared)):
+            return None
+    return rename_to_free(path, numbered(path))
 
 
-def _has_all_files(table: Path, other: Path) -> bool:
-    """Return whether a table has a row for each file of another one."""
-    index = NameIndex(_files_in(table))
-    return all(name in index for name in _files_in(other))
+def aside_line(path: Path, aside: Path) -> str:
+    """Describe where the earlier table is."""
+    return (
+        f"The earlier {one_line(path)} has other verdicts or columns; it is {one_line(aside)} now."
+    )
 
 
-def _files_in(path: Path) -> Iterator[str]:
-    """Yield the file of each row of a table."""
-    with (
-        suppress(ValueError, InputError),
-        open_text(path, "A table", "utf-8-sig", errors="replace") as table,
-    ):
+def _verdicts(path: Path, fields: Sequence[str], compared: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the keys of each verdict in a table; its own one is the first.
+
+    Another number of files at a time changes the last digits of a score, so that the steps beside
+    that of a score are keys too. A row without a verdict has no keys.
+
+    Raises:
+        ValueError: it is no table with these columns.
+    """
+    with open_text(path, "A table", "utf-8-sig", errors="replace") as table:
         rows = read_cells(table)
-        _, columns = next(rows, (0, []))
-        place = columns.index("file")
-        yield from (row[place] for _, row in rows if len(row) > place and row[place])
+        if next(rows, (0, []))[1] != list(fields):
+            raise ValueError("other columns")
+        for _, cells in rows:
+            row = dict(zip(fields, cells, strict=True))
+            key = "\0".join(row[name] for name in compared)
+            if row.get("score"):
+                step = round(to_number(row["score"]) / SCORE_STEP)
+                yield [f"{key}\0{each}" for each in (step, step - 1, step + 1)]
+            elif row.get("verdict", key):
+                yield [key]
 
 
 def partial_path(path: Path, identity: str) -> Path:
     """Return the path of an unfinished table; each identity has its own."""
     return path.with_name(f"{path.name}.{identity}.partial")
+
+
+def other_partials(path: Path, identity: str) -> list[Path]:
+    """Return the unfinished tables of other identities, if there is none of this one."""
+    own, digits = partial_path(path, identity), "[0-9a-f]" * 8
+    if is_file(own):
+        return []
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}.{digits}.partial"))
 
 
 @contextmanager
@@ -108,12 +163,13 @@ def resumable_table(
     identity: str,
     say: Callable[[str], object] = lambda text: None,
     fields: Sequence[str] = FIELDS,
-    on_complete: Callable[[Path], object] = lambda partial: None,
+    on_complete: Callable[[Path, str], object] = lambda complete, states: None,
+    earlier: Callable[[], Iterable[list[str]]] = lambda: (),
 ) -> Iterator[tuple[Judged, Callable[[Mapping], None]]]:
-    """Write a table row by row beside its place, and rename it when all rows are there.
+    """Write a table row by row beside its place, and put it there when all rows are there.
 
     If an exception or a kill interrupts this, the rows stay there, and `path` stays as it is.
-    If that file has verdicts on other files, it is renamed with a number at the end. Rows of an
+    If that file has other verdicts or columns, it is renamed with a number at the end. Rows of an
     interrupted run are left out if they are not taken.
 
     Args:
@@ -121,53 +177,108 @@ def resumable_table(
         identity: of the question and the run; rows of another identity are not continued.
         say: receives remarks for the user.
         fields: the columns: `FIELDS`, or `SHARD_FIELDS`.
-        on_complete: receives the path of the complete table before it is renamed.
+        on_complete: receives the path of the complete table before it is renamed, and the states of
+            its rows, each with `STATE_CHARACTERS`.
+        earlier: gives rows with their states to begin with, if there is no interrupted run.
 
     Yields:
         The files that have rows from an interrupted run, and a function that adds a row:
-        a mapping with some of `FIELDS`.
+        a mapping with some of the fields and the file's `state`.
 
     Raises:
         InputError: another process writes it.
         OutputError: the disk is full, or the folder can't be written to.
     """
-    partial = partial_path(path, identity)
+    partial, columns = partial_path(path, identity), (*fields, STATE)
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = open_table(partial, "a+")
+        file = _open_continued(path, partial, columns, say)
 
     def add(row: Mapping) -> None:
         with _writing(path):
             cells = {**row, "file": name_in_table(str(row["file"]))}
-            write_rows(file, [[cells.get(field) for field in fields]])
+            write_rows(file, [[cells.get(field) for field in columns]])
             file.flush()  # a kill takes away what is not in the file yet
 
     try:
-        if not lock(file):
-            raise InputError(
-                f"cannot write {path}: another process writes it; wait, or choose another name"
-            )
-        whole_bytes = max((end for end, _ in _complete_rows(partial, fields)), default=0)
         with _writing(path):
-            file.truncate(whole_bytes)
-        if not whole_bytes:
-            add(dict(zip(fields, fields, strict=True)))
-        rows = functools.partial(_complete_rows, partial, fields)
+            _begin(file, partial, columns, earlier)
+        rows = functools.partial(_complete_rows, partial, columns)
         judged = Judged(lambda: (row for _, row in itertools.islice(rows(), 1, None)))
         yield judged, add
+        with _writing(path):
+            check_table(path)  # something else may have come there since
+            left_out = len(judged)
+            aside = _finish(path, partial, fields, judged, on_complete)
+            _release(file)
+            partial.unlink()
     finally:
         with suppress(OSError):  # the error was raised when the row was written
             file.close()
-    with _writing(path):
-        check_table(path)  # something else may have come there since
-        left_out = _leave_out(judged, partial)
-        on_complete(partial)
-        aside = set_aside(path, partial)
-        partial.replace(path)
     if left_out:
-        say(f"Left out: {pluralize(left_out, 'row')} of files that are not among those to judge.")
+        say(f"Left out: {pluralize(left_out, 'row')} of files that changed or are not to judge.")
     if aside:
-        say(f"{one_line(path)} had verdicts on other files, which are in {one_line(aside)} now.")
+        say(aside_line(path, aside))
+
+
+def _open_continued(
+    path: Path, partial: Path, columns: Sequence[str], say: Callable[[str], object]
+) -> TextIO:
+    """Open and lock an unfinished table; a file without its header is renamed first."""
+    file = _open_locked(path, partial)
+    with open(partial, "rb", opener=open_no_link) as content:
+        has_line = content.readline(MAX_LINE_CHARACTERS).endswith(b"\n")
+    if has_line and next(_complete_rows(partial, columns), None) is None:
+        _release(file)
+        kept = rename_to_free(partial, numbered(partial))
+        file.close()
+        say(
+            f"{one_line(partial)} was changed by another program and can't be continued; it is "
+            f"{one_line(kept)} now."
+        )
+        return _open_locked(path, partial)
+    return file
+
+
+def _release(file: TextIO) -> None:
+    """Close a file if the system renames and removes no open files; keep its lock otherwise."""
+    if os.name == "nt":
+        file.close()
+
+
+def _open_locked(path: Path, partial: Path) -> TextIO:
+    """Open and lock the unfinished table at a path, which no other process then removes.
+
+    Raises:
+        InputError: another process writes it.
+        OSError: it can't be opened.
+    """
+    while True:
+        file = open_table(partial, "a+")
+        if not lock(file):
+            file.close()
+            raise InputError(
+                f"cannot write {path}: another process writes it; wait, or choose another name"
+            )
+        with suppress(FileNotFoundError):  # a process that ended just now removed it
+            if os.path.samestat(os.fstat(file.fileno()), partial.stat()):
+                return file
+        file.close()
+
+
+def _begin(
+    file: TextIO,
+    partial: Path,
+    columns: Sequence[str],
+    earlier: Callable[[], Iterable[list[str]]],
+) -> None:
+    """Remove what follows the complete rows of an unfinished table, or write the first rows."""
+    whole_bytes = max((end for end, _ in _complete_rows(partial, columns)), default=0)
+    file.truncate(whole_bytes)
+    if not whole_bytes:
+        write_rows(file, [columns])
+        write_rows(file, itertools.takewhile(lambda row: _is_complete(row, columns), earlier()))
+        file.flush()
 
 
 @contextmanager
@@ -191,31 +302,49 @@ def _complete_rows(path: Path, fields: Sequence[str]) -> Iterator[tuple[int, lis
         with open(path, "rb", opener=open_no_link) as file:
             for line in file:
                 read_bytes += len(line)
-                yield line.decode() if line.endswith(b"\n") else ""
+                encoding = "utf-8-sig" if read_bytes == len(line) else "utf-8"
+                yield line.decode(encoding) if line.endswith(b"\n") else ""
 
     with suppress(ValueError):
         for number, (_, row) in enumerate(read_cells(lines())):
-            if len(row) != len(fields) or (number and row[FIELDS.index("error")]):
-                break
-            if (row != list(fields)) if not number else (row[0] not in VERDICTS):
+            if not (_is_complete(row, fields) if number else row == list(fields)):
                 break
             yield read_bytes, row
 
 
-def _leave_out(judged: Judged, partial: Path) -> int:
-    """Rewrite a table without the rows that were not taken, and return their number."""
-    left_out = len(judged)
-    if not left_out:
-        return 0
-    with (
-        atomic_write(partial) as new,
-        partial.open(newline="", encoding="utf-8") as before,
-        open_table(new) as after,
-    ):
-        rows, place = (row for _, row in read_cells(before)), FIELDS.index("file")
-        write_rows(after, [next(rows)])
-        write_rows(after, (row for row in rows if not judged.take_written(row[place])))
-    return left_out
+def _is_complete(row: Sequence[str], columns: Sequence[str]) -> bool:
+    """Return whether a row of an unfinished table has all cells and a verdict."""
+    return len(row) == len(columns) and row[0] in VERDICTS and not row[ERROR]
+
+
+def _finish(
+    path: Path,
+    partial: Path,
+    fields: Sequence[str],
+    judged: Judged,
+    on_complete: Callable[[Path, str], object],
+) -> Path | None:
+    """Write the complete table without the states and the rows that were not taken.
+
+    Returns:
+        The new name of the table that was there, if it had to be kept.
+    """
+    states = io.StringIO()
+
+    def finished(rows: Iterator[tuple[int, list[str]]]) -> Iterator[list[str]]:
+        is_all_taken = not len(judged)
+        for _, (*row, state) in rows:
+            if is_all_taken or not judged.take_written(row[FILE], state):
+                states.write(f"{state[:STATE_CHARACTERS]:{STATE_CHARACTERS}}")
+                yield row
+
+    with atomic_write(path) as complete:
+        with open_text(partial, "An unfinished table") as before, open_table(complete) as after:
+            rows = read_cells(before)
+            next(rows)
+            write_rows(after, itertools.chain([fields], finished(rows)))
+        on_complete(complete, states.getvalue())
+        return set_aside(path, complete, fields)
 
 
 def name_in_table(name: str) -> str:

@@ -1,7 +1,5 @@
 """Cut the FAKE passages of a recording out of it, with some sound around them, for listeners."""
 
-import itertools
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +12,12 @@ from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.errors import one_line
 from deepfake_audio.inference.passages import Passage
 from deepfake_audio.inference.timelines import format_time
-from deepfake_audio.system.atomic_files import atomic_write, write_error
+from deepfake_audio.system.atomic_files import (
+    numbered,
+    rename_to_free,
+    temporary_sibling,
+    write_error,
+)
 from deepfake_audio.system.json_text import escape_non_utf8
 from deepfake_audio.vocabulary import Verdict
 
@@ -60,32 +63,32 @@ def write_segments(
         return [
             path for part in parts for path in write_segments(stem, title, sound, part, *options)
         ]
-    findings, rate_hz, channels = Findings(), 0, 0
+    findings, rate_hz, channels, first = Findings(), 0, 0, 0
     for block_rate_hz, block in native_blocks(sound, findings, decoder_megabytes, track):
         findings.levels.add(block)
         rate_hz, channels = block_rate_hz, block.shape[1]
     taken = slice(None) if channel is None else slice(channel - 1, channel)
     written = len(range(channels)[taken])
     fits_flac = written <= MAX_FLAC_CHANNELS and rate_hz <= MAX_FLAC_RATE_HZ
-    suffix, paths, open_files = ".flac" if fits_flac else ".wav", [], []
-    try:
-        with ExitStack() as opened:
-            for passage in fakes:
-                paths.append(free_path(stem, passage, suffix))
-                partial = opened.enter_context(atomic_write(paths[-1]))
-                file = soundfile.SoundFile(partial, "w", rate_hz, written, SUBTYPE)
-                opened.enter_context(file)
-                file.title = comment_of(passage, title)
-                open_files.append((file, *sample_span(passage, findings, rate_hz)))
-            first = 0
-            for _, block in native_blocks(sound, Findings(), decoder_megabytes, track):
-                for file, begin, end in open_files:
-                    part = block[max(0, begin - first) : max(0, end - first), taken]
-                    file.write(part / findings.levels.full_scale)
-                first += len(block)
-    except soundfile.LibsndfileError as error:  # a full disk, for example
-        raise write_error(paths[-1], OSError(str(error).rstrip("."))) from None
-    return paths
+    suffix, unfinished, open_files = ".flac" if fits_flac else ".wav", [], []
+    names = [named(stem, passage, suffix) for passage in fakes]
+    with ExitStack() as folders:
+        try:
+            with ExitStack() as opened:
+                for passage, name in zip(fakes, names, strict=True):
+                    unfinished.append(folders.enter_context(temporary_sibling(name)))
+                    file = soundfile.SoundFile(unfinished[-1], "w", rate_hz, written, SUBTYPE)
+                    opened.enter_context(file)
+                    file.title = comment_of(passage, title)
+                    open_files.append((file, *sample_span(passage, findings, rate_hz)))
+                for _, block in native_blocks(sound, Findings(), decoder_megabytes, track):
+                    for file, begin, end in open_files:
+                        part = block[max(0, begin - first) : max(0, end - first), taken]
+                        file.write(part / findings.levels.full_scale)
+                    first += len(block)
+        except soundfile.LibsndfileError as error:  # a full disk, for example
+            raise write_error(names[-1], OSError(str(error).rstrip("."))) from None
+        return [*map(rename_to_free, unfinished, map(numbered, names))]
 
 
 def comment_of(passage: Passage, title: str) -> str:
@@ -101,14 +104,10 @@ def sample_span(passage: Passage, findings: Findings, rate_hz: int) -> tuple[int
     return max(0, round(begin * rate_hz)), round(end * rate_hz)
 
 
-def free_path(stem: Path, passage: Passage, suffix: str) -> Path:
-    """Return a path that names the passage's times, with a number if a file has the name."""
+def named(stem: Path, passage: Passage, suffix: str) -> Path:
+    """Return a path that names the passage's times."""
     times = "-".join(map(_sortable_time, (passage.start_seconds, passage.end_seconds)))
-    name = f"{stem.name}-{times}"
-    numbered = (f"{name}-{number}" for number in itertools.count(2))
-    names = itertools.chain([name], numbered)
-    paths = (stem.with_name(name + suffix) for name in names)
-    return next(path for path in paths if not os.path.lexists(path))
+    return stem.with_name(f"{stem.name}-{times}{suffix}")
 
 
 def _sortable_time(seconds: float) -> str:

@@ -7,10 +7,11 @@ tables that do not belong together are not joined.
 
 import hashlib
 import heapq
-import shutil
+import itertools
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.results_table import (
     FIELDS,
     SHARD_FIELDS,
+    STATE_CHARACTERS,
     check_table,
-    partial_path,
     set_aside,
 )
 from deepfake_audio.system.atomic_files import atomic_write, write_json
@@ -32,7 +33,7 @@ from deepfake_audio.system.regular_files import is_file, open_regular, open_tabl
 from deepfake_audio.system.shards import Shard, check_same, find_shards, missing_shards
 from deepfake_audio.vocabulary import VERDICTS
 
-MAX_RECORD_BYTES = 10_000_000  # the words of a long command line are in it
+MAX_RECORD_BYTES = 10_000_000  # without states; the words of a long command line are in it
 VERDICT, FILE, ERROR, POSITION = map(
     SHARD_FIELDS.index, ("verdict", "file", "error", "position")
 )  # fmt: skip
@@ -49,6 +50,8 @@ class ShardRecord(BaseModel):
         listed: number of names, those of all shards.
         names: identifies these names and their order.
         table: SHA-256 of the table.
+        states: of the files of its rows, each with `STATE_CHARACTERS`; None in earlier versions.
+        finished_seconds: time of its end since 1970; 0 in earlier versions.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +62,8 @@ class ShardRecord(BaseModel):
     listed: int
     names: str
     table: str
+    states: str | None = None
+    finished_seconds: float = 0
 
 
 @dataclass(frozen=True)
@@ -69,14 +74,16 @@ class JoinedTable:
         shards: number of tables.
         counts: number of files by verdict; those with an error under an empty one.
         missing: names of the shards without a table; empty if all are there.
+        outdated: names of the shards that were given other files than the newest one.
         lost: number of listed files that are in no table.
         repeated: number of files that were listed more than once.
-        aside: the earlier table of other files, if there was one.
+        aside: the earlier table, if it had other verdicts or columns.
     """
 
     shards: int
     counts: Counter[str]
     missing: str
+    outdated: str
     lost: int
     repeated: int
     aside: Path | None
@@ -98,8 +105,9 @@ def read_record(table: Path) -> ShardRecord | None:
     path = record_path(table)
     if not is_file(path) or not is_file(table):
         return None
+    most_bytes = MAX_RECORD_BYTES + table.stat().st_size  # a row is longer than its state
     with open_regular(path, "A record") as file:
-        encoded = file.read(MAX_RECORD_BYTES)
+        encoded = file.read(most_bytes)
     try:
         record = ShardRecord.model_validate_json(encoded)
     except ValidationError:
@@ -108,7 +116,7 @@ def read_record(table: Path) -> ShardRecord | None:
 
 
 def record_of(
-    listed: FileList, identity: str, made_with: Mapping[str, str], complete: Path
+    listed: FileList, identity: str, made_with: Mapping[str, str], complete: Path, states: str
 ) -> ShardRecord:
     """Return the record of a complete table.
 
@@ -117,6 +125,7 @@ def record_of(
         identity: of the command.
         made_with: facts that are the same for all shards, by name.
         complete: the path of the table.
+        states: of the files of its rows, each with `STATE_CHARACTERS`.
     """
     return ShardRecord(
         shard=str(listed.shard),
@@ -125,6 +134,8 @@ def record_of(
         listed=listed.listed,
         names=listed.fingerprint,
         table=digest_table(complete),
+        states=states,
+        finished_seconds=round(time.time(), 3),
     )
 
 
@@ -144,13 +155,28 @@ def check_replaceable_record(table: Path) -> None:
                 )
 
 
-def continue_table(table: Path, identity: str) -> None:
-    """Continue the complete table of a shard, so that only new files are judged."""
-    partial = partial_path(table, identity)
+def earlier_rows(table: Path, identity: str, say: Callable[[str], object]) -> Iterator[list[str]]:
+    """Yield the rows of a shard's complete table, each with the state of its file at the end.
+
+    Args:
+        table: of the shard.
+        identity: of the command; the table of another one has no rows for it.
+        say: receives a remark if the table can't be continued.
+    """
     record = read_record(table)
-    if record and record.identity == identity and not is_file(partial):
-        with atomic_write(partial) as copy:
-            shutil.copyfile(table, copy)
+    if record is None or record.identity != identity or record.states is None:
+        if is_file(table):
+            say(
+                f"Judged anew: the files of {one_line(table)}, which another command, run or "
+                "version made."
+            )
+        return
+    width = STATE_CHARACTERS
+    states = (record.states[at : at + width] for at in range(0, len(record.states), width))
+    with suppress(ValueError), open_text(table, "A table") as lines:  # no UTF-8, or no CSV
+        rows = itertools.islice(read_cells(lines), 1, None)
+        for (_, row), state in zip(rows, states, strict=False):
+            yield [*row, state.rstrip()]
 
 
 def join_tables(
@@ -177,11 +203,11 @@ def join_tables(
             f"missing of {whole}: shards {missing}; run predict.py with --shard for each, or join "
             "the others with --allow-missing"
         )
-    lists = {(record.listed, record.names) for record in records.values()}
-    if len(lists) > 1:
+    outdated = outdated_shards(records.values())
+    if outdated:
         say(
             "The shards were given different files: some came or went in between. Run the shards "
-            "again, and each judges its new files."
+            f"{outdated} again, and each judges its new files."
         )
     counts: Counter[str] = Counter()
     with atomic_write(whole) as partial:
@@ -193,7 +219,15 @@ def join_tables(
         aside = set_aside(whole, partial)
     listed = max(record.listed for record in records.values())
     lost = 0 if missing else max(0, listed - counts.total())
-    return JoinedTable(len(found), counts, missing, lost, repeated, aside)
+    return JoinedTable(len(found), counts, missing, outdated, lost, repeated, aside)
+
+
+def outdated_shards(records: Iterable[ShardRecord]) -> str:
+    """Name the shards that were given other files than the shard that ended last."""
+    records = list(records)
+    newest = max(records, key=lambda record: record.finished_seconds)
+    given = newest.listed, newest.names
+    return ", ".join(each.shard for each in records if (each.listed, each.names) != given)
 
 
 def _checked_record(path: Path, shard: Shard) -> ShardRecord:
@@ -208,7 +242,7 @@ def _checked_record(path: Path, shard: Shard) -> ShardRecord:
             f"{path} is not the table that {record_path(path).name} describes; run predict.py with "
             f"--shard {shard} again"
         )
-    return record
+    return record.model_copy(update={"states": None})  # a megabyte for 130,000 rows
 
 
 def _merged(found: dict[Shard, Path], is_error: bool) -> Iterator[list[str]]:
@@ -287,6 +321,8 @@ def describe_join(joined: JoinedTable) -> str:
         parts.append(f"{failed:,} could not be judged")
     if joined.missing:
         parts.append(f"missing shards: {joined.missing}")
+    if joined.outdated:
+        parts.append(f"shards of an earlier list of files: {joined.outdated}")
     if joined.lost:
         parts.append(f"in no table: {pluralize(joined.lost, 'file')}")
     if joined.repeated:

@@ -6,6 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import numpy as np
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.inference.passages import Passage, most_fake, passage_rows
 from deepfake_audio.inference.timelines import PEAKS_PER_WINDOW, Timeline, format_time
-from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.system.atomic_files import atomic_write, temporary_sibling
 from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.system.regular_files import is_file, open_regular, open_table
 
@@ -59,11 +60,13 @@ def write_timeline(
         why_not_judged: reason that the legend gives for windows without a score.
         recording: identifies the recording, so that its files are replaced; empty never matches.
     """
-    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
     mark = hashlib.sha256(os.fsencode(recording)).hexdigest()[:32] if recording else ""
-    places = (_files_at(place) for place in itertools.chain([path], numbered))
-    table, picture, labels = next(place for place in places if _is_free_for(mark, *place))
-    save_timeline_figure(picture, title, timeline, envelopes, why_not_judged, mark)
+    numbers = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    places = (_files_at(place) for place in itertools.chain([path], numbers))
+    with temporary_sibling(path.with_name("timeline.png")) as plotted:
+        save_timeline_figure(plotted, title, timeline, envelopes, why_not_judged, mark)
+        table, picture, labels = next(place for place in places if _take(mark, *place))
+        plotted.replace(picture)
     with atomic_write(table) as partial, open_table(partial) as file:
         rows = passage_rows(timeline.passages)
         write_rows(file, [list(rows[0]), *(row.values() for row in rows)])
@@ -77,10 +80,15 @@ def _files_at(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(f"{path.name}{suffix}") for suffix in (".csv", ".png", ".txt"))
 
 
-def _is_free_for(mark: str, table: Path, picture: Path, labels: Path) -> bool:
-    """Return whether nothing is there, or a timeline of the same recording."""
-    if not any(map(os.path.lexists, (table, picture, labels))):
-        return True
+def _take(mark: str, table: Path, picture: Path, labels: Path) -> bool:
+    """Return whether a timeline of the same recording is there, or nothing; then take the names.
+
+    No other process takes names of which this one has made the table.
+    """
+    if not any(map(os.path.lexists, (picture, labels))):
+        with suppress(FileExistsError):
+            table.open("xb").close()
+            return True
     try:
         with open_regular(picture, "A timeline") as file:
             return bool(mark) and f"{MARK}\0{mark}".encode() in file.read(MARK_BYTES)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from deepfake_audio import __version__
 from deepfake_audio.config.loading import (
     LEGACY_DEFAULTS,
     RENAMED_KEYS,
@@ -42,8 +43,8 @@ def fingerprint_model(path: Path, limits: LimitSettings) -> str:
 def fingerprint_verdicts(
     run: Run, record: RunRecord, settings: Settings, asked: Sequence[str]
 ) -> str:
-    """Return 8 hexadecimal digits that identify a run's model, settings and inputs."""
-    parts = [run.name, record.model_fingerprint, tuple(numbers_of(record.calibration))]
+    """Return 8 hexadecimal digits that identify this version, a run, its settings and inputs."""
+    parts = [__version__, run.name, record.model_fingerprint, tuple(numbers_of(record.calibration))]
     parts += [record.settings_fingerprint, settings.predict.model_dump(), list(asked)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 

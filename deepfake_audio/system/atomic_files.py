@@ -1,12 +1,13 @@
 """Write files and folders in one step, and lock folders."""
 
 import errno
+import itertools
 import os
 import re
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -76,14 +77,34 @@ def _is_abandoned(folder: Path) -> bool:
         return all(entry.is_file(follow_symlinks=False) and entry.name != LOCK for entry in entries)
 
 
+def numbered(path: Path) -> Iterator[Path]:
+    """Yield a path, and then it with a number before its suffix: `v.csv`, `v-2.csv`, ..."""
+    yield path
+    yield from (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+
+
+def rename_to_free(path: Path, names: Iterable[Path]) -> Path | None:
+    """Rename a file to the first name that is free, and return it; None if none is.
+
+    No file is replaced, also if another process takes the same name at this moment.
+    """
+    for name in names:
+        with suppress(FileExistsError):
+            name.open("xb").close()
+            path.replace(name)
+            return name
+    return None
+
+
 @contextmanager
 def temporary_sibling(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, and remove the file that was written there.
+    """Yield a temporary path, and remove the file that was written there, if it still is there.
 
     Raises:
         OutputError: the disk is full, or the folder can't be written to.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with _partial_folder(path.parent) as work:
             yield work / path.name
     except OSError as error:

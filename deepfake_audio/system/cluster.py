@@ -34,8 +34,8 @@ class LostCallError(Exception):
 
 
 @contextmanager
-def connected(address: str, paths: Iterable[Path]) -> Iterator["Client"]:
-    """Connect to a cluster, and check that its workers can work.
+def connected(address: str, paths: Iterable[Path]) -> Iterator[tuple["Client", "WorkerCheck"]]:
+    """Connect to a cluster, and check that its workers can work; yield the check for later ones.
 
     Args:
         address: of the scheduler, as `tcp://HOST:PORT`.
@@ -62,37 +62,56 @@ def connected(address: str, paths: Iterable[Path]) -> Iterator["Client"]:
             "scheduler runs there"
         ) from None
     with client:
-        check_workers(client, address, {str(path): _look(str(path)) for path in paths})
-        yield client
+        if not client.nthreads():
+            raise InputError(
+                f"no workers at {address}; start some with: dask worker {address} --nthreads 1"
+            )
+        check = WorkerCheck(client, {str(path): _look(str(path)) for path in paths})
+        check()
+        yield client, check
 
 
-def check_workers(client: "Client", address: str, expected: dict[str, str]) -> None:
+class WorkerCheck:
+    """Checks each worker of a cluster once, also one that joins later."""
+
+    def __init__(self, client: "Client", expected: dict[str, str]):
+        """Args: client: connected. expected: what `_look` returns here for each path."""
+        self._client, self._expected = client, expected
+        self._checked: set[str] = set()
+
+    def __call__(self) -> None:
+        """Check the new workers; raise an `InputError` that names the first one that can't work."""
+        threads = self._client.nthreads()
+        new = {worker: threads[worker] for worker in threads if worker not in self._checked}
+        if new:
+            check_workers(self._client, new, self._expected)
+            self._checked |= new.keys()
+
+
+def check_workers(client: "Client", threads: dict[str, int], expected: dict[str, str]) -> None:
     """Raise an `InputError` that names the first worker that can't work.
 
     Args:
         client: connected.
-        address: of the scheduler.
+        threads: number of threads of each worker to check.
         expected: the value that `_look` returns here for each path.
     """
-    threads = client.nthreads()
-    if not threads:
-        raise InputError(
-            f"no workers at {address}; start some with: dask worker {address} --nthreads 1"
-        )
     for worker, number in threads.items():
         if number > 1:
             raise InputError(
                 f"the worker {worker} has {number} threads; start it with --nthreads 1, and with "
                 "--nworkers for several processes"
             )
-    for worker, version in _ask(client, pkgutil.resolve_name, "deepfake_audio:__version__"):
+    for worker, version in _ask(
+        client, threads, pkgutil.resolve_name, "deepfake_audio:__version__"
+    ):
         if version != __version__:
             problem = f"has deepfake-audio {version}, not {__version__}"
             if isinstance(version, Exception):
                 problem = f"cannot import deepfake_audio ({version})"
             raise InputError(f"the worker {worker} {problem}; install this version there")
     for path, content in expected.items():
-        for worker, found in _ask(client, _look, path):
+        for worker, found in _ask(client, threads, _look, path):
             if found != content:
                 raise InputError(
                     f"the worker {worker} cannot see {path} as it is here ({found or 'missing'}); "
@@ -100,16 +119,22 @@ def check_workers(client: "Client", address: str, expected: dict[str, str]) -> N
                 )
 
 
-def _ask(client: "Client", function: Callable, *args: object) -> Iterator[tuple[str, Any]]:
-    """Call a function on each worker; yield the workers with the results or exceptions."""
+def _ask(
+    client: "Client", workers: Iterable[str], function: Callable, *args: object
+) -> Iterator[tuple[str, Any]]:
+    """Call a function on workers; yield those that are still there, with results or exceptions."""
     try:
-        answers = client.run(function, *args, on_error="return", callback_timeout=CHECK_SECONDS)
+        answers = client.run(
+            function, *args, workers=list(workers), on_error="return",
+            callback_timeout=CHECK_SECONDS,
+        )  # fmt: skip
     except (OSError, TimeoutError):
         raise InputError(
             f"a worker of {client.scheduler.address} does not answer within {CHECK_SECONDS} s; "
             "start the workers again"
         ) from None
-    yield from answers.items()
+    present = client.nthreads()
+    yield from ((worker, answer) for worker, answer in answers.items() if worker in present)
 
 
 def _look(path: str) -> str:
@@ -126,17 +151,18 @@ def _look(path: str) -> str:
 
 
 def run_calls(
-    client: "Client", function: Callable, arguments: Iterable[tuple]
+    client: "Client", check: Callable[[], object], function: Callable, arguments: Iterable[tuple]
 ) -> Iterator[tuple[tuple, Any]]:
     """Call a function on the cluster; yield the arguments and the result of each call, in order.
 
     The arguments are read as workers become free. A call of a lost worker runs on another one.
+    The workers that joined meanwhile are checked before a result is yielded.
 
     Yields:
         A `LostCallError` in place of the result if the workers of a call ended again and again.
 
     Raises:
-        InputError: the scheduler was lost.
+        InputError: the scheduler was lost, or a worker that joined can't work.
     """
     waiting: deque[tuple[tuple, Future]] = deque()
     most = CALLS_PER_WORKER * len(client.nthreads())
@@ -144,10 +170,23 @@ def run_calls(
         waiting.append((args, client.submit(function, *args, pure=False)))
         if len(waiting) >= most:
             args, future = waiting.popleft()
-            yield args, _result(client, future)
+            yield args, _checked_result(client, check, future)
     while waiting:
         args, future = waiting.popleft()
-        yield args, _result(client, future)
+        yield args, _checked_result(client, check, future)
+
+
+def _checked_result(client: "Client", check: Callable[[], object], future: "Future") -> Any:
+    """Return a result after all workers are checked, or the reason why a new one can't work."""
+    try:
+        result = _result(client, future)
+    except InputError:
+        raise
+    except Exception:  # of the call: a worker without the package can't even read it
+        check()
+        raise
+    check()
+    return result
 
 
 def _result(client: "Client", future: "Future") -> Any:

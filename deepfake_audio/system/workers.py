@@ -36,6 +36,10 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
+class LostProcessError(InputError):
+    """The system ended a worker process."""
+
+
 def count_cores() -> int:
     """Return the number of cores that this process may use, by its affinity and its quota.
 
@@ -78,7 +82,7 @@ def in_processes(
         in_order: yield in the order of the calls.
 
     Raises:
-        InputError: the system ended a process.
+        LostProcessError: the system ended a process.
     """
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -99,7 +103,7 @@ def in_processes(
     try:
         yield from results
     except TerminatedWorkerError:
-        raise InputError(
+        raise LostProcessError(
             f"the system ended a process that {work}, probably for lack of memory; run this again "
             "with fewer workers"
         ) from None

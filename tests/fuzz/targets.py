@@ -16,7 +16,7 @@ from deepfake_audio.dataset.provenance import (
 )
 from deepfake_audio.dataset.shard_folders import RECORD as FOLDER_RECORD
 from deepfake_audio.dataset.shard_folders import FolderRecord
-from deepfake_audio.inference.results_table import FIELDS, SHARD_FIELDS
+from deepfake_audio.inference.results_table import FIELDS, SHARD_FIELDS, STATE
 from deepfake_audio.inference.shard_tables import ShardRecord
 from deepfake_audio.models import run_creation
 from deepfake_audio.models.calibration import Calibration
@@ -37,9 +37,9 @@ from .binary_seeds import (
 ROOT = Path(__file__).resolve().parents[2]
 VERDICTS = "\n".join(
     [
-        ",".join(FIELDS),
-        f"REAL,{',' * (FIELDS.index('file') - 1)}a.wav,",
-        f"FAKE,{',' * (FIELDS.index('file') - 1)}c.wav,",
+        ",".join([*FIELDS, STATE]),
+        f"REAL,{',' * (FIELDS.index('file') - 1)}a.wav,,",
+        f"FAKE,{',' * (FIELDS.index('file') - 1)}c.wav,,",
         "",
     ]
 )
