@@ -147,7 +147,7 @@ def test_unreadable_images_are_left_out_and_named(data_folder):
     assert len(check.records) == 70
     assert check.unreadable == [
         f"cannot read {data_folder}/train/fake/03.png: it is damaged, or no PNG, JPEG, BMP, WebP "
-        "or TIFF file; save it as PNG",
+        "or TIFF file of 8 or 16 bits; save it as PNG",
         f"cannot read an image: {data_folder}/val/real/01.png (No such file or directory); check "
         "the name",
     ]

@@ -10,6 +10,7 @@ import soundfile
 
 import evaluate
 from conftest import ROOT, make_voice
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.cli.localisation import compare
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.localisation import (
@@ -144,7 +145,9 @@ def test_evaluate_judges_recordings_with_known_passages(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_the_scores_of_windows_are_measured_within_passages(tmp_path, capsys):
-    sound = np.concatenate([make_voice("real", 1, 6.0), make_voice("fake", 2, 6.0)])
+    names = ("real_menardi_vm-forward-multiple.flac", "fake_kokoro_im_nicola.flac")
+    clips = [read_audio(ROOT / "data" / "sample" / "audio" / name, 16_000) for name in names]
+    sound = np.concatenate([np.resize(clip, 6 * 16_000) for clip in clips])
     soundfile.write(tmp_path / "call.wav", sound, 16000)
     rows = ("call.wav,0,6,real", "call.wav,6,12,fake")
     put_text(tmp_path, "passages.csv", "file,start_seconds,end_seconds,label", *rows)

@@ -10,7 +10,7 @@ import soundfile
 from tqdm import tqdm
 
 from deepfake_audio.audio.conditions import read_voices
-from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.findings import SILENCE_POWER, Findings
 from deepfake_audio.audio.quality import edge_silences, measure_quality
 from deepfake_audio.audio.recordings import frame_length, open_recording, recording_blocks
 from deepfake_audio.audio.sampled_conditions import NOISY_KINDS, change_pieces
@@ -169,7 +169,7 @@ def _render_file(path: Path, stem: str, rendering: Rendering) -> dict:
     recording = open_recording(
         path, audio, rendering.audio_hours, None, rendering.decoder_megabytes
     )
-    if recording.is_silent:
+    if recording.loudest_power < SILENCE_POWER:
         raise InputError(f"{path} is silent; give a recording with sound")
     starts = []
     for start, window in recording_windows(recording, audio, rendering.max_windows):
