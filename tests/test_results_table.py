@@ -262,6 +262,8 @@ def test_an_interrupted_prediction_continues(audio_workspace, tmp_path, name):
     assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130)
     assert name == "SIGKILL" or "the same command continues." in told
     kept = read_rows(partial[0])
+    for row in kept:
+        row.pop("state")  # the finished table has no use for it
     assert 3 <= len(kept) < 6000
     for number in range(len(kept) + 40, 6000):  # enough is left to go on with
         (tmp_path / "calls" / f"{number:04}.wav").unlink()
