@@ -41,10 +41,12 @@ def stop_the_tests(number: int, frame: object) -> None:
     pytest.exit(f"{signal.Signals(number).name} received", returncode=130)
 
 
-# A process started in the background of a shell ignores these signals, and so do its children.
+# A process started in the background of a shell ignores these signals, and so do its children. A
+# worker of pytest-xdist ends without a word, also within a long computation.
 for name in ("SIGINT", "SIGTERM", "SIGHUP"):
     if hasattr(signal, name):
-        signal.signal(getattr(signal, name), stop_the_tests)
+        in_worker = "PYTEST_XDIST_WORKER" in os.environ
+        signal.signal(getattr(signal, name), signal.SIG_DFL if in_worker else stop_the_tests)
 
 
 @pytest.fixture
