@@ -447,3 +447,12 @@ def test_an_empty_score_file_has_no_rows():
     Path("s.csv").write_text("")
     with pytest.raises(InputError, match=r"^s.csv has no rows; add a row for each file"):
         read_scores(Path("s.csv"), Path("keys.csv"), None)
+
+
+def test_a_short_row_of_keys_without_a_header_is_no_crash():
+    Path("s.txt").write_text("a 1.5\nb -2\n")
+    rows = b"x/\xff.wav,1,d,eval\n,0,d,eval\n"
+    title = b"'r*aa\rpath,is_f\x01ke,dataset,phase\nx/a.\xb4~\xfc\xc7wav,0,d,eval\n"
+    Path("k.txt").write_bytes(title + 3 * rows + rows[:17])
+    with pytest.raises(InputError, match=r"k\.txt: no label in its 4 columns; give a protocol"):
+        read_scores(Path("s.txt"), Path("k.txt"), None)

@@ -200,7 +200,8 @@ def _most_scored(columns: dict[int, list[str]], scored: Collection[str]) -> int:
 def _unnamed_places(
     table: TextTable, real: str | None, scored: Collection[str]
 ) -> tuple[dict[str, int], int]:
-    rows, width = table.sample, table.width
+    width = table.width
+    rows = [row for row in table.sample if len(row) >= width]  # reading refuses shorter ones
     checks = [is_label_word, is_class_number]
     if real is not None:
         checks.append(lambda cell: cell == real)
