@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepfake_audio.audio.recordings import FRAME_SECONDS, frame_length, frame_powers
+from deepfake_audio.audio.recordings import (
+    FRAME_SECONDS,
+    frame_length,
+    frame_powers,
+    stretches_of,
+)
 
 SILENCE_DB = 40
 BANDWIDTH_DB = 60
@@ -150,10 +155,9 @@ def lost_share(samples: np.ndarray, sample_rate_hz: int) -> float:
     """
     power = float(np.square(samples).mean())
     silent = np.abs(samples) < LOST_LEVEL * np.sqrt(power)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
     shortest, longest = (round(seconds * sample_rate_hz) for seconds in LOST_SECONDS)
     around, lost = round(CUT_SECONDS * sample_rate_hz), 0
-    for first, after in edges.reshape(-1, 2):
+    for first, after in stretches_of(silent):
         if shortest <= after - first <= longest and around <= first <= len(samples) - around:
             sides = samples[first - around : first], samples[after : after + around]
             is_cut = all(np.square(side).sum() > CUT_LEVEL**2 * power * around for side in sides)

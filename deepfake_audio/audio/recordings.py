@@ -279,6 +279,16 @@ def trimming_power(powers: np.ndarray, trim_db: float) -> float:
     return loudest * 10 ** (-(trim_db or np.inf) / 10)
 
 
+def stretches_of(chosen: np.ndarray) -> np.ndarray:
+    """Return the first index of each stretch of true values, and the one after its last.
+
+    >>> stretches_of(np.array([True, False, True, True])).tolist()
+    [[0, 1], [2, 4]]
+    """
+    edges = np.diff(np.concatenate([[0], chosen.astype(np.int8), [0]]))
+    return np.flatnonzero(edges).reshape(-1, 2)
+
+
 def quiet_seconds(recording: Recording, settings: AudioSettings) -> float:
     """Return the duration of long quiet sound that is not judged, but varies as a voice does.
 
@@ -286,8 +296,7 @@ def quiet_seconds(recording: Recording, settings: AudioSettings) -> float:
     """
     powers, seconds = recording.powers, 0.0
     is_quiet = powers < trimming_power(powers, settings.trim_db)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_quiet.astype(np.int8), [0]])))
-    for first, after in edges.reshape(-1, 2):
+    for first, after in stretches_of(is_quiet):
         if after - first >= QUIET_SECONDS / FRAME_SECONDS:
             low, high = np.percentile(powers[first:after], [10, 90])
             if high > max(SILENCE_POWER, low * 10 ** (QUIET_RANGE_DB / 10)):
