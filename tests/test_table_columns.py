@@ -1,4 +1,4 @@
-"""Which columns of a table give the labels, splits and speakers, and what is told of a guess."""
+"""The columns of a table that give labels, splits and speakers, and the notes on guesses."""
 
 import pytest
 

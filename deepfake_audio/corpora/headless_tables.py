@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import label_of, split_of
+from deepfake_audio.corpora.class_folders import class_in, label_of, split_of
 from deepfake_audio.corpora.index import without_suffix
 from deepfake_audio.corpora.label_columns import known
 from deepfake_audio.corpora.label_words import is_label_word
@@ -119,11 +119,14 @@ def find_headless_columns(table: Path, is_there: Callable[[str], bool]) -> Headl
 
 
 def _unused_notes(table: Path, columns: HeadlessColumns, sample: list[list[str]]) -> Iterator[str]:
-    """Yield a sentence about each column that may have speakers."""
+    """Yield a sentence about each column that may have speakers, if none is known."""
+    if columns.speaker is not None:
+        return
     used = {getattr(columns, name) for name in ("file", "label", *FACTS)}
     for place in {*range(len(sample[0]))} - used:
         names = {known(row[place]) for row in sample} - {""}
-        if 1 < len(names) < len(sample) and not any(map(NUMBER.fullmatch, names)):
+        is_other = any(NUMBER.fullmatch(name) or class_in(name) for name in names)
+        if 1 < len(names) < len(sample) and not is_other:
             yield (
                 f"Column {place + 1} of {table.name}, such as {one_line(sample[0][place])}, is not "
                 "used; if it has speakers, add a header such as file,speaker,label."
