@@ -213,3 +213,13 @@ def test_the_reference_of_a_fake_of_mlaad_is_its_speaker(tmp_path):
         f"a.wav|m|{of('female/ann/x')}|{of('male/bob/x')}", f"b.wav|m|{of('female/ann/x')}|v2",
     )  # fmt: skip
     assert facts(tmp_path, "split_key") == {"a.wav": "bob", "b.wav": "ann"}
+
+
+def test_a_table_with_labels_that_differ_is_told_beside_class_folders(tmp_path):
+    put_audio(tmp_path, "real/a.wav", "fake/b.wav")
+    table = put_text(tmp_path, "more.csv", "wav,label,target", "a,real,fake", "b,fake,real")
+    assert facts(tmp_path) == BOTH
+    (note,) = read_corpus(tmp_path).notes
+    assert note == "Not used: more.csv, with two columns of labels that differ."
+    (tmp_path / "real").rename(tmp_path / "x")
+    assert error_of(tmp_path).startswith(f"the labels in the columns label and target of {table}")

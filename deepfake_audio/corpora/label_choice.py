@@ -21,6 +21,10 @@ SOUND = re.compile("audio|speech|voice")
 LIKE_A_LABEL = re.compile("label|class|truth|target|categor")
 
 
+class LabelsDifferError(InputError):
+    """Two columns of a table give different labels to a file."""
+
+
 def choose_label(
     table: Path, columns: Sequence[str], free: Sequence[int], rows: Sequence[Sequence[str]]
 ) -> int | None:
@@ -37,7 +41,7 @@ def choose_label(
         rows: the first rows.
 
     Raises:
-        InputError: two columns with words disagree.
+        LabelsDifferError: two columns with words disagree.
     """
 
     def all_are(check: Callable[[str], bool], place: int) -> bool:
@@ -63,13 +67,13 @@ def is_answer(cell: str) -> bool:
 def _check_words(
     table: Path, columns: Sequence[str], places: Sequence[int], rows: Sequence[Sequence[str]]
 ) -> None:
-    """Raise an `InputError` if a column with words for both classes disagrees with the first."""
+    """Raise an error if a column with words for both classes disagrees with the first."""
     for place in places[1:]:
         cells = [(row[places[0]], row[place]) for row in rows if row[places[0]] and row[place]]
         meant = {tuple(class_and_generator(cell)[0] for cell in pair) for pair in cells}
         if len({label for _, label in meant}) > 1 and any(a != b for a, b in meant):
             names = (one_line(columns[each]) for each in (places[0], place))
-            raise InputError(
+            raise LabelsDifferError(
                 f"the labels in the columns {' and '.join(names)} of {table} differ; remove the "
                 "column that does not label the sound, or name the other one audio_label"
             )

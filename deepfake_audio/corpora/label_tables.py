@@ -17,6 +17,7 @@ from deepfake_audio.corpora.headless_tables import (
     headless_rows,
 )
 from deepfake_audio.corpora.index import Tree, depth
+from deepfake_audio.corpora.label_choice import LabelsDifferError
 from deepfake_audio.corpora.label_columns import LabelColumns, find_columns, known
 from deepfake_audio.corpora.label_words import class_and_generator
 from deepfake_audio.corpora.layouts import Listing, read_label, read_split
@@ -113,15 +114,19 @@ def _is_there(tree: Tree, cell: str) -> bool:
 
 
 def _tables_by_content(tree: Tree, is_there: Callable[[str], bool]) -> LabelTables:
-    """Find tables anywhere that name audio files and have known labels."""
+    """Find tables anywhere that name audio files and have known labels.
+
+    Raises:
+        LabelsDifferError: a table whose labels are not clear, if no folders mean both classes.
+    """
     per_folder = Counter(table.rpartition("/")[0] for table in tree.tables)
-    used, unlabelled, unclear = [], [], []
+    used, unlabelled, unclear, differing = [], [], [], []
     has_folders = {label for label, _ in tree.labels.values()} == {"real", "fake"}
     for table in sorted(tree.tables, key=depth):
         folder = table.rpartition("/")[0]
         if per_folder[folder] > MAX_TABLES:
             continue
-        with suppress(InputError, ValueError):
+        try:
             is_near = partial(_is_below, tree, f"{folder}/", is_there)
             columns = _columns_of(tree.root / table, is_near)
             if columns is None:
@@ -131,7 +136,17 @@ def _tables_by_content(tree: Tree, is_there: Callable[[str], bool]) -> LabelTabl
                 unclear.append(table)
             else:
                 used.append(LabelTable(table, columns))
-    reasons = (unlabelled, "files without clear labels"), (unclear, "labels 0 and 1, or the like")
+        except LabelsDifferError:
+            if not has_folders:
+                raise
+            differing.append(table)
+        except (InputError, ValueError):
+            continue
+    reasons = (
+        (unlabelled, "files without clear labels"),
+        (unclear, "labels 0 and 1, or the like"),
+        (differing, "two columns of labels that differ"),
+    )
     notes = [f"Not used: {_listed(names)}, with {why}." for names, why in reasons if names]
     return LabelTables(used, notes)
 
