@@ -236,3 +236,8 @@ def test_keys_with_two_labels_count_that_of_the_sound_or_are_refused(column):
         return
     with pytest.raises(InputError, match=r"columns label and target of keys.csv differ; remove"):
         scored(rows("{f} {s}"))
+
+
+def test_a_label_of_keys_may_name_the_generator():
+    Path("keys.csv").write_text(rows("{f},{word}", "file,label").replace("spoof", "spoof: vits"))
+    assert list(scored(rows("{f} {s}")).table.attack) == ["", "vits", "", "vits"]
