@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -144,6 +145,14 @@ def test_a_part_without_weights_leaves_no_run(in_copy, capsys):
     assert combine.main(["first", "second", "--run", "broken"]) == 2
     assert "cannot load the weights in" in capsys.readouterr().err
     assert not Path("runs/broken").exists()
+
+
+@pytest.mark.slow
+def test_of_many_training_images_some_are_judged_at_the_end(in_copy, monkeypatch, capsys):
+    monkeypatch.setattr(export, "MAX_TRAINING_IMAGES", 5)
+    assert combine.main(["first", "second", "--run", "few"]) == 0
+    files = dict(re.findall(r"^  (\w+) .* files (\d+)$", capsys.readouterr().out, re.MULTILINE))
+    assert int(files["train"]) <= 5 < int(files["val"])
 
 
 @pytest.mark.slow
