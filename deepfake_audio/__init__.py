@@ -19,9 +19,9 @@ __version__ = "0.2.0"
 _HOME_OF = {
     "Detector": "detector",
     "InputError": "errors",
-    "Quality": "detector",
-    "Reason": "detector",
-    "Result": "detector",
+    "Quality": "inference.recording_quality",
+    "Reason": "inference.reasons",
+    "Result": "inference.result",
     "Verdict": "vocabulary",
 }
 __all__ = ["__version__", *_HOME_OF]

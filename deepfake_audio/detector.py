@@ -1,7 +1,7 @@
 """The detector: one recording to one result."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -24,13 +24,13 @@ from deepfake_audio.inference.inputs import (
 )
 from deepfake_audio.inference.reasons import (
     OF_PARTS,
-    PartVerdict,
     Reason,
     explain_answer,
     find_fake_passage,
     find_notes,
 )
-from deepfake_audio.inference.recording_quality import Quality, quality_of, window_degradations
+from deepfake_audio.inference.recording_quality import quality_of, window_degradations
+from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.rules import (
     find_doubt,
     frame_rate_hz,
@@ -46,61 +46,6 @@ from deepfake_audio.system.workers import usable_threads
 from deepfake_audio.vocabulary import Verdict
 
 LONG_SECONDS = 10  # in a longer REAL recording, a fake passage makes the verdict UNCERTAIN
-
-
-@dataclass(frozen=True)
-class Result:
-    """The verdict on one recording or image.
-
-    Attributes:
-        name: of the file, as it was given.
-        verdict: REAL, FAKE or UNCERTAIN.
-        confidence: probability of the more probable class, 0.5 to 1; None if there is a doubt.
-        p_real: probability of real, 0 to 1; None if there is a doubt.
-        llr: calibrated natural log-likelihood ratio of real against fake; None without windows.
-        score: mean log-odds of real before calibration; None without windows.
-        doubt: why no confidence can be given; None if one can.
-        notes: remarks about the recording.
-        quality: of the recording; None for an image.
-        windows: of all tracks and channels.
-        usable: which windows the score is the mean of, bool `(windows,)`.
-        frame_rate_hz: of a vocoder whose periodic traces were found; None if none were.
-        run: name of the run that judged.
-        parts: the verdict on each track or channel, if several were judged by themselves.
-        channel, track: the only ones that were judged, from 1; None for all.
-    """
-
-    name: str
-    verdict: Verdict
-    confidence: float | None
-    p_real: float | None
-    llr: float | None
-    score: float | None
-    doubt: Reason | None
-    notes: tuple[Reason, ...]
-    quality: Quality | None
-    windows: tuple[Window, ...]
-    usable: np.ndarray
-    frame_rate_hz: float | None
-    run: str
-    parts: tuple[PartVerdict, ...]
-    channel: int | None
-    track: int | None
-    _timeline: timelines.Timeline | None
-
-    @property
-    def p_fake(self) -> float | None:
-        """Return the probability of fake, 0 to 1; None if there is a doubt."""
-        return None if self.p_real is None else 1 - self.p_real
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """Return the doubt, if there is one, and the notes."""
-        return (self.doubt, *self.notes) if self.doubt else self.notes
-
-    def timeline(self) -> timelines.Timeline | None:
-        """Return P(fake) over time and the passages; None for images and silent recordings."""
-        return self._timeline
 
 
 class Detector:

@@ -6,12 +6,13 @@
 from dataclasses import asdict
 
 from deepfake_audio import __version__
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.detector import Detector
 from deepfake_audio.errors import one_line
 from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.passages import passage_rows
 from deepfake_audio.inference.reasons import PartVerdict
 from deepfake_audio.inference.recording_quality import Quality
+from deepfake_audio.inference.result import Result
 
 FILE_PROPERTIES = ("codec", "duration_seconds", "sample_rate_hz", "channels", "tracks")
 # Other notes have a column.

@@ -16,9 +16,9 @@ import soundfile
 
 import predict
 from conftest import ROOT, make_voice
-from deepfake_audio.detector import Result
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import results_table
+from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.results_table import (
     FIELDS,
     name_in_table,

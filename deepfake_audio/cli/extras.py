@@ -9,10 +9,11 @@ from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.cli.messages import print_error, print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.cli.verdicts import plain_name, say, write_timeline
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError, OutputError
 from deepfake_audio.inference.inputs import NamedInput
 from deepfake_audio.inference.remote import is_remote
+from deepfake_audio.inference.result import Result
 from deepfake_audio.system.atomic_files import numbered, rename_to_free, temporary_sibling
 from deepfake_audio.system.regular_files import is_folder
 

@@ -13,13 +13,14 @@ from typing import NamedTuple, TextIO, TypeVar
 from deepfake_audio import __version__
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timeline_files
 from deepfake_audio.inference.board_table import board_table, name_on_board
 from deepfake_audio.inference.inputs import Part, in_time
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.reasons import why_not_judged
+from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.results_table import (
     FIELDS,
     SHARD_FIELDS,

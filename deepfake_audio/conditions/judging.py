@@ -9,8 +9,9 @@ from pathlib import Path
 from deepfake_audio.audio.conditions import BABBLE_CLIPS, apply_condition, read_voices
 from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference.result import Result
 from deepfake_audio.system.workers import in_processes
 
 CLIPS_AT_ONCE = 16

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from deepfake_audio.audio.sounds import Samples, Sound
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.detector import Detector
 from deepfake_audio.errors import one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.pixel_format import picture_url
@@ -23,6 +23,7 @@ from deepfake_audio.inference.occlusion import (
     strongest_places,
 )
 from deepfake_audio.inference.passages import Passage
+from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.timelines import format_time
 from deepfake_audio.models import fingerprints, run_creation
 from deepfake_audio.reporting import pictures, wording

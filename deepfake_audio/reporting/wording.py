@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from deepfake_audio.config.schema import PredictSettings
-from deepfake_audio.detector import Result
 from deepfake_audio.inference.inputs import Part
 from deepfake_audio.inference.parts import MIN_SKIPPED_SECONDS
 from deepfake_audio.inference.passages import Passage
@@ -19,6 +18,7 @@ from deepfake_audio.inference.reasons import (
     kind_of_parts,
 )
 from deepfake_audio.inference.recording_quality import Quality
+from deepfake_audio.inference.result import Result
 from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import MAX_SHOWN_CONFIDENCE, Verdict
 

@@ -9,9 +9,9 @@ import numpy as np
 from deepfake_audio.audio.decoding import full_scale, read_blocks
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.detector import Result
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.passages import Passage, most_fake
+from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.timelines import Timeline
 from deepfake_audio.reporting import wording
 from deepfake_audio.service.overview import ROWS, Overview
