@@ -59,7 +59,7 @@ from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.results_table import Judged
 from deepfake_audio.system.json_text import to_json
-from deepfake_audio.verdict_json import as_object, as_row
+from deepfake_audio.verdict_json import as_row
 
 
 @script
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def fail(failure: Failure) -> None:
         print_error(failure.error)
         if args.json:
-            print_lines(to_json(as_object(failure, detector)))
+            print_lines(to_json(detector.as_dict(failure)))
         keep({"file": failure.name, "error": failure.error})
         on_board(failure.name)
         counts[FAILED] += 1
@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not is_known:
                 say(describe_run(detector))
                 is_known = True
-            content = as_object(result, detector, args.timeline) if args.json else None
+            content = detector.as_dict(result, args.timeline) if args.json else None
             print_lines(to_json(content) if args.json else format_verdict(result))
             has_extras &= write_extras(args, detector, result, sources)
             keep(as_row(result))

@@ -1,6 +1,6 @@
 """The result of one recording or image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from deepfake_audio.inference.timelines import Timeline
 from deepfake_audio.vocabulary import Verdict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """The verdict on one recording or image.
 
@@ -42,14 +42,14 @@ class Result:
     doubt: Reason | None
     notes: tuple[Reason, ...]
     quality: Quality | None
-    windows: tuple[Window, ...]
-    usable: np.ndarray
+    windows: tuple[Window, ...] = field(repr=False)
+    usable: np.ndarray = field(repr=False)
     frame_rate_hz: float | None
     run: str
     parts: tuple[PartVerdict, ...]
     channel: int | None
     track: int | None
-    _timeline: Timeline | None
+    _timeline: Timeline | None = field(repr=False)
 
     @property
     def p_fake(self) -> float | None:

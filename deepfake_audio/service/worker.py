@@ -23,7 +23,6 @@ from deepfake_audio.system.memory import limit_process
 from deepfake_audio.system.signals import ENDING_SIGNALS
 from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.system.workers import end_with
-from deepfake_audio.verdict_json import as_object
 
 PROGRESS_SECONDS = 0.2
 REMEDY = "convert it to WAV or FLAC"
@@ -76,8 +75,8 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
         )
         result = next(results, None)
         if result is None:
-            return {"state": "failed", "row": as_object(failures[0], detector)}
-        answer = {"state": "done", "row": as_object(result, detector, with_passages=True)}
+            return {"state": "failed", "row": detector.as_dict(failures[0])}
+        answer = {"state": "done", "row": detector.as_dict(result, with_passages=True)}
         if question["view"]:
             answer["view"] = as_view(result, path, detector.settings, **parts)
         if question["report"]:
@@ -85,7 +84,7 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
         return answer
     except MemoryError:
         text = f"cannot judge {name}: it needs more memory than limits.decoder_megabytes; {REMEDY}"
-        row = as_object(Failure(name, text, "limit"), detector)
+        row = detector.as_dict(Failure(name, text, "limit"))
         return {"state": "failed", "ends": True, "row": row}
     except Exception:  # the server logs it, and starts a new worker
         return {"state": "failed", "ends": True, "bug": traceback.format_exc()}
