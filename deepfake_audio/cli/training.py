@@ -1,10 +1,11 @@
-"""Parts that train.py and combine.py share: the check for packages, and messages."""
+"""Begin and continue runs: packages, data, settings, and messages about them."""
 
+import argparse
 import importlib.util
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,17 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import DataCheck, check_classes, check_images, speaker_warnings
 from deepfake_audio.dataset.manifest import left_out_warnings, read_records, summarise
 from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.models import record_files, run_creation, run_search
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
-from deepfake_audio.models.compatibility import leaked_files
+from deepfake_audio.models.compatibility import (
+    LEARNT_SECTIONS,
+    check_start,
+    choose_settings,
+    leaked_files,
+    with_conditions_of,
+)
 from deepfake_audio.models.run_folder import Run
+from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.vocabulary import ImageRecord
 
 if TYPE_CHECKING:
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 
 # keras imports tf2onnx only after the training, and calibration imports sklearn then.
 PACKAGES = ("keras", "tensorflow", "h5py", "sklearn", "tf2onnx")
+FURTHER_TRAINING = ("train.epochs=5", "train.learning_rate=0.0003")  # of --from
 NOTHING_LEARNT = "the run can't tell the real validation files from the fake ones"
 BEGIN_WITH_SHIPPED = (
     "Train on more files, or begin with the shipped model: prepare them with --config "
@@ -39,6 +49,48 @@ def check_packages(names: Iterable[str] = PACKAGES) -> None:
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def open_unfinished(name: str | None) -> tuple[Run, Settings, DataCheck]:
+    """Open an interrupted run, and check that its images are the same."""
+    run, record, settings = run_search.open_run(name, resuming=True)
+    data = load_data(settings)
+    if data.fingerprint != record.data_fingerprint:
+        raise InputError(
+            f"cannot resume {run.name}: images in {settings.data.folder} changed since it started; "
+            "start a new run: python train.py"
+        )
+    return run, settings, data
+
+
+def create_run(args: argparse.Namespace, build_model: Callable) -> tuple[Run, Settings, DataCheck]:
+    """Choose the settings, check the data and create the folder of a new run.
+
+    Args:
+        args: of train.py.
+        build_model: of model.py.
+    """
+    start = run_search.open_run(args.start) if args.start else None
+    before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
+    further = FURTHER_TRAINING if start else ()
+    overrides = [*further, *args.settings]  # the last one of a key counts
+    settings, images_from_audio = choose_settings(args.config, overrides, before)
+    if settings.train.tensorboard:
+        check_packages(["tensorboard"])
+    if start:
+        check_start(start[0], start[2], settings)
+    data = load_data(settings, "give one with data.folder=PATH")
+    settings = with_conditions_of(data.records, settings)
+    if start:
+        warn_of_leaks(start[0], start[2], data.records)
+        with suppress_native_stderr():
+            from deepfake_audio.training.weights import load_network
+        load_network(build_model, start[0].keras_model, settings)  # damaged weights create no run
+    learnt = record_files.known_data(start[1]) if start else ()
+    run = run_creation.create_run(
+        args.run, settings, data.fingerprint, images_from_audio, (), start and start[0], learnt
+    )
+    return run, settings, data
 
 
 def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
