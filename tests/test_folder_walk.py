@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import prepare
-from deepfake_audio.cli.real_voices import read_clips
+from deepfake_audio.cli.fakes import read_clips
 from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.results_table import Judged
