@@ -4,12 +4,11 @@ import argparse
 import importlib.util
 import os
 import shlex
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepfake_audio.cli.messages import print_errors, print_lines
+from deepfake_audio.cli.messages import print_errors, print_lines, print_warnings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import DataCheck, check_classes, check_images, speaker_warnings
 from deepfake_audio.dataset.manifest import left_out_warnings, read_records, summarise
@@ -102,16 +101,14 @@ def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
     """
     folder = Path(settings.data.folder)
     records = read_records(folder, remedy)
-    for line in left_out_warnings(folder):
-        print_lines(f"Warning: {line}", file=sys.stderr)
+    print_warnings(left_out_warnings(folder))
     check_splits(records, folder)
     check_classes(records, ("train", "val"), folder)
     data = check_images(records, settings.image)
     print_errors(data.unreadable)
     check_classes(data.records, ("train", "val"), folder)
     print_lines(f"Data: {one_line(folder)}\n{summarise(data.records)}")
-    for warning in speaker_warnings(data.records):
-        print_lines(f"Warning: {one_line(warning)}", file=sys.stderr)
+    print_warnings(speaker_warnings(data.records))
     if data.unreadable:
         print_lines(f"Left out: {len(data.unreadable)} images that can't be read")
     if data.repeated:
@@ -141,12 +138,9 @@ def warn_of_leaks(run: Run, settings: Settings, records: Sequence[ImageRecord]) 
     """
     leaked = leaked_files(settings, records)
     if leaked:
-        print_lines(
-            f"Warning: {run.name} was trained on {len(leaked):,} files that are kept for "
-            f"validation or test here, such as {one_line(leaked[0])}: error rates on them are "
-            "too good.",
-            file=sys.stderr,
-        )
+        fact = f"{run.name} was trained on {len(leaked):,} files that are kept for validation or"
+        example = f"test here, such as {leaked[0]}: error rates on them are too good."
+        print_warnings([f"{fact} {example}"])
 
 
 def print_results(
@@ -159,8 +153,7 @@ def print_results(
             f"  {each.split:6} accuracy {each.accuracy:6.1%}   EER {each.equal_error_rate:6.1%}"
             f"   files {each.files:,}"
         )
-    for warning in learning_warnings(calibration, results):
-        print_lines(f"Warning: {warning}", file=sys.stderr)
+    print_warnings(learning_warnings(calibration, results))
     print_lines(
         f"Kept in {one_line(run.folder)}{os.sep}. Next: python evaluate.py --run {run.name}"
     )
