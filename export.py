@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, record, settings = run_search.open_run(args.run)
     paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
     for path in paths.values():
-        check_replaceable(path, b"TFL3", at=4)
+        check_replaceable(path, rb"(?s:....)TFL3")
     folder = Path(args.data or settings.data.folder)
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     print_errors(data.unreadable)

@@ -127,7 +127,9 @@ def test_a_table_of_verdicts_replaces_an_empty_file(folder):
 
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="no devices")
 def test_a_table_of_verdicts_replaces_no_device():
-    with pytest.raises(InputError, match=r"^cannot write --csv /dev/null: another kind of file is"):
+    with pytest.raises(
+        InputError, match=r"^cannot replace --csv /dev/null: another kind of file is"
+    ):
         check_table(Path("/dev/null"))
 
 

@@ -27,6 +27,7 @@ from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, to_number, w
 from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.system.regular_files import (
     MAX_LINE_CHARACTERS,
+    check_replaceable,
     is_file,
     open_no_link,
     open_table,
@@ -42,7 +43,7 @@ FIELDS = (
 SHARD_FIELDS = (*FIELDS, "position")  # of the file among those of all shards, from 1
 STATE, STATE_CHARACTERS = "state", 8
 COMPARED, SCORE_STEP = ("verdict", "run", "file"), 0.01  # a score is compared up to a step
-FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
+FIRST_BYTES = b"(\xef\xbb\xbf)?verdict,confidence,p_real,score"  # of earlier versions too
 FILE, ERROR = map(FIELDS.index, ("file", "error"))
 UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
 
@@ -80,15 +81,7 @@ def _key(cell: str, state: str) -> str:
 
 def check_table(path: Path) -> None:
     """Raise an `InputError` if a file that is no table of verdicts would be replaced."""
-    if not os.path.lexists(path):
-        return
-    is_table = is_file(path) and not path.stat().st_size
-    with suppress(InputError), open_text(path, "A table", "utf-8-sig", errors="replace") as file:
-        is_table = file.readline(1000).startswith(FIRST_FIELDS)
-    if not is_table:
-        raise InputError(
-            f"cannot write --csv {path}: another kind of file is there; choose another name"
-        )
+    check_replaceable(path, FIRST_BYTES, "--csv", "choose another name")
 
 
 def set_aside(

@@ -29,7 +29,13 @@ from deepfake_audio.inference.results_table import (
 from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import WHOLE_NUMBER, read_cells, write_rows
 from deepfake_audio.system.name_index import NameIndex
-from deepfake_audio.system.regular_files import is_file, open_regular, open_table, open_text
+from deepfake_audio.system.regular_files import (
+    check_replaceable,
+    is_file,
+    open_regular,
+    open_table,
+    open_text,
+)
 from deepfake_audio.system.shards import Shard, check_same, find_shards, missing_shards
 from deepfake_audio.vocabulary import VERDICTS
 
@@ -146,13 +152,7 @@ def write_record(table: Path, record: ShardRecord) -> None:
 
 def check_replaceable_record(table: Path) -> None:
     """Raise an `InputError` if another program's file is in the place of the record."""
-    path = record_path(table)
-    if is_file(path) and path.stat().st_size:
-        with open_regular(path, "A record") as file:
-            if b'"shard": "' not in file.read(100):
-                raise InputError(
-                    f"cannot write {path}: another kind of file is there; choose another --csv FILE"
-                )
+    check_replaceable(record_path(table), rb'\{\s+"shard": "', remedy="choose another --csv FILE")
 
 
 def earlier_rows(table: Path, identity: str, say: Callable[[str], object]) -> Iterator[list[str]]:
