@@ -131,7 +131,7 @@ def test_a_report_lists_channels_with_several_verdicts(detector):
     listed = r"hannel 1: UNCERTAIN \d\d\.\d%, rather real; channel 2: FAKE \d\d\.\d%"
     assert len(re.findall(listed, shown)) == 2  # in the reasons, and beside the file
     assert re.search(r"0:0\d\.\d FAKE \d\d\.\d%, channel 2", shown)
-    view = as_view(result, Path("none.wav"), detector.settings, None, None)
+    view = as_view(result, Path("none.wav"), detector.settings)
     assert [passage["part"] for passage in view["passages"]] == ["channel 1", "channel 2"]
     assert [passage["label"][:4] for passage in view["spans"]] == ["FAKE"]
     tracks = [replace(one, part=Part(number)) for number, one in enumerate(result.parts, start=1)]
@@ -170,7 +170,7 @@ def test_a_report_escapes_names_and_needs_nothing_else(page):
 def test_the_page_of_the_service_says_the_same_as_a_report(detector, page):
     text, path = page
     result, shown = detector.predict(path), Page(text).text
-    view = as_view(result, path, detector.settings, None, None)
+    view = as_view(result, path, detector.settings)
     measures = [f"{measure['name']} {measure['value']}" for measure in view["measures"]]
     said = [view["headline"], *view["confidence"], *view["reasons"], *view["steps"], *measures]
     assert len(said) > 12

@@ -49,7 +49,7 @@ def write_extras(
         OutputError: a file can't be written.
     """
     if args.timeline and result.timeline():
-        write_timeline(result, args.channel, quiet=args.json, track=args.track)
+        write_timeline(result, quiet=args.json)
     source = sources.get(result.name, Path(result.name))
     try:
         if (args.segments or args.report) and is_remote(result.name):
@@ -89,7 +89,7 @@ def cut_segments(
             source,
             its_passages,
             part.track or result.windows[0].track,
-            part.channel or args.channel,
+            part.channel or result.channel,
             detector.decoder_megabytes,
         )
     listed = say if args.json else print_lines
@@ -110,7 +110,7 @@ def write_report(
     """Write the report to the named file, or to a new file in the named folder."""
     from deepfake_audio.reporting.recording_report import html_report  # plots: a second to import
 
-    page = html_report(detector, result, source, args.channel, args.track)
+    page = html_report(detector, result, source)
     path = Path(args.report)
     names = iter([path])
     if not is_report_file(path):

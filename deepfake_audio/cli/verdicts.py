@@ -234,20 +234,16 @@ def skipped_line(skipped: Counter[str]) -> str:
     return f"Passed over for their names: {one_line(', '.join(kinds))}. Name a file to judge it."
 
 
-def write_timeline(
-    result: Result, channel: int | None, quiet: bool, track: int | None = None
-) -> None:
+def write_timeline(result: Result, quiet: bool) -> None:
     """Write a recording's passages and their picture to timelines/, and print the passages.
 
     Args:
         result: of the recording.
-        channel: the only channel that was judged; None for all.
         quiet: print nothing.
-        track: the only track that was judged; None for all.
     """
     is_stdin = result.name == STANDARD_INPUT
     stem = "standard-input" if is_stdin else plain_name(result.name)
-    part = str(channel) if track is None else f"{channel}, track {track}"
+    part = f"{result.channel}" + f", track {result.track}" * bool(result.track)
     known = "" if is_stdin else f"{part}|{Path(result.name).resolve()}"
     line = result.timeline()
     peaks = [window.peaks for window in in_time(result.windows)]

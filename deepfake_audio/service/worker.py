@@ -67,20 +67,23 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
         `row`, the object of predict.py, `view` and `report` if they were requested; or `bug`.
     """
     path, name = Path(question["path"]), question["name"]
-    parts = {"channel": question["channel"], "track": question["track"]}
     failures: list[Failure] = []
     try:
         results = detector.predict_many(
-            [NamedInput(name, path)], **parts, on_error=failures.append, on_window=reporter(say)
+            [NamedInput(name, path)],
+            channel=question["channel"],
+            track=question["track"],
+            on_error=failures.append,
+            on_window=reporter(say),
         )
         result = next(results, None)
         if result is None:
             return {"state": "failed", "row": detector.as_dict(failures[0])}
         answer = {"state": "done", "row": detector.as_dict(result, with_passages=True)}
         if question["view"]:
-            answer["view"] = as_view(result, path, detector.settings, **parts)
+            answer["view"] = as_view(result, path, detector.settings)
         if question["report"]:
-            answer["report"] = html_report(detector, result, path, **parts)
+            answer["report"] = html_report(detector, result, path)
         return answer
     except MemoryError:
         text = f"cannot judge {name}: it needs more memory than limits.decoder_megabytes; {REMEDY}"
