@@ -9,6 +9,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # In the errors of Python and Matplotlib if no folder for temporary files can be written to.
 NO_ROOM = ("No usable temporary directory", "writable cache directory")
+SHOWN_CHARACTERS = 200
 
 
 class InputError(Exception):
@@ -55,6 +56,16 @@ def one_line(text: object) -> str:
     'a\\\\nb'
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def shortened(value: object) -> str:
+    """Return a value as text that fits a line.
+
+    >>> shortened(" a\\n   b")
+    'a b'
+    """
+    text = " ".join(str(value).split())
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def pluralize(count: int, thing: str) -> str:

@@ -9,10 +9,10 @@ from ruamel.yaml import YAML
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.loading import check_audio_settings, with_legacy_defaults
 from deepfake_audio.config.schema import PrepareSettings
-from deepfake_audio.config.yaml_files import read_yaml, shortened
+from deepfake_audio.config.yaml_files import read_yaml
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import mark_of
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, shortened
 from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import printable_name
 from deepfake_audio.system.regular_files import is_file, open_regular

@@ -6,8 +6,7 @@ from pydantic import ValidationError
 
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, shortened
 from deepfake_audio.models.fingerprints import fingerprint_model
 from deepfake_audio.models.onnx_metadata import write_metadata
 from deepfake_audio.models.run_folder import Run
