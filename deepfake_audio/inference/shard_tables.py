@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.inference.listing import FileList
@@ -26,6 +26,7 @@ from deepfake_audio.inference.results_table import (
     check_table,
     set_aside,
 )
+from deepfake_audio.system import json_text
 from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import WHOLE_NUMBER, read_cells, write_rows
 from deepfake_audio.system.name_index import NameIndex
@@ -112,13 +113,11 @@ def read_record(table: Path) -> ShardRecord | None:
     if not is_file(path) or not is_file(table):
         return None
     most_bytes = MAX_RECORD_BYTES + table.stat().st_size  # a row is longer than its state
-    with open_regular(path, "A record") as file:
-        encoded = file.read(most_bytes)
-    try:
-        record = ShardRecord.model_validate_json(encoded)
-    except ValidationError:
-        return None
-    return record if record.table == digest_table(table) else None
+    with suppress(InputError):
+        record = json_text.read_record(path, ShardRecord, "", most_bytes)
+        if record.table == digest_table(table):
+            return record
+    return None
 
 
 def record_of(
