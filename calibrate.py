@@ -33,7 +33,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_audio.cli.arguments import Parser, add_name_option
+from deepfake_audio.cli.arguments import Parser, add_name_option, add_run_option
 from deepfake_audio.cli.conditions import fit_recordings
 from deepfake_audio.cli.messages import print_errors, print_lines, print_warnings
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
@@ -80,12 +80,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--data", metavar="FOLDER", help="images: a folder, or a manifest.csv")
     given.add_argument("--recordings", metavar="FOLDER", help="audio, as prepare.py takes it")
-    parser.add_argument(
-        "--run",
-        metavar="NAME",
-        help="a folder below runs/, or a path (default: the newest run on data of"
-        " your own, or else models/pretrained)",
-    )
+    add_run_option(parser, "the newest run on data of your own, or else models/pretrained")
     add_name_option(
         parser, "of the new run below runs/ (default: the data folder's name and a number)"
     )

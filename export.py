@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, add_run_option
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
@@ -101,9 +101,7 @@ def export_and_score(
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="export.py", description=__doc__)
-    parser.add_argument(
-        "--run", metavar="NAME", help="a folder below runs/, or a path (default: the newest run)"
-    )
+    add_run_option(parser, "the newest run")
     parser.add_argument(
         "--data", metavar="FOLDER", help="images to check with (default: the run's own)"
     )

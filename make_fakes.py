@@ -30,7 +30,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, check_least
 from deepfake_audio.cli.fakes import count_left_out, make_fakes, print_made, read_clips
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
@@ -110,10 +110,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--corpus", choices=sorted(CORPORA), help="layout of the corpus (default: detected)"
     )
     args = parser.parse_args(argv)
-    for option in ("files", "steps"):
-        number = getattr(args, option)
-        if number is not None and number < 1:
-            raise InputError(f"--{option} is {number}; give at least 1")
+    check_least(args, {"files": 1, "steps": 1})
     if not 0 <= args.seed <= MAX_SEED:
         raise InputError(f"--seed is {args.seed}; give a number from 0 to {MAX_SEED:,}")
     args.vocoders = read_external_vocoders(args.command, taken=KINDS)
