@@ -151,7 +151,7 @@ def write_record(table: Path, record: ShardRecord) -> None:
 
 def check_replaceable_record(table: Path) -> None:
     """Raise an `InputError` if another program's file is in the place of the record."""
-    check_replaceable(record_path(table), rb'\{\s+"shard": "', remedy="choose another --csv FILE")
+    check_replaceable(record_path(table), rb'\{\s*"shard": "', remedy="choose another --csv FILE")
 
 
 def earlier_rows(table: Path, identity: str, say: Callable[[str], object]) -> Iterator[list[str]]:
