@@ -1,7 +1,7 @@
 """Errors of the user's input, and text for one line of a terminal."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,6 +66,16 @@ def shortened(value: object) -> str:
     """
     text = " ".join(str(value).split())
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
+def first_names(names: Iterable[object], most: int = 4) -> str:
+    """Return the first names of a list on one line.
+
+    >>> first_names("abcde"), first_names("ab"), first_names("abc", most=2)
+    ('a, b, c, d, ...', 'a, b', 'a, b, ...')
+    """
+    names = list(names)
+    return ", ".join(map(one_line, names[:most])) + (", ..." if len(names) > most else "")
 
 
 def pluralize(count: int, thing: str) -> str:
