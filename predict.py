@@ -45,7 +45,7 @@ from deepfake_audio.cli.standard_input import with_standard_input
 from deepfake_audio.cli.verdicts import (
     FAILED,
     board_rows,
-    describe_run,
+    describe_judge,
     format_verdict,
     kept_table,
     print_summary,
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         is_known = args.run or args.json
         for result, latency_ms in progress(results):
             if not is_known:
-                say(describe_run(detector))
+                say(describe_judge(detector))
                 is_known = True
             content = detector.as_dict(result, args.timeline) if args.json else None
             print_lines(to_json(content) if args.json else format_verdict(result))

@@ -22,7 +22,7 @@ from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.inference.inputs import Part, Window
 from deepfake_audio.inference.occlusion import band_effects, hide_band, strongest_places
 from deepfake_audio.inference.passages import Passage
-from deepfake_audio.inference.stretches import Stretch, most_fake_windows, render_stretch
+from deepfake_audio.inference.stretches import RenderedStretch, most_fake_windows, render_stretch
 from deepfake_audio.reporting import pictures
 from deepfake_audio.reporting.recording_report import (
     MAX_PASSAGES,
@@ -148,7 +148,7 @@ def test_the_strip_of_repetitions_is_left_out_if_nothing_repeats(detector, monke
     plots = []
     monkeypatch.setattr(pictures, "to_png", lambda figure: plots.append(len(figure.axes)) or b"")
     level = np.zeros((64, 9), np.uint8)
-    stretch = Stretch(1, 0, np.array([0.0, 1.0, 2.0]), [], level, (0.0, 2.0))
+    stretch = RenderedStretch(1, 0, np.array([0.0, 1.0, 2.0]), [], level, (0.0, 2.0))
     for repeats in ([False, False], [False, True]):
         places = np.zeros((2, 8), bool)
         audio = detector.settings.audio

@@ -216,7 +216,7 @@ def print_summary(files: FileList, counts: Counter[str], only_problems: bool) ->
         say(f"{pluralize(counts[FAILED], 'file')} could not be judged.")
 
 
-def describe_run(detector: Detector) -> str:
+def describe_judge(detector: Detector) -> str:
     """Describe the run that judges, for a user who did not choose one."""
     line = f"Judged by {one_line(detector.run.folder)}; --run names another."
     if detector.run.folder == run_folder.PRETRAINED and any(run_folder.RUNS.glob("*/run.json")):

@@ -18,7 +18,7 @@ CLIPS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClip:
     """One clip in one condition, and its result; or why it could not be judged."""
 
     clip: Clip
@@ -38,7 +38,7 @@ def judge_in_conditions(
     run: Path,
     overrides: Sequence[str] = (),
     workers: int = 0,
-) -> Iterator[Judged]:
+) -> Iterator[JudgedClip]:
     """Judge each clip in each condition, condition by condition.
 
     Args:
@@ -63,7 +63,7 @@ def _judge_batch(
     run: Path,
     overrides: tuple[str, ...],
     voices: tuple[Path, ...],
-) -> list[Judged]:
+) -> list[JudgedClip]:
     detector = _detector(run, overrides)
     rate_hz = detector.settings.audio.sample_rate_hz
     judged = []
@@ -73,9 +73,9 @@ def _judge_batch(
             changed = apply_condition(
                 condition, samples, rate_hz, clip.name, read_voices(voices, rate_hz)
             )
-            judged.append(Judged(clip, condition, detector.predict((changed, rate_hz))))
+            judged.append(JudgedClip(clip, condition, detector.predict((changed, rate_hz))))
         except InputError as error:
-            judged.append(Judged(clip, condition, None, f"{clip.name}, {condition}: {error}"))
+            judged.append(JudgedClip(clip, condition, None, f"{clip.name}, {condition}: {error}"))
     return judged
 
 

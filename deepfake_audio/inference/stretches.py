@@ -23,7 +23,7 @@ ROUNDING_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
+class RenderedStretch:
     """Successive windows of one track or channel.
 
     Attributes:
@@ -61,7 +61,7 @@ def most_fake_windows(windows: Sequence[Window], most: int = MAX_WINDOWS) -> Seq
 
 def render_stretch(
     name: str, source: Sound, windows: Sequence[Window], reading: Reading, end_seconds: float
-) -> Stretch:
+) -> RenderedStretch:
     """Decode a recording again, and render some of its windows.
 
     Args:
@@ -97,7 +97,9 @@ def render_stretch(
         starts[0] - padding_before(recording.end - recording.first, audio) / audio.sample_rate_hz
     )
     level, seconds = _level(starts, found, audio)
-    return Stretch(first.track, first.channel, edges, images, level, (begin, begin + seconds))
+    return RenderedStretch(
+        first.track, first.channel, edges, images, level, (begin, begin + seconds)
+    )
 
 
 def _level(
