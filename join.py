@@ -21,7 +21,7 @@ from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.verdicts import say
 from deepfake_audio.dataset.shard_folders import are_folders, join_folders
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.inference.results_table import aside_line
+from deepfake_audio.inference.earlier_tables import aside_line
 from deepfake_audio.inference.shard_tables import describe_join, join_tables
 
 

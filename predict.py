@@ -57,7 +57,7 @@ from deepfake_audio.detector import Detector
 from deepfake_audio.inference.board_table import timed
 from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.results_table import Judged
+from deepfake_audio.inference.table_rows import Judged
 from deepfake_audio.system.json_text import to_json
 from deepfake_audio.verdict_json import as_row
 

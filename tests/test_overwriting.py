@@ -12,7 +12,8 @@ import predict
 import prepare
 from conftest import make_voice
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.results_table import check_table, resumable_table
+from deepfake_audio.inference.earlier_tables import check_table
+from deepfake_audio.inference.results_table import resumable_table
 
 SCORES = "file,label,score\n" + "".join(
     f"{n}.wav,{('fake', 'real')[n % 2]},{n % 2 + n / 100}\n" for n in range(12)

@@ -19,8 +19,8 @@ import predict
 import prepare
 from conftest import ROOT, make_voice
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.results_table import SHARD_FIELDS
 from deepfake_audio.inference.shard_tables import ShardRecord, digest_table, write_record
+from deepfake_audio.inference.table_rows import SHARD_FIELDS
 from deepfake_audio.models import fingerprints
 from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.system.shards import all_shards, find_shards, to_shard

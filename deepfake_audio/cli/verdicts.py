@@ -17,24 +17,19 @@ from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
 from deepfake_audio.inference import timeline_files
 from deepfake_audio.inference.board_table import board_table, name_on_board
+from deepfake_audio.inference.earlier_tables import check_table
 from deepfake_audio.inference.inputs import Part, in_time
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.reasons import why_not_judged
 from deepfake_audio.inference.result import Result
-from deepfake_audio.inference.results_table import (
-    FIELDS,
-    SHARD_FIELDS,
-    check_table,
-    other_partials,
-    partial_path,
-    resumable_table,
-)
+from deepfake_audio.inference.results_table import other_partials, partial_path, resumable_table
 from deepfake_audio.inference.shard_tables import (
     check_replaceable_record,
     earlier_rows,
     record_of,
     write_record,
 )
+from deepfake_audio.inference.table_rows import FIELDS, SHARD_FIELDS
 from deepfake_audio.inference.timelines import format_passages
 from deepfake_audio.models import fingerprints, run_folder
 from deepfake_audio.system.regular_files import is_file

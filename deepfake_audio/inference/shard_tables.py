@@ -18,14 +18,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.inference.earlier_tables import check_table, set_aside
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.results_table import (
-    FIELDS,
-    SHARD_FIELDS,
-    STATE_CHARACTERS,
-    check_table,
-    set_aside,
-)
+from deepfake_audio.inference.table_rows import FIELDS, SHARD_FIELDS, STATE_CHARACTERS
 from deepfake_audio.system import json_text
 from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import WHOLE_NUMBER, read_cells, write_rows
