@@ -38,20 +38,17 @@ from contextlib import ExitStack
 from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.cli.extras import remembered, write_extras
 from deepfake_audio.cli.file_list import opened_list
-from deepfake_audio.cli.messages import print_error, print_lines
+from deepfake_audio.cli.messages import print_error, print_lines, say
 from deepfake_audio.cli.predict_arguments import parse_arguments, words_of
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import with_standard_input
+from deepfake_audio.cli.verdict_tables import board_rows, kept_table, question_of
 from deepfake_audio.cli.verdicts import (
     FAILED,
-    board_rows,
     describe_judge,
     format_verdict,
-    kept_table,
     print_summary,
     progress,
-    question_of,
-    say,
 )
 from deepfake_audio.detector import Detector
 from deepfake_audio.inference.board_table import timed

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deepfake_audio.audio.sounds import Sound
-from deepfake_audio.cli.messages import print_error, print_lines
+from deepfake_audio.cli.messages import print_error, print_lines, say
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
-from deepfake_audio.cli.verdicts import plain_name, say, write_timeline
+from deepfake_audio.cli.verdicts import plain_name, write_timeline
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError, OutputError
 from deepfake_audio.inference.inputs import NamedInput

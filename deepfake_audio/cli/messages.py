@@ -21,6 +21,11 @@ def print_lines(text: object, file: TextIO | None = None) -> None:
     print(lines, file=file or sys.stdout, flush=True)
 
 
+def say(text: str) -> None:
+    """Print a remark on standard error."""
+    print_lines(text, file=sys.stderr)
+
+
 def print_warnings(warnings: Iterable[str]) -> None:
     """Print each warning on one line of standard error."""
     for warning in warnings:
