@@ -63,7 +63,7 @@ from deepfake_audio.verdict_json import as_row
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv, __doc__)
     detector = Detector.load(args.run, args.settings, bound_memory=True)
-    question = question_of(detector, words_of(args))
+    question = question_of(detector, words_of(args)) if args.csv else None
     sources: dict[str, Sound] = {}
     counts: Counter[str] = Counter()
     has_extras = True

@@ -136,3 +136,11 @@ def test_two_outputs_of_one_place_are_refused_before_any_work(words, reason, mon
     with pytest.raises(InputError, match=reason):
         predict.parse_arguments([*words, "a.wav"])
     assert predict.parse_arguments(["--segments", "out", "--report", "out", "a.wav"])
+
+
+@pytest.mark.parametrize("option", ["--csv", "--board", "--report", "--segments"])
+def test_an_output_without_a_name_is_refused(option, capsys):
+    assert predict.main(["a.wav", option, ""]) == 2
+    assert (
+        capsys.readouterr().err == f"error: {option} has an empty name; name a file or a folder\n"
+    )

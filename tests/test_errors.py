@@ -168,3 +168,21 @@ def test_rows_with_errors_need_no_folder_but_that_of_the_table(tmp_path, monkeyp
     words = ["--run", str(ROOT / "models/pretrained"), "--csv", str(table), *names]
     assert predict.main(words) == 1
     assert [row["file"] for row in read_rows(table)] == names[::-1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the folder of a process")
+@pytest.mark.parametrize("table", [[], ["--csv", "table.csv"]])
+def test_a_removed_working_folder_is_no_traceback(table, tmp_path):
+    clip = ROOT / "data/sample/audio/fake_espeak-ng_it_f5.flac"
+    command = [str(ROOT / "predict.py"), "--run", str(ROOT / "models/pretrained"), str(clip)]
+    (tmp_path / "gone").mkdir()
+    result = subprocess.run(
+        ["bash", "-c", 'rmdir ../gone; exec "$@"', "bash", sys.executable, *command, *table],
+        capture_output=True, text=True, cwd=tmp_path / "gone",
+    )  # fmt: skip
+    if table:
+        error = "error: the working folder was removed; start in another folder\n"
+        assert (result.returncode, result.stderr) == (2, error)
+    else:
+        assert (result.returncode, result.stdout.split()[0]) == (0, "FAKE")

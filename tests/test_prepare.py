@@ -182,7 +182,7 @@ def test_a_full_disk_ends_the_run_and_it_continues_once_there_is_space(workplace
     error = result.stderr.splitlines()[-1]
     assert result.returncode == 2 and "Traceback" not in result.stderr
     assert error.startswith("error: cannot write ")
-    assert error.endswith("free some space, or choose a folder that you may write to")
+    assert error.endswith("free some space, or choose a folder on another disk")
     assert not list(Path("data/mine").rglob("*.png"))
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
     assert all((Path("data/mine") / row["image"]).stat().st_size > 4096 for row in manifest())

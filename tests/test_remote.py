@@ -160,9 +160,12 @@ def test_a_list_may_name_remote_files(host, tmp_path, monkeypatch, capsys):
     import predict
 
     monkeypatch.chdir(tmp_path)
-    Path("names.txt").write_text(f"{host}/clip.flac\n{host}/gone.flac\n")
+    malformed = ["http://[x/a.wav", "http://exa\u2100mple/x.wav"]
+    names = [f"{host}/gone.flac", *malformed, f"{host}/clip.flac".replace("http", "HTTP")]
+    Path("names.txt").write_text("\n".join(names), encoding="utf-8")
     words = ["--run", str(ROOT / "models/pretrained"), "--list", "names.txt"]
     assert predict.main(words) == 1
     out, err = capsys.readouterr()
-    assert out.split()[::2] == ["FAKE", f"{host}/clip.flac"]
-    assert "gone.flac" in err.splitlines()[0]
+    assert out.split()[::2] == ["FAKE", names[-1]]
+    for name, line in zip(names[:-1], err.splitlines(), strict=False):
+        assert line.startswith(f"error: cannot download {name}: ")

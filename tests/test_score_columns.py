@@ -205,3 +205,39 @@ def test_names_with_blanks_in_keys_without_a_header_are_whole(form, name):
     Path("keys.txt").write_text("\n".join(lines))
     Path("s.csv").write_text("file,score\n" + "".join(f"{n},{k}.5\n" for k, n in enumerate(names)))
     assert read_scores(Path("s.csv"), Path("keys.txt"), None).file.tolist() == names
+
+
+@pytest.mark.parametrize(
+    ("text", "real"),
+    [
+        (rows("{f},{q},{p}", ",0,1"), "1"),
+        (rows("{f}: {s}"), None),
+        (rows("{f}.wav: {s}"), None),
+        (rows("{f}  [ {q} {p} ]"), "1"),
+    ],
+)
+def test_names_may_have_no_header_or_a_colon_and_scores_the_brackets_of_kaldi(text, real):
+    assert scored(text, real).table.score.argsort().tolist() == [3, 1, 0, 2]
+
+
+def test_scores_of_other_files_show_the_name_of_one():
+    with pytest.raises(InputError, match=r"such as a, b, c.*; it has files such as x1; give the"):
+        scored("x1 0.5\nx2 0.25\n")
+
+
+@pytest.mark.parametrize("column", ["audio_label", "target"])
+def test_keys_with_two_labels_count_that_of_the_sound_or_are_refused(column):
+    words = ("fake,real", "real,fake", "fake,real", "real,fake")
+    lines = [f"{name},{pair}" for name, pair in zip(NAMES, words, strict=True)]
+    Path("keys.csv").write_text("\n".join([f"file,label,{column}", *lines]))
+    if column == "audio_label":
+        assert scored(rows("{f} {s}")).table.score.argsort().tolist() == [3, 1, 0, 2]
+        assert [str(label) for label in scored(rows("{f} {s}")).table.label][:2] == ["real", "fake"]
+        return
+    with pytest.raises(InputError, match=r"columns label and target of keys.csv differ; remove"):
+        scored(rows("{f} {s}"))
+
+
+def test_a_label_of_keys_may_name_the_generator():
+    Path("keys.csv").write_text(rows("{f},{word}", "file,label").replace("spoof", "spoof: vits"))
+    assert list(scored(rows("{f} {s}")).table.attack) == ["", "vits", "", "vits"]

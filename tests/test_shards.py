@@ -430,3 +430,9 @@ def test_a_killed_preparation_of_a_shard_continues(workplace):
         subprocess.run(command, check=True, **quiet)
     assert join.main(["data/mine"]) == 0
     assert files_in(Path("data/mine")) == files_in(Path("data/one"))
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_place_without_a_name_has_no_shards(name, capsys):
+    assert join.main([name]) == 2
+    assert capsys.readouterr().err == f"error: {Path(name)} has no name; give a table or a folder\n"

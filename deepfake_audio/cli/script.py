@@ -48,6 +48,13 @@ def _missing_package(error: ModuleNotFoundError) -> InputError:
     return InputError(f"{name} needs the package {package}; install it with: pip install -r {file}")
 
 
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except FileNotFoundError:
+        return False
+
+
 def _end(error: BaseException, interrupted: bool) -> int:
     """Report what ended a script and return its exit code; raise again what is a bug."""
     match error:
@@ -63,6 +70,9 @@ def _end(error: BaseException, interrupted: bool) -> int:
         case OSError(errno=code) if code in DISK_FULL:
             print_error(f"cannot write a result: {error}; free some space")
             _write_no_more()
+            return EXIT_USER_ERROR
+        case FileNotFoundError(filename=None) if not _has_working_folder():
+            print_error("the working folder was removed; start in another folder")
             return EXIT_USER_ERROR
         case OSError() if any(words in str(error) for words in NO_ROOM):
             print_error(

@@ -64,12 +64,12 @@ def question_of(detector: Detector, words: Sequence[str]) -> Question:
 
 @contextmanager
 def kept_table(
-    path: Path | None, question: Question, listed: FileList
+    path: Path | None, question: Question | None, listed: FileList
 ) -> Iterator[Callable[[Mapping], object]]:
     """Open the table of results, or continue that of an interrupted command.
 
     Args:
-        path: of the table; None keeps nothing.
+        path: of the table; without it or a question, nothing is kept.
         question: a table of another one is not continued.
         listed: the files; those with a verdict in the table are left out of it. The complete table
             of a shard is continued too.
@@ -77,7 +77,7 @@ def kept_table(
     Yields:
         A function that keeps one more row.
     """
-    if path is None:
+    if path is None or question is None:
         yield lambda row: None
         return
     identity = question.identity

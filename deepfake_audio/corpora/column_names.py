@@ -17,6 +17,13 @@ FILES = (
     "datei", "dateiname", "fichier", "archivo", "arquivo", "nomefile",
 )  # fmt: skip
 LABELS = (
+    # Of the sound of a video, before those of the video.
+    *(
+        name
+        for sound in ("audio", "speech", "voice")
+        for what in ("label", "class", "target", "truth")
+        for name in (sound + what, what + sound)
+    ),
     "label", "labels", "cmlabel", "truelabel", "groundtruth", "truth", "gt", "ytrue", "y", "class",
     "classname", "target", "category", "key", "cmkey", "type", "realorfake", "bonafideorspoof",
     "answer",
@@ -102,7 +109,7 @@ def is_header(cells: Sequence[str]) -> bool:
     """Return whether a line names columns: at least one of scores or labels, and any other.
 
     Names of classes, such as real, are values as often as names: beside them, a column of files
-    must be named.
+    must be named, or be the first one without a name.
 
     >>> is_header(["ID", "Score", "Label"]), is_header(["LA_E_1", "bonafide"])
     (True, False)
@@ -119,7 +126,8 @@ def is_header(cells: Sequence[str]) -> bool:
         if name in SCORES or name in LABELS or class_of(name) or IS_A_CLASS.fullmatch(name)
     ]
     certain = [name for name in others if name in SCORES or name in LABELS]
-    return bool(files or certain) and len({*names} - {""}) > 1 and bool(others)
+    is_index = names[:1] == [""] and len(others) == len(names) - 1  # pandas gives it no name
+    return bool(files or certain or is_index) and len({*names} - {""}) > 1 and bool(others)
 
 
 def file_column(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import label_of, split_of
+from deepfake_audio.corpora.class_folders import class_in, label_of, split_of
 from deepfake_audio.corpora.index import without_suffix
 from deepfake_audio.corpora.label_columns import known
 from deepfake_audio.corpora.label_words import is_label_word
@@ -17,6 +17,8 @@ from deepfake_audio.corpora.layouts import (
     read_label,
 )
 from deepfake_audio.corpora.tables import delimiter_of, filled_lines, first_line, split_cells
+from deepfake_audio.errors import one_line
+from deepfake_audio.system.csv_files import NUMBER
 
 ASVSPOOF_2015 = Layout(widths=(4,), key=3, attack=2)
 LAYOUTS = {
@@ -27,6 +29,7 @@ LAYOUTS = {
     for width in layout.widths
 }  # fmt: skip
 SPEAKER_OF_2017 = (7, 1, 2)  # of ASVspoof 2017: number of columns, and those of label and speaker
+FACTS = ("speaker", "attack", "codec", "split")
 SUBSETS = {"eval", "progress", "hidden"}
 MAX_VALUES = 50  # of a column of labels or splits
 SAMPLED_ROWS = 1000
@@ -36,7 +39,8 @@ SAMPLED_ROWS = 1000
 class HeadlessColumns:
     """The positions of the columns of a table without a header; None for unknown ones.
 
-    `subsets` are those of ASVspoof 2021 that a column names, if it names several.
+    `subsets` are those of ASVspoof 2021 that a column names, if it names several. `notes` are
+    sentences about columns that are not used.
     """
 
     file: int
@@ -46,10 +50,11 @@ class HeadlessColumns:
     codec: int | None = None
     split: int | None = None
     subsets: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
     def facts(self, row: list[str]) -> dict[str, str]:
         """Return the known facts of a row by their names."""
-        places = {name: getattr(self, name) for name in ("speaker", "attack", "codec", "split")}
+        places = {name: getattr(self, name) for name in FACTS}
         facts = {name: known(row[at]) for name, at in places.items() if at is not None}
         if label_of(facts.get("attack", "")) == "real":  # ASVspoof writes the label there too
             facts["attack"] = ""
@@ -109,7 +114,23 @@ def find_headless_columns(table: Path, is_there: Callable[[str], bool]) -> Headl
     splits = [place for place in few if place in others and all(map(split_of, few[place]))]
     subsets = next((found for found in few.values() if len(found) > 1 and found <= SUBSETS), ())
     columns = _placed(len(first), file, labels[-1], splits[0] if splits else None)
-    return replace(columns, subsets=frozenset(subsets))
+    notes = _unused_notes(table, columns, sample)
+    return replace(columns, subsets=frozenset(subsets), notes=(*notes,))
+
+
+def _unused_notes(table: Path, columns: HeadlessColumns, sample: list[list[str]]) -> Iterator[str]:
+    """Yield a sentence about each column that may have speakers, if none is known."""
+    if columns.speaker is not None:
+        return
+    used = {getattr(columns, name) for name in ("file", "label", *FACTS)}
+    for place in {*range(len(sample[0]))} - used:
+        names = {known(row[place]) for row in sample} - {""}
+        is_other = any(NUMBER.fullmatch(name) or class_in(name) for name in names)
+        if 1 < len(names) < len(sample) and not is_other:
+            yield (
+                f"Column {place + 1} of {table.name}, such as {one_line(sample[0][place])}, is not "
+                "used; if it has speakers, add a header such as file,speaker,label."
+            )
 
 
 def _placed(width: int, file: int, label: int, split: int | None) -> HeadlessColumns:

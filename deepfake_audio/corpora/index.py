@@ -170,11 +170,7 @@ def index_tree(root: Path, or_images: bool = False) -> Tree:
 
 def _alike(path: str, names: list[str]) -> list[str]:
     """Return those of some names that share the most last folders with a path; [] if none does."""
-    folders = path.split("/")[-2::-1]
-    shared = {}
-    for name in names:
-        pairs = zip(folders, composed(name).split("/")[-2::-1], strict=False)
-        shared[name] = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    shared = {name: shared_folders(path, name) for name in names}
     most = max(shared.values())
     return [name for name, count in shared.items() if count == most and most]
 
@@ -209,6 +205,16 @@ def stem(file: str) -> str:
     ('LA_E_1000001', 'LA_E_1000001', 'v1.2')
     """
     return without_suffix(file.rpartition("/")[2])
+
+
+def shared_folders(path: str, name: str) -> int:
+    """Return how many last folders of a listed path are those of a file on disk.
+
+    >>> shared_folders("data/vits/real/a.wav", "real/a.wav"), shared_folders("b/a.wav", "c/a.wav")
+    (1, 0)
+    """
+    pairs = zip(path.split("/")[-2::-1], composed(name).split("/")[-2::-1], strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def depth(name: str) -> tuple[int, str]:

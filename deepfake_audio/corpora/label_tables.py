@@ -17,8 +17,11 @@ from deepfake_audio.corpora.headless_tables import (
     headless_rows,
 )
 from deepfake_audio.corpora.index import Tree, depth
+from deepfake_audio.corpora.label_choice import LabelsDifferError
 from deepfake_audio.corpora.label_columns import LabelColumns, find_columns, known
+from deepfake_audio.corpora.label_words import class_and_generator
 from deepfake_audio.corpora.layouts import Listing, read_label, read_split
+from deepfake_audio.corpora.listed_files import ListedFiles, find_listed
 from deepfake_audio.corpora.tables import (
     first_line,
     first_row,
@@ -27,7 +30,6 @@ from deepfake_audio.corpora.tables import (
     read_rows,
 )
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.system.csv_files import without_blank_ends
 
 LABEL_TABLE, MANIFEST = "labels.csv", "manifest.csv"
 OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")
@@ -107,26 +109,24 @@ def _listed(names: list[str]) -> str:
 
 def _is_there(tree: Tree, cell: str) -> bool:
     with suppress(InputError):
-        return bool(cell) and _find(tree, "", cell, "") is not None
+        return bool(cell) and find_listed(tree, "", cell, "") is not None
     return False
 
 
-def _find(tree: Tree, folder: str, file: str, origin: str) -> str | None:
-    """Return the audio file that a table in a folder names, by its path from there or the root."""
-    path = from_any_machine(without_blank_ends(file), origin)
-    return (tree.find(f"{folder}{path}", None) if folder else None) or tree.find(path, None, True)
-
-
 def _tables_by_content(tree: Tree, is_there: Callable[[str], bool]) -> LabelTables:
-    """Find tables anywhere that name audio files and have known labels."""
+    """Find tables anywhere that name audio files and have known labels.
+
+    Raises:
+        LabelsDifferError: a table whose labels are not clear, if no folders mean both classes.
+    """
     per_folder = Counter(table.rpartition("/")[0] for table in tree.tables)
-    used, unlabelled, unclear = [], [], []
+    used, unlabelled, unclear, differing = [], [], [], []
     has_folders = {label for label, _ in tree.labels.values()} == {"real", "fake"}
     for table in sorted(tree.tables, key=depth):
         folder = table.rpartition("/")[0]
         if per_folder[folder] > MAX_TABLES:
             continue
-        with suppress(InputError, ValueError):
+        try:
             is_near = partial(_is_below, tree, f"{folder}/", is_there)
             columns = _columns_of(tree.root / table, is_near)
             if columns is None:
@@ -136,7 +136,17 @@ def _tables_by_content(tree: Tree, is_there: Callable[[str], bool]) -> LabelTabl
                 unclear.append(table)
             else:
                 used.append(LabelTable(table, columns))
-    reasons = (unlabelled, "files without clear labels"), (unclear, "labels 0 and 1, or the like")
+        except LabelsDifferError:
+            if not has_folders:
+                raise
+            differing.append(table)
+        except (InputError, ValueError):
+            continue
+    reasons = (
+        (unlabelled, "files without clear labels"),
+        (unclear, "labels 0 and 1, or the like"),
+        (differing, "two columns of labels that differ"),
+    )
     notes = [f"Not used: {_listed(names)}, with {why}." for names, why in reasons if names]
     return LabelTables(used, notes)
 
@@ -202,7 +212,7 @@ def list_folders(tree: Tree) -> Iterator[Listing]:
         _check_one_subset(tree.root / table.name, table.columns)
         split = _split_of_table(table.name, [each.name for each in tables])
         for listing in _list_table(tree, table):
-            found = tree.find(listing.file, None, listing.by_name)
+            found = tree.find(listing.file, None)
             listed.add(found)
             if found and not table.is_named:
                 _check_folder(tree, found, listing)
@@ -259,8 +269,9 @@ def _split_in(table: str) -> str:
     return split_word(name.partition(".")[0]) or split_word(name) or split_word(folder)
 
 
-def split_notes(tables: list[LabelTable]) -> Iterator[str]:
-    """Yield a sentence about the splits that the names of tables mean."""
+def column_notes(tables: list[LabelTable]) -> Iterator[str]:
+    """Yield sentences about what was guessed of tables, and the splits that their names mean."""
+    yield from dict.fromkeys(note for table in tables for note in table.columns.notes)
     names = [table.name for table in tables if _split_in(table.name)]
     without = [t.name for t in tables if t.name in names and not _has_splits(t.columns)]
     if not without:
@@ -288,46 +299,67 @@ def list_table(table: Path, tree: Tree) -> Iterator[Listing]:
     if columns is None:
         lacking = "label" if "file" in first_row(table) else "file"
         raise InputError(f"{table} has no column {lacking}; its first line needs file, label")
-    return _listings(tree, table, columns, partial(_located, tree, ""))
-
-
-def _located(tree: Tree, folder: str, file: str, origin: str) -> str:
-    """Return the name of a listed file on disk, else its path as it is listed."""
-    return _find(tree, folder, file, origin) or from_any_machine(without_blank_ends(file), origin)
+    return _listings(tree, table, columns, "")
 
 
 def _list_table(tree: Tree, table: LabelTable) -> Iterator[Listing]:
-    folder, slash, _ = table.name.rpartition("/")
-    locate = partial(_located, tree, f"{folder}{slash}")
-    if isinstance(table.columns, LabelColumns):
-        yield from _listings(tree, tree.root / table.name, table.columns, locate)
+    path, columns = tree.root / table.name, table.columns
+    folder = "".join(table.name.rpartition("/")[:2])
+    if isinstance(columns, LabelColumns):
+        yield from _listings(tree, path, columns, folder)
         return
-    for origin, row in headless_rows(tree.root / table.name):
-        facts = table.columns.facts(row)
-        file = locate(row[table.columns.file], origin)
+
+    def rows() -> Iterator[tuple[str, str, str]]:
+        for origin, row in headless_rows(path):
+            yield row[columns.file], read_label(row[columns.label], origin), origin
+
+    files = ListedFiles(tree, folder, rows)
+    for origin, row in headless_rows(path):
+        facts, cell = columns.facts(row), row[columns.label]
+        label, generator = read_label(cell, origin), class_and_generator(cell)[1]
+        file, elsewhere = files.find(row[columns.file], label, origin)
         yield Listing(
             file=file,
-            label=read_label(row[table.columns.label], origin),
+            label=label,
             origin=origin,
             split=read_split(facts.pop("split", ""), origin) or tree.folders.place(file)[0],
+            attack=facts.pop("attack", "") or generator,
             split_key=facts.get("speaker", ""),
-            by_name=True,
+            elsewhere=elsewhere,
             **facts,
         )
 
 
 def _listings(
-    tree: Tree, table: Path, columns: LabelColumns, locate: Callable[[str, str], str]
+    tree: Tree, table: Path, columns: LabelColumns, folder: str | None
 ) -> Iterator[Listing]:
-    """Yield the listings of a table with a header; a fact without a column is from folders."""
+    """Yield the listings of a table with a header; a fact without a column is from folders.
+
+    Args:
+        tree: the corpus.
+        table: the path of the table.
+        columns: where its facts are.
+        folder: of the table, "" or ending in a slash; None keeps the paths as they are listed.
+    """
     speaker_of = _speakers_of_sentences(table, columns)
     own = f"{table.absolute().parent.as_posix()}/"
+
+    def rows() -> Iterator[tuple[str, str, str]]:
+        for origin, row in read_rows(table, ("file", "label"), renamed=columns.renamed):
+            yield row["file"].removeprefix(own), columns.label(row["label"], origin), origin
+
+    files = ListedFiles(tree, folder or "", rows)
     for origin, row in read_rows(table, ("file", "label"), renamed=columns.renamed):
-        file = locate(row["file"].removeprefix(own), origin)
+        name, label = row["file"].removeprefix(own), columns.label(row["label"], origin)
+        if folder is None:
+            file, elsewhere = inside(name, origin), ""
+        else:
+            file, elsewhere = files.find(name, label, origin)
         speaker, sentence = known(row.get("speaker", "")), known(row.get("sentence", ""))
-        label = columns.label(row["label"], origin)
         split, folder_label = tree.folders.place(file)
-        generator = tree.folders.generator(file) if folder_label == label else ""
+        generator = class_and_generator(row["label"])[1]
+        if not generator and folder_label == label:
+            generator = tree.folders.generator(file)
         yield Listing(
             file=file,
             label=label,
@@ -338,7 +370,7 @@ def _listings(
             codec=row.get("codec", ""),
             corpus=row.get("corpus", ""),
             split_key=speaker or speaker_of.get(sentence, sentence),
-            by_name=True,
+            elsewhere=elsewhere,
         )
 
 
@@ -370,8 +402,10 @@ def list_in_the_wild(tree: Tree) -> Iterator[Listing]:
     for table in in_the_wild_tables(tree):
         near, path = table.removesuffix("meta.csv"), tree.root / table
         columns = find_columns(path, partial(_is_there, tree))
-        for listing in _listings(tree, path, columns, inside) if columns else ():
-            yield listing._replace(near=near, corpus="in-the-wild")
+        for listing in _listings(tree, path, columns, None) if columns else ():
+            found = tree.find(listing.file, near) or listing.file
+            split = listing.split or tree.folders.place(found)[0]
+            yield listing._replace(near=near, split=split, corpus="in-the-wild")
 
 
 CORPORA: dict[str, Callable[[Tree], Iterator[Listing]]] = {

@@ -1,9 +1,16 @@
 """Turn the words and numbers of a label column into real and fake."""
 
+import re
 from dataclasses import dataclass, field
 
-from deepfake_audio.corpora.class_folders import label_of
-from deepfake_audio.corpora.column_names import IS_A_CLASS, LABEL_WORDS, class_of, plain_column
+from deepfake_audio.corpora.class_folders import NEGATIONS, class_in, label_of, words_of
+from deepfake_audio.corpora.column_names import (
+    IS_A_CLASS,
+    LABEL_WORDS,
+    OTHER_CLASS,
+    class_of,
+    plain_column,
+)
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import to_number
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, LABELS
@@ -18,6 +25,7 @@ NO_ABROAD = {
     "falsch", "nein", "faux", "non", "falso", "não", "nao", "onwaar", "nee", "ложь", "нет", "否",
     "假",
 }  # fmt: skip
+WITH_A_GENERATOR = re.compile(r"\s*([^:(\[]+?)\s*(?::|\(|\[|\s-\s).*[^\W_].*", re.DOTALL)
 WHICH_IS_REAL = "say which one is real with --real, such as --real 1"
 
 
@@ -34,12 +42,35 @@ def boolean_of(cell: str) -> bool | None:
         return True if word in YES | YES_ABROAD else False if word in NO | NO_ABROAD else None
 
 
+def class_and_generator(cell: str) -> tuple[str, str]:
+    """Return the class that a cell means, "" for none, and the generator beside it.
+
+    >>> class_and_generator("AI (ElevenLabs)"), class_and_generator("spoof: vocoder")
+    (('fake', 'ElevenLabs'), ('fake', 'vocoder'))
+    >>> class_and_generator("Not real"), class_and_generator("is_fake"), class_and_generator("anna")
+    (('fake', ''), ('fake', ''), ('', ''))
+    """
+    plain = plain_column(cell)
+    if label := LABEL_WORDS.get(plain) or label_of(cell):
+        return label, ""
+    if found := IS_A_CLASS.fullmatch(plain):
+        return LABEL_WORDS[found[1]], ""
+    first, *others = words_of(cell) or [""]
+    if first in NEGATIONS and (label := label_of(" ".join(others))):
+        return OTHER_CLASS[label], ""
+    if (found := WITH_A_GENERATOR.fullmatch(cell)) and label_of(found[1]):
+        part = class_in(cell)
+        if part and part.label == label_of(found[1]):
+            return part.label, "_".join(part.rest) if part.label == "fake" else ""
+    return "", ""
+
+
 def is_label_word(cell: str) -> bool:
     """Return whether a cell is a known word for real or fake; the name of a file is none."""
     if plain_column(cell) in LABEL_WORDS:
         return True
     is_other = is_class_number(cell) or cell.lower().endswith(AUDIO_SUFFIXES)
-    return not is_other and bool(label_of(cell))
+    return not is_other and bool(class_and_generator(cell)[0])
 
 
 def is_class_number(cell: str) -> bool:
@@ -86,7 +117,7 @@ class LabelReader:
         if self.real is not None and _same(cell, self.real):
             return "real"
         if is_label_word(cell):
-            return label_of(cell)
+            return class_and_generator(cell)[0]
         if self.real is not None:
             return self._other(cell, origin)
         if answer is not None:

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from deepfake_audio.corpora.class_folders import label_of, split_of
-from deepfake_audio.corpora.column_names import LABEL_WORDS, plain_column
+from deepfake_audio.corpora.class_folders import split_of
 from deepfake_audio.corpora.index import Tree, depth, stem
+from deepfake_audio.corpora.label_words import class_and_generator
 from deepfake_audio.corpora.tables import (
     check_width,
     first_line,
@@ -88,8 +88,8 @@ class Listing(NamedTuple):
     """The facts about one file, from a protocol or from its folders.
 
     If the file is missing, one with its stem below the folder `near` is taken, unless `near` is
-    None; `by_name` takes the only file of that name if the corpus lacks the listed folder. An empty
-    `split_key` means the speaker, else the file.
+    None. An empty `split_key` means the speaker, else the file. `elsewhere` is the listed path if
+    the file was found in a folder of another name.
     """
 
     file: str
@@ -103,7 +103,7 @@ class Listing(NamedTuple):
     corpus: str = ""
     split_key: str = ""
     subset: str = ""
-    by_name: bool = False
+    elsewhere: str = ""
 
     @property
     def listed_as(self) -> str:
@@ -239,7 +239,10 @@ def _list_mlaad(tree: Tree) -> Iterator[Listing]:
 
 def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
     for origin, row in read_rows(table, ("path", "model_name"), delimiter="|"):
-        # The folders within `path` are wrong for some languages; the file lies beside the table.
+        # The voice is that of the reference, if a reader of M-AILABS is one; else it may be that of
+        # the reader. The folders within `path` are wrong for some languages; the file lies beside
+        # the table.
+        reference = MAILABS_READER.search(row.get("reference_speaker", ""))
         yield Listing(
             file=inside(row["path"], origin).rpartition("/")[2],
             label="fake",
@@ -247,7 +250,8 @@ def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
             near=folder,
             attack=row["model_name"] or table.parent.name,
             corpus="mlaad",
-            split_key=_read_by(row.get("original_file", "")),
+            speaker=reference[1] if reference else "",
+            split_key=reference[1] if reference else _read_by(row.get("original_file", "")),
         )
 
 
@@ -259,9 +263,11 @@ def _read_by(path: str) -> str:
 
 def read_label(value: str, origin: str) -> str:
     """Return "real" or "fake" for a label of a table; raise an `InputError` for another value."""
-    label = LABEL_WORDS.get(plain_column(value)) or label_of(value)
+    label, _ = class_and_generator(value)
     if not label:
-        raise InputError(f"{value!r} in {origin} is not a label; write real or fake")
+        raise InputError(
+            f"{value!r} in {origin} is not a label; write real or fake, or remove the line"
+        )
     return label
 
 

@@ -1,5 +1,6 @@
 """Read a corpus: its audio files with labels, speakers, splits, generators and codecs."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,20 +16,21 @@ from deepfake_audio.corpora.known_corpora import (
 from deepfake_audio.corpora.label_tables import (
     LABEL_TABLE,
     check_label_table,
+    column_notes,
     describe_tables,
     find_tables,
     list_table,
-    split_notes,
 )
 from deepfake_audio.corpora.layouts import Listing
 from deepfake_audio.corpora.sorted_folders import sort_folders
-from deepfake_audio.errors import InputError, first_names, pluralize
+from deepfake_audio.errors import InputError, first_names, one_line, pluralize
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, LABELS
 
 __all__ = (
     "AUDIO_SUFFIXES", "CORPORA", "SUBSETS", "Clip", "Corpus", "detect_corpus", "read_clip_list",
     "read_corpus",
 )  # fmt: skip
+OF_A_FLOAT = re.compile(r"^(\d+)\.0+$")  # the number of a speaker, if blank cells made it a float
 SUBSETS = ("eval", "progress", "hidden", "all")
 # The same LA_E_####### may be one recording in 2019 and another in 2021.
 AUDIO_OF_OTHERS = {
@@ -47,8 +49,8 @@ class Clip:
         name: its path below the corpus root, with forward slashes.
         label: "fake" or "real".
         split: "train", "val" or "test" if the corpus ships a split.
-        split_key: never in two splits: the speaker, else the only speaker known of the sentence,
-            else the sentence, else the file.
+        split_key: never in two splits: the speaker in the first of its spellings, else the only
+            speaker known of the sentence, else the sentence, else the file.
     """
 
     path: Path
@@ -124,7 +126,7 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
     corpus = _match(name, tree, CORPORA[name](tree), subset or "")
     if name == "folders":
         tables = find_tables(tree)
-        corpus.notes.extend([*tables.notes, *split_notes(tables.used)])
+        corpus.notes.extend([*tables.notes, *column_notes(tables.used)])
         place = tree.folders.place  # a table may give other splits
         names = (clip.name for clip in corpus.clips if clip.split == place(clip.name)[0])
         corpus.notes.extend(tree.folders.split_notes(names))
@@ -211,9 +213,9 @@ def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> C
         name, [], [], [], [], subset, _passed_over(tree), tree.unreadable,
         not_entered=tree.not_entered, is_images=tree.is_images,
     )  # fmt: skip
-    label_of = {}
+    label_of, elsewhere, spellings = {}, [], {}
     for listing in listings:
-        found = tree.find(listing.file, listing.near, listing.by_name)
+        found = tree.find(listing.file, listing.near)
         key = found or listing.listed_as
         if key in label_of:
             _check_same_label(listing, label_of[key])
@@ -223,11 +225,18 @@ def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> C
         if subset not in ("", "all", listing.subset):
             continue
         if found:
-            corpus.clips.append(_clip(tree.root, found, listing))
+            elsewhere += [(listing.elsewhere, found)] if listing.elsewhere else []
+            corpus.clips.append(_clip(tree.root, found, listing, spellings))
         else:
             corpus.missing.append(listing.listed_as)
             corpus.missing_splits.append(listing.split)
     _check_some_found(corpus, tree.root)
+    for listed, found in elsewhere[:1]:
+        files = "1 file was" if len(elsewhere) == 1 else f"{len(elsewhere):,} files were"
+        corpus.notes.append(
+            f"{files} found by name in another folder than listed, such as {one_line(listed)} as "
+            f"{one_line(found)}."
+        )
     corpus.unlisted.extend(file for file in tree.audio if file not in label_of)
     return corpus
 
@@ -242,9 +251,10 @@ def _passed_over(tree: Tree) -> list[str]:
     return sorted([*tree.others, *texts])
 
 
-def _clip(root: Path, name: str, listing: Listing) -> Clip:
+def _clip(root: Path, name: str, listing: Listing, spellings: dict[str, str]) -> Clip:
     attack = listing.attack if listing.label == "fake" else ""
-    group = listing.split_key or listing.speaker or name
+    group = listing.split_key or listing.speaker
+    group = spellings.setdefault(OF_A_FLOAT.sub(r"\1", group.casefold()), group) or name
     facts = (listing.split, listing.speaker, attack, listing.codec, listing.corpus, group)
     return Clip(root / name, name, listing.label, *facts)
 

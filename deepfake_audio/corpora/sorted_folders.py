@@ -4,7 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deepfake_audio.corpora.class_folders import NamePart, class_in, label_of, split_of, split_word
+from deepfake_audio.corpora.class_folders import (
+    SPLIT_ALIASES,
+    NamePart,
+    class_in,
+    label_of,
+    split_of,
+    split_word,
+    words_of,
+)
 from deepfake_audio.errors import InputError, one_line
 
 BOTH = {"real", "fake"}
@@ -73,7 +81,7 @@ class SortedFolders:
             for path, folder, _ in _folders_of(name) if label else ():
                 if path in self.paired and split and not split_of(folder):
                     guessed[path] = True
-                elif not split and split_word(folder):
+                elif not split and SPLIT_ALIASES.keys() & words_of(folder):
                     unused[path] = True
         if guessed:
             yield f"The splits are those that the folders {_listed(guessed)} name."

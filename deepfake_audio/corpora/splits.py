@@ -3,15 +3,17 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.regular_files import open_regular, size_of
-from deepfake_audio.vocabulary import SPLITS
+from deepfake_audio.vocabulary import LABELS, SPLITS
 
 TAIL_BYTES = 4096
+MIN_GROUPS = 10  # of a class, and none of them larger than this part of it
 HALF = 0.4999  # of a group: shares are rounded, and 0.1 * 5 may be slightly below 0.5
 
 
@@ -58,6 +60,42 @@ def assign_splits(
         for split in wanted:
             _fill_if_empty(split, label, split_of, labels_of, before.keys(), order)
     return [clip.split or split_of[clip.split_key] for clip in clips]
+
+
+def group_folders(clips: Sequence[Clip]) -> tuple[list[Clip], str]:
+    """Keep the files of folders that have one name in both classes, such as a person, together.
+
+    Nothing is changed if these folders are few, or one of them has much of a class.
+
+    Args:
+        clips: those with a split, a speaker or a sentence are kept as they are.
+
+    Returns:
+        The clips with their `split_key`, and a sentence for the report.
+    """
+    folder_of = {
+        clip.name: clip.path.parent.name
+        for clip in clips
+        if clip.split_key == clip.name and not clip.split and "/" in clip.name
+    }
+    sizes = {
+        label: Counter(folder_of[c.name] for c in clips if c.label == label and c.name in folder_of)
+        for label in LABELS
+    }
+    both = set.intersection(*map(set, sizes.values()))
+    is_large = any(of[n] * MIN_GROUPS > of.total() for of in sizes.values() for n in both)
+    if len(both) < MIN_GROUPS or is_large:
+        return list(clips), ""
+    grouped = [
+        replace(clip, split_key=f"folder {folder_of[clip.name]}")
+        if folder_of.get(clip.name) in both
+        else clip
+        for clip in clips
+    ]
+    return grouped, (
+        f"{len(both):,} folders have one name in both classes, such as {one_line(min(both))}; the "
+        "files of each name are in one split."
+    )
 
 
 def _choose_splits(

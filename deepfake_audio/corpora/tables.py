@@ -22,6 +22,7 @@ SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line 
 UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that `surrogateescape` could not decode
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 OF_A_MACHINE = re.compile(r"(?:[a-z]+:/+|[a-z]:|~(?=/))?/*", re.IGNORECASE)  # what begins its paths
+ABOVE = re.compile(r"^(?:\.{1,2}/)+")  # begins the paths of a table that was in another folder
 
 
 def first_line(table: Path) -> str:
@@ -169,7 +170,9 @@ def read_rows(
         _, header = next(rows, (0, []))
         columns = [column.strip().lower() for column in header]
         check_columns(columns)
-        columns = [(renamed or {}).get(column, column) for column in columns]
+        renamed = renamed or {}
+        hidden = {*renamed.values()} - renamed.keys()  # a `label` that is not the chosen one
+        columns = ["" if each in hidden else renamed.get(each, each) for each in columns]
         for column in required:
             if column not in columns:
                 raise InputError(
@@ -218,16 +221,17 @@ def check_width(width: int, widths: Sequence[int], origin: str) -> None:
 
 
 def from_any_machine(file: str, origin: str) -> str:
-    r"""Return a listed path as `inside` does; of an absolute one, the path without its beginning.
+    r"""Return a listed path as `inside` does, without a beginning outside of the corpus.
 
-    Tables that were made on another machine have such paths. They need a folder that the corpus may
-    have too.
+    Tables that were made on another machine or in another folder have such paths. Absolute ones
+    need a folder that the corpus may have too.
 
     >>> from_any_machine("C:\\data\\real\\a.wav", ""), from_any_machine("gs://data/a.wav", "")
     ('data/real/a.wav', 'data/a.wav')
     """
-    path = OF_A_MACHINE.sub("", file.replace("\\", "/"), count=1)
-    return inside(path if "/" in path else file, origin)
+    below = ABOVE.sub("", file.replace("\\", "/")) or file
+    path = OF_A_MACHINE.sub("", below, count=1)
+    return inside(path if "/" in path else below, origin)
 
 
 def inside(file: str, origin: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.corpora.index import stem, without_suffix
 from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.corpora.splits import MIN_GROUPS
 from deepfake_audio.dataset.jobs import Job
 from deepfake_audio.dataset.pictures import Picture, examine
 from deepfake_audio.errors import InputError, OutputError, pluralize
@@ -25,7 +26,6 @@ PART = re.compile(
     r"|copy|aug)[\W_]*$",
     re.IGNORECASE,
 )
-MIN_GROUPS = 10  # of a class, and none of them larger than this part of it
 
 
 def group_images(clips: Sequence[Clip], grouping: str) -> tuple[list[Clip], str]:

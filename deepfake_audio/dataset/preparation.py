@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deepfake_audio.config.schema import PrepareSettings, Settings
 from deepfake_audio.corpora.reading import Clip, Corpus
-from deepfake_audio.corpora.splits import assign_splits, find_repeated
+from deepfake_audio.corpora.splits import assign_splits, find_repeated, group_folders
 from deepfake_audio.dataset.data_folder import ERRORS, known_splits
 from deepfake_audio.dataset.image_copies import copy_images, group_images
 from deepfake_audio.dataset.jobs import (
@@ -95,7 +95,7 @@ class Plan:
         changed: further jobs of training files, each in a recording condition.
         repeated: files with the same bytes as another file.
         contradictory: files whose bytes are both real and fake.
-        grouping: how images were grouped for the splits; empty for audio.
+        grouping: how files were grouped for the splits by their folders or names, "" for not.
     """
 
     clips: list[Clip]
@@ -117,9 +117,11 @@ def plan_dataset(folder: Path, corpus: Corpus, settings: PrepareSettings) -> Pla
     }
     repeated, contradictory = find_repeated(corpus.clips, known)
     left_out = {*repeated, *contradictory}
-    clips, grouping = [clip for clip in corpus.clips if clip.name not in left_out], ""
+    clips = [clip for clip in corpus.clips if clip.name not in left_out]
     if corpus.is_images:
         clips, grouping = group_images(clips, settings.image_groups)
+    else:
+        clips, grouping = group_folders(clips)
     splits = assign_splits(clips, settings.val_share, settings.test_share, known, settings.seed)
     jobs, changed = make_jobs(clips, splits), []
     if not corpus.is_images:

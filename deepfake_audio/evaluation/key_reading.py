@@ -19,6 +19,7 @@ from deepfake_audio.corpora.column_names import (
 )
 from deepfake_audio.corpora.label_words import (
     LabelReader,
+    class_and_generator,
     is_class_number,
     is_label_word,
 )
@@ -136,10 +137,12 @@ def _read_table(
         facts = {name: cells[place] for name, place in places.items()}
         if not facts["file"]:
             raise InputError(f"the file name is empty in {origin}")
+        generator = class_and_generator(facts["label"])[1]
         facts["label"] = labels.read(facts["label"], origin)
         facts["split"] = read_split(facts.get("split", "").strip("-"), origin)
         if facts.get("attack") in NO_ATTACK:
             facts["attack"] = ""
+        facts["attack"] = facts.get("attack") or generator
         yield Listing(**facts, origin=origin)
 
 

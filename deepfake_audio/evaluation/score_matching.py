@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.corpora.layouts import Listing
-from deepfake_audio.errors import InputError, pluralize
+from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.key_reading import choose_subset
 from deepfake_audio.evaluation.name_matching import match_names
 from deepfake_audio.evaluation.names import PackedNames, are_unique, repeated_names
@@ -208,6 +208,8 @@ def _join(
         remedy = "score them all, or give them a score of your choice, such as 0: --missing 0"
         if len(without) == len(table):
             remedy = "give the keys of these files; they are found by path, then by name"
+            if len(scores.names):
+                remedy = f"it has files such as {one_line(scores.names[0])}; {remedy}"
         such_as = f", such as {', '.join(without[:MAX_NAMED_FILES])}" if without else ""
         raise InputError(
             f"{path} has no score for {len(without):,} of {len(table):,} files of the keys"

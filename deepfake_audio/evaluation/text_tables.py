@@ -47,6 +47,8 @@ NOT_TEXT = {  # the first bytes of files that are no tables of text
     b"version https://git-lfs": "a pointer of Git LFS; download the file itself with git lfs pull",
     b"<": "a web page; download the file itself",
 }
+OF_KALDI = re.compile(r"(?<=\s)\[((?:\s*[-+]?\d\S*(?=[\s\]]))+?)\s*\](?=\s*$)")
+AFTER_NAME = re.compile(r"(?<=\S):(?=\s+\[?[-+.\d])")
 RULE = re.compile(r":?-+:?")  # a cell below the header of a Markdown table
 
 
@@ -305,12 +307,22 @@ def _reader(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
 
 def _split(lines: list[str], separator: str) -> list[list[str]]:
     if separator == BLANKS:
-        return [list(map(_unquoted, line.split())) for line in lines]
+        return [list(map(_unquoted, _joined(line).split())) for line in lines]
     try:
         rows = _reader(lines, separator)
         return [[unguarded(cell).strip() for cell in row] for row in rows]
     except csv.Error:
         return []
+
+
+def _joined(line: str) -> str:
+    """Return a line without blanks in the brackets of Kaldi, and without a colon after the name.
+
+    >>> _joined("utt  [ -1.2 0.3 ]"), _joined("my file.wav: 0.5"), _joined("a [live 2].wav 0.5")
+    ('utt  [-1.2,0.3]', 'my file.wav 0.5', 'a [live 2].wav 0.5')
+    """
+    line = OF_KALDI.sub(lambda found: f"[{','.join(found[1].split())}]", line)
+    return AFTER_NAME.sub("", line, count=1)
 
 
 def _split_blanks(line: str, width: int, text_column: int) -> list[str]:
@@ -319,7 +331,7 @@ def _split_blanks(line: str, width: int, text_column: int) -> list[str]:
     >>> _split_blanks("speaker my file.wav 0.5", 3, 1)
     ['speaker', 'my file.wav', '0.5']
     """
-    line = line.strip()
+    line = _joined(line).strip()
     if len(line.split()) <= width:
         return list(map(_unquoted, line.split()))
     *before, rest = line.split(None, text_column)

@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.temporary_files import temporary_file
 
-REMOTE = re.compile(r"(https?|s3|gs|gcs)://[^/]+/?.*", re.DOTALL)
+REMOTE = re.compile(r"(https?|s3|gs|gcs)://[^/]+/?.*", re.DOTALL | re.IGNORECASE)
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 30
 PIECE_BYTES = 1_000_000
@@ -25,7 +24,7 @@ PIECE_BYTES = 1_000_000
 def is_remote(name: str) -> bool:
     """Return whether a name is one of another machine.
 
-    >>> is_remote("https://host/a.wav"), is_remote("calls/a.wav"), is_remote("file:///a.wav")
+    >>> is_remote("HTTPS://host/a.wav"), is_remote("calls/a.wav"), is_remote("file:///a.wav")
     (True, False, False)
     """
     return REMOTE.fullmatch(name) is not None
@@ -42,7 +41,7 @@ def downloaded(name: str, limits: LimitSettings) -> Iterator[Path]:
     Raises:
         InputError: the extra is not installed, or the file can't be fetched within the limits.
     """
-    suffix = PurePosixPath(urlsplit(name).path).suffix
+    suffix = PurePosixPath(re.split("[?#]", name)[0]).suffix
     if not suffix.isascii() or len(suffix) > 10:
         suffix = ""
     with temporary_file(name, suffix) as (copy, path):
@@ -74,7 +73,7 @@ def _copy(name: str, copy: BinaryIO, limits: LimitSettings) -> None:
     """
     import fsspec
 
-    protocol = name.partition("://")[0]
+    protocol = name.partition("://")[0].lower()
     ends = time.monotonic() + limits.remote_seconds
     system = fsspec.filesystem(protocol, **_options(protocol, limits.remote_seconds))
     # One request without ranges. A known size, which has no other meaning here, saves another one.
@@ -114,6 +113,10 @@ def _reason(error: Exception, name: str) -> str:
             return (
                 f"the server answered with status {error.status} ({one_line(error.message)[:100]})"
             )
+        case "ClientConnectorDNSError" | "ClientConnectorError":
+            return f"no connection to the host ({error.os_error.strerror or 'no answer'})"
+        case "ClientConnectorSSLError" | "ClientConnectorCertificateError":
+            return "the host has no valid TLS"
         case "TooManyRedirects":
             return f"the server redirects more than {MAX_REDIRECTS} times"
         case "NonHttpUrlRedirectClientError":

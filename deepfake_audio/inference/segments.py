@@ -1,5 +1,6 @@
 """Cut the FAKE passages of a recording out of it, with some sound around them, for listeners."""
 
+import errno
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -86,8 +87,8 @@ def write_segments(
                         part = block[max(0, begin - first) : max(0, end - first), taken]
                         file.write(part / findings.levels.full_scale)
                     first += len(block)
-        except soundfile.LibsndfileError as error:  # a full disk, for example
-            raise write_error(names[-1], OSError(str(error).rstrip("."))) from None
+        except soundfile.LibsndfileError:  # it gives no reason that helps; its file was just made
+            raise write_error(names[-1], OSError(errno.ENOSPC, "the disk may be full")) from None
         return [*map(rename_to_free, unfinished, map(numbered, names))]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, TextIO
 
-from deepfake_audio.errors import InputError, OutputError
+from deepfake_audio.errors import DISK_FULL, InputError, OutputError
 from deepfake_audio.system.json_text import to_json
 from deepfake_audio.system.regular_files import open_no_link, open_regular
 
@@ -150,9 +150,15 @@ def _remove_left_folders(parent: Path) -> None:
 
 def write_error(path: Path, error: OSError) -> OutputError:
     """Return the error for a result that could not be written."""
-    remedy = "free some space, or choose a folder that you may write to"
-    if error.errno == errno.EINVAL:  # see `open_no_link`
-        remedy = "remove it, or choose another name"
+    match error.errno:
+        case code if code in DISK_FULL:
+            remedy = "free some space, or choose a folder on another disk"
+        case errno.EINVAL:  # see `open_no_link`
+            remedy = "remove it, or choose another name"
+        case errno.ENAMETOOLONG:
+            remedy = "choose a shorter name"
+        case _:
+            remedy = "choose a folder that you may write to"
     return OutputError(f"cannot write {path}: {error.strerror or error}; {remedy}")
 
 

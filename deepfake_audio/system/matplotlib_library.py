@@ -4,6 +4,7 @@ That file may be a stranger's, and can start LaTeX, import modules or wait forev
 variable MATPLOTLIBRC or the user's own folder names still counts.
 """
 
+import logging
 import os
 
 SETTINGS_FILE = "matplotlibrc"
@@ -19,6 +20,7 @@ def _read_settings() -> None:
         os.path.exists = exists
 
 
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it may have no folder for its cache
 _read_settings()
 
 from matplotlib import pyplot  # noqa: E402

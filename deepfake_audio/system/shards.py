@@ -43,7 +43,12 @@ class Shard:
 
         >>> Shard(8, 3).path(Path("v.csv"), ".csv").name, Shard(8, 3).path(Path("mine"), "").name
         ('v.3-of-8.csv', 'mine.3-of-8')
+
+        Raises:
+            InputError: the path has no name.
         """
+        if not whole.name:
+            raise InputError(f"{whole} has no name; give a table or a folder")
         stem = whole.name.removesuffix(suffix)
         return whole.with_name(f"{stem}.{self.number}-of-{self.count}{suffix}")
 

@@ -1,0 +1,85 @@
+"""Find the files that a table lists: by their paths, else by their names."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from deepfake_audio.corpora.class_folders import label_of
+from deepfake_audio.corpora.index import Tree, shared_folders
+from deepfake_audio.corpora.tables import from_any_machine
+from deepfake_audio.system.csv_files import without_blank_ends
+
+
+def find_listed(tree: Tree, folder: str, file: str, origin: str) -> str | None:
+    """Return the audio file that a table in a folder names, by its path or by its name.
+
+    Raises:
+        InputError: a path that leaves the corpus.
+    """
+    path = from_any_machine(without_blank_ends(file), origin)
+    return _by_path(tree, folder, path) or tree.find(path, None, by_name=True)
+
+
+def _by_path(tree: Tree, folder: str, path: str) -> str | None:
+    return (tree.find(f"{folder}{path}", None) if folder else None) or tree.find(path, None)
+
+
+@dataclass(frozen=True)
+class ListedFiles:
+    """Finds the files of one table.
+
+    Attributes:
+        tree: the corpus.
+        folder: of the table, "" or ending in a slash; paths may begin there or in the root.
+        rows: reads the file, the label and the position of each row again.
+    """
+
+    tree: Tree
+    folder: str
+    rows: Callable[[], Iterator[tuple[str, str, str]]]
+
+    def find(self, file: str, label: str, origin: str) -> tuple[str, str]:
+        """Return a file on disk, else the listed path; and the listed path of a file elsewhere.
+
+        A file in a folder of the other class, or one that another row of the table lists, is not
+        taken by its name only.
+        """
+        path = from_any_machine(without_blank_ends(file), origin)
+        if found := _by_path(self.tree, self.folder, path):
+            return found, ""
+        found = self._by_name(path, label)
+        if not found or not self._is_free(found, path, label):
+            return path, ""
+        is_elsewhere = "/" in path and not shared_folders(path, found)
+        return found, path if is_elsewhere else ""
+
+    def _by_name(self, path: str, label: str) -> str | None:
+        """Return the only file of a name, unless its folder means the class that isn't listed."""
+        found = self.tree.find(path, None, by_name=True)
+        meant = self.tree.folders.place(found)[1] if found else ""
+        folders = path.split("/")[:-1]
+        if meant in ("", label) or not folders or meant in map(label_of, folders):
+            return found
+        return None
+
+    def _is_free(self, found: str, path: str, label: str) -> bool:
+        """Return whether no row has the path of a file, or its name and more of its folders."""
+        by_path, by_name = self._claims
+        others = {other: shared for other, shared in by_name[found].items() if other != label}
+        return found not in by_path and all(
+            shared < shared_folders(path, found) for shared in others.values()
+        )
+
+    @cached_property
+    def _claims(self) -> tuple[set[str], dict[str, dict[str, int]]]:
+        """The files that rows name by path; and of those by name, the shared folders by label."""
+        by_path: set[str] = set()
+        by_name: dict[str, dict[str, int]] = {}
+        for file, label, origin in self.rows():
+            path = from_any_machine(without_blank_ends(file), origin)
+            if found := _by_path(self.tree, self.folder, path):
+                by_path.add(found)
+            elif found := self._by_name(path, label):
+                labels = by_name.setdefault(found, {})
+                labels[label] = max(labels.get(label, 0), shared_folders(path, found))
+        return by_path, by_name
