@@ -31,35 +31,21 @@ export.py still use the network in floats.
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
-from deepfake_audio.audio.conditions import CONDITIONS
-from deepfake_audio.cli.arguments import Parser, add_name_option
-from deepfake_audio.cli.messages import print_errors, print_lines
+from deepfake_audio.cli.arguments import Parser, add_name_option, add_run_option
+from deepfake_audio.cli.conditions import fit_recordings
+from deepfake_audio.cli.messages import print_errors, print_lines, print_warnings
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.training import check_packages
-from deepfake_audio.conditions.fitting import (
-    clips_to_learn_from,
-    fit_quality,
-    format_conditions,
-    score_conditions,
-)
-from deepfake_audio.conditions.images import images_in_conditions
-from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import check_images
 from deepfake_audio.dataset.manifest import DATA_REMEDY, data_folder, read_records
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.recalibration import format_recalibration, recalibrate
-from deepfake_audio.models import run_creation, run_folder, run_search
+from deepfake_audio.models import run_creation, run_search
 from deepfake_audio.models.compatibility import feature_mismatch
-from deepfake_audio.models.run_record import RunRecord
 
 FALSE_ALARMS = 0.05
-IMAGES = 100  # whose activations give the ranges of the integers
 
 
 @script
@@ -71,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run_creation.new_run(args.name, data_folder(folder))
     if args.recordings:
         check_packages(["pyroomacoustics"])  # for the rooms, which come late
-        return fit_recordings(args, run, record, settings)
+        return fit_recordings(folder, args.name, run, record, settings, args.int8)
     print_warnings(feature_mismatch(folder, settings, run))
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     print_errors(data.unreadable)
@@ -89,49 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK
 
 
-def fit_recordings(
-    args: argparse.Namespace, run: run_folder.Run, record: RunRecord, settings: Settings
-) -> int:
-    """Fit a calibration that knows the quality of recordings, and print it by condition."""
-    folder, errors = Path(args.recordings), []
-    clips = clips_to_learn_from(folder)
-    total = len(clips) * len(CONDITIONS)
-    progress = partial(tqdm, total=total, desc="Judging", unit=" files")
-    judging = nullcontext(run)
-    if args.int8:
-        images = images_in_conditions(clips, settings, IMAGES)
-        judging = run_creation.quantized_run(run, record, images)
-    with judging as run:
-        conditions = score_conditions(
-            clips, run, CONDITIONS, on_error=errors.append, track=progress
-        )
-        print_errors(errors)
-        calibration = fit_quality(conditions)
-        new = run_creation.recalibrated_run(
-            run, record, calibration, data_folder(folder), args.name, record.learnt
-        )
-    print_lines(f"{len(clips):,} files of {one_line(folder)}\n")
-    print_lines(format_conditions(conditions, calibration, settings.predict.min_confidence))
-    print_lines("\n" + one_line(f"Kept in {new.folder}."))
-    return EXIT_SOME_FAILED if errors else EXIT_OK
-
-
-def print_warnings(warnings: Sequence[str]) -> None:
-    for warning in warnings:
-        print_lines(f"Warning: {one_line(warning)}", file=sys.stderr)
-
-
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="calibrate.py", description=__doc__)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--data", metavar="FOLDER", help="images: a folder, or a manifest.csv")
     given.add_argument("--recordings", metavar="FOLDER", help="audio, as prepare.py takes it")
-    parser.add_argument(
-        "--run",
-        metavar="NAME",
-        help="a folder below runs/, or a path (default: the newest run on data of"
-        " your own, or else models/pretrained)",
-    )
+    add_run_option(parser, "the newest run on data of your own, or else models/pretrained")
     add_name_option(
         parser, "of the new run below runs/ (default: the data folder's name and a number)"
     )

@@ -29,7 +29,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_audio.cli.arguments import Parser, add_settings_arguments
+from deepfake_audio.cli.arguments import Parser, add_run_option, add_settings_arguments
 from deepfake_audio.cli.localisation import evaluate_passages
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
@@ -75,12 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="evaluate.py", description=__doc__)
     add_settings_arguments(parser, help="settings of predict, evaluate and score")
-    parser.add_argument(
-        "--run",
-        metavar="NAME",
-        help="a folder below runs/, or a path (default: the newest run; with --data, or else "
-        "models/pretrained)",
-    )
+    add_run_option(parser, "the newest run; with --data, or else models/pretrained")
     parser.add_argument(
         "--data", metavar="FOLDER",
         help="other images (default: the images that the run was made with)",

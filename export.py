@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, add_run_option
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.config.schema import Settings
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, record, settings = run_search.open_run(args.run)
     paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
     for path in paths.values():
-        check_replaceable(path, b"TFL3", at=4)
+        check_replaceable(path, rb"(?s:....)TFL3")
     folder = Path(args.data or settings.data.folder)
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     print_errors(data.unreadable)
@@ -101,9 +101,7 @@ def export_and_score(
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="export.py", description=__doc__)
-    parser.add_argument(
-        "--run", metavar="NAME", help="a folder below runs/, or a path (default: the newest run)"
-    )
+    add_run_option(parser, "the newest run")
     parser.add_argument(
         "--data", metavar="FOLDER", help="images to check with (default: the run's own)"
     )

@@ -16,12 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepfake_audio.cli.arguments import Parser
-from deepfake_audio.cli.messages import print_lines
+from deepfake_audio.cli.messages import print_lines, say
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.cli.verdicts import say
 from deepfake_audio.dataset.shard_folders import are_folders, join_folders
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.inference.results_table import aside_line
+from deepfake_audio.inference.earlier_tables import aside_line
 from deepfake_audio.inference.shard_tables import describe_join, join_tables
 
 

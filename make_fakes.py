@@ -30,9 +30,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, check_least
+from deepfake_audio.cli.fakes import count_left_out, make_fakes, print_made, read_clips
 from deepfake_audio.cli.messages import print_errors, print_lines
-from deepfake_audio.cli.real_voices import read_clips
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.corpora.reading import CORPORA
 from deepfake_audio.errors import InputError, one_line
@@ -40,16 +40,11 @@ from deepfake_audio.system.atomic_files import atomic_folder
 from deepfake_audio.vocoders.external import read_external_vocoders
 from deepfake_audio.vocoders.resynthesis import (
     KINDS,
-    SpeechFile,
     find_voices,
-    resynthesize_by_network,
-    resynthesize_by_program,
     sample_clips,
     write_labels,
     write_originals,
 )
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 MAX_SEED = 2**32 - 1
 
@@ -73,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"none of {len(chosen):,} files can be used, for the reasons above; "
                 "give other files"
             )
-        fakes = make_fakes(originals, folder, args)
+        fakes = make_fakes(originals, folder, args.vocoders, args.kinds, args.steps, args.seed)
         others, errors = write_originals(rest, folder, "others")
         print_errors(errors)
         write_labels([*originals, *fakes, *others], root.resolve().name, folder / "labels.csv")
@@ -115,45 +110,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--corpus", choices=sorted(CORPORA), help="layout of the corpus (default: detected)"
     )
     args = parser.parse_args(argv)
-    for option in ("files", "steps"):
-        number = getattr(args, option)
-        if number is not None and number < 1:
-            raise InputError(f"--{option} is {number}; give at least 1")
+    check_least(args, {"files": 1, "steps": 1})
     if not 0 <= args.seed <= MAX_SEED:
         raise InputError(f"--seed is {args.seed}; give a number from 0 to {MAX_SEED:,}")
     args.vocoders = read_external_vocoders(args.command, taken=KINDS)
     args.kinds = list(dict.fromkeys(args.kinds or (() if args.vocoders else KINDS)))
     return args
-
-
-def make_fakes(
-    originals: Sequence[SpeechFile], folder: Path, args: argparse.Namespace
-) -> list[SpeechFile]:
-    """Let each vocoder resynthesize the originals; external programs first."""
-    fakes = []
-    for vocoder in args.vocoders:
-        print_lines(f"{one_line(vocoder.name)} is running")
-        made, errors = resynthesize_by_program(vocoder, originals, folder)
-        print_errors(errors)
-        fakes += made
-    for kind in args.kinds:
-        made, losses = resynthesize_by_network(kind, originals, folder, args.steps, args.seed)
-        first, last = losses[0], losses[-50:].mean()
-        print_lines(f"{kind:18} spectral loss {first:.2f} at first, {last:.2f} at last")
-        fakes += made
-    return fakes
-
-
-def print_made(originals: int, fakes: int, others: int, out: Path) -> None:
-    rest = f" and {others:,} others" if others else ""
-    print_lines(f"Made: {originals:,} real files and {fakes:,} fakes{rest} in {one_line(out)}")
-
-
-def count_left_out(*counts: tuple[str, int, int]) -> str:
-    """Describe `(things, done, wanted)` counts that are incomplete; empty if all are done."""
-    return " and ".join(
-        f"{wanted - done:,} of {wanted:,} {what}" for what, done, wanted in counts if done < wanted
-    )
 
 
 if __name__ == "__main__":

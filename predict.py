@@ -38,28 +38,25 @@ from contextlib import ExitStack
 from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.cli.extras import remembered, write_extras
 from deepfake_audio.cli.file_list import opened_list
-from deepfake_audio.cli.messages import print_error, print_lines
+from deepfake_audio.cli.messages import print_error, print_lines, say
 from deepfake_audio.cli.predict_arguments import parse_arguments, words_of
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import with_standard_input
+from deepfake_audio.cli.verdict_tables import board_rows, kept_table, question_of
 from deepfake_audio.cli.verdicts import (
     FAILED,
-    board_rows,
-    describe_run,
+    describe_judge,
     format_verdict,
-    kept_table,
     print_summary,
     progress,
-    question_of,
-    say,
 )
 from deepfake_audio.detector import Detector
 from deepfake_audio.inference.board_table import timed
 from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.results_table import Judged
+from deepfake_audio.inference.table_rows import Judged
 from deepfake_audio.system.json_text import to_json
-from deepfake_audio.verdict_json import as_object, as_row
+from deepfake_audio.verdict_json import as_row
 
 
 @script
@@ -74,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def fail(failure: Failure) -> None:
         print_error(failure.error)
         if args.json:
-            print_lines(to_json(as_object(failure, detector)))
+            print_lines(to_json(detector.as_dict(failure)))
         keep({"file": failure.name, "error": failure.error})
         on_board(failure.name)
         counts[FAILED] += 1
@@ -98,9 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         is_known = args.run or args.json
         for result, latency_ms in progress(results):
             if not is_known:
-                say(describe_run(detector))
+                say(describe_judge(detector))
                 is_known = True
-            content = as_object(result, detector, args.timeline) if args.json else None
+            content = detector.as_dict(result, args.timeline) if args.json else None
             print_lines(to_json(content) if args.json else format_verdict(result))
             has_extras &= write_extras(args, detector, result, sources)
             keep(as_row(result))

@@ -21,7 +21,7 @@ import webbrowser
 from collections.abc import Sequence
 from contextlib import suppress
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, add_run_option, add_set_option, check_least
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.script import EXIT_OK, script
 from deepfake_audio.errors import InputError
@@ -86,14 +86,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--queue", type=int, default=32, metavar="N",
         help="maximum number of recordings that wait for a worker (default: 32)",
     )  # fmt: skip
-    parser.add_argument(
-        "--run", metavar="NAME",
-        help="a folder below runs/, or a path (default: as in predict.py)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
-        help="a setting, such as predict.prior_fake=0.1; may be repeated",
-    )  # fmt: skip
+    add_run_option(parser, "as in predict.py")
+    add_set_option(parser)
     parser.add_argument(
         "--max-megabytes", type=float, metavar="N",
         help="largest recording (default: limits.stdin_megabytes of config.yaml)",
@@ -129,11 +123,7 @@ def add_network_options(parser: Parser) -> None:
 
 def check_arguments(args: argparse.Namespace) -> None:
     """Raise an `InputError` for numbers out of range, and for a token that protects nothing."""
-    for option, least in (("workers", 0), ("queue", 0), ("timeout", 1), ("max_megabytes", 0.001)):
-        given = getattr(args, option)
-        if given is not None and not given >= least:
-            name = option.replace("_", "-")
-            raise InputError(f"--{name} {given:g} is too small; give {least:g} or more")
+    check_least(args, {"workers": 0, "queue": 0, "timeout": 1, "max_megabytes": 0.001})
     if not 0 <= args.port <= 65535:
         raise InputError(f"--port {args.port} is no port; give 0 to 65535")
     if args.token is not None and not re.fullmatch("[!-~]+", args.token):

@@ -23,6 +23,11 @@ class Row:
     beside: str
 
 
+def in_brackets(bounds: Sequence[float] | None) -> str:
+    """Format the 95% interval of all files' error rate; None is a dash."""
+    return "({:.1%}-{:.1%})".format(*bounds) if bounds else "-"
+
+
 def stay_on_one_core() -> None:
     """Keep this process, its threads and its children on one core; call it before NumPy loads."""
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):

@@ -32,7 +32,7 @@ import numpy as np
 import evaluate
 import prepare
 import train
-from benchmarks import ROOT
+from benchmarks import ROOT, in_brackets
 from benchmarks.lfcc_gmm import lfcc_gmm_scores
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
@@ -42,7 +42,7 @@ from deepfake_audio.dataset.preparation import write_table
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
-from deepfake_audio.evaluation.text_report import format_groups, in_brackets, with_interval
+from deepfake_audio.evaluation.text_report import format_groups, with_interval
 from deepfake_audio.models.calibration import Calibration, fit_calibration
 from deepfake_audio.models.run_folder import RUNS
 from deepfake_audio.vocabulary import SPLITS, WITH_DELAY, ImageRecord

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks import in_brackets
 from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_errors, print_lines
@@ -34,7 +35,6 @@ from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.summary import evaluate_scores
-from deepfake_audio.evaluation.text_report import in_brackets
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.run_search import open_run
 

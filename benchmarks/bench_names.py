@@ -19,8 +19,9 @@ from pathlib import Path
 
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.name_lists import read_names
-from deepfake_audio.inference.results_table import SHARD_FIELDS, Judged, resumable_table
+from deepfake_audio.inference.results_table import resumable_table
 from deepfake_audio.inference.shard_tables import join_tables, record_of, write_record
+from deepfake_audio.inference.table_rows import SHARD_FIELDS, Judged
 from deepfake_audio.system.shards import all_shards, to_shard
 
 STAGES = ("list", "table", "resume", "join")

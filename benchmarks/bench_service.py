@@ -27,7 +27,6 @@ import soundfile
 
 from benchmarks import ROOT
 from deepfake_audio.detector import Detector
-from deepfake_audio.verdict_json import as_object
 
 RUN = "models/pretrained"
 MIN_SECONDS, MAX_SECONDS = 2, 6
@@ -89,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             started, expected = time.perf_counter(), []
             for clip, name in zip(clips, names, strict=True):
                 begun = time.perf_counter()
-                expected.append(as_object(detector.predict(clip), detector, True) | {"file": name})
+                expected.append(detector.as_dict(detector.predict(clip), True) | {"file": name})
                 plain.append(time.perf_counter() - begun)
             plain_seconds = time.perf_counter() - started
             started = time.perf_counter()

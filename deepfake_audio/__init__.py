@@ -18,11 +18,18 @@ __version__ = "0.2.0"
 
 _HOME_OF = {
     "Detector": "detector",
+    "Failure": "inference.inputs",
     "InputError": "errors",
-    "Quality": "detector",
-    "Reason": "detector",
-    "Result": "detector",
+    "OutputError": "errors",
+    "Part": "inference.inputs",
+    "PartVerdict": "inference.reasons",
+    "Passage": "inference.passages",
+    "Quality": "inference.recording_quality",
+    "Reason": "inference.reasons",
+    "Result": "inference.result",
+    "Timeline": "inference.timelines",
     "Verdict": "vocabulary",
+    "Window": "inference.inputs",
 }
 __all__ = ["__version__", *_HOME_OF]
 

@@ -1,7 +1,8 @@
 """The detector: one recording to one result."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -20,17 +21,17 @@ from deepfake_audio.inference.inputs import (
     Window,
     in_time,
     split_parts,
-    to_input,
+    to_inputs,
 )
 from deepfake_audio.inference.reasons import (
     OF_PARTS,
-    PartVerdict,
     Reason,
     explain_answer,
     find_fake_passage,
     find_notes,
 )
-from deepfake_audio.inference.recording_quality import Quality, quality_of, window_degradations
+from deepfake_audio.inference.recording_quality import quality_of, window_degradations
+from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.rules import (
     find_doubt,
     frame_rate_hz,
@@ -43,64 +44,10 @@ from deepfake_audio.models import fingerprints, onnx_session, run_folder, run_se
 from deepfake_audio.models.calibration import Calibration, probability, verdict
 from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.system.workers import usable_threads
+from deepfake_audio.verdict_json import as_object
 from deepfake_audio.vocabulary import Verdict
 
 LONG_SECONDS = 10  # in a longer REAL recording, a fake passage makes the verdict UNCERTAIN
-
-
-@dataclass(frozen=True)
-class Result:
-    """The verdict on one recording or image.
-
-    Attributes:
-        name: of the file, as it was given.
-        verdict: REAL, FAKE or UNCERTAIN.
-        confidence: probability of the more probable class, 0.5 to 1; None if there is a doubt.
-        p_real: probability of real, 0 to 1; None if there is a doubt.
-        llr: calibrated natural log-likelihood ratio of real against fake; None without windows.
-        score: mean log-odds of real before calibration; None without windows.
-        doubt: why no confidence can be given; None if one can.
-        notes: remarks about the recording.
-        quality: of the recording; None for an image.
-        windows: of all tracks and channels.
-        usable: which windows the score is the mean of, bool `(windows,)`.
-        frame_rate_hz: of a vocoder whose periodic traces were found; None if none were.
-        run: name of the run that judged.
-        parts: the verdict on each track or channel, if several were judged by themselves.
-        channel, track: the only ones that were judged, from 1; None for all.
-    """
-
-    name: str
-    verdict: Verdict
-    confidence: float | None
-    p_real: float | None
-    llr: float | None
-    score: float | None
-    doubt: Reason | None
-    notes: tuple[Reason, ...]
-    quality: Quality | None
-    windows: tuple[Window, ...]
-    usable: np.ndarray
-    frame_rate_hz: float | None
-    run: str
-    parts: tuple[PartVerdict, ...]
-    channel: int | None
-    track: int | None
-    _timeline: timelines.Timeline | None
-
-    @property
-    def p_fake(self) -> float | None:
-        """Return the probability of fake, 0 to 1; None if there is a doubt."""
-        return None if self.p_real is None else 1 - self.p_real
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """Return the doubt, if there is one, and the notes."""
-        return (self.doubt, *self.notes) if self.doubt else self.notes
-
-    def timeline(self) -> timelines.Timeline | None:
-        """Return P(fake) over time and the passages; None for images and silent recordings."""
-        return self._timeline
 
 
 class Detector:
@@ -125,6 +72,9 @@ class Detector:
         self.model = onnx_session.load_model(
             run.onnx_model, settings.score.threads, settings.limits, bound_memory
         )
+
+    def __repr__(self) -> str:
+        return f"Detector(run={str(self.run.folder)!r})"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -193,12 +143,11 @@ class Detector:
         Raises:
             InputError: the recording can't be read.
         """
-        source = to_input(recording, self.settings.limits.stdin_megabytes)
-        return next(self.predict_many([source], channel=channel, track=track))
+        return next(self.predict_many([recording], channel=channel, track=track))
 
     def predict_many(
         self,
-        paths: Iterable[str | Path | NamedInput],
+        recordings: Iterable[AnyRecording | NamedInput],
         workers: int = 1,
         channel: int | None = None,
         on_error: Callable[[Failure], object] | None = None,
@@ -206,28 +155,35 @@ class Detector:
         cluster: str | None = None,
         on_window: Callable[[Input, Window], object] | None = None,
     ) -> Iterator[Result]:
-        """Judge files in their order.
+        """Judge recordings or images in their order.
 
         Args:
-            paths: of recordings or images; read as results are consumed.
+            recordings: each as for `predict`; read as results are consumed.
             workers: processes; 0 for one per core. 1 stays in this process.
             channel: the only channel to judge, from 1; None for all.
-            on_error: receives each file that can't be read; None raises instead.
+            on_error: receives each recording that can't be read; None raises instead. It may
+                receive a file object or samples before earlier results are yielded.
             track: the only audio track to judge, from 1; None for all.
             cluster: address of a Dask scheduler, such as `tcp://host:8786`, whose workers judge.
             on_window: receives each file so far and its next window, to show the progress; only if
                 `workers` is 1.
 
         Yields:
-            A result for each file that can be read.
+            A result for each recording that can be read.
 
         Raises:
-            InputError: a file can't be read and `on_error` is None, or the cluster can't work.
+            InputError: a recording can't be read and `on_error` is None, or the cluster can't work.
+            TypeError: `recordings` is one path or the bytes of one file, or one of them is none of
+                the known kinds.
         """
+        if isinstance(recordings, str | bytes | os.PathLike):
+            kind = type(recordings).__name__
+            raise TypeError(f"predict_many takes a list of recordings, not a {kind}; use predict")
         reading = self.reading(channel, track)
         if workers == 1:
             reading = replace(reading, on_window=on_window)
-        names = (path if isinstance(path, NamedInput) else str(path) for path in paths)
+        fail = on_error or _raise
+        names = to_inputs(recordings, self.settings.limits.stdin_megabytes, fail)
         to_result = partial(
             judge,
             calibration=self.record.calibration,
@@ -245,10 +201,22 @@ class Detector:
         for found in judged:
             if isinstance(found, Result):
                 yield found
-            elif on_error is None:
-                raise InputError(found.error, found.code)
             else:
-                on_error(found)
+                fail(found)
+
+    def as_dict(self, found: Result | Failure, with_passages: bool = False) -> dict:
+        """Return a result of this detector, or a failure, as `predict.py --json` prints it.
+
+        Args:
+            found: from `predict` or `predict_many`; see docs/json.md for the keys.
+            with_passages: add the passages of a recording, as `--timeline` does.
+        """
+        model = {"name": self.run.name, "fingerprint": self.fingerprint}
+        return as_object(found, model, self.settings.predict, with_passages)
+
+
+def _raise(failure: Failure) -> None:
+    raise InputError(failure.error, failure.code)
 
 
 def judge(found: Input, calibration: Calibration, settings: Settings, run: str) -> Result:

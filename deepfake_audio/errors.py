@@ -1,7 +1,7 @@
 """Errors of the user's input, and text for one line of a terminal."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # In the errors of Python and Matplotlib if no folder for temporary files can be written to.
 NO_ROOM = ("No usable temporary directory", "writable cache directory")
+SHOWN_CHARACTERS = 200
 
 
 class InputError(Exception):
@@ -55,6 +56,26 @@ def one_line(text: object) -> str:
     'a\\\\nb'
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def shortened(value: object) -> str:
+    """Return a value as text that fits a line.
+
+    >>> shortened(" a\\n   b")
+    'a b'
+    """
+    text = " ".join(str(value).split())
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
+def first_names(names: Iterable[object], most: int = 4) -> str:
+    """Return the first names of a list on one line.
+
+    >>> first_names("abcde"), first_names("ab"), first_names("abc", most=2)
+    ('a, b, c, d, ...', 'a, b', 'a, b, ...')
+    """
+    names = list(names)
+    return ", ".join(map(one_line, names[:most])) + (", ..." if len(names) > most else "")
 
 
 def pluralize(count: int, thing: str) -> str:

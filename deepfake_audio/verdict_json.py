@@ -6,12 +6,13 @@
 from dataclasses import asdict
 
 from deepfake_audio import __version__
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.errors import one_line
 from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.passages import passage_rows
 from deepfake_audio.inference.reasons import PartVerdict
 from deepfake_audio.inference.recording_quality import Quality
+from deepfake_audio.inference.result import Result
 
 FILE_PROPERTIES = ("codec", "duration_seconds", "sample_rate_hz", "channels", "tracks")
 # Other notes have a column.
@@ -21,26 +22,32 @@ NOTES_IN_TABLE = {
 }  # fmt: skip
 
 
-def as_object(found: Result | Failure, detector: Detector, with_passages: bool = False) -> dict:
+def as_object(
+    found: Result | Failure,
+    model: dict[str, str],
+    settings: PredictSettings,
+    with_passages: bool = False,
+) -> dict:
     """Return the object of one file; `to_json` makes a line of it.
 
     Args:
         found: the result, or why there is none.
-        detector: that judged.
+        model: name and fingerprint of the run that judged.
+        settings: that turned the probability into a verdict.
         with_passages: add the passages of a recording.
     """
     origin = {
         "file": found.name,
         "product": {"name": "deepfake-audio", "version": __version__},
-        "model": {"name": detector.run.name, "fingerprint": detector.fingerprint},
+        "model": model,
     }
     if isinstance(found, Failure):
         error = {"code": found.code, "text": one_line(found.error)}
         return {"verdict": None, "confidence": None, **origin, "error": error}
     content = as_row(found) | file_properties(found.quality) | origin
     content["settings"] = {
-        "prior_fake": detector.settings.predict.prior_fake,
-        "min_confidence": detector.settings.predict.min_confidence,
+        "prior_fake": settings.prior_fake,
+        "min_confidence": settings.min_confidence,
     }
     content |= {"channel": found.channel, "track": found.track}
     content["parts"] = [part_row(answer) for answer in found.parts]

@@ -18,10 +18,11 @@ import numpy as np
 from deepfake_audio.cli.arguments import Parser
 from deepfake_audio.cli.messages import print_lines
 from deepfake_audio.cli.script import EXIT_OK, script
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.detector import Detector
 from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.evaluation.localisation import Span, read_passages
 from deepfake_audio.inference.inputs import time_order
+from deepfake_audio.inference.result import Result
 from deepfake_audio.vocabulary import LABELS
 
 LAGS = (1, 2, 4)

@@ -27,7 +27,6 @@ from deepfake_audio.audio.sounds import read_file_object
 from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
-from deepfake_audio.verdict_json import as_object
 
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*.flac"))
 FAKE_CLIP = next(clip for clip in CLIPS if "espeak" in clip.name)
@@ -70,7 +69,7 @@ def test_a_result_has_what_the_command_line_prints(detector, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     result = detector.predict(FAKE_CLIP)
     assert predict.main(["--json", "--run", "models/pretrained", str(FAKE_CLIP)]) == 0
-    assert as_object(result, detector) == json.loads(capsys.readouterr().out)
+    assert detector.as_dict(result) == json.loads(capsys.readouterr().out)
     assert result.verdict is deepfake_audio.Verdict.FAKE
     assert result.p_fake == result.confidence > 0.75
     assert result.quality.sample_rate_hz > 0
@@ -208,6 +207,51 @@ def test_silence_in_memory_has_no_verdict(detector):
     result = detector.predict((np.zeros(32_000, np.int16), 16_000))
     assert (result.verdict, result.reasons[0].code) == ("UNCERTAIN", "silent")
     assert result.name == "the given samples"
+
+
+def test_many_recordings_of_every_kind_get_the_answers_of_predict(detector, fake_bytes):
+    sound = soundfile.read(FAKE_CLIP, dtype="int16")
+    result = detector.predict(FAKE_CLIP)
+    for workers in (1, 2):
+        given = [FAKE_CLIP, fake_bytes, io.BytesIO(fake_bytes), sound]
+        found = list(detector.predict_many(given, workers))
+        assert [each.verdict for each in found] == [result.verdict] * 4
+        assert [each.score for each in found] == pytest.approx([result.score] * 4, abs=1e-4)
+
+
+def test_recordings_of_a_batch_that_cannot_be_read_are_reported(detector):
+    given, failures = [io.StringIO("text"), (NOISE, 0), b"", FAKE_CLIP], []
+    results = list(detector.predict_many(given, on_error=failures.append))
+    assert [result.name for result in results] == [str(FAKE_CLIP)]
+    assert sorted(failure.name for failure in failures) == [
+        "the given bytes", "the given file", "the given samples",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("recordings", ["call.wav", b"RIFF", Path("call.wav")])
+def test_one_recording_instead_of_a_list_is_a_type_error(detector, recordings):
+    with pytest.raises(TypeError, match=r"^predict_many takes a list of .*; use predict$"):
+        next(detector.predict_many(recordings))
+
+
+def test_results_are_short_in_a_console_and_can_be_keys(detector):
+    result = detector.predict(CLIPS[0])
+    assert len(repr(result)) < 2000
+    assert {result: 1}[result] == 1
+    assert result == result and result != detector.predict(CLIPS[0])
+    assert repr(detector) == f"Detector(run={str(detector.run.folder)!r})"
+
+
+def test_every_public_name_can_be_imported():
+    assert all(getattr(deepfake_audio, name) for name in deepfake_audio.__all__)
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page_on_python_runs(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    exec(compile(re.search(r"```python\n(.+?)```", page, re.DOTALL)[1], "python.md", "exec"), {})
+    assert "['not_found', 'no_sound']" in capsys.readouterr().out
 
 
 def process_state() -> dict:

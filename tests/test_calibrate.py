@@ -14,6 +14,7 @@ import evaluate
 import predict
 from conftest import draw_image, make_data_folder, make_voice
 from deepfake_audio.audio.conditions import CONDITIONS
+from deepfake_audio.cli import conditions
 from deepfake_audio.conditions import fitting
 from deepfake_audio.dataset.checks import check_images
 from deepfake_audio.dataset.manifest import read_records
@@ -197,7 +198,7 @@ def recordings(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(fitting, "MIN_CLIPS", 10)
     chosen = {name: CONDITIONS[name] for name in ("as they are", "white noise 15", "g.711")}
-    monkeypatch.setattr(calibrate, "CONDITIONS", chosen)
+    monkeypatch.setattr(conditions, "CONDITIONS", chosen)
     rows = [["file", "label", "split"]]
     (tmp_path / "known").mkdir()
     for number in range(26):

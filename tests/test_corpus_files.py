@@ -13,7 +13,7 @@ from conftest import ROOT
 from deepfake_audio.audio.decoding import read_blocks
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.results_table import Judged
+from deepfake_audio.inference.table_rows import Judged
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 from helpers import put_audio, put_text
 

@@ -23,12 +23,8 @@ from deepfake_audio.evaluation.score_matching import read_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores
 from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.score_writing import write_scores
-from deepfake_audio.inference.results_table import (
-    FIELDS,
-    name_in_table,
-    partial_path,
-    resumable_table,
-)
+from deepfake_audio.inference.results_table import partial_path, resumable_table
+from deepfake_audio.inference.table_rows import FIELDS, name_in_table
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.system.csv_files import (

@@ -9,7 +9,7 @@ import pytest
 
 import predict
 from conftest import ROOT
-from deepfake_audio.cli import verdicts
+from deepfake_audio.cli import verdict_tables
 from deepfake_audio.cli.script import script
 from deepfake_audio.errors import InputError, one_line
 from helpers import read_rows
@@ -161,7 +161,7 @@ def test_a_missing_temporary_folder_is_reported_in_one_line(error, capsys):
 
 
 def test_rows_with_errors_need_no_folder_but_that_of_the_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(verdicts, "MAX_SPOOLED_BYTES", 1)
+    monkeypatch.setattr(verdict_tables, "MAX_SPOOLED_BYTES", 1)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
     table = tmp_path / "v.csv"
     names = [str(tmp_path / "gone.wav"), str(ROOT / "data/sample/audio/fake_espeak-ng_it_f5.flac")]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import prepare
-from deepfake_audio.cli.real_voices import read_clips
+from deepfake_audio.cli.fakes import read_clips
 from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.results_table import Judged
+from deepfake_audio.inference.table_rows import Judged
 from deepfake_audio.system.folder_walk import LINKED_FOLDER, find_files, walk_folder
 from test_corpora import put_audio
 from test_prepare import ONE_PROCESS, make_audio

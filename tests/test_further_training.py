@@ -9,7 +9,7 @@ import pytest
 import evaluate
 import train
 from conftest import TINY_SETTINGS, make_data_folder, make_once
-from deepfake_audio.cli.training import learning_warnings
+from deepfake_audio.cli.training import create_run, learning_warnings
 from deepfake_audio.models import run_search
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.training import trainer
@@ -127,10 +127,10 @@ def test_files_that_the_run_was_trained_on_give_a_warning(in_copy, capsys):
 @pytest.mark.slow
 def test_training_from_a_run_takes_few_epochs_at_a_low_rate_unless_told(in_copy):
     args = train.parse_arguments(["--run", "fifth", "--from", "first", "data.folder=data/more"])
-    _, settings, _ = train.create_run(args)
+    _, settings, _ = create_run(args, build_model)
     assert (settings.train.epochs, settings.train.learning_rate) == (5, 0.0003)
     args = train.parse_arguments(["--run", "sixth", "--from", "first", *MORE])
-    _, settings, _ = train.create_run(args)
+    _, settings, _ = create_run(args, build_model)
     assert (settings.train.epochs, settings.train.learning_rate) == (1, 1e-9)
 
 

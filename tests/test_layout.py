@@ -110,7 +110,7 @@ def test_predicting_needs_only_its_own_requirements(audio_workspace, tmp_path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_functions_have_at_most_45_lines_and_files_500(path):
+def test_functions_have_at_most_45_lines_scripts_150_and_modules_500(path):
     text = path.read_text(encoding="utf-8")
     lengths = {
         node.name: node.end_lineno
@@ -121,7 +121,7 @@ def test_functions_have_at_most_45_lines_and_files_500(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert max(lengths.values(), default=0) <= 45, lengths
-    assert len(text.splitlines()) <= 500
+    assert len(text.splitlines()) <= (150 if path.parent == ROOT else 500)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

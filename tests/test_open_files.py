@@ -24,7 +24,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.result_folder import read_metrics
 from deepfake_audio.evaluation.score_matching import read_scores
 from deepfake_audio.features.image_files import is_image, read_image
-from deepfake_audio.inference.results_table import check_table, set_aside
+from deepfake_audio.inference.earlier_tables import check_table, set_aside
 from deepfake_audio.models import run_folder
 from deepfake_audio.models.history import read_history
 from deepfake_audio.models.onnx_session import read_model

@@ -12,7 +12,8 @@ import predict
 import prepare
 from conftest import make_voice
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.results_table import check_table, resumable_table
+from deepfake_audio.inference.earlier_tables import check_table
+from deepfake_audio.inference.results_table import resumable_table
 
 SCORES = "file,label,score\n" + "".join(
     f"{n}.wav,{('fake', 'real')[n % 2]},{n % 2 + n / 100}\n" for n in range(12)
@@ -127,7 +128,9 @@ def test_a_table_of_verdicts_replaces_an_empty_file(folder):
 
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="no devices")
 def test_a_table_of_verdicts_replaces_no_device():
-    with pytest.raises(InputError, match=r"^cannot write --csv /dev/null: another kind of file is"):
+    with pytest.raises(
+        InputError, match=r"^cannot replace --csv /dev/null: another kind of file is"
+    ):
         check_table(Path("/dev/null"))
 
 

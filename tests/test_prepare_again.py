@@ -164,11 +164,11 @@ def test_an_unreadable_origin_file_is_an_error_with_a_remedy(workplace, capsys):
     path = Path("data/mine/corpus.json")
     advice = "; remove it, and run prepare.py again with the same arguments"
     for content, fact in (
-        ("", f"{path} is empty{advice}"),
+        ("", f"cannot read corpus.json: {path} is empty{advice}"),
         ("[]", f"cannot read {path}: Input should be an object{advice}"),
-        ('{"corpus": "folders"}', f"cannot read {path}: Field required{advice}"),
+        ('{"corpus": "folders"}', f"cannot read {path}: subset: Field required{advice}"),
         ("\0", f"cannot read {path}: Invalid JSON: expected value at line 1 column 1{advice}"),
-        (" " * 2_000_000, f"{path} has more than 1,000,000 bytes{advice}"),
+        (" " * 2_000_000, f"cannot read {path}: it has more than 1,000,000 bytes{advice}"),
     ):
         path.write_text(content)
         capsys.readouterr()

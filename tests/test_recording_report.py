@@ -22,7 +22,7 @@ from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.inference.inputs import Part, Window
 from deepfake_audio.inference.occlusion import band_effects, hide_band, strongest_places
 from deepfake_audio.inference.passages import Passage
-from deepfake_audio.inference.stretches import Stretch, most_fake_windows, render_stretch
+from deepfake_audio.inference.stretches import RenderedStretch, most_fake_windows, render_stretch
 from deepfake_audio.reporting import pictures
 from deepfake_audio.reporting.recording_report import (
     MAX_PASSAGES,
@@ -131,7 +131,7 @@ def test_a_report_lists_channels_with_several_verdicts(detector):
     listed = r"hannel 1: UNCERTAIN \d\d\.\d%, rather real; channel 2: FAKE \d\d\.\d%"
     assert len(re.findall(listed, shown)) == 2  # in the reasons, and beside the file
     assert re.search(r"0:0\d\.\d FAKE \d\d\.\d%, channel 2", shown)
-    view = as_view(result, Path("none.wav"), detector.settings, None, None)
+    view = as_view(result, Path("none.wav"), detector.settings)
     assert [passage["part"] for passage in view["passages"]] == ["channel 1", "channel 2"]
     assert [passage["label"][:4] for passage in view["spans"]] == ["FAKE"]
     tracks = [replace(one, part=Part(number)) for number, one in enumerate(result.parts, start=1)]
@@ -148,7 +148,7 @@ def test_the_strip_of_repetitions_is_left_out_if_nothing_repeats(detector, monke
     plots = []
     monkeypatch.setattr(pictures, "to_png", lambda figure: plots.append(len(figure.axes)) or b"")
     level = np.zeros((64, 9), np.uint8)
-    stretch = Stretch(1, 0, np.array([0.0, 1.0, 2.0]), [], level, (0.0, 2.0))
+    stretch = RenderedStretch(1, 0, np.array([0.0, 1.0, 2.0]), [], level, (0.0, 2.0))
     for repeats in ([False, False], [False, True]):
         places = np.zeros((2, 8), bool)
         audio = detector.settings.audio
@@ -170,7 +170,7 @@ def test_a_report_escapes_names_and_needs_nothing_else(page):
 def test_the_page_of_the_service_says_the_same_as_a_report(detector, page):
     text, path = page
     result, shown = detector.predict(path), Page(text).text
-    view = as_view(result, path, detector.settings, None, None)
+    view = as_view(result, path, detector.settings)
     measures = [f"{measure['name']} {measure['value']}" for measure in view["measures"]]
     said = [view["headline"], *view["confidence"], *view["reasons"], *view["steps"], *measures]
     assert len(said) > 12

@@ -16,16 +16,11 @@ import soundfile
 
 import predict
 from conftest import ROOT, make_voice
-from deepfake_audio.detector import Result
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference import results_table
-from deepfake_audio.inference.results_table import (
-    FIELDS,
-    name_in_table,
-    other_partials,
-    partial_path,
-    resumable_table,
-)
+from deepfake_audio.inference.result import Result
+from deepfake_audio.inference.results_table import other_partials, partial_path, resumable_table
+from deepfake_audio.inference.table_rows import FIELDS, name_in_table
 from helpers import read_rows
 
 

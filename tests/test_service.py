@@ -32,7 +32,6 @@ from deepfake_audio.service.overview import MAX_COLUMNS, ROWS, Overview
 from deepfake_audio.service.page import HERE, load_page
 from deepfake_audio.service.refusals import RefusedError
 from deepfake_audio.service.views import MAX_POINTS, curve_of
-from deepfake_audio.verdict_json import as_object
 from deepfake_audio.vocabulary import VERDICTS
 from helpers import is_running, running_service, wait_until
 
@@ -416,7 +415,7 @@ def long_recording(tmp_path_factory) -> bytes:
 def test_each_of_many_clients_gets_the_answer_of_predict_for_its_own_file(service):
     detector = Detector.load("models/pretrained")
     expected = [
-        as_object(detector.predict(clip), detector, with_passages=True) | {"file": clip.name}
+        detector.as_dict(detector.predict(clip), with_passages=True) | {"file": clip.name}
         for clip in CLIPS
     ]
 

@@ -19,8 +19,8 @@ import predict
 import prepare
 from conftest import ROOT, make_voice
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.results_table import SHARD_FIELDS
 from deepfake_audio.inference.shard_tables import ShardRecord, digest_table, write_record
+from deepfake_audio.inference.table_rows import SHARD_FIELDS
 from deepfake_audio.models import fingerprints
 from deepfake_audio.system.name_index import NameIndex
 from deepfake_audio.system.shards import all_shards, find_shards, to_shard
@@ -393,7 +393,7 @@ def test_new_recordings_need_the_shards_again_and_keep_the_splits(recordings, ca
     [
         (lambda: shutil.rmtree("data/mine.2-of-2"), "missing of data/mine: shards 2/2"),
         (lambda: Path("data/mine.2-of-2/shard.json").unlink(), "data/mine.2-of-2 is unfinished"),
-        (lambda: Path("data/mine.2-of-2/shard.json").write_text("[]"), "as prepare.py wrote it"),
+        (lambda: Path("data/mine.2-of-2/shard.json").write_text("[]"), "2-of-2/shard.json: Input"),
         (
             lambda: next(Path("data/mine.2-of-2").rglob("*.png")).unlink(),
             "is missing; run prepare.py for that shard again",

@@ -373,7 +373,7 @@ def test_the_plot_of_predict_gives_the_reason(
         for start, bandwidth in zip((0.0, 2.0, 4.0), bandwidths_hz, strict=True)
     ]
     found = Input("call.wav", windows=windows, sound_seconds=6.0, end_seconds=6.0)
-    verdicts.write_timeline(judge(found, CERTAIN, settings, "mine"), None, quiet=True)
+    verdicts.write_timeline(judge(found, CERTAIN, settings, "mine"), quiet=True)
     assert legends == [labels]
     assert cv2.imread("timelines/call.wav.png").std() > 5
 

@@ -4,7 +4,7 @@ import argparse
 import difflib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from deepfake_audio import __version__
 from deepfake_audio.errors import InputError
@@ -68,6 +68,29 @@ def add_settings_arguments(parser: Parser, help: str = "settings; config.yaml li
         "--set", dest="settings", action="append", default=argparse.SUPPRESS, metavar=word,
         help="another way to write a setting; may be repeated",
     )  # fmt: skip
+
+
+def add_set_option(parser: Parser) -> None:
+    """Add `--set section.key=value` to a script that judges."""
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
+        help="a setting for this time, such as predict.prior_fake=0.1; may be repeated",
+    )  # fmt: skip
+
+
+def add_run_option(parser: Parser, default: str, names: str = "or a path") -> None:
+    """Add `--run NAME`; the help has its default, and the names other than folders of runs/."""
+    text = f"a folder below runs/, {names} (default: {default})"
+    parser.add_argument("--run", metavar="NAME", help=text)
+
+
+def check_least(args: argparse.Namespace, least: Mapping[str, float]) -> None:
+    """Raise an `InputError` if a number that was given is below the least one of its option."""
+    for option, number in least.items():
+        given = getattr(args, option)
+        if given is not None and not given >= number:
+            name = option.replace("_", "-")
+            raise InputError(f"--{name} {given:g} is too small; give {number:g} or more")
 
 
 def add_name_option(parser: Parser, help: str, dest: str = "name", old: str = "") -> None:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deepfake_audio.audio.sounds import Sound
-from deepfake_audio.cli.messages import print_error, print_lines
+from deepfake_audio.cli.messages import print_error, print_lines, say
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
-from deepfake_audio.cli.verdicts import plain_name, say, write_timeline
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.cli.verdicts import plain_name, write_timeline
+from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError, OutputError
 from deepfake_audio.inference.inputs import NamedInput
 from deepfake_audio.inference.remote import is_remote
+from deepfake_audio.inference.result import Result
 from deepfake_audio.system.atomic_files import numbered, rename_to_free, temporary_sibling
 from deepfake_audio.system.regular_files import is_folder
 
@@ -48,7 +49,7 @@ def write_extras(
         OutputError: a file can't be written.
     """
     if args.timeline and result.timeline():
-        write_timeline(result, args.channel, quiet=args.json, track=args.track)
+        write_timeline(result, quiet=args.json)
     source = sources.get(result.name, Path(result.name))
     try:
         if (args.segments or args.report) and is_remote(result.name):
@@ -88,7 +89,7 @@ def cut_segments(
             source,
             its_passages,
             part.track or result.windows[0].track,
-            part.channel or args.channel,
+            part.channel or result.channel,
             detector.decoder_megabytes,
         )
     listed = say if args.json else print_lines
@@ -109,7 +110,7 @@ def write_report(
     """Write the report to the named file, or to a new file in the named folder."""
     from deepfake_audio.reporting.recording_report import html_report  # plots: a second to import
 
-    page = html_report(detector, result, source, args.channel, args.track)
+    page = html_report(detector, result, source)
     path = Path(args.report)
     names = iter([path])
     if not is_report_file(path):

@@ -7,7 +7,7 @@ import numpy as np
 
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.localisation import (
     Localisation,
@@ -18,6 +18,7 @@ from deepfake_audio.evaluation.localisation import (
 )
 from deepfake_audio.evaluation.result_folder import METRICS, check_results, choose_output
 from deepfake_audio.inference.passages import most_fake
+from deepfake_audio.inference.result import Result
 from deepfake_audio.system.atomic_files import write_json
 from deepfake_audio.system.regular_files import is_folder
 from deepfake_audio.vocabulary import Verdict

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from deepfake_audio.errors import one_line, pluralize
@@ -19,6 +19,17 @@ def print_lines(text: object, file: TextIO | None = None) -> None:
     """Print lines of text; characters that control a terminal are escaped."""
     lines = "\n".join(map(one_line, str(text).split("\n")))
     print(lines, file=file or sys.stdout, flush=True)
+
+
+def say(text: str) -> None:
+    """Print a remark on standard error."""
+    print_lines(text, file=sys.stderr)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print each warning on one line of standard error."""
+    for warning in warnings:
+        print(f"Warning: {one_line(warning)}", file=sys.stderr, flush=True)
 
 
 def print_errors(messages: Sequence[object]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake_audio.cli.arguments import Parser
+from deepfake_audio.cli.arguments import Parser, add_run_option, add_set_option, check_least
 from deepfake_audio.cli.extras import check_report, is_report_file
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.errors import InputError
@@ -43,11 +43,10 @@ def parse_arguments(argv: Sequence[str] | None, description: str = "") -> argpar
 
 def add_options(parser: Parser) -> None:
     """Add the options that do not name files."""
-    parser.add_argument(
-        "--run",
-        metavar="NAME",
-        help="a folder below runs/, a path, or a fingerprint from --json (default: the newest"
-        " run on data of your own, or else models/pretrained)",
+    add_run_option(
+        parser,
+        "the newest run on data of your own, or else models/pretrained",
+        "a path, or a fingerprint from --json",
     )
     parser.add_argument(
         "--timeline", action="store_true",
@@ -61,10 +60,7 @@ def add_options(parser: Parser) -> None:
         "--report", metavar="FILE",
         help="also write a page in HTML to print or keep; for several recordings, name a folder",
     )  # fmt: skip
-    parser.add_argument(
-        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
-        help="a setting for this time, such as predict.prior_fake=0.1; may be repeated",
-    )  # fmt: skip
+    add_set_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument(
         "--csv", metavar="FILE", type=Path,
@@ -108,10 +104,7 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise InputError("missing argument FILE (see predict.py --help)")
     if args.list == STANDARD_INPUT and STANDARD_INPUT in args.files:
         raise InputError("standard input can't be a list and a recording; give one of them a file")
-    for option, least in (("workers", 0), ("channel", 1), ("track", 1)):
-        given = getattr(args, option)
-        if given is not None and given < least:
-            raise InputError(f"--{option} {given} is too small; give {least} or more")
+    check_least(args, {"workers": 0, "channel": 1, "track": 1})
     if args.board and (args.csv or args.shard or args.workers != 1 or args.cluster is not None):
         raise InputError(
             "--board measures one file after another, and needs all files in one command; leave "

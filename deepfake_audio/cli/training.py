@@ -1,21 +1,29 @@
-"""Parts that train.py and combine.py share: the check for packages, and messages."""
+"""Begin and continue runs: packages, data, settings, and messages about them."""
 
+import argparse
 import importlib.util
 import os
 import shlex
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepfake_audio.cli.messages import print_errors, print_lines
+from deepfake_audio.cli.messages import print_errors, print_lines, print_warnings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import DataCheck, check_classes, check_images, speaker_warnings
 from deepfake_audio.dataset.manifest import left_out_warnings, read_records, summarise
 from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.models import record_files, run_creation, run_search
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
-from deepfake_audio.models.compatibility import leaked_files
+from deepfake_audio.models.compatibility import (
+    LEARNT_SECTIONS,
+    check_start,
+    choose_settings,
+    leaked_files,
+    with_conditions_of,
+)
 from deepfake_audio.models.run_folder import Run
+from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.vocabulary import ImageRecord
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 
 # keras imports tf2onnx only after the training, and calibration imports sklearn then.
 PACKAGES = ("keras", "tensorflow", "h5py", "sklearn", "tf2onnx")
+FURTHER_TRAINING = ("train.epochs=5", "train.learning_rate=0.0003")  # of --from
 NOTHING_LEARNT = "the run can't tell the real validation files from the fake ones"
 BEGIN_WITH_SHIPPED = (
     "Train on more files, or begin with the shipped model: prepare them with --config "
@@ -41,6 +50,48 @@ def check_packages(names: Iterable[str] = PACKAGES) -> None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
+def open_unfinished(name: str | None) -> tuple[Run, Settings, DataCheck]:
+    """Open an interrupted run, and check that its images are the same."""
+    run, record, settings = run_search.open_run(name, resuming=True)
+    data = load_data(settings)
+    if data.fingerprint != record.data_fingerprint:
+        raise InputError(
+            f"cannot resume {run.name}: images in {settings.data.folder} changed since it started; "
+            "start a new run: python train.py"
+        )
+    return run, settings, data
+
+
+def create_run(args: argparse.Namespace, build_model: Callable) -> tuple[Run, Settings, DataCheck]:
+    """Choose the settings, check the data and create the folder of a new run.
+
+    Args:
+        args: of train.py.
+        build_model: of model.py.
+    """
+    start = run_search.open_run(args.start) if args.start else None
+    before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
+    further = FURTHER_TRAINING if start else ()
+    overrides = [*further, *args.settings]  # the last one of a key counts
+    settings, images_from_audio = choose_settings(args.config, overrides, before)
+    if settings.train.tensorboard:
+        check_packages(["tensorboard"])
+    if start:
+        check_start(start[0], start[2], settings)
+    data = load_data(settings, "give one with data.folder=PATH")
+    settings = with_conditions_of(data.records, settings)
+    if start:
+        warn_of_leaks(start[0], start[2], data.records)
+        with suppress_native_stderr():
+            from deepfake_audio.training.weights import load_network
+        load_network(build_model, start[0].keras_model, settings)  # damaged weights create no run
+    learnt = record_files.known_data(start[1]) if start else ()
+    run = run_creation.create_run(
+        args.run, settings, data.fingerprint, images_from_audio, (), start and start[0], learnt
+    )
+    return run, settings, data
+
+
 def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
     """Read the list of images, check every image, and print a summary.
 
@@ -50,16 +101,14 @@ def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
     """
     folder = Path(settings.data.folder)
     records = read_records(folder, remedy)
-    for line in left_out_warnings(folder):
-        print_lines(f"Warning: {line}", file=sys.stderr)
+    print_warnings(left_out_warnings(folder))
     check_splits(records, folder)
     check_classes(records, ("train", "val"), folder)
     data = check_images(records, settings.image)
     print_errors(data.unreadable)
     check_classes(data.records, ("train", "val"), folder)
     print_lines(f"Data: {one_line(folder)}\n{summarise(data.records)}")
-    for warning in speaker_warnings(data.records):
-        print_lines(f"Warning: {one_line(warning)}", file=sys.stderr)
+    print_warnings(speaker_warnings(data.records))
     if data.unreadable:
         print_lines(f"Left out: {len(data.unreadable)} images that can't be read")
     if data.repeated:
@@ -89,12 +138,9 @@ def warn_of_leaks(run: Run, settings: Settings, records: Sequence[ImageRecord]) 
     """
     leaked = leaked_files(settings, records)
     if leaked:
-        print_lines(
-            f"Warning: {run.name} was trained on {len(leaked):,} files that are kept for "
-            f"validation or test here, such as {one_line(leaked[0])}: error rates on them are "
-            "too good.",
-            file=sys.stderr,
-        )
+        fact = f"{run.name} was trained on {len(leaked):,} files that are kept for validation or"
+        example = f"test here, such as {leaked[0]}: error rates on them are too good."
+        print_warnings([f"{fact} {example}"])
 
 
 def print_results(
@@ -107,8 +153,7 @@ def print_results(
             f"  {each.split:6} accuracy {each.accuracy:6.1%}   EER {each.equal_error_rate:6.1%}"
             f"   files {each.files:,}"
         )
-    for warning in learning_warnings(calibration, results):
-        print_lines(f"Warning: {warning}", file=sys.stderr)
+    print_warnings(learning_warnings(calibration, results))
     print_lines(
         f"Kept in {one_line(run.folder)}{os.sep}. Next: python evaluate.py --run {run.name}"
     )

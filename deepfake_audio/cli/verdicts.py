@@ -1,179 +1,26 @@
-"""Print verdicts for people and machines, and write their table and timelines."""
+"""Print verdicts for people, and write their timelines."""
 
-import json
-import shlex
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
-from deepfake_audio import __version__
-from deepfake_audio.cli.messages import print_lines
+from deepfake_audio.cli.messages import print_lines, say
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
-from deepfake_audio.detector import Detector, Result
-from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
+from deepfake_audio.detector import Detector
+from deepfake_audio.errors import one_line, pluralize
 from deepfake_audio.inference import timeline_files
-from deepfake_audio.inference.board_table import board_table, name_on_board
 from deepfake_audio.inference.inputs import Part, in_time
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.reasons import why_not_judged
-from deepfake_audio.inference.results_table import (
-    FIELDS,
-    SHARD_FIELDS,
-    check_table,
-    other_partials,
-    partial_path,
-    resumable_table,
-)
-from deepfake_audio.inference.shard_tables import (
-    check_replaceable_record,
-    earlier_rows,
-    record_of,
-    write_record,
-)
+from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.timelines import format_passages
-from deepfake_audio.models import fingerprints, run_folder
-from deepfake_audio.system.regular_files import is_file
+from deepfake_audio.models import run_folder
 from deepfake_audio.vocabulary import VERDICTS, format_confidence
 
 T = TypeVar("T")
 FAILED = "failed"  # counted beside the verdicts
-MAX_SPOOLED_BYTES = 1_000_000  # of rows with errors in memory; more are in a temporary file
-
-
-def say(text: str) -> None:
-    """Print a remark on standard error."""
-    print_lines(text, file=sys.stderr)
-
-
-class Question(NamedTuple):
-    """The question that a table answers.
-
-    Attributes:
-        identity: of the words of the command, the working folder, the run that answers, and the
-            version of the program.
-        made_with: facts that are the same for all shards of a table, by name.
-    """
-
-    identity: str
-    made_with: dict[str, str]
-
-
-def question_of(detector: Detector, words: Sequence[str]) -> Question:
-    """Return the question that a command asks.
-
-    Args:
-        detector: that answers.
-        words: that choose the files and their parts.
-    """
-    chosen = detector.run, detector.record, detector.settings
-    made_with = {
-        "version of the program": __version__,
-        "run": detector.run.name,
-        "model": detector.record.model_fingerprint,
-        "choice of settings": fingerprints.fingerprint_verdicts(*chosen, []),
-        "choice of files": shlex.join(words),
-    }
-    identity = fingerprints.fingerprint_verdicts(*chosen, [str(Path.cwd()), *words])
-    return Question(identity, made_with)
-
-
-@contextmanager
-def kept_table(
-    path: Path | None, question: Question | None, listed: FileList
-) -> Iterator[Callable[[Mapping], object]]:
-    """Open the table of results, or continue that of an interrupted command.
-
-    Args:
-        path: of the table; without it or a question, nothing is kept.
-        question: a table of another one is not continued.
-        listed: the files; those with a verdict in the table are left out of it. The complete table
-            of a shard is continued too.
-
-    Yields:
-        A function that keeps one more row.
-    """
-    if path is None or question is None:
-        yield lambda row: None
-        return
-    identity = question.identity
-    check_table(path)
-    for other in other_partials(path, identity):
-        say(f"Not continued: {one_line(other)}, of another command, run or version.")
-    if listed.shard:
-        check_replaceable_record(path)
-
-    def record(complete: Path, states: str) -> None:
-        if listed.shard:
-            write_record(path, record_of(listed, *question, complete, states))
-
-    def earlier() -> Iterator[list[str]]:
-        return earlier_rows(path, identity, say) if listed.shard else iter(())
-
-    fields, listed.is_kept = SHARD_FIELDS if listed.shard else FIELDS, True
-    try:
-        with resumable_table(path, identity, say, fields, record, earlier) as (listed.done, add):
-            if listed.done:
-                say(f"Judged already: {pluralize(len(listed.done), 'file')}.")
-            with errors_last(add, path.parent) as keep:
-                yield lambda row: keep({**row, **listed.facts(row["file"])})
-    except BaseException as error:
-        kept = partial_path(path, identity)
-        ended = isinstance(error, OutputError) or not isinstance(error, InputError)
-        if ended and is_file(kept):
-            say(f"{one_line(kept)} has the verdicts so far; the same command continues.")
-        raise
-
-
-@contextmanager
-def errors_last(
-    add: Callable[[Mapping], object], folder: Path
-) -> Iterator[Callable[[Mapping], object]]:
-    """Yield a function that adds rows, but those with an error only at the end.
-
-    Until then these are in a temporary file of a folder, that of the table: it has room for both.
-    """
-    with tempfile.SpooledTemporaryFile(
-        MAX_SPOOLED_BYTES, "w+", encoding="utf-8", dir=folder
-    ) as spooled:
-
-        def keep(row: Mapping) -> None:
-            if "error" in row:
-                spooled.write(json.dumps(row) + "\n")
-            else:
-                add(row)
-
-        yield keep
-        spooled.seek(0)
-        for line in spooled:
-            add(json.loads(line))
-
-
-@contextmanager
-def board_rows(name: str | None, asked: Sequence[str]) -> Iterator[Callable[..., None]]:
-    """Open the table for a public board; see `board_table`.
-
-    Args:
-        name: of the table; None writes nothing.
-        asked: the files and folders of the command.
-
-    Yields:
-        A function that adds a row: name of the file, its result (None if it failed) and its
-        latency in milliseconds.
-    """
-    if name is None:
-        yield lambda *row: None
-        return
-    with board_table(Path(name), say) as add:
-
-        def keep(file: str, result: Result | None = None, latency_ms: float | None = None) -> None:
-            seconds = result.quality.duration_seconds if result and result.quality else None
-            add(name_on_board(file, asked), result and result.verdict, latency_ms, seconds)
-
-        yield keep
 
 
 def format_verdict(result: Result) -> str:
@@ -215,7 +62,7 @@ def print_summary(files: FileList, counts: Counter[str], only_problems: bool) ->
         say(f"{pluralize(counts[FAILED], 'file')} could not be judged.")
 
 
-def describe_run(detector: Detector) -> str:
+def describe_judge(detector: Detector) -> str:
     """Describe the run that judges, for a user who did not choose one."""
     line = f"Judged by {one_line(detector.run.folder)}; --run names another."
     if detector.run.folder == run_folder.PRETRAINED and any(run_folder.RUNS.glob("*/run.json")):
@@ -233,20 +80,16 @@ def skipped_line(skipped: Counter[str]) -> str:
     return f"Passed over for their names: {one_line(', '.join(kinds))}. Name a file to judge it."
 
 
-def write_timeline(
-    result: Result, channel: int | None, quiet: bool, track: int | None = None
-) -> None:
+def write_timeline(result: Result, quiet: bool) -> None:
     """Write a recording's passages and their picture to timelines/, and print the passages.
 
     Args:
         result: of the recording.
-        channel: the only channel that was judged; None for all.
         quiet: print nothing.
-        track: the only track that was judged; None for all.
     """
     is_stdin = result.name == STANDARD_INPUT
     stem = "standard-input" if is_stdin else plain_name(result.name)
-    part = str(channel) if track is None else f"{channel}, track {track}"
+    part = f"{result.channel}" + f", track {result.track}" * bool(result.track)
     known = "" if is_stdin else f"{part}|{Path(result.name).resolve()}"
     line = result.timeline()
     peaks = [window.peaks for window in in_time(result.windows)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio.audio.conditions import AS_THEY_ARE, CONDITIONS
-from deepfake_audio.conditions.judging import Judged, judge_in_conditions
+from deepfake_audio.conditions.judging import JudgedClip, judge_in_conditions
 from deepfake_audio.corpora.reading import Clip, read_corpus
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.error_rates import equal_error_rate
@@ -78,7 +78,7 @@ def score_conditions(
     conditions: Iterable[str] = CONDITIONS,
     overrides: Sequence[str] = ALL_WINDOWS,
     on_error: Callable[[str], object] = print,
-    track: Callable[[Iterator[Judged]], Iterator[Judged]] = iter,
+    track: Callable[[Iterator[JudgedClip]], Iterator[JudgedClip]] = iter,
 ) -> dict[str, Scores]:
     """Score clips in conditions; clips without a score in a condition are left out there.
 

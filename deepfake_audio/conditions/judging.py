@@ -9,15 +9,16 @@ from pathlib import Path
 from deepfake_audio.audio.conditions import BABBLE_CLIPS, apply_condition, read_voices
 from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.corpora.reading import Clip
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
+from deepfake_audio.inference.result import Result
 from deepfake_audio.system.workers import in_processes
 
 CLIPS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClip:
     """One clip in one condition, and its result; or why it could not be judged."""
 
     clip: Clip
@@ -37,7 +38,7 @@ def judge_in_conditions(
     run: Path,
     overrides: Sequence[str] = (),
     workers: int = 0,
-) -> Iterator[Judged]:
+) -> Iterator[JudgedClip]:
     """Judge each clip in each condition, condition by condition.
 
     Args:
@@ -62,7 +63,7 @@ def _judge_batch(
     run: Path,
     overrides: tuple[str, ...],
     voices: tuple[Path, ...],
-) -> list[Judged]:
+) -> list[JudgedClip]:
     detector = _detector(run, overrides)
     rate_hz = detector.settings.audio.sample_rate_hz
     judged = []
@@ -72,9 +73,9 @@ def _judge_batch(
             changed = apply_condition(
                 condition, samples, rate_hz, clip.name, read_voices(voices, rate_hz)
             )
-            judged.append(Judged(clip, condition, detector.predict((changed, rate_hz))))
+            judged.append(JudgedClip(clip, condition, detector.predict((changed, rate_hz))))
         except InputError as error:
-            judged.append(Judged(clip, condition, None, f"{clip.name}, {condition}: {error}"))
+            judged.append(JudgedClip(clip, condition, None, f"{clip.name}, {condition}: {error}"))
     return judged
 
 

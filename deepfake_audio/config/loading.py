@@ -12,8 +12,8 @@ from ruamel.yaml.comments import CommentedSeq
 
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.config.yaml_files import parse_yaml, read_yaml, shortened
-from deepfake_audio.errors import InputError
+from deepfake_audio.config.yaml_files import parse_yaml, read_yaml
+from deepfake_audio.errors import InputError, shortened
 from deepfake_audio.system.regular_files import is_file, is_folder
 
 PACKAGE = Path(__file__).resolve().parents[1]

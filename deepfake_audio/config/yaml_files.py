@@ -10,13 +10,12 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.scanner import Scanner
 
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, shortened
 from deepfake_audio.system.csv_files import NUMBER, WHOLE_NUMBER
 from deepfake_audio.system.regular_files import open_regular
 
 MAX_FILE_BYTES = 100_000
 MAX_DEPTH = 20
-SHOWN_CHARACTERS = 200
 
 
 class NotPlainError(YAMLError):
@@ -107,13 +106,3 @@ def _parse(text: str) -> object:
     yaml = YAML(typ="safe", pure=True)
     yaml.Scanner, yaml.Constructor = PlainScanner, PlainConstructor
     return yaml.load(text)
-
-
-def shortened(value: object) -> str:
-    """Return a value as text that fits a line.
-
-    >>> shortened(" a\\n   b")
-    'a b'
-    """
-    text = " ".join(str(value).split())
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."

@@ -23,14 +23,13 @@ from deepfake_audio.corpora.label_tables import (
 )
 from deepfake_audio.corpora.layouts import Listing
 from deepfake_audio.corpora.sorted_folders import sort_folders
-from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.errors import InputError, first_names, one_line, pluralize
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, LABELS
 
 __all__ = (
     "AUDIO_SUFFIXES", "CORPORA", "SUBSETS", "Clip", "Corpus", "detect_corpus", "read_clip_list",
     "read_corpus",
 )  # fmt: skip
-MAX_NAMED = 4  # folders of an error
 OF_A_FLOAT = re.compile(r"^(\d+)\.0+$")  # the number of a speaker, if blank cells made it a float
 SUBSETS = ("eval", "progress", "hidden", "all")
 # The same LA_E_####### may be one recording in 2019 and another in 2021.
@@ -144,14 +143,9 @@ def _check_both_classes(tree: Tree, corpus: Corpus) -> None:
         label = labels.pop()
         other = "fake" if label == "real" else "real"
         raise InputError(
-            f"rename {_names(corpus.unknown_folders)} in {tree.root} to {other}, or label its "
-            f"files in {LABEL_TABLE}: only {_names(tree.labels)} names a class ({label})"
+            f"rename {first_names(corpus.unknown_folders)} in {tree.root} to {other}, or label its "
+            f"files in {LABEL_TABLE}: only {first_names(tree.labels)} names a class ({label})"
         )
-
-
-def _names(folders: Iterable[str]) -> str:
-    names = list(folders)
-    return ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
 
 
 def detect_corpus(root: Path) -> str:
@@ -193,7 +187,7 @@ def _detect(tree: Tree) -> str:
     if not found:
         files = "images" if tree.is_images else "audio"
         folders = dict.fromkeys(f"{name.partition('/')[0]}/" for name in tree.audio if "/" in name)
-        fact = f"it has {_names(folders)}" if folders else "it has no folders"
+        fact = f"it has {first_names(folders)}" if folders else "it has no folders"
         _check_images(tree)
         raise InputError(
             f"sort the {files} of {tree.root} into real/ and fake/, or label it in {LABEL_TABLE}: "
@@ -208,9 +202,9 @@ def _check_images(tree: Tree) -> None:
     places = sort_folders(images)
     if not tree.is_images and {label for label, _ in places.labels.values()} == set(LABELS):
         raise InputError(
-            f"{tree.root} has images in {_names(places.labels)} and audio outside of them, such as "
-            f"{tree.audio[0]}; move {pluralize(len(tree.audio), 'audio file')} elsewhere to use "
-            "the images"
+            f"{tree.root} has images in {first_names(places.labels)} and audio outside of them, "
+            f"such as {tree.audio[0]}; move {pluralize(len(tree.audio), 'audio file')} elsewhere "
+            "to use the images"
         )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from deepfake_audio.config.network_sections import ImageSettings
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, first_names
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.regular_files import open_regular
 from deepfake_audio.vocabulary import LABELS, SPLITS, ImageRecord
@@ -42,9 +42,8 @@ def speaker_warnings(records: Iterable[ImageRecord]) -> list[str]:
     shared = sorted(name for name, splits in splits_of.items() if name and len(splits) > 1)
     if not shared:
         return []
-    shown = ", ".join(shared[:3]) + (", ..." if len(shared) > 3 else "")
     return [
-        f"{len(shared):,} speakers are in more than one split ({shown}): "
+        f"{len(shared):,} speakers are in more than one split ({first_names(shared, 3)}): "
         "error rates on them are too good."
     ]
 

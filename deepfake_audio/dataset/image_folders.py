@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deepfake_audio.corpora.sorted_folders import sort_folders
-from deepfake_audio.errors import one_line, pluralize
+from deepfake_audio.errors import first_names, one_line, pluralize
 from deepfake_audio.system.folder_walk import LINKED_FOLDER, UNREADABLE_FOLDER, walk_folder
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
@@ -19,7 +19,6 @@ from deepfake_audio.vocabulary import (
 
 # Files that people and programs put beside images; they are not reported.
 BESIDE = frozenset({".csv", ".db", ".ini", ".json", ".log", ".md", ".tsv", ".txt", ".yaml", ".yml"})
-MAX_NAMED = 4  # folders of a message
 
 
 @dataclass
@@ -89,7 +88,7 @@ def describe_left_out(found: ImageFolder) -> Iterator[str]:
     if found.unknown:
         yield (
             f"{pluralize(sum(found.unknown.values()), 'image')} left out, in folders whose names "
-            f"mean no class: {_names(found.unknown)}; rename these to real or fake."
+            f"mean no class: {first_names(found.unknown)}; rename these to real or fake."
         )
     if found.without_split:
         yield (
@@ -99,10 +98,5 @@ def describe_left_out(found: ImageFolder) -> Iterator[str]:
     if found.not_entered:
         yield (
             f"{pluralize(len(found.not_entered), 'linked folder')} not entered, since they lead to "
-            f"a parent folder or to one that was read already: {_names(found.not_entered)}."
+            f"a parent folder or to one that was read already: {first_names(found.not_entered)}."
         )
-
-
-def _names(folders) -> str:
-    names = [one_line(name) for name in folders]
-    return ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")

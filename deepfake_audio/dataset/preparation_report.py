@@ -14,7 +14,7 @@ from deepfake_audio.dataset.jobs import Job
 from deepfake_audio.dataset.manifest import read_records, summarise
 from deepfake_audio.dataset.pictures import picture_warnings
 from deepfake_audio.dataset.preparation import Prepared
-from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.errors import InputError, first_names, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.vocabulary import LABELS, SPLITS
 
@@ -138,10 +138,10 @@ def _folder_lines(prepared: Prepared) -> Iterator[str]:
     """Warn of folders beside the class folders that mean no class."""
     unknown = prepared.corpus.unknown_folders
     if unknown:
-        named = [f"{one_line(name)} ({pluralize(n, 'file')})" for name, n in unknown.items()]
+        named = [f"{name} ({pluralize(n, 'file')})" for name, n in unknown.items()]
         yield (
             f"Warning: left out, since their names mean no class: "
-            f"{', '.join(named[:MAX_EXAMPLES])}{', ...' if len(named) > MAX_EXAMPLES else ''}. "
+            f"{first_names(named, MAX_EXAMPLES)}. "
             "Rename these folders to real or fake, or label their files in labels.csv."
         )
 

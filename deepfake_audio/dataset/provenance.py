@@ -3,24 +3,23 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from ruamel.yaml import YAML
 
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.loading import check_audio_settings, with_legacy_defaults
 from deepfake_audio.config.schema import PrepareSettings
-from deepfake_audio.config.yaml_files import read_yaml, shortened
+from deepfake_audio.config.yaml_files import read_yaml
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import mark_of
-from deepfake_audio.errors import InputError
 from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import printable_name
-from deepfake_audio.system.regular_files import is_file, open_regular
+from deepfake_audio.system.json_text import read_record
+from deepfake_audio.system.regular_files import is_file
 
 AUDIO_SETTINGS = "audio.yaml"
 ORIGIN = "corpus.json"
 REMOVE_ORIGIN = "remove it, and run prepare.py again with the same arguments"
-MAX_ORIGIN_BYTES = 1_000_000
 MARKED_FILES = 100  # files whose digests identify a corpus in another folder
 
 
@@ -126,19 +125,7 @@ def read_origin(data: Path) -> Origin | None:
         InputError: the file is not as prepare.py wrote it.
     """
     path = (data.parent if is_file(data) else data) / ORIGIN
-    if not is_file(path):
-        return None
-    try:
-        if not path.stat().st_size:
-            raise InputError(f"{path} is empty; {REMOVE_ORIGIN}")
-        with open_regular(path, ORIGIN) as file:
-            encoded = file.read(MAX_ORIGIN_BYTES + 1)
-        if len(encoded) > MAX_ORIGIN_BYTES:
-            raise InputError(f"{path} has more than {MAX_ORIGIN_BYTES:,} bytes; {REMOVE_ORIGIN}")
-        return Origin.model_validate_json(encoded)
-    except (OSError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise InputError(f"cannot read {path}: {shortened(reason)}; {REMOVE_ORIGIN}") from None
+    return read_record(path, Origin, REMOVE_ORIGIN) if is_file(path) else None
 
 
 def audio_settings_file(data: Path) -> Path:

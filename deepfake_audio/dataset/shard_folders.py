@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from deepfake_audio import __version__
 from deepfake_audio.config.loading import load_settings
@@ -32,11 +32,12 @@ from deepfake_audio.dataset.preparation_report import write_report
 from deepfake_audio.dataset.rendering import render_all
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write, folder_lock, write_error, write_json
-from deepfake_audio.system.regular_files import is_file, is_folder, open_regular, open_table
+from deepfake_audio.system.json_text import read_record
+from deepfake_audio.system.regular_files import is_file, is_folder, open_table
 from deepfake_audio.system.shards import Shard, check_same, find_shards, missing_shards
 from deepfake_audio.vocabulary import JOURNAL
 
-RECORD, MAX_RECORD_BYTES = "shard.json", 1_000_000
+RECORD = "shard.json"
 ENTRIES_AT_ONCE = 1000  # whose images are linked before the journal names them
 
 
@@ -175,12 +176,7 @@ def _read_record(folder: Path, shard: Shard) -> FolderRecord:
     again = f"run prepare.py with --shard {shard} again"
     if not is_file(path):
         raise InputError(f"{folder} is unfinished: it has no {RECORD}; {again}")
-    with open_regular(path, "A record") as file:
-        encoded = file.read(MAX_RECORD_BYTES)
-    try:
-        record = FolderRecord.model_validate_json(encoded)
-    except ValidationError:
-        raise InputError(f"{path} is not as prepare.py wrote it; remove it, and {again}") from None
+    record = read_record(path, FolderRecord, f"remove it, and {again}")
     if record.shard != str(shard):
         raise InputError(f"{path} is of shard {record.shard}; {again}")
     return record

@@ -168,12 +168,6 @@ def official_equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> EqualE
     )
 
 
-def interpolated_equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> float:
-    """Compute the EER by linear interpolation between the points of the curve."""
-    curve = error_curve(is_real, scores)
-    return _crossing(curve.miss_rate, curve.false_accept_rate)
-
-
 def hull_equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> float:
     """Compute the equal error rate of the ROC's convex hull (ROCCH-EER): never above 0.5."""
     real, fake = hull_segments(error_curve(is_real, scores))

@@ -4,7 +4,7 @@ from deepfake_audio.config.loading import USE_SECTIONS
 from deepfake_audio.evaluation.html_report import report_content, write_report
 from deepfake_audio.evaluation.result_folder import METRICS, REPORT, RESULTS, SCORES, TRIALS
 from deepfake_audio.evaluation.run_evaluation import Evaluation
-from deepfake_audio.evaluation.score_table import join_tables
+from deepfake_audio.evaluation.score_table import stack_tables
 from deepfake_audio.evaluation.score_writing import trial_names, write_scores, write_trials
 from deepfake_audio.evaluation.summary import ALL_SPLITS
 from deepfake_audio.models.calibration import probability
@@ -33,7 +33,7 @@ def write_results(evaluation: Evaluation) -> list[str]:
         (output / name).unlink(missing_ok=True)  # of an earlier evaluation, which listed them
     # metrics.json comes first: it lists the files that a later evaluation may replace.
     write_json(output / METRICS, metrics_content(evaluation, names))
-    everything = tables[ALL_SPLITS] if ALL_SPLITS in tables else join_tables(tables.values())
+    everything = tables[ALL_SPLITS] if ALL_SPLITS in tables else stack_tables(tables.values())
     write_scores(output / SCORES, everything, probability(everything.llr, prior_fake))
     write_trials(output / TRIALS, last)
     pictures = {

@@ -17,7 +17,7 @@ from deepfake_audio.dataset.manifest import (
     read_records,
 )
 from deepfake_audio.dataset.provenance import read_origin
-from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.errors import InputError, first_names, pluralize
 from deepfake_audio.evaluation.detection_costs import asv_error_rates
 from deepfake_audio.evaluation.doubts import data_warnings
 from deepfake_audio.evaluation.result_folder import canonical_path, check_results, choose_output
@@ -200,11 +200,9 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> Evalu
 
 def unscored_line(unscored: Sequence[str], files: int, score: float) -> str:
     """Describe the files without a score, and the score that they are given."""
-    shown = ", ".join(map(one_line, unscored[:MAX_NAMED_FILES]))
-    shown += ", ..." if len(unscored) > MAX_NAMED_FILES else ""
     return (
         f"{len(unscored):,} of {files:,} files have no score and count with {score:g} "
-        f"(--missing): {shown}"
+        f"(--missing): {first_names(unscored, MAX_NAMED_FILES)}"
     )
 
 

@@ -104,7 +104,7 @@ def known_verdicts(words: np.ndarray) -> np.ndarray:
     )
 
 
-def join_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
+def stack_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
     """Return the rows of several tables as one."""
     tables = list(tables)
     if len(tables) == 1:

@@ -195,11 +195,6 @@ def row_interval(row: Mapping) -> str:
     return _interval(row)
 
 
-def in_brackets(bounds: Sequence[float] | None) -> str:
-    """Format the 95% interval of all files' error rate; None is a dash."""
-    return "({:.1%}-{:.1%})".format(*bounds) if bounds else "-"
-
-
 def with_interval(content: Mapping) -> str:
     """Format the mean error rate of groups and its 95% interval, if any."""
     mean = f"{content['mean_eer']:.1%}"

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from deepfake_audio.errors import InputError
-from deepfake_audio.inference.results_table import aside_line, set_aside
+from deepfake_audio.inference.earlier_tables import aside_line, set_aside
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.system.regular_files import check_replaceable, open_table
@@ -86,12 +85,7 @@ def board_table(
 
 def check_board_table(path: Path) -> None:
     """Raise an `InputError` if a file that is no such table would be replaced."""
-    try:
-        check_replaceable(path, ",".join(COLUMNS).encode())
-    except InputError:
-        raise InputError(
-            f"cannot write --board {path}: another kind of file is there; choose another name"
-        ) from None
+    check_replaceable(path, ",".join(COLUMNS).encode(), "--board", "choose another name")
 
 
 def name_on_board(name: str, asked: Sequence[str]) -> str:

@@ -33,7 +33,14 @@ from deepfake_audio.features.image_files import (
 )
 from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectrogram_image
 from deepfake_audio.inference import remote
-from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Reading, Window
+from deepfake_audio.inference.inputs import (
+    Failure,
+    Input,
+    NamedInput,
+    Reading,
+    Window,
+    name_given,
+)
 from deepfake_audio.inference.parts import find_parts
 from deepfake_audio.inference.timelines import peak_envelope
 from deepfake_audio.models.run_search import names_with_channels
@@ -47,7 +54,7 @@ def render_input(
     file: str | NamedInput, reading: Reading
 ) -> Iterator[tuple[tuple[Input | Failure, Window | None], np.ndarray | None]]:
     """Yield the image of each window; at last the whole input without window and image."""
-    name = file.name if isinstance(file, NamedInput) else file
+    name = name_given(file)
     found = Input(name)
     try:
         with (

@@ -1,7 +1,7 @@
 """Files under judgement: their windows, and how they are read."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -207,7 +207,12 @@ class Reading:
     threads: int = 1
 
 
-def to_input(recording: AnyRecording, max_megabytes: int) -> str | NamedInput:
+def name_given(file: str | NamedInput) -> str:
+    """Return the name that a file is reported under."""
+    return file.name if isinstance(file, NamedInput) else file
+
+
+def to_input(recording: AnyRecording | NamedInput, max_megabytes: int) -> str | NamedInput:
     """Return a recording in the form that the pipeline takes.
 
     Args:
@@ -219,6 +224,8 @@ def to_input(recording: AnyRecording, max_megabytes: int) -> str | NamedInput:
         TypeError: the recording is none of the known kinds.
     """
     match recording:
+        case NamedInput():
+            return recording
         case str() | os.PathLike():
             return os.fspath(recording)
         case bytes() | bytearray() | memoryview():
@@ -233,6 +240,20 @@ def to_input(recording: AnyRecording, max_megabytes: int) -> str | NamedInput:
                 "object, or (samples, sample_rate_hz)"
             )
     return NamedInput(name_of(source), source)
+
+
+def to_inputs(
+    recordings: Iterable[AnyRecording | NamedInput],
+    max_megabytes: int,
+    fail: Callable[[Failure], object],
+) -> Iterator[str | NamedInput]:
+    """Yield recordings in the form that the pipeline takes; `fail` receives those without one."""
+    for recording in recordings:
+        try:
+            yield to_input(recording, max_megabytes)
+        except InputError as error:
+            name = f"the given {'file' if hasattr(recording, 'read') else 'samples'}"
+            fail(Failure(name, str(error), error.code))
 
 
 def time_order(windows: Sequence[Window]) -> np.ndarray:

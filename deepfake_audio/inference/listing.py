@@ -8,7 +8,7 @@ from pathlib import Path
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.remote import is_remote
-from deepfake_audio.inference.results_table import STATE, STATE_CHARACTERS, Judged, name_in_table
+from deepfake_audio.inference.table_rows import STATE, STATE_CHARACTERS, Judged, name_in_table
 from deepfake_audio.inference.timeline_files import is_timeline
 from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.system.regular_files import is_folder, open_regular

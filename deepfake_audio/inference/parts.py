@@ -31,7 +31,7 @@ def find_parts(source: Sound, found: Input, reading: Reading) -> Iterator[Record
         parts = [recording]
         if recording.channels_differ:
             channels = range(1, recording.channels + 1)
-            parts = (_open(source, reading, channel, track) for channel in channels)
+            parts = (open_part(source, reading, channel, track) for channel in channels)
         for part in parts:
             if part.is_silent:
                 found.left_out.append(LeftOut(track, part.channel or 0, "silent"))
@@ -52,7 +52,7 @@ def _tracks(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[int
     decoded, track = 0, reading.track or 1
     while track <= (reading.track or found.tracks):
         try:
-            recording = _open(source, reading, reading.channel, track)
+            recording = open_part(source, reading, reading.channel, track)
         except NoSoundError as error:
             found.tracks = error.tracks
             failures.append(error)
@@ -72,7 +72,8 @@ def _tracks(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[int
         raise failures[0]
 
 
-def _open(sound: Sound, reading: Reading, channel: int | None, track: int) -> Recording:
+def open_part(sound: Sound, reading: Reading, channel: int | None, track: int) -> Recording:
+    """Open a track of a recording, or one of its channels; see `open_recording`."""
     settings = reading.settings
     return open_recording(
         sound,

@@ -12,7 +12,7 @@ import onnxruntime
 
 from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.inference.input_windows import render_input
-from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Reading
+from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Reading, name_given
 from deepfake_audio.models import onnx_session
 from deepfake_audio.system import cluster
 from deepfake_audio.system.workers import LostProcessError, count_cores, in_processes
@@ -39,7 +39,7 @@ def score_inputs(
 def score_in_processes(
     model_path: Path,
     reading: Reading,
-    names: Iterable[str],
+    names: Iterable[str | NamedInput],
     workers: int,
     judge: Callable[[Input], Judgement],
 ) -> Iterator[Judgement | Failure]:
@@ -73,22 +73,23 @@ def score_in_processes(
                     bounds.popleft()
                     yield from results
             except LostProcessError:  # at a file of this batch, or of one after it
-                for name in files[slice(*bounds.popleft())]:
-                    yield from _score_alone(model_path, reading, name, judge, workers)
+                for file in files[slice(*bounds.popleft())]:
+                    yield from _score_alone(model_path, reading, file, judge, workers)
 
 
 def _score_alone(
     model_path: Path,
     reading: Reading,
-    name: str,
+    file: str | NamedInput,
     judge: Callable[[Input], Judgement],
     workers: int,
 ) -> list[Judgement | Failure]:
     """Score and judge a file while no other process works; a lost process becomes a `Failure`."""
-    call = model_path, reading, (name,), judge
+    call = model_path, reading, (file,), judge
     try:
         (found,) = in_processes(_score_batch, [call], workers, "judges")
     except LostProcessError:
+        name = name_given(file)
         return [Failure(name, f"cannot judge {name}: the process ended at it; leave it out")]
     return found
 
@@ -97,7 +98,7 @@ def score_on_cluster(
     address: str,
     model_path: Path,
     reading: Reading,
-    names: Iterable[str],
+    names: Iterable[str | NamedInput],
     judge: Callable[[Input], Judgement],
 ) -> Iterator[Judgement | Failure]:
     """Score and judge files on the workers of a Dask cluster; see `score_in_processes`.
@@ -112,7 +113,8 @@ def score_on_cluster(
     first = next(names, None)
     if first is None:
         return
-    known = [path for path in (model_path, reading.folder, reading.folder / first) if path.exists()]
+    places = model_path, reading.folder, reading.folder / name_given(first)
+    known = [path for path in places if path.exists()]
     batches = iter(lambda: tuple(itertools.islice(names, FILES_PER_BATCH)), ())
     with cluster.connected(address, known) as (client, check):
         calls = (
@@ -122,10 +124,11 @@ def score_on_cluster(
             if not isinstance(results, cluster.LostCallError):
                 yield from results
                 continue
-            singly = ((model_path, reading, (name,), judge) for name in batch)
+            singly = ((model_path, reading, (file,), judge) for file in batch)
             alone = cluster.run_calls(client, check, _score_batch, singly)
-            for (*_, (name,), _), found in alone:
+            for (*_, (file,), _), found in alone:
                 if isinstance(found, cluster.LostCallError):
+                    name = name_given(file)
                     yield Failure(name, f"cannot judge {name}: {found} ended at it; leave it out")
                 else:
                     yield from found
@@ -151,7 +154,7 @@ def _batch_bounds(files: int, workers: int) -> Iterator[tuple[int, int]]:
 def _score_batch(
     model_path: Path,
     reading: Reading,
-    names: Sequence[str],
+    names: Sequence[str | NamedInput],
     judge: Callable[[Input], Judgement],
 ) -> list[Judgement | Failure]:
     """Score and judge files in a worker process."""

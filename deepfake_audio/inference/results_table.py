@@ -9,13 +9,22 @@ import glob
 import io
 import itertools
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.inference.earlier_tables import aside_line, check_table, set_aside
+from deepfake_audio.inference.table_rows import (
+    ERROR,
+    FIELDS,
+    FILE,
+    STATE,
+    STATE_CHARACTERS,
+    Judged,
+    name_in_table,
+)
 from deepfake_audio.system.atomic_files import (
     atomic_write,
     lock,
@@ -23,8 +32,7 @@ from deepfake_audio.system.atomic_files import (
     rename_to_free,
     write_error,
 )
-from deepfake_audio.system.csv_files import MISTAKABLE, read_cells, to_number, write_rows
-from deepfake_audio.system.name_index import NameIndex
+from deepfake_audio.system.csv_files import read_cells, write_rows
 from deepfake_audio.system.regular_files import (
     MAX_LINE_CHARACTERS,
     is_file,
@@ -33,115 +41,6 @@ from deepfake_audio.system.regular_files import (
     open_text,
 )
 from deepfake_audio.vocabulary import VERDICTS
-
-FIELDS = (
-    "verdict", "confidence", "p_real", "score", "llr", "windows", "windows_left_out",
-    "frame_rate_hz", "sound_seconds", "bandwidth_hz", "snr_db", "high_snr_db", "texture_db",
-    "echo_gain", "clipped_share", "skipped_seconds", "warning", "note", "run", "file", "error",
-)  # fmt: skip
-SHARD_FIELDS = (*FIELDS, "position")  # of the file among those of all shards, from 1
-STATE, STATE_CHARACTERS = "state", 8
-COMPARED, SCORE_STEP = ("verdict", "run", "file"), 0.01  # a score is compared up to a step
-FIRST_FIELDS = ",".join(FIELDS[:4])  # of tables of earlier versions too
-FILE, ERROR = map(FIELDS.index, ("file", "error"))
-UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
-
-
-class Judged:
-    """The files of the rows of an interrupted run, each as often as it has a row."""
-
-    def __init__(self, rows: Callable[[], Iterator[list[str]]] = lambda: iter(())):
-        """Args: rows: gives the rows of an unfinished table."""
-        self._rows = rows
-        keys = (_key(row[FILE], row[-1]) for row in rows())
-        first = next(keys, None)
-        self._index = None if first is None else NameIndex(itertools.chain([first], keys))
-
-    def __len__(self) -> int:
-        """Return how many rows were not taken yet."""
-        return 0 if self._index is None else len(self._index)
-
-    def names(self) -> Iterator[str]:
-        """Yield the file of each row as the table spells it."""
-        return (row[FILE] for row in self._rows())
-
-    def take(self, name: str, state: str = "") -> bool:
-        """Take a row of a file in a state; return False if none is left."""
-        return self._index is not None and self.take_written(name_in_table(name), state)
-
-    def take_written(self, cell: str, state: str) -> bool:
-        """Take a row by the file's name as the table spells it, and by its state."""
-        return self._index is not None and self._index.take(_key(cell, state))
-
-
-def _key(cell: str, state: str) -> str:
-    return f"{cell}\0{state}"
-
-
-def check_table(path: Path) -> None:
-    """Raise an `InputError` if a file that is no table of verdicts would be replaced."""
-    if not os.path.lexists(path):
-        return
-    is_table = is_file(path) and not path.stat().st_size
-    with suppress(InputError), open_text(path, "A table", "utf-8-sig", errors="replace") as file:
-        is_table = file.readline(1000).startswith(FIRST_FIELDS)
-    if not is_table:
-        raise InputError(
-            f"cannot write --csv {path}: another kind of file is there; choose another name"
-        )
-
-
-def set_aside(
-    path: Path, new: Path, fields: Sequence[str] = FIELDS, compared: Sequence[str] = COMPARED
-) -> Path | None:
-    """Rename a table that has other columns than its replacement, or a verdict that that one lacks.
-
-    Args:
-        path: of the table.
-        new: of its replacement.
-        fields: the columns.
-        compared: columns that identify a verdict.
-
-    Returns:
-        The new name, with a number; None if the table need not be kept.
-    """
-    if not is_file(path) or not path.stat().st_size:
-        return None
-    index = NameIndex(key for keys in _verdicts(new, fields, compared) for key in keys)
-    with suppress(ValueError, OverflowError, InputError):
-        if all(keys[0] in index for keys in _verdicts(path, fields, compared)):
-            return None
-    return rename_to_free(path, numbered(path))
-
-
-def aside_line(path: Path, aside: Path) -> str:
-    """Describe where the earlier table is."""
-    return (
-        f"The earlier {one_line(path)} has other verdicts or columns; it is {one_line(aside)} now."
-    )
-
-
-def _verdicts(path: Path, fields: Sequence[str], compared: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the keys of each verdict in a table; its own one is the first.
-
-    Another number of files at a time changes the last digits of a score, so that the steps beside
-    that of a score are keys too. A row without a verdict has no keys.
-
-    Raises:
-        ValueError: it is no table with these columns.
-    """
-    with open_text(path, "A table", "utf-8-sig", errors="replace") as table:
-        rows = read_cells(table)
-        if next(rows, (0, []))[1] != list(fields):
-            raise ValueError("other columns")
-        for _, cells in rows:
-            row = dict(zip(fields, cells, strict=True))
-            key = "\0".join(row[name] for name in compared)
-            if row.get("score"):
-                step = round(to_number(row["score"]) / SCORE_STEP)
-                yield [f"{key}\0{each}" for each in (step, step - 1, step + 1)]
-            elif row.get("verdict", key):
-                yield [key]
 
 
 def partial_path(path: Path, identity: str) -> Path:
@@ -345,17 +244,3 @@ def _finish(
             write_rows(after, itertools.chain([fields], finished(rows)))
         on_complete(complete, states.getvalue())
         return set_aside(path, complete, fields)
-
-
-def name_in_table(name: str) -> str:
-    """Return a file's name as the table spells it, so that no two names become one.
-
-    Bytes that are no UTF-8 are escaped, and returns and blanks at the ends, which readers drop.
-    """
-    if os.sep != "\\":  # there a backslash is between folders, and no name has a return
-        name = MISTAKABLE.sub(r"\\x5c", name)
-    return UNWRITTEN.sub(lambda found: "".join(map(_code, found[0])), name)
-
-
-def _code(letter: str) -> str:
-    return r"\x20" if letter == " " else ascii(letter)[1:-1]

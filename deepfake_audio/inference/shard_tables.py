@@ -15,21 +15,23 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.inference.earlier_tables import check_table, set_aside
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.results_table import (
-    FIELDS,
-    SHARD_FIELDS,
-    STATE_CHARACTERS,
-    check_table,
-    set_aside,
-)
+from deepfake_audio.inference.table_rows import FIELDS, SHARD_FIELDS, STATE_CHARACTERS
+from deepfake_audio.system import json_text
 from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import WHOLE_NUMBER, read_cells, write_rows
 from deepfake_audio.system.name_index import NameIndex
-from deepfake_audio.system.regular_files import is_file, open_regular, open_table, open_text
+from deepfake_audio.system.regular_files import (
+    check_replaceable,
+    is_file,
+    open_regular,
+    open_table,
+    open_text,
+)
 from deepfake_audio.system.shards import Shard, check_same, find_shards, missing_shards
 from deepfake_audio.vocabulary import VERDICTS
 
@@ -106,13 +108,11 @@ def read_record(table: Path) -> ShardRecord | None:
     if not is_file(path) or not is_file(table):
         return None
     most_bytes = MAX_RECORD_BYTES + table.stat().st_size  # a row is longer than its state
-    with open_regular(path, "A record") as file:
-        encoded = file.read(most_bytes)
-    try:
-        record = ShardRecord.model_validate_json(encoded)
-    except ValidationError:
-        return None
-    return record if record.table == digest_table(table) else None
+    with suppress(InputError):
+        record = json_text.read_record(path, ShardRecord, "", most_bytes)
+        if record.table == digest_table(table):
+            return record
+    return None
 
 
 def record_of(
@@ -146,13 +146,7 @@ def write_record(table: Path, record: ShardRecord) -> None:
 
 def check_replaceable_record(table: Path) -> None:
     """Raise an `InputError` if another program's file is in the place of the record."""
-    path = record_path(table)
-    if is_file(path) and path.stat().st_size:
-        with open_regular(path, "A record") as file:
-            if b'"shard": "' not in file.read(100):
-                raise InputError(
-                    f"cannot write {path}: another kind of file is there; choose another --csv FILE"
-                )
+    check_replaceable(record_path(table), rb'\{\s*"shard": "', remedy="choose another --csv FILE")
 
 
 def earlier_rows(table: Path, identity: str, say: Callable[[str], object]) -> Iterator[list[str]]:

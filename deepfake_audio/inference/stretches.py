@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.audio.windows import padding_before, recording_windows
 from deepfake_audio.config.schema import AudioSettings
@@ -16,6 +15,7 @@ from deepfake_audio.errors import InputError, renamed_in_errors
 from deepfake_audio.features.image_files import fit_image
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.inference.inputs import Reading, Window
+from deepfake_audio.inference.parts import open_part
 
 MAX_WINDOWS = 12  # about 10 s, which a page shows in detail
 MAX_GAP_SECONDS = 3.0  # between the starts of two windows, or the stretch would be mostly silent
@@ -23,7 +23,7 @@ ROUNDING_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
+class RenderedStretch:
     """Successive windows of one track or channel.
 
     Attributes:
@@ -61,7 +61,7 @@ def most_fake_windows(windows: Sequence[Window], most: int = MAX_WINDOWS) -> Seq
 
 def render_stretch(
     name: str, source: Sound, windows: Sequence[Window], reading: Reading, end_seconds: float
-) -> Stretch:
+) -> RenderedStretch:
     """Decode a recording again, and render some of its windows.
 
     Args:
@@ -77,10 +77,7 @@ def render_stretch(
     audio, first = reading.settings.audio, windows[0]
     starts = np.array([window.start_seconds for window in windows])
     with renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext():
-        recording = open_recording(
-            source, audio, reading.settings.limits.audio_hours, first.channel or None,
-            reading.decoder_megabytes, first.track,
-        )  # fmt: skip
+        recording = open_part(source, reading, first.channel or None, first.track)
         found = []
         for start, samples in recording_windows(recording, audio):
             if start > starts[-1] + ROUNDING_SECONDS:
@@ -97,7 +94,9 @@ def render_stretch(
         starts[0] - padding_before(recording.end - recording.first, audio) / audio.sample_rate_hz
     )
     level, seconds = _level(starts, found, audio)
-    return Stretch(first.track, first.channel, edges, images, level, (begin, begin + seconds))
+    return RenderedStretch(
+        first.track, first.channel, edges, images, level, (begin, begin + seconds)
+    )
 
 
 def _level(

@@ -17,7 +17,7 @@ PEAKS_PER_WINDOW = 128
 ROUNDING_SECONDS = 0.006  # passages begin at rounded edges
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Timeline:
     """P(fake) over time, smoothed, and the passages.
 

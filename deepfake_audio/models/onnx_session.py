@@ -13,8 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.config.schema import LimitSettings
-from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, shortened
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.models.onnx_check import check_graph
 from deepfake_audio.system.regular_files import open_regular, size_of

@@ -1,21 +1,16 @@
 """Read and write the record of a run."""
 
-from pathlib import Path
-
-from pydantic import ValidationError
-
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.errors import InputError
 from deepfake_audio.models.fingerprints import fingerprint_model
 from deepfake_audio.models.onnx_metadata import write_metadata
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.models.run_record import RunRecord
+from deepfake_audio.system import json_text
 from deepfake_audio.system.atomic_files import write_error, write_json
-from deepfake_audio.system.regular_files import is_file, open_regular
+from deepfake_audio.system.regular_files import is_file
 
-MAX_RECORD_BYTES = 1_000_000
+REMEDY = "train again, or name another run with --run"
 
 
 def known_data(record: RunRecord) -> list[str]:
@@ -43,29 +38,11 @@ def commit_model(run: Run, record: RunRecord, settings: Settings) -> None:
 def read_record(run: Run) -> RunRecord:
     """Read `run.json`, or raise a `InputError` that says what is wrong with it."""
     if is_file(run.next_record) and is_file(run.onnx_model):
-        waiting = _read_record(run.next_record)
+        waiting = json_text.read_record(run.next_record, RunRecord, REMEDY)
         limits = load_settings().limits
         if waiting.model_fingerprint == fingerprint_model(run.onnx_model, limits):
             return waiting
-    return _read_record(run.record)
-
-
-def _read_record(path: Path) -> RunRecord:
-    try:
-        with open_regular(path, "run.json") as file:
-            encoded = file.read(MAX_RECORD_BYTES + 1)
-        if len(encoded) > MAX_RECORD_BYTES:
-            raise InputError(f"{path} has more than {MAX_RECORD_BYTES:,} bytes")
-        return RunRecord.model_validate_json(encoded)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        reason = f"{key}: {first['msg']}" if key else first["msg"]
-    except (OSError, InputError) as error:
-        reason = str(error)
-    raise InputError(
-        f"cannot read {path}: {shortened(reason)}; train again, or name another run with --run"
-    )
+    return json_text.read_record(run.record, RunRecord, REMEDY)
 
 
 def write_record(run: Run, record: RunRecord) -> None:

@@ -13,7 +13,7 @@ from deepfake_audio.config.loading import (
     read_settings,
 )
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, first_names
 from deepfake_audio.models.fingerprints import (
     fingerprint_model,
     fingerprint_run,
@@ -180,9 +180,8 @@ def _none_usable(resuming: bool) -> InputError:
 
 
 def _known_runs() -> str:
-    names = _names()
-    shown = ", ".join(names[:MAX_NAMED_RUNS]) + (", ..." if len(names) > MAX_NAMED_RUNS else "")
-    return f"runs are: {shown}" if names else "make one with: python train.py"
+    shown = first_names(_names(), MAX_NAMED_RUNS)
+    return f"runs are: {shown}" if shown else "make one with: python train.py"
 
 
 def _names() -> list[str]:

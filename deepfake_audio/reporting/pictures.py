@@ -10,7 +10,7 @@ from deepfake_audio.config.schema import AudioSettings
 from deepfake_audio.features.spectrogram import row_frequencies_hz
 from deepfake_audio.inference import timeline_files, timelines
 from deepfake_audio.inference.occlusion import band_rows
-from deepfake_audio.inference.stretches import Stretch
+from deepfake_audio.inference.stretches import RenderedStretch
 from deepfake_audio.system.matplotlib_library import Axes, Figure
 
 PICTURE_DPI = 150
@@ -31,7 +31,7 @@ def timeline_picture(line: timelines.Timeline, peaks: Sequence[np.ndarray]) -> b
 
 
 def places_picture(
-    stretch: Stretch, places: np.ndarray, repeats: np.ndarray, audio: AudioSettings
+    stretch: RenderedStretch, places: np.ndarray, repeats: np.ndarray, audio: AudioSettings
 ) -> bytes:
     """Plot the spectrogram of a stretch with its marked places, and a strip of any repetitions.
 

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from deepfake_audio.audio.sounds import Samples, Sound
-from deepfake_audio.detector import Detector, Result
+from deepfake_audio.detector import Detector
 from deepfake_audio.errors import one_line
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.features.pixel_format import picture_url
@@ -23,6 +23,7 @@ from deepfake_audio.inference.occlusion import (
     strongest_places,
 )
 from deepfake_audio.inference.passages import Passage
+from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.timelines import format_time
 from deepfake_audio.models import fingerprints, run_creation
 from deepfake_audio.reporting import pictures, wording
@@ -45,13 +46,7 @@ JUDGING_PACKAGES = (
 )
 
 
-def html_report(
-    detector: Detector,
-    result: Result,
-    source: Sound,
-    channel: int | None = None,
-    track: int | None = None,
-) -> str:
+def html_report(detector: Detector, result: Result, source: Sound) -> str:
     """Return the report on a recording or an image as an HTML page.
 
     The page has the verdict in words, the timeline, the places that speak for fake, the quality,
@@ -62,24 +57,19 @@ def html_report(
         detector: which judged.
         result: of the recording.
         source: the path of the recording, its bytes, or its samples.
-        channel: the only channel that was judged, from 1; None for all.
-        track: the only audio track that was judged, from 1; None for all.
 
     Raises:
         InputError: the recording can't be read any more.
     """
     filters = {"answer": wording.answer, "part_name": wording.part_name}
     template = load_template(TEMPLATE, clock=format_time, **filters)
-    content = report_content(detector, result, source, channel, track)
+    content = report_content(detector, result, source)
     return template.render(text=text, **content)
 
 
-def report_content(
-    detector: Detector, result: Result, source: Sound, channel: int | None, track: int | None
-) -> dict:
+def report_content(detector: Detector, result: Result, source: Sound) -> dict:
     """Gather the variables of `report.html`, which escapes every text."""
     settings, line = detector.settings.predict, result.timeline()
-    is_part = bool(channel or track)
     passages = line.passages if line else []
     shown = most_telling(passages)
     least = f"{100 * settings.min_confidence:.3g}%"
@@ -89,7 +79,7 @@ def report_content(
         "verdict": str(result.verdict),
         "headline": wording.headline(result),
         "confidence": wording.confidence_sentences(result, settings),
-        "reasons": wording.reasons(result, is_part),
+        "reasons": wording.reasons(result),
         "steps": wording.next_steps(result),
         "limits": [
             *wording.STRINGS["limits"]["text"],
@@ -99,9 +89,9 @@ def report_content(
         "has_parts": len(result.parts) > 1,
         "passages": shown,
         "passages_left_out": len(passages) - len(shown),
-        "places": places_content(detector, result, source, channel, track),
+        "places": places_content(detector, result, source),
         "measures": list(wording.quality_measures(result.quality)),
-        "judged": judged_rows(result, channel, track),
+        "judged": judged_rows(result),
         "file": file_rows(result.name, source),
         "model": model_rows(detector),
         "settings": {f"predict.{name}": value for name, value in settings.model_dump().items()},
@@ -131,9 +121,7 @@ def timeline_url(result: Result) -> str:
     return picture_url(pictures.timeline_picture(line, peaks))
 
 
-def places_content(
-    detector: Detector, result: Result, source: Sound, channel: int | None, track: int | None
-) -> dict | None:
+def places_content(detector: Detector, result: Result, source: Sound) -> dict | None:
     """Find the places that speak for fake in the stretch that looks most like one.
 
     Returns:
@@ -149,7 +137,7 @@ def places_content(
             "picture": picture_url(pictures.image_picture(image, places)),
             "count": int(places.sum()), "total": places.size, "repeats": 0, "span": "",
         }  # fmt: skip
-    reading = detector.reading(channel, track)
+    reading = detector.reading(result.channel, result.track)
     end_seconds = float(result.timeline().edges[-1])
     windows = stretches.most_fake_windows(result.windows)
     stretch = stretches.render_stretch(result.name, source, windows, reading, end_seconds)
@@ -171,7 +159,7 @@ def places_content(
     }
 
 
-def judged_rows(result: Result, channel: int | None, track: int | None) -> dict[str, str]:
+def judged_rows(result: Result) -> dict[str, str]:
     """Return the parts that were judged and those that were not."""
     if result.quality is None:
         return {text("report.judged_span"): text("report.image")}
@@ -182,12 +170,12 @@ def judged_rows(result: Result, channel: int | None, track: int | None) -> dict[
         rows["judged_span"] = text("report.span", start=start, end=end, count=number(used))
     if left_out := len(result.windows) - used:
         rows["not_judged"] = text("report.windows_left_out", count=number(left_out))
-    if track:
-        rows["tracks"] = text("report.only_track", number=track)
+    if result.track:
+        rows["tracks"] = text("report.only_track", number=result.track)
     elif quality.tracks > 1 and not verdicts:
         rows["tracks"] = text("report.each_track", count=quality.tracks)
-    if channel:
-        rows["channels"] = text("report.only_channel", number=channel)
+    if result.channel:
+        rows["channels"] = text("report.only_channel", number=result.channel)
     elif quality.channels_differ and not verdicts:
         rows["channels"] = text("report.each_channel")
     elif quality.channels > 1 and not quality.channels_differ:

@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from deepfake_audio.config.schema import PredictSettings
-from deepfake_audio.detector import Result
 from deepfake_audio.inference.inputs import Part
 from deepfake_audio.inference.parts import MIN_SKIPPED_SECONDS
 from deepfake_audio.inference.passages import Passage
@@ -19,6 +18,7 @@ from deepfake_audio.inference.reasons import (
     kind_of_parts,
 )
 from deepfake_audio.inference.recording_quality import Quality
+from deepfake_audio.inference.result import Result
 from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import MAX_SHOWN_CONFIDENCE, Verdict
 
@@ -128,19 +128,15 @@ def confidence_sentences(result: Result, settings: PredictSettings) -> list[str]
     ]
 
 
-def reasons(result: Result, is_part: bool) -> list[str]:
-    """Return why a recording has its verdict, and what else is known of it, as sentences.
-
-    Args:
-        result: of the recording.
-        is_part: only a channel or a track of it was judged.
-    """
+def reasons(result: Result) -> list[str]:
+    """Return why a recording has its verdict, and what else is known of it, as sentences."""
     is_certain = result.verdict != Verdict.UNCERTAIN
     first = [text(f"reasons.{result.verdict}")] if is_certain else []
-    return first + [_as_sentence(_reason(reason, result, is_part)) for reason in result.reasons]
+    return first + [_as_sentence(_reason(reason, result)) for reason in result.reasons]
 
 
-def _reason(reason: Reason, result: Result, is_part: bool) -> str:
+def _reason(reason: Reason, result: Result) -> str:
+    is_part = result.channel or result.track
     if reason.code in ("channels_differ", "tracks") and result.quality and not is_part:
         quality = result.quality
         return text(f"reasons.{reason.code}", channels=quality.channels, tracks=quality.tracks)

@@ -9,9 +9,9 @@ import numpy as np
 from deepfake_audio.audio.decoding import full_scale, read_blocks
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.detector import Result
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.passages import Passage, most_fake
+from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.timelines import Timeline
 from deepfake_audio.reporting import wording
 from deepfake_audio.service.overview import ROWS, Overview
@@ -19,24 +19,20 @@ from deepfake_audio.service.overview import ROWS, Overview
 MAX_POINTS = 2000  # of the curve
 
 
-def as_view(
-    result: Result, path: Path, settings: Settings, channel: int | None, track: int | None
-) -> dict:
+def as_view(result: Result, path: Path, settings: Settings) -> dict:
     """Return a result for the page.
 
     Args:
         result: of the file.
         path: of the file.
         settings: of the run.
-        channel: that was judged, from 1; None for all.
-        track: that was judged, from 1; None for all.
     """
     line, quality = result.timeline(), result.quality
     measures = wording.quality_measures(quality)
     return {
         "headline": wording.headline(result),
         "confidence": wording.confidence_sentences(result, settings.predict),
-        "reasons": wording.reasons(result, is_part=bool(channel or track)),
+        "reasons": wording.reasons(result),
         "steps": wording.next_steps(result),
         "measures": [measure._asdict() for measure in measures],
         "p_fake": result.p_fake,
@@ -45,7 +41,7 @@ def as_view(
         "curve": curve_of(line),
         "is_image": quality is None,
         "parts": parts_of(result),
-        "overview": overview_of(path, settings, channel, track) if quality else None,
+        "overview": overview_of(result, path, settings) if quality else None,
     }
 
 
@@ -88,13 +84,12 @@ def parts_of(result: Result) -> dict:
     }  # fmt: skip
 
 
-def overview_of(
-    path: Path, settings: Settings, channel: int | None, track: int | None
-) -> dict | None:
+def overview_of(result: Result, path: Path, settings: Settings) -> dict | None:
     """Decode a recording once more for its picture; None if its track can't be decoded."""
     rate_hz, findings, overview = settings.audio.sample_rate_hz, Findings(), Overview()
     try:
-        for _, block in read_blocks(path, rate_hz, channel, findings, track=track or 1):
+        blocks = read_blocks(path, rate_hz, result.channel, findings, track=result.track or 1)
+        for _, block in blocks:
             overview.add(block)
         overview.finish()
         scale = full_scale(path, findings)

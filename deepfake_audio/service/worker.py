@@ -23,7 +23,6 @@ from deepfake_audio.system.memory import limit_process
 from deepfake_audio.system.signals import ENDING_SIGNALS
 from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.system.workers import end_with
-from deepfake_audio.verdict_json import as_object
 
 PROGRESS_SECONDS = 0.2
 REMEDY = "convert it to WAV or FLAC"
@@ -68,24 +67,27 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
         `row`, the object of predict.py, `view` and `report` if they were requested; or `bug`.
     """
     path, name = Path(question["path"]), question["name"]
-    parts = {"channel": question["channel"], "track": question["track"]}
     failures: list[Failure] = []
     try:
         results = detector.predict_many(
-            [NamedInput(name, path)], **parts, on_error=failures.append, on_window=reporter(say)
+            [NamedInput(name, path)],
+            channel=question["channel"],
+            track=question["track"],
+            on_error=failures.append,
+            on_window=reporter(say),
         )
         result = next(results, None)
         if result is None:
-            return {"state": "failed", "row": as_object(failures[0], detector)}
-        answer = {"state": "done", "row": as_object(result, detector, with_passages=True)}
+            return {"state": "failed", "row": detector.as_dict(failures[0])}
+        answer = {"state": "done", "row": detector.as_dict(result, with_passages=True)}
         if question["view"]:
-            answer["view"] = as_view(result, path, detector.settings, **parts)
+            answer["view"] = as_view(result, path, detector.settings)
         if question["report"]:
-            answer["report"] = html_report(detector, result, path, **parts)
+            answer["report"] = html_report(detector, result, path)
         return answer
     except MemoryError:
         text = f"cannot judge {name}: it needs more memory than limits.decoder_megabytes; {REMEDY}"
-        row = as_object(Failure(name, text, "limit"), detector)
+        row = detector.as_dict(Failure(name, text, "limit"))
         return {"state": "failed", "ends": True, "row": row}
     except Exception:  # the server logs it, and starts a new worker
         return {"state": "failed", "ends": True, "bug": traceback.format_exc()}

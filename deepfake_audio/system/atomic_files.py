@@ -37,13 +37,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk is full, or the folder can't be written to.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _partial_folder(path.parent) as work:
-            yield work / path.name
-            (work / path.name).replace(path)
-    except OSError as error:
-        raise write_error(path, error) from None
+    with temporary_sibling(path) as partial:
+        yield partial
+        partial.replace(path)
 
 
 @contextmanager

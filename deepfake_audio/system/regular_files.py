@@ -4,9 +4,11 @@ import errno
 import io
 import math
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -137,22 +139,24 @@ def copy_file(source: Path, target: Path, what: str, most_bytes: float = math.in
         shutil.copyfileobj(file, copy)
 
 
-def check_replaceable(path: Path, beginning: bytes, at: int = 0) -> None:
+def check_replaceable(
+    path: Path, beginning: bytes, what: str = "", remedy: str = "move it, or choose another folder"
+) -> None:
     """Raise an `InputError` if a file to replace was not written by this project.
 
     Args:
         path: of the file; nothing, or an empty one, may be there too.
-        beginning: bytes that each such file has.
-        at: their place in it.
+        beginning: a regular expression that matches the first bytes of each such file.
+        what: the option that names the file, for the error.
+        remedy: for the error.
     """
     if not os.path.lexists(path) or (is_file(path) and not path.stat().st_size):
         return
-    with open_regular(path, "A file to replace") as file:
-        if file.read(at + len(beginning))[at:] == beginning:
+    with suppress(InputError), open_regular(path, "A file to replace") as file:
+        if re.match(beginning, file.read(100)):
             return
-    raise InputError(
-        f"cannot replace {path}: another program wrote it. Move it, or choose another folder."
-    )
+    shown = f"{what} {path}".strip()
+    raise InputError(f"cannot replace {shown}: another kind of file is there; {remedy}")
 
 
 def _kind(mode: int) -> str:

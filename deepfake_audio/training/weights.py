@@ -14,8 +14,7 @@ import h5py
 import keras
 
 from deepfake_audio.config.schema import LimitSettings, Settings
-from deepfake_audio.config.yaml_files import shortened
-from deepfake_audio.errors import DISK_FULL, InputError
+from deepfake_audio.errors import DISK_FULL, InputError, shortened
 from deepfake_audio.system.regular_files import open_regular, size_of
 
 WEIGHTS = "model.weights.h5"

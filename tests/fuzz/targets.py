@@ -16,8 +16,8 @@ from deepfake_audio.dataset.provenance import (
 )
 from deepfake_audio.dataset.shard_folders import RECORD as FOLDER_RECORD
 from deepfake_audio.dataset.shard_folders import FolderRecord
-from deepfake_audio.inference.results_table import FIELDS, SHARD_FIELDS, STATE
 from deepfake_audio.inference.shard_tables import ShardRecord
+from deepfake_audio.inference.table_rows import FIELDS, SHARD_FIELDS, STATE
 from deepfake_audio.models import run_creation
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.quality_correction import DEGRADATIONS, QualityCorrection
