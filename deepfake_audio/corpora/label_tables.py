@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from deepfake_audio.config.yaml_files import shortened
 from deepfake_audio.corpora.class_folders import split_word
 from deepfake_audio.corpora.column_names import is_header
 from deepfake_audio.corpora.headless_tables import (
@@ -29,7 +28,7 @@ from deepfake_audio.corpora.tables import (
     inside,
     read_rows,
 )
-from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.errors import InputError, one_line, shortened
 
 LABEL_TABLE, MANIFEST = "labels.csv", "manifest.csv"
 OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")

