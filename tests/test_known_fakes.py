@@ -1,5 +1,6 @@
 """The project's own steps in making fakes by published generators and clips of free voices."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import soundfile
 from tools.fakes.free_voices import find_voices
 from tools.fakes.free_voices import main as make_free_voices
 from tools.fakes.known_vocoders import resampled, run
-from tools.fakes.known_voices import SENTENCES, reader
+from tools.fakes.known_voices import SENTENCES, of_program, reader
 
 RATE_HZ = 16_000
 SECOND = np.arange(RATE_HZ) / RATE_HZ
@@ -78,3 +79,20 @@ def test_words_of_one_voice_become_clips_of_two_to_three_seconds(tmp_path, capsy
         assert rate_hz == RATE_HZ
         assert 2 <= len(sound) / rate_hz <= 3
         assert abs(np.sqrt(np.mean(sound**2)) - 0.08) < 0.01
+
+
+def test_a_program_speaks_a_sentence_with_each_voice_in_turn():
+    """The program makes a tone at 8 kHz; its pitch is the voice, and it writes what it was told."""
+    code = (
+        "import sys, numpy, soundfile\n"
+        "hz, output, sentence = sys.argv[1:]\n"
+        "assert sentence in sys.stdin.read()\n"
+        "tone = numpy.sin(2 * numpy.pi * float(hz) * numpy.arange(8000) / 8000)\n"
+        "soundfile.write(output, 0.5 * tone, 8000)\n"
+    )
+    command = [sys.executable, "-c", code, "{voice}", "{output}", "{sentence}"]
+    say = of_program(command, ["500", "1000"])(Path(), [])
+    for hz in (500, 1000, 500):
+        speech = say(np.zeros(1))
+        assert abs(len(speech) - RATE_HZ) < 100
+        assert np.abs(np.fft.rfft(speech)).argmax() == pytest.approx(hz, abs=2)
