@@ -241,6 +241,17 @@ def test_a_table_names_fake_parts_and_keeps_the_focus_and_prints(page):
     assert tall == "none"
 
 
+def test_a_picture_that_is_no_longer_kept_can_be_made_again(page):
+    assert find(page, "result").get_attribute("data-pictures") == "1000"
+    page.execute_script("document.getElementById('result').dataset.pictures = 1")
+    give(page, FAKE, REAL, REAL)
+    page.find_elements(By.CSS_SELECTOR, "#batch-rows button")[1].click()
+    assert find(page, "again").text == "Judge again to see the picture"
+    find(page, "again").click()
+    wait(page, lambda: not page.find_elements(By.ID, "again"))
+    assert find(page, "plot").is_displayed()
+
+
 def leaves_at_once(browser) -> bool:
     return browser.execute_script(
         "return dispatchEvent(new Event('beforeunload', { cancelable: true }))"
