@@ -106,6 +106,12 @@ def give(browser, *paths: Path) -> None:
     wait(browser, lambda: not find(browser, "work").is_displayed())
 
 
+def rows_of(browser) -> list[str]:
+    return browser.execute_script(
+        "return [...document.querySelectorAll('#batch-rows tr')].map((row) => row.innerText)"
+    )
+
+
 def downloaded(browser, button: str, name: str) -> Path:
     find(browser, button).click()
     path = browser.downloads / name
@@ -387,6 +393,43 @@ def test_a_service_that_went_away_is_not_the_fault_of_the_file(browser, tmp_path
         find(browser, "again").click()
         wait(browser, lambda: find(browser, "again").is_displayed())
     browser.get_log("browser")  # the browser reports the lost connections
+
+
+def test_a_queue_goes_on_when_the_service_is_back(browser, tmp_path_factory):
+    run = ("--run", "models/pretrained")
+    with running_service(tmp_path_factory.mktemp("first"), *run) as lost:
+        browser.get(lost.address)
+        wait(browser, lambda: find(browser, "model").text)
+        find(browser, "files").send_keys("\n".join(map(str, (LONG, FAKE, REAL))))
+        wait(browser, lambda: find(browser, "work-state").text.startswith("Judging"))
+        lost.process.kill()
+        wait(browser, lambda: find(browser, "go-on").is_displayed())
+    first, *others = rows_of(browser)
+    assert "ERROR" in first and "The service does not answer. If it" in first
+    assert all("In the queue" in text for text in others)
+    again = tmp_path_factory.mktemp("again")
+    with running_service(again, *run, "--port", str(lost.port), "--token", "new") as back:
+        find(browser, "go-on").click()
+        wait(browser, lambda: find(browser, "token").is_displayed())
+        find(browser, "token-text").send_keys("new", Keys.ENTER)
+        wait(browser, lambda: all("%" in row for row in rows_of(browser)))
+        assert not find(browser, "notice").is_displayed()
+        browser.execute_script("sessionStorage.clear()")
+        assert back.ask("GET", "/api/v1/health")[1]["waiting"] == 0
+    browser.get_log("browser")  # the browser reports the lost connections
+
+
+def test_a_file_that_the_browser_can_not_send_does_not_stop_the_queue(page, tmp_path):
+    gone = tmp_path / "gone.flac"
+    gone.write_bytes(FAKE.read_bytes())
+    page.execute_script(
+        "XMLHttpRequest.prototype.send = ((send) => function (file) {"
+        "if (file.name === 'gone.flac') setTimeout(this.onerror); else send.call(this, file);"
+        "})(XMLHttpRequest.prototype.send)"
+    )
+    give(page, gone, REAL)
+    first, second = rows_of(page)
+    assert "The browser could not send the file" in first and "UNCERTAIN" in second
 
 
 def test_a_service_with_a_token_asks_for_it(browser, tmp_path):
