@@ -258,6 +258,54 @@ def test_a_picture_that_is_no_longer_kept_can_be_made_again(page):
     assert find(page, "plot").is_displayed()
 
 
+def emulate(browser, **features: str) -> None:
+    """Set media features, such as `forced_colors="active"`; none restores those of the browser."""
+    named = [{"name": name.replace("_", "-"), "value": features[name]} for name in features]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": named})
+
+
+def test_high_contrast_shows_the_scale_and_the_positions(page):
+    give(page, LONG)
+    emulate(page, forced_colors="active")
+    try:
+        for mark in (".scale i", ".bar i", ".cursor"):
+            color, paper = page.execute_script(
+                "return [document.querySelector(arguments[0]), document.body]"
+                ".map((element) => getComputedStyle(element).backgroundColor)",
+                mark,
+            )
+            assert color != paper
+    finally:
+        emulate(page)
+
+
+def test_another_colour_scheme_does_not_stop_the_player(page):
+    give(page, LONG)
+    emulate(page, prefers_color_scheme="light")
+    try:
+        page.execute_script("(window.kept = document.getElementById('player')).focus()")
+        before = page.execute_script("return document.getElementById('canvas').toDataURL()")
+        emulate(page, prefers_color_scheme="dark")
+        wait(
+            page,
+            lambda: (
+                before
+                != page.execute_script("return document.getElementById('canvas').toDataURL()")
+            ),
+        )
+        assert page.execute_script("return document.activeElement === window.kept")
+    finally:
+        emulate(page)
+
+
+def test_dropped_text_gets_an_answer(page):
+    page.execute_script(
+        "const dataTransfer = new DataTransfer(); dataTransfer.setData('text/plain', 'x');"
+        "dispatchEvent(new DragEvent('drop', { dataTransfer }))"
+    )
+    assert "That is no file." in find(page, "notice").text
+
+
 def leaves_at_once(browser) -> bool:
     return browser.execute_script(
         "return dispatchEvent(new Event('beforeunload', { cancelable: true }))"
@@ -326,8 +374,7 @@ def test_escape_on_the_button_cancels_the_recording_that_is_judged(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_everything_without_sideways_scrolling(page, scheme):
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    emulate(page, prefers_color_scheme=scheme)
     try:
         give(page, LONG, FAKE)
         assert page.execute_script("return document.documentElement.scrollWidth") == PHONE["width"]
@@ -343,7 +390,7 @@ def test_a_phone_shows_everything_without_sideways_scrolling(page, scheme):
         assert (paper == "rgb(20, 22, 25)") == (scheme == "dark")
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        emulate(page)
 
 
 def test_the_keyboard_reaches_every_control(page):
@@ -355,9 +402,9 @@ def test_the_keyboard_reaches_every_control(page):
         reached.add(page.switch_to.active_element.get_attribute("id"))
     assert reached >= {"choose", "record", "plot", "player", "download-json", "download-png"}
     unnamed = page.execute_script(
-        "return [...document.querySelectorAll('button, select, input, [role]')].filter((e) => "
-        "!e.hidden && e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label') && "
-        "!e.labels?.length).map((e) => e.outerHTML)"
+        "return [...document.querySelectorAll('button, select, input, audio, [role]')]"
+        ".filter((e) => !e.hidden && e.offsetParent && !e.textContent.trim()"
+        " && !e.getAttribute('aria-label') && !e.labels?.length).map((e) => e.outerHTML)"
     )
     assert unnamed == []
 
