@@ -243,6 +243,10 @@ def test_the_page_has_no_script_beside_its_own():
     assert "innerHTML" not in html and "eval(" not in html
 
 
+def test_the_page_works_below_a_path_of_a_proxy():
+    assert not re.findall(r"""["'`]/\w""", (HERE / "page.html").read_text(encoding="utf-8"))
+
+
 def leaves(strings: dict, above: str = "") -> set[str]:
     """Return the names of all texts, such as `drop.hint`."""
     names = set()

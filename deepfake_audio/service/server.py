@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -29,8 +28,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        is_named = isinstance(error, socket.gaierror)  # the others repeat the address
-        reason = error.strerror if is_named else os.strerror(error.errno)
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # the address again
         raise InputError(
             f"cannot listen on {host}:{port}: {reason.lower()}; give another --port or --host"
         ) from None
