@@ -15,11 +15,7 @@ from deepfake_audio.inference.recording_quality import Quality
 from deepfake_audio.inference.result import Result
 
 FILE_PROPERTIES = ("codec", "duration_seconds", "sample_rate_hz", "channels", "tracks")
-# Other notes have a column.
-NOTES_IN_TABLE = {
-    "parts_differ", "channels_differ", "echo_present", "fake_passage", "only_channel", "tracks",
-    "left_out", "damaged", "after_end", "scaled",
-}  # fmt: skip
+NOTES_WITH_COLUMN = {"windows_ignored", "frame_rate"}
 
 
 def as_object(
@@ -91,7 +87,7 @@ def as_row(result: Result) -> dict:
         "frame_rate_hz": result.frame_rate_hz,
         **quality_columns(result.quality),
         "warning": result.doubt.text if result.doubt else "",
-        "note": "; ".join(note.text for note in result.notes if note.code in NOTES_IN_TABLE),
+        "note": "; ".join(note.text for note in result.notes if note.code not in NOTES_WITH_COLUMN),
         "run": result.run,
         "file": result.name,
     }

@@ -106,6 +106,12 @@ def give(browser, *paths: Path) -> None:
     wait(browser, lambda: not find(browser, "work").is_displayed())
 
 
+def rows_of(browser) -> list[str]:
+    return browser.execute_script(
+        "return [...document.querySelectorAll('#batch-rows tr')].map((row) => row.innerText)"
+    )
+
+
 def downloaded(browser, button: str, name: str) -> Path:
     find(browser, button).click()
     path = browser.downloads / name
@@ -241,6 +247,65 @@ def test_a_table_names_fake_parts_and_keeps_the_focus_and_prints(page):
     assert tall == "none"
 
 
+def test_a_picture_that_is_no_longer_kept_can_be_made_again(page):
+    assert find(page, "result").get_attribute("data-pictures") == "1000"
+    page.execute_script("document.getElementById('result').dataset.pictures = 1")
+    give(page, FAKE, REAL, REAL)
+    page.find_elements(By.CSS_SELECTOR, "#batch-rows button")[1].click()
+    assert find(page, "again").text == "Judge again to see the picture"
+    find(page, "again").click()
+    wait(page, lambda: not page.find_elements(By.ID, "again"))
+    assert find(page, "plot").is_displayed()
+
+
+def emulate(browser, **features: str) -> None:
+    """Set media features, such as `forced_colors="active"`; none restores those of the browser."""
+    named = [{"name": name.replace("_", "-"), "value": features[name]} for name in features]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": named})
+
+
+def test_high_contrast_shows_the_scale_and_the_positions(page):
+    give(page, LONG)
+    emulate(page, forced_colors="active")
+    try:
+        for mark in (".scale i", ".bar i", ".cursor"):
+            color, paper = page.execute_script(
+                "return [document.querySelector(arguments[0]), document.body]"
+                ".map((element) => getComputedStyle(element).backgroundColor)",
+                mark,
+            )
+            assert color != paper
+    finally:
+        emulate(page)
+
+
+def test_another_colour_scheme_does_not_stop_the_player(page):
+    give(page, LONG)
+    emulate(page, prefers_color_scheme="light")
+    try:
+        page.execute_script("(window.kept = document.getElementById('player')).focus()")
+        before = page.execute_script("return document.getElementById('canvas').toDataURL()")
+        emulate(page, prefers_color_scheme="dark")
+        wait(
+            page,
+            lambda: (
+                before
+                != page.execute_script("return document.getElementById('canvas').toDataURL()")
+            ),
+        )
+        assert page.execute_script("return document.activeElement === window.kept")
+    finally:
+        emulate(page)
+
+
+def test_dropped_text_gets_an_answer(page):
+    page.execute_script(
+        "const dataTransfer = new DataTransfer(); dataTransfer.setData('text/plain', 'x');"
+        "dispatchEvent(new DragEvent('drop', { dataTransfer }))"
+    )
+    assert "That is no file." in find(page, "notice").text
+
+
 def leaves_at_once(browser) -> bool:
     return browser.execute_script(
         "return dispatchEvent(new Event('beforeunload', { cancelable: true }))"
@@ -309,8 +374,7 @@ def test_escape_on_the_button_cancels_the_recording_that_is_judged(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_shows_everything_without_sideways_scrolling(page, scheme):
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    emulate(page, prefers_color_scheme=scheme)
     try:
         give(page, LONG, FAKE)
         assert page.execute_script("return document.documentElement.scrollWidth") == PHONE["width"]
@@ -326,7 +390,7 @@ def test_a_phone_shows_everything_without_sideways_scrolling(page, scheme):
         assert (paper == "rgb(20, 22, 25)") == (scheme == "dark")
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        emulate(page)
 
 
 def test_the_keyboard_reaches_every_control(page):
@@ -338,9 +402,9 @@ def test_the_keyboard_reaches_every_control(page):
         reached.add(page.switch_to.active_element.get_attribute("id"))
     assert reached >= {"choose", "record", "plot", "player", "download-json", "download-png"}
     unnamed = page.execute_script(
-        "return [...document.querySelectorAll('button, select, input, [role]')].filter((e) => "
-        "!e.hidden && e.offsetParent && !e.textContent.trim() && !e.getAttribute('aria-label') && "
-        "!e.labels?.length).map((e) => e.outerHTML)"
+        "return [...document.querySelectorAll('button, select, input, audio, [role]')]"
+        ".filter((e) => !e.hidden && e.offsetParent && !e.textContent.trim()"
+        " && !e.getAttribute('aria-label') && !e.labels?.length).map((e) => e.outerHTML)"
     )
     assert unnamed == []
 
@@ -376,6 +440,43 @@ def test_a_service_that_went_away_is_not_the_fault_of_the_file(browser, tmp_path
         find(browser, "again").click()
         wait(browser, lambda: find(browser, "again").is_displayed())
     browser.get_log("browser")  # the browser reports the lost connections
+
+
+def test_a_queue_goes_on_when_the_service_is_back(browser, tmp_path_factory):
+    run = ("--run", "models/pretrained")
+    with running_service(tmp_path_factory.mktemp("first"), *run) as lost:
+        browser.get(lost.address)
+        wait(browser, lambda: find(browser, "model").text)
+        find(browser, "files").send_keys("\n".join(map(str, (LONG, FAKE, REAL))))
+        wait(browser, lambda: find(browser, "work-state").text.startswith("Judging"))
+        lost.process.kill()
+        wait(browser, lambda: find(browser, "go-on").is_displayed())
+    first, *others = rows_of(browser)
+    assert "ERROR" in first and "The service does not answer. If it" in first
+    assert all("In the queue" in text for text in others)
+    again = tmp_path_factory.mktemp("again")
+    with running_service(again, *run, "--port", str(lost.port), "--token", "new") as back:
+        find(browser, "go-on").click()
+        wait(browser, lambda: find(browser, "token").is_displayed())
+        find(browser, "token-text").send_keys("new", Keys.ENTER)
+        wait(browser, lambda: all("%" in row for row in rows_of(browser)))
+        assert not find(browser, "notice").is_displayed()
+        browser.execute_script("sessionStorage.clear()")
+        assert back.ask("GET", "/api/v1/health")[1]["waiting"] == 0
+    browser.get_log("browser")  # the browser reports the lost connections
+
+
+def test_a_file_that_the_browser_can_not_send_does_not_stop_the_queue(page, tmp_path):
+    gone = tmp_path / "gone.flac"
+    gone.write_bytes(FAKE.read_bytes())
+    page.execute_script(
+        "XMLHttpRequest.prototype.send = ((send) => function (file) {"
+        "if (file.name === 'gone.flac') setTimeout(this.onerror); else send.call(this, file);"
+        "})(XMLHttpRequest.prototype.send)"
+    )
+    give(page, gone, REAL)
+    first, second = rows_of(page)
+    assert "The browser could not send the file" in first and "UNCERTAIN" in second
 
 
 def test_a_service_with_a_token_asks_for_it(browser, tmp_path):

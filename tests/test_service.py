@@ -208,6 +208,7 @@ def test_a_full_queue_says_when_to_come_again(tmp_path):
     ("method", "path", "headers", "words"),
     [
         ("GET", "/nowhere", {}, "there is no address /nowhere; see"),
+        ("POST", f"{PREDICT}/", {}, f"there is no address {PREDICT}/; see"),
         ("GET", PREDICT, {}, "does not take GET; send POST"),
         ("GET", "/api/v1/model", {"Host": ""}, "the Host header is missing"),
         ("GET", "/api/v1/health", {"Host": "evil.example"}, "not called evil.example"),
@@ -218,7 +219,7 @@ def test_a_full_queue_says_when_to_come_again(tmp_path):
 def test_each_refusal_is_as_the_openapi_document_says(client, method, path, headers, words):
     document = client.get("/api/v1/openapi.json").json()
     schemas = document["components"]["schemas"]
-    answer = client.request(method, path, headers=headers)
+    answer = client.request(method, path, headers=headers, follow_redirects=False)
     jsonschema.validate(answer.json(), schemas["Error"])
     assert words in answer.json()["error"]["text"]
     if operation := document["paths"].get(path, {}).get(method.lower()):
@@ -239,6 +240,10 @@ def test_the_page_has_no_script_beside_its_own():
     html = load_page().html
     assert not re.findall(r"""<[^>]+\s(?:on\w+|style)=|(?:src|href)=.https?:""", html)
     assert "innerHTML" not in html and "eval(" not in html
+
+
+def test_the_page_works_below_a_path_of_a_proxy():
+    assert not re.findall(r"""["'`]/\w""", (HERE / "page.html").read_text(encoding="utf-8"))
 
 
 def leaves(strings: dict, above: str = "") -> set[str]:
@@ -527,7 +532,7 @@ def test_judging_ends_at_its_time_limit(tmp_path, long_recording):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--port", "{port}"], "cannot listen on 127.0.0.1:"),
+        (["--port", "{port}"], ": address already in use; give another"),
         (["--port", "70000"], "--port 70000 is no port"),
         (["--host", "192.0.2.1", "--port", "0"], "cannot listen on 192.0.2.1:0"),
         (["--workers", "-1"], "--workers -1 is too small"),

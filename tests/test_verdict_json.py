@@ -49,6 +49,7 @@ def test_recordings_have_their_properties_and_reasons(shipped, capsys):
     assert sure["duration_seconds"] == pytest.approx(soundfile.info(FAKE).duration, abs=1e-3)
     assert unsure["verdict"] == "UNCERTAIN"
     assert unsure["reasons"][0]["code"] == "low_confidence"
+    assert unsure["note"].startswith(unsure["reasons"][0]["text"])  # the table has no reasons
     assert "passages" not in sure
 
 

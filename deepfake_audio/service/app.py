@@ -103,6 +103,7 @@ def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) 
         middleware=[Middleware(Guard, hosts=options.hosts, token=options.token)],
         exception_handlers={HTTPException: show_error, Exception: show_bug},
     )
+    app.router.redirect_slashes = False  # behind a proxy, it would name the wrong address
     app.state.judges = judges
     return app
 

@@ -28,7 +28,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # the address again
         raise InputError(
             f"cannot listen on {host}:{port}: {reason.lower()}; give another --port or --host"
         ) from None

@@ -3,10 +3,11 @@
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -220,9 +221,10 @@ class _Form:
         self.header = [b"", b""]
 
     def _begin_content(self) -> None:
-        _, options = parse_options_header(self.headers.get(b"content-disposition", b""))
-        self.field = bytearray()
-        if b"filename" not in options:
+        disposition = self.headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(disposition)
+        self.field, name = bytearray(), file_name_of(disposition, options)
+        if name is None:
             key = options.get(b"name", b"").decode("utf-8", "replace")
             if key != "file":  # a file without a name is no file
                 check_parameter(key)
@@ -232,7 +234,6 @@ class _Form:
             raise RefusedError(
                 422, "bad_form", "the form has several files; send one file in each request"
             )
-        name = options[b"filename"].decode("utf-8", "replace")
         self.upload = Upload(self.folder / f"recording{suffix_of(name)}", name)
         self.file = self.upload.path.open("xb")
 
@@ -241,6 +242,23 @@ class _Form:
             self.file.write(piece)
         else:
             self.field += piece[: MAX_FIELD_BYTES - len(self.field)]
+
+
+def file_name_of(disposition: bytes, options: Mapping[bytes, bytes]) -> str | None:
+    r"""Return the name of the file in a part of a form; None if it is no file.
+
+    Browsers escape quotes and line breaks. Some clients send only `filename*` (RFC 5987).
+
+    >>> file_name_of(b"", {b"filename": b"50%22%25.wav"})
+    '50"%25.wav'
+    >>> file_name_of(b"form-data; name=file; filename*=UTF-8''a%20%C3%A9.wav", {})
+    'a é.wav'
+    """
+    if (plain := options.get(b"filename")) is not None:
+        name = plain.decode("utf-8", "replace")
+        return re.sub("%(?:22|0A|0D)", lambda escaped: unquote(escaped[0]), name)
+    found = re.search(rb"(?i);\s*filename\*=(utf-8|iso-8859-1)'[^']*'([^;\s]+)", disposition)
+    return unquote(found[2].decode("latin-1"), found[1].decode("ascii")) if found else None
 
 
 def clean_name(name: str) -> str:
