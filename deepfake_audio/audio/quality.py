@@ -32,6 +32,7 @@ CLARITY_FRAME_SECONDS = 0.032
 LOUD_PERCENTILE, QUIET_PERCENTILE = 90, 10  # of the frames of a window
 VOICE_BAND_HZ, HIGH_BAND_HZ = (500, 4000), (4000, 7000)
 SUB_BAND_HZ = 500
+GATED_DB = 75  # below the loudest frame; digital silence, as of a noise gate, is no pause
 VOICED_FRAME_SECONDS = 0.04  # several periods of a low voice
 PITCH_HZ = (70, 400)
 VOICED_BAND_HZ = (200, 1500)  # hum is lower; breath covers the periods higher up
@@ -69,21 +70,27 @@ class Clarity(NamedTuple):
 
 def measure_clarity(samples: np.ndarray, sample_rate_hz: int) -> Clarity:
     """Measure one window: float `(samples,)`, without padding."""
+    powers = _clarity_powers(samples, sample_rate_hz)
+    hz_per_bin = sample_rate_hz / round(CLARITY_FRAME_SECONDS * sample_rate_hz)
+    high = powers[:, round(HIGH_BAND_HZ[0] / hz_per_bin) : round(HIGH_BAND_HZ[1] / hz_per_bin)]
+    texture_db = np.median(np.std(10 * np.log10(high), axis=1)) if high.shape[1] else 0.0
+    totals = powers.sum(axis=1)
+    heard = powers[totals > totals.max() * 10 ** (-GATED_DB / 10)]
+    snr_db, high_snr_db = (
+        _loud_over_quiet_db(heard, band_hz, hz_per_bin) for band_hz in (VOICE_BAND_HZ, HIGH_BAND_HZ)
+    )
+    return Clarity(snr_db, high_snr_db, float(texture_db))
+
+
+def _clarity_powers(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Return the power spectra of frames of 32 ms, `(frames, bins)`."""
     from scipy import fft  # slow to import
 
     length = round(CLARITY_FRAME_SECONDS * sample_rate_hz)
     padded = np.pad(samples, (0, max(0, length - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, length)[:: length // 2]
     spectra = fft.rfft(frames * np.hanning(length).astype(samples.dtype), axis=1)
-    powers = np.square(spectra.real) + np.square(spectra.imag) + 1e-12  # (frames, bins)
-    hz_per_bin = sample_rate_hz / length
-    high = powers[:, round(HIGH_BAND_HZ[0] / hz_per_bin) : round(HIGH_BAND_HZ[1] / hz_per_bin)]
-    texture_db = np.median(np.std(10 * np.log10(high), axis=1)) if high.shape[1] else 0.0
-    snr_db, high_snr_db = (
-        _loud_over_quiet_db(powers, band_hz, hz_per_bin)
-        for band_hz in (VOICE_BAND_HZ, HIGH_BAND_HZ)
-    )
-    return Clarity(snr_db, high_snr_db, float(texture_db))
+    return np.square(spectra.real) + np.square(spectra.imag) + 1e-12
 
 
 def _loud_over_quiet_db(powers: np.ndarray, band_hz: tuple[int, int], hz_per_bin: float) -> float:
