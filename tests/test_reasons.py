@@ -2,9 +2,11 @@
 
 import pytest
 
-from deepfake_audio.audio.quality import Echo
+from deepfake_audio.audio.quality import Clarity, Echo
+from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.inference.reasons import describe_frame_rate, explain_low_confidence
-from deepfake_audio.inference.recording_quality import Quality
+from deepfake_audio.inference.recording_quality import Quality, quality_of, window_degradations
+from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import Verdict
 
 
@@ -37,3 +39,14 @@ def test_a_vocoder_is_named_only_if_hum_and_echoes_cannot_be_the_cause(
 def test_an_empty_band_is_neither_noise_nor_compression(bandwidth_hz, words):
     quality = Quality(5.0, 16_000, 1, False, bandwidth_hz, 45.0, 8.0, 5.6, 0.0, Echo(0.0, 0.1))
     assert explain_low_confidence(quality) == words
+
+
+def test_a_telephone_passage_has_its_own_bandwidth_and_a_pause_has_not():
+    sounds = [(8000.0, 0.9), (8000.0, 0.9), (3400.0, 0.9), (3400.0, 0.1)]
+    windows = [
+        Window(bandwidth_hz=hertz, voicing=voicing, clarity=Clarity(40, 40, 9))
+        for hertz, voicing in sounds
+    ]
+    found = Input("call.wav", windows=windows, sound_seconds=9.0, echo=Echo(0.0, 0.1))
+    degraded = window_degradations(found, quality_of(found))
+    assert degraded[:, list(DEGRADATIONS).index("bandwidth")].tolist() == [0, 0, 1, 0]
