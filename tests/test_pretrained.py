@@ -190,6 +190,23 @@ def test_lost_packets_do_not_make_a_real_voice_fake(detector, rate_hz, gain):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sound", ["beep", "dial tone", "clipped wind"])
+def test_a_beep_or_a_knock_beside_a_voice_does_not_count(detector, sound):
+    voice, times = clip("real_menardi_vm-forward"), np.arange(32_000) / 16_000
+    other = {
+        "beep": 0.2 * np.sin(2 * np.pi * 1000 * times),
+        "dial tone": 0.1 * sum(np.sin(2 * np.pi * hz * times) for hz in (350, 440)),
+        "clipped wind": np.clip(np.random.default_rng(0).normal(0, 3, 8000), -1, 1),
+    }[sound]
+    both = np.concatenate([other.astype(np.float32), voice])
+    alone, result = (detector.predict((samples, 16_000)) for samples in (voice, both))
+    assert (result.verdict, result.doubt) == ("REAL", None)
+    assert result.score == pytest.approx(alone.score, abs=0.7)
+    notes = " ".join(note.text for note in result.notes if note.code == "windows_ignored")
+    assert ("clipped" if sound == "clipped wind" else "with a tone") in notes
+
+
+@pytest.mark.slow
 def test_the_weights_the_network_and_the_export_of_the_shipped_run_agree(tmp_path):
     run, record, settings = run_search.open_run(str(run_folder.PRETRAINED))
     assert record.status == "finished"

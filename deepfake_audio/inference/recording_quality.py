@@ -10,6 +10,7 @@ from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.models.quality_correction import degradations
 
 MIN_VOICING = 0.5  # of a window with a vowel
+MAX_TONE_SHARE = 0.1  # of a window
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,8 @@ def _bandwidth_hz(windows: Sequence[Window]) -> float | None:
 
 
 def voiced_windows(windows: Sequence[Window]) -> Sequence[Window]:
-    """Return the windows with a vowel; all if none has one."""
-    return [w for w in windows if is_voiced(w)] or windows
+    """Return the windows with a vowel and without a tone; all if there is none."""
+    return [w for w in windows if is_voiced(w) and w.tone_share <= MAX_TONE_SHARE] or windows
 
 
 def is_voiced(window: Window) -> bool:
