@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepfake_audio.audio.background import pause_pulse
 from deepfake_audio.audio.quality import (
     EchoSearch,
     bandwidth_hz,
@@ -148,6 +149,7 @@ def _measured(
         low_share=low_share(sound, audio.sample_rate_hz),
         lost_share=lost_share(sound, audio.sample_rate_hz),
         tone_share=tone_share(sound, audio.sample_rate_hz),
+        pulse=pause_pulse(sound, audio.sample_rate_hz),
         peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
         track=part.track,

@@ -31,8 +31,8 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `blank`, `foreign_image`, `too_short`, `clipped`,
-            `no_voice`, `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `rumble`,
-            `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note:
+            `no_voice`, `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `pulse`,
+            `rumble`, `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note:
             `low_confidence`, `parts_differ`, `windows_ignored`, `frame_rate`, `channels_differ`,
             `echo_present`, `fake_passage`, `only_channel`, `tracks`, `left_out`, `damaged`,
             `after_end`, `too_quiet`, `scaled`.
@@ -109,7 +109,7 @@ def find_notes(
     """Yield remarks about a recording; `passage` is the one about a fake passage."""
     if usable.any() and not usable.all():
         yield Reason("windows_ignored", describe_ignored(found, usable, settings))
-    if rate_hz is not None and not (doubt and doubt.code == "dropouts"):
+    if rate_hz is not None and not (doubt and doubt.code in ("dropouts", "pulse")):
         has_echo = bool(describe_echo(found.echo, settings))
         yield Reason("frame_rate", describe_frame_rate(rate_hz, answer, has_echo))
     if found.channels_differ:

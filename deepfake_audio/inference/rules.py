@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from deepfake_audio.audio.background import steady_pulse
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference.inputs import Input, Part, Window
 from deepfake_audio.inference.reasons import (
     LONGER,
     MIN_TELEPHONE_HZ,
     ORIGINAL,
+    OTHERS,
     PartVerdict,
     Reason,
     describe_echo,
@@ -168,6 +170,9 @@ def _find_look_alike(found: Input, heard: Sequence[Window]) -> Reason | None:
     if is_wide_law or any(part in found.codec for part in ODD_CODECS):
         text = f"its codec ({found.codec}) adds noise that may look like synthesis"
         return Reason("codec", f"{text}: {ORIGINAL}")
+    if pulse := steady_pulse([window.pulse for window in heard if window.pulse]):
+        text = f"a buzz in the pauses, {pulse.rate_hz:.0f} times a second, may look like synthesis"
+        return Reason("pulse", f"{text}: {OTHERS}")
     return None
 
 
