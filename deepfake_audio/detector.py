@@ -35,6 +35,7 @@ from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.rules import (
     find_doubt,
     frame_rate_hz,
+    heard_windows,
     judge_parts,
     mean_score,
     usable_windows,
@@ -248,7 +249,7 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
     passage = find_fake_passage(line, answer, answers)
     if passage and answer == Verdict.REAL and found.sound_seconds > LONG_SECONDS:
         doubt, answer, p_real = passage, Verdict.UNCERTAIN, None
-    rate_hz = frame_rate_hz(found.windows, settings.audio.frame_rates_hz)
+    rate_hz = frame_rate_hz(heard_windows(found.windows, usable), settings.audio.frame_rates_hz)
     return Result(
         name=found.name,
         verdict=answer,

@@ -75,6 +75,15 @@ def test_noise_and_rooms_lower_the_clarity():
     assert measure_clarity(heard_in("room 0.6 s"), RATE_HZ).snr_db < clean.snr_db
 
 
+def test_a_noise_gate_does_not_hide_the_noise():
+    noisy = heard_in("pink noise 15")
+    is_open = np.arange(len(noisy)) // 8000 % 2 == 0
+    gated = noisy * np.convolve(is_open, np.hanning(640) / np.hanning(640).sum(), "same")
+    assert np.mean(gated == 0) > 0.4
+    noise_db = measure_clarity(noisy, RATE_HZ).snr_db
+    assert measure_clarity(gated, RATE_HZ).snr_db == pytest.approx(noise_db, abs=5)
+
+
 def test_the_texture_of_noise_is_that_of_its_distribution():
     noise = np.random.default_rng(1).normal(size=2 * RATE_HZ)
     assert measure_clarity(noise, RATE_HZ).texture_db == pytest.approx(5.6, abs=0.3)

@@ -189,6 +189,49 @@ def test_lost_packets_do_not_make_a_real_voice_fake(detector, rate_hz, gain):
     assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "dropouts")
 
 
+def beside(voice: np.ndarray, background: np.ndarray, snr_db: float) -> np.ndarray:
+    gain = voice.std() / background.std() * 10 ** (-snr_db / 20)
+    return (voice + gain * background).astype(np.float32)
+
+
+def machine(kind: str, samples: int) -> np.ndarray:
+    """Make a background that pulses: float `(samples,)` at 16 kHz."""
+    times, noise = np.arange(samples) / 16_000, np.random.default_rng(3).normal(size=samples)
+    phone = (216.67 * times % 1 < 0.125) & (np.floor(216.67 * times) % 26 != 25)
+    return {
+        "motor": np.exp(-8 * (93.75 * times % 1)) * noise,
+        "wandering motor": np.exp(-8 * ((80 * times + 0.3 * np.sin(2 * times)) % 1)) * noise,
+        "lamp": np.diff(120 * times % 1, append=0) < 0,
+        "phone": np.diff(phone.astype(float), append=0),
+    }[kind]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["motor", "wandering motor", "lamp", "phone"])
+def test_a_machine_in_the_background_does_not_make_a_real_voice_fake(detector, kind):
+    voice = clip("real_menardi_vm-forward")
+    result = detector.predict((beside(voice, machine(kind, len(voice)), 25), 16_000))
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "pulse")
+    assert "frame_rate" not in [note.code for note in result.notes]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sound", ["beep", "dial tone", "clipped wind"])
+def test_a_beep_or_a_knock_beside_a_voice_does_not_count(detector, sound):
+    voice, times = clip("real_menardi_vm-forward"), np.arange(32_000) / 16_000
+    other = {
+        "beep": 0.2 * np.sin(2 * np.pi * 1000 * times),
+        "dial tone": 0.1 * sum(np.sin(2 * np.pi * hz * times) for hz in (350, 440)),
+        "clipped wind": np.clip(np.random.default_rng(0).normal(0, 3, 8000), -1, 1),
+    }[sound]
+    both = np.concatenate([other.astype(np.float32), voice])
+    alone, result = (detector.predict((samples, 16_000)) for samples in (voice, both))
+    assert (result.verdict, result.doubt) == ("REAL", None)
+    assert result.score == pytest.approx(alone.score, abs=0.7)
+    notes = " ".join(note.text for note in result.notes if note.code == "windows_ignored")
+    assert ("clipped" if sound == "clipped wind" else "with a tone") in notes
+
+
 @pytest.mark.slow
 def test_the_weights_the_network_and_the_export_of_the_shipped_run_agree(tmp_path):
     run, record, settings = run_search.open_run(str(run_folder.PRETRAINED))

@@ -23,6 +23,8 @@ VOICE_HZ = 150  # every voice is louder somewhere above; an offset leaks to belo
 RUMBLE_HZ = 50
 FULL_SCALE = 0.999
 NEAR_PEAK = 0.7
+TONE_BINS = 4  # on each side of the peak; a dial tone or a ring is two tones
+TONE_POWER, MIN_TONE_HZ, MIN_TONE_SECONDS = 0.95, 340, 0.2  # 0 of 500 clips have one
 ECHO_SECONDS = (0.01, 0.5)
 PITCH_SECONDS = 0.03  # a steady pitch looks like an echo with a shorter delay, and so stronger:
 PITCH_GAIN = 2  # 99% of 120 real clips show gains up to 0.11 there, and up to 0.06 later
@@ -32,6 +34,7 @@ CLARITY_FRAME_SECONDS = 0.032
 LOUD_PERCENTILE, QUIET_PERCENTILE = 90, 10  # of the frames of a window
 VOICE_BAND_HZ, HIGH_BAND_HZ = (500, 4000), (4000, 7000)
 SUB_BAND_HZ = 500
+GATED_DB = 75  # below the loudest frame; digital silence, as of a noise gate, is no pause
 VOICED_FRAME_SECONDS = 0.04  # several periods of a low voice
 PITCH_HZ = (70, 400)
 VOICED_BAND_HZ = (200, 1500)  # hum is lower; breath covers the periods higher up
@@ -41,6 +44,7 @@ LOST_SECONDS = (0.005, 0.06)  # a packet, less the ringing of a resampler
 LOST_LEVEL = 3e-3  # of the RMS level; more than that ringing
 CUT_SECONDS, CUT_LEVEL = 0.01, 0.1  # a voice that is louder before and after did not end there
 REPEAT_SECONDS = (0.01, 0.02, 0.03, 0.06)  # of packets
+MAX_REPEAT_SECONDS = 0.2  # a player repeats a lost packet no longer; a tone goes on
 REPEAT_ERROR = 1e-5  # of the energy; 0 of 242 clips have a frame that repeats so well
 
 
@@ -69,21 +73,27 @@ class Clarity(NamedTuple):
 
 def measure_clarity(samples: np.ndarray, sample_rate_hz: int) -> Clarity:
     """Measure one window: float `(samples,)`, without padding."""
+    powers = _clarity_powers(samples, sample_rate_hz)
+    hz_per_bin = sample_rate_hz / round(CLARITY_FRAME_SECONDS * sample_rate_hz)
+    high = powers[:, round(HIGH_BAND_HZ[0] / hz_per_bin) : round(HIGH_BAND_HZ[1] / hz_per_bin)]
+    texture_db = np.median(np.std(10 * np.log10(high), axis=1)) if high.shape[1] else 0.0
+    totals = powers.sum(axis=1)
+    heard = powers[totals > totals.max() * 10 ** (-GATED_DB / 10)]
+    snr_db, high_snr_db = (
+        _loud_over_quiet_db(heard, band_hz, hz_per_bin) for band_hz in (VOICE_BAND_HZ, HIGH_BAND_HZ)
+    )
+    return Clarity(snr_db, high_snr_db, float(texture_db))
+
+
+def _clarity_powers(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Return the power spectra of frames of 32 ms, `(frames, bins)`."""
     from scipy import fft  # slow to import
 
     length = round(CLARITY_FRAME_SECONDS * sample_rate_hz)
     padded = np.pad(samples, (0, max(0, length - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, length)[:: length // 2]
     spectra = fft.rfft(frames * np.hanning(length).astype(samples.dtype), axis=1)
-    powers = np.square(spectra.real) + np.square(spectra.imag) + 1e-12  # (frames, bins)
-    hz_per_bin = sample_rate_hz / length
-    high = powers[:, round(HIGH_BAND_HZ[0] / hz_per_bin) : round(HIGH_BAND_HZ[1] / hz_per_bin)]
-    texture_db = np.median(np.std(10 * np.log10(high), axis=1)) if high.shape[1] else 0.0
-    snr_db, high_snr_db = (
-        _loud_over_quiet_db(powers, band_hz, hz_per_bin)
-        for band_hz in (VOICE_BAND_HZ, HIGH_BAND_HZ)
-    )
-    return Clarity(snr_db, high_snr_db, float(texture_db))
+    return np.square(spectra.real) + np.square(spectra.imag) + 1e-12
 
 
 def _loud_over_quiet_db(powers: np.ndarray, band_hz: tuple[int, int], hz_per_bin: float) -> float:
@@ -168,7 +178,10 @@ def lost_share(samples: np.ndarray, sample_rate_hz: int) -> float:
 def _repeated_samples(
     samples: np.ndarray, frame_samples: int, power: float, sample_rate_hz: int
 ) -> int:
-    """Count the samples in pairs of frames that repeat those of a packet before, but for a gain."""
+    """Count the samples in pairs of frames that repeat those of a packet before, but for a gain.
+
+    Repeats at an edge may belong to a longer tone; the next window has them in its middle.
+    """
     frames = samples[: len(samples) // frame_samples * frame_samples].astype(np.float64)
     frames = frames.reshape(-1, frame_samples)
     energies, repeats = np.square(frames).sum(axis=1), np.zeros(len(frames), bool)
@@ -181,7 +194,13 @@ def _repeated_samples(
         pairs = same[1:] & same[:-1]
         repeats[lag + 1 :] |= pairs
         repeats[lag:-1] |= pairs
-    return int(repeats.sum()) * frame_samples
+    longest = MAX_REPEAT_SECONDS * sample_rate_hz / frame_samples
+    lengths = [
+        after - first
+        for first, after in stretches_of(repeats)
+        if first > 0 and after < len(frames) and after - first <= longest
+    ]
+    return sum(lengths) * frame_samples
 
 
 def measure_quality(samples: np.ndarray, sample_rate_hz: int) -> dict[str, float]:
@@ -267,6 +286,24 @@ def peak_share(samples: np.ndarray) -> float:
     """
     sides = (samples, -samples)
     return float(max((side > NEAR_PEAK * max(side.max(), 1e-9)).mean() for side in sides))
+
+
+def tone_share(samples: np.ndarray, sample_rate_hz: int) -> float:
+    """Return the share of a window that is a loud steady tone, such as a beep or a ring, 0 to 1.
+
+    Nearly all power of a tone is at one frequency, above the pitch of speech, for 0.2 s.
+    """
+    powers = _clarity_powers(samples, sample_rate_hz)
+    hz_per_bin = sample_rate_hz / round(CLARITY_FRAME_SECONDS * sample_rate_hz)
+    totals, bins = powers.sum(axis=1), powers.argmax(axis=1)
+    near = np.clip(bins[:, None] + np.arange(-TONE_BINS, TONE_BINS + 1), 0, powers.shape[1] - 1)
+    shares = np.take_along_axis(powers, near, axis=1).sum(axis=1) / totals
+    is_tone = (shares > TONE_POWER) & (bins * hz_per_bin > MIN_TONE_HZ)
+    is_tone &= totals > totals.max() * 10 ** (-LOUD_FRAME_DB / 10)
+    steady = is_tone[1:] & is_tone[:-1] & (np.abs(np.diff(bins)) <= TONE_BINS)
+    lengths = np.diff(stretches_of(steady))
+    least = MIN_TONE_SECONDS / (CLARITY_FRAME_SECONDS / 2)
+    return float(lengths[lengths >= least].sum() / len(powers))
 
 
 class EchoSearch:

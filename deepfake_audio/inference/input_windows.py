@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepfake_audio.audio.background import pause_pulse
 from deepfake_audio.audio.quality import (
     EchoSearch,
     bandwidth_hz,
@@ -15,6 +16,7 @@ from deepfake_audio.audio.quality import (
     low_share,
     measure_clarity,
     peak_share,
+    tone_share,
     voicing,
 )
 from deepfake_audio.audio.recordings import Recording
@@ -153,6 +155,8 @@ def _measured(
         peak_share=peak_share(sound),
         low_share=low_share(sound, audio.sample_rate_hz),
         lost_share=lost_share(sound, audio.sample_rate_hz),
+        tone_share=tone_share(sound, audio.sample_rate_hz),
+        pulse=pause_pulse(sound, audio.sample_rate_hz),
         peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
         track=part.track,

@@ -8,6 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from deepfake_audio.audio.background import Pulse
 from deepfake_audio.audio.quality import Clarity, Echo
 from deepfake_audio.audio.sounds import Sound, name_of, read_file_object, to_samples
 from deepfake_audio.config.schema import Settings
@@ -33,6 +34,8 @@ class Window:
         peak_share: share of the samples near the peak, 0 to 1.
         low_share: share of the power below 50 Hz, 0 to 1.
         lost_share: share of lost packets, 0 to 1.
+        tone_share: share of a loud steady tone, 0 to 1.
+        pulse: the strongest one in the pauses of the voice; None for an image.
         peaks: of the waveform in equal parts of the window, float32 `(parts,)`.
         prominence_db: of each frame rate, float32 `(rates,)`; None if the run has no rates.
     """
@@ -48,6 +51,8 @@ class Window:
     peak_share: float = 0.0
     low_share: float = 0.0
     lost_share: float = 0.0
+    tone_share: float = 0.0
+    pulse: Pulse | None = None
     peaks: np.ndarray | None = None
     prominence_db: np.ndarray | None = None
     track: int = 1

@@ -8,8 +8,8 @@ import numpy as np
 from deepfake_audio.audio.quality import Echo
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference import parts, timelines
-from deepfake_audio.inference.inputs import Input, Part
-from deepfake_audio.inference.recording_quality import Quality
+from deepfake_audio.inference.inputs import Input, Part, Window
+from deepfake_audio.inference.recording_quality import MAX_TONE_SHARE, Quality
 from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import Verdict, format_answer, leaning
 
@@ -17,8 +17,11 @@ MIN_DEGRADATION = 0.4  # a weaker one is not given as the reason for an uncertai
 ORIGINAL = "ask for the original file"
 LONGER = "ask for a longer recording"
 OF_PARTS = {"channels_disagree", "tracks_disagree", "fake_passage"}  # doubts; parts have verdicts
-TELEPHONE_HZ = 4500  # a voice over a telephone ends below
+MIN_TELEPHONE_HZ, MAX_TELEPHONE_HZ = 2500, 4500  # a voice over a telephone ends between
 HUM_HZ = (50, 100)  # of mains
+WHYS_IGNORED = (
+    "without a voice", "as over a telephone", "without high frequencies", "with a tone", "clipped",
+)  # fmt: skip
 OTHERS, MANY_SECONDS = "compare with other recordings of this voice", 10
 
 
@@ -28,11 +31,11 @@ class Reason:
 
     Attributes:
         code: stable, for programs: `silent`, `blank`, `foreign_image`, `too_short`, `clipped`,
-            `no_voice`, `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `rumble`,
-            `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note: `low_confidence`,
-            `parts_differ`, `windows_ignored`, `frame_rate`, `channels_differ`, `echo_present`,
-            `fake_passage`, `only_channel`, `tracks`, `left_out`, `damaged`, `after_end`,
-            `too_quiet`, `scaled`.
+            `no_voice`, `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `pulse`,
+            `rumble`, `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note:
+            `low_confidence`, `parts_differ`, `windows_ignored`, `frame_rate`, `channels_differ`,
+            `echo_present`, `fake_passage`, `only_channel`, `tracks`, `left_out`, `damaged`,
+            `after_end`, `too_quiet`, `scaled`.
         text: a sentence or part of one, for people.
     """
 
@@ -106,7 +109,7 @@ def find_notes(
     """Yield remarks about a recording; `passage` is the one about a fake passage."""
     if usable.any() and not usable.all():
         yield Reason("windows_ignored", describe_ignored(found, usable, settings))
-    if rate_hz is not None and not (doubt and doubt.code == "dropouts"):
+    if rate_hz is not None and not (doubt and doubt.code in ("dropouts", "pulse")):
         has_echo = bool(describe_echo(found.echo, settings))
         yield Reason("frame_rate", describe_frame_rate(rate_hz, answer, has_echo))
     if found.channels_differ:
@@ -124,9 +127,17 @@ def find_notes(
 def describe_ignored(found: Input, usable: np.ndarray, settings: PredictSettings) -> str:
     """Return how many windows do not count, and why."""
     ignored = [window for window, counts in zip(found.windows, usable, strict=True) if not counts]
-    is_narrow = [window.bandwidth_hz < settings.min_bandwidth_hz for window in ignored]
-    whys = ["without a voice"] * (not all(is_narrow)) + ["as over a telephone"] * any(is_narrow)
+    found = {_why_ignored(window, settings) for window in ignored}
+    whys = [why for why in WHYS_IGNORED if why in found]
     return f"{len(ignored)} of {len(usable)} windows left out, {' or '.join(whys)}"
+
+
+def _why_ignored(window: Window, settings: PredictSettings) -> str:
+    if window.bandwidth_hz < settings.min_bandwidth_hz:
+        return WHYS_IGNORED[1 if window.bandwidth_hz > MIN_TELEPHONE_HZ else 2]
+    if window.tone_share > MAX_TONE_SHARE:
+        return WHYS_IGNORED[3]
+    return WHYS_IGNORED[4 if window.clipped_share > settings.max_clipped_share else 0]
 
 
 def explain_low_confidence(quality: Quality | None) -> str:
@@ -137,7 +148,7 @@ def explain_low_confidence(quality: Quality | None) -> str:
     degraded = dict(zip(DEGRADATIONS, quality.degraded.tolist(), strict=True))
     full = 1 - degraded["bandwidth"]  # a band without sound has neither noise nor texture
     noise = max(degraded["noise"], degraded["high_noise"] * full)
-    end = ", as over a telephone" if quality.bandwidth_hz < TELEPHONE_HZ else ""
+    end = ", as over a telephone" if quality.bandwidth_hz < MAX_TELEPHONE_HZ else ""
     causes = [
         (degraded["bandwidth"], f"nothing above {quality.bandwidth_hz:,.0f} Hz{end}: {ORIGINAL}"),
         (noise, f"background noise or a room hides the traces: {ORIGINAL}"),
@@ -160,7 +171,7 @@ def describe_frame_rate(rate_hz: float, answer: Verdict, has_echo: bool) -> str:
 def why_not_judged(doubt: Reason | None) -> str:
     """Return why windows without a score are not judged, for the legend of a timeline."""
     if doubt is None or doubt.code in OF_PARTS:
-        return "no voice, or as over a telephone"
+        return "no voice, or no high frequencies"
     return doubt.text.partition(":")[0]
 
 

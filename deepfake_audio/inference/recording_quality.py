@@ -10,6 +10,7 @@ from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.models.quality_correction import degradations
 
 MIN_VOICING = 0.5  # of a window with a vowel
+MAX_TONE_SHARE = 0.1  # of a window
 
 
 @dataclass(frozen=True)
@@ -98,16 +99,30 @@ def _bandwidth_hz(windows: Sequence[Window]) -> float | None:
 
 
 def voiced_windows(windows: Sequence[Window]) -> Sequence[Window]:
-    """Return the windows with a vowel; all if none has one."""
-    return [w for w in windows if w.voicing is None or w.voicing >= MIN_VOICING] or windows
+    """Return the windows with a vowel and without a tone; all if there is none."""
+    return [w for w in windows if is_voiced(w) and w.tone_share <= MAX_TONE_SHARE] or windows
+
+
+def is_voiced(window: Window) -> bool:
+    """Return whether a window has a vowel; an image may have."""
+    return window.voicing is None or window.voicing >= MIN_VOICING
 
 
 def window_degradations(found: Input, quality: Quality | None) -> np.ndarray | None:
     """Return how degraded each window is, `(windows, degradations)`; None if it was not measured.
 
-    Bandwidth, echo and duration are those of the recording: a window of it may be a pause.
+    Bandwidth, echo and duration are those of the recording: a window of it may be a pause. But a
+    voice over a telephone has the bandwidth of its window.
     """
     if quality is None or quality.degraded is None:
         return None
-    rest = quality.measures[len(Clarity._fields) :]
-    return degradations(np.array([(*window.clarity, *rest) for window in found.windows]))
+    rest = quality.measures[-2:]
+    measures = [
+        (*window.clarity, _window_bandwidth_hz(window, quality), *rest) for window in found.windows
+    ]
+    return degradations(np.array(measures))
+
+
+def _window_bandwidth_hz(window: Window, quality: Quality) -> float:
+    is_telephone = TELEPHONE_HZ[0] <= window.bandwidth_hz < TELEPHONE_HZ[1]
+    return window.bandwidth_hz if is_telephone and is_voiced(window) else quality.bandwidth_hz

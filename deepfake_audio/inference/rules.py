@@ -4,30 +4,37 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from deepfake_audio.audio.background import steady_pulse
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference.inputs import Input, Part, Window
 from deepfake_audio.inference.reasons import (
     LONGER,
+    MIN_TELEPHONE_HZ,
     ORIGINAL,
+    OTHERS,
     PartVerdict,
     Reason,
     describe_echo,
     describe_parts,
     kind_of_parts,
 )
-from deepfake_audio.inference.recording_quality import mean_clipped_share, quality_of
+from deepfake_audio.inference.recording_quality import (
+    MAX_TONE_SHARE,
+    mean_clipped_share,
+    quality_of,
+)
 from deepfake_audio.models.calibration import Calibration, verdict
 from deepfake_audio.models.quality_correction import DEGRADATIONS
 from deepfake_audio.vocabulary import Verdict
 
 PROMINENCE_THRESHOLD_DB = 5  # exceeded by 0.7% of 1,651 real recordings, most with mains hum
 MIN_CHANGE_DB = 3  # of `snr_db`; a voice 10 dB below white noise has 3.7, hum up to 2
+MAX_CLIPPED_WINDOWS = 0.25  # of the usable ones; if more are clipped, the voice is
 MAX_PEAK_SHARE = 0.05  # near the peaks; see `peak_share`
 MAX_LOST_SHARE = 0.005  # no clip of the bench has a lost packet
 MAX_LOW_SHARE = 0.4  # of power below 50 Hz; 1 of 356 clips has more than 0.2
 ODD_CODECS = ("adpcm", "g72")  # of few bits a sample; no calibration clip has one
 LAW_RATE_HZ = 8000  # the rate of A-law and mu-law over telephones
-MIN_TELEPHONE_HZ = 2500  # a bandwidth above this may be that of a telephone
 
 
 def with_telephones(settings: PredictSettings) -> PredictSettings:
@@ -42,6 +49,9 @@ def with_telephones(settings: PredictSettings) -> PredictSettings:
 def usable_windows(windows: Sequence[Window], settings: PredictSettings) -> np.ndarray:
     """Return which windows have the bandwidth that the network needs, and a voice if any has one.
 
+    Windows with a beep or a ring do not count if others remain; nor do clipped windows, as of a
+    knock or the wind, if they are few.
+
     Returns:
         bool `(windows,)`.
     """
@@ -49,15 +59,27 @@ def usable_windows(windows: Sequence[Window], settings: PredictSettings) -> np.n
     voicings = [np.inf if w.voicing is None else w.voicing for w in windows]
     is_wide = np.array(hertz) >= settings.min_bandwidth_hz
     is_voiced = is_wide & (np.array(voicings) >= settings.min_voicing)
-    return is_voiced if is_voiced.any() else is_wide
+    usable = is_voiced if is_voiced.any() else is_wide
+    has_tone = np.array([window.tone_share for window in windows]) > MAX_TONE_SHARE
+    if settings.min_voicing and (usable & ~has_tone).any():
+        usable = usable & ~has_tone
+    clipped = np.array([window.clipped_share for window in windows])
+    is_clipped = usable & (clipped > settings.max_clipped_share)
+    are_few = 0 < is_clipped.sum() <= MAX_CLIPPED_WINDOWS * usable.sum()
+    if are_few and clipped[usable].mean() > settings.max_clipped_share:
+        return usable & ~is_clipped
+    return usable
 
 
 def mean_score(windows: Sequence[Window], usable: np.ndarray) -> float | None:
     """Return the mean score of the usable windows, or of all if none is; None without windows."""
-    if not windows:
-        return None
-    scores = np.array([window.score for window in windows])
-    return float(np.mean(scores[usable] if usable.any() else scores))
+    heard = heard_windows(windows, usable)
+    return float(np.mean([window.score for window in heard])) if heard else None
+
+
+def heard_windows(windows: Sequence[Window], usable: np.ndarray) -> Sequence[Window]:
+    """Return the usable windows, or all if none is."""
+    return [w for w, counts in zip(windows, usable, strict=True) if counts] or windows
 
 
 def find_doubt(
@@ -89,12 +111,13 @@ def find_doubt(
         needed = f"at least {settings.min_seconds:g} are needed: {LONGER}"
         text = f"{found.loud_seconds:.2f} s of sound, {needed}"
         return Reason("too_short", text)
-    clipped = mean_clipped_share(found.windows)
+    heard = heard_windows(found.windows, usable)
+    clipped = mean_clipped_share(heard)
     if clipped > settings.max_clipped_share:
         return Reason("clipped", f"{clipped:.0%} of it is clipped: {ORIGINAL}")
     if _has_no_voice(found.windows, settings):
         return Reason("no_voice", "no voice found in it: check that it is the right file")
-    peaks = np.mean([window.peak_share for window in found.windows])
+    peaks = np.mean([window.peak_share for window in heard])
     if settings.min_voicing and peaks > MAX_PEAK_SHARE:  # of a run that expects voices
         return Reason("clipped", f"its peaks are cut off, or it is a tone: {ORIGINAL}")
     if calibration.says_nothing:
@@ -104,7 +127,6 @@ def find_doubt(
         end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
         return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}: {ORIGINAL}")
     is_fake = _leans_fake(found, score, calibration, settings)
-    heard = [window for window, counts in zip(found.windows, usable, strict=True) if counts]
     doubt = _find_look_alike(found, heard) if is_fake else _find_rumble(heard)
     if settings.min_voicing and doubt:
         return doubt
@@ -148,6 +170,9 @@ def _find_look_alike(found: Input, heard: Sequence[Window]) -> Reason | None:
     if is_wide_law or any(part in found.codec for part in ODD_CODECS):
         text = f"its codec ({found.codec}) adds noise that may look like synthesis"
         return Reason("codec", f"{text}: {ORIGINAL}")
+    if pulse := steady_pulse([window.pulse for window in heard if window.pulse]):
+        text = f"a buzz in the pauses, {pulse.rate_hz:.0f} times a second, may look like synthesis"
+        return Reason("pulse", f"{text}: {OTHERS}")
     return None
 
 
