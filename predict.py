@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 say(describe_run(detector))
                 is_known = True
             content = as_object(result, detector, args.timeline) if args.json else None
-            print_lines(to_json(content) if args.json else format_verdict(result))
+            print_lines(to_json(content) if args.json else format_verdict(result, args.timeline))
             has_extras &= write_extras(args, detector, result, sources)
             keep(as_row(result))
             on_board(result.name, result, latency_ms)
