@@ -34,9 +34,10 @@ from deepfake_audio.inference.shard_tables import (
     record_of,
     write_record,
 )
-from deepfake_audio.inference.timelines import format_passages
+from deepfake_audio.inference.timelines import SEE_TIMELINE, format_passages
 from deepfake_audio.models import fingerprints, run_folder
 from deepfake_audio.system.regular_files import is_file
+from deepfake_audio.system.shards import whole_path
 from deepfake_audio.vocabulary import VERDICTS, format_confidence
 
 T = TypeVar("T")
@@ -126,6 +127,10 @@ def kept_table(
         if ended and is_file(kept):
             say(f"{one_line(kept)} has the verdicts so far; the same command continues.")
         raise
+    say(f"Written: {one_line(path)}")
+    if listed.shard:
+        whole = one_line(whole_path(path, ".csv"))
+        say(f"After all {listed.shard.count} shards: python join.py {shlex.quote(whole)}")
 
 
 @contextmanager
@@ -174,12 +179,19 @@ def board_rows(name: str | None, asked: Sequence[str]) -> Iterator[Callable[...,
             add(name_on_board(file, asked), result and result.verdict, latency_ms, seconds)
 
         yield keep
+    say(f"Written: {one_line(name)}")
 
 
-def format_verdict(result: Result) -> str:
-    """Return one line for people; no confidence is shown as more than 99.9%."""
+def format_verdict(result: Result, has_timeline: bool = False) -> str:
+    """Return one line for people; no confidence is shown as more than 99.9%.
+
+    Args:
+        result: of a recording.
+        has_timeline: the timeline follows, so that no note refers to it.
+    """
     shown = "-" if result.confidence is None else format_confidence(result.confidence)
     reasons = "; ".join(reason.text for reason in result.reasons)
+    reasons = reasons.replace(SEE_TIMELINE, "") if has_timeline else reasons
     line = f"{result.verdict:9} {shown:>7}  {one_line(result.name)}"
     return f"{line}  ({reasons})" if reasons else line
 
