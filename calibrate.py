@@ -8,9 +8,9 @@
 Confidence is valid for voices recorded like those of the calibration. With other recordings, a run
 may call many real voices fake although it scores fakes still lower. A line through the scores of
 known files, two numbers, corrects that. Use fakes as good as those that you expect: if all fakes
-are easy, better ones will pass. Without such fakes, use --real-only: it moves the line until at
-even odds at most --false-alarms of your real files are called fake. A folder with only
-real files is used in the same way.
+are easy, better ones will pass. Without such fakes, use --real-only: it moves the threshold until
+at even odds at most --false-alarms of your real files are called fake. A folder with only real
+files is used in the same way.
 
 Prepare data/known with --config RUN/config.yaml 'prepare.conditions=[]'. Its training and
 validation files are used, or only validation files if the run was trained on it. Test files never
@@ -21,7 +21,7 @@ are:
 The order of the scores and the equal error rate stay the same. The new run works like any other.
 
 --recordings takes labelled audio that the network has not learnt from, at least 100 real and 100
-fake files, without the test split. Each file is judged through the conditions of docs/verdicts.md,
+fake files, without the test split. Each file is judged through the conditions of docs/accuracy.md,
 such as noise and telephones. The new run then knows how much a score means in a recording of that
 quality, and answers UNCERTAIN if the quality hides the evidence. With --int8, its network computes
 in integers of 8 bits: in half the time, with scores that differ by about 0.1. combine.py and
@@ -92,7 +92,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--false-alarms",
         metavar="SHARE",
         type=float,
-        help="use only the real files; at most this share of them is called fake at even odds "
+        help="use only the real files; at most this share is called FAKE at even odds "
         f"(default: {FALSE_ALARMS})",
     )
     parser.add_argument(

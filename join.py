@@ -7,7 +7,8 @@ The result equals that of one command without --shard. A table has the rows in t
 data folder is finished as prepare.py does, so its recordings must not have moved; its images
 are hard links to those of the shards if the disk allows links, and copies otherwise. The shards
 stay as they are, and can be removed afterwards. Missing and unfinished shards, and shards of other
-models, settings or files, end the command before anything is written.
+models, settings, versions or named folders, end the command before anything is written. Tables of
+shards that were given different files are joined; the exit code is then 1.
 """
 
 import argparse

@@ -1,8 +1,6 @@
 """The network: convolutions from a spectrogram image to P(real), or an ensemble of such networks.
 
-    from deepfake_audio.config.loading import load_settings
-    settings = load_settings()
-    build_model(settings.model, settings.image).summary()
+    python model.py        the layers of the network of config.yaml
 
 Shapes in the margin are those of config.yaml: images of 128 x 96 pixels, one network.
 """
@@ -10,6 +8,7 @@ Shapes in the margin are those of config.yaml: images of 128 x 96 pixels, one ne
 import keras
 from keras import layers
 
+from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.network_sections import ImageSettings, ModelSettings
 from deepfake_audio.training.layers import (
     LOGIT,
@@ -144,3 +143,8 @@ def frame_rate_layers(s: ModelSettings, image: ImageSettings, name: str) -> list
     ]
     # fmt: on
     return [layer for layer in network if layer]
+
+
+if __name__ == "__main__":
+    defaults = load_settings()
+    build_model(defaults.model, defaults.image).summary()

@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 say(describe_judge(detector))
                 is_known = True
             content = detector.as_dict(result, args.timeline) if args.json else None
-            print_lines(to_json(content) if args.json else format_verdict(result))
+            print_lines(to_json(content) if args.json else format_verdict(result, args.timeline))
             has_extras &= write_extras(args, detector, result, sources)
             keep(as_row(result))
             on_board(result.name, result, latency_ms)

@@ -51,7 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if changed:
         print_error(f"{min(changed)} changed while training; train again")
     if not ended:
-        print_lines(f"Continue with: python train.py --resume --run {run.name}")
+        epoch = min(len(read_history(run)) + 1, settings.train.epochs)
+        print_lines(
+            f"Stopped in epoch {epoch} of {settings.train.epochs}. "
+            f"Continue with: python train.py --resume --run {run.name}"
+        )
         return EXIT_INTERRUPTED
     return EXIT_SOME_FAILED if data.unreadable or changed else EXIT_OK
 

@@ -62,7 +62,7 @@ def least_seconds(
 
 def print_rows(rows: Sequence[Row]) -> None:
     """Print a table of rows for people."""
-    print(f"{'':44}{'ours':>10}{'theirs':>10}{'ratio':>8}  beside")
+    print(f"{'':44}{'ours':>10}{'theirs':>10}{'ratio':>8}  compared with")
     for row in rows:
         print(
             f"{row.what:44}{significant(row.ours):>10}{significant(row.theirs):>10}"
@@ -72,7 +72,10 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 def format_markdown(rows: Sequence[Row]) -> str:
     """Return the table for a README."""
-    lines = ["| what | ours | theirs | ratio | beside |", "| --- | ---: | ---: | ---: | --- |"]
+    lines = [
+        "| what | ours | theirs | ratio | compared with |",
+        "| --- | ---: | ---: | ---: | --- |",
+    ]
     lines += [
         f"| {row.what} | {significant(row.ours)} | {significant(row.theirs)} | {row.ratio:.1f} "
         f"| {row.beside} |"

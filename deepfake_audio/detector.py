@@ -238,17 +238,16 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
     parts = split_parts(found)
     answers = judge_parts(parts, calibration, predict)
     doubt = find_doubt(found, usable, score, calibration, predict, answers)
-    answer, p_real = Verdict.UNCERTAIN, None
-    if doubt is None:
-        p_real = float(probability(llr, predict.prior_fake))
-        answer = verdict(p_real, predict.min_confidence)
-    elif doubt.code not in OF_PARTS:
+    answer, p_real = _answer(llr, doubt, predict.prior_fake, predict.min_confidence)
+    even, _ = _answer(llr, doubt, 0.5, predict.min_confidence)  # notes do not depend on the prior
+    if doubt and doubt.code not in OF_PARTS:
         answers = ()
     set_llrs(parts, calibration)
     line = make_timeline(parts, doubt, settings.audio.window_seconds, predict)
     passage = find_fake_passage(line, answer, answers)
     if passage and answer == Verdict.REAL and found.sound_seconds > LONG_SECONDS:
         doubt, answer, p_real = passage, Verdict.UNCERTAIN, None
+    told = answers if doubt in (None, passage) else ()
     rate_hz = frame_rate_hz(heard_windows(found.windows, usable), settings.audio.frame_rates_hz)
     return Result(
         name=found.name,
@@ -259,8 +258,8 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
         score=score,
         doubt=doubt,
         notes=(
-            *explain_answer(answer, p_real, quality, answers if doubt in (None, passage) else ()),
-            *find_notes(found, usable, answer, doubt, rate_hz, passage, predict),
+            *explain_answer(answer, p_real, quality, told, even),
+            *find_notes(found, usable, even, doubt, rate_hz, passage, predict),
         ),
         quality=quality,
         windows=tuple(found.windows),
@@ -272,6 +271,16 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
         track=found.only_track,
         _timeline=line,
     )
+
+
+def _answer(
+    llr: float | None, doubt: Reason | None, prior_fake: float, min_confidence: float
+) -> tuple[Verdict, float | None]:
+    """Return the verdict and P(real) at a prior; UNCERTAIN and None if there is a doubt."""
+    if doubt:
+        return Verdict.UNCERTAIN, None
+    p_real = float(probability(llr, prior_fake))
+    return verdict(p_real, min_confidence), p_real
 
 
 def set_llrs(parts: Mapping[Part, Input], calibration: Calibration) -> None:

@@ -90,6 +90,15 @@ def test_an_uncertain_clip_has_the_code_of_its_reason(detector):
     assert codes == ["low_confidence"]
 
 
+def test_what_is_said_of_the_sound_does_not_depend_on_the_expected_share_of_fakes():
+    clip = next(clip for clip in CLIPS if "kokoro" in clip.name)
+    rare = deepfake_audio.Detector.pretrained(["predict.prior_fake=0.01"]).predict(clip)
+    texts = {reason.code: reason.text for reason in rare.reasons}
+    assert rare.verdict == "UNCERTAIN"
+    assert "(predict.prior_fake) lowers the confidence" in texts["low_confidence"]
+    assert "regular traces of a neural vocoder" in texts["frame_rate"]
+
+
 def test_a_missing_file_is_an_input_error(detector):
     with pytest.raises(deepfake_audio.InputError, match=r"gone\.wav"):
         detector.predict("gone.wav")

@@ -35,20 +35,18 @@ SCRIPTS = {
     "evaluate.py": evaluate,
     "predict.py": predict,
 }
-DOCUMENTS = (
-    *GUIDES,
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "data/sample/README.md",
-    "research/accuracy-log.md",
-    "models/pretrained/README.md",
-)
-PAGES = [GUIDE_TEXT, *(module.__doc__ for module in SCRIPTS.values())]
+OTHERS = ("CONTRIBUTING.md", "SECURITY.md", "data/sample/README.md", "models/pretrained/README.md")
+DOCUMENTS = (*GUIDES, *OTHERS, "research/accuracy-log.md")  # the log names commands of its time
+OTHER_TEXTS = [(ROOT / name).read_text(encoding="utf-8") for name in OTHERS]
+PAGES = [GUIDE_TEXT, *OTHER_TEXTS, *(module.__doc__ for module in SCRIPTS.values())]
+SHELL_CALL = re.compile(r"\$\(\w+ (\w+)\)")  # of a function of a shell, and its argument
 
 
 def commands(text: str) -> list[tuple[str, list[str]]]:
+    text = re.sub(r"\\\n\s+", "", text)  # a command of several lines
     lines = re.findall(r"^ +(?:\.venv/bin/)?python (\w+\.py)(.*)$", text, re.MULTILINE)
     lines = [(name, re.sub(r"\$\w+", "1", rest)) for name, rest in lines]  # variables of a shell
+    lines = [(name, SHELL_CALL.sub(r"\1=cp {input} {output}", rest)) for name, rest in lines]
     return [(name, shlex.split(re.split(r"\s{2,}|#", rest)[0])) for name, rest in lines]
 
 

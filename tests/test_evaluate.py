@@ -15,9 +15,10 @@ import pytest
 import evaluate
 from conftest import draw_image, make_data_folder
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.dataset.checks import check_images
+from deepfake_audio.dataset.checks import DataCheck, check_images
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import FileCounts, Origin, write_audio_settings, write_origin
+from deepfake_audio.evaluation.doubts import data_warnings
 from deepfake_audio.evaluation.figures import score_plots
 from deepfake_audio.evaluation.html_report import mistake_pictures, summary
 from deepfake_audio.evaluation.score_table import make_table
@@ -187,6 +188,21 @@ def test_all_splits_of_unknown_images_are_evaluated_together(run, capsys):
     assert capsys.readouterr().out.startswith("36 files, matched by name\n")
 
 
+@pytest.mark.slow
+def test_copies_of_training_files_in_recording_conditions_are_no_files(run, capsys):
+    folder = make_data_folder(Path("wild"), images_per_class=3)
+    rows = (folder / "manifest.csv").read_text().splitlines()
+    for label in ("fake", "real"):
+        copy = f"train/{label}/00_mp3_0000.png"
+        cv2.imwrite(str(folder / copy), draw_image(label, 99))
+        rows.append(f"{copy},{label},train,{label}.wav,0,ann,,mp3,")
+    (folder / "manifest.csv").write_text("\n".join(rows))
+    assert evaluate.main(["--run", "first", "--data", "wild", QUICK]) == 0
+    printed = capsys.readouterr().out
+    assert re.findall(r"^(?:training|all) +(\d+) ", printed, re.M)[:2] == ["6", "18"]
+    assert "codec" not in printed
+
+
 def warnings_of(*args: str) -> list[str]:
     assert evaluate.main(["--run", "first", *args, "--out", "told", QUICK]) == 0
     told = metrics_in(Path("told"))
@@ -194,6 +210,25 @@ def warnings_of(*args: str) -> list[str]:
     shutil.rmtree("told")
     assert all(f"<li>{line}</li>" in page for line in told["warnings"])
     return told["warnings"] + told["splits"]["test"]["warnings"]
+
+
+def test_the_warning_about_training_voices_refers_to_the_card_of_the_shipped_model():
+    run, record, settings = run_search.open_run("models/pretrained")
+    data = DataCheck([], [], [], "")
+    told = data_warnings(run, record, settings, data, other_data=True, unseen=True)
+    assert "card (models/pretrained/README.md) names its training voices" in told[0]
+
+
+@pytest.mark.parametrize(("files", "is_told"), [(3, False), (40, True)])
+def test_a_calibration_is_doubted_only_with_enough_files(files, is_told):
+    rows = [
+        {"file": f"{label}-{number}", "label": label, "score": score, "llr": 5 + score}
+        for label, score in (("real", 3.0), ("fake", -3.0))
+        for number in range(files)
+    ]
+    settings = load_settings(None, [QUICK])
+    lines = evaluate_scores(make_table(rows), settings.evaluate, settings.predict)["warnings"]
+    assert any("calibration does not fit" in line for line in lines) == is_told
 
 
 def forget_speakers(data: str) -> None:

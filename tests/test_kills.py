@@ -1,4 +1,4 @@
-"""Killed at any moment: the next start goes on, and nothing half-written is ever read."""
+"""After a kill at any moment, the next start continues, and reads no file that is half written."""
 
 import json
 import os

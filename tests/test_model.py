@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -406,3 +408,10 @@ def rename_layers(weights):
                 renamed.append(f"{parent}/{OLD_LAYERS[last]}")
                 file.move(name, renamed[-1])
     return renamed
+
+
+@pytest.mark.slow
+def test_the_script_prints_the_layers():
+    command = [sys.executable, str(ROOT / "model.py")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Conv2D" in printed and "Trainable params" in printed

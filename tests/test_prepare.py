@@ -389,7 +389,10 @@ def test_each_training_file_is_rendered_once_more_in_a_condition(workplace, caps
     assert len({row["codec"] for row in coded}) > 1
     images = {Path("data/mine", row["image"]).read_bytes() for row in training}
     assert not images & {Path("data/mine", row["image"]).read_bytes() for row in coded}
-    assert capsys.readouterr().out.count("Corpus: folders: 16 files") == 2  # a copy is no new file
+    printed = capsys.readouterr().out
+    assert printed.count("Corpus: folders: 16 files") == 2  # a copy is no new file
+    copies = f", and {len(training)} more copies of training files in recording conditions\n"
+    assert copies in printed
 
 
 @pytest.mark.slow

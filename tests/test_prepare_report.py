@@ -43,6 +43,14 @@ def test_small_splits_give_a_warning(workplace, capsys):
     }  # fmt: skip
 
 
+def test_no_share_is_recommended_that_gives_no_more_files(workplace, capsys):
+    shutil.rmtree("mine")
+    make_audio(workplace / "mine", files=5, seconds=0.5)
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("are a matter of luck. Add files.\n") == 2
+
+
 @pytest.mark.slow
 def test_splits_with_enough_files_give_no_warning(workplace, capsys):
     shutil.rmtree("mine")

@@ -283,7 +283,7 @@ def test_several_processes_give_the_verdicts_of_one(in_audio_workspace, tmp_path
         table = str(tmp_path / f"{workers}.csv")
         assert predict.main(["--workers", workers, "--csv", table, *files]) == 1
         captured = capsys.readouterr()
-        said.append((captured.out, captured.err, read_rows(Path(table))))
+        said.append((captured.out, captured.err.replace(table, "TABLE"), read_rows(Path(table))))
     assert said[0][0] == said[1][0]
     assert sorted(said[0][1].splitlines()) == sorted(said[1][1].splitlines())
     for ours, theirs in zip(said[0][2], said[1][2], strict=True):
@@ -323,7 +323,7 @@ def test_an_interrupted_table_judges_files_again_that_changed(
         shutil.copy("mine/real/00.wav", name)
     words, printed = ["--csv", str(tmp_path / "v.csv"), *given], predict.format_verdict
 
-    def interrupted(result: Result) -> str:
+    def interrupted(result: Result, has_timeline: bool) -> str:
         if result.name == given[2]:
             raise KeyboardInterrupt
         return printed(result)
@@ -347,7 +347,7 @@ def test_another_channel_and_other_files_do_not_count_as_judged(
         soundfile.write(tmp_path / f"{number}.wav", pair, 16000)
     printed = predict.format_verdict
 
-    def interrupted(result: Result) -> str:
+    def interrupted(result: Result, has_timeline: bool) -> str:
         if result.name.endswith("2.wav"):
             raise KeyboardInterrupt
         return printed(result)

@@ -171,8 +171,12 @@ def test_a_format_that_reveals_the_class_gives_a_warning(files, reals):
 def test_a_single_format_and_a_single_file_of_a_class_give_no_warning():
     is_real = [number % 2 == 0 for number in range(60)]
     assert {s.auc for s in audit_formats(is_real, [".wav"] * 60)} == {0.5}
-    shortcuts = audit_formats([True, *[False] * 59], [".wav", *[".mp3"] * 59])
+    is_real = [True, *[False] * 59]
+    shortcuts = audit_formats(is_real, [".wav", *[".mp3"] * 59])
     assert np.isnan([s.auc for s in shortcuts]).all()
+    rows = [{"duration": float(number)} for number in range(60)]
+    longest = audit_shortcuts(rows, is_real, ["test"] * 60, [""] * 60)
+    assert np.isnan([s.auc for s in longest]).all()
 
 
 @pytest.mark.parametrize(

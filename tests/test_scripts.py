@@ -41,10 +41,11 @@ def run_script(name: str, *args: str, folder: Path) -> subprocess.CompletedProce
 
 
 def start_training(folder: Path, *args: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), "data.folder=data/tiny", *TINY_SETTINGS, *args],
-        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    command = [sys.executable, str(ROOT / "train.py"), "data.folder=data/tiny", *TINY_SETTINGS]
+    with (folder / "printed.txt").open("w") as printed:
+        return subprocess.Popen(
+            [*command, *args], cwd=folder, stdout=printed, stderr=subprocess.PIPE, text=True
+        )
 
 
 def wait_for_epochs(training: subprocess.Popen, run: Path, epochs: int) -> None:
@@ -135,6 +136,8 @@ def test_ctrl_c_keeps_the_best_model_so_far(tmp_path, monkeypatch):
     _, stderr = training.communicate()
     assert training.returncode == 130, stderr
     assert "Traceback" not in stderr
+    printed = (tmp_path / "printed.txt").read_text()
+    assert re.search(r"^Stopped in epoch \d+ of 100000\. Continue with: ", printed, re.M)
     monkeypatch.chdir(tmp_path)
     assert predict.main(["data/tiny/test/fake/00.png"]) == 0
 
@@ -289,7 +292,7 @@ def test_comparing_a_run_with_itself_finds_no_difference(in_workspace, tmp_path,
     assert evaluate.main(["--compare", "first", "runs/first/scores.csv"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "24 test files, matched by name"
-    assert all(line.endswith("could be chance") for line in lines[3:10])
+    assert all(line.endswith(" equal") for line in lines[3:10])
     assert lines[-1].startswith("Warning: One class has 1 speaker: ")
     other = tmp_path / "other.csv"
     other.write_text(Path("runs/first/scores.csv").read_text().replace("test/fake", "test/other"))

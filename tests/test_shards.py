@@ -18,6 +18,7 @@ import join
 import predict
 import prepare
 from conftest import ROOT, make_voice
+from deepfake_audio.cli.predict_arguments import words_of
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.shard_tables import ShardRecord, digest_table, write_record
 from deepfake_audio.inference.table_rows import SHARD_FIELDS
@@ -99,6 +100,19 @@ def test_the_joined_table_equals_that_of_one_command(calls, tmp_path, capsys):
         f"Written: {table}: 3 shards, 11 files: 5 FAKE, 4 REAL; 2 could not be judged; "
         "listed more than once: 1 file."
     )
+
+
+def test_a_shard_names_its_table_and_the_command_that_joins(calls, tmp_path, capsys):
+    table = tmp_path / "v.csv"
+    predict.main([*JUDGE, "--csv", str(table), "--shard", "1/2", str(calls)])
+    told = f"Written: {tmp_path}/v.1-of-2.csv\nAfter all 2 shards: python join.py {table}\n"
+    assert told in capsys.readouterr().err
+
+
+def test_the_choice_of_files_is_named_as_on_the_command_line():
+    args = predict.parse_arguments(["mine", "--track", "2"])
+    assert words_of(args) == ["--track=2", "mine"]
+    assert words_of(predict.parse_arguments(["mine"])) == ["mine"]
 
 
 def test_new_files_are_added_to_the_shards_and_others_are_not_judged_again(calls, tmp_path, capsys):
@@ -191,7 +205,7 @@ def change_record(table: Path, name: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda table: table.with_name("v.2-of-2.csv").unlink(), "v.csv: shards 2/2; run"),
+        (lambda table: table.with_name("v.2-of-2.csv").unlink(), "v.csv lacks shard 2/2; run"),
         (lambda table: table.with_name("v.2-of-2.json").unlink(), "is not the table that"),
         (lambda table: table.with_name("v.2-of-2.json").write_text("{}"), "is not the table that"),
         (
@@ -282,7 +296,7 @@ def test_the_shards_that_are_there_are_joined_if_allowed(calls, tmp_path, capsys
     capsys.readouterr()
     assert join.main(["--allow-missing", str(table)]) == 1
     told = " and ".join(sorted(map(str, missing)))
-    assert capsys.readouterr().out.strip().endswith(f"missing shards: {told}.")
+    assert capsys.readouterr().out.strip().endswith(f"missing: shards {told}.")
     shard = [row["file"] for row in read_rows(tmp_path / f"v.{given.number}-of-3.csv")]
     assert [row["file"] for row in read_rows(table)] == shard != []
 
@@ -391,7 +405,7 @@ def test_new_recordings_need_the_shards_again_and_keep_the_splits(recordings, ca
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda: shutil.rmtree("data/mine.2-of-2"), "missing of data/mine: shards 2/2"),
+        (lambda: shutil.rmtree("data/mine.2-of-2"), "data/mine lacks shard 2/2"),
         (lambda: Path("data/mine.2-of-2/shard.json").unlink(), "data/mine.2-of-2 is unfinished"),
         (lambda: Path("data/mine.2-of-2/shard.json").write_text("[]"), "2-of-2/shard.json: Input"),
         (

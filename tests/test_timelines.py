@@ -402,3 +402,12 @@ def test_the_table_and_the_plot_are_written(tmp_path):
         "0.000000\t5.500000\tREAL 95.3%", "5.500000\t10.000000\tFAKE 95.3%",
     ]  # fmt: skip
     assert cv2.imread(str(tmp_path / "call.wav.png")).std() > 5
+
+
+def test_a_note_refers_to_the_timeline_only_if_it_is_not_printed():
+    line = timeline_of([3.0] * 40 + [-3.0] * 4 + [3.0] * 9)
+    found = SimpleNamespace(
+        name="a", verdict="REAL", confidence=0.9, reasons=[find_fake_passage(line, Verdict.REAL)]
+    )
+    assert verdicts.format_verdict(found).endswith("from 0:40 to 0:44: see --timeline)")
+    assert verdicts.format_verdict(found, has_timeline=True).endswith("from 0:40 to 0:44)")

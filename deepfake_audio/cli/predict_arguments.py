@@ -16,12 +16,9 @@ from deepfake_audio.system.shards import to_shard
 
 def words_of(args: argparse.Namespace) -> list[str]:
     """Return the words that choose the files and their parts."""
-    words = [str(args.channel), *args.files]
-    if args.track is not None:
-        words.insert(1, f"track {args.track}")
-    if args.list is not None:
-        words.insert(1, f"list {args.list}")
-    return words
+    options = ("list", "track", "channel")
+    given = {name: value for name in options if (value := getattr(args, name)) is not None}
+    return [*(f"--{name}={value}" for name, value in given.items()), *args.files]
 
 
 def parse_arguments(argv: Sequence[str] | None, description: str = "") -> argparse.Namespace:

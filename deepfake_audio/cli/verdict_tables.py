@@ -26,6 +26,7 @@ from deepfake_audio.inference.shard_tables import (
 from deepfake_audio.inference.table_rows import FIELDS, SHARD_FIELDS
 from deepfake_audio.models import fingerprints
 from deepfake_audio.system.regular_files import is_file
+from deepfake_audio.system.shards import whole_path
 
 MAX_SPOOLED_BYTES = 1_000_000  # of rows with errors in memory; more are in a temporary file
 
@@ -107,6 +108,10 @@ def kept_table(
         if ended and is_file(kept):
             say(f"{one_line(kept)} has the verdicts so far; the same command continues.")
         raise
+    say(f"Written: {one_line(path)}")
+    if listed.shard:
+        whole = one_line(whole_path(path, ".csv"))
+        say(f"After all {listed.shard.count} shards: python join.py {shlex.quote(whole)}")
 
 
 @contextmanager
@@ -155,3 +160,4 @@ def board_rows(name: str | None, asked: Sequence[str]) -> Iterator[Callable[...,
             add(name_on_board(file, asked), result and result.verdict, latency_ms, seconds)
 
         yield keep
+    say(f"Written: {one_line(name)}")

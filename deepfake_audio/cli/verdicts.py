@@ -15,7 +15,7 @@ from deepfake_audio.inference.inputs import Part, in_time
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.reasons import why_not_judged
 from deepfake_audio.inference.result import Result
-from deepfake_audio.inference.timelines import format_passages
+from deepfake_audio.inference.timelines import SEE_TIMELINE, format_passages
 from deepfake_audio.models import run_folder
 from deepfake_audio.vocabulary import VERDICTS, format_confidence
 
@@ -23,10 +23,16 @@ T = TypeVar("T")
 FAILED = "failed"  # counted beside the verdicts
 
 
-def format_verdict(result: Result) -> str:
-    """Return one line for people; no confidence is shown as more than 99.9%."""
+def format_verdict(result: Result, has_timeline: bool = False) -> str:
+    """Return one line for people; no confidence is shown as more than 99.9%.
+
+    Args:
+        result: of a recording.
+        has_timeline: the timeline follows, so that no note refers to it.
+    """
     shown = "-" if result.confidence is None else format_confidence(result.confidence)
     reasons = "; ".join(reason.text for reason in result.reasons)
+    reasons = reasons.replace(SEE_TIMELINE, "") if has_timeline else reasons
     line = f"{result.verdict:9} {shown:>7}  {one_line(result.name)}"
     return f"{line}  ({reasons})" if reasons else line
 

@@ -59,7 +59,7 @@ class ModelSettings(Section):
 
     @field_validator("residual_rows", "residual_columns")
     @classmethod
-    def _as_many_before_as_after(cls, pixels: int, info: ValidationInfo) -> int:
+    def _must_be_odd(cls, pixels: int, info: ValidationInfo) -> int:
         if pixels % 2 == 0:
             raise ValueError(f"model.{info.field_name}={pixels} is even; set it to {pixels + 1}")
         return pixels

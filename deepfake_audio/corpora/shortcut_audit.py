@@ -88,12 +88,13 @@ def audit_shortcuts(
         if len(set(is_real[here])) < 2:
             continue
         fake_files, real_files = np.bincount(is_real[here]).tolist()
+        aucs = dict.fromkeys([*columns, ALL_TOGETHER], math.nan)
+        if min(fake_files, real_files) > 1:  # one file may be the longest, and so on, by chance
+            aucs = {name: _auc_of_one(one[here], is_real[here]) for name, one in columns.items()}
+            aucs[ALL_TOGETHER] = _auc_of_all(values, is_real, groups, splits == "train", here)
         shortcuts += [
-            Shortcut(split, name, _auc_of_one(column[here], is_real[here]), real_files, fake_files)
-            for name, column in columns.items()
+            Shortcut(split, name, auc, real_files, fake_files) for name, auc in aucs.items()
         ]
-        together = _auc_of_all(values, is_real, groups, splits == "train", here)
-        shortcuts.append(Shortcut(split, ALL_TOGETHER, together, real_files, fake_files))
     return shortcuts
 
 

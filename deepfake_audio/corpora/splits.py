@@ -14,7 +14,7 @@ from deepfake_audio.vocabulary import LABELS, SPLITS
 
 TAIL_BYTES = 4096
 MIN_GROUPS = 10  # of a class, and none of them larger than this part of it
-HALF = 0.4999  # of a group: shares are rounded, and 0.1 * 5 may be slightly below 0.5
+HALF = 0.4999  # a split that lacks half a group gets one; not 0.5, since 0.1 * 5 may be below it
 
 
 def assign_splits(
@@ -26,14 +26,13 @@ def assign_splits(
 ) -> list[str]:
     """Assign a split to each clip; a split that the corpus ships is kept.
 
-    A group is a speaker, a sentence, or a single file. If the corpus ships a split for some of its
-    files, the others get the same one: the last in order if there are several. Else a group keeps
-    its earlier split. New groups are sorted by the
-    hash of their names: the first go to test until it has its share of each class, the next to
-    validation. So nearly all groups keep their split if other files are
-    added, even in another data folder.
-    If a split would lack one of the classes, the new group with the lowest hash moves there from
-    the split that has most of that class.
+    A group is a speaker, a sentence, or a single file. If the corpus ships a split for some files
+    of a group, the other files of the group get this split; of several splits, they get the last
+    one in the order train, val, test. Other groups keep their earlier split. New groups are sorted
+    by the hash of their names: the first go to test until it has its share of each class, the next
+    to validation. So nearly all groups keep their split if other files are added, even in another
+    data folder. If a split would lack one of the classes, the new group with the lowest hash moves
+    there from the split that has most of that class.
 
     Args:
         clips: with `split_key`, `label` and perhaps `split`.
@@ -157,9 +156,10 @@ def find_repeated(
     Files are compared by size, then by their last bytes, then as a whole, so that few are read.
 
     Args:
-        clips: the first of each set of equal ones is kept, the latest one of shipped splits.
-        known: names of the clips that were used before. They are kept instead of a new equal one:
-            otherwise the same sound would move to the split of its new name.
+        clips: of equal ones, one of the last split is kept (test, then val, then train); of several
+            in that split a known one, and otherwise the first.
+        known: names of the clips that were used before. Without them, the same sound would move to
+            the split of its new name.
 
     Returns:
         The names of clips to leave out since an equal one is kept, and of those whose bytes are

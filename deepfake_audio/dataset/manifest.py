@@ -220,9 +220,14 @@ def summarise(records: Sequence[ImageRecord]) -> str:
 
 
 def prepared_conditions(records: Iterable[ImageRecord]) -> list[str]:
-    """Return the recording conditions that prepare.py applied to training files.
+    """Return the recording conditions that prepare.py applied to training files."""
+    return sorted({record.codec for record in records if is_condition_copy(record)})
 
-    The image names contain them; the column `codec` also has codecs that a corpus names.
+
+def is_condition_copy(record: ImageRecord) -> bool:
+    """Return whether prepare.py changed the sound of a training file for this image.
+
+    The image name contains the condition; the column `codec` also has codecs that a corpus names.
     """
-    training = (record for record in records if record.split == "train" and record.codec)
-    return sorted({r.codec for r in training if r.image.rpartition("_")[0].endswith(f"_{r.codec}")})
+    stem = record.image.rpartition("_")[0]
+    return record.split == "train" and bool(record.codec) and stem.endswith(f"_{record.codec}")

@@ -88,8 +88,10 @@ def _format_report(
     """Return the report as text."""
     corpus, rendered = prepared.corpus, prepared.rendered
     subset = f", subset {corpus.subset}" if corpus.subset else ""
-    files = pluralize(len(rendered), "file")
-    lines = [f"\nCorpus: {corpus.name}{subset}: {files} in {one_line(folder)}", ""]
+    files = f"{pluralize(len(rendered), 'file')} in {one_line(folder)}"
+    if copies := len(prepared.changed) - len(prepared.failed(prepared.changed)):
+        files += f", and {copies:,} more copies of training files in recording conditions"
+    lines = [f"\nCorpus: {corpus.name}{subset}: {files}", ""]
     records = read_records(folder)
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
     if prepared.grouping:
@@ -217,11 +219,15 @@ def _few_files_warnings(
 def _more_files(rendered: Sequence[Job], split: str, settings: PrepareSettings) -> str:
     """Return how to get more files into a split: a larger share, or more files."""
     total = min(Counter(job.clip.label for job in rendered).values())
+    labels = Counter(job.clip.label for job in rendered if job.split == split)
+    present = min(labels[label] for label in LABELS)
     share = getattr(settings, f"{split}_share")
     better = min(MAX_SHARE, -(-100 * FEW_FILES // total) / 100)
     if better < share + 0.05:
         return "Add files."
     about = round(better * total)
+    if about <= present:
+        return "Add files."
     more = f"about {about:,} of each class"
     return f"Add files, or set prepare.{split}_share={better:g} with another --name: {more}."
 

@@ -140,9 +140,7 @@ def join_folders(whole: Path, say: Callable[[str], object]) -> tuple[str, bool]:
     records = {path: _read_record(path, shard) for shard, path in found.items()}
     check_same({path: _facts(record) for path, record in records.items()})
     if missing := missing_shards(found):
-        raise InputError(
-            f"missing of {whole}: shards {missing}; run prepare.py with --shard for each"
-        )
+        raise InputError(f"{whole} lacks {missing}; run prepare.py with --shard for each")
     record = next(iter(records.values()))
     made_with = {"audio": record.audio, "prepare": record.prepare}
     settings = load_settings().model_copy(update=made_with)

@@ -14,7 +14,7 @@ from deepfake_audio.evaluation.bootstrap_units import choose_units
 from deepfake_audio.evaluation.calibration_check import calibration_warning, is_uncalibrated
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
-from deepfake_audio.models.run_folder import Run
+from deepfake_audio.models.run_folder import PRETRAINED, Run
 from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import LABELS, ImageRecord
 
@@ -38,7 +38,7 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
             "on more files, or begin with the shipped model (train.py --from models/pretrained)."
         )
     uncalibrated = is_uncalibrated(figures)
-    if uncalibrated:
+    if uncalibrated and (table.has_own_scale or min(counts) >= FEW_FILES):  # else it may be chance
         warnings.append(calibration_warning(figures, table.has_own_scale))
     if figures["uncertain"] > MAX_UNCERTAIN and not (uncalibrated and table.has_own_scale):
         warnings.append(
@@ -101,10 +101,7 @@ def data_warnings(
             return warnings + calibration_warnings(record, data.records)
         return [*warnings, f"{trained_on} has changed since {run.name} was trained."]
     if not is_data(trained_on):
-        warnings.append(
-            f"{trained_on} is missing, so it is unknown whose voices the run was trained on."
-        )
-        return warnings
+        return [*warnings, unknown_voices_line(run, trained_on)]
     learnt_from = read_records(trained_on)
     trained = {r.speaker for r in learnt_from if r.split == "train"} - {""}
     shared = sorted(trained & known)
@@ -119,6 +116,16 @@ def data_warnings(
             "trained on the same voices."
         )
     return warnings + calibration_warnings(record, learnt_from)
+
+
+def unknown_voices_line(run: Run, trained_on: Path) -> str:
+    """Return the warning of a run whose training data is missing."""
+    if run.folder.resolve() == PRETRAINED.resolve():
+        return (
+            "The shipped model's card (models/pretrained/README.md) names its training voices: "
+            "error rates on them are too good."
+        )
+    return f"{trained_on} is missing, so it is unknown whose voices the run was trained on."
 
 
 def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:

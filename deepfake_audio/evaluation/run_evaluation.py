@@ -13,6 +13,7 @@ from deepfake_audio.dataset.checks import DataCheck, check_images
 from deepfake_audio.dataset.manifest import (
     DATA_REMEDY,
     data_folder,
+    is_condition_copy,
     left_out_warnings,
     read_records,
 )
@@ -108,11 +109,15 @@ def open_run_images(
 
 
 def evaluate_run(images: RunImages) -> Evaluation:
-    """Score the images of a run and compute all figures."""
+    """Score the images of a run and compute all figures.
+
+    Copies of training files in recording conditions are left out: they are no further files.
+    """
     run, record, settings, data = images.run, images.record, images.settings, images.data
     if not data.records:
         raise InputError(f"no image in {images.origin} is readable")
-    files = score_splits(run, settings, data.records)
+    originals = [record for record in data.records if not is_condition_copy(record)]
+    files = score_splits(run, settings, originals)
     unseen = images.other_data and not was_trained_on(images)
     if unseen and len(files) > 1:
         files[ALL_SPLITS] = pool_splits(files)

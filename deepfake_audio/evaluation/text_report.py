@@ -231,7 +231,9 @@ def format_difference(row: Mapping, form: str) -> str:
     low, high = row["interval"] or (np.nan, np.nan)
     values = (f"{format(row[name], form):>10}" for name in ("ours", "theirs"))
     bounds = f"{low:+{form}} to {high:+{form}}" if row["interval"] else "-"
-    answer = "could be chance" if low <= 0 <= high else "differs"
-    answer = answer if high > low or high == row["difference"] == 0 else "unknown"
+    if high > low:
+        answer = "could be chance" if low <= 0 <= high else "differs"
+    else:  # no interval, or of no width
+        answer = "equal" if high == row["difference"] == 0 else "unknown"
     difference = format(row["difference"], "+" + form)
     return f"{''.join(values)}{difference:>12}  {bounds:22} {answer}"

@@ -22,6 +22,7 @@ HUM_HZ = (50, 100)  # of mains
 WHYS_IGNORED = (
     "without a voice", "as over a telephone", "without high frequencies", "with a tone", "clipped",
 )  # fmt: skip
+BY_PRIOR = "the expected share of fakes (predict.prior_fake) lowers the confidence"
 OTHERS, MANY_SECONDS = "compare with other recordings of this voice", 10
 
 
@@ -88,11 +89,14 @@ def explain_answer(
     p_real: float | None,
     quality: Quality | None,
     answers: Sequence[PartVerdict],
+    at_even_odds: Verdict,
 ) -> Iterator[Reason]:
     """Yield the likelier side of an UNCERTAIN recording, and the verdicts of differing parts."""
     if answer == Verdict.UNCERTAIN and p_real is not None:
         side = "real" if p_real >= 0.5 else "fake"
-        yield Reason("low_confidence", f"rather {side}; {explain_low_confidence(quality)}")
+        is_of_sound = at_even_odds == Verdict.UNCERTAIN
+        cause = explain_low_confidence(quality) if is_of_sound else f"{BY_PRIOR}: {OTHERS}"
+        yield Reason("low_confidence", f"rather {side}; {cause}")
     if do_differ(answers):
         yield Reason("parts_differ", describe_parts(answers))
 

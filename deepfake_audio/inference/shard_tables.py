@@ -75,7 +75,7 @@ class JoinedTable:
     Attributes:
         shards: number of tables.
         counts: number of files by verdict; those with an error under an empty one.
-        missing: names of the shards without a table; empty if all are there.
+        missing: the shards without a table, such as `shard 2/4`; empty if all are there.
         outdated: names of the shards that were given other files than the newest one.
         lost: number of listed files that are in no table.
         repeated: number of files that were listed more than once.
@@ -194,8 +194,8 @@ def join_tables(
     missing = missing_shards(found)
     if missing and not allow_missing:
         raise InputError(
-            f"missing of {whole}: shards {missing}; run predict.py with --shard for each, or join "
-            "the others with --allow-missing"
+            f"{whole} lacks {missing}; run predict.py with --shard for each, or join the others "
+            "with --allow-missing"
         )
     outdated = outdated_shards(records.values())
     if outdated:
@@ -314,7 +314,7 @@ def describe_join(joined: JoinedTable) -> str:
     if failed := joined.counts[""]:
         parts.append(f"{failed:,} could not be judged")
     if joined.missing:
-        parts.append(f"missing shards: {joined.missing}")
+        parts.append(f"missing: {joined.missing}")
     if joined.outdated:
         parts.append(f"shards of an earlier list of files: {joined.outdated}")
     if joined.lost:

@@ -14,6 +14,7 @@ from deepfake_audio.models.calibration import probability
 from deepfake_audio.vocabulary import Verdict, format_confidence
 
 PEAKS_PER_WINDOW = 128
+SEE_TIMELINE = ": see --timeline"  # ends the note of a fake passage
 ROUNDING_SECONDS = 0.006  # passages begin at rounded edges
 
 
@@ -137,7 +138,7 @@ def describe_fakes(line: Timeline, fake_parts: Collection[Part] = ()) -> str:
     times = (seconds, line.edges[-1], fakes[0].start_seconds, fakes[0].end_seconds)
     fake, whole, start, end = (format_time(round(float(time))).removesuffix(".0") for time in times)
     where = f" in {fakes[0].part.name}" if fakes[0].part.name else ""
-    return f"{fake} of {whole} is probably fake, {which} {start} to {end}{where}: see --timeline"
+    return f"{fake} of {whole} is probably fake, {which} {start} to {end}{where}{SEE_TIMELINE}"
 
 
 def format_passages(passages: Sequence[Passage]) -> str:

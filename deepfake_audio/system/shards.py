@@ -53,6 +53,15 @@ class Shard:
         return whole.with_name(f"{stem}.{self.number}-of-{self.count}{suffix}")
 
 
+def whole_path(shard: Path, suffix: str) -> Path:
+    """Return the path of the whole table or folder of which a shard is a part.
+
+    >>> whole_path(Path("v.3-of-8.csv"), ".csv").name
+    'v.csv'
+    """
+    return shard.with_name(re.sub(f"{IN_NAME}{re.escape(suffix)}$", suffix, shard.name))
+
+
 def all_shards(count: int) -> list[Shard]:
     """Return the shards of a division."""
     return [Shard(count, number) for number in range(1, count + 1)]
@@ -109,11 +118,14 @@ def find_shards(whole: Path, suffix: str) -> dict[Shard, Path]:
 
 
 def missing_shards(found: Iterable[Shard]) -> str:
-    """Name the shards of a division that were not found, such as `2/4 and 3/4`."""
+    """Name the shards of a division that were not found, such as `shards 2/4 and 3/4`."""
     found = set(found)
     missing = [str(shard) for shard in all_shards(next(iter(found)).count) if shard not in found]
     shown = missing[:10] + [f"{len(missing) - 10} more"] * (len(missing) > 10)
-    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+    if not missing:
+        return ""
+    names = " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+    return f"shard{'s' * (len(missing) > 1)} {names}"
 
 
 def check_same(facts: Mapping[Path, Mapping[str, object]]) -> None:
