@@ -59,13 +59,14 @@ def _band_levels(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """Return the RMS level of each half millisecond above hum, `(frames, levels of a frame)`."""
     from scipy import fft  # slow to import
 
-    spectrum, hz_per_bin = fft.rfft(samples), sample_rate_hz / len(samples)
+    length = fft.next_fast_len(len(samples), real=True)
+    spectrum, hz_per_bin = fft.rfft(samples, length), sample_rate_hz / length
     low, high = (round(limit / hz_per_bin) for limit in BAND_HZ)
     spectrum[:low] = spectrum[high:] = 0
-    step, length = sample_rate_hz // LEVELS_HZ, round(FRAME_SECONDS * LEVELS_HZ)
-    frames = len(samples) // (step * length)
-    band = fft.irfft(spectrum, len(samples))[: frames * length * step]
-    return np.sqrt(np.square(band).reshape(-1, step).mean(axis=1)).reshape(frames, length)
+    step, levels = sample_rate_hz // LEVELS_HZ, round(FRAME_SECONDS * LEVELS_HZ)
+    frames = len(samples) // (step * levels)
+    band = fft.irfft(spectrum, length)[: frames * levels * step]
+    return np.sqrt(np.square(band).reshape(-1, step).mean(axis=1)).reshape(frames, levels)
 
 
 def _lines(levels: np.ndarray, chosen: np.ndarray) -> np.ndarray:

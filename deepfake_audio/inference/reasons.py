@@ -131,8 +131,8 @@ def find_notes(
 def describe_ignored(found: Input, usable: np.ndarray, settings: PredictSettings) -> str:
     """Return how many windows do not count, and why."""
     ignored = [window for window, counts in zip(found.windows, usable, strict=True) if not counts]
-    found = {_why_ignored(window, settings) for window in ignored}
-    whys = [why for why in WHYS_IGNORED if why in found]
+    present = {_why_ignored(window, settings) for window in ignored}
+    whys = [why for why in WHYS_IGNORED if why in present]
     return f"{len(ignored)} of {len(usable)} windows left out, {' or '.join(whys)}"
 
 
