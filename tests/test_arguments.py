@@ -138,7 +138,7 @@ def test_two_outputs_of_one_place_are_refused_before_any_work(words, reason, mon
     assert predict.parse_arguments(["--segments", "out", "--report", "out", "a.wav"])
 
 
-@pytest.mark.parametrize("option", ["--csv", "--board", "--report", "--segments"])
+@pytest.mark.parametrize("option", ["--board", "--report", "--segments"])
 def test_an_output_without_a_name_is_refused(option, capsys):
     assert predict.main(["a.wav", option, ""]) == 2
     assert (

@@ -345,7 +345,7 @@ def test_a_killed_shard_continues_and_no_file_is_lost_or_double(audio_workspace,
     assert [process.wait() for process in processes] == [-9, 0]
     joined = [sys.executable, str(ROOT / "join.py"), "v.csv"]
     early = subprocess.run(joined, cwd=tmp_path, capture_output=True, text=True)
-    assert (early.returncode, "shards 1/2" in early.stderr) == (2, True)
+    assert (early.returncode, "v.csv lacks shard 1/2" in early.stderr) == (2, True)
     subprocess.run(shard[0], check=True, **quiet)
     subprocess.run([*command, "one.csv"], check=True, **quiet)
     subprocess.run(joined, check=True, **quiet)

@@ -120,7 +120,7 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 def check_outputs(args: argparse.Namespace) -> None:
     """Raise an `InputError` if an output can't be meant, or two would be in one place."""
-    for option in ("csv", "board", "report", "segments"):
+    for option in ("board", "report", "segments"):
         if getattr(args, option) == "":
             raise InputError(f"--{option} has an empty name; name a file or a folder")
     if args.report:
