@@ -12,7 +12,8 @@ import soundfile
 import deepfake_audio
 import prepare
 from conftest import ROOT
-from deepfake_audio.audio import losses
+from deepfake_audio.audio import chunks, losses
+from deepfake_audio.audio.chunks import find_rest
 from deepfake_audio.audio.findings import Findings
 from deepfake_audio.audio.ogg import is_cut_off
 from deepfake_audio.audio.recordings import open_recording, read_audio
@@ -335,3 +336,14 @@ def test_prepare_uses_damaged_files_and_counts_them(workplace, capsys):
     assert (
         "2 files used without their damaged or missing parts: fake/03.wav, real/00.wav" in printed
     )
+
+
+def test_a_file_of_many_chunks_is_looked_at_up_to_a_bound(monkeypatch):
+    """5,000,000 empty chunks took 12 seconds."""
+    monkeypatch.setattr(chunks, "MAX_CHUNKS", 10)
+    file = io.BytesIO()
+    soundfile.write(file, np.full(800, 0.1), 16_000, format="WAV")
+    more_sound = b"\1" * 100
+    for junk, is_found in ((5, True), (20, False)):
+        content = file.getvalue() + (b"junk" + bytes(4)) * junk + more_sound
+        assert bool(find_rest(content, "WAV")) == is_found

@@ -20,7 +20,7 @@ UNKNOWN_SIZE = 2**32 - 1
 OTHER_FILES = (b"RIFF", b"RF64", b"FORM", b"caff", b".snd", b"ID3", b"TAG", b"APETAGEX")
 AU_SIZES = struct.Struct(">4sII")  # mark, place of the sound, and its bytes
 BOX, LONG_BOX = struct.Struct(">I4s"), struct.Struct(">Q")  # of MP4: size and name; a long size
-MAX_BOXES = 100_000
+MAX_CHUNKS = 100_000
 PIECE_BYTES = 1_000_000
 
 
@@ -105,7 +105,7 @@ def open_end(sound: Path | bytes, place: int) -> BinaryIO:
 def _chunks(file: BinaryIO, form: str) -> Iterator[tuple[bytes, int, int]]:
     """Yield the name, the place of the content and the size of successive chunks."""
     place, head = HEADS[form]
-    while True:
+    for _ in range(MAX_CHUNKS):
         file.seek(place)
         found = file.read(head.size)
         if len(found) < head.size:
@@ -148,7 +148,7 @@ def _end_of_au(file: BinaryIO) -> int | None:
 def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Yield the name and the place of successive boxes of an MP4."""
     place = 0
-    for _ in range(MAX_BOXES):
+    for _ in range(MAX_CHUNKS):
         file.seek(place)
         found = file.read(BOX.size + LONG_BOX.size)
         if len(found) < BOX.size:
