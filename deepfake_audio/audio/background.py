@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 BAND_HZ = (1000, 7000)  # hum is lower
-LEVELS_HZ = 2000  # levels a second
+LEVELS_HZ = 2000  # levels a second, at least
 FRAME_SECONDS = 0.05  # several pulses
 PAUSE_SHARE, MIN_FRAMES = 0.15, 3  # the quietest frames of a window are pauses
 SILENCE_DB = 75  # below the loudest frame there is digital silence
 RATES_HZ = (45, 260)  # of mains, lamps, motors and mobile phones; speech changes more slowly
-FFT_POINTS = 8192  # of the levels of a window: a rate every quarter of a hertz
+FFT_POINTS = 8192  # of the levels of a window, at least: a rate every quarter of a hertz
 NEAR_HZ = 3
 MIN_DEPTH = 0.33  # 1 of 1,693 real clips and 8 of 1,463 fakes have more
 MIN_AGREEING, RATE_TOLERANCE = 0.6, 0.04
@@ -40,7 +40,7 @@ def pause_pulse(samples: np.ndarray, sample_rate_hz: int) -> Pulse:
         The amplitude of the strongest line in the levels of these moments, less that of the loud
         moments, relative to the mean level. Noise has a depth of about 0.1; pulses have 0.4 to 1.5.
     """
-    levels = _band_levels(samples, sample_rate_hz)
+    levels, levels_hz = _band_levels(samples, sample_rate_hz)
     if len(levels) < MIN_FRAMES:
         return Pulse(0.0, 0.0)
     powers = np.square(levels).mean(axis=1)
@@ -48,15 +48,15 @@ def pause_pulse(samples: np.ndarray, sample_rate_hz: int) -> Pulse:
     order = heard[np.argsort(powers[heard])]
     quiet = _lines(levels, order[: max(MIN_FRAMES, int(PAUSE_SHARE * len(order)))])
     loud = _lines(levels, order[len(order) // 2 :])
-    hz_per_line = LEVELS_HZ / FFT_POINTS
+    hz_per_line = levels_hz / _points(levels)
     first, last = (round(rate_hz / hz_per_line) for rate_hz in RATES_HZ)
     strongest, near = first + int(np.argmax(quiet[first:last])), round(NEAR_HZ / hz_per_line)
     in_voice = loud[strongest - near : strongest + near + 1].max()
     return Pulse(float(quiet[strongest] - in_voice), strongest * hz_per_line)
 
 
-def _band_levels(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    """Return the RMS level of each half millisecond above hum, `(frames, levels of a frame)`."""
+def _band_levels(samples: np.ndarray, sample_rate_hz: int) -> tuple[np.ndarray, float]:
+    """Return the levels (RMS) above hum, `(frames, levels of a frame)`, and their rate."""
     from scipy import fft  # slow to import
 
     length = fft.next_fast_len(len(samples), real=True)
@@ -66,7 +66,15 @@ def _band_levels(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     step, levels = sample_rate_hz // LEVELS_HZ, round(FRAME_SECONDS * LEVELS_HZ)
     frames = len(samples) // (step * levels)
     band = fft.irfft(spectrum, length)[: frames * levels * step]
-    return np.sqrt(np.square(band).reshape(-1, step).mean(axis=1)).reshape(frames, levels)
+    rms = np.sqrt(np.square(band).reshape(-1, step).mean(axis=1))
+    return rms.reshape(frames, levels), sample_rate_hz / step
+
+
+def _points(levels: np.ndarray) -> int:
+    """Return how many points the transform of the levels has: more for a long window."""
+    from scipy import fft
+
+    return fft.next_fast_len(max(FFT_POINTS, levels.size), real=True)
 
 
 def _lines(levels: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -76,7 +84,7 @@ def _lines(levels: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     changes = np.zeros_like(levels)
     means = np.maximum(levels[chosen].mean(axis=1, keepdims=True), TINY)
     changes[chosen] = levels[chosen] / means - 1
-    return np.abs(fft.rfft(changes.ravel(), FFT_POINTS)) * 2 / max(1, changes[chosen].size)
+    return np.abs(fft.rfft(changes.ravel(), _points(levels))) * 2 / max(1, changes[chosen].size)
 
 
 def steady_pulse(pulses: Sequence[Pulse]) -> Pulse | None:
