@@ -37,6 +37,13 @@ def test_a_column_called_label_does_not_replace_the_chosen_one(wavs, table, head
     assert facts(wavs) == BOTH
 
 
+def test_columns_without_a_name_are_no_others(wavs):
+    put_text(wavs, "labels.csv", ",,file,label", "0,0,a.wav,real", "1,1,b.wav,fake")
+    assert facts(wavs) == BOTH
+    put_text(wavs, "labels.csv", "file,,,label,target", "a.wav,,,real,fake", "b.wav,,,fake,real")
+    assert "the labels in the columns label and target" in error_of(wavs)
+
+
 def test_a_question_of_another_meaning_is_not_the_label(wavs):
     put_text(wavs, "labels.csv", "file,label,is_original", "a.wav,1,0", "b.wav,0,0", "c.wav,0,1")
     assert error_of(wavs).startswith("'1' in line 2 of ")
@@ -112,9 +119,12 @@ def test_columns_that_look_like_splits_are_named_if_they_are_not_used(wavs, colu
 def test_a_column_named_after_a_speaker_has_the_speakers(wavs, column):
     put_text(wavs, "labels.csv", f"file,label,{column}", "a.wav,real,x", "b.wav,fake,y")
     assert facts(wavs, "speaker") == {"a.wav": "x", "b.wav": "y"}
+    assert read_corpus(wavs).notes == [f"The speakers are those of the column {column.lower()}."]
 
 
-@pytest.mark.parametrize("column", ["n_speakers", "num_speaker", "speaker_gender", "same_speaker"])
+@pytest.mark.parametrize(
+    "column", ["n_speakers", "num_speaker", "speaker_gender", "same_speaker", "loudspeaker"]
+)
 def test_a_column_about_speakers_has_none(wavs, column):
     put_text(wavs, "labels.csv", f"file,label,{column}", "a.wav,real,1", "b.wav,fake,1")
     assert set(facts(wavs, "speaker").values()) == {""}
@@ -182,6 +192,7 @@ def test_one_speaker_in_several_spellings_is_one_group(wavs):
     put_text(wavs, "labels.csv", "file,label,speaker", *rows)
     found = facts(wavs, "split_key")
     assert found == {"a.wav": "Anna", "b.wav": "Anna", "c.wav": "7", "d.wav": "7"}
+    assert facts(wavs, "speaker") == found
 
 
 def test_audio_of_a_folder_in_both_classes_is_one_group(tmp_path):

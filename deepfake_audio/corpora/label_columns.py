@@ -33,7 +33,8 @@ LIKE_A_SPLIT = re.compile(
 SPEAKER = "|".join(SPEAKERS)
 # A voice such as that of `source_speaker`, but no number of speakers and no comparison of them.
 OF_A_SPEAKER = re.compile(
-    "(?!(?:n|num|number|of|nr|no|is|multi|single|same|seen|unseen|known|has|count|per)+"
+    "(?!(?:n|num|number|of|nr|no|is|multi|single|same|seen|unseen|known|has|count|per|loud|playback"
+    "|replay|different|mixed)+"
     f"(?:{SPEAKER}))(?:.*(?:{SPEAKER})|identity|celebrity)(?:{'|'.join(ID)})?"
 )
 HEARD = re.compile("target|tgt|ref|clone", re.IGNORECASE)
@@ -127,7 +128,7 @@ def find_columns(table: Path, is_there: Callable[[str], bool]) -> LabelColumns |
     if "file" not in header and len(files) > 1:
         counts = {name: sum(is_there(row[name]) for row in rows) for name in files}
         files.sort(key=lambda name: -counts[name])
-    plain, cells = list(map(plain_column, header)), [list(row.values()) for row in rows]
+    plain, cells = list(map(plain_column, header)), [[row[name] for name in header] for row in rows]
     for file in files:
         free = [place for place, name in enumerate(header) if name != file]
         if (place := choose_label(table, plain, free, cells)) is not None:
@@ -163,14 +164,15 @@ def _find_speaker(renamed: dict[str, str], header: Sequence[str]) -> Iterator[st
     """
     alike = [n for n in header if n not in renamed and OF_A_SPEAKER.fullmatch(plain_column(n))]
     alike.sort(key=lambda name: not HEARD.search(name))
+    is_guessed = False
     if alike and "speaker" not in renamed.values():
         renamed[alike.pop(0)] = "speaker"
-    if alike := [name for name in alike if plain_column(name) not in FACTS["speaker"]]:
+        is_guessed = True
+    alike = [name for name in alike if plain_column(name) not in FACTS["speaker"]]
+    if is_guessed or alike:
         chosen = next(name for name, main in renamed.items() if main == "speaker")
-        yield (
-            f"The speakers are those of the column {one_line(chosen)}, and not of "
-            f"{', '.join(map(one_line, alike))}."
-        )
+        others = f", and not of {', '.join(map(one_line, alike))}" if alike else ""
+        yield f"The speakers are those of the column {one_line(chosen)}{others}."
 
 
 def _find_split(

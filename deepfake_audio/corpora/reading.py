@@ -253,9 +253,12 @@ def _passed_over(tree: Tree) -> list[str]:
 
 def _clip(root: Path, name: str, listing: Listing, spellings: dict[str, str]) -> Clip:
     attack = listing.attack if listing.label == "fake" else ""
-    group = listing.split_key or listing.speaker
-    group = spellings.setdefault(OF_A_FLOAT.sub(r"\1", group.casefold()), group) or name
-    facts = (listing.split, listing.speaker, attack, listing.codec, listing.corpus, group)
+    speaker, group = (
+        spellings.setdefault(OF_A_FLOAT.sub(r"\1", given.casefold()), given)
+        for given in (listing.speaker, listing.split_key or listing.speaker)
+    )
+    group = group or name
+    facts = (listing.split, speaker, attack, listing.codec, listing.corpus, group)
     return Clip(root / name, name, listing.label, *facts)
 
 
