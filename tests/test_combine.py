@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import zipfile
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -149,10 +151,18 @@ def test_a_part_without_weights_leaves_no_run(in_copy, capsys):
 
 @pytest.mark.slow
 def test_of_many_training_images_some_are_judged_at_the_end(in_copy, monkeypatch, capsys):
-    monkeypatch.setattr(export, "MAX_TRAINING_IMAGES", 5)
+    monkeypatch.setattr(export, "MAX_TRAINING_IMAGES", 6)
     assert combine.main(["first", "second", "--run", "few"]) == 0
     files = dict(re.findall(r"^  (\w+) .* files (\d+)$", capsys.readouterr().out, re.MULTILINE))
-    assert int(files["train"]) <= 5 < int(files["val"])
+    assert int(files["train"]) <= 6 < int(files["val"])
+
+
+def test_the_judged_training_images_have_both_classes_in_any_order(monkeypatch):
+    monkeypatch.setattr(export, "MAX_TRAINING_IMAGES", 10)
+    labels = ["fake", "real"] * 10
+    some = export._some([SimpleNamespace(label=label) for label in labels])
+    assert Counter(each.label for each in some) == {"fake": 5, "real": 5}
+    assert len(export._some([SimpleNamespace(label="real")] * 10)) == 10
 
 
 @pytest.mark.slow

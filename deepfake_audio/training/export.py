@@ -20,7 +20,7 @@ from deepfake_audio.models.calibration import (
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.training.score_model import score_model
 from deepfake_audio.training.weights import load_network
-from deepfake_audio.vocabulary import ImageRecord
+from deepfake_audio.vocabulary import LABELS, ImageRecord
 
 TOLERANCE = 1e-5  # largest difference of ONNX to Keras, in P(real)
 CHECKED_IMAGES = 32
@@ -66,7 +66,7 @@ def export_and_calibrate(
     export_onnx(run, np.stack(images).astype(np.float32), settings, build_model)
     model = onnx_session.load_model(run.next_model, settings.score.threads, settings.limits)
     training = [record for record in records if record.split == "train"]
-    measured = {"train": training[:: 1 + len(training) // MAX_TRAINING_IMAGES], "val": validation}
+    measured = {"train": _some(training), "val": validation}
     scores = {
         split: onnx_session.score_files(model, images, settings.image, settings.score.batch_size)
         for split, images in measured.items()
@@ -77,6 +77,13 @@ def export_and_calibrate(
     return calibration, [
         _measure(split, each, calibration, settings.predict) for split, each in scores.items()
     ]
+
+
+def _some(records: Sequence[ImageRecord]) -> list[ImageRecord]:
+    """Return at most `MAX_TRAINING_IMAGES` records, evenly spread over those of each class."""
+    step = -(-len(records) // MAX_TRAINING_IMAGES)
+    by_label = [[each for each in records if each.label == label] for label in LABELS]
+    return [each for same in by_label for each in same[::step]]
 
 
 def _measure(
