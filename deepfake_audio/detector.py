@@ -174,10 +174,10 @@ class Detector:
 
         Raises:
             InputError: a recording can't be read and `on_error` is None, or the cluster can't work.
-            TypeError: `recordings` is one path or the bytes of one file, or one of them is none of
-                the known kinds.
+            TypeError: `recordings` is one path, one file or its bytes, or one of them is of no
+                known kind.
         """
-        if isinstance(recordings, str | bytes | os.PathLike):
+        if isinstance(recordings, str | bytes | os.PathLike) or hasattr(recordings, "read"):
             kind = type(recordings).__name__
             raise TypeError(f"predict_many takes a list of recordings, not a {kind}; use predict")
         reading = self.reading(channel, track)

@@ -255,10 +255,14 @@ def to_inputs(
     """Yield recordings in the form that the pipeline takes; `fail` receives those without one."""
     for recording in recordings:
         try:
-            yield to_input(recording, max_megabytes)
+            found = to_input(recording, max_megabytes)
         except InputError as error:
             name = f"the given {'file' if hasattr(recording, 'read') else 'samples'}"
-            fail(Failure(name, str(error), error.code))
+            found = Failure(name, str(error), error.code)
+        if isinstance(found, Failure):
+            fail(found)
+        else:
+            yield found
 
 
 def time_order(windows: Sequence[Window]) -> np.ndarray:
