@@ -167,5 +167,7 @@ def test_a_list_may_name_remote_files(host, tmp_path, monkeypatch, capsys):
     assert predict.main(words) == 1
     out, err = capsys.readouterr()
     assert out.split()[::2] == ["FAKE", names[-1]]
-    for name, line in zip(names[:-1], err.splitlines(), strict=False):
+    *lines, total = err.splitlines()
+    for name, line in zip(names[:-1], lines, strict=True):
         assert line.startswith(f"error: cannot download {name}: ")
+    assert total == "3 files could not be judged."

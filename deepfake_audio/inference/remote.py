@@ -78,7 +78,7 @@ def _copy(name: str, copy: BinaryIO, limits: LimitSettings) -> None:
     system = fsspec.filesystem(protocol, **_options(protocol, limits.remote_seconds))
     # One request without ranges. A known size, which has no other meaning here, saves another one.
     stream = {"block_size": 0, "size": 1} if protocol.startswith("http") else {}
-    with system.open(name, "rb", **stream) as file:
+    with system.open(protocol + name[len(protocol) :], "rb", **stream) as file:
         status = getattr(getattr(file, "r", None), "status", HTTPStatus.OK)
         if status != HTTPStatus.OK:
             raise OSError(f"the server answered with status {status}")
