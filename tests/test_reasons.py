@@ -68,6 +68,8 @@ def test_a_telephone_passage_has_its_own_bandwidth_and_a_pause_has_not():
     ],
 )
 def test_the_note_says_why_a_window_does_not_count(window, words):
-    settings = load_settings(None, ["predict.min_bandwidth_hz=4200"]).predict
+    settings = load_settings(
+        None, ["predict.min_bandwidth_hz=4200", "predict.min_voicing=0.5"]
+    ).predict
     found = Input("a.wav", windows=[Window(bandwidth_hz=8000.0), window])
     assert describe_ignored(found, np.array([True, False]), settings) == words

@@ -353,7 +353,11 @@ def test_the_legend_gives_the_reason_for_passages_that_are_not_judged():
     ("clipped", "bandwidths_hz", "labels"),
     [
         (0.08, [8000.0] * 3, ["not judged: 8% of it is clipped"]),
-        (0.0, [8000.0, 3800.0, 3800.0], ["REAL", "not judged: no voice, or no high frequencies"]),
+        (
+            0.0,
+            [8000.0, 3800.0, 3800.0],
+            ["REAL", "not judged: no voice, a tone, clipped, or no high frequencies"],
+        ),
         (0.0, [8000.0] * 3, ["REAL"]),
     ],
 )

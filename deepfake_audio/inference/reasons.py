@@ -139,7 +139,7 @@ def describe_ignored(found: Input, usable: np.ndarray, settings: PredictSettings
 def _why_ignored(window: Window, settings: PredictSettings) -> str:
     if window.bandwidth_hz < settings.min_bandwidth_hz:
         return WHYS_IGNORED[1 if window.bandwidth_hz > MIN_TELEPHONE_HZ else 2]
-    if window.tone_share > MAX_TONE_SHARE:
+    if settings.min_voicing and window.tone_share > MAX_TONE_SHARE:
         return WHYS_IGNORED[3]
     return WHYS_IGNORED[4 if window.clipped_share > settings.max_clipped_share else 0]
 
@@ -175,7 +175,7 @@ def describe_frame_rate(rate_hz: float, answer: Verdict, has_echo: bool) -> str:
 def why_not_judged(doubt: Reason | None) -> str:
     """Return why windows without a score are not judged, for the legend of a timeline."""
     if doubt is None or doubt.code in OF_PARTS:
-        return "no voice, or no high frequencies"
+        return "no voice, a tone, clipped, or no high frequencies"
     return doubt.text.partition(":")[0]
 
 
