@@ -90,7 +90,8 @@ def _format_report(
     subset = f", subset {corpus.subset}" if corpus.subset else ""
     files = f"{pluralize(len(rendered), 'file')} in {one_line(folder)}"
     if copies := len(prepared.changed) - len(prepared.failed(prepared.changed)):
-        files += f", and {copies:,} more copies of training files in recording conditions"
+        more = "1 more copy" if copies == 1 else f"{copies:,} more copies"
+        files += f", and {more} of training files in recording conditions"
     lines = [f"\nCorpus: {corpus.name}{subset}: {files}", ""]
     records = read_records(folder)
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
