@@ -40,8 +40,8 @@ def test_a_column_called_label_does_not_replace_the_chosen_one(wavs, table, head
 def test_columns_without_a_name_are_no_others(wavs):
     put_text(wavs, "labels.csv", ",,file,label", "0,0,a.wav,real", "1,1,b.wav,fake")
     assert facts(wavs) == BOTH
-    put_text(wavs, "labels.csv", "file,,,label,target", "a.wav,,,real,fake", "b.wav,,,fake,real")
-    assert "the labels in the columns label and target" in error_of(wavs)
+    put_text(wavs, "labels.csv", "file,,,label,my_target", "a.wav,,,real,fake", "b.wav,,,fake,real")
+    assert "the labels in the columns label and my_target" in error_of(wavs)
 
 
 def test_a_question_of_another_meaning_is_not_the_label(wavs):

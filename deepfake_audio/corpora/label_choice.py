@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deepfake_audio.corpora.column_names import LABELS, names_class
+from deepfake_audio.corpora.column_names import LABELS, names_class, plain_column
 from deepfake_audio.corpora.label_words import (
     boolean_of,
     class_and_generator,
@@ -26,7 +26,10 @@ class LabelsDifferError(InputError):
 
 
 def choose_label(
-    table: Path, columns: Sequence[str], free: Sequence[int], rows: Sequence[Sequence[str]]
+    table: Path,
+    header: Sequence[str],
+    free: Sequence[int],
+    rows: Sequence[Sequence[str]],
 ) -> int | None:
     """Return the position of the column of labels by its name; None without one.
 
@@ -36,7 +39,7 @@ def choose_label(
 
     Args:
         table: its path, for errors.
-        columns: plain names.
+        header: names of the columns.
         free: positions of the columns that may have the labels.
         rows: the first rows.
 
@@ -48,6 +51,7 @@ def choose_label(
         cells = [row[place] for row in rows if row[place]]
         return all(map(check, cells)) if cells else not rows
 
+    columns = list(map(plain_column, header))
     named = [columns.index(n) for n in LABELS if n in columns and columns.index(n) in free]
     true = [p for p in free if p not in named and not PREDICTED.search(columns[p])]
     alike = [p for p in true if LIKE_A_LABEL.search(columns[p]) and not names_class(columns[p])]
@@ -55,7 +59,7 @@ def choose_label(
     telling = [p for p in true if names_class(columns[p]) and all_are(is_answer, p)]
     others = [p for p in (*words, *telling) if not named or _agree(rows, named[0], p)]
     if others and others[0] in words and not SOUND.search(columns[others[0]]):
-        _check_words(table, columns, [p for p in words if p in others], rows)
+        _check_words(table, header, [p for p in words if p in others], rows)
     return next(iter([*others, *named]), None)
 
 

@@ -128,10 +128,10 @@ def find_columns(table: Path, is_there: Callable[[str], bool]) -> LabelColumns |
     if "file" not in header and len(files) > 1:
         counts = {name: sum(is_there(row[name]) for row in rows) for name in files}
         files.sort(key=lambda name: -counts[name])
-    plain, cells = list(map(plain_column, header)), [[row[name] for name in header] for row in rows]
+    cells = [[row[name] for name in header] for row in rows]
     for file in files:
         free = [place for place, name in enumerate(header) if name != file]
-        if (place := choose_label(table, plain, free, cells)) is not None:
+        if (place := choose_label(table, header, free, cells)) is not None:
             break
     else:
         return None
