@@ -200,6 +200,7 @@ def test_copies_of_training_files_in_recording_conditions_are_no_files(run, caps
     assert evaluate.main(["--run", "first", "--data", "wild", QUICK]) == 0
     printed = capsys.readouterr().out
     assert re.findall(r"^(?:training|all) +(\d+) ", printed, re.M)[:2] == ["6", "18"]
+    assert "2 images not counted: copies of training files in recording conditions" in printed
     assert "codec" not in printed
 
 

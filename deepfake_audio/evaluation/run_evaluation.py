@@ -39,6 +39,7 @@ from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")
+COPIES = "copies of training files in recording conditions"
 RECORD_COLUMNS = ("split", "label", "speaker", "attack", "codec", "corpus")
 
 
@@ -117,6 +118,7 @@ def evaluate_run(images: RunImages) -> Evaluation:
     if not data.records:
         raise InputError(f"no image in {images.origin} is readable")
     originals = [record for record in data.records if not is_condition_copy(record)]
+    copies = len(data.records) - len(originals)
     files = score_splits(run, settings, originals)
     unseen = images.other_data and not was_trained_on(images)
     if unseen and len(files) > 1:
@@ -134,6 +136,7 @@ def evaluate_run(images: RunImages) -> Evaluation:
         inputs={"run": run.name},
         warnings=[
             *images.warnings,
+            *([f"{pluralize(copies, 'image')} not counted: {COPIES}"] if copies else ()),
             *missing_file_warnings(images.origin),
             *(() if record.calibration.quality else unfiltered_warnings(images.origin, settings)),
             *data_warnings(run, record, settings, data, images.other_data, unseen),
