@@ -4,20 +4,14 @@ import pytest
 
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.corpora.splits import group_folders
-from deepfake_audio.errors import InputError
 from helpers import put_audio, put_text
+from test_label_tables import error_of
 
 BOTH = {"a.wav": "real", "b.wav": "fake"}
 
 
 def facts(root, name: str = "label") -> dict[str, str]:
     return {clip.path.name: getattr(clip, name) for clip in read_corpus(root).clips}
-
-
-def error_of(root) -> str:
-    with pytest.raises(InputError) as caught:
-        read_corpus(root)
-    return str(caught.value)
 
 
 @pytest.fixture
