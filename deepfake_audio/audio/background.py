@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepfake_audio.audio.quality import GATED_DB
+
 BAND_HZ = (1000, 7000)  # hum is lower
 LEVELS_HZ = 2000  # levels a second, at least
 FRAME_SECONDS = 0.05  # several pulses
 PAUSE_SHARE, MIN_FRAMES = 0.15, 3  # the quietest frames of a window are pauses
-SILENCE_DB = 75  # below the loudest frame there is digital silence
 RATES_HZ = (45, 260)  # of mains, lamps, motors and mobile phones; speech changes more slowly
 FFT_POINTS = 8192  # of the levels of a window, at least: a rate every quarter of a hertz
 NEAR_HZ = 3
@@ -44,7 +45,7 @@ def pause_pulse(samples: np.ndarray, sample_rate_hz: int) -> Pulse:
     if len(levels) < MIN_FRAMES:
         return Pulse(0.0, 0.0)
     powers = np.square(levels).mean(axis=1)
-    heard = np.flatnonzero(powers > powers.max() * 10 ** (-SILENCE_DB / 10))
+    heard = np.flatnonzero(powers > powers.max() * 10 ** (-GATED_DB / 10))
     order = heard[np.argsort(powers[heard])]
     quiet = _lines(levels, order[: max(MIN_FRAMES, int(PAUSE_SHARE * len(order)))])
     loud = _lines(levels, order[len(order) // 2 :])

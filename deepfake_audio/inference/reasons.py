@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfake_audio.audio.quality import Echo
+from deepfake_audio.audio.quality import TELEPHONE_HZ, Echo
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference import parts, timelines
 from deepfake_audio.inference.inputs import Input, Part, Window
@@ -17,7 +17,8 @@ MIN_DEGRADATION = 0.4  # a weaker one is not given as the reason for an uncertai
 ORIGINAL = "ask for the original file"
 LONGER = "ask for a longer recording"
 OF_PARTS = {"channels_disagree", "tracks_disagree", "fake_passage"}  # doubts; parts have verdicts
-MIN_TELEPHONE_HZ, MAX_TELEPHONE_HZ = 2500, 4500  # a voice over a telephone ends between
+MIN_TELEPHONE_HZ = TELEPHONE_HZ[0]
+MAX_TELEPHONE_HZ = 4500  # a voice over a telephone ends below
 HUM_HZ = (50, 100)  # of mains
 WHYS_IGNORED = (
     "without a voice", "as over a telephone", "without high frequencies", "with a tone", "clipped",
