@@ -71,9 +71,8 @@ class Clarity(NamedTuple):
     texture_db: float
 
 
-def measure_clarity(samples: np.ndarray, sample_rate_hz: int) -> Clarity:
-    """Measure one window: float `(samples,)`, without padding."""
-    powers = _clarity_powers(samples, sample_rate_hz)
+def measure_clarity(powers: np.ndarray, sample_rate_hz: int) -> Clarity:
+    """Measure one window by its `power_spectra`."""
     hz_per_bin = sample_rate_hz / round(CLARITY_FRAME_SECONDS * sample_rate_hz)
     high = powers[:, round(HIGH_BAND_HZ[0] / hz_per_bin) : round(HIGH_BAND_HZ[1] / hz_per_bin)]
     texture_db = np.median(np.std(10 * np.log10(high), axis=1)) if high.shape[1] else 0.0
@@ -85,8 +84,8 @@ def measure_clarity(samples: np.ndarray, sample_rate_hz: int) -> Clarity:
     return Clarity(snr_db, high_snr_db, float(texture_db))
 
 
-def _clarity_powers(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    """Return the power spectra of frames of 32 ms, `(frames, bins)`."""
+def power_spectra(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Return the power spectra of frames of 32 ms, `(frames, bins)`; samples without padding."""
     from scipy import fft  # slow to import
 
     length = round(CLARITY_FRAME_SECONDS * sample_rate_hz)
@@ -288,12 +287,12 @@ def peak_share(samples: np.ndarray) -> float:
     return float(max((side > NEAR_PEAK * max(side.max(), 1e-9)).mean() for side in sides))
 
 
-def tone_share(samples: np.ndarray, sample_rate_hz: int) -> float:
+def tone_share(powers: np.ndarray, sample_rate_hz: int) -> float:
     """Return the share of a window that is a loud steady tone, such as a beep or a ring, 0 to 1.
 
-    Nearly all power of a tone is at one frequency, above the pitch of speech, for 0.2 s.
+    Nearly all power of a tone is at one frequency, above the pitch of speech, for 0.2 s. `powers`
+    are the window's `power_spectra`.
     """
-    powers = _clarity_powers(samples, sample_rate_hz)
     hz_per_bin = sample_rate_hz / round(CLARITY_FRAME_SECONDS * sample_rate_hz)
     totals, bins = powers.sum(axis=1), powers.argmax(axis=1)
     near = np.clip(bins[:, None] + np.arange(-TONE_BINS, TONE_BINS + 1), 0, powers.shape[1] - 1)

@@ -16,6 +16,7 @@ from deepfake_audio.audio.quality import (
     low_share,
     measure_clarity,
     peak_share,
+    power_spectra,
     tone_share,
     voicing,
 )
@@ -145,17 +146,18 @@ def _measured(
 ) -> Window:
     """Return a window with the measures of its sound, not yet scored."""
     audio = settings.audio
+    powers = power_spectra(sound, audio.sample_rate_hz)
     return Window(
         start_seconds,
         part.channel or 0,
         bandwidth_hz=bandwidth_hz(sound, audio.sample_rate_hz),
-        clarity=measure_clarity(sound, audio.sample_rate_hz),
+        clarity=measure_clarity(powers, audio.sample_rate_hz),
         voicing=voicing(sound, audio.sample_rate_hz),
         clipped_share=clipped_share(sound + np.float32(part.mean_offset)),
         peak_share=peak_share(sound),
         low_share=low_share(sound, audio.sample_rate_hz),
         lost_share=lost_share(sound, audio.sample_rate_hz),
-        tone_share=tone_share(sound, audio.sample_rate_hz),
+        tone_share=tone_share(powers, audio.sample_rate_hz),
         pulse=pause_pulse(sound, audio.sample_rate_hz),
         peaks=peak_envelope(np.pad(sound, (0, audio.window_samples - len(sound)))),
         prominence_db=image_rate_prominence_db(image, audio) if audio.frame_rates_hz else None,
