@@ -97,6 +97,9 @@ def models() -> dict[str, Callable[[], tuple[bytes, str]]]:
             ),
             "limits.model_gigamultiplications=100",
         ),
+        "too_many_layers": lambda: (
+            network(*[node("Relu", ["x"], ["y"])] * 70_000), "more than 200,000 parts",
+        ),
         "takes_hours": lambda: (
             network(
                 turn, *(node("Conv", [f"c{n}" if n else "a", "m" if n else "f"], [f"c{n + 1}"],
@@ -122,6 +125,14 @@ def models() -> dict[str, Callable[[], tuple[bytes, str]]]:
                 outputs=[None] * 4,
             ),
             "limits.model_gigamultiplications=100",
+        ),
+        "numbers_as_text": lambda: (
+            network(node("Cast", ["x"], ["t"], to=8), node("Cast", ["t"], ["y"], to=1)),
+            "numbers as text",
+        ),
+        "text_as_weights": lambda: (
+            network(node("Gather", ["t", "x"], ["y"]), weights=[constant("t", np.array(["a"]))]),
+            "the field string_data",
         ),
         "grows_with_the_square": lambda: (
             network(
