@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from deepfake_audio.corpora.class_folders import label_of, split_of
 from deepfake_audio.corpora.label_words import is_class_number
-from deepfake_audio.corpora.tables import delimiter_of, encoding_of
+from deepfake_audio.corpora.tables import delimiter_of, encoding_of, is_inside
 from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.csv_files import check_columns, read_cells
@@ -139,10 +139,11 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
                 f"{given!r} is not a {name} (line {line} of {path}); use one of "
                 f"{', '.join(allowed)}"
             )
-    image = _image_path(fields["image"], path.parent)
-    if not image.name or image.is_absolute() or ".." in image.parts:
+    written = fields["image"]
+    image = _image_path(written, path.parent) if is_inside(written) else PurePosixPath()
+    if not image.name:
         raise InputError(
-            f"{fields['image']!r} is not an image below the manifest's folder (line {line} of "
+            f"{written!r} is not an image below the manifest's folder (line {line} of "
             f"{path}); give its path from that folder"
         )
     fields["image"] = image.as_posix()
