@@ -14,7 +14,13 @@ from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.csv_files import check_columns, read_cells
 from deepfake_audio.system.folder_walk import find_files
-from deepfake_audio.system.regular_files import is_file, is_folder, open_text, read_lines
+from deepfake_audio.system.regular_files import (
+    is_file,
+    is_folder,
+    is_of_network,
+    open_text,
+    read_lines,
+)
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -88,8 +94,8 @@ def has_manifest(data: Path) -> bool:
 
 
 def is_data(path: Path) -> bool:
-    """Return whether a path exists that `read_records` takes: a folder or a manifest."""
-    return is_folder(path) or is_file(path)
+    """Return whether `read_records` takes the data that a run names; False on another machine."""
+    return not is_of_network(str(path)) and (is_folder(path) or is_file(path))
 
 
 def data_folder(data: Path) -> Path:
