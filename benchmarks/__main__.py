@@ -10,13 +10,14 @@ What a figure means is in the module that measures it. A ratio says how many tim
 import argparse
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import Row, format_markdown, print_rows
+from benchmarks import ROOT, Row, format_markdown, print_rows
 
 MODULES = (
     "bench_prepare", "bench_feed", "bench_network", "bench_answer", "bench_judge",
@@ -47,8 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measured_apart(module: str, clips: Sequence[str]) -> list[Row]:
     """Run one module in a process of its own: each settles for itself how many cores it has."""
-    command = [sys.executable, "-m", "benchmarks", "--only", module, *clips]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-P", "-m", "benchmarks", "--only", module, *clips]
+    places = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=places)
     return [Row(**row) for row in json.loads(result.stdout.splitlines()[-1])]
 
 

@@ -82,7 +82,8 @@ def measure(args: Sequence[str]) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         run = make_run(Path(name))
         own = [sys.executable, str(ROOT / "predict.py"), "--run", "timed", str(image)]
-        with_keras = [sys.executable, "-c", KERAS_SCRIPT, str(run.keras_model), str(image)]
+        with_keras = [sys.executable, "-P", "-c", KERAS_SCRIPT]
+        with_keras += [str(run.keras_model), str(image)]
         cold, cold_keras = (processor_seconds(c, Path(name)) for c in (own, with_keras))
         session = onnx_session.load_model(run.onnx_model, threads=1)
         model = keras.models.load_model(run.keras_model)

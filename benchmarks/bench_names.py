@@ -82,7 +82,7 @@ WORK = dict(zip(STAGES, (read_list, write_table, resume_table, join_shards), str
 def measure(stage: str, count: int, folder: str) -> tuple[float, float]:
     """Run a stage in a process; return its peak memory in MB and its time in seconds."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "benchmarks.bench_names", str(count), stage]
+    command = [sys.executable, "-P", "-m", "benchmarks.bench_names", str(count), stage]
     root = str(Path(__file__).resolve().parent.parent)
     printed = subprocess.run(
         command, cwd=folder, env={**os.environ, "PYTHONPATH": root}, stdout=subprocess.PIPE,

@@ -5,6 +5,7 @@ import pytest
 
 from conftest import make_data_folder
 from deepfake_audio.config.loading import load_settings
+from deepfake_audio.dataset import manifest
 from deepfake_audio.dataset.checks import check_classes, check_images, speaker_warnings
 from deepfake_audio.dataset.manifest import read_manifest, read_records, summarise
 from deepfake_audio.dataset.provenance import read_audio_settings, write_audio_settings
@@ -88,13 +89,23 @@ def test_a_recording_in_two_splits_is_refused(data_folder):
     assert "so error rates would be too good; move" in error_of(data_folder)
 
 
-@pytest.mark.parametrize("image", ["../outside.png", "/etc/x.png", "train/../../x.png", ""])
-def test_paths_in_a_manifest_never_leave_the_folder(data_folder, image):
+@pytest.mark.parametrize(
+    "image",
+    [
+        "../outside.png", "/etc/x.png", "train/../../x.png", "", "C:\\x.png", "C:x.png",
+        "..\\x.png", r"\\host\share\x.png", "//host/share/\xe9.png",
+    ],
+)  # fmt: skip
+def test_paths_in_a_manifest_never_leave_the_folder(data_folder, image, monkeypatch):
+    """No such file is looked for: on Windows that can send a password to another machine."""
+    looked = []
+    monkeypatch.setattr(manifest, "is_file", lambda path: looked.append(path) or path.is_file())
     edit_manifest(data_folder, lambda rows: rows[3].update(image=image))
     assert error_of(data_folder) == (
         f"{image!r} is not an image below the manifest's folder (line 5 of "
         f"{data_folder / 'manifest.csv'}); give its path from that folder"
     )
+    assert {path.name for path in looked} <= {"tiny", "manifest.csv", "prepared.jsonl"}
 
 
 @pytest.mark.parametrize(("column", "value"), [("label", "1"), ("split", "later")])
@@ -104,8 +115,8 @@ def test_unknown_labels_and_splits_are_reported_with_their_line(data_folder, col
 
 
 def test_names_in_a_manifest_are_made_printable(data_folder):
-    manifest = data_folder / "manifest.csv"
-    manifest.write_text(manifest.read_text().replace("vocoder", '"\x1b]0;owned\x07x\ny"'))
+    table = data_folder / "manifest.csv"
+    table.write_text(table.read_text().replace("vocoder", '"\x1b]0;owned\x07x\ny"'))
     attacks = {record.attack for record in read_records(data_folder)}
     assert attacks == {"", r"\x1b]0;owned\x07x\ny"}
 

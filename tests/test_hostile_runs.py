@@ -16,12 +16,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import evaluate
 import export
 import hostile_inputs as hostile
 import predict
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.errors import InputError
+from deepfake_audio.evaluation.result_folder import canonical_path
 from deepfake_audio.models import fingerprints, onnx_session, record_files, run_folder, run_search
+from deepfake_audio.models.compatibility import leaked_files
 from deepfake_audio.training.weights import load_weights
 from model import build_model
 
@@ -97,6 +100,9 @@ def models() -> dict[str, Callable[[], tuple[bytes, str]]]:
             ),
             "limits.model_gigamultiplications=100",
         ),
+        "too_many_layers": lambda: (
+            network(*[node("Relu", ["x"], ["y"])] * 70_000), "more than 200,000 parts",
+        ),
         "takes_hours": lambda: (
             network(
                 turn, *(node("Conv", [f"c{n}" if n else "a", "m" if n else "f"], [f"c{n + 1}"],
@@ -122,6 +128,14 @@ def models() -> dict[str, Callable[[], tuple[bytes, str]]]:
                 outputs=[None] * 4,
             ),
             "limits.model_gigamultiplications=100",
+        ),
+        "numbers_as_text": lambda: (
+            network(node("Cast", ["x"], ["t"], to=8), node("Cast", ["t"], ["y"], to=1)),
+            "numbers as text",
+        ),
+        "text_as_weights": lambda: (
+            network(node("Gather", ["t", "x"], ["y"]), weights=[constant("t", np.array(["a"]))]),
+            "the field string_data",
         ),
         "grows_with_the_square": lambda: (
             network(
@@ -437,3 +451,23 @@ def test_settings_of_a_run_cannot_request_all_memory_or_a_thousand_threads(stran
         )
         assert len(list(onnx_session.score_stream(None, images, 65_536))) == 5
     assert max(batches) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [r"\\host\share", "//host/share"])
+def test_data_that_a_run_has_on_another_machine_is_not_looked_at(name, stranger, capsys):
+    """Windows would send a password there; here the name leads to data that can be used."""
+    settings = read_settings(stranger.config)
+    data = settings.data.model_copy(update={"folder": name})
+    stranger.config.write_text(settings.model_copy(update={"data": data}).model_dump_json())
+    Path(r"\\host\share").symlink_to(run_search.SAMPLE)
+    assert run_search.open_run(None, or_pretrained=True)[0].name == "first"
+    capsys.readouterr()
+    assert evaluate.main(["--run", "first", "evaluate.bootstrap=0"]) == 2
+    stderr = capsys.readouterr().err
+    assert "which is on another machine; if you trust it, name it with --data" in stderr
+    assert stderr.count("\n") == 1
+    assert evaluate.main(["--run", "first", "--data", "data/tiny", "evaluate.bootstrap=0"]) == 0
+    assert f"{name} is missing" in capsys.readouterr().out
+    assert leaked_files(read_settings(stranger.config), []) == []
+    assert canonical_path(name) == name

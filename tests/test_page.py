@@ -161,6 +161,8 @@ def test_the_results_can_be_downloaded(page):
     table = downloaded(page, "download-csv", "long_recording.csv").read_text("utf-8-sig")
     (cells,) = csv.DictReader(table.splitlines())
     assert cells["verdict"] == "UNCERTAIN" and float(cells["p_real"]) == row["p_real"]
+    guarded = page.execute_script(r"return ['=1', 'a;=1', '\t-1', 'a-b'].map(cell)")
+    assert guarded == ["'=1", '"a;\'=1"', "'\t'-1", "a-b"]
     labels = downloaded(page, "download-labels", "long_recording.txt").read_text().splitlines()
     assert [line.split("\t")[2].split()[0] for line in labels] == ["UNCERTAIN", "FAKE", "UNCERTAIN"]
     report = downloaded(page, "download-report", "long_recording.html").read_text("utf-8")

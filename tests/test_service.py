@@ -25,7 +25,7 @@ from deepfake_audio.detector import Detector
 from deepfake_audio.inference.timelines import Timeline
 from deepfake_audio.models.run_search import open_run
 from deepfake_audio.reporting.wording import SPECIAL_STEPS, STRINGS
-from deepfake_audio.service import judges, server
+from deepfake_audio.service import judges, server, uploads
 from deepfake_audio.service.app import Options, make_app
 from deepfake_audio.service.guards import HEADERS
 from deepfake_audio.service.overview import MAX_COLUMNS, ROWS, Overview
@@ -173,11 +173,21 @@ def test_a_full_disk_is_said_in_one_line(client, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_of_uploads_that_was_removed_is_made_again(tmp_path):
-    client = make_client(tmp_path / "gone")
-    answer = client.post(PREDICT, content=CUT_FORM, headers=FORM)
-    assert answer.json()["error"]["code"] == "bad_form"
-    assert (tmp_path / "gone").stat().st_mode & 0o777 == 0o700
+def test_each_recording_is_in_a_new_folder_that_only_this_user_may_enter(
+    client, tmp_path, monkeypatch
+):
+    folders = {}
+
+    async def refuse(body, boundary, folder):
+        folders[folder] = folder.stat().st_mode & 0o777
+        raise RefusedError(422, "bad_form", "seen")
+
+    monkeypatch.setattr(uploads, "_from_form", refuse)
+    for _ in range(2):
+        client.post(PREDICT, content=CUT_FORM, headers=FORM)
+    assert len(folders) == 2 and {*folders.values()} == {0o700}
+    assert {folder.parent for folder in folders} == {tmp_path}
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_error_of_the_service_has_the_guarded_headers_too(tmp_path):

@@ -1,8 +1,10 @@
 """No file of the working folder, which may be a stranger's, runs or changes a setting."""
 
+import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -81,3 +83,21 @@ def test_children_load_no_library_of_it(folder, module):
 def test_plots_obey_no_settings_file_of_it(folder, module):
     (folder / "matplotlibrc").write_bytes(SETTINGS_FILE)
     run_in(folder, SETTINGS.format(module=module))
+
+
+def commands_of(source: str) -> Iterator[list[str]]:
+    """Yield the words of each command of a source file that starts another Python."""
+    for node in ast.walk(ast.parse(source)):
+        words = [ast.unparse(each) for each in getattr(node, "elts", ())]
+        if words[:1] == ["sys.executable"]:
+            yield words
+
+
+def test_every_new_python_has_its_module_path_without_it():
+    """A script has its own folder there, but `-m` and `-c` have the working folder."""
+    folders = ("benchmarks", "data/sample", "deepfake_audio", "docs", "research", "tools")
+    sources = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    found = [words for path in sources for words in commands_of(path.read_text(encoding="utf-8"))]
+    first = [words[1].strip("'") for words in found]
+    assert len(first) > 5
+    assert [word for word in first if word.startswith("-") and word not in ("-P", "-I")] == []

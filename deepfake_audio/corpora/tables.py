@@ -234,11 +234,21 @@ def from_any_machine(file: str, origin: str) -> str:
     return inside(path if "/" in path else below, origin)
 
 
+def is_inside(file: str) -> bool:
+    r"""Return whether a path stays below its root, on Windows too; no file is looked at.
+
+    >>> is_inside("a\\b.wav"), is_inside("..\\b.wav"), is_inside("C:b.wav"), is_inside("//b/c.wav")
+    (True, False, False, False)
+    """
+    path = file.replace("\\", "/")
+    on_a_drive = path[1:2] == ":"
+    return not (path.startswith("/") or on_a_drive or ".." in path.split("/"))
+
+
 def inside(file: str, origin: str) -> str:
     """Return a listed path with forward slashes; raise an `InputError` if it leaves the root."""
     path = file.replace("\\", "/")
-    on_a_drive = path[1:2] == ":"
-    if path.startswith("/") or on_a_drive or ".." in path.split("/") or not path.strip("./"):
+    if not is_inside(path) or not path.strip("./"):
         raise InputError(
             f"{file!r} in {origin} is not a path inside the corpus; correct the line, or download "
             "the protocol again"

@@ -9,12 +9,18 @@ from pathlib import Path, PurePosixPath
 
 from deepfake_audio.corpora.class_folders import label_of, split_of
 from deepfake_audio.corpora.label_words import is_class_number
-from deepfake_audio.corpora.tables import delimiter_of, encoding_of
+from deepfake_audio.corpora.tables import delimiter_of, encoding_of, is_inside
 from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.csv_files import check_columns, read_cells
 from deepfake_audio.system.folder_walk import find_files
-from deepfake_audio.system.regular_files import is_file, is_folder, open_text, read_lines
+from deepfake_audio.system.regular_files import (
+    is_file,
+    is_folder,
+    is_of_network,
+    open_text,
+    read_lines,
+)
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -88,8 +94,8 @@ def has_manifest(data: Path) -> bool:
 
 
 def is_data(path: Path) -> bool:
-    """Return whether a path exists that `read_records` takes: a folder or a manifest."""
-    return is_folder(path) or is_file(path)
+    """Return whether `read_records` takes the data that a run names; False on another machine."""
+    return not is_of_network(str(path)) and (is_folder(path) or is_file(path))
 
 
 def data_folder(data: Path) -> Path:
@@ -139,10 +145,11 @@ def _read_row(row: dict, path: Path, line: int) -> ImageRecord:
                 f"{given!r} is not a {name} (line {line} of {path}); use one of "
                 f"{', '.join(allowed)}"
             )
-    image = _image_path(fields["image"], path.parent)
-    if not image.name or image.is_absolute() or ".." in image.parts:
+    written = fields["image"]
+    image = _image_path(written, path.parent) if is_inside(written) else PurePosixPath()
+    if not image.name:
         raise InputError(
-            f"{fields['image']!r} is not an image below the manifest's folder (line {line} of "
+            f"{written!r} is not an image below the manifest's folder (line {line} of "
             f"{path}); give its path from that folder"
         )
     fields["image"] = image.as_posix()

@@ -22,6 +22,7 @@ from deepfake_audio.models.calibration import (
     verdict,
 )
 from deepfake_audio.models.run_record import RunRecord
+from deepfake_audio.system.regular_files import is_of_network
 from deepfake_audio.vocabulary import LABELS, VERDICTS, ImageRecord
 
 MIN_FILES, MIN_REAL_FILES = 5, 20  # of each class; of real files if only these are used
@@ -68,7 +69,8 @@ def recalibrate(
     Raises:
         InputError: there are too few files, or their scores do not separate the classes.
     """
-    own = data_folder(Path(settings.data.folder)) == data_folder(folder)
+    learnt = settings.data.folder
+    own = not is_of_network(learnt) and data_folder(Path(learnt)) == data_folder(folder)
     trained_on = own or data.fingerprint == record.data_fingerprint
     splits = ("val",) if trained_on else ("train", "val")
     records = [image for image in data.records if image.split in splits]

@@ -9,7 +9,7 @@ from pathlib import Path
 from deepfake_audio.dataset.manifest import MANIFEST
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import is_a_link
-from deepfake_audio.system.regular_files import is_file, is_folder, open_regular
+from deepfake_audio.system.regular_files import is_file, is_folder, is_of_network, open_regular
 
 TITLES = {
     "curves": "loss and accuracy over the epochs", "roc": "ROC", "det": "DET",
@@ -119,9 +119,14 @@ def check_results(folder: Path, inputs: Mapping[str, object]) -> None:
 
 
 def canonical_path(name: object) -> str | None:
-    """Return a path without links; a manifest becomes its folder."""
+    """Return a path without links; a manifest becomes its folder.
+
+    A path of another machine stays as it is: a stranger's run or results may contain it.
+    """
     if not isinstance(name, str):
         return None
+    if is_of_network(name):
+        return name
     try:
         place = os.path.realpath(name)
     except ValueError:  # not a path

@@ -23,7 +23,7 @@ from deepfake_audio.models.onnx_session import read_checked
 from deepfake_audio.models.record_files import read_record
 from deepfake_audio.models.run_folder import PRETRAINED, RUNS, Run
 from deepfake_audio.models.run_record import RunRecord
-from deepfake_audio.system.regular_files import is_file, is_folder
+from deepfake_audio.system.regular_files import is_file, is_folder, is_of_network
 
 LOGGER = logging.getLogger(__name__)
 PRETRAINED_NAME = "models/pretrained"
@@ -94,7 +94,8 @@ def _has_fingerprint(digits: str, run: Run) -> bool:
 
 def is_trained_on_sample(settings: Settings) -> bool:
     """Return whether the data folder of a run is the shipped sample."""
-    return Path(settings.data.folder).resolve() == SAMPLE.resolve()
+    folder = settings.data.folder
+    return not is_of_network(folder) and Path(folder).resolve() == SAMPLE.resolve()
 
 
 def _open(

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -64,7 +63,11 @@ class Options:
 
 
 def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) -> Starlette:
-    """Return the application; `app.state.judges` has its workers; see `running`."""
+    """Return the application.
+
+    `app.state` has its `judges`, whose workers `running` starts, and the `folder` for the files of
+    requests, or None for the system's.
+    """
     judges = Judges(
         run.folder.absolute(), list(options.overrides), options.workers, options.queue,
         options.timeout_seconds,
@@ -104,24 +107,24 @@ def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) 
         exception_handlers={HTTPException: show_error, Exception: show_bug},
     )
     app.router.redirect_slashes = False  # behind a proxy, it would name the wrong address
-    app.state.judges = judges
+    app.state.judges, app.state.folder = judges, None
     return app
 
 
 @asynccontextmanager
 async def running(app: Starlette) -> AsyncIterator[None]:
-    """Start the workers and make the folder for uploads; end and remove them afterwards.
+    """Start the workers, and end them afterwards.
 
     Raises:
         InputError: a worker can't start.
+        FileNotFoundError: there is no folder for the files of requests.
     """
-    with tempfile.TemporaryDirectory(prefix="deepfake-audio-") as folder:
-        app.state.folder = Path(folder)
-        try:
-            await app.state.judges.open()
-            yield
-        finally:
-            await app.state.judges.close()
+    tempfile.gettempdir()
+    try:
+        await app.state.judges.open()
+        yield
+    finally:
+        await app.state.judges.close()
 
 
 def load_openapi() -> dict:

@@ -70,6 +70,17 @@ def read_lines(file: TextIO) -> Iterator[str]:
         yield line
 
 
+def is_of_network(name: str) -> bool:
+    r"""Return whether a path is one of another machine, by its letters only.
+
+    Looking at such a path makes Windows send the user's name and a hash of the password there.
+
+    >>> is_of_network("\\\\host\\share"), is_of_network("//host/share"), is_of_network("/data")
+    (True, True, False)
+    """
+    return name.replace("/", "\\").startswith("\\\\")
+
+
 def is_folder(path: Path) -> bool:
     """Return whether there is a folder; False if the system can't tell."""
     try:
