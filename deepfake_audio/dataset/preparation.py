@@ -11,7 +11,7 @@ from deepfake_audio.config.schema import PrepareSettings, Settings
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import assign_splits, find_repeated, group_folders
 from deepfake_audio.dataset.data_folder import ERRORS, known_splits
-from deepfake_audio.dataset.image_copies import copy_images, group_images
+from deepfake_audio.dataset.image_copies import copy_image, group_images
 from deepfake_audio.dataset.jobs import (
     Job,
     changed_jobs,
@@ -146,7 +146,8 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
     plan = plan_dataset(folder, corpus, settings.prepare)
     jobs = [*plan.jobs, *plan.changed]
     if corpus.is_images:
-        entries, renamed = copy_images(jobs, folder, settings.image), []
+        entries = {job.stem: copy_image(job, folder, settings.image) for job in jobs}
+        renamed = []
     else:
         renamed = _remove_short_names(plan.jobs, folder)
         entries = render_all(jobs, rendering_of(folder, plan, settings), settings.prepare.workers)
