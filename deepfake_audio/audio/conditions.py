@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from deepfake_audio.audio.codecs import CODECS, Codec, can_encode, write_coded
+from deepfake_audio.audio.codecs import CODECS, Codec, can_encode, encode
 from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.errors import InputError
 
@@ -28,7 +28,7 @@ WALL_METERS = 0.5  # least distance of talker and microphone from a wall
 MAX_REFLECTIONS = 25
 GSM_HZ = 8000
 VOICE_CALL = {"application": "voip"}  # how messengers configure Opus
-AMR_NB = Codec("libopencore_amrnb", "amr", ".amr", (8000,), (12.2,))
+AMR_NB = Codec("libopencore_amrnb", "amr", (8000,), (12.2,))
 
 Voices = Sequence[np.ndarray]  # other clips at the same rate, each float `(samples,)`
 Change = Callable[[np.ndarray, int, np.random.Generator, Voices], np.ndarray]
@@ -182,9 +182,8 @@ def coded(
     codec: Codec, coded_hz: int, kbits: float,
 ) -> np.ndarray:  # fmt: skip
     """Encode and decode a clip."""
-    file = io.BytesIO()
-    write_coded(file, [samples.astype(np.float32)], rate_hz, codec, coded_hz, kbits)
-    return read_audio(file.getvalue(), rate_hz).astype(np.float64)
+    file = encode(samples.astype(np.float32), rate_hz, codec, coded_hz, kbits)
+    return read_audio(file, rate_hz).astype(np.float64)
 
 
 def through_gsm(
