@@ -196,21 +196,6 @@ def through_gsm(
     return read_audio(file.getvalue(), rate_hz).astype(np.float64)
 
 
-def _chain(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
-    changes: Sequence[Change],
-) -> np.ndarray:  # fmt: skip
-    for change in changes:
-        samples = change(samples, rate_hz, random, voices)
-    return samples
-
-
-def _same(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-) -> np.ndarray:
-    return samples
-
-
 def _rms(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(samples)) + 1e-20))
 
@@ -233,7 +218,14 @@ def _room(*seconds: float) -> Change:
 
 
 def _of(*changes: Change) -> Change:
-    return partial(_chain, changes=changes)
+    def change_in_turn(
+        samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
+    ) -> np.ndarray:
+        for change in changes:
+            samples = change(samples, rate_hz, random, voices)
+        return samples
+
+    return change_in_turn
 
 
 NOISES: Mapping[str, Callable] = {
@@ -246,7 +238,7 @@ NOISES: Mapping[str, Callable] = {
 AS_THEY_ARE = "as they are"
 # Noise has the signal-to-noise ratio in dB behind its name, codecs the kbit/s.
 CONDITIONS: dict[str, Change] = {
-    AS_THEY_ARE: _same,
+    AS_THEY_ARE: _of(),
     **{f"{kind} noise {snr}": _noise(kind, snr) for snr in (25, 15) for kind in NOISES},
     "room 0.3 s": _room(0.3),
     "room 0.6 s": _room(0.6),
