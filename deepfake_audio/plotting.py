@@ -174,22 +174,6 @@ def plot_confusion(ax: Axes, confusion: np.ndarray, labels: Sequence[str]) -> Ax
     return ax
 
 
-def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float) -> Axes:
-    """Plot a spectrogram image of the linear scale with its axes.
-
-    Args:
-        ax: the axes to plot on.
-        image: uint8 or float of 0...255 `(frequency_bins, frames)`, lowest frequency at the
-            bottom.
-        seconds: that the image shows.
-        max_hz: of the topmost row.
-    """
-    extent = (0, seconds, 0, max_hz / 1000)
-    ax.imshow(image, cmap="magma", aspect="auto", extent=extent, vmin=0, vmax=255)
-    ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
-    return ax
-
-
 def plot_level(
     ax: Axes, image: np.ndarray, times: tuple[float, float], ticks: Mapping[float, str]
 ) -> Axes:
