@@ -36,8 +36,7 @@ def judge_in_conditions(
     clips: Sequence[Clip],
     conditions: Sequence[str],
     run: Path,
-    overrides: Sequence[str] = (),
-    workers: int = 0,
+    overrides: Sequence[str],
 ) -> Iterator[JudgedClip]:
     """Judge each clip in each condition, condition by condition.
 
@@ -46,14 +45,13 @@ def judge_in_conditions(
         conditions: keys of `CONDITIONS`.
         run: the run folder.
         overrides: of its settings.
-        workers: processes; 0 for one per core.
     """
     voices = babble_voices(clips)
     calls = (
         (clips[first:][:CLIPS_AT_ONCE], condition, run.resolve(), tuple(overrides), voices)
         for condition, first in itertools.product(conditions, range(0, len(clips), CLIPS_AT_ONCE))
     )
-    for judged in in_processes(_judge_batch, calls, workers, "judges"):
+    for judged in in_processes(_judge_batch, calls, 0, "judges"):
         yield from judged
 
 
