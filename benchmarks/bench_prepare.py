@@ -219,8 +219,8 @@ def measure(args: Sequence[str]) -> list[Row]:
     ]  # fmt: skip
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    args = sys.argv[1:] if argv is None else list(argv)
+def main() -> None:
+    args = sys.argv[1:]
     print_rows(measure(args))
     with tempfile.TemporaryDirectory() as name:
         first, last = memory_growth_mb(sample_clips(args), Path(name))
