@@ -22,7 +22,7 @@ UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
 class Judged:
     """The files of the rows of an interrupted run, each as often as it has a row."""
 
-    def __init__(self, rows: Iterable[list[str]] = ()):
+    def __init__(self, rows: Iterable[list[str]]):
         """Args: rows: of an unfinished table."""
         keys = (_key(row[FILE], row[-1]) for row in rows)
         first = next(keys, None)
