@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from deepfake_audio.audio.conditions import BABBLE_CLIPS, apply_condition, read_voices
+from deepfake_audio.audio.conditions import apply_condition, read_voices
 from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.jobs import babble_voices
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.result import Result
@@ -25,11 +26,6 @@ class JudgedClip:
     condition: str
     result: Result | None
     error: str = ""
-
-
-def babble_voices(clips: Sequence[Clip]) -> tuple[Path, ...]:
-    """Return the files of real clips of which babble is made."""
-    return tuple(clip.path.resolve() for clip in clips if clip.label == "real")[:BABBLE_CLIPS]
 
 
 def judge_in_conditions(

@@ -14,11 +14,11 @@ from deepfake_audio.dataset.data_folder import ERRORS, known_splits
 from deepfake_audio.dataset.image_copies import copy_image, group_images
 from deepfake_audio.dataset.jobs import (
     Job,
+    babble_voices,
     changed_jobs,
     image_name,
     make_job,
     make_jobs,
-    training_voices,
 )
 from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS
 from deepfake_audio.dataset.provenance import FileCounts, Origin, write_origin
@@ -127,7 +127,7 @@ def rendering_of(folder: Path, plan: Plan, settings: Settings) -> Rendering:
         settings.prepare.max_windows,
         settings.limits.audio_hours,
         settings.limits.decoder_megabytes,
-        training_voices(plan.jobs) if plan.changed else (),
+        babble_voices(j.clip for j in plan.jobs if j.split == "train") if plan.changed else (),
     )
 
 
