@@ -112,8 +112,7 @@ def find_doubt(
         return Reason("foreign_image", text)
     if not found.is_image and found.loud_seconds < settings.min_seconds:
         needed = f"at least {settings.min_seconds:g} are needed: {LONGER}"
-        text = f"{found.loud_seconds:.2f} s of sound, {needed}"
-        return Reason("too_short", text)
+        return Reason("too_short", f"{found.loud_seconds:.2f} s of sound, {needed}")
     heard = heard_windows(found.windows, usable)
     clipped = mean_clipped_share(heard)
     if clipped > settings.max_clipped_share:
@@ -133,8 +132,7 @@ def find_doubt(
     doubt = _find_look_alike(found, heard) if is_fake else _find_rumble(heard)
     if settings.min_voicing and doubt:
         return doubt
-    hides_fakes = _hides_fakes(degraded, calibration)
-    if doubt := _find_echo(found.echo, is_fake or score < 0, hides_fakes, settings):
+    if doubt := _find_echo(found.echo, is_fake or score < 0, degraded, calibration, settings):
         return doubt
     if {Verdict.REAL, Verdict.FAKE} <= {one.verdict for one in answers}:
         kind = kind_of_parts(answers)
@@ -143,12 +141,16 @@ def find_doubt(
 
 
 def _find_echo(
-    found: Echo | None, is_fake: bool, hides_fakes: bool, settings: PredictSettings
+    echo: Echo | None,
+    is_fake: bool,
+    degraded: np.ndarray | None,
+    calibration: Calibration,
+    settings: PredictSettings,
 ) -> Reason | None:
     """Return the doubt about an echo that makes a real voice look fake, or hides all traces."""
-    if is_fake and (echo := describe_echo(found, settings)):
-        return Reason("echo", f"{echo} may look like synthesis: {ORIGINAL}")
-    if found and hides_fakes and found.gain > DEGRADATIONS["echo"][0]:
+    if is_fake and (described := describe_echo(echo, settings)):
+        return Reason("echo", f"{described} may look like synthesis: {ORIGINAL}")
+    if echo and echo.gain > DEGRADATIONS["echo"][0] and _hides_fakes(degraded, calibration):
         return Reason("echo", f"an echo or a room hides the traces of a fake: {ORIGINAL}")
     return None
 
