@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepfake_audio.cli.arguments import Parser, check_least
-from deepfake_audio.cli.fakes import count_left_out, make_fakes, print_made, read_clips
+from deepfake_audio.cli.fakes import count_left_out, make_fakes, read_clips
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.corpora.reading import CORPORA
@@ -72,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         others, errors = write_originals(rest, folder, "others")
         print_errors(errors)
         write_labels([*originals, *fakes, *others], root.resolve().name, folder / "labels.csv")
-    print_made(len(originals), len(fakes), len(others), out)
+    rest = f" and {len(others):,} others" if others else ""
+    made = f"{len(originals):,} real files and {len(fakes):,} fakes{rest}"
+    print_lines(f"Made: {made} in {one_line(out)}")
     left_out = count_left_out(
         ("files", len(originals) + len(others), len(chosen) + len(rest)),
         ("fakes", len(fakes), len(originals) * (len(args.vocoders) + len(args.kinds))),

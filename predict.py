@@ -54,7 +54,6 @@ from deepfake_audio.detector import Detector
 from deepfake_audio.inference.board_table import timed
 from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.table_rows import Judged
 from deepfake_audio.system.json_text import to_json
 from deepfake_audio.verdict_json import as_row
 
@@ -76,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         on_board(failure.name)
         counts[FAILED] += 1
 
-    listed = FileList(detector.record.images_from_audio, Judged(), fail, args.shard)
+    listed = FileList(detector.record.images_from_audio, fail, args.shard)
     table = args.csv and (args.shard.path(args.csv, ".csv") if args.shard else args.csv)
     with (
         opened_list(args.list) as names,

@@ -121,9 +121,5 @@ def measure(args: Sequence[str]) -> list[Row]:
     ]  # fmt: skip
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    print_rows(measure(sys.argv[1:] if argv is None else list(argv)))
-
-
 if __name__ == "__main__":
-    main()
+    print_rows(measure(sys.argv[1:]))

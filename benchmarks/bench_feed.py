@@ -2,26 +2,21 @@
 
     python -m benchmarks.bench_feed             on the shipped sample's images, as 128x128 grey PNG
 
-Shear, zoom and flip, batches of 32, everything in one process on one core, on the same files, best
-of five rounds. Only the last rows have two cores. Each way has run once before the clock starts:
-ours holds its images in memory then, as it does from the second epoch on. Linux only.
+Shear, zoom and flip with Keras's default interpolation, batches of 32, everything in one process on
+one core, on the same files, best of five rounds. Each way has run once before the clock starts:
+ours holds its images in memory then, as it does from the second epoch on.
 """
 
 import os
 
-from benchmarks import ROOT, Row, stay_on_one_core
+from benchmarks import ROOT, Row, print_rows, stay_on_one_core
 
-CORES = sorted(os.sched_getaffinity(0))
 stay_on_one_core()  # before TensorFlow counts them
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import cv2
@@ -42,8 +37,7 @@ IMAGE = load_settings(None, [f"image.height={SIZE}", f"image.width={SIZE}"]).ima
 DISTORTIONS = {"shear_range": 2.0, "zoom_range": 0.05, "horizontal_flip": True}
 BATCH = 32
 ROUNDS = 5
-PASSES = 4  # over the images, where threads are compared
-QUEUE = 10  # batches made ahead, as Keras does
+ORDER = 1  # of the interpolation: bilinear
 
 
 def write_images(folder: Path) -> int:
@@ -57,15 +51,15 @@ def write_images(folder: Path) -> int:
     return len(records)
 
 
-def our_feed(folder: Path, order: int, cache_mb: int, workers: int = 1) -> ImageFeed:
-    generator = SpectrogramGenerator(**DISTORTIONS, interpolation_order=order)
+def our_feed(folder: Path, cache_mb: int) -> ImageFeed:
+    generator = SpectrogramGenerator(**DISTORTIONS, interpolation_order=ORDER)
     cache = ImageCache(IMAGE, cache_mb)
-    return generator.flow_from_records(find_images(folder).records, cache, BATCH, 1, workers)
+    return generator.flow_from_records(find_images(folder).records, cache, BATCH, 1, workers=1)
 
 
-def stock_feed(folder: Path, order: int) -> keras.utils.PyDataset:
+def stock_feed(folder: Path) -> keras.utils.PyDataset:
     """Feed as Keras's documentation of ImageDataGenerator does."""
-    generator = ImageDataGenerator(**DISTORTIONS, interpolation_order=order)
+    generator = ImageDataGenerator(**DISTORTIONS, interpolation_order=ORDER)
     return generator.flow_from_directory(
         folder / "train",
         target_size=(SIZE, SIZE),
@@ -77,15 +71,15 @@ def stock_feed(folder: Path, order: int) -> keras.utils.PyDataset:
     )
 
 
-def stock_feed_from_memory(folder: Path, order: int) -> keras.utils.PyDataset:
+def stock_feed_from_memory(folder: Path) -> keras.utils.PyDataset:
     images = np.stack([read_image(record.path, IMAGE) for record in find_images(folder).records])
-    generator = ImageDataGenerator(**DISTORTIONS, interpolation_order=order)
+    generator = ImageDataGenerator(**DISTORTIONS, interpolation_order=ORDER)
     return generator.flow(images.astype(np.float32), np.zeros(len(images)), batch_size=BATCH)
 
 
-def layers_feed(folder: Path, order: int, cached: bool) -> Iterable:
+def layers_feed(folder: Path, cached: bool) -> Iterable:
     """Feed as Keras's documentation of the preprocessing layers does, in a tf.data pipeline."""
-    how = {"interpolation": "bilinear" if order else "nearest", "fill_mode": "nearest"}
+    how = {"interpolation": "bilinear", "fill_mode": "nearest"}
     angle = np.deg2rad(DISTORTIONS["shear_range"])
     augment = keras.Sequential(
         [
@@ -109,13 +103,13 @@ def layers_feed(folder: Path, order: int, cached: bool) -> Iterable:
     return images.map(lambda batch, labels: (augment(batch, training=True), labels)).prefetch(2)
 
 
-def floor_work(folder: Path, order: int) -> Callable[[int], None]:
+def floor_work(folder: Path) -> Callable[[int], None]:
     """Return a warp and a copy for each of a batch's images, which lie in memory as float32."""
     images = [
         read_image(record.path, IMAGE).astype(np.float32) for record in find_images(folder).records
     ]
     matrix = np.array([[1.01, 0.02, -1.0], [0.0, 0.99, 1.0]])
-    flags = order | cv2.WARP_INVERSE_MAP
+    flags = ORDER | cv2.WARP_INVERSE_MAP
     batch = np.empty((BATCH, SIZE, SIZE), np.float32)
 
     def work(number: int) -> None:
@@ -166,82 +160,26 @@ def best_times(epochs: Sequence[Callable[[], None]], images: int) -> list[float]
     return best
 
 
-def one_core_rows(folder: Path, images: int, order: int) -> list[Row]:
-    """Compare all ways on one core."""
-    epochs = {
-        "ours": walk(our_feed(folder, order, cache_mb=1000)),
-        "ours, read from disk each time": walk(our_feed(folder, order, cache_mb=0)),
-        "ImageDataGenerator.flow_from_directory": walk(stock_feed(folder, order)),
-        "ImageDataGenerator.flow, from memory": walk(stock_feed_from_memory(folder, order)),
-        "image_dataset_from_directory + layers": walk_dataset(layers_feed(folder, order, False)),
-        "the same with .cache()": walk_dataset(layers_feed(folder, order, True)),
-        "floor: cv2.warpAffine and a copy": walk_floor(floor_work(folder, order), images // BATCH),
-    }
-    ours, *others = best_times(list(epochs.values()), images)
+def measure(_: Sequence[str] = ()) -> list[Row]:
+    """Return the rows of this benchmark."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images = write_images(folder)
+        epochs = {
+            "ours": walk(our_feed(folder, cache_mb=1000)),
+            "ours, read from disk each time": walk(our_feed(folder, cache_mb=0)),
+            "ImageDataGenerator.flow_from_directory": walk(stock_feed(folder)),
+            "ImageDataGenerator.flow, from memory": walk(stock_feed_from_memory(folder)),
+            "image_dataset_from_directory + layers": walk_dataset(layers_feed(folder, False)),
+            "the same with .cache()": walk_dataset(layers_feed(folder, True)),
+            "floor: cv2.warpAffine and a copy": walk_floor(floor_work(folder), images // BATCH),
+        }
+        ours, *others = best_times(list(epochs.values()), images)
     return [
         Row(FEED, ours, theirs, theirs / ours, what)
         for what, theirs in zip(list(epochs)[1:], others, strict=True)
     ]
 
 
-def walk_pool(pool: ThreadPool, work: Callable[[int], object], batches: int) -> None:
-    """Take the batches as Keras's enqueuer does, several times over, a few ahead."""
-    numbers = [*range(batches)] * PASSES
-    waiting = deque()
-    for number in numbers:
-        waiting.append(pool.apply_async(work, (number,)))
-        if len(waiting) > QUEUE:
-            waiting.popleft().get()
-    for result in waiting:
-        result.get()
-
-
-def workers_row(what: str, work: Callable[[int], object], batches: int, images: int) -> Row:
-    """Compare two threads on two cores with one, as Keras's enqueuer uses them."""
-    os.sched_setaffinity(0, CORES[:2])
-    try:
-        with ThreadPool(1) as one, ThreadPool(2) as two:
-            epochs = [partial(walk_pool, pool, work, batches) for pool in (one, two)]
-            theirs, ours = best_times(epochs, images * PASSES)
-    finally:
-        os.sched_setaffinity(0, CORES[:1])
-    return Row(FEED, ours, theirs, theirs / ours, what)
-
-
-def rows(order: int) -> list[Row]:
-    """Return all comparisons for one interpolation: 1 blends as Keras does, 0 is our default."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        images = write_images(folder)
-        table = one_core_rows(folder, images, order)
-        feed, floor = our_feed(folder, order, cache_mb=1000), floor_work(folder, order)
-        batches = images // BATCH
-        from_disk = our_feed(folder, order, cache_mb=0)
-        for what, work in (
-            ("two workers against one", feed.__getitem__),
-            ("two workers against one, read from disk", from_disk.__getitem__),
-            ("the floor, two threads against one", floor),
-        ):
-            table.append(workers_row(what, work, batches, images))
-    return table
-
-
-def measure(_: Sequence[str]) -> list[Row]:
-    """Return the rows of this benchmark, with Keras's default interpolation."""
-    return rows(1)
-
-
-def main() -> None:
-    for order, meaning in ((1, "bilinear, Keras's default"), (0, "nearest pixel, our default")):
-        table = rows(order)
-        print(f"\n{meaning}: microseconds an image")
-        print(f"{'':44}{'us':>8}{'ratio to ours':>16}")
-        print(f"{'ours':44}{table[0].ours:8.1f}{1:16.2f}")
-        for row in table[:-3]:
-            print(f"{row.beside:44}{row.theirs:8.1f}{row.ratio:16.2f}")
-        for row in table[-3:]:
-            print(f"{row.beside}: {row.ratio:.2f} times as fast")
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    print_rows(measure())

@@ -80,8 +80,8 @@ def measure(_: Sequence[str]) -> list[Row]:
     return [Row(f"intervals, {FILES:,} scores (s)", by_file, recipe, recipe / by_file, RECIPE)]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    args = [int(arg) for arg in (sys.argv[1:] if argv is None else argv)]
+def main() -> None:
+    args = [int(arg) for arg in sys.argv[1:]]
     files, repetitions = (*args, *(FILES, REPETITIONS)[len(args) :])
     print(f"{files:,} scores, {repetitions:,} samples, one core, seconds")
     for what, spent in measured(files, repetitions).items():

@@ -68,9 +68,5 @@ def measure(_: Sequence[object] = ()) -> list[Row]:
     ]  # fmt: skip
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    print_rows(measure(sys.argv[1:] if argv is None else argv))
-
-
 if __name__ == "__main__":
-    main()
+    print_rows(measure(sys.argv[1:]))

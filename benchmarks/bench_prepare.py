@@ -3,9 +3,10 @@
     python -m benchmarks.bench_prepare                  on the shipped sample's clips
     python -m benchmarks.bench_prepare FOLDER [FILES]   on FILES clips of a folder (default 200)
 
-Everything runs in one process on one core, on the same files, best of five rounds; the last lines
-compare one process with two, and show the memory of the process over 10,000 files. Images go to a
-folder in TMPDIR: in memory (TMPDIR=/dev/shm), the disk's time for making files is left out.
+Everything runs in one process on one core, on the same files, best of five rounds; the last row
+compares two processes with one, and the last line has the memory of the process over 10,000 files.
+Images go to a folder in TMPDIR: in memory (TMPDIR=/dev/shm), the disk's time for making files is
+left out.
 """
 
 import os
@@ -29,7 +30,7 @@ import soundfile
 import soxr
 from scipy import fft
 
-from benchmarks import Row, sample_clips
+from benchmarks import Row, print_rows, sample_clips
 from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings
@@ -210,7 +211,7 @@ def measure(args: Sequence[str]) -> list[Row]:
     """Return the rows of this benchmark."""
     paths = sample_clips(args)
     ratio = processes_ratio(paths)
-    (_, mine), _, *others = measured(paths).items()
+    (_, mine), *others = measured(paths).items()
     return [
         *(Row("sound to images (ms a file)", 1000 * mine, 1000 * seconds, seconds / mine, what)
           for what, seconds in others),
@@ -218,17 +219,11 @@ def measure(args: Sequence[str]) -> list[Row]:
     ]  # fmt: skip
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    paths = sample_clips(sys.argv[1:] if argv is None else list(argv))
-    ratio = processes_ratio(paths)
-    seconds_of = measured(paths)
+def main() -> None:
+    args = sys.argv[1:]
+    print_rows(measure(args))
     with tempfile.TemporaryDirectory() as name:
-        first, last = memory_growth_mb(paths, Path(name))
-    print(f"{len(paths)} files, one core, milliseconds a file")
-    print(f"{'':48}{'ms':>8}{'ratio to ours':>16}")
-    for what, seconds in seconds_of.items():
-        print(f"{what:48}{seconds * 1000:8.2f}{seconds / seconds_of['ours']:16.2f}")
-    print(f"two processes against one: {ratio:.2f} times as fast")
+        first, last = memory_growth_mb(sample_clips(args), Path(name))
     print(f"peak memory after 1,000 files {first:.0f} MB, after 10,000 files {last:.0f} MB")
 
 

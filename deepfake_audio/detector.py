@@ -237,7 +237,7 @@ def judge(found: Input, calibration: Calibration, settings: Settings, run: str) 
     llr = None if score is None else float(calibration.llr(score, degraded))
     parts = split_parts(found)
     answers = judge_parts(parts, calibration, predict)
-    doubt = find_doubt(found, usable, score, calibration, predict, answers)
+    doubt = find_doubt(found, usable, score, degraded, calibration, predict, answers)
     answer, p_real = _answer(llr, doubt, predict.prior_fake, predict.min_confidence)
     even, _ = _answer(llr, doubt, 0.5, predict.min_confidence)  # notes do not depend on the prior
     if doubt and doubt.code not in OF_PARTS:

@@ -50,7 +50,7 @@ def plot_history(
     return ax
 
 
-def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float]]) -> Axes:
+def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float]]) -> None:
     """Plot ROC curves.
 
     Args:
@@ -72,10 +72,9 @@ def plot_roc(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)
-    return ax
 
 
-def plot_det(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float]]) -> Axes:
+def plot_det(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float]]) -> None:
     """Plot DET curves (Martin et al., 1997): both error rates on normal deviate scales.
 
     Args:
@@ -101,7 +100,6 @@ def plot_det(ax: Axes, curves: Sequence[tuple[str, np.ndarray, np.ndarray, float
     )
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)
-    return ax
 
 
 def _deviate(rate: np.ndarray) -> np.ndarray:
@@ -110,7 +108,7 @@ def _deviate(rate: np.ndarray) -> np.ndarray:
 
 def plot_scores(
     ax: Axes, real: np.ndarray, fake: np.ndarray, edges: np.ndarray, threshold: float
-) -> Axes:
+) -> None:
     """Plot a histogram of the scores of each class.
 
     Args:
@@ -131,12 +129,11 @@ def plot_scores(
     ax.set(xlabel="log-likelihood ratio (fake < 0 < real)", ylabel="share of the class")
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(alpha=0.3)
-    return ax
 
 
 def plot_reliability(
     ax: Axes, p_real: np.ndarray, share_real: np.ndarray, share: np.ndarray
-) -> Axes:
+) -> None:
     """Plot predicted against observed probability; the diagonal is perfect.
 
     Args:
@@ -155,10 +152,9 @@ def plot_reliability(
         axis.set_major_formatter(PercentFormatter(1))
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)
-    return ax
 
 
-def plot_confusion(ax: Axes, confusion: np.ndarray, labels: Sequence[str]) -> Axes:
+def plot_confusion(ax: Axes, confusion: np.ndarray, labels: Sequence[str]) -> None:
     """Plot a confusion matrix: truth in rows, verdicts in columns, counts and shares of the row."""
     confusion = np.asarray(confusion)
     shares = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
@@ -171,28 +167,11 @@ def plot_confusion(ax: Axes, confusion: np.ndarray, labels: Sequence[str]) -> Ax
     ax.set_xticks(range(len(labels)), [f"called {label}" for label in labels])
     ax.set_yticks(range(len(labels)), [f"is {label}" for label in labels], rotation=90, va="center")
     ax.tick_params(length=0)
-    return ax
-
-
-def plot_spectrogram(ax: Axes, image: np.ndarray, seconds: float, max_hz: float) -> Axes:
-    """Plot a spectrogram image of the linear scale with its axes.
-
-    Args:
-        ax: the axes to plot on.
-        image: uint8 or float of 0...255 `(frequency_bins, frames)`, lowest frequency at the
-            bottom.
-        seconds: that the image shows.
-        max_hz: of the topmost row.
-    """
-    extent = (0, seconds, 0, max_hz / 1000)
-    ax.imshow(image, cmap="magma", aspect="auto", extent=extent, vmin=0, vmax=255)
-    ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
-    return ax
 
 
 def plot_level(
     ax: Axes, image: np.ndarray, times: tuple[float, float], ticks: Mapping[float, str]
-) -> Axes:
+) -> None:
     """Plot a spectrogram image of any frequency scale in shades of grey, dark for loud.
 
     Args:
@@ -205,26 +184,23 @@ def plot_level(
     ax.imshow(image, cmap="Greys", aspect="auto", extent=extent, vmin=0, vmax=255)
     ax.set_yticks(list(ticks), list(ticks.values()))
     ax.set_ylabel("frequency (kHz)")
-    return ax
 
 
-def mark_places(ax: Axes, spans: Sequence[tuple[float, float, float, float]]) -> Axes:
+def mark_places(ax: Axes, spans: Sequence[tuple[float, float, float, float]]) -> None:
     """Frame rectangles and tint them: left, right, bottom and top of each."""
     for left, right, bottom, top in spans:
         ax.fill_between([left, right], bottom, top, color=ORANGE, alpha=0.22, lw=0)
         ax.fill_between([left, right], bottom, top, facecolor="none", edgecolor=ORANGE, lw=1.8)
-    return ax
 
 
-def plot_envelope(ax: Axes, peaks: np.ndarray, edges: np.ndarray) -> Axes:
+def plot_envelope(ax: Axes, peaks: np.ndarray, edges: np.ndarray) -> None:
     """Plot the outline of sound: peaks from 0 to 1, `(points,)`, and the seconds between them."""
     heights = np.append(peaks, peaks[-1])  # each lasts until the next
     ax.fill_between(edges, -heights, heights, step="post", color=BLUE, lw=0)
     ax.set(ylabel="waveform", yticks=[])
-    return ax
 
 
-def plot_p_fake(ax: Axes, p_fake: np.ndarray, edges: np.ndarray) -> Axes:
+def plot_p_fake(ax: Axes, p_fake: np.ndarray, edges: np.ndarray) -> None:
     """Plot the probability of fake over time as steps, so that a single window is visible.
 
     Args:
@@ -236,20 +212,18 @@ def plot_p_fake(ax: Axes, p_fake: np.ndarray, edges: np.ndarray) -> Axes:
     ax.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
     ax.set(ylabel="P(fake)", ylim=(-0.02, 1.02))
     ax.grid(alpha=0.3)
-    return ax
 
 
-def set_times(ax: Axes, end_seconds: float, ticks: Mapping[float, str]) -> Axes:
+def set_times(ax: Axes, end_seconds: float, ticks: Mapping[float, str]) -> None:
     """Set the time axis from 0 to the end, with a label at each tick, in seconds."""
     ax.set_xticks(list(ticks), list(ticks.values()))
     ax.set_xlim(0, end_seconds)  # ticks would widen it
     ax.set_xlabel("time (minutes:seconds)")
-    return ax
 
 
 def shade(
     ax: Axes, spans: Sequence[tuple[float, float]], verdict: str, label: str | None = None
-) -> Axes:
+) -> None:
     """Shade the time spans of one verdict, or those that were not judged; see `SHADES`.
 
     Args:
@@ -262,4 +236,3 @@ def shade(
     look = {"facecolor": (color, strength), "edgecolor": ("black", 0.3), "hatch": hatch}
     for number, (start, end) in enumerate(spans):
         ax.axvspan(start, end, **look, zorder=0, lw=0, label=None if number else label)
-    return ax

@@ -50,7 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(prog="marked_places", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="recordings with passages.csv")
     parser.add_argument("--run", default="models/pretrained", metavar="NAME")
-    parser.add_argument("--bands", type=int, default=BANDS, metavar="N")
     args = parser.parse_args(argv)
     detector = Detector.load(args.run)
     settings, places = detector.settings, {label: [] for label in LABELS}
@@ -68,13 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             label: is_within(starts, truth.get(label, []), settings.audio.window_seconds)
             for label in LABELS
         }
-        effects = band_effects(detector.model, images, args.bands)
+        effects = band_effects(detector.model, images)
         rises = repetition_effects(detector.model, images)
         for label in LABELS:
             places[label] += (effects[inside[label]] >= MIN_EFFECT).ravel().tolist()
             repeats[label] += (rises[inside[label]] >= MIN_REPETITION_EFFECT).tolist()
         counted = inside["fake"] | inside["real"]
-        is_fake = np.repeat(inside["fake"][counted], args.bands)
+        is_fake = np.repeat(inside["fake"][counted], BANDS)
         hits.append(is_fake[np.argsort(-effects[counted], axis=None)[:STRONGEST]].mean())
         chances.append(is_fake.mean())
     print_lines(f"{'':6}{'places':>8}{'above the limit':>17}{'repeats':>9}")

@@ -21,7 +21,6 @@ from deepfake_audio.cli.script import EXIT_OK, script
 from deepfake_audio.detector import Detector
 from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.evaluation.localisation import Span, read_passages
-from deepfake_audio.inference.inputs import time_order
 from deepfake_audio.inference.result import Result
 from deepfake_audio.vocabulary import LABELS
 
@@ -30,9 +29,9 @@ LAGS = (1, 2, 4)
 
 def passage_llrs(result: Result, spans: Sequence[Span], window_seconds: float) -> list[np.ndarray]:
     """Return the LLRs of the usable windows within each passage, `(windows,)` each."""
-    order = time_order(result.windows)
-    starts = np.array([result.windows[index].start_seconds for index in order])
-    llr = np.array([result.windows[index].llr for index in order])
+    starts = np.array([window.start_seconds for window in result.windows])
+    order = np.argsort(starts, kind="stable")
+    starts, llr = starts[order], np.array([window.llr for window in result.windows])[order]
     usable = result.usable[order]
     return [
         llr[usable & (starts >= start) & (starts + window_seconds <= end)] for start, end in spans

@@ -21,7 +21,7 @@ import soundfile
 import deepfake_audio
 import predict
 from conftest import ROOT
-from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio.codecs import CODECS, encode
 from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.sounds import read_file_object
 from deepfake_audio.audio.windows import recording_windows
@@ -307,7 +307,7 @@ def test_the_process_stays_as_it_is_while_a_file_is_judged(tmp_path):
     image, coded = tmp_path / "a.png", tmp_path / "a.m4a"
     image.write_bytes(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes()[:-30])
     samples, rate_hz = soundfile.read(FAKE_CLIP, dtype="float32")
-    write_coded(coded, [samples], rate_hz, CODECS["aac"], 16_000, 64)
+    coded.write_bytes(encode(samples, rate_hz, CODECS["aac"], 16_000, 64))
     before, states, ended = process_state(), [], threading.Event()
 
     def watch() -> None:

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from conftest import ROOT
-from deepfake_audio.audio import decoding, ffmpeg
-from deepfake_audio.audio.codecs import CODECS, write_coded
+from deepfake_audio.audio import codecs, decoding, ffmpeg
+from deepfake_audio.audio.codecs import CODECS
 from deepfake_audio.audio.recordings import open_recording, read_audio, recording_blocks, trim_edges
 from deepfake_audio.audio.sounds import to_samples
 from deepfake_audio.audio.windows import cut_windows, padding_before, recording_windows
@@ -312,10 +312,9 @@ def test_concatenated_files_are_read_to_the_end(tmp_path: Path, kind):
             soundfile.write(tmp_path / f"{number}.ogg", sound, RATE_HZ, "VORBIS")
         else:
             codec = CODECS[kind]
-            path = tmp_path / f"{number}.{kind}"
-            write_coded(
-                path, [sound], RATE_HZ, codec, codec.rates_hz[-1 - number % len(codec.rates_hz)], 32
-            )
+            rate_hz = codec.rates_hz[-1 - number % len(codec.rates_hz)]
+            file = codecs.encode(sound, RATE_HZ, codec, rate_hz, 32)
+            (tmp_path / f"{number}.{kind}").write_bytes(file)
     joined = tmp_path / f"joined.{kind}"
     joined.write_bytes(b"".join((tmp_path / f"{n}.{kind}").read_bytes() for n in (0, 1)))
     samples = read_audio(joined, RATE_HZ)

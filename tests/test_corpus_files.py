@@ -13,7 +13,6 @@ from conftest import ROOT
 from deepfake_audio.audio.decoding import read_blocks
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.table_rows import Judged
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 from helpers import put_audio, put_text
 
@@ -149,5 +148,5 @@ def test_typescript_is_passed_over_and_transport_streams_are_judged(tmp_path, ca
 def test_typescript_beside_images_does_not_hide_them(tmp_path):
     put_audio(tmp_path, "a.png")
     (tmp_path / "index.ts").write_text("export {};")
-    listed = FileList(True, Judged(), lambda failure: None)
+    listed = FileList(True, lambda failure: None)
     assert list(listed.expand([str(tmp_path)])) == [str(tmp_path / "a.png")]

@@ -183,7 +183,7 @@ def test_a_table_goes_on_before_a_row_that_is_no_utf_8(tmp_path):
     partial = cut_off(tmp_path / "v.csv", [{"file": f"{name}.wav"} for name in "abc"])
     partial.write_bytes(partial.read_bytes().replace(b"b.wav", b"\xff.wav"))
     with resumable_table(tmp_path / "v.csv", "abc") as (done, add):
-        assert list(done.names()) == ["a.wav"]
+        assert len(done) == 1
         add({"verdict": "REAL", "file": "b.wav"})
     assert files_in(tmp_path / "v.csv") == ["file", "b.wav"]
 

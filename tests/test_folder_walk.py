@@ -10,7 +10,6 @@ import prepare
 from deepfake_audio.cli.fakes import read_clips
 from deepfake_audio.corpora.index import index_tree
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.table_rows import Judged
 from deepfake_audio.system.folder_walk import LINKED_FOLDER, find_files, walk_folder
 from test_corpora import put_audio
 from test_prepare import ONE_PROCESS, make_audio
@@ -51,7 +50,7 @@ def test_a_walk_in_a_linked_root_finds_the_same(tree):
 
 
 def test_prediction_and_preparation_find_the_same_files(tree):
-    listing = FileList(images_from_audio=True, done=Judged(), on_error=print)
+    listing = FileList(images_from_audio=True, on_error=print)
     assert names(listing.expand([str(tree)]), tree) == FOUND
     assert listing.skipped == Counter({"linked folders": len(NOT_ENTERED)})
     index = index_tree(tree)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deepfake_audio.conditions.fitting import Scores, fit_quality, format_conditions
+from deepfake_audio.conditions.fitting import Scores, fit_quality, format_condition
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.quality_correction import (
     DEGRADATIONS,
@@ -99,8 +99,9 @@ def test_a_fitted_correction_gives_log_likelihood_ratios():
 
 def test_the_table_has_a_row_for_each_condition():
     conditions = {"clean": made_scores(3, 0), "noise": made_scores(0.3, 1, seed=1)}
-    lines = format_conditions(conditions, fit_quality(conditions), 0.7).splitlines()
-    clean, noise = lines[2].split(), lines[3].split()
+    fitted = fit_quality(conditions)
+    lines = [format_condition(name, files, fitted, 0.7) for name, files in conditions.items()]
+    clean, noise = (line.split() for line in lines)
     assert (clean[0], clean[1], noise[0]) == ("clean", "400", "noise")
     real, uncertain, fake = (float(cell.rstrip("%")) for cell in clean[4:7])
     assert real + uncertain + fake == pytest.approx(100, abs=0.2)

@@ -84,7 +84,7 @@ def test_marked_places_lie_in_the_fakes(detector):
 
 def test_a_hidden_band_loses_its_course_over_time_and_nothing_else():
     image = np.random.default_rng(1).integers(0, 255, (64, 12, 3), np.uint8)
-    hidden = hide_band(image, 0, 8)
+    hidden = hide_band(image, 0)
     np.testing.assert_array_equal(hidden[:56], image[:56])
     np.testing.assert_array_equal(hidden[..., 2], image[..., 2])
     assert np.ptp(hidden[56:, :, :2], axis=1).max() == 0

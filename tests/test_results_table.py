@@ -58,11 +58,7 @@ def test_an_interrupted_table_continues_after_its_last_complete_row(tmp_path, by
     if bytes_lost:
         partial.write_bytes(partial.read_bytes()[:-bytes_lost])
     with resumable_table(table, "abc") as (done, add):
-        assert list(done.names()) == [
-            "a.wav",
-            name_in_table(odd),
-            *([] if bytes_lost else ["c.wav"]),
-        ]
+        assert len(done) == (2 if bytes_lost else 3)
         assert done.take("a.wav") and done.take(odd)
         for file in ("c.wav", "d.wav"):
             if done.take(file):
@@ -309,7 +305,7 @@ def test_a_row_that_failed_is_tried_again_and_a_carriage_return_is_escaped(tmp_p
         add({"file": "gone.wav", "error": "cannot read gone.wav"})
         raise KeyboardInterrupt
     with resumable_table(table, "abc") as (done, add):
-        assert list(done.names()) == [r"a\rb.wav"] and done.take("a\rb.wav")
+        assert len(done) == 1 and done.take("a\rb.wav")
         add({"verdict": "REAL", "file": "gone.wav"})
     assert [row["file"] for row in read_rows(table)] == [r"a\rb.wav", "gone.wav"]
     assert read_rows(table)[1]["error"] == ""

@@ -1,16 +1,14 @@
 """Encode sound with the codecs of messengers, web pages and telephones."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import io
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
 
 import av
 import numpy as np
 from av.codec.codec import UnknownCodecError
 
 from deepfake_audio.errors import InputError
-from deepfake_audio.system.atomic_files import write_error
 
 KBIT = 1000
 ANY_SAMPLES = 4096  # in a frame, for codecs that take any number
@@ -23,7 +21,6 @@ class Codec:
     Attributes:
         encoder: FFmpeg's name.
         container: of its files, FFmpeg's name.
-        suffix: of its files.
         rates_hz: sample rates that it is used at.
         kbits: thousands of bits a second.
         options: of the encoder, FFmpeg's names.
@@ -31,7 +28,6 @@ class Codec:
 
     encoder: str
     container: str
-    suffix: str
     rates_hz: tuple[int, ...]
     kbits: tuple[float, ...]
     options: Mapping[str, str] = field(default_factory=dict)
@@ -42,53 +38,45 @@ class Codec:
 
 
 CODECS = {
-    "mp3": Codec("libmp3lame", "mp3", ".mp3", (24_000, 44_100), (32, 40, 48, 64, 96)),
-    "aac": Codec("aac", "mp4", ".m4a", (16_000, 24_000, 44_100), (20, 24, 32, 48, 64)),
-    "opus": Codec("libopus", "ogg", ".opus", (48_000,), (10, 12, 16, 24, 32, 48)),
-    "telephone": Codec("pcm_mulaw", "wav", ".wav", (8_000,), (64,)),  # G.711
+    "mp3": Codec("libmp3lame", "mp3", (24_000, 44_100), (32, 40, 48, 64, 96)),
+    "aac": Codec("aac", "mp4", (16_000, 24_000, 44_100), (20, 24, 32, 48, 64)),
+    "opus": Codec("libopus", "ogg", (48_000,), (10, 12, 16, 24, 32, 48)),
+    "telephone": Codec("pcm_mulaw", "wav", (8_000,), (64,)),  # G.711
 }
 
 
-def write_coded(
-    file: Path | BinaryIO,
-    blocks: Iterable[np.ndarray],
-    from_hz: int,
-    codec: Codec,
-    rate_hz: int,
-    kbits: float,
-) -> None:
-    """Encode sound into a file, with the losses of the codec.
+def encode(samples: np.ndarray, from_hz: int, codec: Codec, rate_hz: int, kbits: float) -> bytes:
+    """Encode sound, with the losses of the codec.
 
     Args:
-        file: the path of the new file, in a folder that exists; or a file in memory.
-        blocks: mono samples, float32 `(any,)`, full scale 1.
+        samples: mono, float32 `(samples,)`, full scale 1.
         from_hz: their sample rate.
         codec: one of `CODECS`.
         rate_hz: one of its `rates_hz`, which the sound is resampled to.
         kbits: one of its `kbits`.
 
+    Returns:
+        The bytes of a file.
+
     Raises:
-        OutputError: the file can't be written, as on a full disk.
         InputError: the codec can't encode the sound.
     """
+    file = io.BytesIO()
     try:
-        target = str(file) if isinstance(file, Path) else file
-        with av.open(target, "w", format=codec.container) as container:
+        with av.open(file, "w", format=codec.container) as container:
             stream = container.add_stream(
                 codec.encoder, rate=rate_hz, layout="mono", options=dict(codec.options)
             )
             stream.bit_rate = round(kbits * KBIT)
-            for frame in _frames(blocks, from_hz, stream):
+            for frame in _frames(samples, from_hz, stream):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
-    except OSError as error:
-        raise write_error(file, error) from None
     except (av.FFmpegError, UnknownCodecError) as error:
-        name = file if isinstance(file, Path) else "sound"
         raise InputError(
-            f"cannot encode {name} with {codec.encoder} at {kbits} kbit/s and {rate_hz} Hz: "
+            f"cannot encode sound with {codec.encoder} at {kbits} kbit/s and {rate_hz} Hz: "
             f"{error}; choose other codecs, or for AMR install av 18"
         ) from None
+    return file.getvalue()
 
 
 def can_encode(encoder: str) -> bool:
@@ -99,9 +87,7 @@ def can_encode(encoder: str) -> bool:
         return False
 
 
-def _frames(
-    blocks: Iterable[np.ndarray], from_hz: int, stream: av.AudioStream
-) -> Iterator[av.AudioFrame]:
+def _frames(samples: np.ndarray, from_hz: int, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
     """Yield the sound in the encoder's rate, format and frame length.
 
     Only the last frame may be shorter, because an encoder pads a short frame.
@@ -111,12 +97,8 @@ def _frames(
     frame_samples = encoder.frame_size or ANY_SAMPLES
     resampler = av.AudioResampler(encoder.format, encoder.layout, encoder.rate)
     waiting = av.AudioFifo()
-    for samples in blocks:
-        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
-        frame.sample_rate = from_hz
-        for resampled in resampler.resample(frame):
-            waiting.write(resampled)
-        yield from waiting.read_many(frame_samples)
-    for resampled in resampler.resample(None):
+    frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
+    frame.sample_rate = from_hz
+    for resampled in (*resampler.resample(frame), *resampler.resample(None)):
         waiting.write(resampled)
     yield from waiting.read_many(frame_samples, partial=True)

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from deepfake_audio.audio.codecs import CODECS, Codec, can_encode, write_coded
+from deepfake_audio.audio.codecs import CODECS, Codec, can_encode, encode
 from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.errors import InputError
 
@@ -28,7 +28,7 @@ WALL_METERS = 0.5  # least distance of talker and microphone from a wall
 MAX_REFLECTIONS = 25
 GSM_HZ = 8000
 VOICE_CALL = {"application": "voip"}  # how messengers configure Opus
-AMR_NB = Codec("libopencore_amrnb", "amr", ".amr", (8000,), (12.2,))
+AMR_NB = Codec("libopencore_amrnb", "amr", (8000,), (12.2,))
 
 Voices = Sequence[np.ndarray]  # other clips at the same rate, each float `(samples,)`
 Change = Callable[[np.ndarray, int, np.random.Generator, Voices], np.ndarray]
@@ -182,9 +182,8 @@ def coded(
     codec: Codec, coded_hz: int, kbits: float,
 ) -> np.ndarray:  # fmt: skip
     """Encode and decode a clip."""
-    file = io.BytesIO()
-    write_coded(file, [samples.astype(np.float32)], rate_hz, codec, coded_hz, kbits)
-    return read_audio(file.getvalue(), rate_hz).astype(np.float64)
+    file = encode(samples.astype(np.float32), rate_hz, codec, coded_hz, kbits)
+    return read_audio(file, rate_hz).astype(np.float64)
 
 
 def through_gsm(
@@ -195,21 +194,6 @@ def through_gsm(
     narrow = np.clip(soxr.resample(samples, rate_hz, GSM_HZ), -1, 1)
     soundfile.write(file, narrow, GSM_HZ, "GSM610", format="WAV")
     return read_audio(file.getvalue(), rate_hz).astype(np.float64)
-
-
-def _chain(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
-    changes: Sequence[Change],
-) -> np.ndarray:  # fmt: skip
-    for change in changes:
-        samples = change(samples, rate_hz, random, voices)
-    return samples
-
-
-def _same(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-) -> np.ndarray:
-    return samples
 
 
 def _rms(samples: np.ndarray) -> float:
@@ -234,7 +218,14 @@ def _room(*seconds: float) -> Change:
 
 
 def _of(*changes: Change) -> Change:
-    return partial(_chain, changes=changes)
+    def change_in_turn(
+        samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
+    ) -> np.ndarray:
+        for change in changes:
+            samples = change(samples, rate_hz, random, voices)
+        return samples
+
+    return change_in_turn
 
 
 NOISES: Mapping[str, Callable] = {
@@ -247,7 +238,7 @@ NOISES: Mapping[str, Callable] = {
 AS_THEY_ARE = "as they are"
 # Noise has the signal-to-noise ratio in dB behind its name, codecs the kbit/s.
 CONDITIONS: dict[str, Change] = {
-    AS_THEY_ARE: _same,
+    AS_THEY_ARE: _of(),
     **{f"{kind} noise {snr}": _noise(kind, snr) for snr in (25, 15) for kind in NOISES},
     "room 0.3 s": _room(0.3),
     "room 0.6 s": _room(0.6),

@@ -8,6 +8,7 @@ import numpy as np
 
 from deepfake_audio.audio.channels import ChannelStats
 
+MIN_SKIPPED_SECONDS = 0.05  # that are mentioned: the last frame of many MP3 files is damaged
 MAX_FLOAT_PEAK = 4.0  # mixes in floats may pass full scale by 12 dB
 MIN_WHOLE_PEAK = 32.0  # a lower one is too quiet for whole numbers
 MIN_LOUD_SHARE = 0.01  # a few glitches do not mean another scale

@@ -22,15 +22,8 @@ DECLARED = {
 }  # fmt: skip
 # Formats without timestamps: nothing but damage interrupts the packets, and becomes part of one.
 RAW = {"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "eac3", "flac", "mp3"}
-
-SKIPPING = {
-    "aac",
-    "ac3",
-    "amr",
-    "amrnb",
-    "amrwb",
-    "eac3",
-}  # FFmpeg skips damaged bytes of these formats
+# FFmpeg skips damaged bytes of these formats.
+SKIPPING = {"aac", "ac3", "amr", "amrnb", "amrwb", "eac3"}
 
 
 def tick_seconds(stream: av.stream.Stream) -> float:

@@ -147,24 +147,22 @@ def name_of(sound: Sound) -> str:
     return str(sound)
 
 
-class _LenientFile(io.FileIO):
-    """A file on which a seek to a wrong place fails quietly, as FFmpeg expects."""
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return super().seek(offset, whence)
-        except OSError:
-            return -1
-
-
-class _LenientBytes(io.BytesIO):
-    """Bytes on which a seek to a wrong place fails quietly, as decoders expect."""
+class _Lenient:
+    """A file on which a seek to a wrong place fails quietly, as decoders expect."""
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         try:
             return super().seek(offset, whence)
         except (OSError, ValueError, OverflowError):
             return -1
+
+
+class _LenientFile(_Lenient, io.FileIO):
+    pass
+
+
+class _LenientBytes(_Lenient, io.BytesIO):
+    pass
 
 
 def open_file(path: Path) -> BinaryIO:

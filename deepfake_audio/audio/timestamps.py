@@ -47,7 +47,10 @@ class Clock:
         self._paused_seconds = paused
         # A file may begin late, or many steps below the jitter may add up: neither is silent.
         silence = min(late, SILENCE_SECONDS) if is_pause and not is_first else 0.0
-        self._shift(self._decoded_seconds + silence / 2, late - silence)
+        if late > silence:
+            shifted = self._shifts[-1][1] if self._shifts else 0.0
+            position = self._decoded_seconds + silence / 2
+            self._shifts.append((position, shifted + (late - silence)))
         self._decoded_seconds += silence
         return silence
 
@@ -57,8 +60,3 @@ class Clock:
         self._due += seconds
         if self._end is not None:
             self._end += seconds
-
-    def _shift(self, decoded_seconds: float, seconds: float) -> None:
-        if seconds > 0:
-            before = self._shifts[-1][1] if self._shifts else 0.0
-            self._shifts.append((decoded_seconds, before + seconds))

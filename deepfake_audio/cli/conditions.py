@@ -10,9 +10,10 @@ from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED
 from deepfake_audio.conditions.fitting import (
+    HEADER,
     clips_to_learn_from,
     fit_quality,
-    format_conditions,
+    format_condition,
     score_conditions,
 )
 from deepfake_audio.conditions.images import images_in_conditions
@@ -60,6 +61,9 @@ def fit_recordings(
             run, record, calibration, data_folder(folder), name, record.learnt
         )
     print_lines(f"{len(clips):,} files of {one_line(folder)}\n")
-    print_lines(format_conditions(conditions, calibration, settings.predict.min_confidence))
+    print_lines(HEADER)
+    for condition, files in conditions.items():
+        least = settings.predict.min_confidence
+        print_lines(format_condition(condition, files, calibration, least))
     print_lines("\n" + one_line(f"Kept in {new.folder}."))
     return EXIT_SOME_FAILED if errors else EXIT_OK

@@ -8,7 +8,7 @@ from pathlib import Path
 from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.cli.messages import print_error, print_lines, say
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
-from deepfake_audio.cli.verdicts import plain_name, write_timeline
+from deepfake_audio.cli.verdicts import stem_of, write_timeline
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError, OutputError
 from deepfake_audio.inference.inputs import NamedInput
@@ -97,11 +97,6 @@ def cut_segments(
         listed(f"Written: {path}")
     if not paths:
         say("No FAKE passage to cut out.")
-
-
-def stem_of(name: str) -> str:
-    """Return the begin of the names of a recording's files."""
-    return "standard-input" if name == STANDARD_INPUT else plain_name(name)
 
 
 def write_report(

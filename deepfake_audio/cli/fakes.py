@@ -81,11 +81,6 @@ def make_fakes(
     return fakes
 
 
-def print_made(originals: int, fakes: int, others: int, out: Path) -> None:
-    rest = f" and {others:,} others" if others else ""
-    print_lines(f"Made: {originals:,} real files and {fakes:,} fakes{rest} in {one_line(out)}")
-
-
 def count_left_out(*counts: tuple[str, int, int]) -> str:
     """Describe `(things, done, wanted)` counts that are incomplete; empty if all are done."""
     return " and ".join(

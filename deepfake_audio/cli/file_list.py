@@ -28,7 +28,9 @@ def opened_list(name: str | None) -> Iterator[Iterator[str]]:
         raise InputError("cannot read the list -: there is no standard input; give a file")
     opened = nullcontext(sys.stdin.buffer) if name == STANDARD_INPUT else _open(name)
     with opened as file:
-        yield _files(read_names(file, name))
+        # A dash is a file of that name, since only the command line gives `-`.
+        names = read_names(file, name)
+        yield (f"./{each}" if each == STANDARD_INPUT else each for each in names)
 
 
 def _open(name: str) -> BinaryIO:
@@ -38,8 +40,3 @@ def _open(name: str) -> BinaryIO:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot open the list {name}: {reason}; give a text file") from None
-
-
-def _files(names: Iterator[str]) -> Iterator[str]:
-    """Yield the names; a dash is a file of that name, since only the command line gives `-`."""
-    return (f"./{name}" if name == STANDARD_INPUT else name for name in names)

@@ -19,10 +19,8 @@ EXIT_OK, EXIT_SOME_FAILED, EXIT_USER_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 OWN_MODULES = {"deepfake_audio", "model"}
 REQUIREMENTS = {"predict.py": "requirements-predict.txt", "serve.py": "requirements-serve.txt"}
-PACKAGES = {
-    "sklearn": "scikit-learn",
-    "python_multipart": "python-multipart",
-}  # if the import has another name
+# The packages whose imports have another name.
+PACKAGES = {"sklearn": "scikit-learn", "python_multipart": "python-multipart"}
 
 
 class _WarningPrinter(logging.Handler):

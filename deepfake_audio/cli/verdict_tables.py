@@ -95,7 +95,7 @@ def kept_table(
     def earlier() -> Iterator[list[str]]:
         return earlier_rows(path, identity, say) if listed.shard else iter(())
 
-    fields, listed.is_kept = SHARD_FIELDS if listed.shard else FIELDS, True
+    fields = SHARD_FIELDS if listed.shard else FIELDS
     try:
         with resumable_table(path, identity, say, fields, record, earlier) as (listed.done, add):
             if listed.done:

@@ -93,19 +93,17 @@ def write_timeline(result: Result, quiet: bool) -> None:
         result: of the recording.
         quiet: print nothing.
     """
-    is_stdin = result.name == STANDARD_INPUT
-    stem = "standard-input" if is_stdin else plain_name(result.name)
     part = f"{result.channel}" + f", track {result.track}" * bool(result.track)
-    known = "" if is_stdin else f"{part}|{Path(result.name).resolve()}"
+    known = f"{part}|{Path(result.name).resolve()}"
     line = result.timeline()
     peaks = [window.peaks for window in in_time(result.windows)]
     paths = timeline_files.write_timeline(
-        timeline_files.TIMELINES / stem,
+        timeline_files.TIMELINES / stem_of(result.name),
         title_of(result),
         line,
         peaks,
         why_not_judged(result.doubt),
-        known,
+        "" if result.name == STANDARD_INPUT else known,
     )
     if not quiet:
         print_lines(format_passages(line.passages))
@@ -118,10 +116,12 @@ def title_of(result: Result) -> str:
     return f"{result.name}, {part}" if part else result.name
 
 
-def plain_name(name: str) -> str:
-    """Return a file's name as one that leaves room for a suffix, and prints.
+def stem_of(name: str) -> str:
+    """Return the begin of the names of a recording's files: it prints, and leaves room for more.
 
-    >>> plain_name("calls/a\\nb.wav")
-    'a_b.wav'
+    >>> stem_of("calls/a\\nb.wav"), stem_of("-")
+    ('a_b.wav', 'standard-input')
     """
+    if name == STANDARD_INPUT:
+        return "standard-input"
     return "".join(c if c.isprintable() else "_" for c in Path(name).name)[-60:] or "unnamed"

@@ -126,19 +126,6 @@ def fit_quality(conditions: Mapping[str, Scores]) -> Calibration:
     return Calibration(1.0, 0.0, replace(correction, caution=CAUTION))
 
 
-def format_conditions(
-    conditions: Mapping[str, Scores], calibration: Calibration, min_confidence: float
-) -> str:
-    """Return a table of conditions: verdicts at even odds, and how true their confidence is."""
-    return "\n".join(
-        [HEADER]
-        + [
-            format_condition(name, files, calibration, min_confidence)
-            for name, files in conditions.items()
-        ]
-    )
-
-
 def format_condition(
     name: str, files: Scores, calibration: Calibration, min_confidence: float
 ) -> str:

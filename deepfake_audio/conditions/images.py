@@ -8,9 +8,9 @@ from deepfake_audio.audio.conditions import CONDITIONS, apply_condition, read_vo
 from deepfake_audio.audio.recordings import open_recording, read_audio
 from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import recording_windows
-from deepfake_audio.conditions.judging import babble_voices
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.jobs import babble_voices
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.image_files import fit_image
 from deepfake_audio.features.spectrogram import spectrogram_image

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from deepfake_audio.audio.conditions import BABBLE_CLIPS, apply_condition, read_voices
+from deepfake_audio.audio.conditions import apply_condition, read_voices
 from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.corpora.reading import Clip
+from deepfake_audio.dataset.jobs import babble_voices
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.result import Result
@@ -27,17 +28,11 @@ class JudgedClip:
     error: str = ""
 
 
-def babble_voices(clips: Sequence[Clip]) -> tuple[Path, ...]:
-    """Return the files of real clips of which babble is made."""
-    return tuple(clip.path.resolve() for clip in clips if clip.label == "real")[:BABBLE_CLIPS]
-
-
 def judge_in_conditions(
     clips: Sequence[Clip],
     conditions: Sequence[str],
     run: Path,
-    overrides: Sequence[str] = (),
-    workers: int = 0,
+    overrides: Sequence[str],
 ) -> Iterator[JudgedClip]:
     """Judge each clip in each condition, condition by condition.
 
@@ -46,14 +41,13 @@ def judge_in_conditions(
         conditions: keys of `CONDITIONS`.
         run: the run folder.
         overrides: of its settings.
-        workers: processes; 0 for one per core.
     """
     voices = babble_voices(clips)
     calls = (
         (clips[first:][:CLIPS_AT_ONCE], condition, run.resolve(), tuple(overrides), voices)
         for condition, first in itertools.product(conditions, range(0, len(clips), CLIPS_AT_ONCE))
     )
-    for judged in in_processes(_judge_batch, calls, workers, "judges"):
+    for judged in in_processes(_judge_batch, calls, 0, "judges"):
         yield from judged
 
 

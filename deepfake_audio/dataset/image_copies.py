@@ -112,20 +112,16 @@ def _part_of(name: str) -> str:
     return PART.sub("", stem(name)) or without_suffix(name)
 
 
-def copy_images(jobs: Sequence[Job], folder: Path, settings: ImageSettings) -> dict[str, dict]:
-    """Copy the images of jobs that can be read into a data folder; identical copies stay.
+def copy_image(job: Job, folder: Path, settings: ImageSettings) -> dict:
+    """Copy the image of a job into a data folder if it can be read; an identical copy stays.
 
     Returns:
-        An entry for each job's stem: the name of the image in the folder and the properties of
-        the picture, or the error.
+        An entry with the name of the image in the folder and the properties of the picture, or
+        with the error.
 
     Raises:
-        OutputError: an image can't be written, or another file is in its place.
+        OutputError: the image can't be written, or another file is in its place.
     """
-    return {job.stem: _copy_image(job, folder, settings) for job in jobs}
-
-
-def _copy_image(job: Job, folder: Path, settings: ImageSettings) -> dict:
     source, name = job.clip.path, f"{job.stem}{job.clip.path.suffix.lower()}"
     target = folder / name
     try:

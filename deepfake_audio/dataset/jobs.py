@@ -80,9 +80,9 @@ def changed_jobs(jobs: Iterable[Job], kinds: Sequence[str], copies: int) -> list
     return changed
 
 
-def training_voices(jobs: Iterable[Job]) -> tuple[Path, ...]:
-    """Return real training files, of which babble is made."""
-    voices = (j.clip.path.resolve() for j in jobs if (j.split, j.clip.label) == ("train", "real"))
+def babble_voices(clips: Iterable[Clip]) -> tuple[Path, ...]:
+    """Return the files of real clips of which babble is made."""
+    voices = (clip.path.resolve() for clip in clips if clip.label == "real")
     return tuple(itertools.islice(voices, BABBLE_CLIPS))
 
 

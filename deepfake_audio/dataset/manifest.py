@@ -40,7 +40,7 @@ PRINTABLE_FIELDS = MANIFEST_FIELDS[3:]  # names that are shown; `image` is a pat
 
 def left_out_warnings(data: Path) -> list[str]:
     """Return a line for each kind of file or folder that is left out; none with a manifest."""
-    if not is_folder(data) or has_manifest(data):
+    if not is_folder(data) or is_file(data / MANIFEST):
         return []
     return list(describe_left_out(find_images(data)))
 
@@ -86,11 +86,6 @@ def read_records(folder: Path, remedy: str = "name an existing one") -> list[Ima
         )
     check_recordings(records)
     return records
-
-
-def has_manifest(data: Path) -> bool:
-    """Return whether a manifest lists the images of a data folder; True for a manifest itself."""
-    return is_file(data) or is_file(data / MANIFEST)
 
 
 def is_data(path: Path) -> bool:

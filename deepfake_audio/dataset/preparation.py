@@ -3,7 +3,7 @@
 import glob
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from deepfake_audio.config.schema import PrepareSettings, Settings
 from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import assign_splits, find_repeated, group_folders
 from deepfake_audio.dataset.data_folder import ERRORS, known_splits
-from deepfake_audio.dataset.image_copies import copy_images, group_images
+from deepfake_audio.dataset.image_copies import copy_image, group_images
 from deepfake_audio.dataset.jobs import (
     Job,
+    babble_voices,
     changed_jobs,
     image_name,
     make_job,
     make_jobs,
-    training_voices,
 )
 from deepfake_audio.dataset.manifest import MANIFEST, MANIFEST_FIELDS
 from deepfake_audio.dataset.provenance import FileCounts, Origin, write_origin
@@ -28,60 +28,6 @@ from deepfake_audio.system.atomic_files import atomic_write, write_error
 from deepfake_audio.system.csv_files import printable_name, write_rows
 from deepfake_audio.system.regular_files import open_table
 from deepfake_audio.vocabulary import SPLITS, UNKNOWN_SPLIT
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The outcome of a preparation.
-
-    Attributes:
-        corpus: the corpus that was read.
-        origin: the data folder's origin.
-        clips: the files of the corpus without repeated ones.
-        known: splits that files had before, by the clip's name.
-        jobs: one for each clip.
-        changed: further jobs of training files, each in a recording condition.
-        entries: the journal's entry of each job, by its stem.
-        repeated: files with the same bytes as another file.
-        contradictory: files whose bytes are both real and fake.
-        renamed: files whose images have long names, since the short names are equal.
-        gone: files in the data folder's manifest that are no longer in the corpus.
-        unusable: number of files that could not be used.
-        grouping: a sentence about the groups of images; empty for audio.
-    """
-
-    corpus: Corpus
-    origin: Origin
-    clips: list[Clip]
-    known: dict[str, str]
-    jobs: list[Job]
-    changed: list[Job]
-    entries: dict[str, dict]
-    repeated: list[str]
-    contradictory: list[str]
-    renamed: list[str]
-    gone: list[str]
-    unusable: int
-    grouping: str = ""
-
-    def failed(self, jobs: Iterable[Job]) -> list[str]:
-        """Return the names of the files that have no images."""
-        return [job.clip.name for job in jobs if "error" in self.entries[job.stem]]
-
-    def described(self, fact: str) -> list[str]:
-        """Return the names of the files whose entry has a fact, such as `lost_seconds`."""
-        return [job.clip.name for job in self.jobs if fact in self.entries[job.stem]]
-
-    @property
-    def rendered(self) -> list[Job]:
-        """Return the jobs of the files that have images."""
-        return [job for job in self.jobs if "error" not in self.entries[job.stem]]
-
-    @property
-    def is_complete(self) -> bool:
-        """Return whether every file of the corpus was used."""
-        corpus = self.corpus
-        return not (self.unusable or self.contradictory or corpus.missing or corpus.unreadable)
 
 
 @dataclass(frozen=True)
@@ -95,7 +41,8 @@ class Plan:
         changed: further jobs of training files, each in a recording condition.
         repeated: files with the same bytes as another file.
         contradictory: files whose bytes are both real and fake.
-        grouping: how files were grouped for the splits by their folders or names, "" for not.
+        grouping: how files were grouped for the splits by their folders or names, for the report;
+            empty if they were not.
     """
 
     clips: list[Clip]
@@ -105,6 +52,49 @@ class Plan:
     repeated: list[str]
     contradictory: list[str]
     grouping: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The outcome of a preparation.
+
+    Attributes:
+        corpus: the corpus that was read.
+        origin: the data folder's origin.
+        plan: the files and their splits.
+        entries: the journal's entry of each job, by its stem.
+        renamed: files whose images have long names, since the short names are equal.
+        gone: files in the data folder's manifest that are no longer in the corpus.
+        unusable: number of files that could not be used.
+    """
+
+    corpus: Corpus
+    origin: Origin
+    plan: Plan
+    entries: dict[str, dict]
+    renamed: list[str]
+    gone: list[str]
+    unusable: int
+
+    def failed(self, jobs: Iterable[Job]) -> list[str]:
+        """Return the names of the files that have no images."""
+        return [job.clip.name for job in jobs if "error" in self.entries[job.stem]]
+
+    def described(self, fact: str) -> list[str]:
+        """Return the names of the files whose entry has a fact, such as `lost_seconds`."""
+        return [job.clip.name for job in self.plan.jobs if fact in self.entries[job.stem]]
+
+    @property
+    def rendered(self) -> list[Job]:
+        """Return the jobs of the files that have images."""
+        return [job for job in self.plan.jobs if "error" not in self.entries[job.stem]]
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether every file of the corpus was used."""
+        corpus = self.corpus
+        left_out = corpus.missing or corpus.unreadable or self.plan.contradictory
+        return not (self.unusable or left_out)
 
 
 def plan_dataset(folder: Path, corpus: Corpus, settings: PrepareSettings) -> Plan:
@@ -137,7 +127,7 @@ def rendering_of(folder: Path, plan: Plan, settings: Settings) -> Rendering:
         settings.prepare.max_windows,
         settings.limits.audio_hours,
         settings.limits.decoder_megabytes,
-        training_voices(plan.jobs) if plan.changed else (),
+        babble_voices(j.clip for j in plan.jobs if j.split == "train") if plan.changed else (),
     )
 
 
@@ -156,19 +146,17 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
     plan = plan_dataset(folder, corpus, settings.prepare)
     jobs = [*plan.jobs, *plan.changed]
     if corpus.is_images:
-        entries, renamed = copy_images(jobs, folder, settings.image), []
+        entries = {job.stem: copy_image(job, folder, settings.image) for job in jobs}
+        renamed = []
     else:
         renamed = _remove_short_names(plan.jobs, folder)
         entries = render_all(jobs, rendering_of(folder, plan, settings), settings.prepare.workers)
     unusable = write_errors(jobs, entries, folder)
     gone = sorted(before.keys() - {printable_name(clip.name) for clip in corpus.clips})
-    prepared = Prepared(
-        corpus, origin, plan.clips, plan.known, plan.jobs, plan.changed, entries, plan.repeated,
-        plan.contradictory, renamed, gone, unusable, plan.grouping,
-    )  # fmt: skip
+    prepared = Prepared(corpus, origin, plan, entries, renamed, gone, unusable)
     if not before or prepared.rendered:
         write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows(jobs, entries))
-        counts = _count_files(prepared, {*plan.repeated, *plan.contradictory})
+        counts = _count_files(prepared)
         write_origin(folder, origin.model_copy(update={"counts": counts}))
     return prepared
 
@@ -222,9 +210,10 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
         write_rows(file, itertools.chain([header], rows))
 
 
-def _count_files(prepared: Prepared, left_out: Collection[str]) -> dict[str, FileCounts]:
+def _count_files(prepared: Prepared) -> dict[str, FileCounts]:
     """Count used, missing, unusable and repeated files of a corpus by split."""
-    corpus, jobs = prepared.corpus, prepared.jobs
+    corpus, jobs = prepared.corpus, prepared.plan.jobs
+    left_out = {*prepared.plan.repeated, *prepared.plan.contradictory}
     unusable = Counter(job.split for job in jobs if "error" in prepared.entries[job.stem])
     used = Counter(job.split for job in jobs) - unusable
     missing = Counter(corpus.missing_splits)

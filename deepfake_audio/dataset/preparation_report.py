@@ -35,7 +35,7 @@ def write_report(
     """
     if not prepared.rendered:
         raise InputError(
-            f"none of {pluralize(len(prepared.jobs), 'file')} can be used; "
+            f"none of {pluralize(len(prepared.plan.jobs), 'file')} can be used; "
             f"{folder / ERRORS} gives the reasons"
         )
     lists = _file_lists(prepared)
@@ -43,9 +43,9 @@ def write_report(
         *(f"Warning: {note}" for note in prepared.corpus.notes),
         *_folder_lines(prepared),
         *_share_warnings(prepared, settings),
-        *_split_warnings(prepared.clips),
-        *_class_warnings(prepared.rendered, has_own_splits(prepared.clips)),
-        *_few_files_warnings(prepared.rendered, settings, has_own_splits(prepared.clips)),
+        *_split_warnings(prepared.plan.clips),
+        *_class_warnings(prepared.rendered, has_own_splits(prepared.plan.clips)),
+        *_few_files_warnings(prepared.rendered, settings, has_own_splits(prepared.plan.clips)),
         *_picture_warnings(prepared, image),
     )
     text = _format_report(folder, prepared, lists, warnings)
@@ -58,9 +58,9 @@ def write_report(
 def _file_lists(prepared: Prepared) -> dict[str, list[str]]:
     """Return the files that have no image or an unusual one, by the reason."""
     corpus = prepared.corpus
-    failed = prepared.failed(prepared.jobs)
+    failed = prepared.failed(prepared.plan.jobs)
     unreadable = set(failed)
-    changed = [name for name in prepared.failed(prepared.changed) if name not in unreadable]
+    changed = [name for name in prepared.failed(prepared.plan.changed) if name not in unreadable]
     return {
         f"could not be used ({ERRORS} gives the reasons)": failed,
         "could not be used in a recording condition": changed,
@@ -72,8 +72,8 @@ def _file_lists(prepared: Prepared) -> dict[str, list[str]]:
         WRONG_SUFFIX: corpus.passed_over,
         UNREADABLE: corpus.unreadable,
         LINKED: corpus.not_entered,
-        "left out, since another file has the same bytes": prepared.repeated,
-        "left out, since the same bytes are real and fake": prepared.contradictory,
+        "left out, since another file has the same bytes": prepared.plan.repeated,
+        "left out, since the same bytes are real and fake": prepared.plan.contradictory,
         "named by a whole digest, since their short image names are equal": prepared.renamed,
         "of an earlier preparation, no longer in the corpus": prepared.gone,
     }
@@ -89,15 +89,15 @@ def _format_report(
     corpus, rendered = prepared.corpus, prepared.rendered
     subset = f", subset {corpus.subset}" if corpus.subset else ""
     files = f"{pluralize(len(rendered), 'file')} in {one_line(folder)}"
-    if copies := len(prepared.changed) - len(prepared.failed(prepared.changed)):
+    if copies := len(prepared.plan.changed) - len(prepared.failed(prepared.plan.changed)):
         more = "1 more copy" if copies == 1 else f"{copies:,} more copies"
         files += f", and {more} of training files in recording conditions"
     lines = [f"\nCorpus: {corpus.name}{subset}: {files}", ""]
     records = read_records(folder)
     lines += [summarise(records), *(f"Warning: {line}" for line in speaker_warnings(records))]
-    if prepared.grouping:
-        lines.append(prepared.grouping)
-    elif not any(job.clip.speaker for job in prepared.jobs):
+    if prepared.plan.grouping:
+        lines.append(prepared.plan.grouping)
+    elif not any(job.clip.speaker for job in prepared.plan.jobs):
         lines.append("No speakers are known, so the same voice may be in several splits.")
     lines += warnings
     for reason, names in lists.items():
@@ -157,7 +157,8 @@ def _picture_warnings(prepared: Prepared, image: ImageSettings) -> Iterator[str]
 
 def _share_warnings(prepared: Prepared, settings: PrepareSettings) -> Iterator[str]:
     """Warn if the shares changed, since files from before keep their splits."""
-    has_kept = any(clip.name in prepared.known and not clip.split for clip in prepared.clips)
+    plan = prepared.plan
+    has_kept = any(clip.name in plan.known and not clip.split for clip in plan.clips)
     val, test = prepared.origin.val_share, prepared.origin.test_share
     if has_kept and (settings.val_share, settings.test_share) != (val, test):
         yield (

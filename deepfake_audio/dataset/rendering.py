@@ -10,7 +10,7 @@ import soundfile
 from tqdm import tqdm
 
 from deepfake_audio.audio.conditions import read_voices
-from deepfake_audio.audio.findings import SILENCE_POWER, Findings
+from deepfake_audio.audio.findings import MIN_SKIPPED_SECONDS, SILENCE_POWER, Findings
 from deepfake_audio.audio.quality import edge_silences, measure_quality
 from deepfake_audio.audio.recordings import frame_length, open_recording, recording_blocks
 from deepfake_audio.audio.sampled_conditions import NOISY_KINDS, change_pieces
@@ -26,7 +26,6 @@ from deepfake_audio.system.regular_files import open_table
 from deepfake_audio.system.workers import in_processes
 from deepfake_audio.vocabulary import JOURNAL
 
-MIN_LOST_SECONDS = 0.05  # that are mentioned; the last frame of many MP3 files is cut off
 BATCH = 16  # files for a process at a time: handing over one costs as much as rendering it
 
 
@@ -192,7 +191,7 @@ def _describe_findings(findings: Findings) -> dict:
     """Return what the report mentions of a file: its lost seconds, and that it has more tracks."""
     lost_seconds = findings.skipped_seconds + findings.missing_seconds
     described = {}
-    if lost_seconds >= MIN_LOST_SECONDS or findings.is_cut_off:
+    if lost_seconds >= MIN_SKIPPED_SECONDS or findings.is_cut_off:
         described["lost_seconds"] = round(lost_seconds, 3)
     if findings.tracks > 1:
         described["tracks"] = findings.tracks

@@ -93,25 +93,22 @@ def prepare_shard(
         entries = render_all(jobs, rendering_of(folder, plan, settings), settings.prepare.workers)
         unusable = write_errors(jobs, entries, folder)
         write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows(jobs, entries))
-        write_json(folder / RECORD, _record(shard, corpus, audio, settings).model_dump())
+        record = FolderRecord(
+            shard=str(shard),
+            version=__version__,
+            folder=str(audio),
+            corpus=corpus.name,
+            subset=corpus.subset,
+            audio=settings.audio,
+            prepare=settings.prepare.model_copy(update={"workers": 0}),
+        )
+        write_json(folder / RECORD, record.model_dump())
     files = len({job.clip.name for job in jobs})
     text = f"Shard {shard}: {files:,} of {pluralize(len(plan.clips), 'file')} in {folder}"
     text += f"; {unusable:,} could not be used: see errors.csv there" * bool(unusable)
     return (
         f"{one_line(text)}\nNext, with all shards: python join.py {one_line(whole)}",
         not unusable,
-    )
-
-
-def _record(shard: Shard, corpus: Corpus, audio: Path, settings: Settings) -> FolderRecord:
-    return FolderRecord(
-        shard=str(shard),
-        version=__version__,
-        folder=str(audio),
-        corpus=corpus.name,
-        subset=corpus.subset,
-        audio=settings.audio,
-        prepare=settings.prepare.model_copy(update={"workers": 0}),
     )
 
 

@@ -163,17 +163,13 @@ def _whitened(window: np.ndarray) -> np.ndarray:
     frames = frames - frames.mean(axis=1, keepdims=True)
     sine = np.sqrt(hann(WHITE_FFT_SAMPLES))  # its squares, half a frame apart, add up to 1
     spectra = fft.rfft(frames * sine, axis=1)
-    powers = _squares(spectra)
+    powers = np.square(spectra.real) + np.square(spectra.imag)
     smooth = ndimage.uniform_filter(powers, (WHITE_FRAMES, WHITE_BINS))
     spectra /= np.sqrt(smooth + QUIET * powers.max() + TINY)
     even = fft.irfft(spectra, WHITE_FFT_SAMPLES, axis=1) * sine
     white = (even[1:, :hop] + even[:-1, hop:]).ravel()
     loudness = ndimage.uniform_filter1d(np.square(white), LOUDNESS_SAMPLES)
     return white / np.sqrt(loudness + QUIET)  # so digital silence stays silent
-
-
-def _squares(spectra: np.ndarray) -> np.ndarray:
-    return np.square(spectra.real) + np.square(spectra.imag)
 
 
 @lru_cache(maxsize=8)

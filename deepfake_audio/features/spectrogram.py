@@ -33,11 +33,7 @@ def spectrogram_db(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
         float32 `(frequency_bins, frames)`, lowest frequency first, 0 at the maximum. A window
         without sound is -inf throughout.
     """
-    return _in_db(_band_powers(window, settings))
-
-
-def _in_db(powers: np.ndarray) -> np.ndarray:
-    """Return the dB below the maximum of `(frames, frequency_bins)`, transposed."""
+    powers = _band_powers(window, settings)
     peak = powers.max()
     if peak <= 0:
         return np.full(powers.T.shape, -np.inf, np.float32)

@@ -59,7 +59,7 @@ def board_table(
     Raises:
         InputError: another kind of file is there.
     """
-    check_board_table(path)
+    check_replaceable(path, ",".join(COLUMNS).encode(), "--board", "choose another name")
     with atomic_write(path) as partial:
         with open_table(partial) as file:
             write_rows(file, [COLUMNS])
@@ -81,11 +81,6 @@ def board_table(
         aside = set_aside(path, partial, COLUMNS, COMPARED)
     if aside:
         say(aside_line(path, aside))
-
-
-def check_board_table(path: Path) -> None:
-    """Raise an `InputError` if a file that is no such table would be replaced."""
-    check_replaceable(path, ",".join(COLUMNS).encode(), "--board", "choose another name")
 
 
 def name_on_board(name: str, asked: Sequence[str]) -> str:

@@ -265,11 +265,6 @@ def to_inputs(
             yield found
 
 
-def time_order(windows: Sequence[Window]) -> np.ndarray:
-    """Return the indices of windows sorted by start, whatever their channel: int `(windows,)`."""
-    return np.argsort([window.start_seconds for window in windows], kind="stable")
-
-
 def in_time(windows: Sequence[Window]) -> list[Window]:
-    """Return windows sorted by start."""
-    return [windows[index] for index in time_order(windows)]
+    """Return windows sorted by start, whatever their channel."""
+    return sorted(windows, key=lambda window: window.start_seconds)

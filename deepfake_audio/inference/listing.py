@@ -30,13 +30,12 @@ class FileList:
     Attributes:
         skipped: number of files in folders that may be audio but have another suffix, by suffix.
         listed: number of names so far, those of all shards.
-        is_kept: a table keeps the files; it asks for the `facts` about each.
+        done: files that a table has already; None without a table, which asks for the `facts`.
     """
 
     def __init__(
         self,
         images_from_audio: bool,
-        done: Judged,
         on_error: Callable[[Failure], object],
         shard: Shard | None = None,
     ):
@@ -44,17 +43,15 @@ class FileList:
 
         Args:
             images_from_audio: audio is judged, so that images beside it are skipped.
-            done: files that have a verdict already.
             on_error: receives names that are no file and folders without one.
             shard: the only part of the files to judge; None for all.
         """
         self.images_from_audio = images_from_audio
-        self.done = done
         self.on_error = on_error
         self.shard = shard
         self.skipped: Counter[str] = Counter()
         self.listed = 0
-        self.is_kept = False
+        self.done: Judged | None = None
         self._names = hashlib.sha256()
         self._facts: defaultdict[str, deque[tuple[int, str | None]]] = defaultdict(deque)
 
@@ -92,7 +89,7 @@ class FileList:
             self._names.update(written.encode("utf-8", "backslashreplace") + b"\0")
             if not self.shard.has(written):
                 return False
-        if self.is_kept:
+        if self.done is not None:
             state = file_state(name)
             if state is not None and self.done.take(name, state):
                 return False

@@ -13,7 +13,7 @@ import onnxruntime
 from deepfake_audio.models.onnx_session import score_images
 from deepfake_audio.vocabulary import ZERO_PROMINENCE
 
-BANDS = 8  # of equal height; research.marked_places compares other numbers
+BANDS = 8  # of equal height
 # Chosen on spliced recordings of validation voices: docs/reports.md has the shares.
 MIN_EFFECT = 0.5  # log-odds that a place must change
 MIN_REPETITION_EFFECT = 4.0
@@ -21,16 +21,16 @@ MARKED_SHARE = 0.1  # of all places at most
 MAX_BATCH = 8  # more images do not fit the processor's cache
 
 
-def band_rows(band: int, bands: int, height: int) -> slice:
+def band_rows(band: int, height: int) -> slice:
     """Return the rows of a band of an image; band 0 is the lowest, at the bottom.
 
-    >>> band_rows(0, 4, 256), band_rows(3, 4, 256)
-    (slice(192, 256, None), slice(0, 64, None))
+    >>> band_rows(0, 256), band_rows(7, 256)
+    (slice(224, 256, None), slice(0, 32, None))
     """
-    return slice(height - (band + 1) * height // bands, height - band * height // bands)
+    return slice(height - (band + 1) * height // BANDS, height - band * height // BANDS)
 
 
-def hide_band(image: np.ndarray, band: int, bands: int) -> np.ndarray:
+def hide_band(image: np.ndarray, band: int) -> np.ndarray:
     """Replace a band by the mean of each of its rows over time.
 
     The third channel of three has vocoder frame rates, whose rows are no frequencies: it stays.
@@ -38,34 +38,30 @@ def hide_band(image: np.ndarray, band: int, bands: int) -> np.ndarray:
     Args:
         image: uint8 `(height, width, channels)`.
         band: from 0, the lowest.
-        bands: number of bands.
 
     Returns:
         float32, of the same shape.
     """
-    hidden, rows = image.astype(np.float32), band_rows(band, bands, len(image))
+    hidden, rows = image.astype(np.float32), band_rows(band, len(image))
     part = hidden[rows, :, :2]
     part[:] = part.mean(axis=1, keepdims=True)
     return hidden
 
 
-def band_effects(
-    model: onnxruntime.InferenceSession, images: Sequence[np.ndarray], bands: int = BANDS
-) -> np.ndarray:
+def band_effects(model: onnxruntime.InferenceSession, images: Sequence[np.ndarray]) -> np.ndarray:
     """Measure how far the score of each window rises without each band.
 
     Args:
         model: from `load_model`.
         images: of the windows, uint8 `(height, width, channels)`.
-        bands: number of bands.
 
     Returns:
-        float64 `(windows, bands)` in log-odds, lowest band first: above 0, the band speaks for
+        float64 `(windows, BANDS)` in log-odds, lowest band first: above 0, the band speaks for
         fake.
     """
-    effects = np.empty((len(images), bands))
+    effects = np.empty((len(images), BANDS))
     for window, image in enumerate(images):
-        shown = [image.astype(np.float32), *(hide_band(image, b, bands) for b in range(bands))]
+        shown = [image.astype(np.float32), *(hide_band(image, band) for band in range(BANDS))]
         batches = (shown[first : first + MAX_BATCH] for first in range(0, len(shown), MAX_BATCH))
         scores = np.concatenate([score_images(model, np.stack(batch)) for batch in batches])
         effects[window] = scores[1:] - scores[0]

@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Iterator
 
+from deepfake_audio.audio.findings import MIN_SKIPPED_SECONDS
 from deepfake_audio.audio.recordings import Recording, loud_seconds, open_recording, quiet_seconds
 from deepfake_audio.audio.sounds import NoSoundError, Sound, name_of
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.inputs import Input, LeftOut, Part, Reading
 
-MIN_SKIPPED_SECONDS = 0.05  # the last frame of many MP3 files is damaged
 MAX_TRACKS = 32  # each takes as long as a file
 
 

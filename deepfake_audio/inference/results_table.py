@@ -4,7 +4,6 @@ An unfinished table has one more column, with the state of each file when it was
 continued only if its file still has this state, so that changed files are judged again.
 """
 
-import functools
 import glob
 import io
 import itertools
@@ -102,8 +101,8 @@ def resumable_table(
     try:
         with _writing(path):
             _begin(file, partial, columns, earlier)
-        rows = functools.partial(_complete_rows, partial, columns)
-        judged = Judged(lambda: (row for _, row in itertools.islice(rows(), 1, None)))
+        rows = itertools.islice(_complete_rows(partial, columns), 1, None)
+        judged = Judged(row for _, row in rows)
         yield judged, add
         with _writing(path):
             check_table(path)  # something else may have come there since

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deepfake_audio.audio.background import steady_pulse
+from deepfake_audio.audio.quality import Echo
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference.inputs import Input, Part, Window
 from deepfake_audio.inference.reasons import (
@@ -86,9 +87,10 @@ def find_doubt(
     found: Input,
     usable: np.ndarray,
     score: float | None,
+    degraded: np.ndarray | None,
     calibration: Calibration,
     settings: PredictSettings,
-    answers: Sequence[PartVerdict] = (),
+    answers: Sequence[PartVerdict],
 ) -> Reason | None:
     """Return why a recording can't be judged with confidence; None if it can.
 
@@ -96,6 +98,7 @@ def find_doubt(
         found: the recording.
         usable: see `usable_windows`.
         score: of the recording, before calibration.
+        degraded: of the recording; see `Quality.degraded`.
         calibration: of the run.
         settings: of the run.
         answers: see `judge_parts`.
@@ -109,8 +112,7 @@ def find_doubt(
         return Reason("foreign_image", text)
     if not found.is_image and found.loud_seconds < settings.min_seconds:
         needed = f"at least {settings.min_seconds:g} are needed: {LONGER}"
-        text = f"{found.loud_seconds:.2f} s of sound, {needed}"
-        return Reason("too_short", text)
+        return Reason("too_short", f"{found.loud_seconds:.2f} s of sound, {needed}")
     heard = heard_windows(found.windows, usable)
     clipped = mean_clipped_share(heard)
     if clipped > settings.max_clipped_share:
@@ -126,11 +128,11 @@ def find_doubt(
         highest_hz = max(window.bandwidth_hz for window in found.windows)
         end = ", as over a telephone" if highest_hz > MIN_TELEPHONE_HZ else ""
         return Reason("bandwidth", f"nothing above {highest_hz:,.0f} Hz{end}: {ORIGINAL}")
-    is_fake = _leans_fake(found, score, calibration, settings)
+    is_fake = calibration.probability_real(score, settings.prior_fake, degraded) < 0.5
     doubt = _find_look_alike(found, heard) if is_fake else _find_rumble(heard)
     if settings.min_voicing and doubt:
         return doubt
-    if doubt := _find_echo(found, score, calibration, settings):
+    if doubt := _find_echo(found.echo, is_fake or score < 0, degraded, calibration, settings):
         return doubt
     if {Verdict.REAL, Verdict.FAKE} <= {one.verdict for one in answers}:
         kind = kind_of_parts(answers)
@@ -139,25 +141,18 @@ def find_doubt(
 
 
 def _find_echo(
-    found: Input, score: float, calibration: Calibration, settings: PredictSettings
+    echo: Echo | None,
+    is_fake: bool,
+    degraded: np.ndarray | None,
+    calibration: Calibration,
+    settings: PredictSettings,
 ) -> Reason | None:
     """Return the doubt about an echo that makes a real voice look fake, or hides all traces."""
-    if found.echo is None:
-        return None
-    is_fake = score < 0 or _leans_fake(found, score, calibration, settings)
-    if is_fake and (echo := describe_echo(found.echo, settings)):
-        return Reason("echo", f"{echo} may look like synthesis: {ORIGINAL}")
-    is_strong = found.echo.gain > DEGRADATIONS["echo"][0]
-    if is_strong and _hides_fakes(quality_of(found).degraded, calibration):
+    if is_fake and (described := describe_echo(echo, settings)):
+        return Reason("echo", f"{described} may look like synthesis: {ORIGINAL}")
+    if echo and echo.gain > DEGRADATIONS["echo"][0] and _hides_fakes(degraded, calibration):
         return Reason("echo", f"an echo or a room hides the traces of a fake: {ORIGINAL}")
     return None
-
-
-def _leans_fake(
-    found: Input, score: float, calibration: Calibration, settings: PredictSettings
-) -> bool:
-    degraded = None if found.is_image else quality_of(found).degraded
-    return calibration.probability_real(score, settings.prior_fake, degraded) < 0.5
 
 
 def _find_look_alike(found: Input, heard: Sequence[Window]) -> Reason | None:

@@ -3,7 +3,7 @@
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 
 from deepfake_audio.system.csv_files import MISTAKABLE
 from deepfake_audio.system.name_index import NameIndex
@@ -22,20 +22,15 @@ UNWRITTEN = re.compile(r"[\r\ud800-\udfff]|\A\s+|\s+\Z")
 class Judged:
     """The files of the rows of an interrupted run, each as often as it has a row."""
 
-    def __init__(self, rows: Callable[[], Iterator[list[str]]] = lambda: iter(())):
-        """Args: rows: gives the rows of an unfinished table."""
-        self._rows = rows
-        keys = (_key(row[FILE], row[-1]) for row in rows())
+    def __init__(self, rows: Iterable[list[str]]):
+        """Args: rows: of an unfinished table."""
+        keys = (_key(row[FILE], row[-1]) for row in rows)
         first = next(keys, None)
         self._index = None if first is None else NameIndex(itertools.chain([first], keys))
 
     def __len__(self) -> int:
         """Return how many rows were not taken yet."""
         return 0 if self._index is None else len(self._index)
-
-    def names(self) -> Iterator[str]:
-        """Yield the file of each row as the table spells it."""
-        return (row[FILE] for row in self._rows())
 
     def take(self, name: str, state: str = "") -> bool:
         """Take a row of a file in a state; return False if none is left."""

@@ -107,9 +107,8 @@ def waveform_outline(
     first, end = timeline.edges[[0, -1]]
     part_seconds = timeline.window_seconds / PEAKS_PER_WINDOW
     middles = timeline.starts[:, None] + (np.arange(PEAKS_PER_WINDOW) + 0.5) * part_seconds
-    is_inside = middles.ravel() < max(
-        end, first + part_seconds
-    )  # at least one, however short it is
+    # At least one part is inside, however short the sound is.
+    is_inside = middles.ravel() < max(end, first + part_seconds)
     points = min(PEAKS_SHOWN, max(1, int((end - first) / part_seconds)))  # none without a part
     edges = np.linspace(first, end, points + 1)
     place = np.searchsorted(edges[1:-1], middles.ravel()[is_inside], side="right")

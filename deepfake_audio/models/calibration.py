@@ -126,9 +126,8 @@ def fit_calibration(is_real: np.ndarray, scores: np.ndarray) -> tuple[float, flo
     Returns:
         Slope and intercept: log-likelihood ratio = slope * score + intercept.
     """
-    from sklearn.linear_model import (
-        LogisticRegression,
-    )  # slow to import, and predicting fits nothing
+    # It is slow to import, and predicting fits nothing.
+    from sklearn.linear_model import LogisticRegression
 
     is_real, scores = np.asarray(is_real), np.asarray(scores, np.float64)
     count = np.where(is_real == 1, np.sum(is_real == 1), np.sum(is_real == 0))

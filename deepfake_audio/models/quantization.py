@@ -20,6 +20,7 @@ from deepfake_audio.models.onnx_session import read_checked
 from deepfake_audio.system.atomic_files import atomic_write
 
 MIN_CHANNELS = 16
+NO_SHAPE = (0, 0)  # of weights that are not stored
 
 
 def quantize(
@@ -46,7 +47,7 @@ def quantize(
     shapes = {weights.name: weights.dims for weights in model.graph.initializer}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     narrow = [
-        node.name for node in convolutions if _channels(shapes.get(node.input[1])) < MIN_CHANNELS
+        node.name for node in convolutions if shapes.get(node.input[1], NO_SHAPE)[1] < MIN_CHANNELS
     ]
     name = model.graph.input[0].name
     with tempfile.TemporaryDirectory() as folder:
@@ -60,11 +61,6 @@ def quantize(
         encoded = made.read_bytes()
     with atomic_write(target) as partial:
         partial.write_bytes(encoded)
-
-
-def _channels(shape: Sequence[int] | None) -> int:
-    """Return the input channels of a convolution's weights; 0 if its shape is not known."""
-    return shape[1] if shape else 0
 
 
 @contextmanager

@@ -9,54 +9,28 @@ RUNS = Path("runs")
 PRETRAINED = ROOT / "models" / "pretrained"
 
 
+def _part(name: str) -> property:
+    """Return the path of a file or folder in a run."""
+    return property(lambda run: run.folder / name)
+
+
 @dataclass(frozen=True)
 class Run:
     """The paths of one run."""
 
     folder: Path
 
+    config = _part("config.yaml")
+    record = _part("run.json")
+    keras_model = _part("model.keras")
+    onnx_model = _part("model.onnx")
+    next_record = _part("run.next.json")  # that belongs to `next_model`
+    next_model = _part("model.next.onnx")
+    history = _part("history.csv")
+    start_weights = _part("start.keras")  # of another run, that the training starts from
+    backup = _part("backup")
+    tensorboard = _part("tensorboard")
+
     @property
     def name(self) -> str:
         return self.folder.name
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "config.yaml"
-
-    @property
-    def record(self) -> Path:
-        return self.folder / "run.json"
-
-    @property
-    def keras_model(self) -> Path:
-        return self.folder / "model.keras"
-
-    @property
-    def onnx_model(self) -> Path:
-        return self.folder / "model.onnx"
-
-    @property
-    def next_record(self) -> Path:
-        """Return the path of the record that belongs to `next_model`."""
-        return self.folder / "run.next.json"
-
-    @property
-    def next_model(self) -> Path:
-        return self.folder / "model.next.onnx"
-
-    @property
-    def history(self) -> Path:
-        return self.folder / "history.csv"
-
-    @property
-    def start_weights(self) -> Path:
-        """Return the path of the weights of another run that the training starts from."""
-        return self.folder / "start.keras"
-
-    @property
-    def backup(self) -> Path:
-        return self.folder / "backup"
-
-    @property
-    def tensorboard(self) -> Path:
-        return self.folder / "tensorboard"

@@ -67,7 +67,9 @@ def open_run(
             return (*opened[:2], read_settings(run.config, overrides)) if overrides else opened
     if or_pretrained:
         return _open(Run(PRETRAINED), resuming, overrides, bound_memory)
-    raise _none_usable(resuming)
+    if resuming:
+        raise InputError("runs/ has no interrupted training; start one with: python train.py")
+    raise InputError("runs/ has no trained run; make one with: python train.py")
 
 
 def _named(name: str) -> Run:
@@ -172,12 +174,6 @@ def names_with_channels(channels: Sequence[str]) -> list[str]:
 
 def _warn_of_damage(run: Run, error: InputError) -> None:
     LOGGER.warning("skipped the run %s: %s, or delete the folder", run.folder, error)
-
-
-def _none_usable(resuming: bool) -> InputError:
-    if resuming:
-        return InputError("runs/ has no interrupted training; start one with: python train.py")
-    return InputError("runs/ has no trained run; make one with: python train.py")
 
 
 def _known_runs() -> str:

@@ -56,7 +56,7 @@ def places_picture(
     strip.set_xticks(list(ticks), list(ticks.values()))
     spans = []
     for window, band in zip(*np.nonzero(places), strict=True):
-        rows = band_rows(band, places.shape[1], height)
+        rows = band_rows(band, height)
         left, right = stretch.edges[window : window + 2]
         spans.append((left, right, height - rows.stop, height - rows.start))
     plotting.mark_places(ax, spans)
@@ -76,7 +76,7 @@ def image_picture(image: np.ndarray, places: np.ndarray) -> bytes:
     figure = Figure(figsize=(WIDTH_INCHES, 3.3), layout="constrained")
     ax = figure.subplots()
     plotting.plot_level(ax, image[..., 0], (0.0, 1.0), {})
-    rows = [band_rows(band, places.shape[1], len(image)) for band in np.flatnonzero(places)]
+    rows = [band_rows(band, len(image)) for band in np.flatnonzero(places)]
     plotting.mark_places(ax, [(0, 1, len(image) - r.stop, len(image) - r.start) for r in rows])
     ax.set(xticks=[], xlabel="time", ylabel="frequency")
     return to_png(figure)

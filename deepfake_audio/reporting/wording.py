@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import NamedTuple
 
+from deepfake_audio.audio.findings import MIN_SKIPPED_SECONDS
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference.inputs import Part
-from deepfake_audio.inference.parts import MIN_SKIPPED_SECONDS
 from deepfake_audio.inference.passages import Passage
 from deepfake_audio.inference.reasons import (
     MIN_DEGRADATION,

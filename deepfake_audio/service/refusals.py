@@ -34,8 +34,11 @@ class RefusedError(Exception):
         self.found = found
 
     def content(self, name: str) -> dict:
-        """Return the error of a file as an object for JSON."""
-        return dict(self.found or {"file": name} | error_content(self.code, str(self)))
+        """Return the error of a file as an object for JSON, as predict.py writes one."""
+        error = {"code": self.code, "text": str(self)}
+        return dict(
+            self.found or {"file": name, "verdict": None, "confidence": None, "error": error}
+        )
 
     def response(self, name: str) -> Response:
         """Return the answer to the request."""
@@ -43,11 +46,6 @@ class RefusedError(Exception):
         if self.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         return json_response(self.content(name), self.status, headers)
-
-
-def error_content(code: str, text: str) -> dict:
-    """Return an error as predict.py writes one."""
-    return {"verdict": None, "confidence": None, "error": {"code": code, "text": text}}
 
 
 def json_response(

@@ -71,9 +71,8 @@ def serve(app: Starlette, listening: socket.socket, announce: Callable[[], objec
         listening: its socket.
         announce: is called when the workers are ready.
     """
-    logging.getLogger("python_multipart").setLevel(
-        logging.CRITICAL
-    )  # its errors are in the answers
+    # The errors of the parser of forms are in the answers.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", access_log=False, server_header=False,
         date_header=False, proxy_headers=False, lifespan="off", ws="none", http=Connection,

@@ -70,8 +70,21 @@ def compile_model(build_model: BuildModel, settings: Settings, epoch_steps: int)
         settings: of the run.
         epoch_steps: batches of one epoch.
     """
+    policy = keras.config.dtype_policy()
     with devices_of(settings.train):
-        return _compile(build_model, settings, epoch_steps)
+        try:
+            if settings.train.mixed_precision:
+                keras.config.set_dtype_policy("mixed_float16")
+            model = build_network(build_model, settings)
+        finally:
+            keras.config.set_dtype_policy(policy)
+        model.compile(
+            optimizer=make_optimizer(settings.train, epoch_steps),
+            loss=keras.losses.BinaryCrossentropy(label_smoothing=settings.train.label_smoothing),
+            metrics=["accuracy"],
+            jit_compile=settings.train.xla,
+        )
+    return model
 
 
 def devices_of(train: TrainSettings) -> AbstractContextManager:
@@ -84,23 +97,6 @@ def devices_of(train: TrainSettings) -> AbstractContextManager:
     if not train.all_gpus or len(devices) == 1:
         return nullcontext()
     return tf.distribute.MirroredStrategy([device.name for device in devices]).scope()
-
-
-def _compile(build_model: BuildModel, settings: Settings, epoch_steps: int):
-    policy = keras.config.dtype_policy()
-    try:
-        if settings.train.mixed_precision:
-            keras.config.set_dtype_policy("mixed_float16")
-        model = build_network(build_model, settings)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    model.compile(
-        optimizer=make_optimizer(settings.train, epoch_steps),
-        loss=keras.losses.BinaryCrossentropy(label_smoothing=settings.train.label_smoothing),
-        metrics=["accuracy"],
-        jit_compile=settings.train.xla,
-    )
-    return model
 
 
 def make_optimizer(train: TrainSettings, epoch_steps: int) -> keras.Optimizer:
