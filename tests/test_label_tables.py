@@ -4,7 +4,7 @@ import pytest
 
 from deepfake_audio.corpora.reading import detect_corpus, read_corpus
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.text_tables import open_text_table
+from deepfake_audio.tables.text_tables import open_text_table
 from helpers import put_audio, put_text
 
 ROWS = ("a.wav,real", "b.wav,fake")

@@ -4,10 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import class_in, label_of, split_of
-from deepfake_audio.corpora.index import without_suffix
 from deepfake_audio.corpora.label_columns import known
-from deepfake_audio.corpora.label_words import is_label_word
 from deepfake_audio.corpora.layouts import (
     ASVSPOOF_5,
     ASVSPOOF_5_CHALLENGE,
@@ -16,9 +13,13 @@ from deepfake_audio.corpora.layouts import (
     Layout,
     read_label,
 )
-from deepfake_audio.corpora.tables import delimiter_of, filled_lines, first_line, split_cells
 from deepfake_audio.errors import one_line
 from deepfake_audio.system.csv_files import NUMBER
+from deepfake_audio.tables.class_folders import class_in, label_of, split_of
+from deepfake_audio.tables.label_words import is_label_word
+from deepfake_audio.tables.lines import filled_lines, first_line
+from deepfake_audio.tables.rows import delimiter_of, split_cells
+from deepfake_audio.vocabulary import without_suffix
 
 ASVSPOOF_2015 = Layout(widths=(4,), key=3, attack=2)
 LAYOUTS = {

@@ -7,8 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import split_of
-from deepfake_audio.corpora.column_names import (
+from deepfake_audio.corpora.layouts import read_label
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.tables.class_folders import split_of
+from deepfake_audio.tables.column_names import (
     FACTS,
     FILES,
     ID,
@@ -16,16 +18,14 @@ from deepfake_audio.corpora.column_names import (
     names_class,
     plain_column,
 )
-from deepfake_audio.corpora.label_choice import choose_label
-from deepfake_audio.corpora.label_words import (
+from deepfake_audio.tables.label_choice import choose_label
+from deepfake_audio.tables.label_words import (
     LabelReader,
     boolean_of,
     is_class_number,
     is_label_word,
 )
-from deepfake_audio.corpora.layouts import read_label
-from deepfake_audio.corpora.tables import first_row, read_rows
-from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.tables.rows import first_row, read_rows
 
 LIKE_A_SPLIT = re.compile(
     "is(?:train|val|valid|dev|test|eval)(?:ing|uation|idation)?|fold|.*split.*"

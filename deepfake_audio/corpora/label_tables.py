@@ -8,27 +8,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import split_word
-from deepfake_audio.corpora.column_names import is_header
 from deepfake_audio.corpora.headless_tables import (
     HeadlessColumns,
     find_headless_columns,
     headless_rows,
 )
 from deepfake_audio.corpora.index import Tree, depth
-from deepfake_audio.corpora.label_choice import LabelsDifferError
 from deepfake_audio.corpora.label_columns import LabelColumns, find_columns, known
-from deepfake_audio.corpora.label_words import class_and_generator
 from deepfake_audio.corpora.layouts import Listing, read_label, read_split
-from deepfake_audio.corpora.listed_files import ListedFiles, find_listed
-from deepfake_audio.corpora.tables import (
-    first_line,
-    first_row,
-    from_any_machine,
-    inside,
-    read_rows,
-)
+from deepfake_audio.corpora.listed_files import ListedFiles, find_listed, from_any_machine, inside
 from deepfake_audio.errors import InputError, one_line, shortened
+from deepfake_audio.tables.class_folders import split_word
+from deepfake_audio.tables.column_names import is_header
+from deepfake_audio.tables.label_choice import LabelsDifferError
+from deepfake_audio.tables.label_words import class_and_generator
+from deepfake_audio.tables.lines import first_line
+from deepfake_audio.tables.rows import first_row, read_rows
 
 LABEL_TABLE, MANIFEST = "labels.csv", "manifest.csv"
 OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")

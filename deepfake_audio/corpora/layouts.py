@@ -6,17 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from deepfake_audio.corpora.class_folders import split_of
 from deepfake_audio.corpora.index import Tree, depth, stem
-from deepfake_audio.corpora.label_words import class_and_generator
-from deepfake_audio.corpora.tables import (
-    check_width,
-    first_line,
-    inside,
-    read_lines,
-    read_rows,
-)
+from deepfake_audio.corpora.listed_files import inside
 from deepfake_audio.errors import InputError
+from deepfake_audio.tables.class_folders import split_of
+from deepfake_audio.tables.label_words import class_and_generator
+from deepfake_audio.tables.lines import first_line, read_lines
+from deepfake_audio.tables.rows import check_width, read_rows
 
 KEYS = {"bonafide": "real", "spoof": "fake"}
 FOR_VERSIONS = {

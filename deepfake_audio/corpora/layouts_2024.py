@@ -3,18 +3,13 @@
 import re
 from collections.abc import Callable, Iterator
 
-from deepfake_audio.corpora.class_folders import SPLIT_ALIASES, label_of, split_of
-from deepfake_audio.corpora.column_names import LABELS
 from deepfake_audio.corpora.index import Tree, stem
 from deepfake_audio.corpora.layouts import Listing, read_label
-from deepfake_audio.corpora.tables import (
-    check_width,
-    first_line,
-    first_row,
-    inside,
-    read_lines,
-    read_rows,
-)
+from deepfake_audio.corpora.listed_files import inside
+from deepfake_audio.tables.class_folders import SPLIT_ALIASES, label_of, split_of
+from deepfake_audio.tables.column_names import LABELS
+from deepfake_audio.tables.lines import first_line, read_lines
+from deepfake_audio.tables.rows import check_width, first_row, read_rows
 
 LOOKED_FOR = {
     "spoofceleb": "metadata/{train,development,evaluation}.csv with file,speaker,attack",

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from deepfake_audio.corpora.class_folders import label_of, split_of
-from deepfake_audio.corpora.label_words import is_class_number
-from deepfake_audio.corpora.tables import delimiter_of, encoding_of
 from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.csv_files import check_columns, read_cells
 from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.system.regular_files import is_file, is_folder, open_text, read_lines
+from deepfake_audio.tables.class_folders import label_of, split_of
+from deepfake_audio.tables.label_words import is_class_number
+from deepfake_audio.tables.lines import encoding_of
+from deepfake_audio.tables.rows import delimiter_of
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,

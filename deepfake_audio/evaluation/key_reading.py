@@ -9,20 +9,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import label_of, split_of
-from deepfake_audio.corpora.column_names import (
-    FACTS,
-    FILES,
-    LABELS,
-    file_column,
-    first_column,
-)
-from deepfake_audio.corpora.label_words import (
-    LabelReader,
-    class_and_generator,
-    is_class_number,
-    is_label_word,
-)
 from deepfake_audio.corpora.layouts import (
     ASVSPOOF_5,
     ASVSPOOF_5_CHALLENGE,
@@ -38,7 +24,21 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.label_choice import choose_label
 from deepfake_audio.evaluation.score_reading import NO_ATTACK
 from deepfake_audio.evaluation.score_table import trial_stem
-from deepfake_audio.evaluation.text_tables import (
+from deepfake_audio.tables.class_folders import label_of, split_of
+from deepfake_audio.tables.column_names import (
+    FACTS,
+    FILES,
+    LABELS,
+    file_column,
+    first_column,
+)
+from deepfake_audio.tables.label_words import (
+    LabelReader,
+    class_and_generator,
+    is_class_number,
+    is_label_word,
+)
+from deepfake_audio.tables.text_tables import (
     BLANKS,
     TextTable,
     named_columns_of,

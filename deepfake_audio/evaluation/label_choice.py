@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 
-from deepfake_audio.corpora import label_choice
-from deepfake_audio.corpora.column_names import FACTS, FILES, is_header
-from deepfake_audio.corpora.label_choice import PREDICTED
-from deepfake_audio.corpora.label_words import is_class_number, is_label_word
 from deepfake_audio.errors import one_line
-from deepfake_audio.evaluation.text_tables import JSON, TextTable
+from deepfake_audio.tables import label_choice
+from deepfake_audio.tables.column_names import FACTS, FILES, is_header
+from deepfake_audio.tables.label_choice import PREDICTED
+from deepfake_audio.tables.label_words import is_class_number, is_label_word
+from deepfake_audio.tables.text_tables import JSON, TextTable
 
 KNOWN = {*FILES, *(name for names in FACTS.values() for name in names)}
 

@@ -4,16 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from deepfake_audio.corpora.column_names import (
-    FACTS,
-    FILES,
-    LABELS,
-    file_column,
-    first_column,
-)
-from deepfake_audio.corpora.label_words import is_class_number, is_label_word
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import is_number, is_score, number_in
 from deepfake_audio.evaluation.label_choice import choose_label
 from deepfake_audio.evaluation.score_choice import (
     TWO_SCORES,
@@ -21,7 +12,16 @@ from deepfake_audio.evaluation.score_choice import (
     has_decisions,
     has_words,
 )
-from deepfake_audio.evaluation.text_tables import BLANKS, TextTable, fitted, named_columns_of
+from deepfake_audio.tables.cell_values import is_number, is_score, number_in
+from deepfake_audio.tables.column_names import (
+    FACTS,
+    FILES,
+    LABELS,
+    file_column,
+    first_column,
+)
+from deepfake_audio.tables.label_words import is_class_number, is_label_word
+from deepfake_audio.tables.text_tables import BLANKS, TextTable, fitted, named_columns_of
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 WHOLE = re.compile(r"[+-]?[0-9]+")

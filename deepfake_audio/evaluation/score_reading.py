@@ -7,11 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepfake_audio.corpora.label_words import LabelReader
 from deepfake_audio.corpora.layouts import read_split
-from deepfake_audio.corpora.tables import read_lines
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import listed_numbers, number_in
 from deepfake_audio.evaluation.score_choice import TWO_SCORES
 from deepfake_audio.evaluation.score_columns import (
     ScoreColumns,
@@ -19,7 +16,10 @@ from deepfake_audio.evaluation.score_columns import (
     no_files,
     unnamed_columns,
 )
-from deepfake_audio.evaluation.text_tables import TextTable, open_text_table
+from deepfake_audio.tables.cell_values import listed_numbers, number_in
+from deepfake_audio.tables.label_words import LabelReader
+from deepfake_audio.tables.lines import read_lines
+from deepfake_audio.tables.text_tables import TextTable, open_text_table
 
 ASV_KEYS = ("target", "nontarget", "spoof")
 NO_ATTACK = ("-", "bonafide", "bona-fide", "real")

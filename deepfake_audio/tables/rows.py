@@ -1,33 +1,19 @@
-"""Read the tables of a corpus: their lines, rows and columns."""
+"""Read the rows of a table whose columns are named."""
 
-import codecs
 import itertools
-import logging
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
-from deepfake_audio.corpora.column_names import FILES, is_header, plain_column
 from deepfake_audio.errors import InputError
-from deepfake_audio.system import regular_files
 from deepfake_audio.system.csv_files import check_columns, read_cells
-from deepfake_audio.system.regular_files import is_file, open_regular, open_text
+from deepfake_audio.tables.column_names import FILES, is_header, plain_column
+from deepfake_audio.tables.lines import filled_lines, read_lines
 
 MAX_TITLES = 4  # lines above a header
-LOGGER = logging.getLogger(__name__)
 DELIMITERS = (",", ";", "\t", "|")
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
-UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that `surrogateescape` could not decode
-CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
-OF_A_MACHINE = re.compile(r"(?:[a-z]+:/+|[a-z]:|~(?=/))?/*", re.IGNORECASE)  # what begins its paths
-ABOVE = re.compile(r"^(?:\.{1,2}/)+")  # begins the paths of a table that was in another folder
-
-
-def first_line(table: Path) -> str:
-    """Return the first line of a table, empty for an empty one; raise as `read_lines` does."""
-    return next((line for _, line in read_lines(table)), "")
 
 
 def first_row(table: Path) -> list[str]:
@@ -75,72 +61,6 @@ def delimiter_of(header: str) -> str:
     """
     is_in_blanks = len(header.split()) > 1 and not any(map(header.count, DELIMITERS))
     return " " if is_in_blanks else max(DELIMITERS, key=header.count)
-
-
-def read_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str]]:
-    """Yield each line of a table with its number, counted from 1.
-
-    Args:
-        table: the file.
-        what: its name for errors; see `open_regular`.
-
-    Raises:
-        InputError: an unreadable file, or one that isn't text.
-    """
-    try:
-        if is_file(table) and not table.stat().st_size:
-            return
-        with open_text(table, what, encoding_of(table, what), "surrogateescape") as file:
-            yield from enumerate(_decoded(regular_files.read_lines(file), table), start=1)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot read {table} as UTF-8: {error}; save it as UTF-8, or download it again"
-        ) from None
-
-
-def _decoded(lines: Iterable[str], table: Path) -> Iterator[str]:
-    """Yield lines of UTF-8, or else of Windows-1252, which Excel writes as plain CSV.
-
-    Raises:
-        ValueError: a line of neither, or lines of both.
-    """
-    encodings = set()
-    for line in lines:
-        if not line.isascii():
-            is_utf_8 = not UNDECODED.search(line)
-            encodings.add(is_utf_8)
-            if len(encodings) > 1:
-                raise ValueError("it has bytes of another encoding")
-            if not is_utf_8:
-                line = line.encode("utf-8", "surrogateescape").decode("cp1252")
-                if CONTROLS.search(line):
-                    raise ValueError("it is no text")
-                _tell_encoding(table)
-        yield line
-
-
-@lru_cache(maxsize=1000)  # a table is read several times
-def _tell_encoding(table: Path) -> None:
-    LOGGER.warning(
-        "%s is not UTF-8 and was read as Windows-1252; save it as UTF-8 if names look wrong", table
-    )
-
-
-def filled_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str]]:
-    """Yield each line that is not blank, with its number; see `read_lines`."""
-    return ((number, line) for number, line in read_lines(table, what) if line.strip())
-
-
-def encoding_of(table: Path, what: str) -> str:
-    """Return UTF-16 for a table in it, with its mark or without, as some spreadsheets write it."""
-    with open_regular(table, what) as file:
-        begin = file.read(64)
-    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    zeros = begin[::2].count(0), begin[1::2].count(0)
-    if max(zeros) > len(begin) / 4 and not min(zeros):  # most letters of a header are ASCII
-        return "utf-16-be" if zeros[0] else "utf-16-le"
-    return "utf-8-sig"
 
 
 def read_rows(
@@ -218,29 +138,3 @@ def check_width(width: int, widths: Sequence[int], origin: str) -> None:
             f"{width} columns in {origin} instead of {' or '.join(map(str, widths))}; "
             "correct the line, or download the protocol again"
         )
-
-
-def from_any_machine(file: str, origin: str) -> str:
-    r"""Return a listed path as `inside` does, without a beginning outside of the corpus.
-
-    Tables that were made on another machine or in another folder have such paths. Absolute ones
-    need a folder that the corpus may have too.
-
-    >>> from_any_machine("C:\\data\\real\\a.wav", ""), from_any_machine("gs://data/a.wav", "")
-    ('data/real/a.wav', 'data/a.wav')
-    """
-    below = ABOVE.sub("", file.replace("\\", "/")) or file
-    path = OF_A_MACHINE.sub("", below, count=1)
-    return inside(path if "/" in path else below, origin)
-
-
-def inside(file: str, origin: str) -> str:
-    """Return a listed path with forward slashes; raise an `InputError` if it leaves the root."""
-    path = file.replace("\\", "/")
-    on_a_drive = path[1:2] == ":"
-    if path.startswith("/") or on_a_drive or ".." in path.split("/") or not path.strip("./"):
-        raise InputError(
-            f"{file!r} in {origin} is not a path inside the corpus; correct the line, or download "
-            "the protocol again"
-        )
-    return posixpath.normpath(path)

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import label_of
-from deepfake_audio.corpora.column_names import (
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.tables.cell_values import is_number
+from deepfake_audio.tables.class_folders import label_of
+from deepfake_audio.tables.column_names import (
     FILES,
     LABELS,
     SCORES,
@@ -16,10 +18,8 @@ from deepfake_audio.corpora.column_names import (
     plain_column,
     plain_columns,
 )
-from deepfake_audio.corpora.index import without_suffix
-from deepfake_audio.corpora.tables import filled_lines
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import is_number
+from deepfake_audio.tables.lines import filled_lines
+from deepfake_audio.vocabulary import without_suffix
 
 MAX_DIGITS = 400  # a number in double precision has up to 309
 MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deepfake_audio.corpora.column_names import LABELS, names_class, plain_column
-from deepfake_audio.corpora.label_words import (
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.tables.column_names import LABELS, names_class, plain_column
+from deepfake_audio.tables.label_words import (
     boolean_of,
     class_and_generator,
     is_class_number,
     is_label_word,
 )
-from deepfake_audio.errors import InputError, one_line
 
 PREDICTED = re.compile(
     "pred|detect|decision|decid|estimat|output|model|guess|verdict|hat$"

@@ -13,20 +13,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import label_of
-from deepfake_audio.corpora.column_names import (
+from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.system.csv_files import unguarded
+from deepfake_audio.system.regular_files import is_file, open_regular
+from deepfake_audio.tables.cell_values import DECIMAL_COMMA, is_number
+from deepfake_audio.tables.class_folders import label_of
+from deepfake_audio.tables.column_names import (
     FILES,
     first_column,
     is_header,
     plain_column,
     plain_columns,
 )
-from deepfake_audio.corpora.tables import SEPARATOR_LINE, filled_lines, read_lines
-from deepfake_audio.errors import InputError, one_line, pluralize
-from deepfake_audio.evaluation.cell_values import DECIMAL_COMMA, is_number
-from deepfake_audio.evaluation.json_tables import TABLE, json_rows, sample_json
-from deepfake_audio.system.csv_files import unguarded
-from deepfake_audio.system.regular_files import is_file, open_regular
+from deepfake_audio.tables.json_tables import TABLE, json_rows, sample_json
+from deepfake_audio.tables.lines import filled_lines, read_lines
+from deepfake_audio.tables.rows import SEPARATOR_LINE
 
 SEPARATORS = "\t;,|"
 BLANKS, JSON = "blanks", "json"
