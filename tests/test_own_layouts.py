@@ -18,7 +18,7 @@ from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.dataset.manifest import left_out_warnings, read_records
 from deepfake_audio.dataset.pictures import find_margins
 from deepfake_audio.errors import InputError
-from deepfake_audio.tables.class_folders import label_of
+from deepfake_audio.tables.class_names import label_of
 from helpers import put_audio, put_text
 
 PAIRS = (

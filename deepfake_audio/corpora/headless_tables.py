@@ -15,7 +15,7 @@ from deepfake_audio.corpora.layouts import (
 )
 from deepfake_audio.errors import one_line
 from deepfake_audio.system.csv_files import NUMBER
-from deepfake_audio.tables.class_folders import class_in, label_of, split_of
+from deepfake_audio.tables.class_names import class_in, label_of, split_of
 from deepfake_audio.tables.label_words import is_label_word
 from deepfake_audio.tables.lines import filled_lines, first_line
 from deepfake_audio.tables.rows import delimiter_of, split_cells

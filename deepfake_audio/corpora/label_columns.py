@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deepfake_audio.corpora.layouts import read_label
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.tables.class_folders import split_of
+from deepfake_audio.tables.class_names import split_of
 from deepfake_audio.tables.column_names import (
     FACTS,
     FILES,

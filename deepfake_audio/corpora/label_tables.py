@@ -18,7 +18,7 @@ from deepfake_audio.corpora.label_columns import LabelColumns, find_columns, kno
 from deepfake_audio.corpora.layouts import Listing, read_label, read_split
 from deepfake_audio.corpora.listed_files import ListedFiles, find_listed, from_any_machine, inside
 from deepfake_audio.errors import InputError, one_line, shortened
-from deepfake_audio.tables.class_folders import split_word
+from deepfake_audio.tables.class_names import split_word
 from deepfake_audio.tables.column_names import is_header
 from deepfake_audio.tables.label_choice import LabelsDifferError
 from deepfake_audio.tables.label_words import class_and_generator

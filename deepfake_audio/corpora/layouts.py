@@ -9,7 +9,7 @@ from typing import NamedTuple
 from deepfake_audio.corpora.index import Tree, depth, stem
 from deepfake_audio.corpora.listed_files import inside
 from deepfake_audio.errors import InputError
-from deepfake_audio.tables.class_folders import split_of
+from deepfake_audio.tables.class_names import split_of
 from deepfake_audio.tables.label_words import class_and_generator
 from deepfake_audio.tables.lines import first_line, read_lines
 from deepfake_audio.tables.rows import check_width, read_rows

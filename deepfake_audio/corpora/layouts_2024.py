@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from deepfake_audio.corpora.index import Tree, stem
 from deepfake_audio.corpora.layouts import Listing, read_label
 from deepfake_audio.corpora.listed_files import inside
-from deepfake_audio.tables.class_folders import SPLIT_ALIASES, label_of, split_of
+from deepfake_audio.tables.class_names import SPLIT_ALIASES, label_of, split_of
 from deepfake_audio.tables.column_names import LABELS
 from deepfake_audio.tables.lines import first_line, read_lines
 from deepfake_audio.tables.rows import check_width, first_row, read_rows

@@ -9,7 +9,7 @@ from functools import cached_property
 from deepfake_audio.corpora.index import Tree, shared_folders
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import without_blank_ends
-from deepfake_audio.tables.class_folders import label_of
+from deepfake_audio.tables.class_names import label_of
 
 OF_A_MACHINE = re.compile(r"(?:[a-z]+:/+|[a-z]:|~(?=/))?/*", re.IGNORECASE)  # what begins its paths
 ABOVE = re.compile(r"^(?:\.{1,2}/)+")  # begins the paths of a table that was in another folder

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deepfake_audio.errors import InputError, first_names
-from deepfake_audio.tables.class_folders import (
+from deepfake_audio.tables.class_names import (
     SPLIT_ALIASES,
     NamePart,
     class_in,

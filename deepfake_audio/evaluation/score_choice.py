@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.tables.cell_values import is_score
-from deepfake_audio.tables.class_folders import CLASS_OF
+from deepfake_audio.tables.class_names import CLASS_OF
 from deepfake_audio.tables.column_names import (
     BESIDE,
     FACTS,

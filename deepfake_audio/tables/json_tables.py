@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.tables.cell_values import is_number
-from deepfake_audio.tables.class_folders import label_of
+from deepfake_audio.tables.class_names import label_of
 from deepfake_audio.tables.column_names import (
     FILES,
     LABELS,

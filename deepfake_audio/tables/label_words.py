@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import to_number
-from deepfake_audio.tables.class_folders import NEGATIONS, class_in, label_of, words_of
+from deepfake_audio.tables.class_names import NEGATIONS, class_in, label_of, words_of
 from deepfake_audio.tables.column_names import (
     IS_A_CLASS,
     LABEL_WORDS,

@@ -17,7 +17,7 @@ from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.csv_files import unguarded
 from deepfake_audio.system.regular_files import is_file, open_regular
 from deepfake_audio.tables.cell_values import DECIMAL_COMMA, is_number
-from deepfake_audio.tables.class_folders import label_of
+from deepfake_audio.tables.class_names import label_of
 from deepfake_audio.tables.column_names import (
     FILES,
     first_column,
