@@ -24,6 +24,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.label_choice import choose_label
 from deepfake_audio.evaluation.score_reading import NO_ATTACK
 from deepfake_audio.evaluation.score_table import trial_stem
+from deepfake_audio.tables.cells import BLANKS
 from deepfake_audio.tables.class_names import label_of, split_of
 from deepfake_audio.tables.column_names import (
     FACTS,
@@ -39,7 +40,6 @@ from deepfake_audio.tables.label_words import (
     is_label_word,
 )
 from deepfake_audio.tables.text_tables import (
-    BLANKS,
     TextTable,
     named_columns_of,
     open_text_table,

@@ -13,6 +13,7 @@ from deepfake_audio.evaluation.score_choice import (
     has_words,
 )
 from deepfake_audio.tables.cell_values import is_number, is_score, number_in
+from deepfake_audio.tables.cells import BLANKS, fitted
 from deepfake_audio.tables.column_names import (
     FACTS,
     FILES,
@@ -21,7 +22,7 @@ from deepfake_audio.tables.column_names import (
     first_column,
 )
 from deepfake_audio.tables.label_words import is_class_number, is_label_word
-from deepfake_audio.tables.text_tables import BLANKS, TextTable, fitted, named_columns_of
+from deepfake_audio.tables.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 WHOLE = re.compile(r"[+-]?[0-9]+")

@@ -5,7 +5,6 @@ columns; without such a line, the first rows decide. Files may be UTF-8 or, with
 UTF-16, as spreadsheets write them.
 """
 
-import csv
 import itertools
 import re
 from collections import Counter
@@ -14,9 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake_audio.errors import InputError, one_line, pluralize
-from deepfake_audio.system.csv_files import unguarded
 from deepfake_audio.system.regular_files import is_file, open_regular
-from deepfake_audio.tables.cell_values import DECIMAL_COMMA, is_number
+from deepfake_audio.tables.cell_values import is_number
+from deepfake_audio.tables.cells import (
+    BLANKS,
+    SEPARATORS,
+    find_separator,
+    fitted,
+    is_rule,
+    read_cells,
+    split,
+)
 from deepfake_audio.tables.class_names import label_of
 from deepfake_audio.tables.column_names import (
     FILES,
@@ -26,17 +33,15 @@ from deepfake_audio.tables.column_names import (
     plain_columns,
 )
 from deepfake_audio.tables.json_tables import TABLE, json_rows, sample_json
-from deepfake_audio.tables.lines import filled_lines, read_lines
+from deepfake_audio.tables.lines import filled_lines
 from deepfake_audio.tables.rows import SEPARATOR_LINE
 
-SEPARATORS = "\t;,|"
-BLANKS, JSON = "blanks", "json"
+JSON = "json"
 SAMPLED_ROWS = 1000  # that decide on separator and columns
 MAX_TITLES = 3  # lines before the names of the columns
 MAX_NAMED_COLUMNS = 6  # in a message
 # In a line above numbers, such a part of a name is that of a score, not of a file.
 SCORE_NAME = re.compile("score|logit|prob|llr|fake|spoof|bonafide|real")
-SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
 AS_CSV = "save it as CSV with the columns file and score"
 NOT_TEXT = {  # the first bytes of files that are no tables of text
     b"PK\x03\x04": "a workbook or an archive; save the sheet as CSV (UTF-8), or unpack the archive",
@@ -48,9 +53,6 @@ NOT_TEXT = {  # the first bytes of files that are no tables of text
     b"version https://git-lfs": "a pointer of Git LFS; download the file itself with git lfs pull",
     b"<": "a web page; download the file itself",
 }
-OF_KALDI = re.compile(r"(?<=\s)\[((?:\s*[-+]?\d\S*(?=[\s\]]))+?)\s*\](?=\s*$)")
-AFTER_NAME = re.compile(r"(?<=\S):(?=\s+\[?[-+.\d])")
-RULE = re.compile(r":?-+:?")  # a cell below the header of a Markdown table
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,11 @@ class TextTable:
             yield from json_rows(self.path, self.columns)
             return
         header, width = None, width or self.width
-        for line, cells in _cells(self.path, self.separator, width, text_column):
+        for line, cells in read_cells(self.path, self.separator, width, text_column):
             if line <= self.skipped:
                 header = cells if self.columns else None
                 continue
-            if not any(cells) or cells == header or (self.separator == "|" and _is_rule(cells)):
+            if not any(cells) or cells == header or (self.separator == "|" and is_rule(cells)):
                 continue  # an empty row of a spreadsheet, or the header of a second file
             while len(cells) > width and not cells[-1]:
                 cells.pop()
@@ -133,36 +135,17 @@ def open_text_table(path: Path) -> TextTable:
     comment = lines[0][1].startswith("#")
     header, rows, separator = _first_row(lines, named[1] if named else "")
     columns = _columns_of(path, header, rows, separator)
-    if not columns and _is_other_header(header, [row for row in rows[1:] if not _is_rule(row)]):
+    if not columns and _is_other_header(header, [row for row in rows[1:] if not is_rule(row)]):
         columns = _plain_columns(path, header)
     if columns or comment:
         skipped, rows = lines[0][0], rows[1:]
-    rows = [row for row in rows if any(row) and not _is_rule(row)]
+    rows = [row for row in rows if any(row) and not is_rule(row)]
     while not columns and rows and all(len(row) > 1 and not row[-1] for row in rows):
         rows = [row[:-1] for row in rows]
     if columns:
         place = first_column(columns, FILES)
         rows = fitted(rows, separator, len(columns), 0 if place is None else place)
     return TextTable(path, separator, columns, rows, skipped)
-
-
-def fitted(rows: list[list[str]], separator: str, width: int, text_column: int) -> list[list[str]]:
-    """Return the rows with a number of cells; with blanks between, the text column may have some.
-
-    >>> fitted([["a", "b.wav", "0.5"]], BLANKS, 2, 0), fitted([["a", "1", ""], ["b"]], ",", 2, 0)
-    ([['a b.wav', '0.5']], [['a', '1']])
-    """
-    found = []
-    for row in rows:
-        surplus = len(row) - width
-        if surplus > 0 and separator == BLANKS:
-            end = text_column + surplus + 1
-            row = [*row[:text_column], " ".join(row[text_column:end]), *row[end:]]
-        elif surplus > 0 and not any(row[width:]):
-            row = row[:width]
-        if len(row) == width:
-            found.append(row)
-    return found
 
 
 def named_columns_of(table: TextTable, places: Iterable[int] | None = None) -> str:
@@ -179,8 +162,8 @@ def _first_row(
     """Return the cells of the first line, those of all lines, and the separator."""
     first = lines[0][1].lstrip("# ") if lines[0][1].startswith("#") else lines[0][1]
     texts = [line for _, line in lines]
-    separator = separator or _find_separator(first, texts)
-    return next(iter(_split([first], separator)), []), _split(texts, separator), separator
+    separator = separator or find_separator(first, texts)
+    return next(iter(split([first], separator)), []), split(texts, separator), separator
 
 
 def _without_comments(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -188,8 +171,8 @@ def _without_comments(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
     while len(lines) > 1 and _is_comment(lines[0][1]) and lines[1][1].startswith("#"):
         lines = lines[1:]
     if len(lines) > 1 and _is_comment(lines[0][1]):
-        separator = _find_separator(lines[1][1], [line for _, line in lines[1:]])
-        if is_header(next(iter(_split([lines[1][1]], separator)), [])):
+        separator = find_separator(lines[1][1], [line for _, line in lines[1:]])
+        if is_header(next(iter(split([lines[1][1]], separator)), [])):
             return lines[1:]
     return lines
 
@@ -217,7 +200,7 @@ def _without_titles(path: Path, lines: list[tuple[int, str]]) -> list[tuple[int,
 
 def _has_values(line: str, separator: str, width: int) -> bool:
     """Return whether a line before the header looks like a row: it has a number or a label."""
-    rows = [*_split([line], separator), line.split()]
+    rows = [*split([line], separator), line.split()]
     return any(
         len(row) in (2, width) and any(is_number(cell) or label_of(cell) for cell in row)
         for row in rows
@@ -227,7 +210,7 @@ def _has_values(line: str, separator: str, width: int) -> bool:
 def _is_comment(line: str) -> bool:
     """Return whether a line is a comment that names no columns."""
     text = line.lstrip("# ")
-    return line.startswith("#") and not is_header(_split([text], _find_separator(text, [text]))[0])
+    return line.startswith("#") and not is_header(split([text], find_separator(text, [text]))[0])
 
 
 def _columns_of(
@@ -270,11 +253,6 @@ def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
     return False
 
 
-def _is_rule(row: list[str]) -> bool:
-    """Return whether a row is the line below the header of a Markdown table."""
-    return any(row) and all(not cell or RULE.fullmatch(cell) for cell in row)
-
-
 def _check_text(path: Path) -> None:
     if not is_file(path) or not path.stat().st_size:
         return
@@ -283,85 +261,3 @@ def _check_text(path: Path) -> None:
     for mark, reason in NOT_TEXT.items():
         if beginning.startswith(mark):
             raise InputError(f"cannot read {path}: it is {reason}")
-
-
-def _cells(
-    path: Path, separator: str, width: int, text_column: int
-) -> Iterator[tuple[int, list[str]]]:
-    if separator == BLANKS:
-        for number, line in filled_lines(path, TABLE):
-            yield number, _split_blanks(line, width, text_column)
-        return
-    reader = _reader((line for _, line in read_lines(path, TABLE)), separator)
-    try:
-        for row in reader:
-            yield reader.line_num, [unguarded(cell).strip() for cell in row]
-    except csv.Error as error:
-        raise InputError(f"cannot read {path} as CSV: {error}") from None
-
-
-def _reader(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    # Bars separate transcripts, in which a quote is a letter.
-    quoting = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL
-    return csv.reader(lines, delimiter=separator, quoting=quoting, skipinitialspace=True)
-
-
-def _split(lines: list[str], separator: str) -> list[list[str]]:
-    if separator == BLANKS:
-        return [list(map(_unquoted, _joined(line).split())) for line in lines]
-    try:
-        rows = _reader(lines, separator)
-        return [[unguarded(cell).strip() for cell in row] for row in rows]
-    except csv.Error:
-        return []
-
-
-def _joined(line: str) -> str:
-    """Return a line without blanks in the brackets of Kaldi, and without a colon after the name.
-
-    >>> _joined("utt  [ -1.2 0.3 ]"), _joined("my file.wav: 0.5"), _joined("a [live 2].wav 0.5")
-    ('utt  [-1.2,0.3]', 'my file.wav 0.5', 'a [live 2].wav 0.5')
-    """
-    line = OF_KALDI.sub(lambda found: f"[{','.join(found[1].split())}]", line)
-    return AFTER_NAME.sub("", line, count=1)
-
-
-def _split_blanks(line: str, width: int, text_column: int) -> list[str]:
-    """Split a line at blanks; surplus ones belong to the text column.
-
-    >>> _split_blanks("speaker my file.wav 0.5", 3, 1)
-    ['speaker', 'my file.wav', '0.5']
-    """
-    line = _joined(line).strip()
-    if len(line.split()) <= width:
-        return list(map(_unquoted, line.split()))
-    *before, rest = line.split(None, text_column)
-    return list(map(_unquoted, [*before, *rest.rsplit(None, width - text_column - 1)]))
-
-
-def _unquoted(cell: str) -> str:
-    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
-    return unguarded(cell[1:-1].replace('""', '"') if quoted else cell)
-
-
-def _find_separator(first: str, lines: list[str]) -> str:
-    for separator in SEPARATORS:
-        if is_header(next(iter(_split([first], separator)), [])):
-            return separator
-    words = first.split()
-    fits = all(len(line.split()) >= len(words) for line in lines)
-    if fits and not set(SEPARATORS) & set(first.strip()) and is_header(words):
-        return BLANKS
-    for separator in SEPARATORS:
-        widths = Counter(map(len, filter(any, _split(lines, separator))))
-        width, times = widths.most_common(1)[0] if widths else (0, 0)
-        is_decimal = separator == "," and all(map(_ends_in_decimal_comma, lines))
-        if width > 1 and times >= SAME_WIDTH * widths.total() and not is_decimal:
-            return separator
-    return BLANKS
-
-
-def _ends_in_decimal_comma(line: str) -> bool:
-    """Return whether the comma of a line such as `file 0,5` is part of its number."""
-    cells = line.split()
-    return len(cells) > 1 and any(map(DECIMAL_COMMA.fullmatch, cells[1:]))
