@@ -19,7 +19,7 @@ TABLE_SUFFIXES = (".txt", ".tsv", ".csv", ".trn", ".trl", ".ndx", ".lst")
 DEBRIS = re.compile(r"(?:thumbs\.db|desktop\.ini|icon\r|(?:readme|licen[cs]e)[^/]*)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tree:
     """The files below a folder, by their sorted names relative to it.
 

@@ -12,7 +12,7 @@ from deepfake_audio.errors import InputError
 from deepfake_audio.tables.class_names import split_of
 from deepfake_audio.tables.label_words import class_and_generator
 from deepfake_audio.tables.lines import first_line, read_lines
-from deepfake_audio.tables.rows import check_width, read_rows
+from deepfake_audio.tables.text_tables import check_width, read_rows
 
 KEYS = {"bonafide": "real", "spoof": "fake"}
 FOR_VERSIONS = {
@@ -234,7 +234,7 @@ def _list_mlaad(tree: Tree) -> Iterator[Listing]:
 
 
 def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
-    for origin, row in read_rows(table, ("path", "model_name"), delimiter="|"):
+    for origin, row in read_rows(table, ("path", "model_name")):
         # The voice is that of the reference, if a reader of M-AILABS is one; else it may be that of
         # the reader. The folders within `path` are wrong for some languages; the file lies beside
         # the table.

@@ -9,7 +9,7 @@ from deepfake_audio.corpora.listed_files import inside
 from deepfake_audio.tables.class_names import SPLIT_ALIASES, label_of, split_of
 from deepfake_audio.tables.column_names import LABELS
 from deepfake_audio.tables.lines import first_line, read_lines
-from deepfake_audio.tables.rows import check_width, first_row, read_rows
+from deepfake_audio.tables.text_tables import check_width, first_row, read_rows
 
 LOOKED_FOR = {
     "spoofceleb": "metadata/{train,development,evaluation}.csv with file,speaker,attack",

@@ -36,12 +36,12 @@ class ListedFiles:
     Attributes:
         tree: the corpus.
         folder: of the table, "" or ending in a slash; paths may begin there or in the root.
-        rows: reads the file, the label and the position of each row again.
+        rows: reads the position, the label and the facts of each row again.
     """
 
     tree: Tree
     folder: str
-    rows: Callable[[], Iterator[tuple[str, str, str]]]
+    rows: Callable[[], Iterator[tuple[str, str, dict[str, str]]]]
 
     def find(self, file: str, label: str, origin: str) -> tuple[str, str]:
         """Return a file on disk, else the listed path; and the listed path of a file elsewhere.
@@ -80,8 +80,8 @@ class ListedFiles:
         """The files that rows name by path; and of those by name, the shared folders by label."""
         by_path: set[str] = set()
         by_name: dict[str, dict[str, int]] = {}
-        for file, label, origin in self.rows():
-            path = from_any_machine(without_blank_ends(file), origin)
+        for origin, label, facts in self.rows():
+            path = from_any_machine(without_blank_ends(facts["file"]), origin)
             if found := _by_path(self.tree, self.folder, path):
                 by_path.add(found)
             elif found := self._by_name(path, label):

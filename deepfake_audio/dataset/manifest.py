@@ -12,10 +12,10 @@ from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.csv_files import check_columns, read_cells
 from deepfake_audio.system.folder_walk import find_files
 from deepfake_audio.system.regular_files import is_file, is_folder, open_text, read_lines
+from deepfake_audio.tables.cells import delimiter_of
 from deepfake_audio.tables.class_names import label_of, split_of
 from deepfake_audio.tables.label_words import is_class_number
 from deepfake_audio.tables.lines import encoding_of
-from deepfake_audio.tables.rows import delimiter_of
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,

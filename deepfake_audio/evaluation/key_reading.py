@@ -21,9 +21,9 @@ from deepfake_audio.corpora.layouts import (
     read_split,
 )
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.label_choice import choose_label
 from deepfake_audio.evaluation.score_reading import NO_ATTACK
 from deepfake_audio.evaluation.score_table import trial_stem
+from deepfake_audio.evaluation.table_opening import open_table
 from deepfake_audio.tables.cells import BLANKS
 from deepfake_audio.tables.class_names import label_of, split_of
 from deepfake_audio.tables.column_names import (
@@ -33,6 +33,7 @@ from deepfake_audio.tables.column_names import (
     file_column,
     first_column,
 )
+from deepfake_audio.tables.label_choice import guess_label
 from deepfake_audio.tables.label_words import (
     LabelReader,
     class_and_generator,
@@ -42,7 +43,6 @@ from deepfake_audio.tables.label_words import (
 from deepfake_audio.tables.text_tables import (
     TextTable,
     named_columns_of,
-    open_text_table,
 )
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
@@ -78,7 +78,7 @@ def open_keys(
     Raises:
         InputError: an unreadable file, no column of labels, or a label of unknown meaning.
     """
-    table = open_text_table(path)
+    table = open_table(path)
     if (layout := _protocol_layout(table)) is not None:
         corpus, columns = layout
         if table.separator == BLANKS:
@@ -156,7 +156,7 @@ def _places(
         return _unnamed_places(table, real, scored)
     columns = table.columns
     only_files = {columns.index(n) for n in FILES if n in columns and n not in LABELS}
-    label, _ = choose_label(table, only_files, real)
+    label, _ = guess_label(table, only_files, real)
     files = [columns.index(n) for n in FILES if n in columns and columns.index(n) != label]
     if label is not None and not files:
         used = {label, *(first_column(columns, names) for names in FACTS.values())}

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.label_choice import choose_label
 from deepfake_audio.evaluation.score_choice import (
     TWO_SCORES,
     choose_score,
@@ -21,6 +20,7 @@ from deepfake_audio.tables.column_names import (
     file_column,
     first_column,
 )
+from deepfake_audio.tables.label_choice import guess_label
 from deepfake_audio.tables.label_words import is_class_number, is_label_word
 from deepfake_audio.tables.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
@@ -61,14 +61,14 @@ def named_columns(table: TextTable, real: str | None) -> ScoreColumns:
     used = set(choice.places)
     facts = {place for names in FACTS.values() for place in [first_column(columns, names)]}
     facts.discard(None)
-    label, _ = choose_label(table, {*used, *(columns.index(n) for n in FILES if n in columns)})
+    label, _ = guess_label(table, {*used, *(columns.index(n) for n in FILES if n in columns)})
     try:
         file = file_column(columns, {*used, label, *facts}, table.sample)
     except LookupError:
         if label is None:
             raise no_files(table) from None
         file = None
-    label, note = choose_label(table, {*used, file})
+    label, note = guess_label(table, {*used, file})
     others = [name if place not in (file, *used) else "" for place, name in enumerate(columns)]
     facts = {name: first_column(others, names) for name, names in FACTS.items() if name != "subset"}
     facts["verdict"] = first_column(others, ("verdict",))

@@ -16,10 +16,11 @@ from deepfake_audio.evaluation.score_columns import (
     no_files,
     unnamed_columns,
 )
+from deepfake_audio.evaluation.table_opening import open_table
 from deepfake_audio.tables.cell_values import listed_numbers, number_in
 from deepfake_audio.tables.label_words import LabelReader
 from deepfake_audio.tables.lines import read_lines
-from deepfake_audio.tables.text_tables import TextTable, open_text_table
+from deepfake_audio.tables.text_tables import TextTable
 
 ASV_KEYS = ("target", "nontarget", "spoof")
 NO_ATTACK = ("-", "bonafide", "bona-fide", "real")
@@ -128,7 +129,7 @@ def open_scores(path: Path, real: str | None = None) -> ScoreFile:
     Raises:
         InputError: an unreadable file, or columns whose meaning is not known.
     """
-    table = open_text_table(path)
+    table = open_table(path)
     if table.columns is None:
         return ScoreFile(table, unnamed_columns(table, real), real)
     if real is None and table.columns == ANTIDEEPFAKE and listed_numbers(_first(table, 1)):

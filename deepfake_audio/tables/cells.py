@@ -8,20 +8,32 @@ from pathlib import Path
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import unguarded
-from deepfake_audio.tables.cell_values import DECIMAL_COMMA
+from deepfake_audio.tables.cell_values import DECIMAL_COMMA, is_score
 from deepfake_audio.tables.column_names import is_header
-from deepfake_audio.tables.json_tables import TABLE
-from deepfake_audio.tables.lines import filled_lines, read_lines
+from deepfake_audio.tables.label_words import is_label_word
 
-SEPARATORS = "\t;,|"
-BLANKS = "blanks"
+SEPARATORS = "\t;,|"  # in the order in which they are tried
+BLANKS = " "
 SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
 OF_KALDI = re.compile(r"(?<=\s)\[((?:\s*[-+]?\d\S*(?=[\s\]]))+?)\s*\](?=\s*$)")
 AFTER_NAME = re.compile(r"(?<=\S):(?=\s+\[?[-+.\d])")
 RULE = re.compile(r":?-+:?")  # a cell below the header of a Markdown table
 
 
+def delimiter_of(header: str) -> str:
+    r"""Return the character between the columns of a table, by its first line.
+
+    >>> delimiter_of("file;label"), delimiter_of("file,label;note,x"), delimiter_of("file")
+    (';', ',', ',')
+    >>> delimiter_of("a.wav  real")
+    ' '
+    """
+    is_in_blanks = len(header.split()) > 1 and not any(map(header.count, SEPARATORS))
+    return BLANKS if is_in_blanks else max(",;\t|", key=header.count)
+
+
 def find_separator(first: str, lines: list[str]) -> str:
+    lines = [line for line in lines if not line.startswith("#")] or lines
     for separator in SEPARATORS:
         if is_header(next(iter(split([first], separator)), [])):
             return separator
@@ -29,13 +41,22 @@ def find_separator(first: str, lines: list[str]) -> str:
     fits = all(len(line.split()) >= len(words) for line in lines)
     if fits and not set(SEPARATORS) & set(first.strip()) and is_header(words):
         return BLANKS
+    found = []
     for separator in SEPARATORS:
-        widths = Counter(map(len, filter(any, split(lines, separator))))
-        width, times = widths.most_common(1)[0] if widths else (0, 0)
+        rows = list(filter(any, split(lines, separator)))
+        width, times = next(iter(Counter(map(len, rows)).most_common(1)), (0, 0))
         is_decimal = separator == "," and all(map(_ends_in_decimal_comma, lines))
-        if width > 1 and times >= SAME_WIDTH * widths.total() and not is_decimal:
-            return separator
-    return BLANKS
+        if width > 1 and times >= SAME_WIDTH * len(rows) and not is_decimal:
+            found.append((separator, [row for row in rows if len(row) == width]))
+    if len(found) > 1:  # such as a comma in each sentence between bars
+        found = [each for each in found if _has_values(each[1])] or found
+    return found[0][0] if found else BLANKS
+
+
+def _has_values(rows: list[list[str]]) -> bool:
+    """Return whether a column of the rows has only numbers or labels."""
+    columns = zip(*rows, strict=True)
+    return any(all(is_score(cell) or is_label_word(cell) for cell in cells) for cells in columns)
 
 
 def _ends_in_decimal_comma(line: str) -> bool:
@@ -45,16 +66,33 @@ def _ends_in_decimal_comma(line: str) -> bool:
 
 
 def read_cells(
-    path: Path, separator: str, width: int, text_column: int
+    path: Path, numbered: Iterable[tuple[int, str]], separator: str, width: int, text_column: int
 ) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each row, with the number of its last line.
+
+    Args:
+        path: for errors.
+        numbered: lines with their numbers.
+        separator: between columns.
+        width: number of columns, if blanks separate them.
+        text_column: the column that may contain blanks then.
+
+    Raises:
+        InputError: the lines are no CSV.
+    """
     if separator == BLANKS:
-        for number, line in filled_lines(path, TABLE):
-            yield number, _split_blanks(line, width, text_column)
+        yield from ((number, _split_blanks(line, width, text_column)) for number, line in numbered)
         return
-    reader = _reader((line for _, line in read_lines(path, TABLE)), separator)
+    last = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal last
+        for last, line in numbered:  # noqa: B007
+            yield line
+
     try:
-        for row in reader:
-            yield reader.line_num, [unguarded(cell).strip() for cell in row]
+        for row in _reader(lines(), separator):
+            yield last, [unguarded(cell).strip() for cell in row]
     except csv.Error as error:
         raise InputError(f"cannot read {path} as CSV: {error}") from None
 
@@ -103,8 +141,17 @@ def _unquoted(cell: str) -> str:
     return unguarded(cell[1:-1].replace('""', '"') if quoted else cell)
 
 
-def fitted(rows: list[list[str]], separator: str, width: int, text_column: int) -> list[list[str]]:
+def fitted(
+    rows: list[list[str]], separator: str, width: int, text_column: int, unnamed: int = 0
+) -> list[list[str]]:
     """Return the rows with a number of cells; with blanks between, the text column may have some.
+
+    Args:
+        rows: cells.
+        separator: between columns.
+        width: number of cells.
+        text_column: the column that may contain blanks.
+        unnamed: how many cells after the last column are left out.
 
     >>> fitted([["a", "b.wav", "0.5"]], BLANKS, 2, 0), fitted([["a", "1", ""], ["b"]], ",", 2, 0)
     ([['a b.wav', '0.5']], [['a', '1']])
@@ -115,7 +162,7 @@ def fitted(rows: list[list[str]], separator: str, width: int, text_column: int) 
         if surplus > 0 and separator == BLANKS:
             end = text_column + surplus + 1
             row = [*row[:text_column], " ".join(row[text_column:end]), *row[end:]]
-        elif surplus > 0 and not any(row[width:]):
+        elif surplus > 0 and (surplus <= unnamed or not any(row[width:])):
             row = row[:width]
         if len(row) == width:
             found.append(row)

@@ -24,7 +24,6 @@ from deepfake_audio.vocabulary import without_suffix
 MAX_DIGITS = 400  # a number in double precision has up to 309
 MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit
 HOLDERS = {*SCORES, "predictions", "results", "files", "data"}  # of a mapping from files
-TABLE = "A table"  # in errors
 
 
 def sample_json(path: Path, rows: int) -> tuple[list[str], list[list[str]]]:
@@ -108,23 +107,21 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict:
 def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the objects of JSON lines, of a JSON list, or of a mapping from files to values."""
     try:
-        lines = filled_lines(path, TABLE)
+        lines = filled_lines(path)
         _, first = next(lines)
         try:
             is_lines = isinstance(_from_json(first), dict | list) and next(lines, None) is not None
         except ValueError:
             is_lines = False
         if is_lines:
-            found = (
-                (f"line {n} of {path}", _from_json(line)) for n, line in filled_lines(path, TABLE)
-            )
+            found = ((f"line {n} of {path}", _from_json(line)) for n, line in filled_lines(path))
         elif path.stat().st_size > MAX_JSON_BYTES:
             raise InputError(
                 f"{path} has more than {MAX_JSON_BYTES:,} bytes in one JSON document; "
                 "write one object a line"
             )
         else:
-            text = "".join(line for _, line in filled_lines(path, TABLE))
+            text = "".join(line for _, line in filled_lines(path))
             found = _document_rows(_from_json(text), path)
         for origin, row in found:
             row = _as_object(row)

@@ -21,12 +21,8 @@ def first_line(table: Path) -> str:
     return next((line for _, line in read_lines(table)), "")
 
 
-def read_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str]]:
+def read_lines(table: Path) -> Iterator[tuple[int, str]]:
     """Yield each line of a table with its number, counted from 1.
-
-    Args:
-        table: the file.
-        what: its name for errors; see `open_regular`.
 
     Raises:
         InputError: an unreadable file, or one that isn't text.
@@ -34,7 +30,7 @@ def read_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str
     try:
         if is_file(table) and not table.stat().st_size:
             return
-        with open_text(table, what, encoding_of(table, what), "surrogateescape") as file:
+        with open_text(table, "A table", encoding_of(table, "A table"), "surrogateescape") as file:
             yield from enumerate(_decoded(regular_files.read_lines(file), table), start=1)
     except (OSError, ValueError) as error:
         raise InputError(
@@ -70,9 +66,9 @@ def _tell_encoding(table: Path) -> None:
     )
 
 
-def filled_lines(table: Path, what: str = "A protocol") -> Iterator[tuple[int, str]]:
+def filled_lines(table: Path) -> Iterator[tuple[int, str]]:
     """Yield each line that is not blank, with its number; see `read_lines`."""
-    return ((number, line) for number, line in read_lines(table, what) if line.strip())
+    return ((number, line) for number, line in read_lines(table) if line.strip())
 
 
 def encoding_of(table: Path, what: str) -> str:

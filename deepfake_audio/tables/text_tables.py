@@ -6,18 +6,22 @@ UTF-16, as spreadsheets write them.
 """
 
 import itertools
+import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from deepfake_audio.errors import InputError, one_line, pluralize
+from deepfake_audio.system.csv_files import check_columns
 from deepfake_audio.system.regular_files import is_file, open_regular
 from deepfake_audio.tables.cell_values import is_number
 from deepfake_audio.tables.cells import (
     BLANKS,
     SEPARATORS,
+    delimiter_of,
     find_separator,
     fitted,
     is_rule,
@@ -30,15 +34,15 @@ from deepfake_audio.tables.column_names import (
     first_column,
     is_header,
     plain_column,
-    plain_columns,
 )
-from deepfake_audio.tables.json_tables import TABLE, json_rows, sample_json
-from deepfake_audio.tables.lines import filled_lines
-from deepfake_audio.tables.rows import SEPARATOR_LINE
+from deepfake_audio.tables.json_tables import json_rows, sample_json
+from deepfake_audio.tables.lines import filled_lines, read_lines
 
 JSON = "json"
+SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
+IN_BRACKETS = re.compile(r"\s*[\[{][^\"\[\]{}]*[\]}]\s*[^\s,\]}]")  # begins `[1] a.wav`, no JSON
 SAMPLED_ROWS = 1000  # that decide on separator and columns
-MAX_TITLES = 3  # lines before the names of the columns
+MAX_TITLES = 4  # lines before the names of the columns
 MAX_NAMED_COLUMNS = 6  # in a message
 # In a line above numbers, such a part of a name is that of a score, not of a file.
 SCORE_NAME = re.compile("score|logit|prob|llr|fake|spoof|bonafide|real")
@@ -62,90 +66,143 @@ class TextTable:
     Attributes:
         path: of the file.
         separator: between columns: one letter, `BLANKS` or `JSON`.
-        columns: names of the columns, plain (see `plain_column`); None without a header.
+        header: names of the columns as they are written, "" for none; None without a header.
         sample: the first rows, at most `SAMPLED_ROWS`.
         skipped: how many lines precede the first row.
+        unnamed: how many columns without a name at the end are left out.
     """
 
     path: Path
     separator: str
-    columns: list[str] | None
+    header: list[str] | None
     sample: list[list[str]]
     skipped: int = 0
+    unnamed: int = 0
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the columns in lower case; [] without a header."""
+        return [name.lower() for name in self.header or ()]
+
+    @cached_property
+    def columns(self) -> list[str] | None:
+        """Return the plain names of the columns (see `plain_column`); None without a header."""
+        return None if self.header is None else list(map(plain_column, self.header))
 
     def rows(
-        self, text_column: int = 0, width: int | None = None
+        self, text_column: int = 0, width: int | None = None, has_comments: bool = False
     ) -> Iterator[tuple[str, list[str]]]:
         """Yield the position of each row in the file, and its cells.
 
         Args:
-            text_column: the column that may contain blanks, if blanks separate the columns.
+            text_column: the column of files, which may contain blanks if they separate columns.
             width: number of columns; None for `width`.
+            has_comments: lines that begin with # are no rows; otherwise only those of another
+                width are none.
 
         Raises:
-            InputError: the file is unreadable, or a row is wider or narrower than the first.
+            InputError: an unreadable file, two columns of one name, a row that is wider or narrower
+                than the first, or a quote that is not closed.
         """
         if self.separator == JSON:
             yield from json_rows(self.path, self.columns)
             return
-        header, width = None, width or self.width
-        for line, cells in read_cells(self.path, self.separator, width, text_column):
-            if line <= self.skipped:
-                header = cells if self.columns else None
-                continue
-            if not any(cells) or cells == header or (self.separator == "|" and is_rule(cells)):
-                continue  # an empty row of a spreadsheet, or the header of a second file
-            while len(cells) > width and not cells[-1]:
+        try:
+            check_columns(self.names)
+        except ValueError as error:
+            raise InputError(f"cannot read {self.path} as CSV: {error}") from None
+        width = width or self.width
+        most = width + self.unnamed
+        lines = itertools.islice(read_lines(self.path), self.skipped, None)
+        if has_comments:
+            lines = ((n, "\n" if line.startswith("#") else line) for n, line in lines)
+        for line, cells in read_cells(self.path, lines, self.separator, width, text_column):
+            while len(cells) > width and (not cells[-1] or len(cells) <= most):
                 cells.pop()
+            if not any(cells) or cells == self.header or (self.separator == "|" and is_rule(cells)):
+                continue  # an empty row of a spreadsheet, or the header of a second file
             origin = f"line {line} of {self.path}"
             if len(cells) != width:
-                found = pluralize(len(cells), "column")
-                raise InputError(f"{found} in {origin} instead of {width}; correct the line")
+                if cells[0].startswith("#"):
+                    continue
+                check_width(len(cells), (width,), origin)
+            _check_quotes(cells, text_column, self.separator, origin)
             yield origin, cells
 
     @property
     def width(self) -> int:
         """Return the number of columns; of a table in blanks without a header, the least."""
-        if self.columns:
-            return len(self.columns)
+        if self.header:
+            return len(self.header)
         widths = Counter(map(len, self.sample))
         if self.separator == BLANKS:
             return min(widths, default=0)
         return widths.most_common(1)[0][0] if widths else 0
 
 
-def open_text_table(path: Path) -> TextTable:
+def open_text_table(path: Path, has_header: bool = False) -> TextTable:
     """Open a table and find its form.
 
+    Args:
+        path: of the file.
+        has_header: the first line names the columns, whatever its words are.
+
     Raises:
-        InputError: an unreadable file, one that is no text, or one with two columns of one name.
+        InputError: an unreadable file, or one that is no text.
     """
     _check_text(path)
-    lines = list(itertools.islice(filled_lines(path, TABLE), SAMPLED_ROWS + 2))
-    if not lines:
-        return TextTable(path, BLANKS, None, [])
-    if lines[0][1].lstrip()[:1] in ("{", "["):
+    before = lines = list(itertools.islice(filled_lines(path), SAMPLED_ROWS + 2))
+    if lines and _is_json(lines[0][1]):
         return TextTable(path, JSON, *sample_json(path, SAMPLED_ROWS))
-    named = SEPARATOR_LINE.fullmatch(lines[0][1])
-    before = lines
-    lines = _without_titles(path, _without_comments(lines[1:] if named else lines))
+    named = SEPARATOR_LINE.fullmatch(lines[0][1]) if lines else None
+    lines = _without_titles(_without_comments(lines[1:] if named else lines))
     if not lines:
         return TextTable(path, BLANKS, None, [])
     skipped = max((number for number, _ in before if number < lines[0][0]), default=0)
-    comment = lines[0][1].startswith("#")
-    header, rows, separator = _first_row(lines, named[1] if named else "")
-    columns = _columns_of(path, header, rows, separator)
-    if not columns and _is_other_header(header, [row for row in rows[1:] if not is_rule(row)]):
-        columns = _plain_columns(path, header)
-    if columns or comment:
+    separator = named[1] if named else ""
+    header, rows, found = _first_row(lines, separator)
+    is_named = _names_columns(header, rows, found) or _is_other_header(header, rows[1:])
+    if has_header and not is_named:
+        header, rows, found = _first_row(lines, separator or delimiter_of(lines[0][1]))
+    is_named = is_named or has_header
+    if is_named or lines[0][1].startswith("#"):
         skipped, rows = lines[0][0], rows[1:]
     rows = [row for row in rows if any(row) and not is_rule(row)]
-    while not columns and rows and all(len(row) > 1 and not row[-1] for row in rows):
-        rows = [row[:-1] for row in rows]
-    if columns:
-        place = first_column(columns, FILES)
-        rows = fitted(rows, separator, len(columns), 0 if place is None else place)
-    return TextTable(path, separator, columns, rows, skipped)
+    if not is_named:
+        while rows and all(len(row) > 1 and not row[-1] for row in rows):
+            rows = [row[:-1] for row in rows]
+        return TextTable(path, found, None, rows, skipped)
+    width = len(header)
+    while header and not header[-1]:
+        header.pop()
+    table = TextTable(path, found, header, [], skipped, width - len(header))
+    place = first_column(table.columns, FILES)
+    return replace(table, sample=fitted(rows, found, len(header), place or 0, table.unnamed))
+
+
+def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the position of each row of a table with a header, and its cells by column.
+
+    Args:
+        path: has the names of its columns in its first line, in any case.
+        required: columns that it needs, in lower case; the first one has the files.
+
+    Raises:
+        InputError: see `TextTable.rows`, or a required column that isn't there.
+    """
+    table = open_text_table(path, has_header=True)
+    for column in required:
+        if column not in table.names:
+            raise InputError(
+                f"{path} has no column {column}; its first line needs {', '.join(required)}"
+            )
+    for origin, cells in table.rows(table.names.index(required[0])):
+        yield origin, dict(zip(table.names, cells, strict=True))
+
+
+def first_row(path: Path) -> list[str]:
+    """Return the names of the columns of a table, in lower case."""
+    return open_text_table(path, has_header=True).names
 
 
 def named_columns_of(table: TextTable, places: Iterable[int] | None = None) -> str:
@@ -177,34 +234,14 @@ def _without_comments(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
     return lines
 
 
-def _without_titles(path: Path, lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Return the lines from the header if titles or empty rows precede it.
-
-    Raises:
-        InputError: lines with values precede the header.
-    """
+def _without_titles(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return the lines from the header if titles or empty rows precede it."""
     while lines and not lines[0][1].strip(f"{SEPARATORS}\"' \r\n"):
         lines = lines[1:]
     for place in range(min(len(lines), MAX_TITLES + 1)):
-        header, rows, separator = _first_row(lines[place:])
-        if _columns_of(path, header, rows, separator):
-            for number, line in lines[:place]:
-                if _has_values(line, separator, len(header)):
-                    raise InputError(
-                        f"line {lines[place][0]} of {path} names the columns, and line {number} "
-                        "before it has values; remove the lines before the names"
-                    )
+        if _names_columns(*_first_row(lines[place:])):
             return lines[place:]
     return lines
-
-
-def _has_values(line: str, separator: str, width: int) -> bool:
-    """Return whether a line before the header looks like a row: it has a number or a label."""
-    rows = [*split([line], separator), line.split()]
-    return any(
-        len(row) in (2, width) and any(is_number(cell) or label_of(cell) for cell in row)
-        for row in rows
-    )
 
 
 def _is_comment(line: str) -> bool:
@@ -213,23 +250,10 @@ def _is_comment(line: str) -> bool:
     return line.startswith("#") and not is_header(split([text], find_separator(text, [text]))[0])
 
 
-def _columns_of(
-    path: Path, header: list[str], rows: list[list[str]], separator: str
-) -> list[str] | None:
-    """Return the plain names of the columns; None if the first line has none."""
+def _names_columns(header: list[str], rows: list[list[str]], separator: str) -> bool:
+    """Return whether the first line names columns in known words."""
     fits = separator != BLANKS or all(len(row) >= len(header) for row in rows[1:])
-    if not fits or not is_header(header):
-        return None
-    return _plain_columns(path, header)
-
-
-def _plain_columns(path: Path, header: list[str]) -> list[str]:
-    while header and not header[-1]:
-        header.pop()
-    try:
-        return plain_columns(header)
-    except ValueError as error:
-        raise InputError(f"cannot read {path} as CSV: {error}") from None
+    return fits and is_header(header)
 
 
 def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
@@ -238,6 +262,7 @@ def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
     They have no digits and no suffix, except in the name of a score, and a column of numbers or of
     labels is below one of them.
     """
+    rows = [row for row in rows if not is_rule(row)]
     alike = [row for row in rows if len(row) == len(header)]
     if len(header) < 2 or len(rows) < 2 or not alike or "." in "".join(header):
         return False
@@ -256,8 +281,42 @@ def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
 def _check_text(path: Path) -> None:
     if not is_file(path) or not path.stat().st_size:
         return
-    with open_regular(path, TABLE) as file:
+    with open_regular(path, "A table") as file:
         beginning = file.read(max(map(len, NOT_TEXT)))
     for mark, reason in NOT_TEXT.items():
         if beginning.startswith(mark):
             raise InputError(f"cannot read {path}: it is {reason}")
+
+
+def _is_json(line: str) -> bool:
+    return line.lstrip()[:1] in ("{", "[") and not IN_BRACKETS.match(line)
+
+
+def _check_quotes(row: Sequence[str], file: int, delimiter: str, origin: str) -> None:
+    """Raise an `InputError` if a quote that is not closed has swallowed the next rows.
+
+    Args:
+        row: the cells.
+        file: position of the cell with the file's name; a swallowed row has one of its suffix.
+        delimiter: between two cells.
+        origin: of the row.
+    """
+    suffix = posixpath.splitext(row[file])[1]
+    for cell in row if any("\n" in cell for cell in row) else ():
+        for line in cell.split("\n")[1:]:
+            cells = line.split(delimiter)
+            is_file_name = not re.search(r"\s", cells[file]) if len(cells) == len(row) else False
+            if is_file_name and posixpath.splitext(cells[file])[1] == suffix:
+                raise InputError(
+                    f"a quote character before {origin} is not closed, and {cells[file]!r} became "
+                    "a part of its cell; write each quote twice, or leave them out"
+                )
+
+
+def check_width(width: int, widths: Sequence[int], origin: str) -> None:
+    """Raise an `InputError` unless the line at `origin` has one of the numbers of columns."""
+    if width not in widths:
+        raise InputError(
+            f"{pluralize(width, 'column')} in {origin} instead of "
+            f"{' or '.join(map(str, widths))}; correct the line"
+        )
