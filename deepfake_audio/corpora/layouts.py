@@ -11,7 +11,7 @@ from deepfake_audio.corpora.listed_files import inside
 from deepfake_audio.errors import InputError
 from deepfake_audio.tables.class_names import split_of
 from deepfake_audio.tables.label_words import class_and_generator
-from deepfake_audio.tables.lines import first_line, read_lines
+from deepfake_audio.tables.lines import first_line, read_words
 from deepfake_audio.tables.text_tables import check_width, read_rows
 
 KEYS = {"bonafide": "real", "spoof": "fake"}
@@ -153,11 +153,7 @@ def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Itera
     Raises:
         InputError: a line that is wider or narrower than the layout, or has another key.
     """
-    for number, line in read_lines(table):
-        columns = line.split()
-        origin = f"line {number} of {table}"
-        if not columns:
-            continue
+    for origin, columns in read_words(table):
         check_width(len(columns), layout.widths, origin)
         if columns[layout.key] not in KEYS:
             raise InputError(

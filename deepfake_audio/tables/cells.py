@@ -4,9 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import unguarded
 from deepfake_audio.tables.cell_values import DECIMAL_COMMA, is_score
 from deepfake_audio.tables.column_names import is_header
@@ -66,35 +64,18 @@ def _ends_in_decimal_comma(line: str) -> bool:
 
 
 def read_cells(
-    path: Path, numbered: Iterable[tuple[int, str]], separator: str, width: int, text_column: int
+    lines: Iterable[str], separator: str, width: int, text_column: int
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each row, with the number of its last line.
+    """Yield the cells of each row, with the number of its last line; raise csv.Error for no CSV.
 
-    Args:
-        path: for errors.
-        numbered: lines with their numbers.
-        separator: between columns.
-        width: number of columns, if blanks separate them.
-        text_column: the column that may contain blanks then.
-
-    Raises:
-        InputError: the lines are no CSV.
+    If blanks separate a number of columns, `width`, the text column may contain some too.
     """
     if separator == BLANKS:
-        yield from ((number, _split_blanks(line, width, text_column)) for number, line in numbered)
+        yield from enumerate((_split_blanks(line, width, text_column) for line in lines), start=1)
         return
-    last = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal last
-        for last, line in numbered:  # noqa: B007
-            yield line
-
-    try:
-        for row in _reader(lines(), separator):
-            yield last, [unguarded(cell).strip() for cell in row]
-    except csv.Error as error:
-        raise InputError(f"cannot read {path} as CSV: {error}") from None
+    reader = _reader(lines, separator)
+    for row in reader:
+        yield reader.line_num, [unguarded(cell).strip() for cell in row]
 
 
 def split(lines: list[str], separator: str) -> list[list[str]]:
@@ -145,13 +126,6 @@ def fitted(
     rows: list[list[str]], separator: str, width: int, text_column: int, unnamed: int = 0
 ) -> list[list[str]]:
     """Return the rows with a number of cells; with blanks between, the text column may have some.
-
-    Args:
-        rows: cells.
-        separator: between columns.
-        width: number of cells.
-        text_column: the column that may contain blanks.
-        unnamed: how many cells after the last column are left out.
 
     >>> fitted([["a", "b.wav", "0.5"]], BLANKS, 2, 0), fitted([["a", "1", ""], ["b"]], ",", 2, 0)
     ([['a b.wav', '0.5']], [['a', '1']])

@@ -71,6 +71,11 @@ def filled_lines(table: Path) -> Iterator[tuple[int, str]]:
     return ((number, line) for number, line in read_lines(table) if line.strip())
 
 
+def read_words(table: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the position of each line that is not blank, and its words; see `read_lines`."""
+    return ((f"line {number} of {table}", line.split()) for number, line in filled_lines(table))
+
+
 def encoding_of(table: Path, what: str) -> str:
     """Return UTF-16 for a table in it, with its mark or without, as some spreadsheets write it."""
     with open_regular(table, what) as file:

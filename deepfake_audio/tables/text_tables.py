@@ -5,6 +5,7 @@ columns; without such a line, the first rows decide. Files may be UTF-8 or, with
 UTF-16, as spreadsheets write them.
 """
 
+import csv
 import itertools
 import posixpath
 import re
@@ -107,27 +108,28 @@ class TextTable:
         if self.separator == JSON:
             yield from json_rows(self.path, self.columns)
             return
+        width = width or self.width
+        lines = (line for _, line in itertools.islice(read_lines(self.path), self.skipped, None))
+        if has_comments:
+            lines = ("\n" if line.startswith("#") else line for line in lines)
         try:
             check_columns(self.names)
-        except ValueError as error:
-            raise InputError(f"cannot read {self.path} as CSV: {error}") from None
-        width = width or self.width
-        most = width + self.unnamed
-        lines = itertools.islice(read_lines(self.path), self.skipped, None)
-        if has_comments:
-            lines = ((n, "\n" if line.startswith("#") else line) for n, line in lines)
-        for line, cells in read_cells(self.path, lines, self.separator, width, text_column):
-            while len(cells) > width and (not cells[-1] or len(cells) <= most):
-                cells.pop()
-            if not any(cells) or cells == self.header or (self.separator == "|" and is_rule(cells)):
-                continue  # an empty row of a spreadsheet, or the header of a second file
-            origin = f"line {line} of {self.path}"
-            if len(cells) != width:
-                if cells[0].startswith("#"):
+            for line, cells in read_cells(lines, self.separator, width, text_column):
+                while len(cells) > width and (not cells[-1] or len(cells) <= width + self.unnamed):
+                    cells.pop()
+                if not any(cells) or cells == self.header or self._is_rule(cells):
+                    continue  # an empty row of a spreadsheet, or the header of a second file
+                origin = f"line {line + self.skipped} of {self.path}"
+                if len(cells) != width and cells[0].startswith("#"):
                     continue
                 check_width(len(cells), (width,), origin)
-            _check_quotes(cells, text_column, self.separator, origin)
-            yield origin, cells
+                _check_quotes(cells, text_column, self.separator, origin)
+                yield origin, cells
+        except (ValueError, csv.Error) as error:
+            raise InputError(f"cannot read {self.path} as CSV: {error}") from None
+
+    def _is_rule(self, cells: list[str]) -> bool:
+        return self.separator == "|" and is_rule(cells)
 
     @property
     def width(self) -> int:
