@@ -58,6 +58,7 @@ def find_headless_columns(table: TextTable, is_there: Callable[[str], bool]) -> 
     places = _placed(width, file, labels[-1])
     splits = [place for place in others if place in few and all(map(split_of, few[place]))]
     subsets = [place for place, found in few.items() if found <= SUBSETS]
+    subsets.sort(key=lambda place: -len(few[place]))
     places |= {name: found[0] for name, found in (("split", splits), ("subset", subsets)) if found}
     notes = [*_unused_notes(table.path, places, sample)]
     return LabelColumns(replace(table, sample=sample), places, notes=notes)
