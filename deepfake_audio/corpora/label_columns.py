@@ -8,14 +8,7 @@ from dataclasses import dataclass, field
 from deepfake_audio.corpora.layouts import read_label
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.tables.class_names import split_of
-from deepfake_audio.tables.column_names import (
-    FACTS,
-    FILES,
-    ID,
-    SPEAKERS,
-    names_class,
-    plain_column,
-)
+from deepfake_audio.tables.column_names import FACTS, FILES, ID, SPEAKERS, names_class, plain_column
 from deepfake_audio.tables.label_choice import choose_label
 from deepfake_audio.tables.label_words import LabelReader, boolean_of, is_class_number
 from deepfake_audio.tables.text_tables import TextTable

@@ -25,13 +25,7 @@ from deepfake_audio.evaluation.score_reading import NO_ATTACK, open_table
 from deepfake_audio.evaluation.score_table import trial_stem
 from deepfake_audio.tables.cells import BLANKS
 from deepfake_audio.tables.class_names import label_of, split_of
-from deepfake_audio.tables.column_names import (
-    FACTS,
-    FILES,
-    LABELS,
-    file_column,
-    first_column,
-)
+from deepfake_audio.tables.column_names import FACTS, FILES, LABELS, file_column, first_column
 from deepfake_audio.tables.label_choice import guess_label
 from deepfake_audio.tables.label_words import (
     LabelReader,
@@ -39,10 +33,7 @@ from deepfake_audio.tables.label_words import (
     is_class_number,
     is_label_word,
 )
-from deepfake_audio.tables.text_tables import (
-    TextTable,
-    named_columns_of,
-)
+from deepfake_audio.tables.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 ASVSPOOF_2021_PA = Layout(widths=(12,), key=9, attack=7, subset=11)  # by replay device

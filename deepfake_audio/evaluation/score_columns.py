@@ -13,13 +13,7 @@ from deepfake_audio.evaluation.score_choice import (
 )
 from deepfake_audio.tables.cell_values import is_number, is_score, number_in
 from deepfake_audio.tables.cells import BLANKS, fitted
-from deepfake_audio.tables.column_names import (
-    FACTS,
-    FILES,
-    LABELS,
-    file_column,
-    first_column,
-)
+from deepfake_audio.tables.column_names import FACTS, FILES, LABELS, file_column, first_column
 from deepfake_audio.tables.label_choice import guess_label
 from deepfake_audio.tables.label_words import is_class_number, is_label_word
 from deepfake_audio.tables.text_tables import TextTable, named_columns_of

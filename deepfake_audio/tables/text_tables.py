@@ -30,12 +30,7 @@ from deepfake_audio.tables.cells import (
     split,
 )
 from deepfake_audio.tables.class_names import label_of
-from deepfake_audio.tables.column_names import (
-    FILES,
-    first_column,
-    is_header,
-    plain_column,
-)
+from deepfake_audio.tables.column_names import FILES, first_column, is_header, plain_column
 from deepfake_audio.tables.json_tables import json_rows, sample_json
 from deepfake_audio.tables.lines import filled_lines, read_lines
 
