@@ -16,7 +16,7 @@ from deepfake_audio.errors import InputError, one_line, shortened
 from deepfake_audio.tables.class_names import split_word
 from deepfake_audio.tables.label_choice import LabelsDifferError, is_answer
 from deepfake_audio.tables.lines import first_line
-from deepfake_audio.tables.text_tables import JSON, TextTable, open_text_table
+from deepfake_audio.tables.text_tables import JSON, TextTable, first_row, open_text_table
 
 LABEL_TABLE, MANIFEST = "labels.csv", "manifest.csv"
 DOCUMENTS = (".json", ".jsonl", ".ndjson", ".md", ".markdown")  # that may have a table
@@ -89,10 +89,9 @@ def _named_table(root: Path, name: str, found: Callable[[str], bool]) -> LabelTa
     """Return a table in the root that says by its name or its header that it has labels."""
     if "/" in name or not name.lower().endswith((".csv", ".tsv")):
         return None
-    table = open_text_table(root / name, has_header=True)
-    if name != LABEL_TABLE and not {"file", "label"} <= {*table.names}:
+    if name != LABEL_TABLE and not {"file", "label"} <= {*first_row(root / name)}:
         return None
-    columns = find_columns(table, found)
+    columns = find_columns(open_text_table(root / name, has_header=True), found)
     return LabelTable(name, columns, is_named=True) if columns else None
 
 

@@ -4,6 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from deepfake_audio.system.csv_files import unguarded
 from deepfake_audio.tables.cell_values import DECIMAL_COMMA, is_score
@@ -81,11 +82,11 @@ def read_cells(
 def split(lines: list[str], separator: str) -> list[list[str]]:
     if separator == BLANKS:
         return [list(map(_unquoted, _joined(line).split())) for line in lines]
-    try:
-        rows = _reader(lines, separator)
-        return [[unguarded(cell).strip() for cell in row] for row in rows]
-    except csv.Error:
-        return []
+    found = []
+    with suppress(csv.Error):  # reading the whole table reports it
+        for row in _reader(lines, separator):
+            found.append([unguarded(cell).strip() for cell in row])
+    return found
 
 
 def _reader(lines: Iterable[str], separator: str) -> Iterator[list[str]]:

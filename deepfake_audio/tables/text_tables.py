@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +37,7 @@ from deepfake_audio.tables.lines import filled_lines, read_lines
 
 JSON = "json"
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
-IN_BRACKETS = re.compile(r"\s*[\[{][^\"\[\]{}]*[\]}]\s*[^\s,\]}]")  # begins `[1] a.wav`, no JSON
+IN_BRACKETS = re.compile(r"\s*[\[{][^\"\[\]{}]*[\]}]\s*[^\s\]}]")  # begins `[1] a.wav`, no JSON
 SAMPLED_ROWS = 1000  # that decide on separator and columns
 MAX_TITLES = 4  # lines before the names of the columns
 MAX_NAMED_COLUMNS = 6  # in a message
@@ -137,20 +138,27 @@ class TextTable:
         return widths.most_common(1)[0][0] if widths else 0
 
 
-def open_text_table(path: Path, has_header: bool = False) -> TextTable:
+def open_text_table(
+    path: Path, has_header: bool = False, most_rows: int | None = None
+) -> TextTable:
     """Open a table and find its form.
 
     Args:
         path: of the file.
         has_header: the first line names the columns, whatever its words are.
+        most_rows: of the sample; None for `SAMPLED_ROWS`.
 
     Raises:
         InputError: an unreadable file, or one that is no text.
     """
-    _check_text(path)
-    before = lines = list(itertools.islice(filled_lines(path), SAMPLED_ROWS + 2))
+    if not has_header:
+        _check_text(path)
+    most_rows = SAMPLED_ROWS if most_rows is None else most_rows
+    before, broken = _first_lines(path, most_rows + 2)
+    lines = before
     if lines and _is_json(lines[0][1]):
-        return TextTable(path, JSON, *sample_json(path, SAMPLED_ROWS))
+        with suppress(InputError) if has_header else nullcontext():
+            return TextTable(path, JSON, *sample_json(path, most_rows))
     named = SEPARATOR_LINE.fullmatch(lines[0][1]) if lines else None
     lines = _without_titles(_without_comments(lines[1:] if named else lines))
     if not lines:
@@ -166,6 +174,8 @@ def open_text_table(path: Path, has_header: bool = False) -> TextTable:
         skipped, rows = lines[0][0], rows[1:]
     rows = [row for row in rows if any(row) and not is_rule(row)]
     if not is_named:
+        if broken:
+            raise broken
         while rows and all(len(row) > 1 and not row[-1] for row in rows):
             rows = [row[:-1] for row in rows]
         return TextTable(path, found, None, rows, skipped)
@@ -175,6 +185,19 @@ def open_text_table(path: Path, has_header: bool = False) -> TextTable:
     table = TextTable(path, found, header, [], skipped, width - len(header))
     place = first_column(table.columns, FILES)
     return replace(table, sample=fitted(rows, found, len(header), place or 0, table.unnamed))
+
+
+def _first_lines(path: Path, most: int) -> tuple[list[tuple[int, str]], InputError | None]:
+    """Return the first filled lines with their numbers, and the error after them."""
+    lines = []
+    try:
+        for each in itertools.islice(filled_lines(path), most):
+            lines.append(each)
+    except InputError as error:
+        if not lines:
+            raise
+        return lines, error
+    return lines, None
 
 
 def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -199,7 +222,7 @@ def read_rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, dict[s
 
 def first_row(path: Path) -> list[str]:
     """Return the names of the columns of a table, in lower case."""
-    return open_text_table(path, has_header=True).names
+    return open_text_table(path, has_header=True, most_rows=MAX_TITLES).names
 
 
 def named_columns_of(table: TextTable, places: Iterable[int] | None = None) -> str:
