@@ -154,8 +154,8 @@ def open_text_table(
     if not has_header:
         _check_text(path)
     most_rows = SAMPLED_ROWS if most_rows is None else most_rows
-    before, broken = _first_lines(path, most_rows + 2)
-    lines = before
+    lines, broken = _first_lines(path, most_rows + 2)
+    before = lines
     if lines and _is_json(lines[0][1]):
         with suppress(InputError) if has_header else nullcontext():
             return TextTable(path, JSON, *sample_json(path, most_rows))
@@ -173,18 +173,23 @@ def open_text_table(
     if is_named or lines[0][1].startswith("#"):
         skipped, rows = lines[0][0], rows[1:]
     rows = [row for row in rows if any(row) and not is_rule(row)]
+    if not is_named and broken:
+        raise broken
     if not is_named:
-        if broken:
-            raise broken
-        while rows and all(len(row) > 1 and not row[-1] for row in rows):
-            rows = [row[:-1] for row in rows]
-        return TextTable(path, found, None, rows, skipped)
+        return TextTable(path, found, None, _without_last(rows), skipped)
     width = len(header)
     while header and not header[-1]:
         header.pop()
     table = TextTable(path, found, header, [], skipped, width - len(header))
     place = first_column(table.columns, FILES)
     return replace(table, sample=fitted(rows, found, len(header), place or 0, table.unnamed))
+
+
+def _without_last(rows: list[list[str]]) -> list[list[str]]:
+    """Return rows without the last columns if these are empty."""
+    while rows and all(len(row) > 1 and not row[-1] for row in rows):
+        rows = [row[:-1] for row in rows]
+    return rows
 
 
 def _first_lines(path: Path, most: int) -> tuple[list[tuple[int, str]], InputError | None]:
@@ -321,8 +326,10 @@ def _check_quotes(row: Sequence[str], file: int, delimiter: str, origin: str) ->
         delimiter: between two cells.
         origin: of the row.
     """
+    if not any("\n" in cell for cell in row):
+        return
     suffix = posixpath.splitext(row[file])[1]
-    for cell in row if any("\n" in cell for cell in row) else ():
+    for cell in row:
         for line in cell.split("\n")[1:]:
             cells = line.split(delimiter)
             is_file_name = not re.search(r"\s", cells[file]) if len(cells) == len(row) else False
