@@ -37,6 +37,7 @@ AUDIO_SUFFIXES = (
 IMAGE_SUFFIXES = frozenset({
     ".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".dib", ".webp", ".tif", ".tiff",
 })  # fmt: skip
+FILE_SUFFIXES = (*AUDIO_SUFFIXES, *sorted(IMAGE_SUFFIXES))
 JOURNAL = "prepared.jsonl"  # a data folder with this file has a manifest once it is complete
 
 # The pixel format of a spectrogram image; features/pixel_format.py encodes and decodes it.
@@ -47,6 +48,15 @@ ZERO_PROMINENCE, LEVELS_PER_DB = 128, 20  # the level of a prominence of 0 dB; l
 # The multiples of a frame rate: ROWS * COLUMNS of them, COLUMNS in each row of pixels.
 HARMONIC_ROWS, HARMONIC_COLUMNS = 16, 8
 SURROUNDINGS_HZ = 15  # the band around a multiple that it is compared with
+
+
+def without_suffix(file: str) -> str:
+    """Return a path without an audio or image suffix.
+
+    >>> without_suffix("a/b.wav"), without_suffix("a/b.1")
+    ('a/b', 'a/b.1')
+    """
+    return file.rpartition(".")[0] if file.lower().endswith(FILE_SUFFIXES) else file
 
 
 def format_confidence(confidence: float) -> str:

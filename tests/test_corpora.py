@@ -718,7 +718,7 @@ def test_mlaad_paths_may_not_leave_the_corpus(tmp_path):
 def test_mlaad_rows_have_as_many_cells_as_the_header(tmp_path):
     table = put_text(tmp_path, "fake/de/m/meta.csv", "path|model_name", "fake/de/m/a.wav")
     put_audio(tmp_path, "fake/de/m/a.wav")
-    assert f"1 columns in line 2 of {table} instead of 2;" in error_of(tmp_path)
+    assert f"1 column in line 2 of {table} instead of 2;" in error_of(tmp_path)
 
 
 # --------------------------------------------------------------------------- plain folders
@@ -908,7 +908,7 @@ def test_a_clip_list_names_exact_files(tmp_path):
         (["file,label", "a.wav,maybe"], "'maybe' in line 2 of"),
         (["file,label", "a.wav,1"], "'1' in line 2 of"),
         (["file,label,split", "a.wav,real,later"], "'later' in line 2 of"),
-        (["file,label", "a.wav"], "1 columns in line 2 of"),
+        (["file,label", "a.wav"], "1 column in line 2 of"),
         (["file,label", "a.wav,real,x"], "3 columns in line 2 of"),
         (["file,label", "", "b/../../a.wav,real"], "a.wav' in line 3 of"),
         (["file,label", "/a.wav,real"], "'/a.wav' in line 2 of"),
@@ -930,7 +930,7 @@ def test_a_wrong_clip_list_is_refused(tmp_path, lines, message):
 
 def test_a_missing_clip_list_is_refused(tmp_path):
     put_audio(tmp_path, "a.wav")
-    with pytest.raises(InputError, match=r"cannot read a protocol: .*none\.csv"):
+    with pytest.raises(InputError, match=r"cannot read a table: .*none\.csv"):
         read_clip_list(tmp_path / "none.csv")
 
 

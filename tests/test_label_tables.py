@@ -1,11 +1,15 @@
 """Tables of labels as people and challenges write them: columns, places, encodings, paths."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+import prepare
 from deepfake_audio.corpora.reading import detect_corpus, read_corpus
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.text_tables import open_text_table
-from helpers import put_audio, put_text
+from deepfake_audio.tables.text_tables import open_text_table
+from helpers import ONE_PROCESS, make_audio, manifest, put_audio, put_text
 
 ROWS = ("a.wav,real", "b.wav,fake")
 BOTH = {"a.wav": "real", "b.wav": "fake"}
@@ -326,3 +330,84 @@ def test_tables_beside_labels_csv_are_told(wavs):
     put_text(wavs, "lists/more.csv", "path,label", "c.wav,real")
     assert labels(wavs) == BOTH
     assert read_corpus(wavs).notes == ["Not used, since labels.csv is there: lists/more.csv."]
+
+
+CLASSES = {f"{label[0]}{number:02}.wav": label for label in ("fake", "real") for number in range(8)}
+OBJECTS = [{"path": file, "class": label} for file, label in CLASSES.items()]
+DOCUMENTS = {
+    "labels.json": json.dumps(OBJECTS, indent=1),
+    "meta/files.json": json.dumps({"data": CLASSES}),
+    "labels.jsonl": "\n".join(map(json.dumps, OBJECTS)),
+    "labels.md": "| path | class |\n| :--- | ---: |\n"
+    + "".join(f"| {file} | {label} |\n" for file, label in CLASSES.items()),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_prepare_reads_the_documents_that_evaluate_takes_as_keys(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for path in sorted(make_audio(Path("mine")).glob("*/*.wav")):
+        path.rename(f"mine/{path.parent.name[0]}{path.name}")
+    put_text(tmp_path / "mine", name, DOCUMENTS[name])
+    assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 0
+    assert {row["audio"]: row["label"] for row in manifest()} == CLASSES
+
+
+@pytest.mark.parametrize("content", [*DOCUMENTS.values()])
+def test_a_table_is_read_whatever_its_suffix_says(tmp_path, content):
+    put_audio(tmp_path, *CLASSES)
+    for name in ("labels.csv", "sub/list.txt"):
+        table = put_text(tmp_path, name, content)
+        assert labels(tmp_path) == CLASSES
+        table.unlink()
+
+
+def test_documents_count_only_if_nothing_else_gives_labels(tmp_path):
+    put_audio(tmp_path, "real/a.wav", "fake/b.wav")
+    put_text(tmp_path, "predictions.json", '{"a.wav": "fake", "b.wav": "fake"}')
+    assert labels(tmp_path) == BOTH
+    assert read_corpus(tmp_path).passed_over == ["predictions.json"]
+    (tmp_path / "real").rename(tmp_path / "x")
+    (tmp_path / "fake").rename(tmp_path / "y")
+    put_text(tmp_path, "list.csv", "path,class", *ROWS)
+    assert labels(tmp_path) == BOTH
+    (tmp_path / "list.csv").unlink()
+    assert labels(tmp_path) == {"a.wav": "fake", "b.wav": "fake"}
+    assert read_corpus(tmp_path).passed_over == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[{"file": "a.wav", "label": 1}, {"file": "b.wav", "label": 0}]', "'1' in object 1 of "),
+        ('{"a.wav": 1, "b.wav": 0}', "; save labels.json as CSV with the columns file and label"),
+        ('{"file": "a.wav", "label": "real"', "; save labels.json as CSV with"),
+    ],
+)
+def test_a_document_without_clear_labels_is_refused(wavs, content, message):
+    put_text(wavs, "labels.json", content)
+    assert message in error_of(wavs)
+
+
+def test_titles_and_comments_are_no_rows(wavs):
+    lines = ("Version 2", "file,label,", "# 2024", "a.wav,real,x", "b.wav,fake")
+    put_text(wavs, "labels.csv", *lines)
+    assert labels(wavs) == BOTH
+    put_text(
+        wavs, "labels.csv", "# of June", "a.wav|real|one, two", "#c.wav|real", "b.wav|fake|a, b"
+    )
+    assert labels(wavs) == BOTH
+
+
+def test_a_table_is_opened_once_for_its_columns(wavs, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "deepfake_audio.corpora.label_tables.open_text_table",
+        lambda path, *has_header, **named: (
+            opened.append(path) or open_text_table(path, *has_header, **named)
+        ),
+    )
+    put_text(wavs, "list.txt", "a.wav real", "b.wav fake")
+    assert labels(wavs) == BOTH
+    assert len(opened) == 1

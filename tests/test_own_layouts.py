@@ -11,7 +11,6 @@ import pytest
 
 import prepare
 import train
-from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.corpora.reading import Clip, read_corpus
 from deepfake_audio.corpora.shortcut_audit import conclude
 from deepfake_audio.dataset.image_copies import group_images
@@ -19,6 +18,7 @@ from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.dataset.manifest import left_out_warnings, read_records
 from deepfake_audio.dataset.pictures import find_margins
 from deepfake_audio.errors import InputError
+from deepfake_audio.tables.class_names import label_of
 from helpers import put_audio, put_text
 
 PAIRS = (

@@ -13,7 +13,7 @@ from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.windows import cut_windows, pad_window, recording_windows
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.yaml_files import parse_yaml
-from deepfake_audio.corpora.tables import inside
+from deepfake_audio.corpora.listed_files import inside
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.features.image_files import decode_image

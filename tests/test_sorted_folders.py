@@ -2,10 +2,10 @@
 
 import pytest
 
-from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.errors import InputError
+from deepfake_audio.tables.class_names import label_of
 from helpers import put_audio
 
 

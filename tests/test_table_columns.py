@@ -90,7 +90,7 @@ def test_a_column_of_any_name_gives_the_splits_if_it_has_several(wavs, column):
 
 
 def test_a_split_counts_though_the_first_rows_have_another_one(wavs, monkeypatch):
-    monkeypatch.setattr("deepfake_audio.corpora.label_columns.SAMPLED_ROWS", 1)
+    monkeypatch.setattr("deepfake_audio.tables.text_tables.SAMPLED_ROWS", 0)
     put_text(wavs, "labels.csv", "file,label,usage", "a.wav,real,train", "b.wav,fake,test")
     assert facts(wavs, "split") == {"a.wav": "train", "b.wav": "test"}
 

@@ -12,15 +12,14 @@ from deepfake_audio.corpora.sorted_folders import SortedFolders, sort_folders
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.folder_walk import LINKED_FOLDER, UNREADABLE_FOLDER, walk_folder
 from deepfake_audio.system.regular_files import is_file, is_folder
-from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, JOURNAL
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, JOURNAL, without_suffix
 
-FILE_SUFFIXES = (*AUDIO_SUFFIXES, *sorted(IMAGE_SUFFIXES))
 TABLE_SUFFIXES = (".txt", ".tsv", ".csv", ".trn", ".trl", ".ndx", ".lst")
 # Files that systems, archives and corpora put beside the audio; they are not reported.
 DEBRIS = re.compile(r"(?:thumbs\.db|desktop\.ini|icon\r|(?:readme|licen[cs]e)[^/]*)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tree:
     """The files below a folder, by their sorted names relative to it.
 
@@ -187,15 +186,6 @@ def _has_others(names: list[str]) -> str:
 def composed(name: str) -> str:
     """Return a name with composed letters (NFC)."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
-def without_suffix(file: str) -> str:
-    """Return a path without an audio or image suffix.
-
-    >>> without_suffix("a/b.wav"), without_suffix("a/b.1")
-    ('a/b', 'a/b.1')
-    """
-    return file.rpartition(".")[0] if file.lower().endswith(FILE_SUFFIXES) else file
 
 
 def stem(file: str) -> str:

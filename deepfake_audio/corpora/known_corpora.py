@@ -1,7 +1,8 @@
 """All corpora whose layouts are known, and which of them a folder has."""
 
-from deepfake_audio.corpora import label_tables, layouts, layouts_2024
+from deepfake_audio.corpora import label_listings, layouts, layouts_2024
 from deepfake_audio.corpora.index import Tree
+from deepfake_audio.corpora.label_tables import find_tables
 from deepfake_audio.errors import InputError
 
 WILD, FOLDERS = "in-the-wild", "folders"  # folders is left if no other is found
@@ -9,9 +10,9 @@ NAMES = (
     "asvspoof2019", "asvspoof2021-la", "asvspoof2021-df", "asvspoof5", WILD, "wavefake", "for",
     "mlaad", *layouts_2024.CORPORA, FOLDERS,
 )  # fmt: skip
-READERS = layouts.CORPORA | layouts_2024.CORPORA | label_tables.CORPORA
+READERS = layouts.CORPORA | layouts_2024.CORPORA | label_listings.CORPORA
 CORPORA = {name: READERS[name] for name in NAMES}
-LOOKED_FOR = layouts.LOOKED_FOR | layouts_2024.LOOKED_FOR | label_tables.LOOKED_FOR
+LOOKED_FOR = layouts.LOOKED_FOR | layouts_2024.LOOKED_FOR | label_listings.LOOKED_FOR
 
 
 def known_layouts(tree: Tree) -> set[str]:
@@ -21,11 +22,11 @@ def known_layouts(tree: Tree) -> set[str]:
         InputError: a table that can't be read.
     """
     found = layouts.known_layouts(tree)
-    if label_tables.in_the_wild_tables(tree):
+    if label_listings.in_the_wild_tables(tree):
         found.add(WILD)
     if recent := layouts_2024.known_layouts(tree):
         return recent | (found - {FOLDERS})
-    if not found and (tree.labels or label_tables.find_tables(tree).used):
+    if not found and (tree.labels or find_tables(tree).used):
         return {FOLDERS}
     return found
 

@@ -1,31 +1,17 @@
 """The columns of a table that labels audio files, whatever program wrote it."""
 
-import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import split_of
-from deepfake_audio.corpora.column_names import (
-    FACTS,
-    FILES,
-    ID,
-    SPEAKERS,
-    names_class,
-    plain_column,
-)
-from deepfake_audio.corpora.label_choice import choose_label
-from deepfake_audio.corpora.label_words import (
-    LabelReader,
-    boolean_of,
-    is_class_number,
-    is_label_word,
-)
 from deepfake_audio.corpora.layouts import read_label
-from deepfake_audio.corpora.tables import first_row, read_rows
 from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.tables.class_names import split_of
+from deepfake_audio.tables.column_names import FACTS, FILES, ID, SPEAKERS, names_class, plain_column
+from deepfake_audio.tables.label_choice import choose_label
+from deepfake_audio.tables.label_words import LabelReader, boolean_of, is_class_number
+from deepfake_audio.tables.text_tables import TextTable
 
 LIKE_A_SPLIT = re.compile(
     "is(?:train|val|valid|dev|test|eval)(?:ing|uation|idation)?|fold|.*split.*"
@@ -38,7 +24,6 @@ OF_A_SPEAKER = re.compile(
     f"(?:{SPEAKER}))(?:.*(?:{SPEAKER})|identity|celebrity)(?:{'|'.join(ID)})?"
 )
 HEARD = re.compile("target|tgt|ref|clone", re.IGNORECASE)
-SAMPLED_ROWS = 1000  # that decide between several columns
 # Plain names of the columns, by their main names; the first that is there counts.
 NAMES = {name: names for name, names in FACTS.items() if name != "subset"} | {
     "attack": (*FACTS["attack"], "model"),
@@ -62,18 +47,18 @@ def known(cell: str) -> str:
 
 @dataclass(frozen=True)
 class LabelColumns:
-    """The columns of a table with a header.
+    """The columns of a table that labels audio files.
 
     Attributes:
-        renamed: main names of the columns, by their names in lower case.
+        table: that was opened.
+        places: positions of the columns by the names of their facts, with file and label.
         question: plain name of the column of labels if these are 0 and 1 or the like, else "".
-        rows: the first rows.
         notes: sentences about columns of splits and speakers that were guessed, or are not used.
     """
 
-    renamed: dict[str, str]
+    table: TextTable
+    places: dict[str, int]
     question: str = ""
-    rows: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -81,19 +66,23 @@ class LabelColumns:
         """Return whether the column tells which class its 1 means; True for words."""
         return not self.question or names_class(self.question)
 
-    @property
-    def files(self) -> list[str]:
-        """Return the file of each of the first rows."""
-        return self.cells("file")
-
     def cells(self, name: str) -> list[str]:
-        """Return the first cells of a column by its main name; [] without such a column."""
-        column = next((column for column, main in self.renamed.items() if main == name), None)
-        return [row[column] for row in self.rows] if column is not None else []
+        """Return the cells of a column in the first rows, by the name of its fact."""
+        return [row[self.places[name]] for row in self.table.sample]
 
-    def has_labels(self) -> bool:
-        """Return whether any of the first rows has a label."""
-        return any(is_label_word(cell) or is_class_number(cell) for cell in self.cells("label"))
+    def rows(self) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """Yield the position of each row, its label, and its facts.
+
+        Raises:
+            InputError: see `TextTable.rows` and `label`.
+        """
+        table, is_named = self.table, self.table.header is not None
+        width = None if is_named else len(table.sample[0])
+        own = f"{table.path.absolute().parent.as_posix()}/"
+        for origin, cells in table.rows(self.places["file"], width, has_comments=not is_named):
+            facts = {name: cells[place] for name, place in self.places.items()}
+            facts["file"] = facts["file"].removeprefix(own)
+            yield origin, self.label(facts["label"], origin), facts
 
     def label(self, cell: str, origin: str) -> str:
         """Return "real" or "fake" for a cell of the column of labels.
@@ -111,95 +100,86 @@ class LabelColumns:
         return LabelReader(None, self.question).read(cell, origin)
 
 
-def find_columns(table: Path, is_there: Callable[[str], bool]) -> LabelColumns | None:
+def find_columns(table: TextTable, is_there: Callable[[str], bool]) -> LabelColumns | None:
     """Find the columns of files and labels by their names and cells; None without them.
 
     Args:
-        table: has the names of its columns in its first line.
+        table: has a header.
         is_there: returns whether a cell names an audio file on disk.
 
     Raises:
-        InputError: an unreadable table, or two columns of labels that disagree.
+        InputError: two columns of labels that disagree.
     """
-    header = first_row(table)
-    rows = list(_first_rows(table, header))
-    by_name = {plain_column(name): name for name in reversed(header)}
-    files = [by_name[name] for name in FILES if name in by_name]
-    if "file" not in header and len(files) > 1:
-        counts = {name: sum(is_there(row[name]) for row in rows) for name in files}
-        files.sort(key=lambda name: -counts[name])
-    cells = [[row[name] for name in header] for row in rows]
+    columns, rows = table.columns or [], table.sample
+    files = [columns.index(name) for name in FILES if name in columns]
+    if "file" not in columns and len(files) > 1:
+        files.sort(key=lambda place: -sum(is_there(row[place]) for row in rows))
     for file in files:
-        free = [place for place, name in enumerate(header) if name != file]
-        if (place := choose_label(table, header, free, cells)) is not None:
+        label = choose_label(table, [place for place in range(len(columns)) if place != file])
+        if label is not None:
             break
     else:
         return None
-    label = header[place]
-    renamed = {file: "file", label: "label"}
-    for main, names in NAMES.items():
-        found = [by_name[name] for name in (main, *names) if name in by_name]
-        found = [name for name in found if name not in renamed]
-        if main == "split" and "split" not in found:
-            found = [name for name in found if _has_splits(rows, name)]
+    places = {"file": file, "label": label}
+    for fact, names in NAMES.items():
+        found = [columns.index(name) for name in (fact, *names) if name in columns]
+        found = [place for place in found if place not in places.values()]
+        if fact == "split" and "split" not in [columns[place] for place in found]:
+            found = [place for place in found if _has_splits(rows, place)]
         if found:
-            renamed[found[0]] = main
-    notes = [*_find_speaker(renamed, header), *_find_split(table, renamed, rows)]
-    cells, column = [row[label] for row in rows if row[label]], plain_column(label)
+            places[fact] = found[0]
+    notes = [*_find_speaker(table, places), *_find_split(table, places)]
+    cells, column = [row[label] for row in rows if row[label]], columns[label]
     is_question = bool(cells) and all(
         (boolean_of(cell) is not None) if names_class(column) else is_class_number(cell)
         for cell in cells
     )
-    return LabelColumns(renamed, column if is_question else "", rows, notes)
+    return LabelColumns(table, places, column if is_question else "", notes)
 
 
-def _has_splits(rows: Sequence[dict[str, str]], column: str) -> bool:
-    return all(not row[column] or split_of(row[column]) for row in rows)
+def _has_splits(rows: Sequence[Sequence[str]], place: int) -> bool:
+    return all(not row[place] or split_of(row[place]) for row in rows)
 
 
-def _find_speaker(renamed: dict[str, str], header: Sequence[str]) -> Iterator[str]:
+def _find_speaker(table: TextTable, places: dict[str, int]) -> Iterator[str]:
     """Add the column of speakers by a part of its name; yield a note on others.
 
     Of several, the voice that is heard counts: that of the target, then of the reference.
     """
-    alike = [n for n in header if n not in renamed and OF_A_SPEAKER.fullmatch(plain_column(n))]
-    alike.sort(key=lambda name: not HEARD.search(name))
-    is_guessed = False
-    if alike and "speaker" not in renamed.values():
-        renamed[alike.pop(0)] = "speaker"
-        is_guessed = True
-    alike = [name for name in alike if plain_column(name) not in FACTS["speaker"]]
+    names, columns = table.names, table.columns
+    alike = [place for place, name in enumerate(columns) if OF_A_SPEAKER.fullmatch(name)]
+    alike = [place for place in alike if place not in places.values()]
+    alike.sort(key=lambda place: not HEARD.search(names[place]))
+    is_guessed = bool(alike) and "speaker" not in places
+    if is_guessed:
+        places["speaker"] = alike.pop(0)
+    alike = [names[place] for place in alike if columns[place] not in FACTS["speaker"]]
     if is_guessed or alike:
-        chosen = next(name for name, main in renamed.items() if main == "speaker")
         others = f", and not of {', '.join(map(one_line, alike))}" if alike else ""
-        yield f"The speakers are those of the column {one_line(chosen)}{others}."
+        chosen = one_line(names[places["speaker"]])
+        yield f"The speakers are those of the column {chosen}{others}."
 
 
-def _find_split(
-    table: Path, renamed: dict[str, str], rows: Sequence[dict[str, str]]
-) -> Iterator[str]:
+def _find_split(table: TextTable, places: dict[str, int]) -> Iterator[str]:
     """Add the only column whose cells are several splits; yield notes on it, or on others."""
-    if "split" in renamed.values() or not rows:
+    rows, name = table.sample, table.path.name
+    if "split" in places or not rows:
         return
-    free = [name for name in rows[0] if name and name not in renamed]
-    some = [n for n in free if any(row[n] for row in rows) and _has_splits(rows, n)]
-    seen: dict[str, set[str]] = {name: set() for name in some}
+    free = [p for p, name in enumerate(table.names) if name and p not in places.values()]
+    some = [p for p in free if any(row[p] for row in rows) and _has_splits(rows, p)]
+    seen: dict[int, set[str]] = {place: set() for place in some}
     with suppress(InputError):  # the first rows may have one split of several
-        for _, row in read_rows(table, some[:1]) if some else ():
-            for name in some:
-                seen[name] |= {split_of(row[name])} if row[name] else set()
-    found = [name for name, splits in seen.items() if "" not in splits and len(splits) > 1]
+        for _, row in table.rows(places["file"]) if some else ():
+            for place in some:
+                seen[place] |= {split_of(row[place])} if row[place] else set()
+    found = [place for place, splits in seen.items() if "" not in splits and len(splits) > 1]
     if len(found) == 1:
-        renamed[found[0]] = "split"
-        yield f"The splits of {table.name} are those of its column {one_line(found[0])}."
-    elif unused := found or [name for name in free if LIKE_A_SPLIT.fullmatch(plain_column(name))]:
+        places["split"] = found[0]
+        column = one_line(table.names[found[0]])
+        yield f"The splits of {name} are those of its column {column}."
+    elif unused := found or [p for p in free if LIKE_A_SPLIT.fullmatch(table.columns[p])]:
+        names = ", ".join(one_line(table.names[place]) for place in unused)
         yield (
-            f"Not used, though they look like splits: {', '.join(map(one_line, unused))} in "
-            f"{table.name}; name one column split, with train, val and test."
+            f"Not used, though they look like splits: {names} in {name}; name one column split, "
+            "with train, val and test."
         )
-
-
-def _first_rows(table: Path, header: Sequence[str]) -> Iterator[dict[str, str]]:
-    with suppress(InputError):  # reading the whole table reports it
-        rows = read_rows(table, header[:1])
-        yield from (row for _, row in itertools.islice(rows, SAMPLED_ROWS))

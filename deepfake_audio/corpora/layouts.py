@@ -6,17 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from deepfake_audio.corpora.class_folders import split_of
 from deepfake_audio.corpora.index import Tree, depth, stem
-from deepfake_audio.corpora.label_words import class_and_generator
-from deepfake_audio.corpora.tables import (
-    check_width,
-    first_line,
-    inside,
-    read_lines,
-    read_rows,
-)
+from deepfake_audio.corpora.listed_files import inside
 from deepfake_audio.errors import InputError
+from deepfake_audio.tables.class_names import split_of
+from deepfake_audio.tables.label_words import class_and_generator
+from deepfake_audio.tables.lines import first_line, read_words
+from deepfake_audio.tables.text_tables import check_width, read_rows
 
 KEYS = {"bonafide": "real", "spoof": "fake"}
 FOR_VERSIONS = {
@@ -157,11 +153,7 @@ def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Itera
     Raises:
         InputError: a line that is wider or narrower than the layout, or has another key.
     """
-    for number, line in read_lines(table):
-        columns = line.split()
-        origin = f"line {number} of {table}"
-        if not columns:
-            continue
+    for origin, columns in read_words(table):
         check_width(len(columns), layout.widths, origin)
         if columns[layout.key] not in KEYS:
             raise InputError(
@@ -238,7 +230,7 @@ def _list_mlaad(tree: Tree) -> Iterator[Listing]:
 
 
 def _list_mlaad_model(table: Path, folder: str) -> Iterator[Listing]:
-    for origin, row in read_rows(table, ("path", "model_name"), delimiter="|"):
+    for origin, row in read_rows(table, ("path", "model_name")):
         # The voice is that of the reference, if a reader of M-AILABS is one; else it may be that of
         # the reader. The folders within `path` are wrong for some languages; the file lies beside
         # the table.

@@ -3,18 +3,13 @@
 import re
 from collections.abc import Callable, Iterator
 
-from deepfake_audio.corpora.class_folders import SPLIT_ALIASES, label_of, split_of
-from deepfake_audio.corpora.column_names import LABELS
 from deepfake_audio.corpora.index import Tree, stem
 from deepfake_audio.corpora.layouts import Listing, read_label
-from deepfake_audio.corpora.tables import (
-    check_width,
-    first_line,
-    first_row,
-    inside,
-    read_lines,
-    read_rows,
-)
+from deepfake_audio.corpora.listed_files import inside
+from deepfake_audio.tables.class_names import SPLIT_ALIASES, label_of, split_of
+from deepfake_audio.tables.column_names import LABELS
+from deepfake_audio.tables.lines import first_line, read_words
+from deepfake_audio.tables.text_tables import check_width, first_row, read_rows
 
 LOOKED_FOR = {
     "spoofceleb": "metadata/{train,development,evaluation}.csv with file,speaker,attack",
@@ -158,10 +153,7 @@ def _list_codecfake(tree: Tree) -> Iterator[Listing]:
 def _list_codecfake_table(tree: Tree, table: str) -> Iterator[Listing]:
     part, root = CODECFAKE_TABLE.fullmatch(table)[1], table.rpartition("label/")[0]
     places = [f"{root}{folder}" for folder in (f"{part}/", f"test/{part}/", f"{part}_split/", "")]
-    for number, line in read_lines(tree.root / table):
-        columns, origin = line.split(), f"line {number} of {tree.root / table}"
-        if not columns:
-            continue
+    for origin, columns in read_words(tree.root / table):
         check_width(len(columns), (3,), origin)
         file, label, codec = columns
         exact = (f"{place}{inside(file, origin)}" for place in places)

@@ -1,13 +1,18 @@
 """Find the files that a table lists: by their paths, else by their names."""
 
+import posixpath
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from deepfake_audio.corpora.class_folders import label_of
 from deepfake_audio.corpora.index import Tree, shared_folders
-from deepfake_audio.corpora.tables import from_any_machine
+from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import without_blank_ends
+from deepfake_audio.tables.class_names import label_of
+
+OF_A_MACHINE = re.compile(r"(?:[a-z]+:/+|[a-z]:|~(?=/))?/*", re.IGNORECASE)  # what begins its paths
+ABOVE = re.compile(r"^(?:\.{1,2}/)+")  # begins the paths of a table that was in another folder
 
 
 def find_listed(tree: Tree, folder: str, file: str, origin: str) -> str | None:
@@ -31,12 +36,12 @@ class ListedFiles:
     Attributes:
         tree: the corpus.
         folder: of the table, "" or ending in a slash; paths may begin there or in the root.
-        rows: reads the file, the label and the position of each row again.
+        rows: reads the position, the label and the facts of each row again.
     """
 
     tree: Tree
     folder: str
-    rows: Callable[[], Iterator[tuple[str, str, str]]]
+    rows: Callable[[], Iterator[tuple[str, str, dict[str, str]]]]
 
     def find(self, file: str, label: str, origin: str) -> tuple[str, str]:
         """Return a file on disk, else the listed path; and the listed path of a file elsewhere.
@@ -75,11 +80,47 @@ class ListedFiles:
         """The files that rows name by path; and of those by name, the shared folders by label."""
         by_path: set[str] = set()
         by_name: dict[str, dict[str, int]] = {}
-        for file, label, origin in self.rows():
-            path = from_any_machine(without_blank_ends(file), origin)
+        for origin, label, facts in self.rows():
+            path = from_any_machine(without_blank_ends(facts["file"]), origin)
             if found := _by_path(self.tree, self.folder, path):
                 by_path.add(found)
             elif found := self._by_name(path, label):
                 labels = by_name.setdefault(found, {})
                 labels[label] = max(labels.get(label, 0), shared_folders(path, found))
         return by_path, by_name
+
+
+def from_any_machine(file: str, origin: str) -> str:
+    r"""Return a listed path as `inside` does, without a beginning outside of the corpus.
+
+    Tables that were made on another machine or in another folder have such paths. Absolute ones
+    need a folder that the corpus may have too.
+
+    >>> from_any_machine("C:\\data\\real\\a.wav", ""), from_any_machine("gs://data/a.wav", "")
+    ('data/real/a.wav', 'data/a.wav')
+    """
+    below = ABOVE.sub("", file.replace("\\", "/")) or file
+    path = OF_A_MACHINE.sub("", below, count=1)
+    return inside(path if "/" in path else below, origin)
+
+
+def is_inside(file: str) -> bool:
+    r"""Return whether a path stays below its root, on Windows too; no file is looked at.
+
+    >>> is_inside("a\\b.wav"), is_inside("..\\b.wav"), is_inside("C:b.wav"), is_inside("//b/c.wav")
+    (True, False, False, False)
+    """
+    path = file.replace("\\", "/")
+    on_a_drive = path[1:2] == ":"
+    return not (path.startswith("/") or on_a_drive or ".." in path.split("/"))
+
+
+def inside(file: str, origin: str) -> str:
+    """Return a listed path with forward slashes; raise an `InputError` if it leaves the root."""
+    path = file.replace("\\", "/")
+    if not is_inside(path) or not path.strip("./"):
+        raise InputError(
+            f"{file!r} in {origin} is not a path inside the corpus; correct the line, or download "
+            "the protocol again"
+        )
+    return posixpath.normpath(path)

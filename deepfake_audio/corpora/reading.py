@@ -13,13 +13,13 @@ from deepfake_audio.corpora.known_corpora import (
     known_layouts,
     subsets_of,
 )
+from deepfake_audio.corpora.label_listings import list_table
 from deepfake_audio.corpora.label_tables import (
     LABEL_TABLE,
     check_label_table,
     column_notes,
     describe_tables,
     find_tables,
-    list_table,
 )
 from deepfake_audio.corpora.layouts import Listing
 from deepfake_audio.corpora.sorted_folders import sort_folders
@@ -120,13 +120,15 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
         raise InputError(f"{name!r} is not a corpus; the corpora are {', '.join(CORPORA)}")
     check_keys(name, tree)
     _check_subset(name, subset, tree)
-    others = AUDIO_OF_OTHERS.get(name, ())
-    audio = [file for file in tree.audio if not any(other in file for other in others)]
-    tree = replace(tree, audio=audio)
+    if others := AUDIO_OF_OTHERS.get(name):
+        audio = [file for file in tree.audio if not any(other in file for other in others)]
+        tree = replace(tree, audio=audio)
     corpus = _match(name, tree, CORPORA[name](tree), subset or "")
     if name == "folders":
         tables = find_tables(tree)
         corpus.notes.extend([*tables.notes, *column_notes(tables.used)])
+        used = {table.name for table in tables.used}
+        corpus = replace(corpus, passed_over=[n for n in corpus.passed_over if n not in used])
         place = tree.folders.place  # a table may give other splits
         names = (clip.name for clip in corpus.clips if clip.split == place(clip.name)[0])
         corpus.notes.extend(tree.folders.split_notes(names))

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deepfake_audio.corpora.class_folders import (
+from deepfake_audio.errors import InputError, first_names
+from deepfake_audio.tables.class_names import (
     SPLIT_ALIASES,
     NamePart,
     class_in,
@@ -13,7 +14,6 @@ from deepfake_audio.corpora.class_folders import (
     split_word,
     words_of,
 )
-from deepfake_audio.errors import InputError, first_names
 
 BOTH = {"real", "fake"}
 # Words of a class that are given names too, if they are spelled so.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deepfake_audio.config.network_sections import ImageSettings
-from deepfake_audio.corpora.index import stem, without_suffix
+from deepfake_audio.corpora.index import stem
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.corpora.splits import MIN_GROUPS
 from deepfake_audio.dataset.jobs import Job
@@ -18,7 +18,7 @@ from deepfake_audio.errors import InputError, OutputError, pluralize
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.atomic_files import atomic_write, write_error
 from deepfake_audio.system.regular_files import copy_file, is_file
-from deepfake_audio.vocabulary import LABELS
+from deepfake_audio.vocabulary import LABELS, without_suffix
 
 # The end of a name that numbers the parts of one recording, such as _0012, -seg3 or (2).
 PART = re.compile(

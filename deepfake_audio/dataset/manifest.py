@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from deepfake_audio.corpora.class_folders import label_of, split_of
-from deepfake_audio.corpora.label_words import is_class_number
-from deepfake_audio.corpora.tables import delimiter_of, encoding_of, is_inside
+from deepfake_audio.corpora.listed_files import is_inside
 from deepfake_audio.dataset.image_folders import describe_left_out, find_images
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.csv_files import check_columns, read_cells
@@ -21,6 +19,10 @@ from deepfake_audio.system.regular_files import (
     open_text,
     read_lines,
 )
+from deepfake_audio.tables.cells import delimiter_of
+from deepfake_audio.tables.class_names import label_of, split_of
+from deepfake_audio.tables.label_words import is_class_number
+from deepfake_audio.tables.lines import encoding_of
 from deepfake_audio.vocabulary import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,

@@ -14,7 +14,7 @@ from deepfake_audio.corpora.reading import Clip, Corpus
 from deepfake_audio.corpora.splits import mark_of
 from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import printable_name
-from deepfake_audio.system.json_text import read_record
+from deepfake_audio.system.json_records import read_record
 from deepfake_audio.system.regular_files import is_file
 
 AUDIO_SETTINGS = "audio.yaml"

@@ -32,7 +32,7 @@ from deepfake_audio.dataset.preparation_report import write_report
 from deepfake_audio.dataset.rendering import render_all
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write, folder_lock, write_error, write_json
-from deepfake_audio.system.json_text import read_record
+from deepfake_audio.system.json_records import read_record
 from deepfake_audio.system.regular_files import is_file, is_folder, open_table
 from deepfake_audio.system.shards import Shard, check_same, find_shards, missing_shards
 from deepfake_audio.vocabulary import JOURNAL

@@ -9,20 +9,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import label_of, split_of
-from deepfake_audio.corpora.column_names import (
-    FACTS,
-    FILES,
-    LABELS,
-    file_column,
-    first_column,
-)
-from deepfake_audio.corpora.label_words import (
-    LabelReader,
-    class_and_generator,
-    is_class_number,
-    is_label_word,
-)
 from deepfake_audio.corpora.layouts import (
     ASVSPOOF_5,
     ASVSPOOF_5_CHALLENGE,
@@ -35,15 +21,19 @@ from deepfake_audio.corpora.layouts import (
     read_split,
 )
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.label_choice import choose_label
-from deepfake_audio.evaluation.score_reading import NO_ATTACK
+from deepfake_audio.evaluation.score_reading import NO_ATTACK, open_table
 from deepfake_audio.evaluation.score_table import trial_stem
-from deepfake_audio.evaluation.text_tables import (
-    BLANKS,
-    TextTable,
-    named_columns_of,
-    open_text_table,
+from deepfake_audio.tables.cells import BLANKS
+from deepfake_audio.tables.class_names import label_of, split_of
+from deepfake_audio.tables.column_names import FACTS, FILES, LABELS, file_column, first_column
+from deepfake_audio.tables.label_choice import guess_label
+from deepfake_audio.tables.label_words import (
+    LabelReader,
+    class_and_generator,
+    is_class_number,
+    is_label_word,
 )
+from deepfake_audio.tables.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 ASVSPOOF_2021_PA = Layout(widths=(12,), key=9, attack=7, subset=11)  # by replay device
@@ -78,7 +68,7 @@ def open_keys(
     Raises:
         InputError: an unreadable file, no column of labels, or a label of unknown meaning.
     """
-    table = open_text_table(path)
+    table = open_table(path)
     if (layout := _protocol_layout(table)) is not None:
         corpus, columns = layout
         if table.separator == BLANKS:
@@ -156,7 +146,7 @@ def _places(
         return _unnamed_places(table, real, scored)
     columns = table.columns
     only_files = {columns.index(n) for n in FILES if n in columns and n not in LABELS}
-    label, _ = choose_label(table, only_files, real)
+    label, _ = guess_label(table, only_files, real)
     files = [columns.index(n) for n in FILES if n in columns and columns.index(n) != label]
     if label is not None and not files:
         used = {label, *(first_column(columns, names) for names in FACTS.values())}

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepfake_audio.corpora.tables import inside, read_rows
+from deepfake_audio.corpora.listed_files import inside
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.system.csv_files import to_number
 from deepfake_audio.system.regular_files import is_folder
+from deepfake_audio.tables.text_tables import read_rows
 from deepfake_audio.vocabulary import LABELS
 
 PASSAGE_TABLE = "passages.csv"

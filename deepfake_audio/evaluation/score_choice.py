@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deepfake_audio.corpora.class_folders import CLASS_OF
-from deepfake_audio.corpora.column_names import (
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.tables.cell_values import is_score
+from deepfake_audio.tables.class_names import CLASS_OF
+from deepfake_audio.tables.column_names import (
     BESIDE,
     FACTS,
     FILES,
@@ -15,10 +17,8 @@ from deepfake_audio.corpora.column_names import (
     SCORES,
     class_and_kind,
 )
-from deepfake_audio.corpora.label_words import is_class_number, is_label_word, plain_number
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import is_score
-from deepfake_audio.evaluation.text_tables import TextTable, named_columns_of
+from deepfake_audio.tables.label_words import is_class_number, is_label_word, plain_number
+from deepfake_audio.tables.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import LABELS as CLASSES
 
 TWO_SCORES = (

@@ -4,24 +4,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from deepfake_audio.corpora.column_names import (
-    FACTS,
-    FILES,
-    LABELS,
-    file_column,
-    first_column,
-)
-from deepfake_audio.corpora.label_words import is_class_number, is_label_word
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import is_number, is_score, number_in
-from deepfake_audio.evaluation.label_choice import choose_label
 from deepfake_audio.evaluation.score_choice import (
     TWO_SCORES,
     choose_score,
     has_decisions,
     has_words,
 )
-from deepfake_audio.evaluation.text_tables import BLANKS, TextTable, fitted, named_columns_of
+from deepfake_audio.tables.cell_values import is_number, is_score, number_in
+from deepfake_audio.tables.cells import BLANKS, fitted
+from deepfake_audio.tables.column_names import FACTS, FILES, LABELS, file_column, first_column
+from deepfake_audio.tables.label_choice import guess_label
+from deepfake_audio.tables.label_words import is_class_number, is_label_word
+from deepfake_audio.tables.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 WHOLE = re.compile(r"[+-]?[0-9]+")
@@ -60,14 +55,14 @@ def named_columns(table: TextTable, real: str | None) -> ScoreColumns:
     used = set(choice.places)
     facts = {place for names in FACTS.values() for place in [first_column(columns, names)]}
     facts.discard(None)
-    label, _ = choose_label(table, {*used, *(columns.index(n) for n in FILES if n in columns)})
+    label, _ = guess_label(table, {*used, *(columns.index(n) for n in FILES if n in columns)})
     try:
         file = file_column(columns, {*used, label, *facts}, table.sample)
     except LookupError:
         if label is None:
             raise no_files(table) from None
         file = None
-    label, note = choose_label(table, {*used, file})
+    label, note = guess_label(table, {*used, file})
     others = [name if place not in (file, *used) else "" for place, name in enumerate(columns)]
     facts = {name: first_column(others, names) for name, names in FACTS.items() if name != "subset"}
     facts["verdict"] = first_column(others, ("verdict",))

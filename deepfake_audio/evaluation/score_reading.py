@@ -1,5 +1,6 @@
 """Read score files of this project, of challenges and of other detectors."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepfake_audio.corpora.label_words import LabelReader
 from deepfake_audio.corpora.layouts import read_split
-from deepfake_audio.corpora.tables import read_lines
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import listed_numbers, number_in
 from deepfake_audio.evaluation.score_choice import TWO_SCORES
 from deepfake_audio.evaluation.score_columns import (
     ScoreColumns,
@@ -19,7 +17,13 @@ from deepfake_audio.evaluation.score_columns import (
     no_files,
     unnamed_columns,
 )
-from deepfake_audio.evaluation.text_tables import TextTable, open_text_table
+from deepfake_audio.tables.cell_values import is_number, listed_numbers, number_in
+from deepfake_audio.tables.cells import split
+from deepfake_audio.tables.class_names import label_of
+from deepfake_audio.tables.column_names import plain_columns
+from deepfake_audio.tables.label_words import LabelReader
+from deepfake_audio.tables.lines import filled_lines, read_words
+from deepfake_audio.tables.text_tables import JSON, TextTable, open_text_table
 
 ASV_KEYS = ("target", "nontarget", "spoof")
 NO_ATTACK = ("-", "bonafide", "bona-fide", "real")
@@ -118,6 +122,38 @@ class ScoreFile:
         return self.real
 
 
+def open_table(path: Path) -> TextTable:
+    """Open a table and find its form.
+
+    Raises:
+        InputError: see `open_text_table`, or two columns of one meaning, or lines with values
+            before the names of the columns.
+    """
+    table = open_text_table(path)
+    if table.header is None or table.separator == JSON:
+        return table
+    try:
+        plain_columns(table.header)
+    except ValueError as error:
+        raise InputError(f"cannot read {path} as CSV: {error}") from None
+    for number, line in itertools.takewhile(lambda n: n[0] < table.skipped, filled_lines(path)):
+        if not line.startswith("#") and _has_values(line, table.separator, table.width):
+            raise InputError(
+                f"line {table.skipped} of {path} names the columns, and line {number} before it "
+                "has values; remove the lines before the names"
+            )
+    return table
+
+
+def _has_values(line: str, separator: str, width: int) -> bool:
+    """Return whether a line before the header looks like a row: it has a number or a label."""
+    rows = [*split([line], separator), line.split()]
+    return any(
+        len(row) in (2, width) and any(is_number(cell) or label_of(cell) for cell in row)
+        for row in rows
+    )
+
+
 def open_scores(path: Path, real: str | None = None) -> ScoreFile:
     """Open a score file and find its columns.
 
@@ -128,7 +164,7 @@ def open_scores(path: Path, real: str | None = None) -> ScoreFile:
     Raises:
         InputError: an unreadable file, or columns whose meaning is not known.
     """
-    table = open_text_table(path)
+    table = open_table(path)
     if table.columns is None:
         return ScoreFile(table, unnamed_columns(table, real), real)
     if real is None and table.columns == ANTIDEEPFAKE and listed_numbers(_first(table, 1)):
@@ -147,13 +183,10 @@ def read_asv_scores(path: Path) -> dict[str, np.ndarray]:
         The scores of each key: target, nontarget, spoof.
     """
     scores = {key: [] for key in ASV_KEYS}
-    for number, line in read_lines(path):
-        columns, origin = line.split(), f"line {number} of {path}"
-        if not columns:
-            continue
+    for origin, columns in read_words(path):
         if len(columns) != 3 or columns[1] not in scores:
             raise InputError(
-                f"cannot read {one_line(line.strip())!r} in {origin}; a line of speaker "
+                f"cannot read {one_line(' '.join(columns))!r} in {origin}; a line of speaker "
                 "verification scores is: attack, target, nontarget or spoof, score"
             )
         scores[columns[1]].append(number_in(columns[2], origin))

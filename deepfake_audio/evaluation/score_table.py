@@ -9,9 +9,8 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from deepfake_audio.corpora.index import without_suffix
 from deepfake_audio.system.csv_files import without_blank_ends
-from deepfake_audio.vocabulary import VERDICTS
+from deepfake_audio.vocabulary import VERDICTS, without_suffix
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
 TEXT_COLUMNS = (*COLUMNS[:-2], "verdict")

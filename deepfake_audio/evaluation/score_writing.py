@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.corpora.index import without_suffix
 from deepfake_audio.evaluation.names import are_unique
 from deepfake_audio.evaluation.score_table import COLUMNS, ScoreTable
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import printable_name, write_rows
 from deepfake_audio.system.regular_files import open_table
+from deepfake_audio.vocabulary import without_suffix
 
 
 def write_scores(path: Path, table: ScoreTable, p_real: np.ndarray) -> None:

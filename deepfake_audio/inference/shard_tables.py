@@ -21,7 +21,7 @@ from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.inference.earlier_tables import check_table, set_aside
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.table_rows import FIELDS, SHARD_FIELDS, STATE_CHARACTERS
-from deepfake_audio.system import json_text
+from deepfake_audio.system import json_records
 from deepfake_audio.system.atomic_files import atomic_write, write_json
 from deepfake_audio.system.csv_files import WHOLE_NUMBER, read_cells, write_rows
 from deepfake_audio.system.name_index import NameIndex
@@ -109,7 +109,7 @@ def read_record(table: Path) -> ShardRecord | None:
         return None
     most_bytes = MAX_RECORD_BYTES + table.stat().st_size  # a row is longer than its state
     with suppress(InputError):
-        record = json_text.read_record(path, ShardRecord, "", most_bytes)
+        record = json_records.read_record(path, ShardRecord, "", most_bytes)
         if record.table == digest_table(table):
             return record
     return None

@@ -6,7 +6,7 @@ from deepfake_audio.models.fingerprints import fingerprint_model
 from deepfake_audio.models.onnx_metadata import write_metadata
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.models.run_record import RunRecord
-from deepfake_audio.system import json_text
+from deepfake_audio.system import json_records
 from deepfake_audio.system.atomic_files import write_error, write_json
 from deepfake_audio.system.regular_files import is_file
 
@@ -38,11 +38,11 @@ def commit_model(run: Run, record: RunRecord, settings: Settings) -> None:
 def read_record(run: Run) -> RunRecord:
     """Read `run.json`, or raise a `InputError` that says what is wrong with it."""
     if is_file(run.next_record) and is_file(run.onnx_model):
-        waiting = json_text.read_record(run.next_record, RunRecord, REMEDY)
+        waiting = json_records.read_record(run.next_record, RunRecord, REMEDY)
         limits = load_settings().limits
         if waiting.model_fingerprint == fingerprint_model(run.onnx_model, limits):
             return waiting
-    return json_text.read_record(run.record, RunRecord, REMEDY)
+    return json_records.read_record(run.record, RunRecord, REMEDY)
 
 
 def write_record(run: Run, record: RunRecord) -> None:

@@ -143,6 +143,8 @@ TARGETS: dict[str, tuple[Callable[[Path], object], list[tuple[str, bytes]]]] = {
             "file;label\na.wav;real\nb.wav;fake\n",
             encoding="utf-16",
         )
+        + text_seeds("folders.corpus/labels.json", '{"a.wav": "real", "b.wav": "fake"}')
+        + text_seeds("folders.corpus/labels.md", "| path | class |\n|---|---|\n| a.wav | real |\n")
         + text_seeds(
             "2019.corpus/ASVspoof2019.LA.cm.train.trn.txt",
             "LA_1 a - - bonafide\nLA_2 b - A01 spoof\n",

@@ -3,16 +3,16 @@
 import re
 from dataclasses import dataclass, field
 
-from deepfake_audio.corpora.class_folders import NEGATIONS, class_in, label_of, words_of
-from deepfake_audio.corpora.column_names import (
+from deepfake_audio.errors import InputError
+from deepfake_audio.system.csv_files import to_number
+from deepfake_audio.tables.class_names import NEGATIONS, class_in, label_of, words_of
+from deepfake_audio.tables.column_names import (
     IS_A_CLASS,
     LABEL_WORDS,
     OTHER_CLASS,
     class_of,
     plain_column,
 )
-from deepfake_audio.errors import InputError
-from deepfake_audio.system.csv_files import to_number
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES, LABELS
 
 YES, NO = {"true", "yes", "t", "y"}, {"false", "no", "f", "n"}

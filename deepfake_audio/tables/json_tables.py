@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from deepfake_audio.corpora.class_folders import label_of
-from deepfake_audio.corpora.column_names import (
+from deepfake_audio.errors import InputError, one_line
+from deepfake_audio.tables.cell_values import is_number
+from deepfake_audio.tables.class_names import label_of
+from deepfake_audio.tables.column_names import (
     FILES,
     LABELS,
     SCORES,
@@ -16,15 +18,12 @@ from deepfake_audio.corpora.column_names import (
     plain_column,
     plain_columns,
 )
-from deepfake_audio.corpora.index import without_suffix
-from deepfake_audio.corpora.tables import filled_lines
-from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.cell_values import is_number
+from deepfake_audio.tables.lines import filled_lines
+from deepfake_audio.vocabulary import without_suffix
 
 MAX_DIGITS = 400  # a number in double precision has up to 309
 MAX_JSON_BYTES = 200_000_000  # of one document; JSON lines have no limit
 HOLDERS = {*SCORES, "predictions", "results", "files", "data"}  # of a mapping from files
-TABLE = "A table"  # in errors
 
 
 def sample_json(path: Path, rows: int) -> tuple[list[str], list[list[str]]]:
@@ -108,23 +107,21 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict:
 def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the objects of JSON lines, of a JSON list, or of a mapping from files to values."""
     try:
-        lines = filled_lines(path, TABLE)
+        lines = filled_lines(path)
         _, first = next(lines)
         try:
             is_lines = isinstance(_from_json(first), dict | list) and next(lines, None) is not None
         except ValueError:
             is_lines = False
         if is_lines:
-            found = (
-                (f"line {n} of {path}", _from_json(line)) for n, line in filled_lines(path, TABLE)
-            )
+            found = ((f"line {n} of {path}", _from_json(line)) for n, line in filled_lines(path))
         elif path.stat().st_size > MAX_JSON_BYTES:
             raise InputError(
                 f"{path} has more than {MAX_JSON_BYTES:,} bytes in one JSON document; "
                 "write one object a line"
             )
         else:
-            text = "".join(line for _, line in filled_lines(path, TABLE))
+            text = "".join(line for _, line in filled_lines(path))
             found = _document_rows(_from_json(text), path)
         for origin, row in found:
             row = _as_object(row)

@@ -1,0 +1,1 @@
+"""Tables that strangers wrote: lines, columns, and the words in their names and cells."""
