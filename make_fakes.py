@@ -72,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         others, errors = write_originals(rest, folder, "others")
         print_errors(errors)
         write_labels([*originals, *fakes, *others], root.resolve().name, folder / "labels.csv")
-    rest = f" and {len(others):,} others" if others else ""
-    made = f"{len(originals):,} real files and {len(fakes):,} fakes{rest}"
+    made = f"{len(originals):,} real files and {len(fakes):,} fakes"
+    made += f" and {len(others):,} others" if others else ""
     print_lines(f"Made: {made} in {one_line(out)}")
     left_out = count_left_out(
         ("files", len(originals) + len(others), len(chosen) + len(rest)),
