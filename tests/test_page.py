@@ -19,6 +19,7 @@ from deepfake_audio.reporting.recording_report import html_report
 from helpers import running_service
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -96,7 +97,8 @@ def find(browser, name):
 
 
 def wait(browser, condition):
-    return WebDriverWait(browser, PATIENCE_SECONDS, 0.05).until(lambda _: condition())
+    patient = WebDriverWait(browser, PATIENCE_SECONDS, 0.05, [StaleElementReferenceException])
+    return patient.until(lambda _: condition())
 
 
 def give(browser, *paths: Path) -> None:
@@ -161,8 +163,6 @@ def test_the_results_can_be_downloaded(page):
     table = downloaded(page, "download-csv", "long_recording.csv").read_text("utf-8-sig")
     (cells,) = csv.DictReader(table.splitlines())
     assert cells["verdict"] == "UNCERTAIN" and float(cells["p_real"]) == row["p_real"]
-    guarded = page.execute_script(r"return ['=1', 'a;=1', '\t-1', 'a-b'].map(cell)")
-    assert guarded == ["'=1", '"a;\'=1"', "'\t'-1", "a-b"]
     labels = downloaded(page, "download-labels", "long_recording.txt").read_text().splitlines()
     assert [line.split("\t")[2].split()[0] for line in labels] == ["UNCERTAIN", "FAKE", "UNCERTAIN"]
     report = downloaded(page, "download-report", "long_recording.html").read_text("utf-8")
@@ -172,7 +172,7 @@ def test_the_results_can_be_downloaded(page):
 
 
 def test_many_files_make_a_table_that_sorts_and_a_bad_one_only_fails_itself(page, tmp_path):
-    bad = tmp_path / "=<img src=x onerror=alert(1)>.mp3"
+    bad = tmp_path / "=<img src=x onerror=alert(1)>;=2.mp3"
     bad.write_bytes(b"no music")
     give(page, FAKE, bad, REAL)
 
@@ -192,7 +192,8 @@ def test_many_files_make_a_table_that_sorts_and_a_bad_one_only_fails_itself(page
     assert bad.name in find(page, "result").text
     table = downloaded(page, "batch-csv", "verdicts.csv").read_text("utf-8-sig")
     rows = {row["file"]: row["verdict"] for row in csv.DictReader(table.splitlines())}
-    assert rows == {FAKE.name: "FAKE", REAL.name: "UNCERTAIN", f"'{bad.name}": ""}
+    guarded = f"'{bad.name}".replace(";", ";'")
+    assert rows == {FAKE.name: "FAKE", REAL.name: "UNCERTAIN", guarded: ""}
 
 
 def test_a_part_of_a_recording_can_be_judged_by_itself(page, tmp_path):
