@@ -15,6 +15,7 @@ from typing import BinaryIO, TextIO
 from deepfake_audio.errors import InputError
 
 MAX_LINE_CHARACTERS = 65_536
+OWN_DRIVE = re.compile(r"\\\\[?.]\\[A-Za-z]:")  # a long path of Windows
 # Opening a pipe in the place of a file must not wait for its other end.
 NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
@@ -75,10 +76,11 @@ def is_of_network(name: str) -> bool:
 
     Looking at such a path makes Windows send the user's name and a hash of the password there.
 
-    >>> is_of_network("\\\\host\\share"), is_of_network("//host/share"), is_of_network("/data")
-    (True, True, False)
+    >>> is_of_network(r"\\host\share"), is_of_network(r"\\?\C:\data"), is_of_network("/data")
+    (True, False, False)
     """
-    return name.replace("/", "\\").startswith("\\\\")
+    path = name.replace("/", "\\") if os.name == "nt" else name
+    return path.startswith("\\\\") and not OWN_DRIVE.match(path)
 
 
 def is_folder(path: Path) -> bool:
