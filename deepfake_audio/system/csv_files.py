@@ -61,21 +61,17 @@ class _Lines:
         self.file.write(row.removesuffix("\r\n") + "\n")
 
 
-def read_cells(
-    lines: Iterable[str], delimiter: str = ",", has_quotes: bool = True
-) -> Iterator[tuple[int, list[str]]]:
+def read_cells(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row, with the number of its last line, counted from 1.
 
     Args:
         lines: of the table.
         delimiter: between two cells.
-        has_quotes: quotes may enclose a cell; otherwise a quote is a letter.
 
     Raises:
         ValueError: the lines are no CSV.
     """
-    quoting = csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)
+    reader = csv.reader(lines, delimiter=delimiter)
     try:
         for row in reader:
             yield reader.line_num, list(map(unguarded, row))
