@@ -47,7 +47,9 @@ def quantize(
     shapes = {weights.name: weights.dims for weights in model.graph.initializer}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     narrow = [
-        node.name for node in convolutions if shapes.get(node.input[1], NO_SHAPE)[1] < MIN_CHANNELS
+        node.name
+        for node in convolutions
+        if (shapes.get(node.input[1]) or NO_SHAPE)[1] < MIN_CHANNELS
     ]
     name = model.graph.input[0].name
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ PRETRAINED = ROOT / "models" / "pretrained"
 
 
 def _part(name: str) -> property:
-    """Return the path of a file or folder in a run."""
+    """Make the property of a run that is the path of a file or folder in it."""
     return property(lambda run: run.folder / name)
 
 
