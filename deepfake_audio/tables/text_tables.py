@@ -34,11 +34,13 @@ from deepfake_audio.tables.class_names import label_of
 from deepfake_audio.tables.column_names import FILES, first_column, is_header, plain_column
 from deepfake_audio.tables.json_tables import json_rows, sample_json
 from deepfake_audio.tables.lines import filled_lines, read_lines
+from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
 JSON = "json"
 SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)  # Excel's first line for its own tables
 IN_BRACKETS = re.compile(r"\s*[\[{][^\"\[\]{}]*[\]}]\s*[^\s\]}]")  # begins `[1] a.wav`, no JSON
 SAMPLED_ROWS = 1000  # that decide on separator and columns
+MARKDOWN = (".md", ".markdown")
 MAX_TITLES = 4  # lines before the names of the columns
 MAX_NAMED_COLUMNS = 6  # in a message
 # In a line above numbers, such a part of a name is that of a score, not of a file.
@@ -52,7 +54,7 @@ NOT_TEXT = {  # the first bytes of files that are no tables of text
     b"PAR1": f"a Parquet table; {AS_CSV}",
     **{bytes([0x80, version]): f"a Python pickle; {AS_CSV}" for version in range(2, 6)},
     b"version https://git-lfs": "a pointer of Git LFS; download the file itself with git lfs pull",
-    b"<": "a web page; download the file itself",
+    **dict.fromkeys((b"<!", b"<html", b"<?xml"), "a web page; download the file itself"),
 }
 
 
@@ -94,8 +96,7 @@ class TextTable:
         Args:
             text_column: the column of files, which may contain blanks if they separate columns.
             width: number of columns; None for `width`.
-            has_comments: lines that begin with # are no rows; otherwise only those of another
-                width are none.
+            has_comments: leave out lines that begin with #; otherwise only if their width is wrong.
 
         Raises:
             InputError: an unreadable file, two columns of one name, a row that is wider or narrower
@@ -113,19 +114,27 @@ class TextTable:
             for line, cells in read_cells(lines, self.separator, width, text_column):
                 while len(cells) > width and (not cells[-1] or len(cells) <= width + self.unnamed):
                     cells.pop()
-                if not any(cells) or cells == self.header or self._is_rule(cells):
+                if not any(cells) or self._is_header(cells) or self._is_rule(cells):
                     continue  # an empty row of a spreadsheet, or the header of a second file
-                origin = f"line {line + self.skipped} of {self.path}"
-                if len(cells) != width and cells[0].startswith("#"):
+                if len(cells) != width and self._is_text(cells[0]):
                     continue
+                origin = f"line {line + self.skipped} of {self.path}"
                 check_width(len(cells), (width,), origin)
                 _check_quotes(cells, text_column, self.separator, origin)
                 yield origin, cells
         except (ValueError, csv.Error) as error:
             raise InputError(f"cannot read {self.path} as CSV: {error}") from None
 
+    def _is_header(self, cells: list[str]) -> bool:
+        return bool(self.header) and [cells[0].lstrip("# "), *cells[1:]] == self.header
+
     def _is_rule(self, cells: list[str]) -> bool:
         return self.separator == "|" and is_rule(cells)
+
+    def _is_text(self, cell: str) -> bool:
+        """Return whether a cell begins a comment, or text beside a table of Markdown."""
+        is_document = self.path.suffix.lower() in MARKDOWN and not cell.endswith(AUDIO_SUFFIXES)
+        return is_document or (cell.startswith("#") and not cell.lower().endswith(AUDIO_SUFFIXES))
 
     @property
     def width(self) -> int:
@@ -264,7 +273,10 @@ def _without_titles(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
     while lines and not lines[0][1].strip(f"{SEPARATORS}\"' \r\n"):
         lines = lines[1:]
     for place in range(min(len(lines), MAX_TITLES + 1)):
-        if _names_columns(*_first_row(lines[place:])):
+        header, *found = _first_row(lines[place:])
+        # Below the first line, words such as "truth" are as likely those of a transcript.
+        has_files = any(plain_column(cell) in FILES for cell in header)
+        if (has_files or not place) and _names_columns(header, *found):
             return lines[place:]
     return lines
 
