@@ -365,9 +365,9 @@ def test_a_table_is_read_whatever_its_suffix_says(tmp_path, content):
 
 def test_documents_count_only_if_nothing_else_gives_labels(tmp_path):
     put_audio(tmp_path, "real/a.wav", "fake/b.wav")
-    put_text(tmp_path, "predictions.json", '{"a.wav": "fake", "b.wav": "fake"}')
+    put_text(tmp_path, "facts.json", '{"a.wav": "fake", "b.wav": "fake"}')
     assert labels(tmp_path) == BOTH
-    assert read_corpus(tmp_path).passed_over == ["predictions.json"]
+    assert read_corpus(tmp_path).passed_over == ["facts.json"]
     (tmp_path / "real").rename(tmp_path / "x")
     (tmp_path / "fake").rename(tmp_path / "y")
     put_text(tmp_path, "list.csv", "path,class", *ROWS)
@@ -375,6 +375,7 @@ def test_documents_count_only_if_nothing_else_gives_labels(tmp_path):
     (tmp_path / "list.csv").unlink()
     assert labels(tmp_path) == {"a.wav": "fake", "b.wav": "fake"}
     assert read_corpus(tmp_path).passed_over == []
+    assert "The labels are those of facts.json." in read_corpus(tmp_path).notes
 
 
 @pytest.mark.parametrize(
@@ -411,3 +412,53 @@ def test_a_table_is_opened_once_for_its_columns(wavs, monkeypatch):
     put_text(wavs, "list.txt", "a.wav real", "b.wav fake")
     assert labels(wavs) == BOTH
     assert len(opened) == 1
+
+
+def test_words_of_a_transcript_are_no_header(wavs):
+    put_text(wavs, "list.csv", "a.wav|real|hello there, you", "b.wav|fake|beauty, truth, liberty")
+    assert labels(wavs) == BOTH
+
+
+@pytest.mark.parametrize("comment", ["# Training protocol", "# file list", "#Filename Kind"])
+def test_a_comment_with_as_many_words_as_columns_is_no_header(wavs, comment):
+    put_text(wavs, "list.txt", comment, *(row.replace(",", " ") for row in ROWS * 2))
+    assert labels(wavs) == BOTH
+
+
+@pytest.mark.parametrize("late", ["c.wav,unknown", "c.wav,real,more"])
+def test_a_late_row_that_does_not_fit_makes_a_list_no_table(tmp_path, late):
+    put_audio(tmp_path, "real/a.wav", "fake/b.wav", "real/c.wav")
+    put_text(tmp_path, "list.csv", *["b.wav,real"] * 1200, late)
+    assert labels(tmp_path) == {**BOTH, "c.wav": "real"}
+
+
+def test_names_that_begin_like_a_comment_are_not_dropped(tmp_path):
+    put_audio(tmp_path, "#1.wav", "#2.wav")
+    put_text(tmp_path, "labels.csv", "file,label", "#1.wav,fake,more", "#2.wav,real")
+    assert "3 columns in line 2" in error_of(tmp_path)
+
+
+def test_names_may_begin_with_an_angle_bracket(tmp_path):
+    put_audio(tmp_path, "<a>.wav", "b.wav")
+    put_text(tmp_path, "list.csv", "<a>.wav,real", "b.wav,fake")
+    assert labels(tmp_path) == {"<a>.wav": "real", "b.wav": "fake"}
+
+
+def test_text_below_a_table_of_markdown_is_no_row(wavs):
+    table = ["| file | label |", "| --- | --- |", "| a.wav | real |", "| b.wav | fake |"]
+    put_text(wavs, "labels.md", *table, "", "These are two files.")
+    assert labels(wavs) == BOTH
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("o.json", {file: [{"label": label, "score": 0.9}] for file, label in BOTH.items()}),
+        ("o.json", {"predictions": BOTH}),
+        ("predictions.json", BOTH),
+        ("o.json", [{"file": file, "label": BOTH[file], "confidence": 1} for file in BOTH]),
+    ],
+)  # fmt: skip
+def test_documents_with_predictions_give_no_labels(wavs, name, content):
+    put_text(wavs, name, json.dumps(content))
+    assert "real/" in error_of(wavs)

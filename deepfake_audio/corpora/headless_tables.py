@@ -13,7 +13,7 @@ from deepfake_audio.corpora.layouts import (
     Layout,
     read_label,
 )
-from deepfake_audio.errors import one_line
+from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.csv_files import NUMBER
 from deepfake_audio.tables.class_names import class_in, split_of
 from deepfake_audio.tables.label_words import is_label_word
@@ -44,10 +44,13 @@ def find_headless_columns(table: TextTable, is_there: Callable[[str], bool]) -> 
     width = len(sample[0]) if sample else 0
     if any(len(row) != width for row in sample):
         return None
-    values = {place: {row[place] for row in sample} for place in range(width)}
-    few = {place: found for place, found in values.items() if len(found) <= MAX_VALUES}
+    try:
+        values = _values(table, width)
+    except InputError:  # a later row is wider or narrower
+        return None
+    few = {place: found for place, found in enumerate(values) if len(found) <= MAX_VALUES}
     labels = [place for place, found in few.items() if all(map(is_label_word, found))]
-    others = [place for place in values if place not in labels]
+    others = [place for place in range(width) if place not in labels]
     counts = {place: sum(is_there(row[place]) for row in sample) for place in others}
     if not labels or not any(counts.values()):
         return None
@@ -62,6 +65,16 @@ def find_headless_columns(table: TextTable, is_there: Callable[[str], bool]) -> 
     places |= {name: found[0] for name, found in (("split", splits), ("subset", subsets)) if found}
     notes = [*_unused_notes(table.path, places, sample)]
     return LabelColumns(replace(table, sample=sample), places, notes=notes)
+
+
+def _values(table: TextTable, width: int) -> list[set[str]]:
+    """Return the values of each column of the whole table, at most `MAX_VALUES` and one more."""
+    values = [set() for _ in range(width)]
+    for _, cells in table.rows(0, width, has_comments=True):
+        for found, cell in zip(values, cells, strict=True):
+            if len(found) <= MAX_VALUES:
+                found.add(cell)
+    return values
 
 
 def _unused_notes(table: Path, places: dict[str, int], sample: list[list[str]]) -> Iterator[str]:

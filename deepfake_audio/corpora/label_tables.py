@@ -1,9 +1,10 @@
 """Find the tables of labels beside audio."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -14,6 +15,7 @@ from deepfake_audio.corpora.label_columns import LabelColumns, find_columns
 from deepfake_audio.corpora.listed_files import find_listed, from_any_machine
 from deepfake_audio.errors import InputError, one_line, shortened
 from deepfake_audio.tables.class_names import split_word
+from deepfake_audio.tables.column_names import is_header
 from deepfake_audio.tables.label_choice import LabelsDifferError, is_answer
 from deepfake_audio.tables.lines import first_line
 from deepfake_audio.tables.text_tables import JSON, TextTable, first_row, open_text_table
@@ -21,6 +23,9 @@ from deepfake_audio.tables.text_tables import JSON, TextTable, first_row, open_t
 LABEL_TABLE, MANIFEST = "labels.csv", "manifest.csv"
 DOCUMENTS = (".json", ".jsonl", ".ndjson", ".md", ".markdown")  # that may have a table
 OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")
+KEY = re.compile(r'"(\w+)"\s*:')
+OF_PREDICTIONS = re.compile("pred|score|prob|logit|conf|result|output|llr")
+SEARCHED_LETTERS = 10_000  # of a document
 MAX_NAMED = 4  # tables of a sentence
 MAX_TABLES = 20  # of a folder; more are transcripts of its files
 
@@ -113,7 +118,7 @@ def _tables_by_content(tree: Tree, found: Callable[[str], bool]) -> LabelTables:
     Raises:
         LabelsDifferError: a table whose labels are not clear, if no folders mean both classes.
     """
-    used, documents, unlabelled, unclear, differing = [], [], [], [], []
+    used, documents, predictions, unlabelled, unclear, differing = [], [], [], [], [], []
     has_folders = {label for label, _ in tree.labels.values()} == {"real", "fake"}
     for name in _candidates(tree):
         is_near = partial(_is_below, tree, f"{name.rpartition('/')[0]}/", found)
@@ -134,17 +139,21 @@ def _tables_by_content(tree: Tree, found: Callable[[str], bool]) -> LabelTables:
             elif not columns.is_clear and has_folders:
                 unclear.append(name)
             elif is_document:
-                documents.append(LabelTable(name, columns))
+                predicted = _may_be_predictions(tree.root / name, columns)
+                (predictions if predicted else documents).append(LabelTable(name, columns))
             else:
                 used.append(LabelTable(name, columns))
     reasons = (
         (unlabelled, "files without clear labels"),
         (unclear, "labels 0 and 1, or the like"),
         (differing, "two columns of labels that differ"),
+        ([each.name for each in predictions], "labels that may be predictions"),
     )
     notes = [f"Not used: {_listed(names)}, with {why}." for names, why in reasons if names]
-    # Documents may have predictions: they count if nothing else gives labels.
-    return LabelTables(used or ([] if tree.labels else documents), notes)
+    documents = [] if used or tree.labels else documents
+    if documents:
+        notes.append(f"The labels are those of {_listed([each.name for each in documents])}.")
+    return LabelTables(used or documents, notes)
 
 
 def _candidates(tree: Tree) -> list[str]:
@@ -172,7 +181,16 @@ def _columns_of(table: TextTable, found: Callable[[str], bool]) -> LabelColumns 
     columns = find_columns(table, found)
     if columns and any(map(found, columns.cells("file"))):
         return columns if any(map(is_answer, columns.cells("label"))) else None
-    return None
+    is_named = table.separator == JSON or is_header(table.header) or any(map(found, table.header))
+    return None if is_named else find_headless_columns(replace(table, header=None), found)
+
+
+def _may_be_predictions(path: Path, columns: LabelColumns) -> bool:
+    """Return whether a document says, by its name or beside its labels, that it has predictions."""
+    with path.open(errors="replace") as file:
+        beginning = file.read(SEARCHED_LETTERS)
+    names = (*KEY.findall(beginning), *(columns.table.header or ()), path.stem)
+    return any(map(OF_PREDICTIONS.search, map(str.lower, names)))
 
 
 def check_label_table(tree: Tree) -> None:
