@@ -119,8 +119,5 @@ def inside(file: str, origin: str) -> str:
     """Return a listed path with forward slashes; raise an `InputError` if it leaves the root."""
     path = file.replace("\\", "/")
     if not is_inside(path) or not path.strip("./"):
-        raise InputError(
-            f"{file!r} in {origin} is not a path inside the corpus; correct the line, or download "
-            "the protocol again"
-        )
+        raise InputError(f"{file!r} in {origin} is not a path inside the corpus; correct the line")
     return posixpath.normpath(path)

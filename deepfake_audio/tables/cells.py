@@ -64,7 +64,7 @@ def _ends_in_decimal_comma(line: str) -> bool:
     return len(cells) > 1 and any(map(DECIMAL_COMMA.fullmatch, cells[1:]))
 
 
-def read_cells(
+def split_rows(
     lines: Iterable[str], separator: str, width: int, text_column: int
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row, with the number of its last line; raise csv.Error for no CSV.

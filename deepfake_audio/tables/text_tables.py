@@ -27,8 +27,8 @@ from deepfake_audio.tables.cells import (
     find_separator,
     fitted,
     is_rule,
-    read_cells,
     split,
+    split_rows,
 )
 from deepfake_audio.tables.class_names import label_of
 from deepfake_audio.tables.column_names import FILES, first_column, is_header, plain_column
@@ -111,7 +111,7 @@ class TextTable:
             lines = ("\n" if line.startswith("#") else line for line in lines)
         try:
             check_columns(self.names)
-            for line, cells in read_cells(lines, self.separator, width, text_column):
+            for line, cells in split_rows(lines, self.separator, width, text_column):
                 while len(cells) > width and (not cells[-1] or len(cells) <= width + self.unnamed):
                     cells.pop()
                 if not any(cells) or self._is_header(cells) or self._is_rule(cells):
