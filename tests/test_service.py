@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from urllib.parse import quote
@@ -43,18 +44,22 @@ FILE_PART = b'Content-Disposition: form-data; name="file"; filename="a.wav"'
 CUT_FORM = b"--x\r\n" + FILE_PART + b"\r\n\r\nRIFF\r\n--x"
 
 
-def make_client(folder, **options) -> TestClient:
+@pytest.fixture(autouse=True)
+def uploads_in_a_folder_of_the_test(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def make_client(**options) -> TestClient:
     """Return a client of an application whose workers are not started."""
     opened = open_run("models/pretrained")
     app = make_app(*opened, Options(**options))
-    app.state.folder = folder
     return TestClient(app, base_url=HERE_URL)
 
 
 @pytest.fixture
-def client(tmp_path):
+def client():
     hosts = ["Judge.example.org:8000", "::1", "https://voices.example.org:8443/page"]
-    return make_client(tmp_path, max_megabytes=0.01, hosts=hosts)
+    return make_client(max_megabytes=0.01, hosts=hosts)
 
 
 # requests that are refused before any worker reads them
@@ -108,7 +113,7 @@ def test_a_page_of_another_site_can_send_nothing(client, headers, is_refused):
      ("Bearer", 401), ("", 401), ("Bearer sécret", 401)],
 )  # fmt: skip
 def test_a_token_is_needed_if_one_is_set(tmp_path, given, status):
-    client = make_client(tmp_path, token="secret")
+    client = make_client(token="secret")
     answer = client.get("/api/v1/model", headers={"Authorization": given.encode()})
     assert answer.status_code == status
     assert client.get("/api/v1/health").status_code == 200
@@ -190,9 +195,8 @@ def test_each_recording_is_in_a_new_folder_that_only_this_user_may_enter(
     assert not list(tmp_path.iterdir())
 
 
-def test_an_error_of_the_service_has_the_guarded_headers_too(tmp_path):
-    client = make_client(tmp_path)
-    client.app.state.folder = 0  # a bug: no folder
+def test_an_error_of_the_service_has_the_guarded_headers_too(client, monkeypatch):
+    monkeypatch.setattr("deepfake_audio.service.app.received", None)  # a bug
     answer = TestClient(client.app, HERE_URL, raise_server_exceptions=False).post(
         PREDICT, content=b"x"
     )
@@ -203,8 +207,8 @@ def test_an_error_of_the_service_has_the_guarded_headers_too(tmp_path):
     )
 
 
-def test_a_full_queue_says_when_to_come_again(tmp_path):
-    client = make_client(tmp_path, workers=1, queue=1)
+def test_a_full_queue_says_when_to_come_again():
+    client = make_client(workers=1, queue=1)
     with ExitStack() as places:
         for _ in range(2):
             places.enter_context(client.app.state.judges.place())

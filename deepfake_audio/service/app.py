@@ -63,11 +63,7 @@ class Options:
 
 
 def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) -> Starlette:
-    """Return the application.
-
-    `app.state` has its `judges`, whose workers `running` starts, and the `folder` for the files of
-    requests, or None for the system's.
-    """
+    """Return the application; `app.state.judges` has its workers, which `running` starts."""
     judges = Judges(
         run.folder.absolute(), list(options.overrides), options.workers, options.queue,
         options.timeout_seconds,
@@ -107,7 +103,7 @@ def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) 
         exception_handlers={HTTPException: show_error, Exception: show_bug},
     )
     app.router.redirect_slashes = False  # behind a proxy, it would name the wrong address
-    app.state.judges, app.state.folder = judges, None
+    app.state.judges = judges
     return app
 
 
@@ -182,11 +178,9 @@ class Predict:
         try:
             with self.judges.place():
                 async with AsyncExitStack() as files:
-                    folder = scope["app"].state.folder
                     async with self.judges.receiving():
-                        upload = await files.enter_async_context(
-                            received(request, folder, self.max_bytes)
-                        )
+                        receiving = received(request, self.max_bytes)
+                        upload = await files.enter_async_context(receiving)
                     name = upload.name
                     wants_lines = LINES in request.headers.get("accept", "")
                     answer = self.send_lines if wants_lines else self.send_json

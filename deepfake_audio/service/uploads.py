@@ -56,12 +56,11 @@ class Upload:
 
 
 @asynccontextmanager
-async def received(request: Request, folder: Path | None, max_bytes: int) -> AsyncIterator[Upload]:
+async def received(request: Request, max_bytes: int) -> AsyncIterator[Upload]:
     """Write the recording of a request to a file, and remove it afterwards.
 
     Args:
         request: its body is the recording, or a form with the part `file`.
-        folder: for the new folder with the file; None for the system's temporary files.
         max_bytes: largest body.
 
     Raises:
@@ -89,7 +88,7 @@ async def received(request: Request, folder: Path | None, max_bytes: int) -> Asy
         check_parameter(key)
     body = _limited(request, max_bytes)
     # Only this user may enter it, and nobody else can make one of its name in its place.
-    with tempfile.TemporaryDirectory(prefix="deepfake-audio-", dir=folder) as own:
+    with tempfile.TemporaryDirectory(prefix="deepfake-audio-") as own:
         place = Path(own)
         try:
             if kind == MULTIPART:
