@@ -14,6 +14,7 @@ from deepfake_audio.corpora.index import Tree, depth
 from deepfake_audio.corpora.label_columns import LabelColumns, find_columns
 from deepfake_audio.corpora.listed_files import find_listed, from_any_machine
 from deepfake_audio.errors import InputError, one_line, shortened
+from deepfake_audio.system.regular_files import open_regular
 from deepfake_audio.tables.class_names import split_word
 from deepfake_audio.tables.column_names import is_header
 from deepfake_audio.tables.label_choice import LabelsDifferError, is_answer
@@ -25,7 +26,7 @@ DOCUMENTS = (".json", ".jsonl", ".ndjson", ".md", ".markdown")  # that may have 
 OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".parquet")
 KEY = re.compile(r'"(\w+)"\s*:')
 OF_PREDICTIONS = re.compile("pred|score|prob|logit|conf|result|output|llr")
-SEARCHED_LETTERS = 10_000  # of a document
+SEARCHED_BYTES = 10_000  # of a document
 MAX_NAMED = 4  # tables of a sentence
 MAX_TABLES = 20  # of a folder; more are transcripts of its files
 
@@ -187,8 +188,8 @@ def _columns_of(table: TextTable, found: Callable[[str], bool]) -> LabelColumns 
 
 def _may_be_predictions(path: Path, columns: LabelColumns) -> bool:
     """Return whether a document says, by its name or beside its labels, that it has predictions."""
-    with path.open(errors="replace") as file:
-        beginning = file.read(SEARCHED_LETTERS)
+    with open_regular(path, "A table") as file:
+        beginning = file.read(SEARCHED_BYTES).decode(errors="replace")
     names = (*KEY.findall(beginning), *(columns.table.header or ()), path.stem)
     return any(map(OF_PREDICTIONS.search, map(str.lower, names)))
 
