@@ -34,7 +34,7 @@ from deepfake_audio.cli.arguments import Parser, check_least
 from deepfake_audio.cli.fakes import count_left_out, make_fakes, read_clips
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.corpora.reading import CORPORA
+from deepfake_audio.corpora.known_corpora import CORPORA
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.system.atomic_files import atomic_folder
 from deepfake_audio.vocoders.external import read_external_vocoders

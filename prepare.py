@@ -31,7 +31,8 @@ from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.training import check_packages
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.corpora.reading import CORPORA, SUBSETS, Corpus, read_corpus
+from deepfake_audio.corpora.known_corpora import CORPORA
+from deepfake_audio.corpora.reading import SUBSETS, Corpus, read_corpus
 from deepfake_audio.dataset.data_folder import open_data_folder
 from deepfake_audio.dataset.preparation import Prepared, build_dataset
 from deepfake_audio.dataset.preparation_report import write_report

@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deepfake_audio.corpora.reading import (
-    CORPORA,
-    Clip,
-    Corpus,
-    detect_corpus,
-    read_clip_list,
-    read_corpus,
-)
+from deepfake_audio.corpora.known_corpora import CORPORA
+from deepfake_audio.corpora.reading import Clip, Corpus, detect_corpus, read_corpus
 from deepfake_audio.errors import InputError
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 from helpers import put_audio, put_text
@@ -854,15 +848,14 @@ def test_an_unrelated_csv_is_ignored(tmp_path):
 
 def test_a_table_with_generators_names_them_as_attacks(tmp_path):
     put_audio(tmp_path, "test/fake/00.flac", "test/real/01.flac")
-    table = put_text(
+    put_text(
         tmp_path,
         "manifest.csv",
         "file,label,split,speaker,generator,family,corpus,license,seconds",
         "test/fake/00.flac,fake,test,LibriTTS:7176,UnivNet-c32,GAN,mindslab-ai/univnet,BSD-3,3.0",
         "test/real/01.flac,real,test,LibriTTS:7176,,,mindslab-ai/univnet,CC-BY-4.0,2.5",
     )
-    corpus = read_clip_list(table)
-    assert corpus.clips == [
+    assert read_corpus(tmp_path).clips == [
         Clip(
             path=tmp_path / "test/fake/00.flac",
             name="test/fake/00.flac",
@@ -883,27 +876,19 @@ def test_a_table_with_generators_names_them_as_attacks(tmp_path):
             split_key="LibriTTS:7176",
         ),
     ]
-    assert read_corpus(tmp_path) == corpus
 
 
-def test_a_clip_list_may_be_in_another_folder(tmp_path):
-    put_audio(tmp_path / "audio", "a.wav")
-    table = put_text(tmp_path, "lists/mine.csv", "file,label", "a.wav,real", "b.wav,fake")
-    corpus = read_clip_list(table, tmp_path / "audio")
-    assert (names(corpus), corpus.missing) == (["a.wav"], ["b.wav"])
-
-
-def test_a_clip_list_names_exact_files(tmp_path):
+def test_a_table_of_labels_names_exact_files(tmp_path):
     put_audio(tmp_path, "real/a.wav", "fake/a.wav", "c.wav")
-    table = put_text(tmp_path, "labels.csv", "file,label", "a.wav,real", "c.wav,real")
-    assert read_clip_list(table).missing == ["a.wav"]
+    put_text(tmp_path, "labels.csv", "file,label", "a.wav,real", "c.wav,real")
+    assert read_corpus(tmp_path).missing == ["a.wav"]
 
 
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["file,speaker", "a.wav,Ann"], "has no column label; its first line needs file, label"),
-        ([], "has no column file;"),
+        (["file,speaker", "a.wav,Ann"], "is 'file,speaker'; it needs the columns file and label"),
+        ([], "is ''; it needs the columns file and label"),
         (["file,label", "a.wav,maybe"], "is not a label; write real or fake"),
         (["file,label", "a.wav,maybe"], "'maybe' in line 2 of"),
         (["file,label", "a.wav,1"], "'1' in line 2 of"),
@@ -919,19 +904,13 @@ def test_a_clip_list_names_exact_files(tmp_path):
         (["file,label", '"', *(["x" * 60_000] * 3)], " as CSV: "),
     ],
 )
-def test_a_wrong_clip_list_is_refused(tmp_path, lines, message):
+def test_a_wrong_table_of_labels_is_refused(tmp_path, lines, message):
     put_audio(tmp_path, "a.wav")
-    table = put_text(tmp_path, "labels.csv", *lines)
+    put_text(tmp_path, "labels.csv", *lines)
     with pytest.raises(InputError) as caught:
-        read_clip_list(table)
+        read_corpus(tmp_path)
     assert message in str(caught.value)
     assert str(tmp_path) in str(caught.value)
-
-
-def test_a_missing_clip_list_is_refused(tmp_path):
-    put_audio(tmp_path, "a.wav")
-    with pytest.raises(InputError, match=r"cannot read a table: .*none\.csv"):
-        read_clip_list(tmp_path / "none.csv")
 
 
 # ------------------------------------------------------------------------------- any corpus

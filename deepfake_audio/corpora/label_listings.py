@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 from deepfake_audio.corpora.index import Tree
 from deepfake_audio.corpora.label_columns import LabelColumns, find_columns, known
@@ -83,20 +82,6 @@ def _split_of_table(table: str, tables: list[str]) -> str:
     """Return the split that the name of a table means, if other tables name another one."""
     splits = {each: split_in(each) for each in tables}
     return splits[table] if len({*splits.values()} - {""}) > 1 else ""
-
-
-def list_table(table: Path, tree: Tree) -> Iterator[Listing]:
-    """Yield the listings of a table with columns of files and labels; see `find_columns`.
-
-    Raises:
-        InputError: an unreadable or malformed table.
-    """
-    opened = open_text_table(table, has_header=True)
-    columns = find_columns(opened, partial(is_there, tree))
-    if columns is None:
-        lacking = "label" if "file" in opened.names else "file"
-        raise InputError(f"{table} has no column {lacking}; its first line needs file, label")
-    return _listings(tree, columns, "")
 
 
 def _listings(tree: Tree, columns: LabelColumns, folder: str | None) -> Iterator[Listing]:

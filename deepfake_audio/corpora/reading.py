@@ -13,7 +13,6 @@ from deepfake_audio.corpora.known_corpora import (
     known_layouts,
     subsets_of,
 )
-from deepfake_audio.corpora.label_listings import list_table
 from deepfake_audio.corpora.label_tables import (
     LABEL_TABLE,
     check_label_table,
@@ -24,12 +23,8 @@ from deepfake_audio.corpora.label_tables import (
 from deepfake_audio.corpora.layouts import Listing
 from deepfake_audio.corpora.sorted_folders import sort_folders
 from deepfake_audio.errors import InputError, first_names, one_line, pluralize
-from deepfake_audio.vocabulary import AUDIO_SUFFIXES, IMAGE_SUFFIXES, LABELS
+from deepfake_audio.vocabulary import IMAGE_SUFFIXES, LABELS
 
-__all__ = (
-    "AUDIO_SUFFIXES", "CORPORA", "SUBSETS", "Clip", "Corpus", "detect_corpus", "read_clip_list",
-    "read_corpus",
-)  # fmt: skip
 OF_A_FLOAT = re.compile(r"^(\d+)\.0+$")  # the number of a speaker, if blank cells made it a float
 SUBSETS = ("eval", "progress", "hidden", "all")
 # The same LA_E_####### may be one recording in 2019 and another in 2021.
@@ -157,24 +152,6 @@ def detect_corpus(root: Path) -> str:
         InputError: no audio, no known layout, or several.
     """
     return _detect(index_tree(root))
-
-
-def read_clip_list(path: Path, root: Path | None = None) -> Corpus:
-    """Read a CSV that labels audio files.
-
-    Args:
-        path: has the columns `file,label` and perhaps `speaker`, `sentence`, `split`, `attack` (or
-            `generator`), `codec` and `corpus`, in any order; other columns are ignored.
-        root: the folder that `file` is relative to; None for the CSV's own.
-
-    Returns:
-        A corpus as `read_corpus` returns it.
-
-    Raises:
-        InputError: an unreadable or malformed CSV, or none of the listed audio on disk.
-    """
-    tree = index_tree(root or path.parent)
-    return _match("folders", tree, list_table(path, tree), subset="")
 
 
 def _detect(tree: Tree) -> str:
