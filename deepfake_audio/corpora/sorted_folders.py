@@ -34,6 +34,11 @@ class SortedFolders:
     conflicts: dict[str, str] = field(default_factory=dict)
     paired: frozenset[str] = frozenset()
 
+    @property
+    def classes(self) -> set[str]:
+        """Return the labels that the class folders have."""
+        return {label for label, _ in self.labels.values()}
+
     def place(self, name: str) -> tuple[str, str]:
         """Return the split and the label of a file, each empty if no folder means one.
 
@@ -69,11 +74,7 @@ class SortedFolders:
             )
 
     def split_notes(self, names: Iterable[str]) -> Iterator[str]:
-        """Yield a sentence about folders that are guessed to be splits, or that look like splits.
-
-        Args:
-            names: of files.
-        """
+        """Yield a sentence about the folders of files that are guessed or look like splits."""
         guessed, unused = {}, {}
         for name in names:
             split, label = self.place(name)
@@ -87,16 +88,11 @@ class SortedFolders:
         if unused:
             yield (
                 f"Not used, though their names look like splits: {first_names(sorted(unused))}; "
-                "rename them "
-                "to train, val or test."
+                "rename them to train, val or test."
             )
 
     def unknown_siblings(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the folders beside class folders that name no class and no split.
-
-        Args:
-            names: of files; they are counted.
-        """
+        """Return the folders beside class folders that name no class and no split; count files."""
         parents = {_parent(path) for path in self.labels}
         unknown: dict[str, int] = {}
         for name in names:
