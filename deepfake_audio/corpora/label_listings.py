@@ -6,7 +6,7 @@ from functools import partial
 
 from deepfake_audio.corpora.index import Tree
 from deepfake_audio.corpora.label_columns import LabelColumns, find_columns, known
-from deepfake_audio.corpora.label_tables import LABEL_TABLE, find_tables, is_there, split_in
+from deepfake_audio.corpora.label_tables import LABEL_TABLE, find_tables, is_there, named_splits
 from deepfake_audio.corpora.layouts import Listing, read_split
 from deepfake_audio.corpora.listed_files import ListedFiles, inside
 from deepfake_audio.errors import InputError
@@ -23,28 +23,22 @@ LOOKED_FOR = {
 def list_folders(tree: Tree) -> Iterator[Listing]:
     """Yield the files of tables of labels, and of class folders."""
     tables = find_tables(tree).used
-    listed = set()
+    splits, listed = named_splits(tables), set()
     for table in tables:
         _check_one_subset(table.columns)
-        split = _split_of_table(table.name, [each.name for each in tables])
         folder = "".join(table.name.rpartition("/")[:2])
         for listing in _listings(tree, table.columns, folder):
             found = tree.find(listing.file, None)
             listed.add(found)
             if found and not table.is_named:
                 _check_folder(tree, found, listing)
-            yield listing._replace(split=listing.split or split) if split else listing
+            yield listing._replace(split=listing.split or splits.get(table.name, ""))
     if not any(table.is_named for table in tables):
-        yield from list_class_folders(tree, listed)
+        yield from _list_class_folders(tree, listed)
 
 
-def list_class_folders(tree: Tree, listed: set[str | None], only: str = "") -> Iterator[Listing]:
+def _list_class_folders(tree: Tree, listed: set[str | None]) -> Iterator[Listing]:
     """Yield the files of class folders that are not listed yet.
-
-    Args:
-        tree: the corpus.
-        listed: names of files.
-        only: one class, "" for both.
 
     Raises:
         InputError: a class folder is below one of the other class.
@@ -53,7 +47,7 @@ def list_class_folders(tree: Tree, listed: set[str | None], only: str = "") -> I
         tree.folders.check_conflicts()
     for name in tree.audio:
         split, label = tree.folders.place(name)
-        if label and only in ("", label) and name not in listed:
+        if label and name not in listed:
             yield Listing(name, label, split=split, attack=tree.folders.generator(name))
 
 
@@ -78,19 +72,10 @@ def _check_one_subset(columns: LabelColumns) -> None:
         )
 
 
-def _split_of_table(table: str, tables: list[str]) -> str:
-    """Return the split that the name of a table means, if other tables name another one."""
-    splits = {each: split_in(each) for each in tables}
-    return splits[table] if len({*splits.values()} - {""}) > 1 else ""
-
-
 def _listings(tree: Tree, columns: LabelColumns, folder: str | None) -> Iterator[Listing]:
-    """Yield the listings of a table; a fact without a column is from folders.
+    """Yield the listings of a table in a folder; a fact without a column is from folders.
 
-    Args:
-        tree: the corpus.
-        columns: of the table.
-        folder: of the table, "" or ending in a slash; None keeps the paths as they are listed.
+    The folder is "" or ends in a slash; None keeps the paths as they are listed.
     """
     speaker_of = _speakers_of_sentences(columns)
     files = ListedFiles(tree, folder or "", columns.rows)

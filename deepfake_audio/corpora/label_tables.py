@@ -13,6 +13,7 @@ from deepfake_audio.corpora.headless_tables import find_headless_columns
 from deepfake_audio.corpora.index import Tree, depth
 from deepfake_audio.corpora.label_columns import LabelColumns, find_columns
 from deepfake_audio.corpora.listed_files import find_listed, from_any_machine
+from deepfake_audio.corpora.sorted_folders import BOTH
 from deepfake_audio.errors import InputError, one_line, shortened
 from deepfake_audio.system.regular_files import open_regular
 from deepfake_audio.tables.class_names import split_word
@@ -28,6 +29,10 @@ KEY = re.compile(r'"(\w+)"\s*:')
 OF_PREDICTIONS = re.compile("pred|score|prob|logit|conf|result|output|llr")
 SEARCHED_BYTES = 10_000  # of a document
 MAX_NAMED = 4  # tables of a sentence
+REASONS = UNLABELLED, UNCLEAR, DIFFERING, PREDICTED = (  # not to use a table
+    "files without clear labels", "labels 0 and 1, or the like",
+    "two columns of labels that differ", "labels that may be predictions",
+)  # fmt: skip
 MAX_TABLES = 20  # of a folder; more are transcripts of its files
 
 
@@ -119,39 +124,35 @@ def _tables_by_content(tree: Tree, found: Callable[[str], bool]) -> LabelTables:
     Raises:
         LabelsDifferError: a table whose labels are not clear, if no folders mean both classes.
     """
-    used, documents, predictions, unlabelled, unclear, differing = [], [], [], [], [], []
-    has_folders = {label for label, _ in tree.labels.values()} == {"real", "fake"}
+    used, documents = [], []
+    left_out: dict[str, list[str]] = {reason: [] for reason in REASONS}
+    has_folders = tree.folders.classes == BOTH
     for name in _candidates(tree):
         is_near = partial(_is_below, tree, f"{name.rpartition('/')[0]}/", found)
         try:
             table = open_text_table(tree.root / name)
             columns = _columns_of(table, is_near)
-            is_document = table.separator == JSON or name.lower().endswith(DOCUMENTS)
         except LabelsDifferError:
             if not has_folders:
                 raise
-            differing.append(name)
+            left_out[DIFFERING].append(name)
+            continue
         except InputError:
             continue
+        if columns is None:
+            # The first or second line begins with an audio file.
+            if any(is_near(row[0]) for row in table.sample[:2]):
+                left_out[UNLABELLED].append(name)
+        elif not columns.is_clear and has_folders:
+            left_out[UNCLEAR].append(name)
+        elif table.separator != JSON and not name.lower().endswith(DOCUMENTS):
+            used.append(LabelTable(name, columns))
+        elif _may_be_predictions(tree.root / name, columns):
+            left_out[PREDICTED].append(name)
         else:
-            if columns is None:
-                # The first or second line begins with an audio file.
-                unlabelled += [name] if any(is_near(row[0]) for row in table.sample[:2]) else []
-            elif not columns.is_clear and has_folders:
-                unclear.append(name)
-            elif is_document:
-                predicted = _may_be_predictions(tree.root / name, columns)
-                (predictions if predicted else documents).append(LabelTable(name, columns))
-            else:
-                used.append(LabelTable(name, columns))
-    reasons = (
-        (unlabelled, "files without clear labels"),
-        (unclear, "labels 0 and 1, or the like"),
-        (differing, "two columns of labels that differ"),
-        ([each.name for each in predictions], "labels that may be predictions"),
-    )
-    notes = [f"Not used: {_listed(names)}, with {why}." for names, why in reasons if names]
-    documents = [] if used or tree.labels else documents
+            documents.append(LabelTable(name, columns))
+    notes = [f"Not used: {_listed(names)}, with {why}." for why, names in left_out.items() if names]
+    documents = [] if used or tree.folders.labels else documents
     if documents:
         notes.append(f"The labels are those of {_listed([each.name for each in documents])}.")
     return LabelTables(used or documents, notes)
@@ -161,7 +162,7 @@ def _candidates(tree: Tree) -> list[str]:
     """Return the files that may be tables; many of one folder are transcripts of its files."""
     documents = [name for name in tree.others if name.lower().endswith(DOCUMENTS)]
     found = []
-    for names in (tree.tables, [] if tree.labels else documents):
+    for names in (tree.tables, [] if tree.folders.labels else documents):
         per_folder = Counter(name.rpartition("/")[0] for name in names)
         few = [name for name in names if per_folder[name.rpartition("/")[0]] <= MAX_TABLES]
         found += sorted(few, key=depth)
@@ -227,15 +228,17 @@ def split_in(table: str) -> str:
     return split_word(name.partition(".")[0]) or split_word(name) or split_word(folder)
 
 
+def named_splits(tables: list[LabelTable]) -> dict[str, str]:
+    """Return the splits that the names of tables mean, if they mean several; else none."""
+    splits = {table.name: split for table in tables if (split := split_in(table.name))}
+    return splits if len({*splits.values()}) > 1 else {}
+
+
 def column_notes(tables: list[LabelTable]) -> Iterator[str]:
     """Yield sentences about what was guessed of tables, and the splits that their names mean."""
     yield from dict.fromkeys(note for table in tables for note in table.columns.notes)
-    names = [table.name for table in tables if split_in(table.name)]
-    without = [t.name for t in tables if t.name in names and "split" not in t.columns.places]
-    if not without:
-        return
-    listed = _listed(without)
-    if len({split_in(table.name) for table in tables} - {""}) > 1:
-        yield f"The splits are those that the names of {listed} mean."
-    else:
-        yield f"{listed} has no column split, and its name was not used as one."
+    without = [t.name for t in tables if split_in(t.name) and "split" not in t.columns.places]
+    if without and named_splits(tables):
+        yield f"The splits are those that the names of {_listed(without)} mean."
+    elif without:
+        yield f"{_listed(without)} has no column split, and its name was not used as one."
