@@ -1,11 +1,12 @@
 """The layouts of corpora from 2024 on: SpoofCeleb, DFADD, CodecFake, Deepfake-Eval-2024, SONAR."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from deepfake_audio.corpora.index import Tree, stem
 from deepfake_audio.corpora.layouts import Listing, read_label
 from deepfake_audio.corpora.listed_files import inside
+from deepfake_audio.corpora.sorted_folders import BOTH
 from deepfake_audio.tables.class_names import SPLIT_ALIASES, label_of, split_of
 from deepfake_audio.tables.column_names import LABELS
 from deepfake_audio.tables.lines import first_line, read_words
@@ -44,24 +45,26 @@ def known_layouts(tree: Tree) -> set[str]:
     Raises:
         InputError: a table that can't be read.
     """
-    parts = [name.split("/")[:-1] for name in tree.audio]
-    folders = {part for names in parts for part in (tree.root.name, *names)}
-    found = set()
-    if _spoofceleb_tables(tree):
-        found.add("spoofceleb")
-    if any(map(_is_dfadd, tree.audio)):
-        found.add("dfadd")
-    if _codecfake_tables(tree):
-        found.add("codecfake")
-    elif any(map(CODECFAKE_FILE.fullmatch, tree.audio)):
+    tables, has_codecs = _codecfake_tables(tree), any(map(CODECFAKE_FILE.fullmatch, tree.audio))
+    signs = {
+        "spoofceleb": _spoofceleb_tables(tree),
+        "dfadd": any(map(_is_dfadd, tree.audio)),
+        "codecfake": tables or has_codecs,
         # In class folders, the names may be those of the user.
-        classes = {label for label, _ in tree.labels.values()}
-        found |= {"codecfake", "folders"} if len(classes) == 2 else {"codecfake"}
-    if _eval_2024_tables(tree):
-        found.add("deepfake-eval-2024")
-    if SONAR_REAL in folders and _has_sonar_fakes(tree):
-        found.add("sonar")
-    return found
+        "folders": not tables and has_codecs and tree.folders.classes == BOTH,
+        "deepfake-eval-2024": _eval_2024_tables(tree),
+        "sonar": any(folder.lower() in SONAR_FAKES for _, folder in _sonar_files(tree)),
+    }
+    return {name for name, found in signs.items() if found}
+
+
+def _exact(tree: Tree, folders: Sequence[str], file: str) -> str:
+    """Return a file's path below the first folder that has it, else below the first one.
+
+    Only the exact path is the file, since names recur in other folders.
+    """
+    paths = [f"{folder}{file}" for folder in folders]
+    return next((path for path in paths if path in tree.audio_names), paths[0])
 
 
 def _spoofceleb_tables(tree: Tree) -> list[str]:
@@ -79,13 +82,9 @@ def _list_spoofceleb(tree: Tree) -> Iterator[Listing]:
         split, root = SPOOFCELEB_TABLE.fullmatch(table)[1], table.rpartition("metadata/")[0]
         places = [f"{root}{folder}" for folder in (f"flac/{split}/", f"{split}/", "flac/", "")]
         for origin, row in read_rows(tree.root / table, ("file", "speaker", "attack")):
-            file = inside(row["file"], origin)
-            exact = (f"{place}{file}" for place in places)
-            # Names recur below other attacks: only the exact path is the file.
-            found = next((name for name in exact if name in tree.audio_names), places[0] + file)
             is_real = row["attack"] in (SPOOFCELEB_REAL, "-", "bonafide")
             yield Listing(
-                found,
+                _exact(tree, places, inside(row["file"], origin)),
                 "real" if is_real else "fake",
                 origin=origin,
                 split=SPLIT_ALIASES[split],
@@ -156,10 +155,8 @@ def _list_codecfake_table(tree: Tree, table: str) -> Iterator[Listing]:
     for origin, columns in read_words(tree.root / table):
         check_width(len(columns), (3,), origin)
         file, label, codec = columns
-        exact = (f"{place}{inside(file, origin)}" for place in places)
-        found = next((name for name in exact if name in tree.audio_names), places[0] + file)
         yield Listing(
-            found,
+            _exact(tree, places, inside(file, origin)),
             read_label(label, origin),
             origin=origin,
             split=SPLIT_ALIASES.get(part, "test"),
@@ -198,36 +195,22 @@ def _list_eval_2024(tree: Tree) -> Iterator[Listing]:
             )
 
 
-def _sonar_roots(tree: Tree) -> set[str]:
-    return {
-        f"/{name}".partition(f"/{SONAR_REAL}/")[0]
-        for name in tree.audio
-        if f"/{SONAR_REAL}/" in f"/{name}"
-    }
-
-
-def _has_sonar_fakes(tree: Tree) -> bool:
-    """Return whether folders of generators are beside those of real speech."""
-    beside = {
-        f"/{name}"[len(root) + 1 :].partition("/")[0].lower()
-        for root in _sonar_roots(tree)
-        for name in tree.audio
-        if f"/{name}".startswith(f"{root}/")
-    }
-    return not beside.isdisjoint(SONAR_FAKES)
+def _sonar_files(tree: Tree) -> Iterator[tuple[str, str]]:
+    """Yield the files beside and below folders of real speech, each with its folder there."""
+    real = f"/{SONAR_REAL}/"
+    paths = [f"/{name}" for name in tree.audio]
+    roots = sorted({f"{path.partition(real)[0]}/" for path in paths if real in path})
+    for name, path in zip(tree.audio, paths, strict=True):
+        root = next(filter(path.startswith, roots), None)
+        folder, slash, _ = path.removeprefix(root or path).partition("/")
+        if slash:
+            yield name, folder
 
 
 def _list_sonar(tree: Tree) -> Iterator[Listing]:
-    roots = _sonar_roots(tree)
-    for name in tree.audio:
-        root = next((root for root in sorted(roots) if f"/{name}".startswith(f"{root}/")), None)
-        if root is None:
-            continue
-        folder, slash, _ = f"/{name}"[len(root) + 1 :].partition("/")
-        if slash:
-            is_real = folder == SONAR_REAL
-            label, attack = ("real", "") if is_real else ("fake", folder)
-            yield Listing(name, label, attack=attack, corpus="sonar")
+    for name, folder in _sonar_files(tree):
+        label, attack = ("real", "") if folder == SONAR_REAL else ("fake", folder)
+        yield Listing(name, label, attack=attack, corpus="sonar")
 
 
 CORPORA: dict[str, Callable[[Tree], Iterator[Listing]]] = {
