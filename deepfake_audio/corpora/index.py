@@ -3,7 +3,8 @@
 import itertools
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -46,11 +47,6 @@ class Tree:
         """Return the folders that mean a class or a split."""
         return sort_folders(self.audio)
 
-    @property
-    def labels(self) -> dict[str, tuple[str, str]]:
-        """Return the label and the generator of each class folder."""
-        return self.folders.labels
-
     @cached_property
     def audio_names(self) -> dict[str, str]:
         """Return the names of the audio files by their composed spelling, to look one up.
@@ -62,18 +58,12 @@ class Tree:
     @cached_property
     def audio_by_path_stem(self) -> dict[str, list[str]]:
         """Return the names of the audio files by their composed path without the suffix."""
-        by_stem = {}
-        for name in self.audio:
-            by_stem.setdefault(composed(without_suffix(name)), []).append(name)
-        return by_stem
+        return _grouped(self.audio, without_suffix)
 
     @cached_property
     def audio_by_stem(self) -> dict[str, list[str]]:
         """Return the names of the audio files of each stem, sorted."""
-        by_stem = {}
-        for name in self.audio:
-            by_stem.setdefault(composed(stem(name)), []).append(name)
-        return by_stem
+        return _grouped(self.audio, stem)
 
     def find(self, file: str, near: str | None, by_name: bool = False) -> str | None:
         """Return the name of a listed audio file on disk; the least deep of several.
@@ -165,6 +155,13 @@ def index_tree(root: Path, or_images: bool = False) -> Tree:
     return Tree(
         root.absolute(), audio, tables, others, sorted(unreadable), sorted(not_entered), is_images
     )
+
+
+def _grouped(names: list[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    groups = defaultdict(list)
+    for name in names:
+        groups[composed(key(name))].append(name)
+    return groups
 
 
 def _alike(path: str, names: list[str]) -> list[str]:

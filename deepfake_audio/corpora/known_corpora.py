@@ -26,7 +26,7 @@ def known_layouts(tree: Tree) -> set[str]:
         found.add(WILD)
     if recent := layouts_2024.known_layouts(tree):
         return recent | (found - {FOLDERS})
-    if not found and (tree.labels or find_tables(tree).used):
+    if not found and (tree.folders.labels or find_tables(tree).used):
         return {FOLDERS}
     return found
 
@@ -42,8 +42,3 @@ def check_keys(name: str, tree: Tree) -> None:
             f"{tree.root / lists[0]} has no labels; unpack the keys of ASVspoof 2021 {part} "
             f"({part}-keys-full.tar.gz, with {LOOKED_FOR[name]}) into {tree.root}"
         )
-
-
-def subsets_of(name: str, tree: Tree) -> set[str]:
-    """Return the subsets of a corpus that its keys have: eval, progress and hidden."""
-    return {listing.subset for listing in CORPORA[name](tree)} - {""}

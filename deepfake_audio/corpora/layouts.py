@@ -116,7 +116,7 @@ def known_layouts(tree: Tree) -> set[str]:
     folders = {name.rpartition("/")[0] for name in tree.audio}
     parts = {part.lower() for folder in folders for part in (tree.root.name, *folder.split("/"))}
     own = f"{WAVEFAKE_TOP}/"
-    classes = {label for path, (label, _) in tree.labels.items() if not path.endswith(own)}
+    classes = {label for path, (label, _) in tree.folders.labels.items() if not path.endswith(own)}
     found = {_corpus_of_table(tree.root, table) for table in tree.tables} - {""}
     if parts & FOR_VERSIONS.keys():
         found.add("for")
@@ -276,10 +276,7 @@ def _known(column: str) -> str:
 
 
 CORPORA: dict[str, Callable[[Tree], Iterator[Listing]]] = {
-    "asvspoof2019": partial(_list_protocols, name="asvspoof2019"),
-    "asvspoof2021-la": partial(_list_protocols, name="asvspoof2021-la"),
-    "asvspoof2021-df": partial(_list_protocols, name="asvspoof2021-df"),
-    "asvspoof5": partial(_list_protocols, name="asvspoof5"),
+    **{name: partial(_list_protocols, name=name) for name, *_ in PROTOCOLS},
     "wavefake": _list_wavefake,
     "for": _list_for,
     "mlaad": _list_mlaad,

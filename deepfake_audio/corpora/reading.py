@@ -6,13 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deepfake_audio.corpora.index import Tree, index_tree
-from deepfake_audio.corpora.known_corpora import (
-    CORPORA,
-    LOOKED_FOR,
-    check_keys,
-    known_layouts,
-    subsets_of,
-)
+from deepfake_audio.corpora.known_corpora import CORPORA, LOOKED_FOR, check_keys, known_layouts
 from deepfake_audio.corpora.label_tables import (
     LABEL_TABLE,
     check_label_table,
@@ -21,9 +15,9 @@ from deepfake_audio.corpora.label_tables import (
     find_tables,
 )
 from deepfake_audio.corpora.layouts import Listing
-from deepfake_audio.corpora.sorted_folders import sort_folders
+from deepfake_audio.corpora.sorted_folders import BOTH, sort_folders
 from deepfake_audio.errors import InputError, first_names, one_line, pluralize
-from deepfake_audio.vocabulary import IMAGE_SUFFIXES, LABELS
+from deepfake_audio.vocabulary import IMAGE_SUFFIXES
 
 OF_A_FLOAT = re.compile(r"^(\d+)\.0+$")  # the number of a speaker, if blank cells made it a float
 SUBSETS = ("eval", "progress", "hidden", "all")
@@ -59,38 +53,38 @@ class Clip:
     split_key: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Corpus:
     """The files of a corpus, and the files that are not used.
 
     Attributes:
         name: a key of `CORPORA`.
-        clips: the files to use, in the order of the protocol, else of their names.
-        missing: listed, but not on disk.
-        unlisted: audio on disk that is listed nowhere, such as enrolment files and second copies.
-        repeated: listed again with the same label; the first listing counts.
         subset: the chosen part of ASVspoof 2021.
+        is_images: the files are images.
         passed_over: on disk, with suffixes of neither audio nor tables.
         unreadable: folders that can't be entered, with the reason.
-        missing_splits: the split of each of `missing`, empty if the corpus ships none.
         not_entered: links to folders that are not entered.
+        clips: the files to use, in the order of the protocol, else of their names.
+        missing: listed, but not on disk.
+        missing_splits: the split of each of `missing`, empty if the corpus ships none.
+        unlisted: audio on disk that is listed nowhere, such as enrolment files and second copies.
+        repeated: listed again with the same label; the first listing counts.
         unknown_folders: folders beside class folders that name no class, with their files.
-        is_images: the files are images.
         notes: sentences about what was guessed, or is not used.
     """
 
     name: str
-    clips: list[Clip]
-    missing: list[str]
-    unlisted: list[str]
-    repeated: list[str]
-    subset: str = ""
-    passed_over: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    subset: str
+    is_images: bool
+    passed_over: list[str]
+    unreadable: list[str]
+    not_entered: list[str]
+    clips: list[Clip] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     missing_splits: list[str] = field(default_factory=list)
-    not_entered: list[str] = field(default_factory=list)
+    unlisted: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
     unknown_folders: dict[str, int] = field(default_factory=dict)
-    is_images: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -120,28 +114,29 @@ def read_corpus(root: Path, name: str | None = None, subset: str | None = None) 
         tree = replace(tree, audio=audio)
     corpus = _match(name, tree, CORPORA[name](tree), subset or "")
     if name == "folders":
-        tables = find_tables(tree)
-        corpus.notes.extend([*tables.notes, *column_notes(tables.used)])
-        used = {table.name for table in tables.used}
-        corpus = replace(corpus, passed_over=[n for n in corpus.passed_over if n not in used])
-        place = tree.folders.place  # a table may give other splits
-        names = (clip.name for clip in corpus.clips if clip.split == place(clip.name)[0])
-        corpus.notes.extend(tree.folders.split_notes(names))
-    if name == "folders" and corpus.unlisted:
-        corpus = replace(corpus, unknown_folders=tree.folders.unknown_siblings(corpus.unlisted))
-        _check_both_classes(tree, corpus)
+        _explain_folders(tree, corpus)
     return corpus
 
 
-def _check_both_classes(tree: Tree, corpus: Corpus) -> None:
-    """Raise an `InputError` if one class is missing, beside folders of unknown classes."""
-    labels = {label for label, _ in tree.labels.values()}
-    if len(labels) == 1 and corpus.unknown_folders:
-        label = labels.pop()
+def _explain_folders(tree: Tree, corpus: Corpus) -> None:
+    """Note what tables and folders leave unclear.
+
+    Raises:
+        InputError: one class is missing, beside folders of unknown classes.
+    """
+    tables, folders = find_tables(tree), tree.folders
+    used = {table.name for table in tables.used}
+    corpus.passed_over = [name for name in corpus.passed_over if name not in used]
+    # A table may give other splits.
+    names = (clip.name for clip in corpus.clips if clip.split == folders.place(clip.name)[0])
+    corpus.notes += [*tables.notes, *column_notes(tables.used), *folders.split_notes(names)]
+    corpus.unknown_folders = folders.unknown_siblings(corpus.unlisted)
+    if len(folders.classes) == 1 and corpus.unknown_folders:
+        (label,) = folders.classes
         other = "fake" if label == "real" else "real"
         raise InputError(
             f"rename {first_names(corpus.unknown_folders)} in {tree.root} to {other}, or label its "
-            f"files in {LABEL_TABLE}: only {first_names(tree.labels)} names a class ({label})"
+            f"files in {LABEL_TABLE}: only {first_names(folders.labels)} names a class ({label})"
         )
 
 
@@ -179,7 +174,7 @@ def _check_images(tree: Tree) -> None:
     """Raise an `InputError` if class folders have images, and stray audio hides them."""
     images = [name for name in tree.others if name.lower().endswith((*IMAGE_SUFFIXES,))]
     places = sort_folders(images)
-    if not tree.is_images and {label for label, _ in places.labels.values()} == set(LABELS):
+    if not tree.is_images and places.classes == BOTH:
         raise InputError(
             f"{tree.root} has images in {first_names(places.labels)} and audio outside of them, "
             f"such as {tree.audio[0]}; move {pluralize(len(tree.audio), 'audio file')} elsewhere "
@@ -189,9 +184,8 @@ def _check_images(tree: Tree) -> None:
 
 def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> Corpus:
     corpus = Corpus(
-        name, [], [], [], [], subset, _passed_over(tree), tree.unreadable,
-        not_entered=tree.not_entered, is_images=tree.is_images,
-    )  # fmt: skip
+        name, subset, tree.is_images, _passed_over(tree), tree.unreadable, tree.not_entered
+    )
     label_of, elsewhere, spellings = {}, [], {}
     for listing in listings:
         found = tree.find(listing.file, listing.near)
@@ -260,8 +254,10 @@ def _check_some_found(corpus: Corpus, root: Path) -> None:
 
 def _check_subset(name: str, subset: str | None, tree: Tree) -> None:
     has_subsets = name.startswith("asvspoof2021")
-    if has_subsets and subset is None and len(subsets_of(name, tree)) == 1:
-        return  # keys of only one subset, such as eval
+    if has_subsets and subset is None:
+        found = {listing.subset for listing in CORPORA[name](tree)} - {""}
+        if len(found) == 1:
+            return  # keys of only one subset, such as eval
     if has_subsets and subset not in SUBSETS:
         raise InputError(
             f"--subset is {subset or 'missing'}; ASVspoof 2021 needs {'|'.join(SUBSETS)}: "
