@@ -2,6 +2,7 @@
 
 import csv
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -65,7 +66,7 @@ def _ends_in_decimal_comma(line: str) -> bool:
 
 
 def split_rows(
-    lines: Iterable[str], separator: str, width: int, text_column: int
+    lines: Iterable[str], separator: str, width: int = sys.maxsize, text_column: int = 0
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row, with the number of its last line; raise csv.Error for no CSV.
 
@@ -74,25 +75,19 @@ def split_rows(
     if separator == BLANKS:
         yield from enumerate((_split_blanks(line, width, text_column) for line in lines), start=1)
         return
-    reader = _reader(lines, separator)
+    # Bars separate transcripts, in which a quote is a letter.
+    quoting = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL
+    reader = csv.reader(lines, delimiter=separator, quoting=quoting, skipinitialspace=True)
     for row in reader:
         yield reader.line_num, [unguarded(cell).strip() for cell in row]
 
 
 def split(lines: list[str], separator: str) -> list[list[str]]:
-    if separator == BLANKS:
-        return [list(map(_unquoted, _joined(line).split())) for line in lines]
+    """Return the cells of the rows before a line that is no CSV: reading the table reports it."""
     found = []
-    with suppress(csv.Error):  # reading the whole table reports it
-        for row in _reader(lines, separator):
-            found.append([unguarded(cell).strip() for cell in row])
+    with suppress(csv.Error):
+        found.extend(row for _, row in split_rows(lines, separator))
     return found
-
-
-def _reader(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    # Bars separate transcripts, in which a quote is a letter.
-    quoting = csv.QUOTE_NONE if separator == "|" else csv.QUOTE_MINIMAL
-    return csv.reader(lines, delimiter=separator, quoting=quoting, skipinitialspace=True)
 
 
 def _split_blanks(line: str, width: int, text_column: int) -> list[str]:

@@ -114,8 +114,10 @@ class TextTable:
             for line, cells in split_rows(lines, self.separator, width, text_column):
                 while len(cells) > width and (not cells[-1] or len(cells) <= width + self.unnamed):
                     cells.pop()
-                if not any(cells) or self._is_header(cells) or self._is_rule(cells):
+                if not any(cells) or self._is_header(cells):
                     continue  # an empty row of a spreadsheet, or the header of a second file
+                if self.separator == "|" and is_rule(cells):
+                    continue
                 if len(cells) != width and self._is_text(cells[0]):
                     continue
                 origin = f"line {line + self.skipped} of {self.path}"
@@ -127,9 +129,6 @@ class TextTable:
 
     def _is_header(self, cells: list[str]) -> bool:
         return bool(self.header) and [cells[0].lstrip("# "), *cells[1:]] == self.header
-
-    def _is_rule(self, cells: list[str]) -> bool:
-        return self.separator == "|" and is_rule(cells)
 
     def _is_text(self, cell: str) -> bool:
         """Return whether a cell begins a comment, or text beside a table of Markdown."""
@@ -332,11 +331,7 @@ def _is_json(line: str) -> bool:
 def _check_quotes(row: Sequence[str], file: int, delimiter: str, origin: str) -> None:
     """Raise an `InputError` if a quote that is not closed has swallowed the next rows.
 
-    Args:
-        row: the cells.
-        file: position of the cell with the file's name; a swallowed row has one of its suffix.
-        delimiter: between two cells.
-        origin: of the row.
+    A swallowed row has a name of the same suffix in the column of files, `file`.
     """
     if not any("\n" in cell for cell in row):
         return
