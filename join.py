@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if are_folders(args.whole):
         if args.allow_missing:
             raise InputError("--allow-missing is for tables; a data folder needs all its shards")
-        report, is_complete = join_folders(args.whole, say)
+        report, is_complete = join_folders(args.whole)
         print_lines(report)
         return EXIT_OK if is_complete else EXIT_SOME_FAILED
     joined = join_tables(args.whole, args.allow_missing, say)

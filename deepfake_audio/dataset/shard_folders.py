@@ -7,7 +7,7 @@ two splits. The splits of an earlier joined folder are kept.
 import glob
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -119,12 +119,8 @@ def are_folders(whole: Path) -> bool:
     )
 
 
-def join_folders(whole: Path, say: Callable[[str], object]) -> tuple[str, bool]:
+def join_folders(whole: Path) -> tuple[str, bool]:
     """Join the data folders of all shards into one, as prepare.py makes it.
-
-    Args:
-        whole: the joined folder.
-        say: receives remarks for the user.
 
     Returns:
         The report, and whether all files of the corpus were used.
