@@ -66,29 +66,23 @@ def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> Dat
     Args:
         records: the images of a data folder.
         settings: of the network's input.
-
-    Returns:
-        The images to use, the images left out, and the fingerprint of the data.
     """
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(partial(_digest, settings=settings), records))
-    split_of = {}
-    for split in SPLITS:
-        for record, digest in zip(records, digests, strict=True):
-            if isinstance(digest, bytes) and record.split == split:
-                split_of[digest] = split
-    check = DataCheck([], [], [], "")
-    fingerprint = hashlib.sha256()
-    for record, digest in zip(records, digests, strict=True):
+    found = list(zip(records, digests, strict=True))
+    by_split = sorted(found, key=lambda each: SPLITS.index(each[0].split))
+    last_split = {digest: record.split for record, digest in by_split}
+    used, unreadable, repeated, fingerprint = [], [], [], hashlib.sha256()
+    for record, digest in found:
         if isinstance(digest, InputError):
-            check.unreadable.append(str(digest))
-        elif split_of[digest] != record.split:
-            check.repeated.append(record.image)
+            unreadable.append(str(digest))
+        elif last_split[digest] != record.split:
+            repeated.append(record.image)
         else:
-            check.records.append(record)
+            used.append(record)
             name = f"{record.image}\0{record.label}\0{record.split}\0"
             fingerprint.update(name.encode("utf-8", "surrogateescape") + digest)
-    return DataCheck(check.records, check.unreadable, check.repeated, fingerprint.hexdigest())
+    return DataCheck(used, unreadable, repeated, fingerprint.hexdigest())
 
 
 def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | InputError:

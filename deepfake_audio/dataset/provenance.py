@@ -94,13 +94,7 @@ def origin_of(corpus: Corpus, folder: Path, settings: PrepareSettings) -> Origin
 
 
 def is_same_corpus(before: Origin, now: Origin, clips: Iterable[Clip]) -> bool:
-    """Return whether a corpus is the one that a folder was made of, even if it was moved.
-
-    Args:
-        before: the origin of the folder.
-        now: the origin that the corpus would have.
-        clips: of `now`.
-    """
+    """Return whether a corpus with its clips, `now`, is the one of `before`, even if moved."""
     if (before.corpus, before.subset) != (now.corpus, now.subset):
         return False
     return before.folder == now.folder or any(
@@ -116,33 +110,27 @@ def write_origin(folder: Path, origin: Origin) -> None:
 
 
 def read_origin(data: Path) -> Origin | None:
-    """Read corpus.json; None if there is none.
-
-    Args:
-        data: the folder of the images, or a manifest in it.
+    """Read corpus.json of a data folder, or beside a manifest; None if there is none.
 
     Raises:
         InputError: the file is not as prepare.py wrote it.
     """
-    path = (data.parent if is_file(data) else data) / ORIGIN
+    path = _beside(data, ORIGIN)
     return read_record(path, Origin, REMOVE_ORIGIN) if is_file(path) else None
 
 
-def audio_settings_file(data: Path) -> Path:
-    """Return the path of the audio settings of a data folder.
+def _beside(data: Path, name: str) -> Path:
+    """Return the path of a file in a data folder, or beside a manifest."""
+    return (data.parent if is_file(data) else data) / name
 
-    Args:
-        data: the folder of the images, or a manifest in it.
-    """
-    return (data.parent if is_file(data) else data) / AUDIO_SETTINGS
+
+def audio_settings_file(data: Path) -> Path:
+    """Return the path of the audio settings of a data folder, or beside a manifest."""
+    return _beside(data, AUDIO_SETTINGS)
 
 
 def read_audio_settings(data: Path) -> AudioSettings | None:
-    """Read the audio settings of a data folder; None if it has none.
-
-    Args:
-        data: the folder of the images, or a manifest in it.
-    """
+    """Read the audio settings of a data folder, or beside a manifest; None if it has none."""
     path = audio_settings_file(data)
     if not is_file(path):
         return None
