@@ -1,9 +1,10 @@
 """Open a data folder: a new one, or one to continue."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from deepfake_audio.config.loading import load_settings
-from deepfake_audio.config.schema import PrepareSettings, Settings
+from deepfake_audio.config.schema import Settings
 from deepfake_audio.corpora.reading import Corpus
 from deepfake_audio.dataset.manifest import MANIFEST, read_manifest
 from deepfake_audio.dataset.provenance import (
@@ -37,8 +38,8 @@ def open_data_folder(folder: Path, settings: Settings, corpus: Corpus, audio: Pa
         InputError: the folder has other settings, another corpus or other files.
     """
     is_begun = is_file(folder / JOURNAL)
-    before = read_audio_settings(folder) if is_begun else None
-    if before is not None and before != settings.audio:
+    made_with = read_audio_settings(folder) if is_begun else None
+    if made_with is not None and made_with != settings.audio:
         raise InputError(
             f"{folder / AUDIO_SETTINGS} has other audio settings than this command; "
             "choose another --name"
@@ -50,8 +51,12 @@ def open_data_folder(folder: Path, settings: Settings, corpus: Corpus, audio: Pa
     for name, first_bytes in FIRST_BYTES.items():
         check_replaceable(folder / name, first_bytes)
     origin = origin_of(corpus, audio, settings.prepare)
-    _check_corpus(folder, corpus, origin)
-    origin = origin.model_copy(update=_first_shares(folder))
+    before, known = read_origin(folder), known_splits(folder)
+    _check_corpus(folder, corpus, origin, before, known)
+    if known:  # older folders do not record the shares; most were made with the defaults
+        first = before or load_settings().prepare
+        shares = {"val_share": first.val_share, "test_share": first.test_share}
+        origin = origin.model_copy(update=shares)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         open_table(folder / JOURNAL, "a").close()
@@ -64,18 +69,10 @@ def open_data_folder(folder: Path, settings: Settings, corpus: Corpus, audio: Pa
     return origin
 
 
-def _first_shares(folder: Path) -> dict[str, float]:
-    """Return the shares that a folder's splits were first made with; empty without splits."""
-    if not known_splits(folder):
-        return {}
-    # Older folders do not record the shares; most were made with the defaults.
-    first: Origin | PrepareSettings = read_origin(folder) or load_settings().prepare
-    return {"val_share": first.val_share, "test_share": first.test_share}
-
-
-def _check_corpus(folder: Path, corpus: Corpus, origin: Origin) -> None:
+def _check_corpus(
+    folder: Path, corpus: Corpus, origin: Origin, before: Origin | None, known: Mapping[str, str]
+) -> None:
     """Raise an `InputError` if a folder was made of another corpus: this would replace it."""
-    before, known = read_origin(folder), known_splits(folder)
     if not known and is_file(folder / MANIFEST):
         return  # no file of the former corpus could be used
     if before is None:  # the folder is new, or older than corpus.json

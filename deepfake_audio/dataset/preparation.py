@@ -37,6 +37,7 @@ class Plan:
     Attributes:
         clips: the files without repeated ones.
         known: splits that files had before, by the clip's name.
+        gone: files in the data folder's manifest that are no longer in the corpus.
         jobs: one for each clip.
         changed: further jobs of training files, each in a recording condition.
         repeated: files with the same bytes as another file.
@@ -47,6 +48,7 @@ class Plan:
 
     clips: list[Clip]
     known: dict[str, str]
+    gone: list[str]
     jobs: list[Job]
     changed: list[Job]
     repeated: list[str]
@@ -64,7 +66,6 @@ class Prepared:
         plan: the files and their splits.
         entries: the journal's entry of each job, by its stem.
         renamed: files whose images have long names, since the short names are equal.
-        gone: files in the data folder's manifest that are no longer in the corpus.
         unusable: number of files that could not be used.
     """
 
@@ -73,7 +74,6 @@ class Prepared:
     plan: Plan
     entries: dict[str, dict]
     renamed: list[str]
-    gone: list[str]
     unusable: int
 
     def failed(self, jobs: Iterable[Job]) -> list[str]:
@@ -100,11 +100,9 @@ class Prepared:
 def plan_dataset(folder: Path, corpus: Corpus, settings: PrepareSettings) -> Plan:
     """Assign the files of a corpus to splits; those that a data folder has keep theirs."""
     before = known_splits(folder)
-    known = {
-        clip.name: before[name]
-        for clip in corpus.clips
-        if (name := printable_name(clip.name)) in before
-    }
+    names = {clip.name: printable_name(clip.name) for clip in corpus.clips}
+    known = {name: before[shown] for name, shown in names.items() if shown in before}
+    gone = sorted(before.keys() - names.values())
     repeated, contradictory = find_repeated(corpus.clips, known)
     left_out = {*repeated, *contradictory}
     clips = [clip for clip in corpus.clips if clip.name not in left_out]
@@ -116,7 +114,7 @@ def plan_dataset(folder: Path, corpus: Corpus, settings: PrepareSettings) -> Pla
     jobs, changed = make_jobs(clips, splits), []
     if not corpus.is_images:
         changed = changed_jobs(jobs, settings.conditions, settings.condition_copies)
-    return Plan(clips, known, jobs, changed, repeated, contradictory, grouping)
+    return Plan(clips, known, gone, jobs, changed, repeated, contradictory, grouping)
 
 
 def rendering_of(folder: Path, plan: Plan, settings: Settings) -> Rendering:
@@ -134,15 +132,9 @@ def rendering_of(folder: Path, plan: Plan, settings: Settings) -> Rendering:
 def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settings) -> Prepared:
     """Render or copy the images of a corpus; write the manifest, the origin and errors.csv.
 
-    If no file can be used, an earlier manifest stays as it is.
-
-    Args:
-        folder: as `open_data_folder` made it; the caller holds its lock.
-        corpus: the files.
-        origin: as `open_data_folder` returned it.
-        settings: of audio, preparation and limits.
+    If no file can be used, an earlier manifest stays as it is. `open_data_folder` made the folder
+    and returned the origin; the caller holds the lock.
     """
-    before = known_splits(folder)
     plan = plan_dataset(folder, corpus, settings.prepare)
     jobs = [*plan.jobs, *plan.changed]
     if corpus.is_images:
@@ -152,9 +144,9 @@ def build_dataset(folder: Path, corpus: Corpus, origin: Origin, settings: Settin
         renamed = _remove_short_names(plan.jobs, folder)
         entries = render_all(jobs, rendering_of(folder, plan, settings), settings.prepare.workers)
     unusable = write_errors(jobs, entries, folder)
-    gone = sorted(before.keys() - {printable_name(clip.name) for clip in corpus.clips})
-    prepared = Prepared(corpus, origin, plan, entries, renamed, gone, unusable)
-    if not before or prepared.rendered:
+    prepared = Prepared(corpus, origin, plan, entries, renamed, unusable)
+    has_manifest = plan.known or plan.gone
+    if prepared.rendered or not has_manifest:
         write_table(folder / MANIFEST, MANIFEST_FIELDS, manifest_rows(jobs, entries))
         counts = _count_files(prepared)
         write_origin(folder, origin.model_copy(update={"counts": counts}))

@@ -75,7 +75,7 @@ def _file_lists(prepared: Prepared) -> dict[str, list[str]]:
         "left out, since another file has the same bytes": prepared.plan.repeated,
         "left out, since the same bytes are real and fake": prepared.plan.contradictory,
         "named by a whole digest, since their short image names are equal": prepared.renamed,
-        "of an earlier preparation, no longer in the corpus": prepared.gone,
+        "of an earlier preparation, no longer in the corpus": prepared.plan.gone,
     }
 
 
