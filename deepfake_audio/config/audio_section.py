@@ -2,20 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    Strict,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, Strict, field_serializer, field_validator, model_validator
 
 from deepfake_audio.config.section import Pixels, Section
-from deepfake_audio.vocabulary import (
-    HARMONIC_COLUMNS,
-    HARMONIC_ROWS,
-    highest_frame_rate_hz,
-)
+from deepfake_audio.vocabulary import HARMONIC_COLUMNS, HARMONIC_ROWS, highest_frame_rate_hz
 
 MIN_FFT_SAMPLES = 64
 MIN_SECONDS_FOR_RATES = 0.5  # shorter windows can't separate neighbouring rates

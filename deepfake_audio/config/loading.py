@@ -114,9 +114,7 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     `LEGACY_DEFAULTS`, so that older runs can still be used. The limits come from this machine's
     config.yaml, or from the overrides: a run can't change them.
 
-    Args:
-        path: of the file.
-        overrides: see `load_settings`; only of sections that a trained network does not rest on.
+    The overrides are those of `load_settings`, of sections that a trained network does not rest on.
 
     Raises:
         InputError: as `load_settings`, and for a setting that was fixed in training.
@@ -140,8 +138,8 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     return check_settings(values, origin=str(path))
 
 
-def _renamed(values: Mapping) -> dict:
-    """Return the sections of a stored file with the present names of its settings."""
+def with_legacy_defaults(values: Mapping) -> dict:
+    """Return the sections of a stored file with present names, and with settings added since."""
     renamed = {
         section: dict(pairs) if isinstance(pairs, dict) else pairs
         for section, pairs in values.items()
@@ -150,14 +148,9 @@ def _renamed(values: Mapping) -> dict:
         (section, key), (new_section, new_key) = old.split("."), new.split(".")
         if isinstance(renamed.get(section), dict) and key in renamed[section]:
             renamed.setdefault(new_section, {}).setdefault(new_key, renamed[section].pop(key))
-    return renamed
-
-
-def with_legacy_defaults(values: Mapping) -> dict:
-    """Return the sections of a stored file with present names, and with settings added since."""
     return {
         section: LEGACY_DEFAULTS.get(section, {}) | pairs if isinstance(pairs, dict) else pairs
-        for section, pairs in _renamed(values).items()
+        for section, pairs in renamed.items()
     }
 
 

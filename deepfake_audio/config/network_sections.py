@@ -2,19 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from deepfake_audio.config.section import Pixels, Section, Share
-from deepfake_audio.vocabulary import (
-    CHANNEL_COUNTS,
-    HARMONIC_COLUMNS,
-    HARMONIC_ROWS,
-)
+from deepfake_audio.vocabulary import CHANNEL_COUNTS, HARMONIC_COLUMNS, HARMONIC_ROWS
 
 FLOAT_BYTES = 4
 MAX_INPUTS = 64

@@ -3,19 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.network_sections import ImageSettings, ModelSettings
 from deepfake_audio.config.section import Section, Share
-from deepfake_audio.vocabulary import (
-    OTHERS,
-    WITH_DELAY,
-    ConditionKind,
-)
+from deepfake_audio.vocabulary import OTHERS, WITH_DELAY, ConditionKind
 
 MAX_EPOCHS = 100_000
 MAX_BATCH = 65_536
