@@ -1,6 +1,7 @@
 """The readers find the files and facts of each public corpus, made in small in its exact layout."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def facts(corpus: Corpus, *fields: str) -> dict[str, tuple]:
         clip.name.rpartition("/")[2]: tuple(getattr(clip, field) for field in fields)
         for clip in corpus.clips
     }
+
+
+def clip(root: Path, name: str, label: str, **facts: str) -> Clip:
+    """Return a clip whose speaker, or else whose name, is its split key."""
+    key = facts.pop("split_key", "") or facts.get("speaker") or name
+    return Clip(root / name, name, label, split_key=key, **facts)
 
 
 def error_of(root: Path, *arguments: str) -> str:
@@ -77,47 +84,14 @@ def put_asvspoof2019(root: Path, parts: Iterable[str] = ("train", "dev", "eval")
 def test_asvspoof2019_gives_speaker_attack_and_its_own_splits(tmp_path):
     put_asvspoof2019(tmp_path)
     corpus = read_corpus(tmp_path)
-    train = "LA/ASVspoof2019_LA_train/flac"
+    of_2019 = partial(clip, tmp_path, corpus="asvspoof2019")
+    part = "LA/ASVspoof2019_LA_{}/flac/LA_{}.flac".format
     assert corpus.name == "asvspoof2019"
     assert corpus.clips == [
-        Clip(
-            path=tmp_path / train / "LA_T_1138215.flac",
-            name=f"{train}/LA_T_1138215.flac",
-            label="real",
-            split="train",
-            speaker="LA_0079",
-            corpus="asvspoof2019",
-            split_key="LA_0079",
-        ),
-        Clip(
-            path=tmp_path / train / "LA_T_1271820.flac",
-            name=f"{train}/LA_T_1271820.flac",
-            label="fake",
-            split="train",
-            speaker="LA_0080",
-            attack="A01",
-            corpus="asvspoof2019",
-            split_key="LA_0080",
-        ),
-        Clip(
-            path=tmp_path / "LA/ASVspoof2019_LA_dev/flac/LA_D_1047731.flac",
-            name="LA/ASVspoof2019_LA_dev/flac/LA_D_1047731.flac",
-            label="real",
-            split="val",
-            speaker="LA_0069",
-            corpus="asvspoof2019",
-            split_key="LA_0069",
-        ),
-        Clip(
-            path=tmp_path / "LA/ASVspoof2019_LA_eval/flac/LA_E_2834763.flac",
-            name="LA/ASVspoof2019_LA_eval/flac/LA_E_2834763.flac",
-            label="fake",
-            split="test",
-            speaker="LA_0039",
-            attack="A11",
-            corpus="asvspoof2019",
-            split_key="LA_0039",
-        ),
+        of_2019(part("train", "T_1138215"), "real", split="train", speaker="LA_0079"),
+        of_2019(part("train", "T_1271820"), "fake", split="train", speaker="LA_0080", attack="A01"),
+        of_2019(part("dev", "D_1047731"), "real", split="val", speaker="LA_0069"),
+        of_2019(part("eval", "E_2834763"), "fake", split="test", speaker="LA_0039", attack="A11"),
     ]
     assert (corpus.missing, corpus.repeated, corpus.subset) == ([], [], "")
 
@@ -449,23 +423,10 @@ def test_in_the_wild_is_grouped_by_speaker_and_has_no_split(tmp_path, above):
     put_in_the_wild(tmp_path)
     below = "" if above else "release_in_the_wild/"
     corpus = read_corpus(tmp_path / above)
+    wild = partial(clip, tmp_path / above, corpus="in-the-wild")
     assert corpus.clips == [
-        Clip(
-            path=tmp_path / "release_in_the_wild/0.wav",
-            name=f"{below}0.wav",
-            label="fake",
-            speaker="Alec Guinness",
-            corpus="in-the-wild",
-            split_key="Alec Guinness",
-        ),
-        Clip(
-            path=tmp_path / "release_in_the_wild/1.wav",
-            name=f"{below}1.wav",
-            label="real",
-            speaker="Guinness, Sir Alec",
-            corpus="in-the-wild",
-            split_key="Guinness, Sir Alec",
-        ),
+        wild(f"{below}0.wav", "fake", speaker="Alec Guinness"),
+        wild(f"{below}1.wav", "real", speaker="Guinness, Sir Alec"),
     ]
     assert (corpus.missing, corpus.unlisted) == ([f"{below}10.wav"], [f"{below}2.wav"])
 
@@ -652,31 +613,12 @@ def test_mlaad_finds_its_files_in_spite_of_wrong_paths(tmp_path, root):
     above = "fake/" if root == "." else ""
     vits = f"{above}en/tts_models_en_ljspeech_vits"
     assert corpus.name == "mlaad"
+    fake = partial(clip, tmp_path / root, label="fake", corpus="mlaad")
+    file, attack = "northandsouth_01_f000001.wav", "tts_models/en/ljspeech/vits"
     assert corpus.clips == [
-        Clip(
-            path=tmp_path / root / f"{vits}/northandsouth_01_f000001.wav",
-            name=f"{vits}/northandsouth_01_f000001.wav",
-            label="fake",
-            attack="tts_models/en/ljspeech/vits",
-            corpus="mlaad",
-            split_key="mary_ann",
-        ),
-        Clip(
-            path=tmp_path / root / f"{above}zh-cn/bark/northandsouth_01_f000001.wav",
-            name=f"{above}zh-cn/bark/northandsouth_01_f000001.wav",
-            label="fake",
-            attack="suno/bark",
-            corpus="mlaad",
-            split_key="mary_ann",
-        ),
-        Clip(
-            path=tmp_path / root / f"{above}zh-cn/bark/alone.wav",
-            name=f"{above}zh-cn/bark/alone.wav",
-            label="fake",
-            attack="suno/bark",
-            corpus="mlaad",
-            split_key=f"{above}zh-cn/bark/alone.wav",
-        ),
+        fake(f"{vits}/{file}", attack=attack, split_key="mary_ann"),
+        fake(f"{above}zh-cn/bark/{file}", attack="suno/bark", split_key="mary_ann"),
+        fake(f"{above}zh-cn/bark/alone.wav", attack="suno/bark"),
     ]
     assert corpus.missing == [f"{vits}/poisoned_pen_01_f000007.wav"]
     assert corpus.unlisted == [f"{above}zh-cn/bark/leftover.wav"]
@@ -728,14 +670,7 @@ def test_mlaad_rows_have_as_many_cells_as_the_header(tmp_path):
 )  # fmt: skip
 def test_class_folders_have_many_names(tmp_path, folder, label):
     put_audio(tmp_path, f"{folder}/deep/down/a.wav")
-    assert read_corpus(tmp_path).clips == [
-        Clip(
-            path=tmp_path / folder / "deep/down/a.wav",
-            name=f"{folder}/deep/down/a.wav",
-            label=label,
-            split_key=f"{folder}/deep/down/a.wav",
-        )
-    ]
+    assert read_corpus(tmp_path).clips == [clip(tmp_path, f"{folder}/deep/down/a.wav", label)]
 
 
 @pytest.mark.parametrize(
@@ -855,26 +790,12 @@ def test_a_table_with_generators_names_them_as_attacks(tmp_path):
         "test/fake/00.flac,fake,test,LibriTTS:7176,UnivNet-c32,GAN,mindslab-ai/univnet,BSD-3,3.0",
         "test/real/01.flac,real,test,LibriTTS:7176,,,mindslab-ai/univnet,CC-BY-4.0,2.5",
     )
+    univnet = partial(
+        clip, tmp_path, split="test", speaker="LibriTTS:7176", corpus="mindslab-ai/univnet"
+    )
     assert read_corpus(tmp_path).clips == [
-        Clip(
-            path=tmp_path / "test/fake/00.flac",
-            name="test/fake/00.flac",
-            label="fake",
-            split="test",
-            speaker="LibriTTS:7176",
-            attack="UnivNet-c32",
-            corpus="mindslab-ai/univnet",
-            split_key="LibriTTS:7176",
-        ),
-        Clip(
-            path=tmp_path / "test/real/01.flac",
-            name="test/real/01.flac",
-            label="real",
-            split="test",
-            speaker="LibriTTS:7176",
-            corpus="mindslab-ai/univnet",
-            split_key="LibriTTS:7176",
-        ),
+        univnet("test/fake/00.flac", "fake", attack="UnivNet-c32"),
+        univnet("test/real/01.flac", "real"),
     ]
 
 
