@@ -184,16 +184,14 @@ def write_errors(jobs: Iterable[Job], entries: Mapping[str, dict], folder: Path)
 def manifest_rows(jobs: Iterable[Job], entries: Mapping[str, dict]) -> Iterator[tuple]:
     """Yield the manifest's row of each image, in the order of `MANIFEST_FIELDS`."""
     for job in jobs:
-        clip = job.clip
-        facts = clip.speaker, clip.attack, job.condition or clip.codec, clip.corpus
-        if image := entries[job.stem].get("image"):
-            audio = printable_name(clip.name)
-            yield image, clip.label, job.split, audio, "", *map(printable_name, facts)
-        for number, start in enumerate(entries[job.stem].get("starts", ())):
-            yield (
-                image_name(job.stem, number), clip.label, job.split, printable_name(clip.name),
-                f"{start:.3f}", *map(printable_name, facts),
-            )  # fmt: skip
+        clip, entry = job.clip, entries[job.stem]
+        names = clip.name, clip.speaker, clip.attack, job.condition or clip.codec, clip.corpus
+        audio, *facts = map(printable_name, names)
+        images = [(entry["image"], "")] if "image" in entry else []
+        for number, start in enumerate(entry.get("starts", ())):
+            images.append((image_name(job.stem, number), f"{start:.3f}"))
+        for image, start in images:
+            yield image, clip.label, job.split, audio, start, *facts
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -38,15 +38,17 @@ def write_report(
             f"none of {pluralize(len(prepared.plan.jobs), 'file')} can be used; "
             f"{folder / ERRORS} gives the reasons"
         )
-    lists = _file_lists(prepared)
+    lists, clips = _file_lists(prepared), prepared.plan.clips
+    has_splits = any(clip.split for clip in clips)  # so that the shares have no effect
+    pictures = pictures_of(prepared.rendered, prepared.entries)
     warnings = (
         *(f"Warning: {note}" for note in prepared.corpus.notes),
         *_folder_lines(prepared),
         *_share_warnings(prepared, settings),
-        *_split_warnings(prepared.plan.clips),
-        *_class_warnings(prepared.rendered, has_own_splits(prepared.plan.clips)),
-        *_few_files_warnings(prepared.rendered, settings, has_own_splits(prepared.plan.clips)),
-        *_picture_warnings(prepared, image),
+        *_split_warnings(clips),
+        *_class_warnings(prepared.rendered, has_splits),
+        *_few_files_warnings(prepared.rendered, settings, has_splits),
+        *(picture_warnings(pictures, image) if prepared.corpus.is_images else ()),
     )
     text = _format_report(folder, prepared, lists, warnings)
     with atomic_write(folder / REPORT) as partial:
@@ -149,12 +151,6 @@ def _folder_lines(prepared: Prepared) -> Iterator[str]:
         )
 
 
-def _picture_warnings(prepared: Prepared, image: ImageSettings) -> Iterator[str]:
-    """Warn of images with margins or of another shape than the network takes."""
-    if prepared.corpus.is_images:
-        yield from picture_warnings(pictures_of(prepared.rendered, prepared.entries), image)
-
-
 def _share_warnings(prepared: Prepared, settings: PrepareSettings) -> Iterator[str]:
     """Warn if the shares changed, since files from before keep their splits."""
     plan = prepared.plan
@@ -178,11 +174,6 @@ def _split_warnings(clips: Sequence[Clip]) -> Iterator[str]:
             f"Warning: {shipped:,} of {len(clips):,} files come with a split; prepare.py chose the "
             f"split of the others, such as {one_line(free)}. Give all files a split, or none."
         )
-
-
-def has_own_splits(clips: Iterable[Clip]) -> bool:
-    """Return whether the corpus ships splits, so that the shares have no effect."""
-    return any(clip.split for clip in clips)
 
 
 def _class_warnings(rendered: Sequence[Job], has_splits: bool) -> Iterator[str]:
@@ -225,10 +216,8 @@ def _more_files(rendered: Sequence[Job], split: str, settings: PrepareSettings) 
     present = min(labels[label] for label in LABELS)
     share = getattr(settings, f"{split}_share")
     better = min(MAX_SHARE, -(-100 * FEW_FILES // total) / 100)
-    if better < share + 0.05:
-        return "Add files."
     about = round(better * total)
-    if about <= present:
+    if better < share + 0.05 or about <= present:
         return "Add files."
     more = f"about {about:,} of each class"
     return f"Add files, or set prepare.{split}_share={better:g} with another --name: {more}."

@@ -54,11 +54,7 @@ def listed_numbers(text: str) -> list[str]:
     if not bare.startswith(("(", "[")) or not bare.endswith((")", "]")):
         return []
     numbers = bare.translate(BRACKETS).split()
-    return numbers if all(map(_may_be_number, numbers)) else []
-
-
-def _may_be_number(text: str) -> bool:
-    return bool(NUMBER.fullmatch(text)) or text.lower() in NOT_FINITE
+    return numbers if all(NUMBER.fullmatch(n) or n.lower() in NOT_FINITE for n in numbers) else []
 
 
 def is_score(text: str) -> bool:

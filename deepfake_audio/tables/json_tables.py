@@ -122,7 +122,8 @@ def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             )
         else:
             text = "".join(line for _, line in filled_lines(path))
-            found = _document_rows(_from_json(text), path)
+            rows = enumerate(_objects_of(_from_json(text)), start=1)
+            found = ((f"object {n} of {path}", row) for n, row in rows)
         for origin, row in found:
             row = _as_object(row)
             if not isinstance(row, dict):
@@ -132,11 +133,6 @@ def _json_objects(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         raise InputError(
             f"cannot read {path} as JSON: {one_line(str(error))}; write one object a line"
         ) from None
-
-
-def _document_rows(content: object, path: Path) -> Iterator[tuple[str, object]]:
-    for number, row in enumerate(_objects_of(content), start=1):
-        yield f"object {number} of {path}", row
 
 
 def _objects_of(content: object) -> Sequence[object]:
@@ -175,13 +171,9 @@ def _inner_mapping(content: dict) -> dict | None:
         if isinstance(value, dict) and value and not any(map(_is_column, value))
     }
     named = [value for name, value in found.items() if plain_column(name) in HOLDERS]
-    if not named and len(found) == 1 and all(map(_is_no_file, found)):
+    if not named and len(found) == 1 and all(without_suffix(name) == name for name in found):
         named = list(found.values())
     return named[0] if len(named) == 1 else None
-
-
-def _is_no_file(name: str) -> bool:
-    return without_suffix(name) == name
 
 
 def _is_column(name: str) -> bool:

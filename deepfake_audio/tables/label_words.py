@@ -119,7 +119,8 @@ class LabelReader:
         if is_label_word(cell):
             return class_and_generator(cell)[0]
         if self.real is not None:
-            return self._other(cell, origin)
+            self._check_two_values(cell, f"not --real {self.real}", origin)
+            return "fake"
         if answer is not None:
             raise InputError(f"{cell!r} may mean real or fake ({origin}); {WHICH_IS_REAL}")
         raise InputError(
@@ -134,10 +135,6 @@ class LabelReader:
         if plain_number(cell):
             self._check_two_values(plain_number(cell), f"not {self.column} 1", origin)
         return LABELS[1 - LABELS.index(named)]
-
-    def _other(self, cell: str, origin: str) -> str:
-        self._check_two_values(cell, f"not --real {self.real}", origin)
-        return "fake"
 
     def _check_two_values(self, cell: str, what: str, origin: str) -> None:
         self.others.add(cell)
