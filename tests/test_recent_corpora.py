@@ -121,6 +121,17 @@ def test_sonar_is_read_by_its_folders(top, tmp_path):
     }
 
 
+def test_a_copy_of_sonar_within_another_keeps_its_labels(tmp_path):
+    put_audio(tmp_path, "real_samples/1.wav", "xTTS/2.wav")
+    put_audio(tmp_path, "more/real_samples/3.wav", "more/OpenAI/4.wav")
+    assert facts(tmp_path, "label", "attack") == {
+        "real_samples/1.wav": ("real", ""),
+        "xTTS/2.wav": ("fake", "xTTS"),
+        "more/real_samples/3.wav": ("real", ""),
+        "more/OpenAI/4.wav": ("fake", "OpenAI"),
+    }
+
+
 def test_asvspoof_2021_with_keys_of_eval_only_needs_no_subset(tmp_path):
     put_audio(tmp_path, "ASVspoof2021_LA_eval/flac/LA_E_1.flac")
     put_audio(tmp_path, "ASVspoof2021_LA_eval/flac/LA_E_2.flac")

@@ -196,10 +196,13 @@ def _list_eval_2024(tree: Tree) -> Iterator[Listing]:
 
 
 def _sonar_files(tree: Tree) -> Iterator[tuple[str, str]]:
-    """Yield the files beside and below folders of real speech, each with its folder there."""
+    """Yield the files beside and below folders of real speech, each with its folder there.
+
+    If such a folder and its neighbours are below another one's neighbour, they count.
+    """
     real = f"/{SONAR_REAL}/"
     paths = [f"/{name}" for name in tree.audio]
-    roots = sorted({f"{path.partition(real)[0]}/" for path in paths if real in path})
+    roots = sorted({f"{path.partition(real)[0]}/" for path in paths if real in path}, reverse=True)
     for name, path in zip(tree.audio, paths, strict=True):
         root = next(filter(path.startswith, roots), None)
         folder, slash, _ = path.removeprefix(root or path).partition("/")
