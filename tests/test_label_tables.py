@@ -419,6 +419,13 @@ def test_words_of_a_transcript_are_no_header(wavs):
     assert labels(wavs) == BOTH
 
 
+def test_predictions_below_words_that_are_not_known_are_no_labels(wavs):
+    put_text(wavs, "list.csv", "stuff name,fake,pred_label", "a.wav,0,fake", "b.wav,1,fake")
+    assert "sort the audio of" in error_of(wavs)
+    put_text(wavs, "list.csv", "stuff name,opinion", *ROWS)
+    assert labels(wavs) == BOTH
+
+
 @pytest.mark.parametrize("comment", ["# Training protocol", "# file list", "#Filename Kind"])
 def test_a_comment_with_as_many_words_as_columns_is_no_header(wavs, comment):
     put_text(wavs, "list.txt", comment, *(row.replace(",", " ") for row in ROWS * 2))

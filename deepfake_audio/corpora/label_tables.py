@@ -18,7 +18,7 @@ from deepfake_audio.errors import InputError, one_line, shortened
 from deepfake_audio.system.regular_files import open_regular
 from deepfake_audio.tables.class_names import split_word
 from deepfake_audio.tables.column_names import is_header
-from deepfake_audio.tables.label_choice import LabelsDifferError, is_answer
+from deepfake_audio.tables.label_choice import PREDICTED, LabelsDifferError, is_answer
 from deepfake_audio.tables.lines import first_line
 from deepfake_audio.tables.text_tables import JSON, TextTable, first_row, open_text_table
 
@@ -29,7 +29,7 @@ KEY = re.compile(r'"(\w+)"\s*:')
 OF_PREDICTIONS = re.compile("pred|score|prob|logit|conf|result|output|llr")
 SEARCHED_BYTES = 10_000  # of a document
 MAX_NAMED = 4  # tables of a sentence
-REASONS = UNLABELLED, UNCLEAR, DIFFERING, PREDICTED = (  # not to use a table
+REASONS = UNLABELLED, UNCLEAR, DIFFERING, PREDICTIONS = (  # not to use a table
     "files without clear labels", "labels 0 and 1, or the like",
     "two columns of labels that differ", "labels that may be predictions",
 )  # fmt: skip
@@ -148,7 +148,7 @@ def _tables_by_content(tree: Tree, found: Callable[[str], bool]) -> LabelTables:
         elif table.separator != JSON and not name.lower().endswith(DOCUMENTS):
             used.append(LabelTable(name, columns))
         elif _may_be_predictions(tree.root / name, columns):
-            left_out[PREDICTED].append(name)
+            left_out[PREDICTIONS].append(name)
         else:
             documents.append(LabelTable(name, columns))
     notes = [f"Not used: {_listed(names)}, with {why}." for why, names in left_out.items() if names]
@@ -183,8 +183,11 @@ def _columns_of(table: TextTable, found: Callable[[str], bool]) -> LabelColumns 
     columns = find_columns(table, found)
     if columns and any(map(found, columns.cells("file"))):
         return columns if any(map(is_answer, columns.cells("label"))) else None
-    is_named = table.separator == JSON or is_header(table.header) or any(map(found, table.header))
-    return None if is_named else find_headless_columns(replace(table, header=None), found)
+    if table.separator == JSON or is_header(table.header) or any(map(found, table.header)):
+        return None
+    columns = find_headless_columns(replace(table, header=None), found)
+    is_predicted = columns and PREDICTED.search(table.columns[columns.places["label"]])
+    return None if is_predicted else columns
 
 
 def _may_be_predictions(path: Path, columns: LabelColumns) -> bool:
