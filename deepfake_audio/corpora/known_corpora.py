@@ -6,13 +6,25 @@ from deepfake_audio.corpora.label_tables import find_tables
 from deepfake_audio.errors import InputError
 
 WILD, FOLDERS = "in-the-wild", "folders"  # folders is left if no other is found
-NAMES = (
-    "asvspoof2019", "asvspoof2021-la", "asvspoof2021-df", "asvspoof5", WILD, "wavefake", "for",
-    "mlaad", *layouts_2024.CORPORA, FOLDERS,
-)  # fmt: skip
+# The files and folders that show each corpus, for messages.
+LOOKED_FOR = {
+    "asvspoof2019": "ASVspoof2019.LA.cm.{train.trn,dev.trl,eval.trl}.txt",
+    "asvspoof2021-la": "keys/LA/CM/trial_metadata.txt",
+    "asvspoof2021-df": "keys/DF/CM/trial_metadata.txt",
+    "asvspoof5": "ASVspoof5.{train,dev.track_1,eval.track_1}.tsv",
+    "in-the-wild": "meta.csv with the header file,speaker,label",
+    "wavefake": "generated_audio/{ljspeech,jsut}_<vocoder>/",
+    "for": "for-{original,norm,2sec,rerec}/{training,validation,testing}/{real,fake}/",
+    "mlaad": "fake/<language>/<model>/meta.csv",
+    "spoofceleb": "metadata/{train,development,evaluation}.csv with file,speaker,attack",
+    "dfadd": "DATASET_<model>/{train,valid,test}/ and DATASET_VCTK_BONAFIDE/",
+    "codecfake": "label/{train,dev,C1...C7,A1...}.txt, or files named <codec>+p225_001.wav",
+    "deepfake-eval-2024": "audio-metadata-publish.csv and audio-data/",
+    "sonar": "real_samples/ beside OpenAI/, xTTS/, VALLE/ and the like",
+    "folders": "{real,fake}/, {train,val,test}/{real,fake}/, or a CSV with the columns file,label",
+}
 READERS = layouts.CORPORA | layouts_2024.CORPORA | label_listings.CORPORA
-CORPORA = {name: READERS[name] for name in NAMES}
-LOOKED_FOR = layouts.LOOKED_FOR | layouts_2024.LOOKED_FOR | label_listings.LOOKED_FOR
+CORPORA = {name: READERS[name] for name in LOOKED_FOR}
 
 
 def known_layouts(tree: Tree) -> set[str]:

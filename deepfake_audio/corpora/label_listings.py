@@ -14,10 +14,6 @@ from deepfake_audio.tables.label_words import class_and_generator
 from deepfake_audio.tables.text_tables import first_row, open_text_table
 
 WILD_COLUMNS = ["file", "speaker", "label"]
-LOOKED_FOR = {
-    "in-the-wild": "meta.csv with the header file,speaker,label",
-    "folders": "{real,fake}/, {train,val,test}/{real,fake}/, or a CSV with the columns file,label",
-}
 
 
 def list_folders(tree: Tree) -> Iterator[Listing]:

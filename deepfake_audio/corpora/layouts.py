@@ -31,15 +31,6 @@ WAVEFAKE_SOURCE = re.compile(r"(?:ljspeech|jsut)[-_ ]?(?:v|ver)?[\d.]*", re.IGNO
 WAVEFAKE_TOP = "generated_audio"  # around the folders of the generators
 MAILABS_READER = re.compile(r"by_book/(?:female|male)/([^/]+)/")
 MAILABS_BOOK = re.compile(r"by_book/(.+)/wavs/")
-LOOKED_FOR = {
-    "asvspoof2019": "ASVspoof2019.LA.cm.{train.trn,dev.trl,eval.trl}.txt",
-    "asvspoof2021-la": "keys/LA/CM/trial_metadata.txt",
-    "asvspoof2021-df": "keys/DF/CM/trial_metadata.txt",
-    "asvspoof5": "ASVspoof5.{train,dev.track_1,eval.track_1}.tsv",
-    "wavefake": "generated_audio/{ljspeech,jsut}_<vocoder>/",
-    "for": "for-{original,norm,2sec,rerec}/{training,validation,testing}/{real,fake}/",
-    "mlaad": "fake/<language>/<model>/meta.csv",
-}
 # Patterns that distinguish the tables, of the path and, after a blank, the first line.
 TABLE_PATTERNS = {
     "asvspoof2019": r"/ASVspoof2019\.LA\.cm\.",

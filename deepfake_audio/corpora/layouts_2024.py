@@ -12,13 +12,6 @@ from deepfake_audio.tables.column_names import LABELS
 from deepfake_audio.tables.lines import first_line, read_words
 from deepfake_audio.tables.text_tables import check_width, first_row, read_rows
 
-LOOKED_FOR = {
-    "spoofceleb": "metadata/{train,development,evaluation}.csv with file,speaker,attack",
-    "dfadd": "DATASET_<model>/{train,valid,test}/ and DATASET_VCTK_BONAFIDE/",
-    "codecfake": "label/{train,dev,C1...C7,A1...}.txt, or files named <codec>+p225_001.wav",
-    "deepfake-eval-2024": "audio-metadata-publish.csv and audio-data/",
-    "sonar": "real_samples/ beside OpenAI/, xTTS/, VALLE/ and the like",
-}
 SPOOFCELEB_TABLE = re.compile(r"(?:.*/)?metadata/(train|development|evaluation)\.csv")
 SPOOFCELEB_REAL = "a00"
 DFADD_FOLDER = re.compile(r"DATASET_(\w+)")
