@@ -455,6 +455,9 @@ def test_text_below_a_table_of_markdown_is_no_row(wavs):
     table = ["| file | label |", "| --- | --- |", "| a.wav | real |", "| b.wav | fake |"]
     put_text(wavs, "labels.md", *table, "", "These are two files.")
     assert labels(wavs) == BOTH
+    for name in ("c.wav", "C.WAV"):
+        put_text(wavs, "labels.md", *table, f"| {name} | real | x | y |")
+        assert "5 columns in line 5 of" in error_of(wavs)
 
 
 @pytest.mark.parametrize(

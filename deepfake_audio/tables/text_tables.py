@@ -118,7 +118,7 @@ class TextTable:
                     continue  # an empty row of a spreadsheet, or the header of a second file
                 if self.separator == "|" and is_rule(cells):
                     continue
-                if len(cells) != width and self._is_text(cells[0]):
+                if len(cells) != width and self._is_text(cells):
                     continue
                 origin = f"line {line + self.skipped} of {self.path}"
                 check_width(len(cells), (width,), origin)
@@ -130,10 +130,11 @@ class TextTable:
     def _is_header(self, cells: list[str]) -> bool:
         return bool(self.header) and [cells[0].lstrip("# "), *cells[1:]] == self.header
 
-    def _is_text(self, cell: str) -> bool:
-        """Return whether a cell begins a comment, or text beside a table of Markdown."""
-        is_document = self.path.suffix.lower() in MARKDOWN and not cell.endswith(AUDIO_SUFFIXES)
-        return is_document or (cell.startswith("#") and not cell.lower().endswith(AUDIO_SUFFIXES))
+    def _is_text(self, cells: list[str]) -> bool:
+        """Return whether a row is a comment, or text beside a table of Markdown."""
+        is_document = self.path.suffix.lower() in MARKDOWN
+        first = next(filter(None, cells)) if is_document else cells[0]
+        return (is_document or first.startswith("#")) and not first.lower().endswith(AUDIO_SUFFIXES)
 
     @property
     def width(self) -> int:
