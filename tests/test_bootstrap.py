@@ -8,9 +8,10 @@ from deepfake_audio.evaluation import sampling, score_bins
 from deepfake_audio.evaluation.bootstrap import (
     bootstrap_differences,
     bootstrap_intervals,
+    choose_units,
+    cross_attacks,
     rule_of_three,
 )
-from deepfake_audio.evaluation.bootstrap_units import choose_units, cross_attacks
 from deepfake_audio.evaluation.detection_costs import DetectionCosts
 from deepfake_audio.evaluation.sampling import number_clusters
 from deepfake_audio.evaluation.score_bins import score_histogram

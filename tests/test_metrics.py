@@ -13,7 +13,9 @@ from deepfake_audio.evaluation.detection_costs import (
     DetectionCosts,
     actual_dcf,
     asv_error_rates,
+    llr_cost,
     min_dcf,
+    min_llr_cost,
     min_tdcf,
 )
 from deepfake_audio.evaluation.error_rates import (
@@ -24,7 +26,6 @@ from deepfake_audio.evaluation.error_rates import (
     official_equal_error_rate,
     roc_auc,
 )
-from deepfake_audio.evaluation.llr_costs import llr_cost, min_llr_cost
 from deepfake_audio.evaluation.score_figures import classification_figures, score_figures
 
 ALL_GOLDEN = json.loads((ROOT / "tests" / "golden" / "golden.json").read_text())

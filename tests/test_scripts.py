@@ -23,7 +23,7 @@ import train
 from conftest import ROOT, TINY_SETTINGS, make_data_folder, make_voice
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import read_audio_settings
-from deepfake_audio.evaluation.llr_costs import llr_cost
+from deepfake_audio.evaluation.detection_costs import llr_cost
 from deepfake_audio.models import calibration
 from deepfake_audio.models.compatibility import choose_settings
 from deepfake_audio.training import export as training_export

@@ -9,10 +9,10 @@ from deepfake_audio.evaluation.bootstrap import (
     SEED,
     TAILS,
     apply_rule_of_three,
+    choose_units,
     expanded_tails,
     rule_of_three,
 )
-from deepfake_audio.evaluation.bootstrap_units import choose_units
 from deepfake_audio.evaluation.error_rates import equal_error_rate, equal_error_rates
 from deepfake_audio.evaluation.sampling import number_clusters, sample_counts
 from deepfake_audio.evaluation.score_bins import ScoreHistogram

@@ -9,8 +9,7 @@ from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import FEW_FILES, DataCheck, speaker_warnings
 from deepfake_audio.dataset.manifest import is_data, read_records
 from deepfake_audio.errors import one_line, pluralize
-from deepfake_audio.evaluation.bootstrap import rule_of_three
-from deepfake_audio.evaluation.bootstrap_units import choose_units
+from deepfake_audio.evaluation.bootstrap import choose_units, rule_of_three
 from deepfake_audio.evaluation.calibration_check import calibration_warning, is_uncalibrated
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER

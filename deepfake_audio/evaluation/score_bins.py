@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepfake_audio.evaluation.detection_costs import DetectionCosts, min_dcf
+from deepfake_audio.evaluation.detection_costs import DetectionCosts, llr_losses, min_dcf
 from deepfake_audio.evaluation.error_rates import check_scores, curve_of_counts, eer_of, roc_auc
-from deepfake_audio.evaluation.llr_costs import llr_losses
 
 MAX_BINS = 10_000
 

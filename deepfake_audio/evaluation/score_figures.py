@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from deepfake_audio.evaluation.detection_costs import DetectionCosts, actual_dcf, min_dcf
+from deepfake_audio.evaluation.detection_costs import (
+    DetectionCosts,
+    actual_dcf,
+    llr_cost,
+    min_dcf,
+    min_llr_cost,
+)
 from deepfake_audio.evaluation.error_rates import (
     check_scores,
     eer_of,
@@ -11,7 +17,6 @@ from deepfake_audio.evaluation.error_rates import (
     official_equal_error_rate,
     roc_auc,
 )
-from deepfake_audio.evaluation.llr_costs import llr_cost, min_llr_cost
 from deepfake_audio.models.calibration import (
     decision_threshold,
     expected_calibration_error,

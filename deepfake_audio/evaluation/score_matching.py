@@ -11,8 +11,12 @@ import numpy as np
 from deepfake_audio.corpora.layouts import Listing
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.key_reading import choose_subset
-from deepfake_audio.evaluation.name_matching import match_names
-from deepfake_audio.evaluation.names import PackedNames, are_unique, repeated_names
+from deepfake_audio.evaluation.name_matching import (
+    PackedNames,
+    are_unique,
+    match_names,
+    repeated_names,
+)
 from deepfake_audio.evaluation.score_columns import check_no_confidence, range_of_confidence
 from deepfake_audio.evaluation.score_reading import ScoreFile, ScoreRow, open_scores
 from deepfake_audio.evaluation.score_table import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.evaluation.names import are_unique
+from deepfake_audio.evaluation.name_matching import are_unique
 from deepfake_audio.evaluation.score_table import COLUMNS, ScoreTable
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import printable_name, write_rows

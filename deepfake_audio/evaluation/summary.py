@@ -9,8 +9,13 @@ import numpy as np
 
 from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.bootstrap import SEED, bootstrap_intervals
-from deepfake_audio.evaluation.bootstrap_units import BootstrapUnits, choose_units, cross_attacks
+from deepfake_audio.evaluation.bootstrap import (
+    SEED,
+    BootstrapUnits,
+    bootstrap_intervals,
+    choose_units,
+    cross_attacks,
+)
 from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
 from deepfake_audio.evaluation.calibration_check import is_uncalibrated, without_verdicts
 from deepfake_audio.evaluation.detection_costs import AsvErrorRates, DetectionCosts, min_tdcf
