@@ -60,10 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.settings, args.real,
         )  # fmt: skip
     else:
-        images = open_run_images(args.run, args.data, args.out, args.settings)
-        print_errors(images.data.unreadable)
-        exit_code = EXIT_SOME_FAILED if images.data.unreadable else EXIT_OK
-        evaluation = evaluate_run(images)
+        subject, images = open_run_images(args.run, args.data, args.out, args.settings)
+        print_errors(images.unreadable)
+        exit_code = EXIT_SOME_FAILED if images.unreadable else EXIT_OK
+        evaluation = evaluate_run(subject, images)
     print_lines(format_evaluation(evaluation.subject, evaluation.figures))
     written = write_results(evaluation)
     if evaluation.subject.notice:

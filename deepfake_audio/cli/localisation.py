@@ -16,7 +16,7 @@ from deepfake_audio.evaluation.localisation import (
     localisation_figures,
     read_passages,
 )
-from deepfake_audio.evaluation.result_folder import METRICS, check_results, choose_output
+from deepfake_audio.evaluation.result_folder import METRICS, choose_output
 from deepfake_audio.inference.passages import most_fake
 from deepfake_audio.inference.result import Result
 from deepfake_audio.system.atomic_files import write_json
@@ -43,7 +43,6 @@ def evaluate_passages(name: str, run: str | None, out: str | None, overrides: Se
     inputs = {"run": detector.run.name}
     usual = detector.run.folder / f"passages-{folder.absolute().name}"
     output, notice = choose_output(out, usual, path, inputs)
-    check_results(output, inputs | {"data": name})
     failures, recordings, places = [], [], {str(folder / file): file for file in truth}
     for result in detector.predict_many(places, on_error=failures.append):
         recordings.append(compare(result, truth[places[result.name]]))

@@ -33,6 +33,9 @@ def choose_output(
 
     Returns:
         The folder, and a sentence about the results in `usual` if they are kept.
+
+    Raises:
+        InputError: a result would replace an input, a foreign file or other results.
     """
     ours = {"data": str(origin)} | inputs
     if out is not None:
@@ -43,6 +46,7 @@ def choose_output(
     folder = next(folder for folder in folders if may_replace(folder, ours))
     if folder.is_symlink():
         raise is_a_link(folder)
+    check_results(folder, ours)
     if folder == usual:
         return folder, ""
     theirs = one_line(read_metrics(usual).get("data") or "other files")

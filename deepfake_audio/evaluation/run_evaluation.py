@@ -35,7 +35,6 @@ from deepfake_audio.evaluation.text_report import one_class_line
 from deepfake_audio.models import onnx_session, record_files, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.compatibility import feature_mismatch, unfiltered_warnings
-from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.system.regular_files import is_of_network
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
@@ -59,33 +58,9 @@ class Evaluation:
     figures: Mapping[str, Mapping]
 
 
-@dataclass(frozen=True)
-class RunImages:
-    """A run and the images on which it is to be evaluated.
-
-    Attributes:
-        origin: the data folder, or a manifest.
-        other_data: whether the user named the data; False for the run's own.
-        output: the folder for the results.
-        notice: a sentence about results of other files, if these results go elsewhere.
-        warnings: differences between these images and those of the training.
-        data: the readable images, and errors about the others.
-    """
-
-    run: run_folder.Run
-    record: RunRecord
-    settings: Settings
-    origin: Path
-    other_data: bool
-    output: Path
-    notice: str
-    warnings: Sequence[str]
-    data: DataCheck
-
-
 def open_run_images(
     name: str | None, data: str | None, out: str | None, overrides: Sequence[str]
-) -> RunImages:
+) -> tuple[Subject, DataCheck]:
     """Open a run, choose the folder of its results, and check the images.
 
     Args:
@@ -93,6 +68,9 @@ def open_run_images(
         data: a folder or a manifest; None for the images that the run was made with.
         out: the folder for the results; None for the run's own.
         overrides: settings as `section.key=value`.
+
+    Returns:
+        The run with its data, not evaluated yet, and the readable images with errors about others.
 
     Raises:
         InputError: the run or the data cannot be used, or a result would replace another file.
@@ -110,45 +88,45 @@ def open_run_images(
     if other_data or out:
         usual = run.folder / f"on-{data_folder(origin).name}"
         output, notice = choose_output(out, usual, origin, inputs)
-    check_results(output, inputs | {"data": str(origin)})
-    check = check_images(read_records(origin, DATA_REMEDY), settings.image)
-    return RunImages(run, record, settings, origin, other_data, output, notice, warnings, check)
+    else:
+        check_results(output, inputs | {"data": str(origin)})
+    subject = Subject(
+        title=f"Run {run.name}", origin=str(origin), output=output, settings=settings,
+        notice=notice, run=run, record=record, other_data=other_data, inputs=inputs,
+        warnings=warnings,
+    )  # fmt: skip
+    return subject, check_images(read_records(origin, DATA_REMEDY), settings.image)
 
 
-def evaluate_run(images: RunImages) -> Evaluation:
+def evaluate_run(subject: Subject, data: DataCheck) -> Evaluation:
     """Score the images of a run and compute all figures.
 
     Copies of training files in recording conditions are left out: they are no further files.
+
+    Args:
+        subject, data: as `open_run_images` returns them.
     """
-    run, record, settings, data = images.run, images.record, images.settings, images.data
+    run, record, settings, origin = subject.run, subject.record, subject.settings, subject.origin
     if not data.records:
-        raise InputError(f"no image in {images.origin} is readable")
-    originals = [record for record in data.records if not is_condition_copy(record)]
+        raise InputError(f"no image in {origin} is readable")
+    originals = [image for image in data.records if not is_condition_copy(image)]
     copies = len(data.records) - len(originals)
     files = score_splits(run, settings, originals)
-    unseen = images.other_data and not was_trained_on(images)
+    unseen = subject.other_data and not was_trained_on(subject, data)
     if unseen and len(files) > 1:
-        files[ALL_SPLITS] = pool_splits(files)
+        everything = [image for split in files.values() for image in split.records]
+        scores = np.concatenate([split.scores for split in files.values()])
+        files[ALL_SPLITS] = onnx_session.FileScores(everything, scores)
     tables = {split: score_table(f, record.calibration) for split, f in files.items()}
-    subject = Subject(
-        title=f"Run {run.name}",
-        origin=str(images.origin),
-        output=images.output,
-        notice=images.notice,
-        settings=settings,
-        run=run,
-        record=record,
-        records={split: f.records for split, f in files.items()},
-        inputs={"run": run.name},
-        warnings=[
-            *images.warnings,
-            *([f"{pluralize(copies, 'image')} not counted: {COPIES}"] if copies else ()),
-            *missing_file_warnings(images.origin),
-            *(() if record.calibration.quality else unfiltered_warnings(images.origin, settings)),
-            *data_warnings(run, record, settings, data, images.other_data, unseen),
-        ],
-    )
-    return evaluate_tables(subject, tables)
+    warnings = [
+        *subject.warnings,
+        *([f"{pluralize(copies, 'image')} not counted: {COPIES}"] if copies else ()),
+        *missing_file_warnings(Path(origin)),
+        *(() if record.calibration.quality else unfiltered_warnings(Path(origin), settings)),
+        *data_warnings(run, record, settings, data, subject.other_data, unseen),
+    ]
+    records = {split: f.records for split, f in files.items()}
+    return evaluate_tables(replace(subject, records=records, warnings=warnings), tables)
 
 
 def evaluate_score_file(
@@ -173,27 +151,23 @@ def evaluate_score_file(
     name = f"{path.stem}-{subset}".replace("/", "_") if subset else path.stem
     inputs = {"keys": keys, "subset": subset, "asv": asv, "real": real}
     output, notice = choose_output(out, EVALUATIONS / name, path, inputs)
-    check_results(output, inputs | {"data": str(path)})
     scored = read_filled_scores(path, keys and Path(keys), subset, missing, real)
     table, unscored = scored.table, scored.unscored
     inputs["missing"] = {"score": missing, "files": len(unscored)}
+    warnings = list(scored.notes)
+    if unscored:
+        warnings.append(
+            f"{len(unscored):,} of {len(table):,} files have no score and count with {missing:g} "
+            f"(--missing): {first_names(unscored, MAX_NAMED_FILES)}"
+        )
     verification = None
     if asv:
         scores = read_asv_scores(Path(asv))
         verification = asv_error_rates(scores["target"], scores["nontarget"], scores["spoof"])
     subject = Subject(
-        title=f"Scores {name}",
-        origin=str(path),
-        output=output,
-        notice=notice,
-        settings=load_settings(None, overrides),
-        asv=verification,
-        inputs=inputs,
-        warnings=[
-            *scored.notes,
-            *([unscored_line(unscored, len(table), missing)] if unscored else []),
-        ],
-    )
+        title=f"Scores {name}", origin=str(path), output=output, notice=notice,
+        settings=load_settings(None, overrides), asv=verification, inputs=inputs, warnings=warnings,
+    )  # fmt: skip
     splits = [split for split in SPLITS if (table.split == split).any()]
     return evaluate_tables(subject, {split: table.where(table.split == split) for split in splits})
 
@@ -210,14 +184,6 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> Evalu
             warnings.append(one_class_line(table, SPLIT_NAMES[split], settings.predict.prior_fake))
     subject = replace(subject, warnings=[*subject.warnings, *warnings])
     return Evaluation(subject, tables, figures)
-
-
-def unscored_line(unscored: Sequence[str], files: int, score: float) -> str:
-    """Describe the files without a score, and the score that they are given."""
-    return (
-        f"{len(unscored):,} of {files:,} files have no score and count with {score:g} "
-        f"(--missing): {first_names(unscored, MAX_NAMED_FILES)}"
-    )
 
 
 def missing_file_warnings(data: Path) -> list[str]:
@@ -244,17 +210,11 @@ def score_splits(
     }
 
 
-def was_trained_on(images: RunImages) -> bool:
+def was_trained_on(subject: Subject, data: DataCheck) -> bool:
     """Return whether the run was trained or calibrated on these images, or on this folder."""
-    return images.data.fingerprint in record_files.known_data(images.record) or (
-        canonical_path(str(images.origin)) == canonical_path(images.settings.data.folder)
+    return data.fingerprint in record_files.known_data(subject.record) or (
+        canonical_path(subject.origin) == canonical_path(subject.settings.data.folder)
     )
-
-
-def pool_splits(files: Mapping[str, onnx_session.FileScores]) -> onnx_session.FileScores:
-    """Join the files of all splits."""
-    records = [record for split in files.values() for record in split.records]
-    return onnx_session.FileScores(records, np.concatenate([f.scores for f in files.values()]))
 
 
 def score_table(files: onnx_session.FileScores, calibration: Calibration) -> ScoreTable:

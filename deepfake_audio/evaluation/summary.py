@@ -43,6 +43,7 @@ class Subject:
         output: the folder for the results.
         notice: a sentence about results of other files, if these results go elsewhere.
         run: None for scores of another system.
+        other_data: whether the user named the data; False for the run's own.
         records: the images behind the scores of each split; None for another system.
         asv: errors of the speaker verification that follows the detector, for t-DCF.
         inputs: the run, or the key file, subset and the like.
@@ -57,6 +58,7 @@ class Subject:
     run: Run | None = None
     record: RunRecord | None = None
     records: Mapping[str, Sequence[ImageRecord]] | None = None
+    other_data: bool = False
     asv: AsvErrorRates | None = None
     inputs: Mapping[str, object] = field(default_factory=dict)
     warnings: Sequence[str] = ()
