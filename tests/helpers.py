@@ -24,6 +24,8 @@ import soundfile
 
 from conftest import ROOT, make_voice
 from deepfake_audio.audio.codecs import can_encode
+from deepfake_audio.evaluation.score_matching import read_filled_scores
+from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.run_folder import Run
 
 RATE_HZ = 16000
@@ -35,6 +37,12 @@ needs_amr = pytest.mark.skipif(not can_encode("libopencore_amrnb"), reason="no e
 def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def read_scores(
+    path: Path, keys: Path | None, subset: str | None, real: str | None = None
+) -> ScoreTable:
+    return read_filled_scores(path, keys, subset, real=real).table
 
 
 # processes

@@ -19,7 +19,6 @@ from deepfake_audio.dataset.jobs import make_job
 from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.preparation import manifest_rows
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_matching import read_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores
 from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.score_writing import write_scores
@@ -36,6 +35,7 @@ from deepfake_audio.system.csv_files import (
     write_rows,
 )
 from deepfake_audio.system.folder_walk import find_files
+from helpers import read_scores
 
 FORMULAS = ("=1+1", "+1+1", "-a", "@a", "\t=a", "\ra", " =a", '"=a', "'=a", "a;=1", "a\n@b", "＝1")
 NASTY = st.text(alphabet="'\"=+-@;\t\r\n ax1.,\\n＝")

@@ -10,7 +10,8 @@ import pytest
 
 import evaluate
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_matching import read_filled_scores, read_scores
+from deepfake_audio.evaluation.score_matching import read_filled_scores
+from helpers import read_scores
 
 FILES = {"real/a.wav": ("real", 1.5), "fake/b.wav": ("fake", -0.5), "fake/c d.wav": ("fake", 0.25)}
 NAMES = list(FILES)

@@ -22,7 +22,6 @@ from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.provenance import read_origin
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.result_folder import read_metrics
-from deepfake_audio.evaluation.score_matching import read_scores
 from deepfake_audio.features.image_files import is_image, read_image
 from deepfake_audio.inference.earlier_tables import check_table, set_aside
 from deepfake_audio.models import run_folder
@@ -31,6 +30,7 @@ from deepfake_audio.models.onnx_session import read_model
 from deepfake_audio.models.record_files import read_record
 from deepfake_audio.system.regular_files import open_regular
 from deepfake_audio.training.weights import load_weights
+from helpers import read_scores
 from model import build_model
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have no names here")

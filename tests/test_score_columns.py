@@ -7,7 +7,8 @@ import pytest
 
 import evaluate
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_matching import read_filled_scores, read_scores
+from deepfake_audio.evaluation.score_matching import read_filled_scores
+from helpers import read_scores
 
 NAMES = ("a", "b", "c", "d")
 REAL = (True, False, True, False)

@@ -9,10 +9,11 @@ import pytest
 import evaluate
 from conftest import ROOT
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_matching import read_filled_scores, read_scores
+from deepfake_audio.evaluation.score_matching import read_filled_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores
 from deepfake_audio.evaluation.score_writing import write_trials
 from deepfake_audio.inference.results_table import resumable_table
+from helpers import read_scores
 
 GOLDEN_FOLDER = ROOT / "tests" / "golden"
 GOLDEN = json.loads((GOLDEN_FOLDER / "golden.json").read_text())["end_to_end"]

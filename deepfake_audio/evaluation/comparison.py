@@ -83,7 +83,7 @@ def read_evaluated(
             raise InputError(
                 f"run {run.name} has no {SCORES}; make it with: python evaluate.py --run {run.name}"
             )
-    scored = read_filled_scores(path, None, None, None, real)
+    scored = read_filled_scores(path, real=real)
     table = scored.table
     evaluated = read_metrics(path.parent).get("splits") if path.name == SCORES else None
     if isinstance(evaluated, dict) and ALL_SPLITS in evaluated:

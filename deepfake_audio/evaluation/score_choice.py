@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.tables.cell_values import is_score
@@ -50,23 +50,32 @@ NEUTRAL = re.compile(f"(?:cm|asr|best|total|test|{BESIDE})*(?:v?[0-9]+)?")
 
 
 @dataclass(frozen=True)
-class ScoreChoice:
-    """The columns of the score.
+class ScoreColumns:
+    """The positions of the columns of a score file.
 
     Attributes:
-        places: of one score, or of the scores of fake and real.
+        score: positions of one score, or of the scores of fake and real.
         sign: -1 if a higher score means more fake.
-        is_plain: whether no class is named: perhaps it is the confidence in a predicted label.
-        note: a sentence on a guess, else "".
+        names_class: whether the name of the score names a class; if not, the score may be the
+            confidence in a predicted label.
+        file: None if each row is a file without a name.
+        width: number of columns, if blanks separate them; None for the table's own.
+        note, label_note: a sentence on what was guessed of the score, or of the labels, else "".
     """
 
-    places: tuple[int, ...]
+    score: tuple[int, ...]
     sign: int = 1
-    is_plain: bool = False
+    names_class: bool = False
+    file: int | None = None
+    label: int | None = None
+    llr: int | None = None
+    facts: dict[str, int] = field(default_factory=dict)
+    width: int | None = None
     note: str = ""
+    label_note: str = ""
 
 
-def choose_score(table: TextTable, real: str | None) -> ScoreChoice:
+def choose_score(table: TextTable, real: str | None) -> ScoreColumns:
     """Choose the score of a table with a header: by its name, else by its content.
 
     A column of predicted labels, in words or as 0 and 1, is no score if there is another one.
@@ -120,18 +129,20 @@ def has_decisions(table: TextTable, place: int) -> bool:
     return 0 < len(values) <= 2 and are_numbers
 
 
-def _plain(columns: Sequence[str], place: int) -> ScoreChoice:
-    return ScoreChoice((place,), is_plain=not class_and_kind(columns[place])[0])
+def _plain(columns: Sequence[str], place: int) -> ScoreColumns:
+    return ScoreColumns((place,), names_class=bool(class_and_kind(columns[place])[0]))
 
 
 def _numbers(table: TextTable) -> list[int]:
-    """Return the columns with numbers; of a table without rows, all."""
-    return [p for p in range(table.width) if _mostly_numbers([row[p] for row in table.sample])]
-
-
-def _mostly_numbers(texts: Sequence[str]) -> bool:
-    filled = [text for text in texts if text]
-    return not texts or 0 < len(filled) <= 2 * sum(map(is_score, filled))
+    """Return the columns with at least half numbers; of a table without rows, all."""
+    if not table.sample:
+        return list(range(table.width))
+    cells = {
+        place: [row[place] for row in table.sample if row[place]] for place in range(table.width)
+    }
+    return [
+        place for place, texts in cells.items() if 0 < len(texts) <= 2 * sum(map(is_score, texts))
+    ]
 
 
 def _class_and_kind(column: str) -> tuple[str, str]:
@@ -139,7 +150,7 @@ def _class_and_kind(column: str) -> tuple[str, str]:
     return (LABEL_WORDS[found[1]], "is") if found else class_and_kind(column)
 
 
-def _of_classes(table: TextTable, real: str | None) -> ScoreChoice | None:
+def _of_classes(table: TextTable, real: str | None) -> ScoreColumns | None:
     """Return the scores of classes: of two of one kind such as a logit, else of one class."""
     kinds: dict[str, dict[str, int]] = {}
     single: dict[str, list[int]] = {"real": [], "fake": [], "0": [], "1": []}
@@ -153,17 +164,17 @@ def _of_classes(table: TextTable, real: str | None) -> ScoreChoice | None:
     pairs = [pair for pair in kinds.values() if scored & {*pair.values()}]
     for pair in pairs:
         if pair.keys() >= set(CLASSES):
-            return ScoreChoice((pair["fake"], pair["real"]))
+            return ScoreColumns((pair["fake"], pair["real"]), names_class=True)
     for label, sign in (("real", 1), ("fake", -1)):
         if places := single[label]:
             names = named_columns_of(table, places)
             note = f"Of the scores {names} in {table.path}, the first one counts."
-            return ScoreChoice((places[0],), sign, note=note if len(places) > 1 else "")
+            return ScoreColumns((places[0],), sign, True, note=note if len(places) > 1 else "")
     for pair in pairs:
         if pair.keys() >= {"0", "1"}:
             if real not in ("0", "1"):
                 raise InputError(f"{table.path} has {TWO_SCORES}")
-            return ScoreChoice((pair[str(1 - int(real))], pair[real]))
+            return ScoreColumns((pair[str(1 - int(real))], pair[real]), names_class=True)
     if one := [(label, place) for label in ("0", "1") for place in single[label]]:
         label, place = one[0]
         if real not in ("0", "1") or len(one) > 1:
@@ -171,39 +182,39 @@ def _of_classes(table: TextTable, real: str | None) -> ScoreChoice | None:
                 f"the column {table.columns[place]} of {table.path} may be the score of class "
                 f"{label}, real or fake; name it p_real or p_fake"
             )
-        return ScoreChoice((place,), 1 if label == real else -1)
+        return ScoreColumns((place,), 1 if label == real else -1, names_class=True)
     return None
 
 
-def _like_a_score(table: TextTable) -> ScoreChoice | None:
+def _like_a_score(table: TextTable) -> ScoreColumns | None:
     """Return the only column whose name has a word such as score; None without one."""
     found = [p for p in _unknown_numbers(table) if IS_A_SCORE.fullmatch(table.columns[p])]
     scores = [place for place in found if not has_decisions(table, place)]
-    if len(scores) > 1:
-        raise _several(table, scores)
-    if not scores:
-        return None
-    return _guessed(table, scores[0])
+    return _guessed(table, scores)
 
 
-def _only_number(table: TextTable) -> ScoreChoice | None:
+def _only_number(table: TextTable) -> ScoreColumns | None:
     """Return the only column of numbers without another meaning; None without one."""
     found = [p for p in _unknown_numbers(table) if not has_decisions(table, p)]
     found = [p for p in found if not IS_A_MEASURE.fullmatch(table.columns[p])]
     fractions = [p for p in found if not all(_is_whole(row[p]) for row in table.sample)]
-    if len(fractions or found) > 1:
-        raise _several(table, fractions or found)
-    if not found:
-        return None
-    return _guessed(table, (fractions or found)[0])
+    return _guessed(table, fractions or found)
 
 
-def _guessed(table: TextTable, place: int) -> ScoreChoice:
-    """Return a score without a class in its name, and a note if the name has unknown words.
+def _guessed(table: TextTable, places: Sequence[int]) -> ScoreColumns | None:
+    """Return the only possible score, and a note if its name has unknown words; None without one.
 
     Raises:
-        InputError: a part of the name hints at a class, or at a confidence.
+        InputError: several columns, or a part of the name hints at a class, or at a confidence.
     """
+    if len(places) > 1:
+        raise InputError(
+            f"{table.path} has several columns that may be scores: "
+            f"{named_columns_of(table, places)}; name one score"
+        )
+    if not places:
+        return None
+    place = places[0]
     name = one_line(table.columns[place])
     if IS_A_CONFIDENCE.fullmatch(name):
         raise InputError(
@@ -220,7 +231,7 @@ def _guessed(table: TextTable, place: int) -> ScoreChoice:
         "as more real; name it score, or p_fake if higher means more fake."
     )
     is_certain = NEUTRAL.fullmatch(name) and IS_A_SCORE.fullmatch(name)
-    return ScoreChoice((place,), is_plain=True, note="" if is_certain else note)
+    return ScoreColumns((place,), note="" if is_certain else note)
 
 
 def _unknown_numbers(table: TextTable) -> list[int]:
@@ -235,10 +246,3 @@ def _unknown_numbers(table: TextTable) -> list[int]:
 
 def _is_whole(cell: str) -> bool:
     return plain_number(cell).lstrip("-").isdecimal()
-
-
-def _several(table: TextTable, places: Sequence[int]) -> InputError:
-    return InputError(
-        f"{table.path} has several columns that may be scores: {named_columns_of(table, places)}; "
-        "name one score"
-    )

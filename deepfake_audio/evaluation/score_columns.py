@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.score_choice import (
     TWO_SCORES,
+    ScoreColumns,
     choose_score,
     has_decisions,
     has_words,
@@ -23,36 +24,11 @@ WHOLE = re.compile(r"[+-]?[0-9]+")
 CONFIDENT = ((0.5, 1.0), (50.0, 100.0))  # the range of the confidence in the likelier class
 
 
-@dataclass(frozen=True)
-class ScoreColumns:
-    """The positions of the columns of a score file.
-
-    Attributes:
-        file: None if each row is a file without a name.
-        score: positions of one score, or of the scores of fake and real.
-        sign: -1 if a higher score means more fake.
-        is_plain: whether the name of the score names no class.
-        note, label_note: a sentence on what was guessed of the score, or of the labels, else "".
-        width: number of columns, if blanks separate them; None for the table's own.
-    """
-
-    file: int | None
-    score: tuple[int, ...]
-    sign: int = 1
-    label: int | None = None
-    llr: int | None = None
-    facts: dict[str, int] = field(default_factory=dict)
-    width: int | None = None
-    is_plain: bool = True
-    note: str = ""
-    label_note: str = ""
-
-
 def named_columns(table: TextTable, real: str | None) -> ScoreColumns:
     """Find the columns of a table with a header by their names."""
     columns = table.columns
     choice = choose_score(table, real)
-    used = set(choice.places)
+    used = set(choice.score)
     facts = {place for names in FACTS.values() for place in [first_column(columns, names)]}
     facts.discard(None)
     label, _ = guess_label(table, {*used, *(columns.index(n) for n in FILES if n in columns)})
@@ -67,13 +43,11 @@ def named_columns(table: TextTable, real: str | None) -> ScoreColumns:
     facts = {name: first_column(others, names) for name, names in FACTS.items() if name != "subset"}
     facts["verdict"] = first_column(others, ("verdict",))
     facts = {n: place for n, place in facts.items() if place is not None and place != label}
-    if choice.is_plain:
+    if not choice.names_class:
         for place in set(range(len(columns))) - {file, *used}:
-            _check_no_confidence(table, choice.places[0], place)
-    return ScoreColumns(
-        file, choice.places, choice.sign, label, first_column(others, ("llr",)), facts,
-        is_plain=choice.is_plain, note=choice.note, label_note=note,
-    )  # fmt: skip
+            _check_no_confidence(table, choice.score[0], place)
+    llr = first_column(others, ("llr",))
+    return replace(choice, file=file, label=label, llr=llr, facts=facts, label_note=note)
 
 
 def _check_no_confidence(table: TextTable, score: int, place: int) -> None:
@@ -152,16 +126,16 @@ def _unnamed_places(table: TextTable, real: str | None) -> ScoreColumns:
 
     if all_are(is_score, -1) and width >= 3 and all_are(is_label_word, -2):
         if width == 3 or all(row[-3].lower().endswith(AUDIO_SUFFIXES) for row in rows):
-            return ScoreColumns(0, (2,), 1, 1, None, {}, 3)
-        return ScoreColumns(0, (3,), 1, 2, None, {"attack": 1}, 4)
+            return ScoreColumns((2,), file=0, label=1, width=3)
+        return ScoreColumns((3,), file=0, label=2, facts={"attack": 1}, width=4)
     if all_are(is_score, -2) and width >= 3 and all_are(is_label_word, -1):
-        file = 0 if width == 3 else 1
-        facts = {"speaker": 0} if file else {}
-        return ScoreColumns(file, (file + 1,), 1, file + 2, None, facts, file + 3)
+        if width == 3:
+            return ScoreColumns((1,), file=0, label=2, width=3)
+        return ScoreColumns((2,), file=1, label=3, facts={"speaker": 0}, width=4)
     if width >= 3 and all_are(is_score, -1) and all_are(is_score, -2):
         for label, score in ((-1, -2), (-2, -1)):
             if all_are(is_class_number, label):
-                return ScoreColumns(0, (3 + score,), 1, 3 + label, None, {}, 3)
+                return ScoreColumns((3 + score,), file=0, label=3 + label, width=3)
         if real not in ("0", "1"):
             raise InputError(
                 f"line {table.skipped + 1} of {table.path} has several numbers; if they are "
@@ -171,14 +145,14 @@ def _unnamed_places(table: TextTable, real: str | None) -> ScoreColumns:
             f"{table.path} has two numbers without names for each file. They count as the scores "
             "of class 0 and class 1; if they are not, add a header such as file,score."
         )
-        return ScoreColumns(0, (2, 1) if real == "0" else (1, 2), width=3, note=note)
+        return ScoreColumns((2, 1) if real == "0" else (1, 2), file=0, width=3, note=note)
     if width == 2 and not all_are(is_score, -1) and all_are(is_score, -2):
-        return ScoreColumns(1, (0,), width=2)
+        return ScoreColumns((0,), file=1, width=2)
     if table.separator != BLANKS and width > 2:
         raise InputError(
             f"{table.path} has {width} columns without names; add a header such as file,score"
         )
-    return ScoreColumns(0, (1,), width=2)
+    return ScoreColumns((1,), file=0, width=2)
 
 
 def _check_no_decimal_comma(table: TextTable) -> None:

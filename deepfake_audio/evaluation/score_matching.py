@@ -18,7 +18,7 @@ from deepfake_audio.evaluation.name_matching import (
     repeated_names,
 )
 from deepfake_audio.evaluation.score_columns import check_no_confidence, range_of_confidence
-from deepfake_audio.evaluation.score_reading import ScoreFile, ScoreRow, open_scores
+from deepfake_audio.evaluation.score_reading import ScoreFile, open_scores
 from deepfake_audio.evaluation.score_table import (
     ScoreTable,
     known_verdicts,
@@ -44,18 +44,11 @@ class ScoredFiles:
     notes: list[str] = field(default_factory=list)
 
 
-def read_scores(
-    path: Path, keys: Path | None, subset: str | None, real: str | None = None
-) -> ScoreTable:
-    """Read scores with their labels; see `read_filled_scores`."""
-    return read_filled_scores(path, keys, subset, None, real).table
-
-
 def read_filled_scores(
     path: Path,
-    keys: Path | None,
-    subset: str | None,
-    missing: float | None,
+    keys: Path | None = None,
+    subset: str | None = None,
+    missing: float | None = None,
     real: str | None = None,
 ) -> ScoredFiles:
     """Read scores with their labels, and give a score to the files that have none.
@@ -99,7 +92,7 @@ def read_filled_scores(
 
 def _confidence_note(scores: ScoreFile, table: ScoreTable) -> str:
     found = range_of_confidence(table.score.min(), table.score.max())
-    if not found or not scores.columns.is_plain or len(set(table.label.tolist())) < 2:
+    if not found or scores.columns.names_class or len(set(table.label.tolist())) < 2:
         return ""
     return (
         f"The scores are all between {found}. If they are the confidence in a predicted label, the "
@@ -115,7 +108,9 @@ def _read_labelled(scores: ScoreFile, missing: float | None) -> ScoredFiles:
         for row in scores.rows():
             score, llr = row.score, row.llr
             if score is None:
-                score = llr = _missing_score(row, missing)
+                if missing is None:
+                    raise InputError(f"'' is not a finite number ({row.origin})")
+                score = llr = missing
                 without.append(row.file)
             yield row.facts | {
                 "file": row.file,
@@ -128,7 +123,7 @@ def _read_labelled(scores: ScoreFile, missing: float | None) -> ScoredFiles:
     table = make_table(rows())
     if not len(table):
         raise InputError(f"{path} has no rows; add a row for each file")
-    if scores.columns.is_plain and len(set(table.label.tolist())) > 1:
+    if not scores.columns.names_class and len(set(table.label.tolist())) > 1:
         check_no_confidence(table.score.min(), table.score.max(), scores.table)
     for split in SPLITS:
         files = table.file[table.split == split]
@@ -138,12 +133,6 @@ def _read_labelled(scores: ScoreFile, missing: float | None) -> ScoredFiles:
                 "keep one"
             )
     return ScoredFiles(table, without)
-
-
-def _missing_score(row: ScoreRow, missing: float | None) -> float:
-    if missing is None:
-        raise InputError(f"'' is not a finite number ({row.origin})")
-    return missing
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Read score files of this project, of challenges and of other detectors."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +10,8 @@ import numpy as np
 
 from deepfake_audio.corpora.layouts import read_split
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.evaluation.score_choice import TWO_SCORES
+from deepfake_audio.evaluation.score_choice import TWO_SCORES, ScoreColumns
 from deepfake_audio.evaluation.score_columns import (
-    ScoreColumns,
     named_columns,
     no_files,
     unnamed_columns,
@@ -76,7 +75,6 @@ class ScoreFile:
         labels = LabelReader(
             self.real, table.columns[place] if table.columns and place is not None else ""
         )
-        read_score = self._score_reader()
         if columns.file is None and place is None:
             raise no_files(table)
         for row, (origin, cells) in enumerate(table.rows(columns.file or 0, columns.width), 1):
@@ -91,35 +89,27 @@ class ScoreFile:
             split = facts.get("split", "").strip("-") if with_labels else ""
             yield ScoreRow(
                 file,
-                read_score(cells, origin),
+                self._score(cells, origin),
                 number_in(cells[columns.llr], origin) if has_llr else None,
                 label,
                 facts | {"split": read_split(split, origin)},
                 origin,
             )
 
-    def _score_reader(self) -> Callable[[Sequence[str], str], float | None]:
-        places, sign = self.columns.score, self.columns.sign
-
-        def read(cells: Sequence[str], origin: str) -> float | None:
-            texts = [cells[place] for place in places]
-            if len(texts) == 1 and (listed := listed_numbers(texts[0])):
-                texts = listed
-                if len(texts) == 2:
-                    texts = texts if self._real_class() == "1" else texts[::-1]
-            if not any(texts):
-                return None
-            numbers = [number_in(text, origin) for text in texts]
-            if len(numbers) > 2:
-                raise InputError(f"{len(numbers)} scores in {origin}; give one, or one of a class")
-            return sign * (numbers[-1] - (numbers[0] if len(numbers) == 2 else 0.0))
-
-        return read
-
-    def _real_class(self) -> str:
-        if self.real not in ("0", "1"):
-            raise InputError(f"{self.table.path} has {TWO_SCORES}")
-        return self.real
+    def _score(self, cells: Sequence[str], origin: str) -> float | None:
+        texts = [cells[place] for place in self.columns.score]
+        if len(texts) == 1 and (listed := listed_numbers(texts[0])):
+            texts = listed
+            if len(texts) == 2:
+                if self.real not in ("0", "1"):
+                    raise InputError(f"{self.table.path} has {TWO_SCORES}")
+                texts = texts if self.real == "1" else texts[::-1]
+        if not any(texts):
+            return None
+        numbers = [number_in(text, origin) for text in texts]
+        if len(numbers) > 2:
+            raise InputError(f"{len(numbers)} scores in {origin}; give one, or one of a class")
+        return self.columns.sign * (numbers[-1] - (numbers[0] if len(numbers) == 2 else 0.0))
 
 
 def open_table(path: Path) -> TextTable:
@@ -167,13 +157,9 @@ def open_scores(path: Path, real: str | None = None) -> ScoreFile:
     table = open_table(path)
     if table.columns is None:
         return ScoreFile(table, unnamed_columns(table, real), real)
-    if real is None and table.columns == ANTIDEEPFAKE and listed_numbers(_first(table, 1)):
-        real = "1"
+    if real is None and table.columns == ANTIDEEPFAKE and table.sample:
+        real = "1" if listed_numbers(table.sample[0][1]) else None
     return ScoreFile(table, named_columns(table, real), real)
-
-
-def _first(table: TextTable, place: int) -> str:
-    return table.sample[0][place] if table.sample else ""
 
 
 def read_asv_scores(path: Path) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.provenance import read_audio_settings, read_origin
 from deepfake_audio.evaluation.localisation import read_passages
 from deepfake_audio.evaluation.result_folder import choose_output
-from deepfake_audio.evaluation.score_matching import read_scores
+from deepfake_audio.evaluation.score_matching import read_filled_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.features.image_files import read_image
@@ -76,12 +76,12 @@ def fuzz_manifest(path: Path) -> object:
 def fuzz_scores(path: Path) -> object:
     keys = None if path.stem == "labelled" else path.with_name("keys.tsv")
     real = path.suffix[1:] if path.suffix in (".0", ".1", ".P") else None
-    return columns_of(read_scores(path, keys, None, real))
+    return columns_of(read_filled_scores(path, keys, real=real).table)
 
 
 def fuzz_keys(path: Path) -> object:
     real = path.suffix[1:] if path.suffix in (".0", ".1", ".P") else None
-    return columns_of(read_scores(path.with_name("scores.txt"), path, None, real))
+    return columns_of(read_filled_scores(path.with_name("scores.txt"), path, real=real).table)
 
 
 def columns_of(table: ScoreTable) -> list[list]:
