@@ -9,7 +9,6 @@ from deepfake_audio.evaluation.bootstrap import (
     bootstrap_differences,
     bootstrap_intervals,
     choose_units,
-    cross_attacks,
     rule_of_three,
 )
 from deepfake_audio.evaluation.detection_costs import DetectionCosts
@@ -140,9 +139,9 @@ def crossed_scores(attacks: int = 12, spread: float = 1.0) -> tuple[np.ndarray, 
 def test_intervals_over_attacks_are_wider_if_attacks_differ(spread, least, most):
     is_real, scores, speakers, attack = crossed_scores(spread=spread)
     grouped = score_histogram(is_real, scores, scores, 0.0, COSTS)
-    units = choose_units(is_real, speakers)
-    crossed, warning = cross_attacks(is_real, attack, units)
-    assert warning == "" and crossed.max() == 11 and set(crossed[is_real == 1]) == {-1}
+    units = choose_units(is_real, speakers, attack)
+    crossed = units.attacks
+    assert units.warnings == [] and crossed.max() == 11 and set(crossed[is_real == 1]) == {-1}
     widths = [
         high - low
         for low, high in (
@@ -169,8 +168,8 @@ def test_attacks_are_sampled_only_if_both_are_known(change, reason):
         attack[0] = ""
     if change == "no speakers":
         speakers[:] = ""
-    crossed, warning = cross_attacks(is_real, attack, choose_units(is_real, speakers))
-    assert crossed is None and reason in warning
+    units = choose_units(is_real, speakers, attack)
+    assert units.attacks is None and reason in units.warnings[0]
 
 
 def test_the_setting_samples_attacks_for_all_files_and_for_the_mean():

@@ -6,7 +6,7 @@ files, with only fake files and with both are sampled separately, so that no cla
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,23 +30,33 @@ def rule_of_three(tries: int) -> float:
 
 @dataclass(frozen=True)
 class BootstrapUnits:
-    """The units that a bootstrap samples: speakers or files.
+    """The units that a bootstrap samples: speakers, speakers and attacks, or files.
 
     Attributes:
         speakers: `(files,)`, text; all empty if files are sampled.
         units: number of speakers, or files, in the class with fewer of them.
-        warning: about the intervals; empty if there is nothing to say.
+        warnings: about the intervals.
         enough: whether there are enough for intervals.
+        attacks: `(files,)`, the number of each fake's attack, and -1 for real files; None if
+            attacks are not sampled.
     """
 
     speakers: np.ndarray
     units: int
-    warning: str = ""
+    warnings: Sequence[str] = ()
     enough: bool = True
+    attacks: np.ndarray | None = None
 
     @property
     def by_speaker(self) -> bool:
         return bool((self.speakers != "").any())
+
+    @property
+    def over(self) -> str:
+        """Return what the samples consist of."""
+        if self.attacks is not None:
+            return "speakers and attacks"
+        return "speakers" if self.by_speaker else "files"
 
 
 def count_units(is_real: np.ndarray, speakers: np.ndarray) -> list[int]:
@@ -61,57 +71,58 @@ def count_units(is_real: np.ndarray, speakers: np.ndarray) -> list[int]:
     return [len(set(speakers[is_real == label].tolist()) - {""}) for label in (0, 1)]
 
 
-def choose_units(is_real: np.ndarray, speakers: np.ndarray) -> BootstrapUnits:
+def choose_units(
+    is_real: np.ndarray, speakers: np.ndarray, attack: np.ndarray | None = None
+) -> BootstrapUnits:
     """Choose what the bootstrap samples: speakers, or files if too few speakers are known.
 
     Args:
         is_real: `(files,)`, 1 real, 0 fake.
         speakers: `(files,)`, text; empty if unknown.
+        attack: `(files,)`, text, to sample the attacks together with the speakers if they are
+            known; None to sample no attacks.
     """
     nobody = np.full(len(speakers), "")
     files = min(count_units(is_real, nobody))
     if files < MIN_UNITS:
         warning = f"No interval is given: one class has {pluralize(files, 'file')}."
-        return BootstrapUnits(nobody, files, warning, enough=False)
-    if (speakers == "").all():
-        return BootstrapUnits(nobody, files)
-    few = min(count_units(is_real, speakers))
-    if few < MIN_UNITS:
+        return BootstrapUnits(nobody, files, [warning], enough=False)
+    few, warnings = min(count_units(is_real, speakers)), []
+    is_known = (speakers != "").any()
+    if is_known and few < MIN_UNITS:
         voices = pluralize(few, "speaker" if few else "known speaker")
-        return BootstrapUnits(nobody, files, warning=(
-            f"One class has {voices}: the intervals are over files and are not "
-            "valid for other voices."
-        ))  # fmt: skip
-    warning = f"One class has {few} speakers: the intervals are too narrow."
-    return BootstrapUnits(speakers, few, warning if few < FEW_UNITS else "")
+        warnings.append(
+            f"One class has {voices}: the intervals are over files and are not valid for other "
+            "voices."
+        )
+        speakers, few = nobody, files
+    elif is_known and few < FEW_UNITS:
+        warnings.append(f"One class has {few} speakers: the intervals are too narrow.")
+    units = BootstrapUnits(speakers, few, warnings)
+    if attack is None:
+        return units
+    attacks, warning = _number_attacks(is_real, attack, units)
+    return replace(units, attacks=attacks, warnings=[*warnings, *filter(None, [warning])])
 
 
-def cross_attacks(
+def _number_attacks(
     is_real: np.ndarray, attack: np.ndarray, units: BootstrapUnits
 ) -> tuple[np.ndarray | None, str]:
-    """Number the attacks, to sample them together with the speakers.
-
-    Args:
-        is_real: `(files,)`, 1 real, 0 fake.
-        attack: `(files,)`, text; empty if unknown.
-        units: the speakers.
-
-    Returns:
-        `(files,)`, the number of each fake's attack, and -1 for real files; None if the intervals
-        can only be over the units. And a warning, empty if there is nothing to say.
-    """
-    names, numbers = np.unique(attack[is_real == 0], return_inverse=True)
-    over = "speakers" if units.by_speaker else "files"
+    """Return `BootstrapUnits.attacks`, and a warning, empty if there is nothing to say."""
+    fakes = attack[is_real == 0]
+    names, numbers = np.unique(fakes, return_inverse=True)
     reason = ""
     if not units.by_speaker:
         reason = "too few speakers are known"
-    elif (attack[is_real == 0] == "").any():
-        unknown = int((attack[is_real == 0] == "").sum())
+    elif unknown := int((fakes == "").sum()):
         reason = f"the attack of {pluralize(unknown, 'fake file')} is unknown"
     elif len(names) < MIN_UNITS:
         reason = f"{pluralize(len(names), 'attack')} are too few to sample from"
     if reason:
-        return None, f"The intervals are over {over}, not over speakers and attacks: {reason}."
+        return (
+            None,
+            f"The intervals are over {units.over}, not over speakers and attacks: {reason}.",
+        )
     crossed = np.full(len(is_real), -1)
     crossed[is_real == 0] = numbers
     few = f"The fakes have {len(names)} attacks: the intervals are too narrow."
@@ -132,18 +143,14 @@ def bootstrap_intervals(
         speakers: `(files,)`, text; empty if unknown.
         repetitions: at least one.
         seed: of the samples.
-        attacks: `(files,)`, the number of each fake's attack, to sample attacks too; see
-            `cross_attacks`.
+        attacks: see `BootstrapUnits`.
     """
     clusters, strata = number_clusters(speakers, grouped.is_real)
     samples = sample_counts(
         [grouped.cells], [grouped.loss.size], clusters, strata, repetitions, seed, attacks
     )
     eer = grouped.figures(grouped.counts)["eer"]
-    units, tails = min(count_units(grouped.is_real, speakers)), TAILS
-    if attacks is not None:
-        units = min(units, int(attacks.max()) + 1)
-        tails = expanded_tails(units)
+    units, tails = _units_and_tails(grouped.is_real, speakers, attacks)
     found = _percentiles([grouped.figures(sample) for (sample,) in samples], tails)
     return found | {"eer": apply_rule_of_three(found["eer"], eer, grouped.is_real, units)}
 
@@ -181,11 +188,19 @@ def bootstrap_differences(
         first, second = ours.figures(sample[0]), theirs.figures(sample[1])
         return {name: second[name] - first[name] for name in first}
 
-    tails = TAILS
-    if attacks is not None:
-        units = min(count_units(ours.is_real, speakers))
-        tails = expanded_tails(min(units, int(attacks.max()) + 1))
+    _, tails = _units_and_tails(ours.is_real, speakers, attacks)
     return _percentiles([difference(sample) for sample in samples], tails)
+
+
+def _units_and_tails(
+    is_real: np.ndarray, speakers: np.ndarray, attacks: np.ndarray | None
+) -> tuple[int, tuple[float, float]]:
+    """Return the smallest number of sampled units, and the percentiles of a 95% interval."""
+    units = min(count_units(is_real, speakers))
+    if attacks is None:
+        return units, TAILS
+    units = min(units, int(attacks.max()) + 1)
+    return units, expanded_tails(units)
 
 
 def expanded_tails(units: int) -> tuple[float, float]:

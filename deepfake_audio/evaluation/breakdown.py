@@ -130,7 +130,7 @@ def _add_to_grouping(
         files = _rated_files(table, grouping, np.flatnonzero(parts == part))
         is_real = table.is_real[files]
         choice = choose_units(is_real, table.speaker[files])
-        row["few_speakers"] = bool(choice.warning or (someone and not choice.by_speaker))
+        row["few_speakers"] = bool(choice.warnings or (someone and not choice.by_speaker))
         rates_of_rows.append(rates(choice.by_speaker)[:, part])
         units.append(choice.units)
         if choice.enough:

@@ -1,7 +1,7 @@
 """Compare two systems by their scores of the same files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.bootstrap import SEED, bootstrap_differences, choose_units
+from deepfake_audio.evaluation.bootstrap import SEED, bootstrap_differences
 from deepfake_audio.evaluation.calibration_check import OF_VERDICTS, is_uncalibrated
 from deepfake_audio.evaluation.detection_costs import min_llr_cost
 from deepfake_audio.evaluation.error_rates import error_curve
@@ -17,7 +17,7 @@ from deepfake_audio.evaluation.result_folder import SCORES, read_metrics
 from deepfake_audio.evaluation.score_matching import read_filled_scores
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.score_writing import trial_names
-from deepfake_audio.evaluation.summary import ALL_SPLITS, attacks_to_sample, group_table
+from deepfake_audio.evaluation.summary import ALL_SPLITS, choose_table_units, group_table
 from deepfake_audio.models import run_search
 from deepfake_audio.system.regular_files import is_file
 from deepfake_audio.vocabulary import SPLITS
@@ -62,8 +62,8 @@ def compare_systems(
         raise InputError(
             "cannot compare runs with different priors; choose one: predict.prior_fake=0.5"
         )
-    found = compare_tables(first, second, settings.evaluate, settings.predict)
-    return replace(found, warnings=[*notes, *other_notes, *found.warnings])
+    notes += other_notes
+    return compare_tables(first, second, settings.evaluate, settings.predict, notes)
 
 
 def read_evaluated(
@@ -93,9 +93,13 @@ def read_evaluated(
 
 
 def compare_tables(
-    ours: ScoreTable, theirs: ScoreTable, settings: EvaluateSettings, predict: PredictSettings
+    ours: ScoreTable,
+    theirs: ScoreTable,
+    settings: EvaluateSettings,
+    predict: PredictSettings,
+    notes: Sequence[str],
 ) -> Comparison:
-    """Compare two tables of scores.
+    """Compare two tables of scores; its warnings begin with the notes.
 
     Raises:
         InputError: they did not score the same files.
@@ -103,13 +107,11 @@ def compare_tables(
     ours, theirs, matched = match_files(ours, theirs)
     histograms = [group_table(table, settings, predict) for table in (ours, theirs)]
     first, second = (h.figures(h.counts) for h in histograms)
-    units = choose_units(ours.is_real, ours.speaker)
-    intervals, warnings = {}, [units.warning] if units.warning else []
+    units = choose_table_units(ours, settings)
+    intervals, warnings = {}, [*notes, *units.warnings]
     if units.enough and settings.bootstrap:
-        attacks, warning = attacks_to_sample(ours, settings, units)
-        warnings += [warning] if warning else []
         intervals = bootstrap_differences(
-            *histograms, units.speakers, settings.bootstrap, SEED, attacks
+            *histograms, units.speakers, settings.bootstrap, SEED, units.attacks
         )
     figures = {
         name: {

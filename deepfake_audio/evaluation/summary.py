@@ -14,7 +14,6 @@ from deepfake_audio.evaluation.bootstrap import (
     BootstrapUnits,
     bootstrap_intervals,
     choose_units,
-    cross_attacks,
 )
 from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
 from deepfake_audio.evaluation.calibration_check import is_uncalibrated, without_verdicts
@@ -103,25 +102,19 @@ def evaluate_scores(
     if asv is not None:
         warnings += add_tandem_costs(figures, table, asv, costs)
     figures["intervals"] = {}
+    units = choose_table_units(table, settings)
     if settings.bootstrap:
-        chosen = choose_units(table.is_real, table.speaker)
-        warnings += [chosen.warning] if chosen.warning else []
-        if chosen.enough:
-            grouped = group_table(table, settings, predict)
-            attacks, warning = attacks_to_sample(table, settings, chosen)
-            warnings += [warning] if warning else []
-            figures["intervals"] = bootstrap_intervals(
-                grouped, chosen.speakers, settings.bootstrap, SEED, attacks
-            )
-            figures["intervals_over"] = interval_units(chosen, attacks)
+        warnings += units.warnings
+    if settings.bootstrap and units.enough:
+        grouped = group_table(table, settings, predict)
+        figures["intervals"] = bootstrap_intervals(
+            grouped, units.speakers, settings.bootstrap, SEED, units.attacks
+        )
+        figures["intervals_over"] = units.over
     figures["groups"] = group_figures(table, decision_threshold(predict.prior_fake))
     if figures["intervals"]:
         add_intervals(
-            figures["groups"],
-            table,
-            grouped,
-            settings.bootstrap,
-            sample_attacks=attacks is not None,
+            figures["groups"], table, grouped, settings.bootstrap, units.attacks is not None
         )
     figures["warnings"] = warnings + group_warnings(figures["groups"])
     figures["calibrated"] = not is_uncalibrated(figures)
@@ -130,20 +123,10 @@ def evaluate_scores(
     return figures
 
 
-def attacks_to_sample(
-    table: ScoreTable, settings: EvaluateSettings, units: BootstrapUnits
-) -> tuple[np.ndarray | None, str]:
-    """Return the attacks to sample, and a warning; see `cross_attacks`. None by default."""
-    if settings.intervals_over == "speakers":
-        return None, ""
-    return cross_attacks(table.is_real, table.attack, units)
-
-
-def interval_units(units: BootstrapUnits, attacks: np.ndarray | None) -> str:
-    """Return what the samples of the intervals consist of."""
-    if attacks is not None:
-        return "speakers and attacks"
-    return "speakers" if units.by_speaker else "files"
+def choose_table_units(table: ScoreTable, settings: EvaluateSettings) -> BootstrapUnits:
+    """Choose what the bootstrap samples; see `choose_units`."""
+    sample_attacks = settings.bootstrap and settings.intervals_over == "speakers_attacks"
+    return choose_units(table.is_real, table.speaker, table.attack if sample_attacks else None)
 
 
 def verdict_masks(table: ScoreTable, predict: PredictSettings) -> tuple[np.ndarray, np.ndarray]:
