@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_errors(images.unreadable)
         exit_code = EXIT_SOME_FAILED if images.unreadable else EXIT_OK
         evaluation = evaluate_run(subject, images)
-    print_lines(format_evaluation(evaluation.subject, evaluation.figures))
+    print_lines(format_evaluation(evaluation))
     written = write_results(evaluation)
     if evaluation.subject.notice:
         print_lines(f"\n{one_line(evaluation.subject.notice)}")

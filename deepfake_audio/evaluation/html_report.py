@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from deepfake_audio.config.schema import PredictSettings, Settings
+from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.evaluation.summary import (
     ALL_SPLITS,
     SPLIT_NAMES,
+    Evaluation,
     Subject,
     mistakes,
     verdict_masks,
@@ -21,6 +22,7 @@ from deepfake_audio.evaluation.text_report import (
     FEW_SPEAKERS,
     SCORE_FIGURES,
     VERDICT_FIGURES,
+    format_or_dash,
     has_mean,
     one_class_groups,
     row_interval,
@@ -50,35 +52,29 @@ NOTES = {
 }
 
 
-def write_report(path: Path, **content: object) -> None:
+def write_report(path: Path, evaluation: Evaluation, pictures: Mapping[str, Path]) -> None:
     """Write the report.
 
     Args:
         path: of the HTML file.
-        content: the variables of `report.html`, which escapes every text.
+        evaluation: with the figures of at least one split.
+        pictures: PNG files by name.
     """
     filters = {"percent": percent, "number": number, "interval": interval}
-    page = load_template(TEMPLATE, **filters, row_interval=row_interval).render(**content)
+    template = load_template(TEMPLATE, **filters, row_interval=row_interval)
+    page = template.render(report_content(path.parent, evaluation, pictures))
     with atomic_write(path) as partial:
         partial.write_text(page, encoding="utf-8")
 
 
-def report_content(
-    folder: Path,
-    subject: Subject,
-    tables: Mapping[str, ScoreTable],
-    figures: Mapping[str, Mapping],
-    pictures: Mapping[str, Path],
-) -> dict:
-    """Gather the content of the report.
+def report_content(folder: Path, evaluation: Evaluation, pictures: Mapping[str, Path]) -> dict:
+    """Gather the variables of `report.html`, which escapes every text.
 
     Args:
         folder: of the report, where its links begin.
-        subject: the evaluated run or score file.
-        tables: the scores of each split.
-        figures: of each split that has both classes, at least one.
-        pictures: PNG files by name.
+        evaluation, pictures: see `write_report`.
     """
+    subject, tables, figures = evaluation.subject, evaluation.tables, evaluation.figures
     settings, head_name = subject.settings, list(figures)[-1]
     head = figures[head_name]
     evaluate = settings.evaluate
@@ -159,11 +155,7 @@ def figure_rows(figures: Mapping[str, Mapping]) -> list[tuple[str, list[str]]]:
     rows = [
         (
             title,
-            [
-                "-" if values[key] is None else format(values[key], form)
-                for values in figures.values()
-                if key in values
-            ],
+            [format_or_dash(values[key], form) for values in figures.values() if key in values],
         )
         for key, title, form in columns
     ]
@@ -178,17 +170,19 @@ def mistake_pictures(folder: Path, subject: Subject, table: ScoreTable, split: s
     threshold = decision_threshold(settings.predict.prior_fake)
     shown = mistakes(table, threshold, settings.evaluate.mistakes)
     p_real = probability(table.llr[shown], settings.predict.prior_fake)
+    records = [subject.records[split][position] for position in shown]
     return [
         {
             "file": table.file[position],
-            "link": relative_link(subject.records[split][position].path, folder),
+            "link": relative_link(record.path, folder),
             "label": table.label[position],
             "attack": table.attack[position],
             "verdict": LABELS[int(p > 0.5)],
             "confidence": max(p, 1 - p),
-            "picture": thumbnail(subject.records[split][position], settings),
+            # as the network receives it
+            "picture": picture_url(encode_png(read_image(record.path, settings.image))),
         }
-        for position, p in zip(shown, p_real.tolist(), strict=True)
+        for position, record, p in zip(shown, records, p_real.tolist(), strict=True)
     ]
 
 
@@ -203,12 +197,6 @@ def relative_link(path: Path, folder: Path) -> str:
     except ValueError:  # on another drive of Windows
         return path.resolve().as_uri()
     return quote(os.fsencode(relative.as_posix()))
-
-
-def thumbnail(record: ImageRecord, settings: Settings) -> str:
-    """Return an image as the network receives it."""
-    pixels = read_image(record.path, settings.image)
-    return picture_url(encode_png(pixels))
 
 
 def training_content(subject: Subject) -> dict | None:
@@ -234,7 +222,11 @@ def training_content(subject: Subject) -> dict | None:
             if split != ALL_SPLITS
             for label in LABELS
         ],
-        "settings": setting_rows(settings.model_dump()),
+        "settings": [
+            (f"{section}.{name}", value)
+            for section, values in settings.model_dump().items()
+            for name, value in values.items()
+        ],
         "versions": record.versions,
     }
 
@@ -278,12 +270,3 @@ def interval(bounds: Sequence[float] | None, form: str = ".1%") -> str:
     ('10.0% to 25.0%', '')
     """
     return f"{bounds[0]:{form}} to {bounds[1]:{form}}" if bounds else ""
-
-
-def setting_rows(settings: Mapping[str, Mapping]) -> list[tuple[str, object]]:
-    """Return every setting with its value, as the report lists them."""
-    return [
-        (f"{section}.{name}", value)
-        for section, values in settings.items()
-        for name, value in values.items()
-    ]

@@ -1,12 +1,11 @@
 """Write the results of an evaluation: tables, figures, plots and the report."""
 
 from deepfake_audio.config.loading import USE_SECTIONS
-from deepfake_audio.evaluation.html_report import report_content, write_report
+from deepfake_audio.evaluation.html_report import write_report
 from deepfake_audio.evaluation.result_folder import METRICS, REPORT, RESULTS, SCORES, TRIALS
-from deepfake_audio.evaluation.run_evaluation import Evaluation
 from deepfake_audio.evaluation.score_table import stack_tables
 from deepfake_audio.evaluation.score_writing import trial_names, write_scores, write_trials
-from deepfake_audio.evaluation.summary import ALL_SPLITS
+from deepfake_audio.evaluation.summary import ALL_SPLITS, Evaluation
 from deepfake_audio.models.calibration import probability
 from deepfake_audio.models.history import read_history
 from deepfake_audio.system.atomic_files import write_json
@@ -41,7 +40,7 @@ def write_results(evaluation: Evaluation) -> list[str]:
         for name, figure in plotted.items()
     }
     if figures:
-        write_report(output / REPORT, **report_content(output, subject, tables, figures, pictures))
+        write_report(output / REPORT, evaluation, pictures)
     return names
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from deepfake_audio.evaluation.score_table import ScoreTable, make_table
 from deepfake_audio.evaluation.summary import (
     ALL_SPLITS,
     SPLIT_NAMES,
+    Evaluation,
     Subject,
     evaluate_scores,
 )
@@ -41,21 +42,6 @@ from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 EVALUATIONS = Path("evaluations")
 COPIES = "copies of training files in recording conditions"
 RECORD_COLUMNS = ("split", "label", "speaker", "attack", "codec", "corpus")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """An evaluated run or score file.
-
-    Attributes:
-        subject: the run or score file, with all warnings.
-        tables: the scores of each split.
-        figures: the figures of each split that has both classes; see `summary.evaluate_scores`.
-    """
-
-    subject: Subject
-    tables: Mapping[str, ScoreTable]
-    figures: Mapping[str, Mapping]
 
 
 def open_run_images(

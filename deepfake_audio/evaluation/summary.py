@@ -63,6 +63,21 @@ class Subject:
     warnings: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """An evaluated run or score file.
+
+    Attributes:
+        subject: the run or score file, with all warnings.
+        tables: the scores of each split.
+        figures: the figures of each split that has both classes; see `evaluate_scores`.
+    """
+
+    subject: Subject
+    tables: Mapping[str, ScoreTable]
+    figures: Mapping[str, Mapping]
+
+
 def detection_costs(settings: EvaluateSettings) -> DetectionCosts:
     """Return the costs from the settings."""
     return DetectionCosts(

@@ -1,13 +1,13 @@
 """Format the tables that an evaluation prints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from deepfake_audio.errors import one_line
 from deepfake_audio.evaluation.comparison import Comparison
 from deepfake_audio.evaluation.score_table import ScoreTable
-from deepfake_audio.evaluation.summary import ALL_SPLITS, SPLIT_NAMES, Subject
+from deepfake_audio.evaluation.summary import ALL_SPLITS, SPLIT_NAMES, Evaluation
 from deepfake_audio.models.calibration import decision_threshold
 from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.vocabulary import LABELS, VERDICTS
@@ -64,10 +64,11 @@ def files_of(count: int, name: str) -> str:
     return f"{count:,} files" if name == SPLIT_NAMES[ALL_SPLITS] else f"{count:,} {name} files"
 
 
-def format_evaluation(subject: Subject, figures: Mapping[str, Mapping]) -> str:
+def format_evaluation(evaluation: Evaluation) -> str:
     """Return the text that is printed: title, tables, warnings."""
+    subject = evaluation.subject
     parts = [one_line(f"{subject.title}{describe_run(subject.record)}, on {subject.origin}")]
-    parts += [format_results(figures)] if figures else []
+    parts += [format_results(evaluation.figures)] if evaluation.figures else []
     parts += [f"Warning: {one_line(warning)}" for warning in subject.warnings]
     return "\n\n".join(parts)
 
@@ -89,12 +90,18 @@ def format_results(figures: Mapping[str, Mapping]) -> str:
     if head.get("intervals_over") == "speakers and attacks":
         parts[0] += "\nintervals over speakers and attacks: for other voices and other generators"
     if head["confusion"]:
-        parts.append(format_confusion(head["confusion"], SPLIT_NAMES[last]))
+        parts.append(
+            format_counts(SPLIT_NAMES[last], ("called fake", "called real"), head["confusion"])
+        )
     if "verdicts" in head:
-        parts.append(format_verdicts(head["verdicts"], SPLIT_NAMES[last]))
+        verdicts = [head["verdicts"][label] for label in LABELS]
+        table = format_counts(
+            SPLIT_NAMES[last], verdicts[0], [counts.values() for counts in verdicts]
+        )
+        parts.append(f"{table}\nverdicts as the table has them; {BY_SCORE}")
     if "min_tdcf_2021" in head:
         costs = ((year, head[f"min_tdcf_{year}"]) for year in (2019, 2021))
-        shown = (f"{'-' if cost is None else f'{cost:.4f}'} ({year})" for year, cost in costs)
+        shown = (f"{format_or_dash(cost, '.4f')} ({year})" for year, cost in costs)
         parts.append(f"min t-DCF  {'  '.join(shown)}")
     parts += [
         format_groups(grouping, content, head["eer"])
@@ -106,6 +113,10 @@ def format_results(figures: Mapping[str, Mapping]) -> str:
     return "\n\n".join([*parts, *(["\n".join(lines)] if lines else [])])
 
 
+def format_or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
 def format_figures(figures: Mapping[str, Mapping], columns: Sequence[tuple]) -> str:
     widths = [max(11, len(title) + 4) for _, title, _ in columns]
     titles = (f"{title:>{w}}" for (_, title, _), w in zip(columns, widths, strict=True))
@@ -114,31 +125,19 @@ def format_figures(figures: Mapping[str, Mapping], columns: Sequence[tuple]) -> 
         low, high = values["intervals"].get("eer", (np.nan, np.nan))
         values = values | {"interval": "-" if np.isnan(low) else f"{low:.1%}-{high:.1%}"}
         cells = (
-            f"{'-' if values[key] is None else format(values[key], form):>{w}}"
+            f"{format_or_dash(values[key], form):>{w}}"
             for (key, _, form), w in zip(columns, widths, strict=True)
         )
         lines.append("".join([f"{SPLIT_NAMES[split]:10}", *cells]))
     return "\n".join(lines)
 
 
-def format_confusion(confusion: Sequence[Sequence[int]], name: str) -> str:
-    lines = [f"{name + ' files':12}{'called fake':>14}{'called real':>14}"]
-    lines += [
-        f"{'is ' + label:12}{row[0]:14,}{row[1]:14,}"
-        for label, row in zip(LABELS, confusion, strict=True)
-    ]
+def format_counts(name: str, titles: Iterable[str], counts: Iterable[Iterable[int]]) -> str:
+    """Format a table of counts with a row of fake and one of real files."""
+    lines = [f"{name + ' files':12}" + "".join(f"{title:>14}" for title in titles)]
+    for label, row in zip(LABELS, counts, strict=True):
+        lines.append(f"{'is ' + label:12}" + "".join(f"{count:14,}" for count in row))
     return "\n".join(lines)
-
-
-def format_verdicts(verdicts: Mapping[str, Mapping[str, int]], name: str) -> str:
-    """Format the verdicts of each class as a table."""
-    words = list(verdicts[LABELS[0]])
-    lines = [f"{name + ' files':12}" + "".join(f"{word:>14}" for word in words)]
-    lines += [
-        f"{'is ' + label:12}" + "".join(f"{verdicts[label][word]:14,}" for word in words)
-        for label in LABELS
-    ]
-    return "\n".join([*lines, f"verdicts as the table has them; {BY_SCORE}"])
 
 
 def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
@@ -150,10 +149,7 @@ def format_groups(grouping: str, content: Mapping, pooled: float) -> str:
     head = f"{grouping:24}{'fake files':>12}{'real files':>12}{'EER':>8}{titles}{'found':>8}"
     lines = [head] if rows else []
     for row, interval in zip(shown, intervals, strict=True):
-        rate, found = (
-            f"{'-':>8}" if value is None else f"{value:8.1%}"
-            for value in (row["eer"], row["found"])
-        )
+        rate, found = (f"{format_or_dash(row[key], '.1%'):>8}" for key in ("eer", "found"))
         counts = f"{one_line(row['name'])[:23]:24}{row['fake']:12,}{row['real']:12,}"
         lines.append(f"{counts}{rate}{f'   {interval:14}' if titles else ''}{found}")
     left_out = len(rows) - GROUPS_SHOWN
@@ -188,24 +184,18 @@ def has_mean(grouping: str, content: Mapping) -> bool:
     return content["rated"] >= (MIN_SPEAKERS if grouping == "speaker" else 1)
 
 
-def row_interval(row: Mapping) -> str:
-    """Format the 95% interval of a group's error rate; a star marks few known speakers."""
-    if row["interval"] is None:
+def row_interval(content: Mapping) -> str:
+    """Format a 95% interval, empty if there is none; a star marks few known speakers."""
+    if content["interval"] is None:
         return ""
-    return _interval(row)
+    low, high = content["interval"]
+    return f"{low:.1%}-{high:.1%}{'*' if content['few_speakers'] else ''}"
 
 
 def with_interval(content: Mapping) -> str:
     """Format the mean error rate of groups and its 95% interval, if any."""
-    mean = f"{content['mean_eer']:.1%}"
-    if content["interval"] is None:
-        return mean
-    return f"{mean} ({_interval(content)})"
-
-
-def _interval(content: Mapping) -> str:
-    low, high = content["interval"]
-    return f"{low:.1%}-{high:.1%}{'*' if content['few_speakers'] else ''}"
+    interval = row_interval(content)
+    return f"{content['mean_eer']:.1%}" + (f" ({interval})" if interval else "")
 
 
 def format_comparison(comparison: Comparison) -> str:
