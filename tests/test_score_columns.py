@@ -191,6 +191,16 @@ def test_keys_with_subsets_are_known_by_any_separator(line, separator):
         assert table.attack.tolist() == ["", "A07" if line is LINE_OF_2021 else "s4"]
 
 
+@pytest.mark.parametrize("separator", [" ", "\t", ","])
+def test_a_protocol_may_list_absolute_paths(separator):
+    Path("s.txt").write_text(rows("{f} {s}"))
+    lines = rows("LA_1 /data/{f}.flac - {attack} {word}").replace(" ", separator)
+    Path("protocol.txt").write_text(lines)
+    table = read_scores(Path("s.txt"), Path("protocol.txt"), None)
+    assert table.file.tolist() == [f"/data/{name}.flac" for name in NAMES]
+    assert table.label.tolist() == ["real", "fake"] * 2
+
+
 def test_a_split_that_is_a_subset_is_not_pooled():
     Path("s.txt").write_text(rows("{f} {s}"))
     Path("keys.csv").write_text(rows("{f},{word},{subset}", "file,label,partition"))

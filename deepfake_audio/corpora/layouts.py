@@ -135,11 +135,12 @@ def _list_protocols(tree: Tree, name: str) -> Iterator[Listing]:
             done.add(split)
             # The full release of the 2021 keys has more columns than the first one: take it.
             table = max(tables, key=lambda table: len(first_line(table).split()))
-            yield from read_protocol(table, layout, split, name)
+            for listing in read_protocol(table, layout, split, name):
+                yield listing._replace(file=inside(listing.file, listing.origin))
 
 
 def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Iterator[Listing]:
-    """Yield the files that an ASVspoof protocol lists.
+    """Yield the files that an ASVspoof protocol lists; a name may be any path.
 
     Raises:
         InputError: a line that is wider or narrower than the layout, or has another key.
@@ -152,7 +153,7 @@ def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Itera
                 "bonafide nor spoof; download the protocol again"
             )
         yield Listing(
-            file=inside(columns[1], origin),
+            file=columns[1],
             label=KEYS[columns[layout.key]],
             origin=origin,
             near="",
