@@ -61,15 +61,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_warnings(feature_mismatch(folder, settings, run))
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     print_errors(data.unreadable)
-    fitted = recalibrate(run, record, settings, data, folder, args.real_only, args.false_alarms)
-    print_warnings(fitted.warnings)
+    calibration, files, warnings = recalibrate(
+        run, record, settings, data, folder, args.real_only, args.false_alarms
+    )
+    print_warnings(warnings)
     learnt = sorted({*record.learnt, data.fingerprint})
     new = run_creation.recalibrated_run(
-        run, record, fitted.calibration, data_folder(folder), args.name, learnt
+        run, record, calibration, data_folder(folder), args.name, learnt
     )
-    calibrations = {run.name: record.calibration, new.name: fitted.calibration}
-    print_lines(f"{len(fitted.files.scores):,} files of {one_line(folder)}\n")
-    print_lines(format_recalibration(fitted.files, calibrations, settings))
+    calibrations = {run.name: record.calibration, new.name: calibration}
+    print_lines(f"{len(files.scores):,} files of {one_line(folder)}\n")
+    print_lines(format_recalibration(files, calibrations, settings))
     next_command = f"python evaluate.py --run {new.name} --data {folder}"
     print_lines("\n" + one_line(f"Kept in {new.folder}. Next: {next_command}"))
     return EXIT_SOME_FAILED if data.unreadable else EXIT_OK

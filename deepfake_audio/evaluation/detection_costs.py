@@ -1,4 +1,8 @@
-"""Costs of errors: DCF and t-DCF of the ASVspoof challenges, and Cllr of log-likelihood ratios."""
+"""Costs of errors: DCF and t-DCF of the ASVspoof challenges, and Cllr of log-likelihood ratios.
+
+`is_real` is 1 for real and 0 for fake, and `llr` are natural log-likelihood ratios of real against
+fake; both have one entry for each file, `(files,)`.
+"""
 
 from dataclasses import dataclass
 
@@ -58,13 +62,7 @@ def min_dcf(curve: ErrorCurve, costs: DetectionCosts) -> float:
 
 
 def actual_dcf(is_real: np.ndarray, llr: np.ndarray, costs: DetectionCosts) -> float:
-    """Compute the normalised detection cost of decisions at the Bayes threshold (ASVspoof 5).
-
-    Args:
-        is_real: `(files,)`, 1 real, 0 fake.
-        llr: `(files,)`, natural log-likelihood ratios of real against fake.
-        costs: that set the threshold and weigh the errors.
-    """
+    """Compute the normalised detection cost of decisions at the Bayes threshold (ASVspoof 5)."""
     is_real, llr = check_scores(is_real, llr)
     called_real = llr >= costs.bayes_threshold
     missing, accepting = costs.weights
@@ -133,12 +131,7 @@ def min_tdcf(
 
 
 def llr_cost(is_real: np.ndarray, llr: np.ndarray) -> float:
-    """Compute Cllr in bits (Brümmer and du Preez, 2006): 0 is perfect, 1 is no information.
-
-    Args:
-        is_real: `(files,)`, 1 real, 0 fake.
-        llr: `(files,)`, natural log-likelihood ratios of real against fake.
-    """
+    """Compute Cllr in bits (Brümmer and du Preez, 2006): 0 is perfect, 1 is no information."""
     is_real, llr = check_scores(is_real, llr)
     loss = llr_losses(is_real, llr)
     return float((loss[is_real == 1].mean() + loss[is_real == 0].mean()) / 2)

@@ -1,7 +1,7 @@
 """Error rates from scores. Arrays in, numbers and arrays out; a higher score is more real.
 
-`is_real` is 1 for real and 0 for fake throughout. A figure that does not exist raises an
-InputError with the reason; none is ever made up.
+`is_real` and `scores` have one entry for each file, `(files,)`; `is_real` is 1 for real and 0 for
+fake. A figure that does not exist raises an InputError with the reason; none is ever made up.
 """
 
 from dataclasses import dataclass
@@ -75,10 +75,6 @@ def check_scores(is_real: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, n
 def error_curve(is_real: np.ndarray, scores: np.ndarray) -> ErrorCurve:
     """Count the errors at every threshold; equal scores lie on one side of each.
 
-    Args:
-        is_real: `(files,)`, 1 real, 0 fake.
-        scores: `(files,)`, higher is more real.
-
     Raises:
         InputError: one class is missing, or a score is not finite.
     """
@@ -104,10 +100,6 @@ def equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> EqualErrorRate:
     between miss rate and false acceptance rate, the lowest of several; the rate is their mean. This
     is ASVspoof's rule if no two scores are equal; equal scores stay together, so the order of the
     files does not matter.
-
-    Args:
-        is_real: `(files,)`, 1 real, 0 fake.
-        scores: `(files,)`, higher is more real.
 
     Raises:
         InputError: one class is missing, or a score is not finite.
@@ -171,16 +163,12 @@ def official_equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> EqualE
 def hull_equal_error_rate(is_real: np.ndarray, scores: np.ndarray) -> float:
     """Compute the equal error rate of the ROC's convex hull (ROCCH-EER): never above 0.5."""
     real, fake = hull_segments(error_curve(is_real, scores))
-    miss, hit_fake = (np.concatenate([[0], np.cumsum(counts)]) for counts in (real, fake))
-    return _crossing(miss / miss[-1], 1 - hit_fake / hit_fake[-1])
-
-
-def _crossing(miss: np.ndarray, false_accept: np.ndarray) -> float:
-    after = int(np.argmax(miss >= false_accept))
-    before = after - 1
-    gap_before, gap_after = (false_accept - miss)[[before, after]]
+    missed, below = (np.concatenate([[0], np.cumsum(counts)]) for counts in (real, fake))
+    miss, false_accept = missed / missed[-1], 1 - below / below[-1]
+    after = int(np.argmax(miss >= false_accept))  # the rates cross between two thresholds
+    gap_before, gap_after = (false_accept - miss)[[after - 1, after]]
     share = gap_before / (gap_before - gap_after)
-    return float(miss[before] + share * (miss[after] - miss[before]))
+    return float(miss[after - 1] + share * (miss[after] - miss[after - 1]))
 
 
 def hull_segments(curve: ErrorCurve) -> tuple[np.ndarray, np.ndarray]:

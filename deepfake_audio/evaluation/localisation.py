@@ -11,6 +11,7 @@ import numpy as np
 from deepfake_audio.corpora.listed_files import inside
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.error_rates import equal_error_rate
+from deepfake_audio.evaluation.text_report import format_or_dash
 from deepfake_audio.system.csv_files import to_number
 from deepfake_audio.system.regular_files import is_folder
 from deepfake_audio.tables.text_tables import read_rows
@@ -96,12 +97,9 @@ def overlap_seconds(spans: Sequence[Span], others: Sequence[Span]) -> float:
     2
     """
     return sum(
-        max(
-            0,
-            min(span.end_seconds, other.end_seconds) - max(span.start_seconds, other.start_seconds),
-        )
-        for span in spans
-        for other in others
+        max(0, min(end, other_end) - max(start, other_start))
+        for start, end in spans
+        for other_start, other_end in others
     )
 
 
@@ -122,11 +120,11 @@ def localisation_figures(recordings: Sequence[Localisation]) -> dict:
         `false_fake_per_hour`: these per hour of real speech; `real_called_fake`: share of the real
         time. None for a figure without data.
     """
-    with_fakes = [recording for recording in recordings if recording.fake]
-    true_fakes = [(span, r) for r in with_fakes for span in r.fake]
+    with_fakes = [r for r in recordings if r.fake]
     found = [
-        overlap_seconds([s], r.called_fake) >= FOUND_SHARE * length_seconds([s])
-        for s, r in true_fakes
+        overlap_seconds([span], r.called_fake) >= FOUND_SHARE * length_seconds([span])
+        for r in with_fakes
+        for span in r.fake
     ]
     false = sum(
         overlap_seconds([span], r.real) > length_seconds([span]) / 2
@@ -135,15 +133,14 @@ def localisation_figures(recordings: Sequence[Localisation]) -> dict:
     )
     real_seconds = sum(length_seconds(r.real) for r in recordings)
     real_called = sum(overlap_seconds(r.real, r.called_fake) for r in recordings)
+    shares = [intersection_over_union(r) for r in with_fakes]
     return {
         "recordings": len(recordings),
-        "fake_passages": len(true_fakes),
+        "fake_passages": len(found),
         "fake_seconds": sum(length_seconds(r.fake) for r in recordings),
         "real_seconds": real_seconds,
         "found": float(np.mean(found)) if found else None,
-        "iou": float(np.mean([intersection_over_union(r) for r in with_fakes]))
-        if with_fakes
-        else None,
+        "iou": float(np.mean(shares)) if shares else None,
         "segment_eer": segment_eer(recordings),
         "false_fake_passages": false,
         "false_fake_per_hour": false * HOUR_SECONDS / real_seconds if real_seconds else None,
@@ -186,26 +183,19 @@ def _within(times: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
 
 def format_localisation(figures: Mapping) -> str:
     """Return the figures as a small table for people."""
-
-    def percent(value: float | None) -> str:
-        return "-" if value is None else f"{value:.1%}"
-
-    minutes = {name: f"{figures[f'{name}_seconds'] / 60:,.1f} min" for name in LABELS}
-    per_hour = figures["false_fake_per_hour"]
-    iou = "-" if figures["iou"] is None else f"{figures['iou']:.2f}"
     rows = [
         ("recordings", f"{figures['recordings']:,}"),
-        ("real speech", minutes["real"]),
-        ("fake speech", minutes["fake"]),
+        ("real speech", f"{figures['real_seconds'] / 60:,.1f} min"),
+        ("fake speech", f"{figures['fake_seconds'] / 60:,.1f} min"),
         ("fake passages", f"{figures['fake_passages']:,}"),
-        ("found (at least half of it called FAKE)", percent(figures["found"])),
-        ("IoU (overlap of true and detected fake time)", iou),
-        ("segment EER (20 ms)", percent(figures["segment_eer"])),
+        ("found (at least half of it called FAKE)", format_or_dash(figures["found"], ".1%")),
+        ("IoU (overlap of true and detected fake time)", format_or_dash(figures["iou"], ".2f")),
+        ("segment EER (20 ms)", format_or_dash(figures["segment_eer"], ".1%")),
         ("false FAKE passages", f"{figures['false_fake_passages']:,}"),
         (
             "false FAKE passages per hour of real speech",
-            "-" if per_hour is None else f"{per_hour:.1f}",
+            format_or_dash(figures["false_fake_per_hour"], ".1f"),
         ),
-        ("real time called FAKE", percent(figures["real_called_fake"])),
+        ("real time called FAKE", format_or_dash(figures["real_called_fake"], ".1%")),
     ]
     return "\n".join(f"{name:45}{value:>12}" for name, value in rows)

@@ -1,7 +1,6 @@
 """Calibrate a trained run anew on labelled recordings; its network stays the same."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,21 +29,6 @@ EASY_EER = 0.05  # fakes that are detected this well predict little about other 
 FIGURES = (("Cllr", "cllr", ".3f"), ("ECE", "ece", ".1%"), ("EER", "eer", ".1%"))
 
 
-@dataclass(frozen=True)
-class Recalibration:
-    """A new calibration of a run.
-
-    Attributes:
-        calibration: slope and intercept.
-        files: the scored files that it was fitted on.
-        warnings: reasons to doubt it.
-    """
-
-    calibration: Calibration
-    files: onnx_session.FileScores
-    warnings: Sequence[str]
-
-
 def recalibrate(
     run: run_folder.Run,
     record: RunRecord,
@@ -53,7 +37,7 @@ def recalibrate(
     folder: Path,
     real_only: bool,
     max_false_alarms: float,
-) -> Recalibration:
+) -> tuple[Calibration, onnx_session.FileScores, list[str]]:
     """Fit a calibration to the training and validation files of a data folder.
 
     If the run was trained on the folder, only its validation files are used. Test files never are.
@@ -65,6 +49,9 @@ def recalibrate(
         real_only: use only real files, as if the folder had no others.
         max_false_alarms: the share of real files that may be called fake at even odds, if only real
             files are used.
+
+    Returns:
+        The calibration, the scored files that it was fitted on, and reasons to doubt it.
 
     Raises:
         InputError: there are too few files, or their scores do not separate the classes.
@@ -84,7 +71,7 @@ def recalibrate(
         calibration, more = fit_real_files(record.calibration, files, max_false_alarms)
     else:
         calibration, more = fit_classes(record.calibration, files, folder)
-    return Recalibration(calibration, files, warnings + more)
+    return calibration, files, warnings + more
 
 
 def count_warnings(

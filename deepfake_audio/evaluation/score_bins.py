@@ -79,8 +79,7 @@ def score_histogram(
     """Bin neighbouring scores if there are more than `MAX_BINS` different ones.
 
     Args:
-        is_real: `(files,)`, 1 real, 0 fake.
-        scores: `(files,)`, higher is more real.
+        is_real, scores: see `error_rates`.
         llr: `(files,)`, log-likelihood ratios, which rise with the scores.
         threshold: log-likelihood ratio above which the verdict is real.
         costs: of DCF.

@@ -40,7 +40,6 @@ def classification_figures(is_real: np.ndarray, called_real: np.ndarray) -> dict
     """
     from sklearn.metrics import (  # here, so that --help does not wait for it
         confusion_matrix,
-        f1_score,
         matthews_corrcoef,
         precision_recall_fscore_support,
     )
@@ -48,7 +47,7 @@ def classification_figures(is_real: np.ndarray, called_real: np.ndarray) -> dict
     is_real, called_real = np.asarray(is_real).astype(int), np.asarray(called_real).astype(int)
     confusion = confusion_matrix(is_real, called_real, labels=[0, 1])
     precision, recall, f1, _ = precision_recall_fscore_support(
-        is_real, called_real, labels=[0], zero_division=0
+        is_real, called_real, labels=[0, 1], zero_division=0
     )
     return {
         "accuracy": float(np.trace(confusion) / len(is_real)),
@@ -56,7 +55,7 @@ def classification_figures(is_real: np.ndarray, called_real: np.ndarray) -> dict
         "precision": float(precision[0]),
         "recall": float(recall[0]),
         "f1": float(f1[0]),
-        "macro_f1": float(f1_score(is_real, called_real, average="macro", zero_division=0)),
+        "macro_f1": float(np.mean(f1)),
         "mcc": float(matthews_corrcoef(is_real, called_real)),
         "confusion": confusion.tolist(),
     }
