@@ -1,7 +1,6 @@
 """Break error rates down by attack, codec, corpus and speaker, hardest first."""
 
 from collections.abc import Mapping
-from functools import cache
 
 import numpy as np
 
@@ -102,44 +101,31 @@ def add_intervals(
     """
     for grouping in groups.keys() & set(WITH_INTERVALS):
         content = groups[grouping]
-        if content["rated"] and len(content["groups"]) <= MAX_GROUPS:
-            _add_to_grouping(content, grouping, table, grouped, repetitions, sample_attacks)
-
-
-def _add_to_grouping(
-    content: dict,
-    grouping: str,
-    table: ScoreTable,
-    grouped: ScoreHistogram,
-    repetitions: int,
-    sample_attacks: bool,
-) -> None:
-    names, parts = np.unique(getattr(table, grouping), return_inverse=True)
-    nobody = np.full(len(table), "")
-    someone = (table.speaker != "").any()
-
-    @cache
-    def rates(by_speaker: bool) -> np.ndarray:
-        speakers, shared = table.speaker if by_speaker else nobody, grouping == "attack"
-        return bootstrap_eers(grouped, parts, speakers, repetitions, SEED, share_real=shared)
-
-    rates_of_rows, units = [], []
-    rated = [row for row in content["groups"] if row["eer"] is not None]
-    for row in rated:
-        part = np.searchsorted(names, row["name"])
-        files = _rated_files(table, grouping, np.flatnonzero(parts == part))
-        is_real = table.is_real[files]
-        choice = choose_units(is_real, table.speaker[files])
-        row["few_speakers"] = bool(choice.warnings or (someone and not choice.by_speaker))
-        rates_of_rows.append(rates(choice.by_speaker)[:, part])
-        units.append(choice.units)
-        if choice.enough:
-            row["interval"] = eer_interval(rates_of_rows[-1], row["eer"], is_real, choice.units)
-    content["few_speakers"] = any(row["few_speakers"] for row in rated)
-    together = np.stack(rates_of_rows, axis=1)
-    content["interval"] = mean_interval(
-        together, content["mean_eer"], min(units), sample_attacks and grouping == "attack"
-    )
+        rated = [row for row in content["groups"] if row["eer"] is not None]
+        if not rated or len(content["groups"]) > MAX_GROUPS:
+            continue
+        names, parts = np.unique(getattr(table, grouping), return_inverse=True)
+        numbers = [np.searchsorted(names, row["name"]) for row in rated]
+        files = [_rated_files(table, grouping, np.flatnonzero(parts == n)) for n in numbers]
+        units = [choose_units(table.is_real[chosen], table.speaker[chosen]) for chosen in files]
+        eers = {}
+        for by_speaker in {unit.by_speaker for unit in units}:
+            speakers = table.speaker if by_speaker else np.full(len(table), "")
+            eers[by_speaker] = bootstrap_eers(
+                grouped, parts, speakers, repetitions, SEED, share_real=grouping == "attack"
+            )
+        rates = [eers[unit.by_speaker][:, n] for unit, n in zip(units, numbers, strict=True)]
+        is_any_known = (table.speaker != "").any()
+        for row, chosen, unit, sampled in zip(rated, files, units, rates, strict=True):
+            row["few_speakers"] = bool(unit.warnings or (is_any_known and not unit.by_speaker))
+            if unit.enough:
+                is_real = table.is_real[chosen]
+                row["interval"] = eer_interval(sampled, row["eer"], is_real, unit.units)
+        content["few_speakers"] = any(row["few_speakers"] for row in rated)
+        content["interval"] = mean_interval(
+            np.stack(rates, axis=1), content["mean_eer"], min(unit.units for unit in units),
+            sample_attacks and grouping == "attack",
+        )  # fmt: skip
 
 
 def bootstrap_eers(
