@@ -67,12 +67,7 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
 
 
 def data_warnings(
-    run: Run,
-    record: RunRecord,
-    settings: Settings,
-    data: DataCheck,
-    other_data: bool,
-    unseen: bool,
+    run: Run, record: RunRecord, settings: Settings, data: DataCheck, other_data: bool, unseen: bool
 ) -> list[str]:
     """Return a line for each reason to doubt figures on this data.
 

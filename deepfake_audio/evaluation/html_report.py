@@ -153,10 +153,7 @@ def figure_rows(figures: Mapping[str, Mapping]) -> list[tuple[str, list[str]]]:
     columns = [column for column in (*SCORE_FIGURES, *VERDICT_FIGURES) if column[2]]
     columns += [(f"min_tdcf_{year}", f"min t-DCF ({year})", ".4f") for year in (2019, 2021)]
     rows = [
-        (
-            title,
-            [format_or_dash(values[key], form) for values in figures.values() if key in values],
-        )
+        (title, [format_or_dash(values[key], form) for values in figures.values() if key in values])
         for key, title, form in columns
     ]
     return [row for row in rows if row[1]]

@@ -19,11 +19,7 @@ from deepfake_audio.evaluation.name_matching import (
 )
 from deepfake_audio.evaluation.score_columns import check_no_confidence, range_of_confidence
 from deepfake_audio.evaluation.score_reading import ScoreFile, open_scores
-from deepfake_audio.evaluation.score_table import (
-    ScoreTable,
-    known_verdicts,
-    make_table,
-)
+from deepfake_audio.evaluation.score_table import ScoreTable, known_verdicts, make_table
 from deepfake_audio.vocabulary import SPLITS
 
 MAX_NAMED_FILES = 3  # in a message
@@ -183,11 +179,7 @@ def _check_second_scores(scores: ScoreFile, names: Sequence[str], values: np.nda
 
 
 def _join(
-    scores: Unlabelled,
-    listings: Iterable[Listing],
-    path: Path,
-    keys: Path,
-    missing: float | None,
+    scores: Unlabelled, listings: Iterable[Listing], path: Path, keys: Path, missing: float | None
 ) -> tuple[ScoreTable, list[str]]:
     table = make_table(map(_key_row, listings))
     if twice := len(repeated_names(table.file)):

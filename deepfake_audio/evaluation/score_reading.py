@@ -11,11 +11,7 @@ import numpy as np
 from deepfake_audio.corpora.layouts import read_split
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.evaluation.score_choice import TWO_SCORES, ScoreColumns
-from deepfake_audio.evaluation.score_columns import (
-    named_columns,
-    no_files,
-    unnamed_columns,
-)
+from deepfake_audio.evaluation.score_columns import named_columns, no_files, unnamed_columns
 from deepfake_audio.tables.cell_values import is_number, listed_numbers, number_in
 from deepfake_audio.tables.cells import split
 from deepfake_audio.tables.class_names import label_of
