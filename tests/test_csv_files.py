@@ -20,8 +20,7 @@ from deepfake_audio.dataset.manifest import read_manifest
 from deepfake_audio.dataset.preparation import manifest_rows
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_reading import read_asv_scores
-from deepfake_audio.evaluation.score_table import make_table
-from deepfake_audio.evaluation.score_writing import write_scores
+from deepfake_audio.evaluation.score_table import make_table, write_scores
 from deepfake_audio.inference.results_table import partial_path, resumable_table
 from deepfake_audio.inference.table_rows import FIELDS, name_in_table
 from deepfake_audio.models.history import read_history

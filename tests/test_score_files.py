@@ -11,7 +11,7 @@ from conftest import ROOT
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_matching import read_filled_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores
-from deepfake_audio.evaluation.score_writing import write_trials
+from deepfake_audio.evaluation.score_table import write_trials
 from deepfake_audio.inference.results_table import resumable_table
 from helpers import read_scores
 

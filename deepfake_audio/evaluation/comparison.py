@@ -10,13 +10,12 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import EvaluateSettings, PredictSettings, Settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.bootstrap import SEED, bootstrap_differences
-from deepfake_audio.evaluation.calibration_check import OF_VERDICTS, is_uncalibrated
 from deepfake_audio.evaluation.detection_costs import min_llr_cost
 from deepfake_audio.evaluation.error_rates import error_curve
 from deepfake_audio.evaluation.result_folder import SCORES, read_metrics
+from deepfake_audio.evaluation.score_figures import OF_VERDICTS, is_uncalibrated
 from deepfake_audio.evaluation.score_matching import read_filled_scores
-from deepfake_audio.evaluation.score_table import ScoreTable
-from deepfake_audio.evaluation.score_writing import trial_names
+from deepfake_audio.evaluation.score_table import ScoreTable, trial_names
 from deepfake_audio.evaluation.summary import ALL_SPLITS, choose_table_units, group_table
 from deepfake_audio.models import run_search
 from deepfake_audio.system.regular_files import is_file

@@ -1,6 +1,6 @@
 """Reasons to doubt the figures of an evaluation, each as one line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from deepfake_audio.dataset.checks import FEW_FILES, DataCheck, speaker_warnings
 from deepfake_audio.dataset.manifest import is_data, read_records
 from deepfake_audio.errors import one_line, pluralize
 from deepfake_audio.evaluation.bootstrap import choose_units, rule_of_three
-from deepfake_audio.evaluation.calibration_check import calibration_warning, is_uncalibrated
+from deepfake_audio.evaluation.score_figures import is_uncalibrated
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
 from deepfake_audio.models.run_folder import PRETRAINED, Run
@@ -64,6 +64,30 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
             "log-likelihood ratios: ln(p / (1 - p)) less the log-odds of real in training."
         )
     return warnings
+
+
+def calibration_warning(figures: Mapping[str, float], has_own_scale: bool) -> str:
+    """Describe the distance of the costs from their minima, and its consequences.
+
+    Args:
+        figures: of `score_figures`.
+        has_own_scale: whether the scores are taken as log-likelihood ratios without a calibration.
+    """
+    costs = (
+        f"actDCF is {figures['act_dcf']:.2f}, and {figures['min_dcf']:.2f} at the best threshold; "
+        f"Cllr is {figures['cllr']:.2f} bits, and {figures['min_cllr']:.2f} after the best "
+        "calibration"
+    )
+    if has_own_scale:
+        return (
+            f"The scores are not calibrated: {costs}. The threshold 0 means nothing for them, so "
+            "accuracy and all other figures of verdicts are left out. EER, ROC-AUC and minDCF "
+            "need no calibration."
+        )
+    return (
+        f"The calibration does not fit these files: {costs}. Verdicts and confidence are wrong "
+        "more often than they need to be; calibrate.py on recordings like these helps."
+    )
 
 
 def data_warnings(

@@ -21,8 +21,8 @@ from deepfake_audio.corpora.layouts import (
     read_split,
 )
 from deepfake_audio.errors import InputError
+from deepfake_audio.evaluation.name_matching import trial_stem
 from deepfake_audio.evaluation.score_reading import NO_ATTACK, open_table
-from deepfake_audio.evaluation.score_table import trial_stem
 from deepfake_audio.tables.cells import BLANKS
 from deepfake_audio.tables.class_names import label_of, split_of
 from deepfake_audio.tables.column_names import FACTS, FILES, LABELS, file_column, first_column

@@ -1,6 +1,7 @@
 """Keep millions of names in little memory, and match those of scored files with those of keys."""
 
 import os
+import re
 import unicodedata
 from array import array
 from bisect import bisect_left
@@ -9,12 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import accumulate, takewhile
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_table import trial_stem
 from deepfake_audio.system.csv_files import without_blank_ends
+from deepfake_audio.vocabulary import without_suffix
+
+ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl", ".h5", ".hdf5", ".mat", ".txt", ".json")
+QUERY = re.compile(r"(\.\w{2,5})\?.*")
 
 
 class PackedNames(Sequence):
@@ -222,3 +227,25 @@ def _plain(name: str) -> str:
 
 def _plain_stem(name: str) -> str:
     return _plain(trial_stem(name))
+
+
+def trial_stem(name: str) -> str:
+    """Return the name of a file without its folders and suffixes.
+
+    Features of `a.wav` are often in `a.npy` or `a.wav.npy`, and addresses have `%20` and a query.
+
+    >>> trial_stem("x/a.wav.npy"), trial_stem("http://b/c%20d.wav?key=1"), trial_stem("a.b")
+    ('a', 'c d', 'a.b')
+    """
+    if "%" in name:
+        name = unquote(name)
+    if "?" in name:
+        name = QUERY.sub(r"\1", name)
+    stem = re.split(r"[/\\]", without_blank_ends(name))[-1].strip()
+    while (shorter := without_suffix(_without_array_suffix(stem))) not in (stem, ""):
+        stem = shorter
+    return stem
+
+
+def _without_array_suffix(name: str) -> str:
+    return name.rpartition(".")[0] if name.lower().endswith(ARRAY_SUFFIXES) else name

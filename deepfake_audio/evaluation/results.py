@@ -3,8 +3,12 @@
 from deepfake_audio.config.loading import USE_SECTIONS
 from deepfake_audio.evaluation.html_report import write_report
 from deepfake_audio.evaluation.result_folder import METRICS, REPORT, RESULTS, SCORES, TRIALS
-from deepfake_audio.evaluation.score_table import stack_tables
-from deepfake_audio.evaluation.score_writing import trial_names, write_scores, write_trials
+from deepfake_audio.evaluation.score_table import (
+    stack_tables,
+    trial_names,
+    write_scores,
+    write_trials,
+)
 from deepfake_audio.evaluation.summary import ALL_SPLITS, Evaluation
 from deepfake_audio.models.calibration import probability
 from deepfake_audio.models.history import read_history

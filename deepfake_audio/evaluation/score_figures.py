@@ -1,4 +1,11 @@
-"""All figures of one set of scored files."""
+"""All figures of one set of scored files, and whether its scores are calibrated.
+
+Without calibration, EER, minDCF and ROC-AUC are as good as with it. actDCF, Cllr, accuracy and all
+figures of verdicts depend on the threshold 0, which means nothing for scores that are no
+log-likelihood ratios.
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -24,6 +31,12 @@ from deepfake_audio.models.calibration import (
     probability,
     reliability,
 )
+
+FAR_TIMES, FAR_ABOVE = 2.0, 0.2  # a cost is far above its minimum if it is both
+OF_VERDICTS = (
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "macro_f1", "mcc", "confusion",
+    "brier", "ece", "uncertain",
+)  # fmt: skip
 
 
 def classification_figures(is_real: np.ndarray, called_real: np.ndarray) -> dict:
@@ -104,3 +117,36 @@ def score_figures(
         "ece": expected_calibration_error(reliability(is_real, p_real, weights)),
         **classification_figures(is_real, llr > decision_threshold(prior_fake)),
     }
+
+
+def is_far_above(cost: float, least: float) -> bool:
+    """Return whether a cost is far above its minimum: at least twice as high, and by 0.2.
+
+    The second condition is for good detectors, whose minimum is near 0. Cllr is in bits.
+
+    >>> is_far_above(1.05, 0.17), is_far_above(0.12, 0.02), is_far_above(0.7, 0.5)
+    (True, False, False)
+    """
+    return cost >= FAR_TIMES * least and cost >= least + FAR_ABOVE
+
+
+def is_uncalibrated(figures: Mapping[str, float]) -> bool:
+    """Return whether actDCF or Cllr is far above its minimum.
+
+    Args:
+        figures: of `score_figures`.
+    """
+    return is_far_above(figures["act_dcf"], figures["min_dcf"]) or is_far_above(
+        figures["cllr"], figures["min_cllr"]
+    )
+
+
+def without_verdicts(figures: Mapping[str, object]) -> dict:
+    """Return figures in which those of verdicts are None."""
+    left_out = dict.fromkeys(OF_VERDICTS)
+    kept = {n: bounds for n, bounds in figures["intervals"].items() if n not in OF_VERDICTS}
+    groups = {
+        grouping: {**content, "groups": [{**row, "found": None} for row in content["groups"]]}
+        for grouping, content in figures["groups"].items()
+    }
+    return {**figures, **left_out, "intervals": kept, "groups": groups}

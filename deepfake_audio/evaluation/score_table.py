@@ -1,21 +1,22 @@
-"""Scored files with their labels and metadata, as a table of arrays."""
+"""Scored files with their labels and metadata, as a table of arrays and as files."""
 
-import re
+import itertools
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from urllib.parse import unquote
+from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.system.csv_files import without_blank_ends
+from deepfake_audio.evaluation.name_matching import are_unique
+from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.system.csv_files import printable_name, write_rows
+from deepfake_audio.system.regular_files import open_table
 from deepfake_audio.vocabulary import VERDICTS, without_suffix
 
 COLUMNS = ("file", "split", "label", "speaker", "attack", "codec", "corpus", "score", "llr")
 TEXT_COLUMNS = (*COLUMNS[:-2], "verdict")
-ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".pkl", ".h5", ".hdf5", ".mat", ".txt", ".json")
-QUERY = re.compile(r"(\.\w{2,5})\?.*")
 NONE = np.array([""], object)
 
 
@@ -112,23 +113,43 @@ def stack_tables(tables: Iterable[ScoreTable]) -> ScoreTable:
     return ScoreTable(*(np.concatenate([getattr(t, name) for t in tables]) for name in names))
 
 
-def trial_stem(name: str) -> str:
-    """Return the name of a file without its folders and suffixes.
+def write_scores(path: Path, table: ScoreTable, p_real: np.ndarray) -> None:
+    """Write our own table: a row a file, with P(real) in the last column."""
+    texts = [getattr(table, name) for name in COLUMNS[:-2]]
+    numbers = [map("{:.9g}".format, values) for values in (table.score, table.llr, p_real)]
+    with atomic_write(path) as partial, open_table(partial) as file:
+        header = (*COLUMNS, "p_real")
+        write_rows(file, itertools.chain([header], zip(*texts, *numbers, strict=True)))
 
-    Features of `a.wav` are often in `a.npy` or `a.wav.npy`, and addresses have `%20` and a query.
 
-    >>> trial_stem("x/a.wav.npy"), trial_stem("http://b/c%20d.wav?key=1"), trial_stem("a.b")
-    ('a', 'c d', 'a.b')
+def write_trials(path: Path, table: ScoreTable) -> bool:
+    """Write the challenges' format: lines of `trial score`, see `trial_names`.
+
+    Returns:
+        Whether it was written: not if two files would have one name.
     """
-    if "%" in name:
-        name = unquote(name)
-    if "?" in name:
-        name = QUERY.sub(r"\1", name)
-    stem = re.split(r"[/\\]", without_blank_ends(name))[-1].strip()
-    while (shorter := without_suffix(_without_array_suffix(stem))) not in (stem, ""):
-        stem = shorter
-    return stem
+    trials = trial_names(table)
+    if trials is None:
+        return False
+    with atomic_write(path) as partial, open_table(partial) as file:
+        file.writelines(f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
+    return True
 
 
-def _without_array_suffix(name: str) -> str:
-    return name.rpartition(".")[0] if name.lower().endswith(ARRAY_SUFFIXES) else name
+def trial_names(table: ScoreTable) -> Iterator[str] | None:
+    """Return the names of files as trials: their stems in printable letters, `_` for blanks.
+
+    If two files share a stem, all are named by their paths without suffixes.
+
+    Returns:
+        None if two files would still have one name.
+    """
+    for named in (lambda name: name.rpartition("/")[2], str):
+
+        def trials(named=named) -> Iterator[str]:
+            blanks_joined = ("_".join(named(without_suffix(name)).split()) for name in table.file)
+            return map(printable_name, blanks_joined)
+
+        if are_unique(trials()):
+            return trials()
+    return None

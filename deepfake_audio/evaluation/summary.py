@@ -16,12 +16,11 @@ from deepfake_audio.evaluation.bootstrap import (
     choose_units,
 )
 from deepfake_audio.evaluation.breakdown import add_intervals, group_figures, group_warnings
-from deepfake_audio.evaluation.calibration_check import is_uncalibrated, without_verdicts
 from deepfake_audio.evaluation.detection_costs import AsvErrorRates, DetectionCosts, min_tdcf
 from deepfake_audio.evaluation.doubts import score_warnings
 from deepfake_audio.evaluation.error_rates import error_curve
 from deepfake_audio.evaluation.score_bins import ScoreHistogram, score_histogram
-from deepfake_audio.evaluation.score_figures import score_figures
+from deepfake_audio.evaluation.score_figures import is_uncalibrated, score_figures, without_verdicts
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import decision_threshold
 from deepfake_audio.models.run_folder import Run
@@ -103,7 +102,7 @@ def evaluate_scores(
         A mapping that JSON can hold: the figures of `score_figures`, and `intervals`,
         `groups`, `uncertain`, `calibrated`, `warnings`, `min_tdcf` of both forms if `asv` is given,
         and `verdicts` if the table has some. Figures of verdicts are None for scores that are not
-        calibrated; see `calibration_check`.
+        calibrated; see `score_figures`.
 
     Raises:
         InputError: one class is missing, or a score is not finite.
