@@ -54,20 +54,41 @@ JOINED = -1  # the place of names with blanks, of several columns
 MAX_SUBSETS = 10
 
 
-def open_keys(
-    path: Path, real: str | None, scored: Collection[str]
-) -> tuple[Callable[[], Iterator[Listing]], bool]:
-    """Return the reader of a key file, and whether the file names subsets.
+def read_keys(
+    path: Path, subset: str | None, real: str | None, scored: Collection[str]
+) -> Iterator[Listing]:
+    """Return the files of one subset of a key file; keys without subsets have one.
 
     Args:
         path: a protocol of ASVspoof 2019, 2021 or 5, or a table with a column of files and one of
             labels, with or without a header.
+        subset: its name, or `all`; None if there is only one.
         real: the label of real files, such as "1"; None if words tell.
         scored: names of files with scores: of several columns of files, that with these counts.
 
     Raises:
-        InputError: an unreadable file, no column of labels, or a label of unknown meaning.
+        InputError: an unreadable file, no column of labels, a label of unknown meaning, or a subset
+            that is missing or not chosen.
     """
+    read, has_subsets = _open_keys(path, real, scored)
+    known = sorted({listing.subset for listing in read()} - {""}) if has_subsets else []
+    if subset is None and len(known) > 1:
+        raise InputError(
+            f"{path} has several subsets: {', '.join(known)}; choose one with --subset, or all; "
+            "published figures use eval"
+        )
+    listings = read()
+    if subset is None or (subset == ALL_SUBSETS and known):
+        return listings
+    if subset not in known:
+        raise InputError(f"{path} has no subset {subset!r}; it has {', '.join(known) or 'none'}")
+    return (listing for listing in listings if listing.subset == subset)
+
+
+def _open_keys(
+    path: Path, real: str | None, scored: Collection[str]
+) -> tuple[Callable[[], Iterator[Listing]], bool]:
+    """Return the reader of a key file, and whether the file names subsets."""
     table = open_table(path)
     if (layout := _protocol_layout(table)) is not None:
         corpus, columns = layout
@@ -78,25 +99,6 @@ def open_keys(
         return read, columns.subset is not None
     places, width = _places(table, real, scored)
     return partial(_read_table, table, places, width, real), "subset" in places
-
-
-def choose_subset(
-    keys: Path, subset: str | None, real: str | None = None, scored: Collection[str] = ()
-) -> Iterator[Listing]:
-    """Return the files of one subset of the keys; keys without subsets have one."""
-    read, has_subsets = open_keys(keys, real, scored)
-    known = sorted({listing.subset for listing in read()} - {""}) if has_subsets else []
-    if subset is None and len(known) > 1:
-        raise InputError(
-            f"{keys} has several subsets: {', '.join(known)}; choose one with --subset, or all; "
-            "published figures use eval"
-        )
-    listings = read()
-    if subset is None or (subset == ALL_SUBSETS and known):
-        return listings
-    if subset not in known:
-        raise InputError(f"{keys} has no subset {subset!r}; it has {', '.join(known) or 'none'}")
-    return (listing for listing in listings if listing.subset == subset)
 
 
 def _protocol_layout(table: TextTable) -> tuple[str, Layout] | None:

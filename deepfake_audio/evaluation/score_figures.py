@@ -119,25 +119,17 @@ def score_figures(
     }
 
 
-def is_far_above(cost: float, least: float) -> bool:
-    """Return whether a cost is far above its minimum: at least twice as high, and by 0.2.
+def is_uncalibrated(figures: Mapping[str, float]) -> bool:
+    """Return whether actDCF or Cllr is far above its minimum: at least twice as high, and by 0.2.
 
     The second condition is for good detectors, whose minimum is near 0. Cllr is in bits.
 
-    >>> is_far_above(1.05, 0.17), is_far_above(0.12, 0.02), is_far_above(0.7, 0.5)
-    (True, False, False)
+    >>> is_uncalibrated({"act_dcf": 0.12, "min_dcf": 0.02, "cllr": 0.7, "min_cllr": 0.5})
+    False
     """
-    return cost >= FAR_TIMES * least and cost >= least + FAR_ABOVE
-
-
-def is_uncalibrated(figures: Mapping[str, float]) -> bool:
-    """Return whether actDCF or Cllr is far above its minimum.
-
-    Args:
-        figures: of `score_figures`.
-    """
-    return is_far_above(figures["act_dcf"], figures["min_dcf"]) or is_far_above(
-        figures["cllr"], figures["min_cllr"]
+    return any(
+        figures[cost] >= max(FAR_TIMES * figures[least], figures[least] + FAR_ABOVE)
+        for cost, least in (("act_dcf", "min_dcf"), ("cllr", "min_cllr"))
     )
 
 

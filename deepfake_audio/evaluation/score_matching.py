@@ -10,7 +10,7 @@ import numpy as np
 
 from deepfake_audio.corpora.layouts import Listing
 from deepfake_audio.errors import InputError, one_line, pluralize
-from deepfake_audio.evaluation.key_reading import choose_subset
+from deepfake_audio.evaluation.key_reading import read_keys
 from deepfake_audio.evaluation.name_matching import (
     PackedNames,
     are_unique,
@@ -52,7 +52,7 @@ def read_filled_scores(
     Args:
         path: see `score_reading.open_scores`: a scores.csv of this project, a table of predict.py,
             scores of an ASVspoof challenge, or those of another detector.
-        keys: see `key_reading.open_keys`: the labels of the files; None if the scores have labels.
+        keys: see `key_reading.read_keys`: the labels of the files; None if the scores have labels.
         subset: of the keys, such as `eval` of ASVspoof 2021, or `all`.
         missing: the score of files without one; None to raise.
         real: the label, or the class, of real files if words do not tell, such as "1".
@@ -75,7 +75,7 @@ def read_filled_scores(
     unlabelled = _read_unlabelled(scores)
     if not len(unlabelled.names):
         raise InputError(f"{path} has no rows; add a row for each file")
-    listings = choose_subset(keys, subset, real, unlabelled.names)
+    listings = read_keys(keys, subset, real, unlabelled.names)
     table, unscored = _join(unlabelled, listings, path, keys, missing)
     unused = f"The labels in {path} were not used: those of {keys} count."
     notes = [

@@ -36,14 +36,8 @@ TEMPLATE = Path(__file__).resolve().with_name("report.html")
 MAX_PASSAGES = 9  # on one page of paper
 PIECE_BYTES = 1_000_000
 JUDGING_PACKAGES = (
-    "av",
-    "numpy",
-    "onnxruntime",
-    "opencv-python-headless",
-    "scipy",
-    "soundfile",
-    "soxr",
-)
+    "av", "numpy", "onnxruntime", "opencv-python-headless", "scipy", "soundfile", "soxr",
+)  # fmt: skip
 
 
 def html_report(detector: Detector, result: Result, source: Sound) -> str:
