@@ -394,7 +394,11 @@ def test_paths_are_compared_with_trials(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "40 test files, matched by name without folder and suffix"
     assert all("+0.00" in line and line.endswith("equal") for line in lines[3:10])
-    Path("theirs.csv").write_text(Path("theirs.csv").read_text().replace("LA_7,", "LA_77,"))
+    theirs = Path("theirs.csv").read_text()
+    Path("theirs.csv").write_text(theirs.replace("LA_7,fake", "LA_7,real"))
+    assert evaluate.main(["--compare", "ours.csv", "theirs.csv"]) == 2
+    assert "some files have different labels in the two systems" in capsys.readouterr().err
+    Path("theirs.csv").write_text(theirs.replace("LA_7,", "LA_77,"))
     assert evaluate.main(["--compare", "ours.csv", "theirs.csv"]) == 2
     assert "40 and 40 files, 39 of them in both;" in capsys.readouterr().err
     same_stem = "file,label,score\na/x.wav,real,1\nb/x.wav,fake,0\n"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deepfake_audio.errors import InputError, pluralize
+from deepfake_audio.errors import pluralize
 from deepfake_audio.evaluation.sampling import number_clusters, sample_counts
 from deepfake_audio.evaluation.score_bins import ScoreHistogram
 
@@ -177,9 +177,10 @@ def bootstrap_differences(
     seed: int,
     attacks: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Return the 95% interval of `theirs` less `ours` in each figure, on the same samples."""
-    if not np.array_equal(ours.is_real, theirs.is_real):
-        raise InputError("cannot compare two systems with different labels")
+    """Return the 95% interval of `theirs` less `ours` in each figure, on the same samples.
+
+    Both are scores of the same files in the same order.
+    """
     clusters, strata = number_clusters(speakers, ours.is_real)
     sets, cells = [ours.cells, theirs.cells], [ours.loss.size, theirs.loss.size]
     samples = sample_counts(sets, cells, clusters, strata, repetitions, seed, attacks)

@@ -76,18 +76,16 @@ def asv_error_rates(target: np.ndarray, nontarget: np.ndarray, fake: np.ndarray)
     """Compute a speaker verification's errors at the threshold of its own equal error rate.
 
     Args:
-        target: its scores for true speakers, `(any,)`.
+        target: its scores for true speakers, `(any,)`, finite as all of them.
         nontarget: for other speakers.
         fake: for fakes of true speakers.
     """
-    if not len(fake) or not np.isfinite(fake).all():
-        raise InputError("cannot compute t-DCF: scores of fake files are missing or not finite")
     is_target = np.repeat([1, 0], [len(target), len(nontarget)])
     threshold = official_equal_error_rate(is_target, np.concatenate([target, nontarget])).threshold
     return AsvErrorRates(
-        miss=float(np.mean(np.asarray(target) < threshold)),
-        false_accept=float(np.mean(np.asarray(nontarget) >= threshold)),
-        false_accept_fake=float(np.mean(np.asarray(fake) >= threshold)),
+        miss=float(np.mean(target < threshold)),
+        false_accept=float(np.mean(nontarget >= threshold)),
+        false_accept_fake=float(np.mean(fake >= threshold)),
     )
 
 

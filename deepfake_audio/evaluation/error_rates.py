@@ -54,15 +54,10 @@ class ErrorCurve:
 def check_scores(is_real: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return both as arrays, or raise a `InputError` if no error rate exists for them."""
     is_real, scores = np.asarray(is_real).astype(int), np.asarray(scores, np.float64)
-    if is_real.shape != scores.shape or is_real.ndim != 1:
+    if unusable := int((~(np.abs(scores) <= MAX_SCORE)).sum()):  # not a number is not below it
         raise InputError(
-            f"scores {scores.shape} and labels {is_real.shape} have different shapes; "
-            "give one label for each score"
-        )
-    if not (np.abs(scores) <= MAX_SCORE).all():  # not a number is not below it
-        raise InputError(
-            f"cannot compute error rates: {int((~(np.abs(scores) <= MAX_SCORE)).sum())} scores are "
-            f"larger than {MAX_SCORE:g} or not a number"
+            f"cannot compute error rates: {unusable} scores are larger than {MAX_SCORE:g} or not a "
+            "number"
         )
     if len(set(is_real.tolist())) < 2:
         raise InputError(
