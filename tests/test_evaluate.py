@@ -18,11 +18,11 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.checks import DataCheck, check_images
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import FileCounts, Origin, write_audio_settings, write_origin
-from deepfake_audio.evaluation.doubts import data_warnings
 from deepfake_audio.evaluation.figures import score_plots
 from deepfake_audio.evaluation.html_report import mistake_pictures, summary
+from deepfake_audio.evaluation.run_evaluation import data_warnings
 from deepfake_audio.evaluation.score_table import make_table
-from deepfake_audio.evaluation.summary import evaluate_scores
+from deepfake_audio.evaluation.summary import Subject, evaluate_scores
 from deepfake_audio.models import run_search
 from deepfake_audio.vocabulary import ImageRecord
 
@@ -215,8 +215,8 @@ def warnings_of(*args: str) -> list[str]:
 
 def test_the_warning_about_training_voices_refers_to_the_card_of_the_shipped_model():
     run, record, settings = run_search.open_run("models/pretrained")
-    data = DataCheck([], [], [], "")
-    told = data_warnings(run, record, settings, data, other_data=True, unseen=True)
+    subject = Subject("", "", Path(), settings, run=run, record=record, other_data=True)
+    told = data_warnings(subject, DataCheck([], [], [], ""), unseen=True)
     assert "card (models/pretrained/README.md) names its training voices" in told[0]
 
 

@@ -1,21 +1,16 @@
 """Reasons to doubt the figures of an evaluation, each as one line."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 
-from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.checks import FEW_FILES, DataCheck, speaker_warnings
-from deepfake_audio.dataset.manifest import is_data, read_records
-from deepfake_audio.errors import one_line, pluralize
+from deepfake_audio.dataset.checks import FEW_FILES
+from deepfake_audio.errors import pluralize
 from deepfake_audio.evaluation.bootstrap import choose_units, rule_of_three
 from deepfake_audio.evaluation.score_figures import is_uncalibrated
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
-from deepfake_audio.models.run_folder import PRETRAINED, Run
-from deepfake_audio.models.run_record import RunRecord
-from deepfake_audio.vocabulary import LABELS, ImageRecord
+from deepfake_audio.vocabulary import LABELS
 
 
 def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
@@ -88,73 +83,3 @@ def calibration_warning(figures: Mapping[str, float], has_own_scale: bool) -> st
         f"The calibration does not fit these files: {costs}. Verdicts and confidence are wrong "
         "more often than they need to be; calibrate.py on recordings like these helps."
     )
-
-
-def data_warnings(
-    run: Run, record: RunRecord, settings: Settings, data: DataCheck, other_data: bool, unseen: bool
-) -> list[str]:
-    """Return a line for each reason to doubt figures on this data.
-
-    Args:
-        run, record, settings: the evaluated run.
-        data: the images.
-        other_data: whether the user named the data; False for the run's own.
-        unseen: whether the run was not trained on them, so that splits do not matter.
-    """
-    warnings = [] if unseen else speaker_warnings(data.records)
-    if data.repeated:
-        warnings.append(
-            f"{len(data.repeated):,} images are in a later split too, such as "
-            f"{one_line(data.repeated[0])}; they count only there."
-        )
-    trained_on = Path(settings.data.folder)
-    known = {r.speaker for r in data.records} - {""}
-    if not other_data:
-        if not known:
-            warnings.append(
-                "No speaker is known: if training and test share a voice, the error rates are too "
-                "good."
-            )
-        if data.fingerprint == record.data_fingerprint:
-            return warnings + calibration_warnings(record, data.records)
-        return [*warnings, f"{trained_on} has changed since {run.name} was trained."]
-    if not is_data(trained_on):
-        return [*warnings, unknown_voices_line(run, trained_on)]
-    learnt_from = read_records(trained_on)
-    trained = {r.speaker for r in learnt_from if r.split == "train"} - {""}
-    shared = sorted(trained & known)
-    if shared:
-        warnings.append(
-            f"{len(shared):,} speakers are in the run's training data too "
-            f"({', '.join(shared[:3])}): error rates on them are too good."
-        )
-    if not trained or not known:
-        warnings.append(
-            f"No speaker is known {'in training' if known else 'here'}: the run may have been "
-            "trained on the same voices."
-        )
-    return warnings + calibration_warnings(record, learnt_from)
-
-
-def unknown_voices_line(run: Run, trained_on: Path) -> str:
-    """Return the warning of a run whose training data is missing."""
-    if run.folder.resolve() == PRETRAINED.resolve():
-        return (
-            "The shipped model's card (models/pretrained/README.md) names its training voices: "
-            "error rates on them are too good."
-        )
-    return f"{trained_on} is missing, so it is unknown whose voices the run was trained on."
-
-
-def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:
-    """Return a line if a run was calibrated on few validation files."""
-    fake, real = (
-        len({r.source for r in learnt_from if (r.split, r.label) == ("val", label)})
-        for label in LABELS
-    )
-    if record.calibrated_on or not 0 < min(fake, real) < FEW_FILES:
-        return []
-    return [
-        f"The run was calibrated on only {fake:,} fake and {real:,} real validation files, so "
-        "its confidence may be off by chance."
-    ]

@@ -9,18 +9,18 @@ import numpy as np
 
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.dataset.checks import DataCheck, check_images
+from deepfake_audio.dataset.checks import FEW_FILES, DataCheck, check_images, speaker_warnings
 from deepfake_audio.dataset.manifest import (
     DATA_REMEDY,
     data_folder,
     is_condition_copy,
+    is_data,
     left_out_warnings,
     read_records,
 )
 from deepfake_audio.dataset.provenance import read_origin
-from deepfake_audio.errors import InputError, first_names, pluralize
+from deepfake_audio.errors import InputError, first_names, one_line, pluralize
 from deepfake_audio.evaluation.detection_costs import asv_error_rates
-from deepfake_audio.evaluation.doubts import data_warnings
 from deepfake_audio.evaluation.result_folder import canonical_path, check_results, choose_output
 from deepfake_audio.evaluation.score_matching import MAX_NAMED_FILES, read_filled_scores
 from deepfake_audio.evaluation.score_reading import read_asv_scores
@@ -36,6 +36,7 @@ from deepfake_audio.evaluation.text_report import one_class_line
 from deepfake_audio.models import onnx_session, record_files, run_folder, run_search
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.compatibility import feature_mismatch, unfiltered_warnings
+from deepfake_audio.models.run_record import RunRecord
 from deepfake_audio.system.regular_files import is_of_network
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
@@ -109,7 +110,7 @@ def evaluate_run(subject: Subject, data: DataCheck) -> Evaluation:
         *([f"{pluralize(copies, 'image')} not counted: {COPIES}"] if copies else ()),
         *missing_file_warnings(Path(origin)),
         *(() if record.calibration.quality else unfiltered_warnings(Path(origin), settings)),
-        *data_warnings(run, record, settings, data, subject.other_data, unseen),
+        *data_warnings(subject, data, unseen),
     ]
     records = {split: f.records for split, f in files.items()}
     return evaluate_tables(replace(subject, records=records, warnings=warnings), tables)
@@ -180,6 +181,74 @@ def missing_file_warnings(data: Path) -> list[str]:
         f"broken or silent: {count.unusable:,}. These figures leave them out."
         for split, count in (origin.counts if origin else {}).items()
         if count.missing + count.unusable
+    ]
+
+
+def data_warnings(subject: Subject, data: DataCheck, unseen: bool) -> list[str]:
+    """Return a line for each reason to doubt figures on this data.
+
+    Args:
+        subject: the evaluated run.
+        data: the images.
+        unseen: whether the run was not trained on them, so that splits do not matter.
+    """
+    run, record = subject.run, subject.record
+    warnings = [] if unseen else speaker_warnings(data.records)
+    if data.repeated:
+        warnings.append(
+            f"{len(data.repeated):,} images are in a later split too, such as "
+            f"{one_line(data.repeated[0])}; they count only there."
+        )
+    trained_on = Path(subject.settings.data.folder)
+    known = {r.speaker for r in data.records} - {""}
+    if not subject.other_data:
+        if not known:
+            warnings.append(
+                "No speaker is known: if training and test share a voice, the error rates are too "
+                "good."
+            )
+        if data.fingerprint == record.data_fingerprint:
+            return warnings + calibration_warnings(record, data.records)
+        return [*warnings, f"{trained_on} has changed since {run.name} was trained."]
+    if not is_data(trained_on):
+        return [*warnings, unknown_voices_line(run, trained_on)]
+    learnt_from = read_records(trained_on)
+    trained = {r.speaker for r in learnt_from if r.split == "train"} - {""}
+    shared = sorted(trained & known)
+    if shared:
+        warnings.append(
+            f"{len(shared):,} speakers are in the run's training data too "
+            f"({', '.join(shared[:3])}): error rates on them are too good."
+        )
+    if not trained or not known:
+        warnings.append(
+            f"No speaker is known {'in training' if known else 'here'}: the run may have been "
+            "trained on the same voices."
+        )
+    return warnings + calibration_warnings(record, learnt_from)
+
+
+def unknown_voices_line(run: run_folder.Run, trained_on: Path) -> str:
+    """Return the warning of a run whose training data is missing."""
+    if run.folder.resolve() == run_folder.PRETRAINED.resolve():
+        return (
+            "The shipped model's card (models/pretrained/README.md) names its training voices: "
+            "error rates on them are too good."
+        )
+    return f"{trained_on} is missing, so it is unknown whose voices the run was trained on."
+
+
+def calibration_warnings(record: RunRecord, learnt_from: Sequence[ImageRecord]) -> list[str]:
+    """Return a line if a run was calibrated on few validation files."""
+    fake, real = (
+        len({r.source for r in learnt_from if (r.split, r.label) == ("val", label)})
+        for label in LABELS
+    )
+    if record.calibrated_on or not 0 < min(fake, real) < FEW_FILES:
+        return []
+    return [
+        f"The run was calibrated on only {fake:,} fake and {real:,} real validation files, so "
+        "its confidence may be off by chance."
     ]
 
 
