@@ -77,7 +77,6 @@ def report_content(folder: Path, evaluation: Evaluation, pictures: Mapping[str, 
     subject, tables, figures = evaluation.subject, evaluation.tables, evaluation.figures
     settings, head_name = subject.settings, list(figures)[-1]
     head = figures[head_name]
-    evaluate = settings.evaluate
     return {
         "title": subject.title,
         "subtitle": f"on {subject.origin}",
@@ -88,12 +87,8 @@ def report_content(folder: Path, evaluation: Evaluation, pictures: Mapping[str, 
         | head
         | {"intervals": dict.fromkeys(INTERVALS) | head["intervals"]},
         "head_name": f"{SPLIT_NAMES[head_name]} files",
-        "repetitions": evaluate.bootstrap,
-        "costs": f"with one fake in {1 / evaluate.dcf_prior_fake:.3g} files, a missed real voice "
-        f"costing {evaluate.dcf_cost_miss:g} and an accepted fake "
-        f"{evaluate.dcf_cost_false_accept:g}",
-        "min_confidence": settings.predict.min_confidence,
-        "prior_fake": settings.predict.prior_fake,
+        "evaluate": settings.evaluate,
+        "predict": settings.predict,
         "warnings": [
             *subject.warnings,
             *(f"{SPLIT_NAMES[s]}: {line}" for s, f in figures.items() for line in f["warnings"]),
