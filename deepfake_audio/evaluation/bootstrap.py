@@ -3,6 +3,9 @@
 Errors on files of one speaker are correlated, so whole speakers are sampled (a cluster bootstrap:
 Field and Welsh, 2007); a file without a speaker is a cluster of its own. Speakers with only real
 files, with only fake files and with both are sampled separately, so that no class is ever missing.
+
+`is_real`, 1 for real and 0 for fake, and `speakers`, text or empty if unknown, have one entry for
+each file, `(files,)`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,12 +63,7 @@ class BootstrapUnits:
 
 
 def count_units(is_real: np.ndarray, speakers: np.ndarray) -> list[int]:
-    """Count the known speakers of the fake and the real files, or the files if none is known.
-
-    Args:
-        is_real: `(files,)`, 1 real, 0 fake.
-        speakers: `(files,)`, text; empty if unknown.
-    """
+    """Count the known speakers of the fake and the real files, or the files if none is known."""
     if (speakers == "").all():
         return [int(np.sum(is_real == label)) for label in (0, 1)]
     return [len(set(speakers[is_real == label].tolist()) - {""}) for label in (0, 1)]
@@ -77,8 +75,6 @@ def choose_units(
     """Choose what the bootstrap samples: speakers, or files if too few speakers are known.
 
     Args:
-        is_real: `(files,)`, 1 real, 0 fake.
-        speakers: `(files,)`, text; empty if unknown.
         attack: `(files,)`, text, to sample the attacks together with the speakers if they are
             known; None to sample no attacks.
     """
@@ -140,7 +136,6 @@ def bootstrap_intervals(
 
     Args:
         grouped: the scores.
-        speakers: `(files,)`, text; empty if unknown.
         repetitions: at least one.
         seed: of the samples.
         attacks: see `BootstrapUnits`.
