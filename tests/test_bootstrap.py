@@ -153,13 +153,15 @@ def test_intervals_over_attacks_are_wider_if_attacks_differ(spread, least, most)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("few attacks", "4 attacks are too few to sample from"),
+        ("few attacks", "only 4 attacks to sample from"),
+        ("one attack", "only 1 attack to sample from"),
         ("unknown attack", "the attack of 1 fake file is unknown"),
         ("no speakers", "too few speakers are known"),
     ],
 )
 def test_attacks_are_sampled_only_if_both_are_known(change, reason):
-    is_real, _, speakers, attack = crossed_scores(attacks=4 if change == "few attacks" else 12)
+    attacks = {"few attacks": 4, "one attack": 1}.get(change, 12)
+    is_real, _, speakers, attack = crossed_scores(attacks)
     if change == "unknown attack":
         attack[0] = ""
     if change == "no speakers":

@@ -113,7 +113,7 @@ def _number_attacks(
     elif unknown := int((fakes == "").sum()):
         reason = f"the attack of {pluralize(unknown, 'fake file')} is unknown"
     elif len(names) < MIN_UNITS:
-        reason = f"{pluralize(len(names), 'attack')} are too few to sample from"
+        reason = f"only {pluralize(len(names), 'attack')} to sample from"
     if reason:
         return (
             None,
