@@ -119,8 +119,9 @@ def min_tdcf(
     least = min(missing, accepting)
     if missing < 0 or (least if legacy else alone + least) <= 0:
         raise InputError(
-            f"cannot compute this form of t-DCF: the speaker verification ({asv}) accepts too few "
-            "true speakers or no fakes; give another one"
+            "cannot compute this form of t-DCF: the speaker verification accepts too few true "
+            f"speakers ({1 - asv.miss:.1%}) or no fakes ({asv.false_accept_fake:.1%}); "
+            "give another one"
         )
     cost = missing * curve.miss_rate + accepting * curve.false_accept_rate
     if legacy:
