@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -31,7 +32,23 @@ VOICE_CALL = {"application": "voip"}  # how messengers configure Opus
 AMR_NB = Codec("libopencore_amrnb", "amr", (8000,), (12.2,))
 
 Voices = Sequence[np.ndarray]  # other clips at the same rate, each float `(samples,)`
-Change = Callable[[np.ndarray, int, np.random.Generator, Voices], np.ndarray]
+
+
+class Scene(NamedTuple):
+    """What a condition depends on, apart from the clip.
+
+    Attributes:
+        rate_hz: of the clip and of `voices`.
+        random: its state decides about noise and rooms.
+        voices: other clips, for babble.
+    """
+
+    rate_hz: int
+    random: np.random.Generator
+    voices: Voices
+
+
+Change = Callable[[np.ndarray, Scene], np.ndarray]  # of float samples `(samples,)`
 
 
 def apply_condition(
@@ -51,7 +68,12 @@ def apply_condition(
     """
     digest = hashlib.sha256(f"{seed}|{name}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    changed = CONDITIONS[name](samples.astype(np.float64), sample_rate_hz, random, voices)
+    return changed_by(CONDITIONS[name], samples, Scene(sample_rate_hz, random, voices))
+
+
+def changed_by(change: Change, samples: np.ndarray, scene: Scene) -> np.ndarray:
+    """Return a clip after a change, below full scale: float32 `(samples,)`."""
+    changed = change(samples.astype(np.float64), scene)
     return (changed / max(1, np.abs(changed).max() / FULL_SCALE)).astype(np.float32)
 
 
@@ -65,44 +87,41 @@ def read_voices(paths: tuple[Path, ...], rate_hz: int) -> Voices:
     return voices
 
 
-def add_noise(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
-    make: Callable, snr_db: float,
-) -> np.ndarray:  # fmt: skip
+def add_noise(samples: np.ndarray, scene: Scene, make: Callable, snr_db: float) -> np.ndarray:
     """Add noise at a ratio of the RMS levels of the whole clip."""
-    noise = make(len(samples), rate_hz, random, voices)
+    noise = make(len(samples), scene)
     return samples + noise * (_rms(samples) / _rms(noise) * 10 ** (-snr_db / 20))
 
 
-def coloured_noise(
-    count: int, rate_hz: int, random: np.random.Generator, voices: Voices, exponent: float
-) -> np.ndarray:
+def coloured_noise(count: int, scene: Scene, exponent: float) -> np.ndarray:
     """Make noise whose power is proportional to a power of the frequency: 0 white, -1 pink."""
-    spectrum = np.fft.rfft(random.standard_normal(count))
-    frequencies_hz = np.fft.rfftfreq(count, 1 / rate_hz)
+    spectrum = np.fft.rfft(scene.random.standard_normal(count))
+    frequencies_hz = np.fft.rfftfreq(count, 1 / scene.rate_hz)
     gains = np.maximum(frequencies_hz, MIN_NOISE_HZ) ** (exponent / 2)
     return np.fft.irfft(spectrum * gains * (frequencies_hz >= MIN_NOISE_HZ), count)
 
 
-def babble(count: int, rate_hz: int, random: np.random.Generator, voices: Voices) -> np.ndarray:
+def babble(count: int, scene: Scene) -> np.ndarray:
     """Make the sound of several people who talk at once."""
     total = np.zeros(count)
-    for index in random.integers(len(voices), size=BABBLE_VOICES):
-        voice = np.roll(np.resize(voices[index], count), random.integers(count))
+    for index in scene.random.integers(len(scene.voices), size=BABBLE_VOICES):
+        voice = np.roll(np.resize(scene.voices[index], count), scene.random.integers(count))
         total += voice / _rms(voice)
     return total
 
 
-def mains_hum(count: int, rate_hz: int, random: np.random.Generator, voices: Voices) -> np.ndarray:
+def mains_hum(count: int, scene: Scene) -> np.ndarray:
     """Make a hum of 50 or 60 Hz and its harmonics."""
+    random = scene.random
     hz = random.choice([50, 60]) * random.uniform(0.999, 1.001)
     number = np.arange(1, HARMONICS + 1)[:, None]
-    phases = 2 * np.pi * (hz * number * np.arange(count) / rate_hz + random.random(number.shape))
-    return (random.uniform(0.2, 1, number.shape) / number * np.sin(phases)).sum(axis=0)
+    turns = hz * number * np.arange(count) / scene.rate_hz + random.random(number.shape)
+    return (random.uniform(0.2, 1, number.shape) / number * np.sin(2 * np.pi * turns)).sum(axis=0)
 
 
-def music(count: int, rate_hz: int, random: np.random.Generator, voices: Voices) -> np.ndarray:
+def music(count: int, scene: Scene) -> np.ndarray:
     """Make chords of plucked tones with a drum on each beat."""
+    random, rate_hz = scene.random, scene.rate_hz
     times, sound = np.arange(count) / rate_hz, np.zeros(count)
     root_hz = 110 * 2 ** (random.integers(12) / 12)
     for start in np.arange(0, count / rate_hz, random.uniform(0.25, 0.5)):
@@ -113,23 +132,25 @@ def music(count: int, rate_hz: int, random: np.random.Generator, voices: Voices)
             harmonics = np.arange(1, min(12, int(0.47 * rate_hz / hz)))[:, None]
             tone = (np.sin(2 * np.pi * hz * harmonics * after) / harmonics**1.2).sum(axis=0)
             chord += tone * np.exp(-after * random.uniform(2, 6))
-        sound[count - len(after) :] += chord + 0.5 * np.exp(-60 * after) * random.standard_normal(
-            len(after)
-        )
+        drum = np.exp(-60 * after) * random.standard_normal(len(after))
+        sound[count - len(after) :] += chord + 0.5 * drum
     return sound
 
 
 def in_room(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
-    seconds: Sequence[float], numbers: Sequence[int] = range(ROOMS),
-) -> np.ndarray:  # fmt: skip
+    samples: np.ndarray,
+    scene: Scene,
+    seconds: Sequence[float],
+    numbers: Sequence[int] = range(ROOMS),
+) -> np.ndarray:
     """Let a clip sound in a room with one of some reverberation times (T60).
 
     Each reverberation time has a room for each number.
     """
     from scipy.signal import fftconvolve
 
-    response = _room_response(float(random.choice(seconds)), int(random.choice(numbers)), rate_hz)
+    t60_seconds, number = float(scene.random.choice(seconds)), int(scene.random.choice(numbers))
+    response = _room_response(t60_seconds, number, scene.rate_hz)
     changed = fftconvolve(samples, response)[np.abs(response).argmax() :][: len(samples)]
     return changed * (_rms(samples) / _rms(changed))
 
@@ -154,46 +175,38 @@ def _room_response(t60_seconds: float, number: int, rate_hz: int) -> np.ndarray:
     return np.asarray(room.rir[0][0])
 
 
-def from_loudspeaker(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-) -> np.ndarray:
+def from_loudspeaker(samples: np.ndarray, scene: Scene) -> np.ndarray:
     """Play a clip through a small loudspeaker: a narrower band, and some distortion."""
     from scipy.signal import butter, sosfilt
 
-    band_hz = random.uniform(150, 300), random.uniform(0.34, 0.46) * rate_hz
-    changed = sosfilt(butter(2, band_hz, "bandpass", fs=rate_hz, output="sos"), samples)
+    band_hz = scene.random.uniform(150, 300), scene.random.uniform(0.34, 0.46) * scene.rate_hz
+    changed = sosfilt(butter(2, band_hz, "bandpass", fs=scene.rate_hz, output="sos"), samples)
     changed = changed / (np.abs(changed).max() + 1e-9)
     changed = np.tanh(1.2 * changed + 0.1 * changed**2)
     changed -= changed.mean()
     return changed * (_rms(samples) / _rms(changed))
 
 
-def add_echo(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
-    seconds: float, gain: float,
-) -> np.ndarray:  # fmt: skip
+def add_echo(samples: np.ndarray, scene: Scene, seconds: float, gain: float) -> np.ndarray:
     """Add one echo with a share of the amplitude."""
-    later = np.zeros(round(seconds * rate_hz))
+    later = np.zeros(round(seconds * scene.rate_hz))
     return np.concatenate([samples, later]) + gain * np.concatenate([later, samples])
 
 
 def coded(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
-    codec: Codec, coded_hz: int, kbits: float,
-) -> np.ndarray:  # fmt: skip
-    """Encode and decode a clip."""
-    file = encode(samples.astype(np.float32), rate_hz, codec, coded_hz, kbits)
-    return read_audio(file, rate_hz).astype(np.float64)
-
-
-def through_gsm(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
+    samples: np.ndarray, scene: Scene, codec: Codec, coded_hz: int, kbits: float
 ) -> np.ndarray:
+    """Encode and decode a clip."""
+    file = encode(samples.astype(np.float32), scene.rate_hz, codec, coded_hz, kbits)
+    return read_audio(file, scene.rate_hz).astype(np.float64)
+
+
+def through_gsm(samples: np.ndarray, scene: Scene) -> np.ndarray:
     """Encode and decode a clip with GSM full rate, 13 kbit/s."""
     file = io.BytesIO()
-    narrow = np.clip(soxr.resample(samples, rate_hz, GSM_HZ), -1, 1)
+    narrow = np.clip(soxr.resample(samples, scene.rate_hz, GSM_HZ), -1, 1)
     soundfile.write(file, narrow, GSM_HZ, "GSM610", format="WAV")
-    return read_audio(file.getvalue(), rate_hz).astype(np.float64)
+    return read_audio(file.getvalue(), scene.rate_hz).astype(np.float64)
 
 
 def _rms(samples: np.ndarray) -> float:
@@ -218,11 +231,9 @@ def _room(*seconds: float) -> Change:
 
 
 def _of(*changes: Change) -> Change:
-    def change_in_turn(
-        samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-    ) -> np.ndarray:
+    def change_in_turn(samples: np.ndarray, scene: Scene) -> np.ndarray:
         for change in changes:
-            samples = change(samples, rate_hz, random, voices)
+            samples = change(samples, scene)
         return samples
 
     return change_in_turn

@@ -12,13 +12,14 @@ import numpy as np
 from deepfake_audio.audio.codecs import CODECS
 from deepfake_audio.audio.conditions import (
     AMR_NB,
-    FULL_SCALE,
     NOISES,
     VOICE_CALL,
     Change,
+    Scene,
     Voices,
     add_echo,
     add_noise,
+    changed_by,
     coded,
     coloured_noise,
     from_loudspeaker,
@@ -56,8 +57,7 @@ def change_pieces(
     state = random.bit_generator.state
     for piece in _pieces(blocks, PIECE_SECONDS * rate_hz):
         random.bit_generator.state = state  # the same condition for all
-        changed = CONDITION_KINDS[kind](piece.astype(np.float64), rate_hz, random, voices)
-        yield (changed / max(1, np.abs(changed).max() / FULL_SCALE)).astype(np.float32)
+        yield changed_by(CONDITION_KINDS[kind], piece, Scene(rate_hz, random, voices))
 
 
 def _pieces(blocks: Pieces, samples: int) -> Iterator[np.ndarray]:
@@ -72,79 +72,62 @@ def _pieces(blocks: Pieces, samples: int) -> Iterator[np.ndarray]:
         yield waiting
 
 
-def noise(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices,
-    snr_db: tuple[float, float] = (5, 40),
-) -> np.ndarray:  # fmt: skip
+def noise(samples: np.ndarray, scene: Scene, snr_db: tuple[float, float] = (5, 40)) -> np.ndarray:
     """Add noise of a random kind, colour (of white to brown) and signal-to-noise ratio."""
-    kinds = {**NOISES, "coloured": partial(coloured_noise, exponent=random.uniform(-2, 0))}
-    make = kinds[str(random.choice(["babble", "coloured", "coloured", "hum", "music"]))]
-    return add_noise(samples, rate_hz, random, voices, make, random.uniform(*snr_db))
+    kinds = {**NOISES, "coloured": partial(coloured_noise, exponent=scene.random.uniform(-2, 0))}
+    make = kinds[str(scene.random.choice(["babble", "coloured", "coloured", "hum", "music"]))]
+    return add_noise(samples, scene, make, scene.random.uniform(*snr_db))
 
 
-def room(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-) -> np.ndarray:
+def room(samples: np.ndarray, scene: Scene) -> np.ndarray:
     """Let a clip sound in a room, with faint noise or without."""
-    changed = in_room(samples, rate_hz, random, voices, T60_SECONDS, ROOM_NUMBERS)
-    if random.random() < NOISY_ROOM_SHARE:
-        return noise(changed, rate_hz, random, voices, (15, 40))
+    changed = in_room(samples, scene, T60_SECONDS, ROOM_NUMBERS)
+    if scene.random.random() < NOISY_ROOM_SHARE:
+        return noise(changed, scene, (15, 40))
     return changed
 
 
-def replayed(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-) -> np.ndarray:
+def replayed(samples: np.ndarray, scene: Scene) -> np.ndarray:
     """Play a clip through a loudspeaker, and record it again in a room."""
-    changed = from_loudspeaker(samples, rate_hz, random, voices)
-    changed = in_room(changed, rate_hz, random, voices, T60_SECONDS, ROOM_NUMBERS)
-    return noise(changed, rate_hz, random, voices, (20, 45))
+    changed = from_loudspeaker(samples, scene)
+    changed = in_room(changed, scene, T60_SECONDS, ROOM_NUMBERS)
+    return noise(changed, scene, (20, 45))
 
 
-def echo(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-) -> np.ndarray:
+def echo(samples: np.ndarray, scene: Scene) -> np.ndarray:
     """Add one echo."""
-    seconds, gain = random.uniform(0.02, 0.2), random.uniform(0.05, 0.35)
-    return add_echo(samples, rate_hz, random, voices, seconds, gain)
+    seconds, gain = scene.random.uniform(0.02, 0.2), scene.random.uniform(0.05, 0.35)
+    return add_echo(samples, scene, seconds, gain)
 
 
-def any_codec(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices, name: str
-) -> np.ndarray:
+def any_codec(samples: np.ndarray, scene: Scene, name: str) -> np.ndarray:
     """Encode and decode a clip at a random bit rate."""
     codec = CODECS[name]
-    if name == "opus" and random.random() < VOICE_CALL_SHARE:
+    if name == "opus" and scene.random.random() < VOICE_CALL_SHARE:
         codec = replace(codec, options=VOICE_CALL)
-    return coded(samples, rate_hz, random, voices, codec, *codec.sample_rates(random))
+    return coded(samples, scene, codec, *codec.sample_rates(scene.random))
 
 
-def amr(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-) -> np.ndarray:
+def amr(samples: np.ndarray, scene: Scene) -> np.ndarray:
     """Encode and decode a clip with AMR, the narrow-band codec of mobile telephones."""
-    return coded(samples, rate_hz, random, voices, AMR_NB, 8000, float(random.choice(AMR_KBITS)))
+    return coded(samples, scene, AMR_NB, 8000, float(scene.random.choice(AMR_KBITS)))
 
 
-def band_limit(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-) -> np.ndarray:
+def band_limit(samples: np.ndarray, scene: Scene) -> np.ndarray:
     """Cut off the highest frequencies with a filter of random steepness."""
     from scipy.signal import butter, sosfilt
 
-    order, share = int(random.integers(2, 9)), random.uniform(0.425, 0.95)
+    order, share = int(scene.random.integers(2, 9)), scene.random.uniform(0.425, 0.95)
     return sosfilt(butter(order, share, output="sos"), samples)
 
 
-def chain(
-    samples: np.ndarray, rate_hz: int, random: np.random.Generator, voices: Voices
-) -> np.ndarray:
+def chain(samples: np.ndarray, scene: Scene) -> np.ndarray:
     """Change a clip twice; the second change is a codec."""
     for kinds in (
         ("noise", "room", "replayed", "opus", "aac", "band_limit"),
         ("mp3", "aac", "opus", "telephone", "amr"),
     ):
-        samples = CONDITION_KINDS[str(random.choice(kinds))](samples, rate_hz, random, voices)
+        samples = CONDITION_KINDS[str(scene.random.choice(kinds))](samples, scene)
     return samples
 
 
