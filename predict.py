@@ -34,15 +34,14 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
-from deepfake_audio.audio.sounds import Sound
-from deepfake_audio.cli.extras import remembered, write_extras
-from deepfake_audio.cli.file_list import opened_list
+from deepfake_audio.cli.extras import write_extras
 from deepfake_audio.cli.messages import print_error, print_lines, say
-from deepfake_audio.cli.predict_arguments import parse_arguments, words_of
+from deepfake_audio.cli.predict_arguments import parse_arguments
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
-from deepfake_audio.cli.standard_input import with_standard_input
-from deepfake_audio.cli.verdict_tables import board_rows, kept_table, question_of
+from deepfake_audio.cli.standard_input import opened_list, with_standard_input
+from deepfake_audio.cli.verdict_tables import board_rows, kept_table
 from deepfake_audio.cli.verdicts import (
     FAILED,
     describe_judge,
@@ -52,8 +51,8 @@ from deepfake_audio.cli.verdicts import (
 )
 from deepfake_audio.detector import Detector
 from deepfake_audio.inference.board_table import timed
-from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.listing import FileList
+from deepfake_audio.inference.result import Result
 from deepfake_audio.system.json_text import to_json
 from deepfake_audio.verdict_json import as_row
 
@@ -62,46 +61,41 @@ from deepfake_audio.verdict_json import as_row
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv, __doc__)
     detector = Detector.load(args.run, args.settings, bound_memory=True)
-    question = question_of(detector, words_of(args)) if args.csv else None
-    sources: dict[str, Sound] = {}
+    listed = FileList(detector.record.images_from_audio, args.shard)
     counts: Counter[str] = Counter()
-    has_extras = True
-
-    def fail(failure: Failure) -> None:
-        print_error(failure.error)
-        if args.json:
-            print_lines(to_json(detector.as_dict(failure)))
-        keep({"file": failure.name, "error": failure.error})
-        on_board(failure.name)
-        counts[FAILED] += 1
-
-    listed = FileList(detector.record.images_from_audio, fail, args.shard)
-    table = args.csv and (args.shard.path(args.csv, ".csv") if args.shard else args.csv)
+    sources: dict[str, Path] = {}  # of standard input
+    is_known, has_extras = args.run or args.json, True
     with (
         opened_list(args.list) as names,
-        kept_table(table, question, listed) as keep,
+        kept_table(args, detector, listed) as keep,
         board_rows(args.board, args.files) as on_board,
         ExitStack() as opened,
     ):
         expanded = listed.expand(itertools.chain(args.files, names))
-        files = remembered(with_standard_input(expanded, opened, detector, fail), sources)
-        options = {"channel": args.channel, "on_error": fail, "track": args.track}
+        most_megabytes = detector.settings.limits.stdin_megabytes
+        files = with_standard_input(expanded, opened, most_megabytes, sources)
+        options = {"channel": args.channel, "track": args.track}
         if args.board:  # one file at a time, to measure its latency
-            results = timed(lambda file: detector.predict_many([file], **options), files)
+            found = timed(lambda file: detector.judge_many([file], **options), files)
         else:
             options |= {"workers": args.workers, "cluster": args.cluster}
-            results = ((result, 0.0) for result in detector.predict_many(files, **options))
-        is_known = args.run or args.json
-        for result, latency_ms in progress(results):
-            if not is_known:
+            found = ((each, 0.0) for each in detector.judge_many(files, **options))
+        for result, latency_ms in progress(found):
+            is_judged = isinstance(result, Result)
+            if not is_judged:
+                print_error(result.error)
+            elif not is_known:
                 say(describe_judge(detector))
                 is_known = True
-            content = detector.as_dict(result, args.timeline) if args.json else None
-            print_lines(to_json(content) if args.json else format_verdict(result, args.timeline))
-            has_extras &= write_extras(args, detector, result, sources)
+            if args.json:
+                print_lines(to_json(detector.as_dict(result, args.timeline)))
+            elif is_judged:
+                print_lines(format_verdict(result, args.timeline))
+            if is_judged:
+                has_extras &= write_extras(args, detector, result, sources)
             keep(as_row(result))
-            on_board(result.name, result, latency_ms)
-            counts[result.verdict] += 1
+            on_board(result, latency_ms)
+            counts[result.verdict if is_judged else FAILED] += 1
     print_summary(listed, counts, only_problems=args.json)
     return EXIT_OK if has_extras and not counts[FAILED] else EXIT_SOME_FAILED
 

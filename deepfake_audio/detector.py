@@ -14,8 +14,8 @@ from deepfake_audio.inference import pipeline, timelines
 from deepfake_audio.inference.inputs import (
     AnyRecording,
     Failure,
+    Given,
     Input,
-    NamedInput,
     Part,
     Reading,
     Window,
@@ -148,7 +148,7 @@ class Detector:
 
     def predict_many(
         self,
-        recordings: Iterable[AnyRecording | NamedInput],
+        recordings: Iterable[AnyRecording | Given],
         workers: int = 1,
         channel: int | None = None,
         on_error: Callable[[Failure], object] | None = None,
@@ -162,8 +162,7 @@ class Detector:
             recordings: each as for `predict`; read as results are consumed.
             workers: processes; 0 for one per core. 1 stays in this process.
             channel: the only channel to judge, from 1; None for all.
-            on_error: receives each recording that can't be read; None raises instead. It may
-                receive a file object or samples before earlier results are yielded.
+            on_error: receives each recording that can't be read; None raises instead.
             track: the only audio track to judge, from 1; None for all.
             cluster: address of a Dask scheduler, such as `tcp://host:8786`, whose workers judge.
             on_window: receives each file so far and its next window, to show the progress; only if
@@ -177,14 +176,31 @@ class Detector:
             TypeError: `recordings` is one path, one file or its bytes, or one of them is of no
                 known kind.
         """
+        for found in self.judge_many(recordings, workers, channel, track, cluster, on_window):
+            if isinstance(found, Result):
+                yield found
+            elif on_error:
+                on_error(found)
+            else:
+                raise InputError(found.error, found.code)
+
+    def judge_many(
+        self,
+        recordings: Iterable[AnyRecording | Given],
+        workers: int = 1,
+        channel: int | None = None,
+        track: int | None = None,
+        cluster: str | None = None,
+        on_window: Callable[[Input, Window], object] | None = None,
+    ) -> Iterator[Result | Failure]:
+        """Yield a result or a failure for each recording or image; see `predict_many`."""
         if isinstance(recordings, str | bytes | os.PathLike) or hasattr(recordings, "read"):
             kind = type(recordings).__name__
             raise TypeError(f"predict_many takes a list of recordings, not a {kind}; use predict")
         reading = self.reading(channel, track)
         if workers == 1:
             reading = replace(reading, on_window=on_window)
-        fail = on_error or _raise
-        names = to_inputs(recordings, self.settings.limits.stdin_megabytes, fail)
+        names = to_inputs(recordings, self.settings.limits.stdin_megabytes)
         to_result = partial(
             judge,
             calibration=self.record.calibration,
@@ -193,17 +209,12 @@ class Detector:
         )
         model = self.run.onnx_model
         if cluster is not None:
-            judged = pipeline.score_on_cluster(cluster, model, reading, names, to_result)
+            yield from pipeline.score_on_cluster(cluster, model, reading, names, to_result)
         elif workers == 1:
-            scored = pipeline.score_inputs(self.model, reading, names)
-            judged = (to_result(each) if isinstance(each, Input) else each for each in scored)
+            for found in pipeline.score_inputs(self.model, reading, names):
+                yield to_result(found) if isinstance(found, Input) else found
         else:
-            judged = pipeline.score_in_processes(model, reading, names, workers, to_result)
-        for found in judged:
-            if isinstance(found, Result):
-                yield found
-            else:
-                fail(found)
+            yield from pipeline.score_in_processes(model, reading, names, workers, to_result)
 
     def as_dict(self, found: Result | Failure, with_passages: bool = False) -> dict:
         """Return a result of this detector, or a failure, as `predict.py --json` prints it.
@@ -214,10 +225,6 @@ class Detector:
         """
         model = {"name": self.run.name, "fingerprint": self.fingerprint}
         return as_object(found, model, self.settings.predict, with_passages)
-
-
-def _raise(failure: Failure) -> None:
-    raise InputError(failure.error, failure.code)
 
 
 def judge(found: Input, calibration: Calibration, settings: Settings, run: str) -> Result:

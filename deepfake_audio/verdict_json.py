@@ -72,8 +72,10 @@ def file_properties(quality: Quality | None) -> dict:
     return content | {"kind": "recording", "codec": quality.codec or None}
 
 
-def as_row(result: Result) -> dict:
-    """Return a result as a row of the table."""
+def as_row(result: Result | Failure) -> dict:
+    """Return a result, or why there is none, as a row of the table."""
+    if isinstance(result, Failure):
+        return {"file": result.name, "error": result.error}
     windows = len(result.windows)
     usable = int(result.usable.sum())
     return {

@@ -148,5 +148,5 @@ def test_typescript_is_passed_over_and_transport_streams_are_judged(tmp_path, ca
 def test_typescript_beside_images_does_not_hide_them(tmp_path):
     put_audio(tmp_path, "a.png")
     (tmp_path / "index.ts").write_text("export {};")
-    listed = FileList(True, lambda failure: None)
+    listed = FileList(True)
     assert list(listed.expand([str(tmp_path)])) == [str(tmp_path / "a.png")]

@@ -50,7 +50,7 @@ def test_a_walk_in_a_linked_root_finds_the_same(tree):
 
 
 def test_prediction_and_preparation_find_the_same_files(tree):
-    listing = FileList(images_from_audio=True, on_error=print)
+    listing = FileList(images_from_audio=True)
     assert names(listing.expand([str(tree)]), tree) == FOUND
     assert listing.skipped == Counter({"linked folders": len(NOT_ENTERED)})
     index = index_tree(tree)

@@ -124,3 +124,11 @@ def test_the_schema_and_the_documentation_have_all_codes():
     assert [code for code in errors + reasons if f"`{code}`" not in page] == []
     keys = [*JUDGED["properties"], *FAILED["properties"]]
     assert [key for key in keys if f"`{key}`" not in page] == []
+
+
+def test_objects_are_in_the_order_of_the_files_with_a_folder_without_files_between(
+    tmp_path, capsys
+):
+    (tmp_path / "empty").mkdir()
+    given = [str(FAKE), str(tmp_path / "empty"), str(UNSURE)]
+    assert [found["file"] for found in judge(capsys, *given, failed=True)] == given

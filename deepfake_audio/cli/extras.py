@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 from deepfake_audio.audio.sounds import Sound
@@ -11,28 +11,14 @@ from deepfake_audio.cli.standard_input import STANDARD_INPUT
 from deepfake_audio.cli.verdicts import stem_of, write_timeline
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError, OutputError
-from deepfake_audio.inference.inputs import NamedInput
 from deepfake_audio.inference.remote import is_remote
 from deepfake_audio.inference.result import Result
 from deepfake_audio.system.atomic_files import numbered, rename_to_free, temporary_sibling
 from deepfake_audio.system.regular_files import is_folder
 
 
-def remembered(
-    files: Iterable[str | NamedInput], sources: dict[str, Sound]
-) -> Iterator[str | NamedInput]:
-    """Yield files, and keep the source of each that has a name other than its path."""
-    for file in files:
-        if isinstance(file, NamedInput):
-            sources[file.name] = file.source
-        yield file
-
-
 def write_extras(
-    args: argparse.Namespace,
-    detector: Detector,
-    result: Result,
-    sources: dict[str, Sound],
+    args: argparse.Namespace, detector: Detector, result: Result, sources: Mapping[str, Path]
 ) -> bool:
     """Write the files about a result that the command line asks for.
 

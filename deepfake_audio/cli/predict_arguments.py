@@ -34,6 +34,8 @@ def parse_arguments(argv: Sequence[str] | None, description: str = "") -> argpar
     add_options(parser)
     add_work_options(parser)
     args = parser.parse_args(argv)
+    if args.csv and args.shard:
+        args.csv = args.shard.path(args.csv, ".csv")
     check_arguments(args)
     return args
 
@@ -135,8 +137,7 @@ def check_outputs(args: argparse.Namespace) -> None:
                 f"--segments {args.segments} is in {name}, which is to be judged; name a folder "
                 "elsewhere"
             )
-    table = args.shard.path(args.csv, ".csv") if args.csv and args.shard else args.csv
-    files = {"csv": table, "board": args.board}
+    files = {"csv": args.csv, "board": args.board}
     folders = {"segments": args.segments}  # which a folder of reports may share
     if args.report:
         (files if is_report_file(Path(args.report)) else folders)["report"] = args.report

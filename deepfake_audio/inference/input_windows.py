@@ -38,6 +38,7 @@ from deepfake_audio.features.spectrogram import image_rate_prominence_db, spectr
 from deepfake_audio.inference import remote
 from deepfake_audio.inference.inputs import (
     Failure,
+    Given,
     Input,
     NamedInput,
     Reading,
@@ -54,9 +55,12 @@ UNREAD_REMEDY = "images of this kind are not read; save it as PNG"
 
 
 def render_input(
-    file: str | NamedInput, reading: Reading
+    file: Given, reading: Reading
 ) -> Iterator[tuple[tuple[Input | Failure, Window | None], np.ndarray | None]]:
     """Yield the image of each window; at last the whole input without window and image."""
+    if isinstance(file, Failure):
+        yield (file, None), None
+        return
     name = name_given(file)
     found = Input(name)
     try:

@@ -212,12 +212,15 @@ class Reading:
     threads: int = 1
 
 
-def name_given(file: str | NamedInput) -> str:
+Given = str | NamedInput | Failure  # a path, or why there is nothing to read
+
+
+def name_given(file: Given) -> str:
     """Return the name that a file is reported under."""
-    return file.name if isinstance(file, NamedInput) else file
+    return file if isinstance(file, str) else file.name
 
 
-def to_input(recording: AnyRecording | NamedInput, max_megabytes: int) -> str | NamedInput:
+def to_input(recording: AnyRecording | Given, max_megabytes: int) -> Given:
     """Return a recording in the form that the pipeline takes.
 
     Args:
@@ -229,7 +232,7 @@ def to_input(recording: AnyRecording | NamedInput, max_megabytes: int) -> str | 
         TypeError: the recording is none of the known kinds.
     """
     match recording:
-        case NamedInput():
+        case NamedInput() | Failure():
             return recording
         case str() | os.PathLike():
             return os.fspath(recording)
@@ -247,22 +250,14 @@ def to_input(recording: AnyRecording | NamedInput, max_megabytes: int) -> str | 
     return NamedInput(name_of(source), source)
 
 
-def to_inputs(
-    recordings: Iterable[AnyRecording | NamedInput],
-    max_megabytes: int,
-    fail: Callable[[Failure], object],
-) -> Iterator[str | NamedInput]:
-    """Yield recordings in the form that the pipeline takes; `fail` receives those without one."""
+def to_inputs(recordings: Iterable[AnyRecording | Given], max_megabytes: int) -> Iterator[Given]:
+    """Yield recordings in the form that the pipeline takes; a `Failure` for those without one."""
     for recording in recordings:
         try:
-            found = to_input(recording, max_megabytes)
+            yield to_input(recording, max_megabytes)
         except InputError as error:
             name = f"the given {'file' if hasattr(recording, 'read') else 'samples'}"
-            found = Failure(name, str(error), error.code)
-        if isinstance(found, Failure):
-            fail(found)
-        else:
-            yield found
+            yield Failure(name, str(error), error.code)
 
 
 def in_time(windows: Sequence[Window]) -> list[Window]:

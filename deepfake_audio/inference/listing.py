@@ -2,11 +2,11 @@
 
 import hashlib
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from deepfake_audio.errors import InputError
-from deepfake_audio.inference.inputs import Failure
+from deepfake_audio.inference.inputs import Failure, name_given
 from deepfake_audio.inference.remote import is_remote
 from deepfake_audio.inference.table_rows import STATE, STATE_CHARACTERS, Judged, name_in_table
 from deepfake_audio.inference.timeline_files import is_timeline
@@ -33,21 +33,14 @@ class FileList:
         done: files that a table has already; None without a table, which asks for the `facts`.
     """
 
-    def __init__(
-        self,
-        images_from_audio: bool,
-        on_error: Callable[[Failure], object],
-        shard: Shard | None = None,
-    ):
+    def __init__(self, images_from_audio: bool, shard: Shard | None = None):
         """Prepare a list.
 
         Args:
             images_from_audio: audio is judged, so that images beside it are skipped.
-            on_error: receives names that are no file and folders without one.
             shard: the only part of the files to judge; None for all.
         """
         self.images_from_audio = images_from_audio
-        self.on_error = on_error
         self.shard = shard
         self.skipped: Counter[str] = Counter()
         self.listed = 0
@@ -70,16 +63,18 @@ class FileList:
             del self._facts[name]
         return {"position": position, STATE: state}
 
-    def expand(self, names: Iterable[str]) -> Iterator[str]:
-        """Yield the files without a verdict, and in place of a folder the files in it."""
+    def expand(self, names: Iterable[str]) -> Iterator[str | Failure]:
+        """Yield the files without a verdict, and in place of a folder the files in it.
+
+        An empty name and a folder without files give a `Failure`.
+        """
         for name in names:
             if not name:
                 error = "cannot judge a file with an empty name; name a file or folder"
-                self._fail(name, error, "not_found")
-            elif is_folder(Path(name)):
-                yield from filter(self._is_wanted, self._in_folder(name))
-            elif self._is_wanted(name):
-                yield name
+                found = [Failure(name, error, "not_found")]
+            else:
+                found = self._in_folder(name) if is_folder(Path(name)) else [name]
+            yield from (file for file in found if self._is_wanted(name_given(file)))
 
     def _is_wanted(self, name: str) -> bool:
         """Return whether a file is in the shard and has no verdict."""
@@ -96,11 +91,7 @@ class FileList:
             self._facts[name].append((self.listed, state))
         return True
 
-    def _fail(self, name: str, error: str, code: str) -> None:
-        if self._is_wanted(name):
-            self.on_error(Failure(name, error, code))
-
-    def _in_folder(self, name: str) -> Iterator[str]:
+    def _in_folder(self, name: str) -> Iterator[str | Failure]:
         """Yield a folder's audio; its images if the run judges images or there is no audio."""
         folder, others, is_empty = Path(name), Counter(), True
         skips_images = self.images_from_audio and any(
@@ -118,7 +109,7 @@ class FileList:
         self.skipped += Counter({s: n for s, n in others.items() if s not in TEXT_SUFFIXES})
         if is_empty:
             error = f"cannot judge {name}: the folder has no audio or images; name files or another"
-            self._fail(name, error, "no_files")
+            yield Failure(name, error, "no_files")
 
 
 def file_state(name: str) -> str | None:

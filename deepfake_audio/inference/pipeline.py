@@ -12,7 +12,7 @@ import onnxruntime
 
 from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.inference.input_windows import render_input
-from deepfake_audio.inference.inputs import Failure, Input, NamedInput, Reading, name_given
+from deepfake_audio.inference.inputs import Failure, Given, Input, Reading, name_given
 from deepfake_audio.models import onnx_session
 from deepfake_audio.system import cluster
 from deepfake_audio.system.workers import LostProcessError, count_cores, in_processes
@@ -24,7 +24,7 @@ Judgement = TypeVar("Judgement")
 
 
 def score_inputs(
-    model: onnxruntime.InferenceSession, reading: Reading, names: Iterable[str | NamedInput]
+    model: onnxruntime.InferenceSession, reading: Reading, names: Iterable[Given]
 ) -> Iterator[Input | Failure]:
     """Yield each file with the scores of its windows, in order; bad files become a `Failure`."""
     rendered = itertools.chain.from_iterable(render_input(name, reading) for name in names)
@@ -39,7 +39,7 @@ def score_inputs(
 def score_in_processes(
     model_path: Path,
     reading: Reading,
-    names: Iterable[str | NamedInput],
+    names: Iterable[Given],
     workers: int,
     judge: Callable[[Input], Judgement],
 ) -> Iterator[Judgement | Failure]:
@@ -80,7 +80,7 @@ def score_in_processes(
 def _score_alone(
     model_path: Path,
     reading: Reading,
-    file: str | NamedInput,
+    file: Given,
     judge: Callable[[Input], Judgement],
     workers: int,
 ) -> list[Judgement | Failure]:
@@ -98,7 +98,7 @@ def score_on_cluster(
     address: str,
     model_path: Path,
     reading: Reading,
-    names: Iterable[str | NamedInput],
+    names: Iterable[Given],
     judge: Callable[[Input], Judgement],
 ) -> Iterator[Judgement | Failure]:
     """Score and judge files on the workers of a Dask cluster; see `score_in_processes`.
@@ -154,7 +154,7 @@ def _batch_bounds(files: int, workers: int) -> Iterator[tuple[int, int]]:
 def _score_batch(
     model_path: Path,
     reading: Reading,
-    names: Sequence[str | NamedInput],
+    names: Sequence[Given],
     judge: Callable[[Input], Judgement],
 ) -> list[Judgement | Failure]:
     """Score and judge files in a worker process."""

@@ -62,7 +62,7 @@ def resumable_table(
     say: Callable[[str], object] = lambda text: None,
     fields: Sequence[str] = FIELDS,
     on_complete: Callable[[Path, str], object] = lambda complete, states: None,
-    earlier: Callable[[], Iterable[list[str]]] = lambda: (),
+    earlier: Iterable[list[str]] = (),
 ) -> Iterator[tuple[Judged, Callable[[Mapping], None]]]:
     """Write a table row by row beside its place, and put it there when all rows are there.
 
@@ -77,7 +77,7 @@ def resumable_table(
         fields: the columns: `FIELDS`, or `SHARD_FIELDS`.
         on_complete: receives the path of the complete table before it is renamed, and the states of
             its rows, each with `STATE_CHARACTERS`.
-        earlier: gives rows with their states to begin with, if there is no interrupted run.
+        earlier: rows with their states to begin with, if there is no interrupted run.
 
     Yields:
         The files that have rows from an interrupted run, and a function that adds a row:
@@ -165,17 +165,14 @@ def _open_locked(path: Path, partial: Path) -> TextIO:
 
 
 def _begin(
-    file: TextIO,
-    partial: Path,
-    columns: Sequence[str],
-    earlier: Callable[[], Iterable[list[str]]],
+    file: TextIO, partial: Path, columns: Sequence[str], earlier: Iterable[list[str]]
 ) -> None:
     """Remove what follows the complete rows of an unfinished table, or write the first rows."""
     whole_bytes = max((end for end, _ in _complete_rows(partial, columns)), default=0)
     file.truncate(whole_bytes)
     if not whole_bytes:
         write_rows(file, [columns])
-        write_rows(file, itertools.takewhile(lambda row: _is_complete(row, columns), earlier()))
+        write_rows(file, itertools.takewhile(lambda row: _is_complete(row, columns), earlier))
         file.flush()
 
 

@@ -67,18 +67,15 @@ def answer_one(detector: Detector, question: Mapping, say: Callable[[Mapping], N
         `row`, the object of predict.py, `view` and `report` if they were requested; or `bug`.
     """
     path, name = Path(question["path"]), question["name"]
-    failures: list[Failure] = []
     try:
-        results = detector.predict_many(
+        (result,) = detector.judge_many(
             [NamedInput(name, path)],
             channel=question["channel"],
             track=question["track"],
-            on_error=failures.append,
             on_window=reporter(say),
         )
-        result = next(results, None)
-        if result is None:
-            return {"state": "failed", "row": detector.as_dict(failures[0])}
+        if isinstance(result, Failure):
+            return {"state": "failed", "row": detector.as_dict(result)}
         answer = {"state": "done", "row": detector.as_dict(result, with_passages=True)}
         if question["view"]:
             answer["view"] = as_view(result, path, detector.settings)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.windows import recording_windows
-from deepfake_audio.cli.file_list import opened_list
+from deepfake_audio.cli.standard_input import opened_list
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.dataset import shard_folders
