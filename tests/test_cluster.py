@@ -124,17 +124,17 @@ def unreadable() -> str:
 @pytest.mark.parametrize("answer", [lambda: "rows with wrong errors", unreadable])
 def test_a_worker_that_joins_later_and_cannot_work_gives_no_results(answer):
     client = LateCluster(ModuleNotFoundError("No module named 'deepfake_audio'"), answer)
-    check = cluster.WorkerCheck(client, {})
-    check()
+    machines = cluster.Cluster(client, {})
+    machines.check()
     with pytest.raises(InputError, match="the worker tcp://late cannot import deepfake_audio"):
-        list(cluster.run_calls(client, check, pow, [(2, 3)]))
+        list(machines.run_calls(pow, [(2, 3)]))
 
 
 def test_a_worker_that_joins_later_and_can_work_is_checked_once():
     client = LateCluster(cluster.__version__, lambda: "rows")
-    check = cluster.WorkerCheck(client, {})
-    check()
-    found = list(cluster.run_calls(client, check, pow, [(2, 3)] * 3))
+    machines = cluster.Cluster(client, {})
+    machines.check()
+    found = list(machines.run_calls(pow, [(2, 3)] * 3))
     assert found == [((2, 3), "rows")] * 3
     assert client.asked == ["tcp://first", "tcp://late"]
 

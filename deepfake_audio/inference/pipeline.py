@@ -116,17 +116,16 @@ def score_on_cluster(
     places = model_path, reading.folder, reading.folder / name_given(first)
     known = [path for path in places if path.exists()]
     batches = iter(lambda: tuple(itertools.islice(names, FILES_PER_BATCH)), ())
-    with cluster.connected(address, known) as (client, check):
+    with cluster.connected(address, known) as machines:
         calls = (
             (model_path, reading, batch, judge) for batch in itertools.chain([(first,)], batches)
         )
-        for (*_, batch, _), results in cluster.run_calls(client, check, _score_batch, calls):
+        for (*_, batch, _), results in machines.run_calls(_score_batch, calls):
             if not isinstance(results, cluster.LostCallError):
                 yield from results
                 continue
             singly = ((model_path, reading, (file,), judge) for file in batch)
-            alone = cluster.run_calls(client, check, _score_batch, singly)
-            for (*_, (file,), _), found in alone:
+            for (*_, (file,), _), found in machines.run_calls(_score_batch, singly):
                 if isinstance(found, cluster.LostCallError):
                     name = name_given(file)
                     yield Failure(name, f"cannot judge {name}: {found} ended at it; leave it out")

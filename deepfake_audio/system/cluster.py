@@ -34,8 +34,8 @@ class LostCallError(Exception):
 
 
 @contextmanager
-def connected(address: str, paths: Iterable[Path]) -> Iterator[tuple["Client", "WorkerCheck"]]:
-    """Connect to a cluster, and check that its workers can work; yield the check for later ones.
+def connected(address: str, paths: Iterable[Path]) -> Iterator["Cluster"]:
+    """Connect to a cluster, and check that its workers can work.
 
     Args:
         address: of the scheduler, as `tcp://HOST:PORT`.
@@ -66,75 +66,126 @@ def connected(address: str, paths: Iterable[Path]) -> Iterator[tuple["Client", "
             raise InputError(
                 f"no workers at {address}; start some with: dask worker {address} --nthreads 1"
             )
-        check = WorkerCheck(client, {str(path): _look(str(path)) for path in paths})
-        check()
-        yield client, check
+        cluster = Cluster(client, {str(path): _look(str(path)) for path in paths})
+        cluster.check()
+        yield cluster
 
 
-class WorkerCheck:
-    """Checks each worker of a cluster once, also one that joins later."""
+class Cluster:
+    """A cluster that is connected; each worker is checked once, also one that joins later."""
 
     def __init__(self, client: "Client", expected: dict[str, str]):
         """Args: client: connected. expected: what `_look` returns here for each path."""
         self._client, self._expected = client, expected
         self._checked: set[str] = set()
 
-    def __call__(self) -> None:
+    def run_calls(
+        self, function: Callable, arguments: Iterable[tuple]
+    ) -> Iterator[tuple[tuple, Any]]:
+        """Call a function on the workers; yield the arguments and the result of each, in order.
+
+        The arguments are read as workers become free. A call of a lost worker runs on another one.
+        The workers that joined meanwhile are checked before a result is yielded.
+
+        Yields:
+            A `LostCallError` in place of the result if the workers of a call ended again and again.
+
+        Raises:
+            InputError: the scheduler was lost, or a worker that joined can't work.
+        """
+        waiting: deque[tuple[tuple, Future]] = deque()
+        most = CALLS_PER_WORKER * len(self._client.nthreads())
+        for args in arguments:
+            waiting.append((args, self._client.submit(function, *args, pure=False)))
+            if len(waiting) >= most:
+                args, future = waiting.popleft()
+                yield args, self._checked_result(future)
+        while waiting:
+            args, future = waiting.popleft()
+            yield args, self._checked_result(future)
+
+    def check(self) -> None:
         """Check the new workers; raise an `InputError` that names the first one that can't work."""
-        threads = self._client.nthreads()
-        new = {worker: threads[worker] for worker in threads if worker not in self._checked}
-        if new:
-            check_workers(self._client, new, self._expected)
-            self._checked |= new.keys()
-
-
-def check_workers(client: "Client", threads: dict[str, int], expected: dict[str, str]) -> None:
-    """Raise an `InputError` that names the first worker that can't work.
-
-    Args:
-        client: connected.
-        threads: number of threads of each worker to check.
-        expected: the value that `_look` returns here for each path.
-    """
-    for worker, number in threads.items():
-        if number > 1:
-            raise InputError(
-                f"the worker {worker} has {number} threads; start it with --nthreads 1, and with "
-                "--nworkers for several processes"
-            )
-    for worker, version in _ask(
-        client, threads, pkgutil.resolve_name, "deepfake_audio:__version__"
-    ):
-        if version != __version__:
-            problem = f"has deepfake-audio {version}, not {__version__}"
-            if isinstance(version, Exception):
-                problem = f"cannot import deepfake_audio ({version})"
-            raise InputError(f"the worker {worker} {problem}; install this version there")
-    for path, content in expected.items():
-        for worker, found in _ask(client, threads, _look, path):
-            if found != content:
+        present = self._client.nthreads()
+        new = [worker for worker in present if worker not in self._checked]
+        if not new:
+            return
+        for worker in new:
+            if present[worker] > 1:
                 raise InputError(
-                    f"the worker {worker} cannot see {path} as it is here ({found or 'missing'}); "
-                    "give all machines the same folders under the same names"
+                    f"the worker {worker} has {present[worker]} threads; start it with --nthreads "
+                    "1, and with --nworkers for several processes"
                 )
+        for worker, version in self._ask(new, pkgutil.resolve_name, "deepfake_audio:__version__"):
+            if version != __version__:
+                problem = f"has deepfake-audio {version}, not {__version__}"
+                if isinstance(version, Exception):
+                    problem = f"cannot import deepfake_audio ({version})"
+                raise InputError(f"the worker {worker} {problem}; install this version there")
+        for path, content in self._expected.items():
+            for worker, found in self._ask(new, _look, path):
+                if found != content:
+                    raise InputError(
+                        f"the worker {worker} cannot see {path} as it is here "
+                        f"({found or 'missing'}); give all machines the same folders under the "
+                        "same names"
+                    )
+        self._checked.update(new)
 
+    def _ask(
+        self, workers: list[str], function: Callable, *args: object
+    ) -> Iterator[tuple[str, Any]]:
+        """Call a function on workers; yield the result or exception of those that still exist."""
+        try:
+            answers = self._client.run(
+                function, *args, workers=workers, on_error="return", callback_timeout=CHECK_SECONDS
+            )
+        except (OSError, TimeoutError):
+            raise InputError(
+                f"a worker of {self._client.scheduler.address} does not answer within "
+                f"{CHECK_SECONDS} s; start the workers again"
+            ) from None
+        present = self._client.nthreads()
+        yield from ((worker, answer) for worker, answer in answers.items() if worker in present)
 
-def _ask(
-    client: "Client", workers: Iterable[str], function: Callable, *args: object
-) -> Iterator[tuple[str, Any]]:
-    """Call a function on workers; yield those that are still there, with results or exceptions."""
-    try:
-        answers = client.run(
-            function, *args, workers=list(workers), on_error="return",
-            callback_timeout=CHECK_SECONDS,
-        )  # fmt: skip
-    except (OSError, TimeoutError):
-        raise InputError(
-            f"a worker of {client.scheduler.address} does not answer within {CHECK_SECONDS} s; "
-            "start the workers again"
-        ) from None
-    present = client.nthreads()
-    yield from ((worker, answer) for worker, answer in answers.items() if worker in present)
+    def _checked_result(self, future: "Future") -> Any:
+        """Return a result after all workers are checked, or the reason why a new one can't work."""
+        try:
+            result = self._result(future)
+        except InputError:
+            raise
+        except Exception:  # of the call: a worker without the package can't even read it
+            self.check()
+            raise
+        self.check()
+        return result
+
+    def _result(self, future: "Future") -> Any:
+        """Wait for a result; warn if the cluster has lost all its workers."""
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
+        from distributed.scheduler import KilledWorker
+
+        is_warned = False
+        while True:
+            try:
+                return future.result(timeout=WATCH_SECONDS)
+            except TimeoutError:
+                if not is_warned and not self._has_workers():
+                    is_warned = True
+                    logger.warning("the cluster has no worker; waiting for one (Ctrl-C ends this)")
+            except KilledWorker as error:
+                return LostCallError(pluralize(error.allowed_failures + 1, "worker"))
+            except (FutureCancelledError, CommClosedError):
+                raise InputError(
+                    "the connection to the scheduler was lost; start it again, and run this again"
+                ) from None
+
+    def _has_workers(self) -> bool:
+        try:
+            return self._client.status == "running" and bool(self._client.nthreads())
+        except OSError:  # the connection was lost meanwhile
+            return False
 
 
 def _look(path: str) -> str:
@@ -148,71 +199,3 @@ def _look(path: str) -> str:
             return f"{size} bytes {digest}".strip()
     except OSError as error:
         return error.strerror or str(error)
-
-
-def run_calls(
-    client: "Client", check: Callable[[], object], function: Callable, arguments: Iterable[tuple]
-) -> Iterator[tuple[tuple, Any]]:
-    """Call a function on the cluster; yield the arguments and the result of each call, in order.
-
-    The arguments are read as workers become free. A call of a lost worker runs on another one.
-    The workers that joined meanwhile are checked before a result is yielded.
-
-    Yields:
-        A `LostCallError` in place of the result if the workers of a call ended again and again.
-
-    Raises:
-        InputError: the scheduler was lost, or a worker that joined can't work.
-    """
-    waiting: deque[tuple[tuple, Future]] = deque()
-    most = CALLS_PER_WORKER * len(client.nthreads())
-    for args in arguments:
-        waiting.append((args, client.submit(function, *args, pure=False)))
-        if len(waiting) >= most:
-            args, future = waiting.popleft()
-            yield args, _checked_result(client, check, future)
-    while waiting:
-        args, future = waiting.popleft()
-        yield args, _checked_result(client, check, future)
-
-
-def _checked_result(client: "Client", check: Callable[[], object], future: "Future") -> Any:
-    """Return a result after all workers are checked, or the reason why a new one can't work."""
-    try:
-        result = _result(client, future)
-    except InputError:
-        raise
-    except Exception:  # of the call: a worker without the package can't even read it
-        check()
-        raise
-    check()
-    return result
-
-
-def _result(client: "Client", future: "Future") -> Any:
-    """Wait for a result; warn if the cluster has lost all its workers."""
-    from distributed.client import FutureCancelledError
-    from distributed.comm import CommClosedError
-    from distributed.scheduler import KilledWorker
-
-    is_warned = False
-    while True:
-        try:
-            return future.result(timeout=WATCH_SECONDS)
-        except TimeoutError:
-            if not is_warned and not _has_workers(client):
-                is_warned = True
-                logger.warning("the cluster has no worker; waiting for one (Ctrl-C ends this)")
-        except KilledWorker as error:
-            return LostCallError(pluralize(error.allowed_failures + 1, "worker"))
-        except (FutureCancelledError, CommClosedError):
-            raise InputError(
-                "the connection to the scheduler was lost; start it again, and run this again"
-            ) from None
-
-
-def _has_workers(client: "Client") -> bool:
-    try:
-        return client.status == "running" and bool(client.nthreads())
-    except OSError:  # the connection was lost meanwhile
-        return False
