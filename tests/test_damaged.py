@@ -12,10 +12,9 @@ import soundfile
 import deepfake_audio
 import prepare
 from conftest import ROOT
-from deepfake_audio.audio import chunks, losses
-from deepfake_audio.audio.chunks import find_rest
+from deepfake_audio.audio import chunks, packets
+from deepfake_audio.audio.chunks import find_rest, is_cut_off
 from deepfake_audio.audio.findings import Findings
-from deepfake_audio.audio.ogg import is_cut_off
 from deepfake_audio.audio.recordings import open_recording, read_audio
 from deepfake_audio.audio.sounds import NoSoundError
 from deepfake_audio.config.loading import load_settings
@@ -207,7 +206,7 @@ def _written(path: Path, content: bytes) -> Path:
 
 
 def test_more_damaged_packets_than_a_recording_has_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(losses, "MAX_DAMAGED_PACKETS", 50)
+    monkeypatch.setattr(packets, "MAX_DAMAGED_PACKETS", 50)
     content = encode("mka", tmp_path)
     damaged = bytearray(content)
     for place in range(len(content) // 20, len(content), 300):

@@ -10,8 +10,8 @@ import pytest
 
 import deepfake_audio
 from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.packets import MAX_SHIFTS, Clock
 from deepfake_audio.audio.recordings import open_recording, recording_blocks
-from deepfake_audio.audio.timestamps import MAX_SHIFTS, Clock
 from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.loading import load_settings
 

@@ -1,4 +1,4 @@
-"""The chunks of a file: what is after the declared end of its sound, and what it lacks."""
+"""The chunks, boxes and pages of a file: bytes after the declared end of its sound, or missing."""
 
 import io
 import os
@@ -20,6 +20,8 @@ UNKNOWN_SIZE = 2**32 - 1
 OTHER_FILES = (b"RIFF", b"RF64", b"FORM", b"caff", b".snd", b"ID3", b"TAG", b"APETAGEX")
 AU_SIZES = struct.Struct(">4sII")  # mark, place of the sound, and its bytes
 BOX, LONG_BOX = struct.Struct(">I4s"), struct.Struct(">Q")  # of MP4: size and name; a long size
+OGG_MARK, OGG_HEADER_BYTES = b"OggS", 27
+MAX_OGG_PAGE_BYTES = OGG_HEADER_BYTES + 255 + 255 * 255
 MAX_CHUNKS = 100_000
 PIECE_BYTES = 1_000_000
 
@@ -75,6 +77,21 @@ def lacks_index(sound: Path | bytes) -> bool:
     with open_lenient(sound) as file:
         names = [name for name, _ in _boxes(file)]
     return names[:1] == [b"ftyp"] and not {b"moov", b"moof"} & set(names)
+
+
+def is_cut_off(sound: Path | bytes) -> bool:
+    """Return whether an Ogg file ends within a page: it declares no length that would tell."""
+    with open_lenient(sound) as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - MAX_OGG_PAGE_BYTES))
+        tail = file.read(MAX_OGG_PAGE_BYTES)
+    page = tail[max(0, tail.rfind(OGG_MARK)) :]
+    if not page.startswith(OGG_MARK):
+        return False
+    if len(page) < OGG_HEADER_BYTES:
+        return True
+    sizes = page[OGG_HEADER_BYTES : OGG_HEADER_BYTES + page[OGG_HEADER_BYTES - 1]]
+    return len(page) < OGG_HEADER_BYTES + page[OGG_HEADER_BYTES - 1] + sum(sizes)
 
 
 class FileEnd(io.FileIO):

@@ -7,11 +7,10 @@ import numpy as np
 import soundfile
 import soxr
 
-from deepfake_audio.audio.channels import downmix
 from deepfake_audio.audio.ffmpeg import check_track, ffmpeg_blocks
-from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.findings import Findings, downmix
 from deepfake_audio.audio.libsndfile import FFmpegNeededError, soundfile_blocks
-from deepfake_audio.audio.losses import MIN_MISSING_SECONDS
+from deepfake_audio.audio.packets import MIN_MISSING_SECONDS
 from deepfake_audio.audio.sounds import NoSoundError, Samples, Sound, block_length, name_of
 from deepfake_audio.errors import InputError, pluralize
 

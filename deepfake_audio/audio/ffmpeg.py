@@ -9,7 +9,7 @@ import numpy as np
 
 from deepfake_audio.audio.chunks import find_rest, lacks_index, missing_share
 from deepfake_audio.audio.findings import Findings
-from deepfake_audio.audio.losses import Losses, in_seconds, tick_seconds
+from deepfake_audio.audio.packets import Clock, Losses, in_seconds, tick_seconds
 from deepfake_audio.audio.sounds import (
     BLOCK_SECONDS,
     MAX_BLOCK_VALUES,
@@ -19,7 +19,6 @@ from deepfake_audio.audio.sounds import (
     name_of,
     open_lenient,
 )
-from deepfake_audio.audio.timestamps import Clock
 from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.system.memory import bounded_memory, held_bytes
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from deepfake_audio.audio.channels import ChannelStats
-
 MIN_SKIPPED_SECONDS = 0.05  # that are mentioned: the last frame of many MP3 files is damaged
 MAX_FLOAT_PEAK = 4.0  # mixes in floats may pass full scale by 12 dB
 MIN_WHOLE_PEAK = 32.0  # a lower one is too quiet for whole numbers
@@ -16,6 +14,52 @@ MIN_LOUD_SHARE = 0.01  # a few glitches do not mean another scale
 SILENCE_POWER, EXACT_SILENCE_POWER = 1e-8, 1e-13
 EXACT_CODECS = ("pcm_s24", "pcm_s32", "pcm_f")  # they keep more bits
 FULL_SCALES = (2**15, 2**23, 2**31)  # whole numbers that were stored as floats
+
+CANCELLED_POWER = 0.001  # of the loudest channel: the mean of channels of opposite sign has less
+MIN_CHANNEL_POWER = 0.01  # of the loudest channel: crosstalk has less
+MIN_CHANNEL_DIFFERENCE = 0.5  # power lost in the mean over power kept: 1 for two voices
+
+
+@dataclass
+class ChannelStats:
+    """How far the channels of a recording differ, summed over its blocks.
+
+    Attributes:
+        powers: sums of squares of each channel, `(channels,)`; empty before the first block.
+        mixed: sum of squares of their mean.
+    """
+
+    powers: np.ndarray = field(default_factory=lambda: np.empty(0))
+    mixed: float = 0.0
+
+    def add(self, channels: np.ndarray) -> None:
+        """Add a block, `(samples, channels)`."""
+        if channels.shape[1] == 1:
+            self.powers = np.zeros(1)
+            return
+        powers = np.square(channels, dtype=np.float64).sum(axis=0)
+        self.powers = powers if len(self.powers) != len(powers) else self.powers + powers
+        self.mixed += float(np.square(channels.mean(axis=1), dtype=np.float64).sum())
+
+    @property
+    def is_wide(self) -> bool:
+        """Return whether two loud channels carry different sounds, not one sound in stereo."""
+        if len(self.powers) < 2:
+            return False
+        second, loudest = np.sort(self.powers)[-2:]
+        return bool(
+            second > MIN_CHANNEL_POWER * loudest
+            and self.powers.mean() - self.mixed > MIN_CHANNEL_DIFFERENCE * self.mixed
+        )
+
+
+def downmix(channels: np.ndarray) -> np.ndarray:
+    """Return the mean of channels `(samples, channels)`, or the loudest one if they cancel out."""
+    mono = channels.mean(axis=1)
+    powers = np.square(channels).mean(axis=0)
+    if np.square(mono).mean() < powers.max() * CANCELLED_POWER:
+        return channels[:, powers.argmax()]
+    return mono
 
 
 @dataclass

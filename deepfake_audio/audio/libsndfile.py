@@ -11,16 +11,15 @@ import av
 import numpy as np
 import soundfile
 
-from deepfake_audio.audio.chunks import Rest, find_rest, open_end
+from deepfake_audio.audio.chunks import Rest, find_rest, is_cut_off, open_end
 from deepfake_audio.audio.ffmpeg import opened
 from deepfake_audio.audio.findings import Findings
-from deepfake_audio.audio.losses import (
+from deepfake_audio.audio.packets import (
     MIN_MISSING_SECONDS,
     PADDING_SECONDS,
     in_seconds,
     tick_seconds,
 )
-from deepfake_audio.audio.ogg import is_cut_off
 from deepfake_audio.audio.sounds import block_length, check_rate, name_of, open_file, open_lenient
 from deepfake_audio.system.memory import bounded_memory
 
