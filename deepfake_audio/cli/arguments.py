@@ -94,14 +94,7 @@ def check_least(args: argparse.Namespace, least: Mapping[str, float]) -> None:
 
 
 def add_name_option(parser: Parser, help: str, dest: str = "name", old: str = "") -> None:
-    """Add `--name NAME` for the new run or folder.
-
-    Args:
-        parser: of the script.
-        help: what gets the name, and its default.
-        dest: attribute of the parsed arguments.
-        old: an earlier spelling of the option, still accepted but not shown in the help.
-    """
+    """Add `--name NAME` for the new run or folder; `old` is an earlier spelling that is hidden."""
     parser.add_argument("--name", dest=dest, metavar="NAME", help=help)
     if old:
         parser.add_argument(old, dest=dest, help=argparse.SUPPRESS)

@@ -32,16 +32,7 @@ def fit_recordings(
 ) -> int:
     """Fit a calibration that knows the quality of recordings, and print it by condition.
 
-    Args:
-        folder: of the recordings.
-        name: of the new run.
-        run: whose network is used.
-        record: of this run.
-        settings: of this run.
-        int8: compute in integers of 8 bits.
-
-    Returns:
-        The exit code.
+    With `int8` the new run computes in integers of 8 bits. Return the exit code.
     """
     errors = []
     clips = clips_to_learn_from(folder)

@@ -23,9 +23,6 @@ def write_extras(
     """Write the files about a result that the command line asks for.
 
     Args:
-        args: of predict.py.
-        detector: which judged.
-        result: of the recording.
         sources: of the recordings that have a name other than their path.
 
     Returns:

@@ -60,12 +60,9 @@ def make_fakes(
     """Let each vocoder resynthesize the originals; external programs first.
 
     Args:
-        originals: real files.
         folder: receives the fakes.
-        vocoders: external programs.
         kinds: of small vocoders to train.
         steps: of this training; None for about five minutes.
-        seed: of its random numbers.
     """
     fakes = []
     for vocoder in vocoders:

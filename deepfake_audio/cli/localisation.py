@@ -29,9 +29,8 @@ def evaluate_passages(name: str, run: str | None, out: str | None, overrides: Se
 
     Args:
         name: of the table, or of a folder with `passages.csv`.
-        run: a folder, or a name below `runs/`; None for the newest run, or the pretrained one.
+        run: see `Detector.load`.
         out: the folder for the results; None for one in the run.
-        overrides: settings as `section.key=value`.
 
     Returns:
         The exit code.

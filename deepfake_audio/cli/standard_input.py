@@ -15,10 +15,7 @@ from deepfake_audio.system.temporary_files import temporary_file
 
 @contextmanager
 def opened_list(name: str | None) -> Iterator[Iterator[str]]:
-    """Open a list, and yield its names as they are needed.
-
-    Args:
-        name: of the list; `-` for standard input; None for no names.
+    """Open a list, `-` for standard input, and yield its names as they are needed.
 
     Raises:
         InputError: the list can't be opened.
@@ -50,9 +47,7 @@ def with_standard_input(
     """Yield the files, and in place of `-` a copy of standard input.
 
     Args:
-        files: names, and what can't be judged.
         opened: keeps the copy until all files are judged.
-        max_megabytes: limit on standard input.
         sources: receives the path of the copy under its name.
     """
     for file in files:

@@ -63,12 +63,7 @@ def open_unfinished(name: str | None) -> tuple[Run, Settings, DataCheck]:
 
 
 def create_run(args: argparse.Namespace, build_model: Callable) -> tuple[Run, Settings, DataCheck]:
-    """Choose the settings, check the data and create the folder of a new run.
-
-    Args:
-        args: of train.py.
-        build_model: of model.py.
-    """
+    """Choose the settings, check the data and create the folder of a new run."""
     start = run_search.open_run(args.start) if args.start else None
     before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
     further = FURTHER_TRAINING if start else ()
@@ -95,9 +90,7 @@ def create_run(args: argparse.Namespace, build_model: Callable) -> tuple[Run, Se
 def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
     """Read the list of images, check every image, and print a summary.
 
-    Args:
-        settings: with the folder.
-        remedy: for a missing folder.
+    A missing folder is an `InputError` with the remedy.
     """
     folder = Path(settings.data.folder)
     records = read_records(folder, remedy)
@@ -129,13 +122,7 @@ def check_splits(records: Iterable[ImageRecord], folder: Path) -> None:
 
 
 def warn_of_leaks(run: Run, settings: Settings, records: Sequence[ImageRecord]) -> None:
-    """Print a warning if a run was trained on files kept for validation or test.
-
-    Args:
-        run: whose weights are taken over.
-        settings: of that run.
-        records: of the data that the new run is validated on.
-    """
+    """Print a warning if a run was trained on files kept for validation or test in the records."""
     leaked = leaked_files(settings, records)
     if leaked:
         fact = f"{run.name} was trained on {len(leaked):,} files that are kept for validation or"

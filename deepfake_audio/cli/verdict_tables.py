@@ -39,11 +39,8 @@ def kept_table(
 ) -> Iterator[Callable[[Mapping], object]]:
     """Open the table of results, or continue that of an interrupted command.
 
-    Args:
-        args: of predict.py; without `--csv` nothing is kept.
-        detector: that judges; a table of another one is not continued.
-        listed: the files; those with a verdict in the table are left out of it. The complete table
-            of a shard is continued too.
+    Files with a verdict in the table are left out of `listed`. The complete table of a shard is
+    continued too. Without `--csv` nothing is kept.
 
     Yields:
         A function that keeps one more row.
@@ -126,11 +123,7 @@ def errors_last(
 def board_rows(
     name: str | None, asked: Sequence[str]
 ) -> Iterator[Callable[[Result | Failure, float], None]]:
-    """Open the table for a public board; see `board_table`.
-
-    Args:
-        name: of the table; None writes nothing.
-        asked: the files and folders of the command.
+    """Open the table for a public board, if it has a name; see `board_table`.
 
     Yields:
         A function that adds a row: a result or a failure, and its latency in milliseconds.

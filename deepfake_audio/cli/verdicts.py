@@ -26,9 +26,7 @@ FAILED = "failed"  # counted beside the verdicts
 def format_verdict(result: Result, has_timeline: bool = False) -> str:
     """Return one line for people; no confidence is shown as more than 99.9%.
 
-    Args:
-        result: of a recording.
-        has_timeline: the timeline follows, so that no note refers to it.
+    If the timeline follows, no note refers to it.
     """
     shown = "-" if result.confidence is None else format_confidence(result.confidence)
     reasons = "; ".join(reason.text for reason in result.reasons)
@@ -51,13 +49,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def print_summary(files: FileList, counts: Counter[str], only_problems: bool) -> None:
-    """Print on standard error how many files had which verdict, were skipped, or failed.
-
-    Args:
-        files: with those that were skipped.
-        counts: number of files by verdict, and of those that failed.
-        only_problems: leave the verdicts out.
-    """
+    """Print on standard error how many files had which verdict, were skipped, or failed."""
     judged = counts.total() - counts[FAILED]
     if judged > 1 and not only_problems:
         verdicts = ", ".join(f"{counts[name]:,} {name}" for name in VERDICTS if counts[name])
@@ -87,12 +79,7 @@ def skipped_line(skipped: Counter[str]) -> str:
 
 
 def write_timeline(result: Result, quiet: bool) -> None:
-    """Write a recording's passages and their picture to timelines/, and print the passages.
-
-    Args:
-        result: of the recording.
-        quiet: print nothing.
-    """
+    """Write a recording's passages and their picture to timelines/, and print the passages."""
     part = f"{result.channel}" + f", track {result.track}" * bool(result.track)
     known = f"{part}|{Path(result.name).resolve()}"
     line = result.timeline()

@@ -64,10 +64,6 @@ class _Lines:
 def read_cells(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row, with the number of its last line, counted from 1.
 
-    Args:
-        lines: of the table.
-        delimiter: between two cells.
-
     Raises:
         ValueError: the lines are no CSV.
     """
@@ -89,13 +85,12 @@ def check_columns(columns: Sequence[str]) -> None:
 
 
 def to_number(text: str) -> float:
-    """Return a number in plain digits; Python would take `1_0` and the digits of other scripts.
+    """Return a number in plain digits, or raise a `ValueError`, also for `nan` and `inf`.
+
+    Python would take `1_0` and the digits of other scripts.
 
     >>> to_number("-1.5e3")
     -1500.0
-
-    Raises:
-        ValueError: anything else, `nan` and `inf` among it.
     """
     if not NUMBER.fullmatch(text):
         raise ValueError(f"not a number: {text!r}")
@@ -103,13 +98,10 @@ def to_number(text: str) -> float:
 
 
 def to_whole_number(text: str) -> int:
-    """Return a whole number in plain digits; `int` takes `1_0` and digits of other scripts too.
+    """Return a whole number in plain digits, or raise a `ValueError`; see `to_number`.
 
     >>> to_whole_number("-12")
     -12
-
-    Raises:
-        ValueError: anything else.
     """
     if not WHOLE_NUMBER.fullmatch(text):
         raise ValueError(f"not a whole number: {text!r}")

@@ -38,11 +38,8 @@ def walk_folder(
 ) -> Iterator[Found]:
     """Yield the files below a folder, each folder's in the order of their paths.
 
-    Only the names in one folder and in its parents are in memory.
-
-    Args:
-        root: the folder.
-        is_ignored: decides by the names in a folder below the root whether to ignore that folder.
+    Only the names in one folder and in its parents are in memory. `is_ignored` decides by the names
+    in a folder below the root whether to ignore that folder.
     """
     entered: set[tuple[int, int]] = set()
     links = deque([""])

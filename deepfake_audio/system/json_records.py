@@ -17,12 +17,6 @@ def read_record(
 ) -> Record:
     """Read a JSON file that this project wrote.
 
-    Args:
-        path: of the file.
-        kind: of the record.
-        remedy: for the error.
-        most_bytes: size of the largest file.
-
     Raises:
         InputError: the file can't be read, is larger, or has another content.
     """

@@ -12,11 +12,8 @@ if TYPE_CHECKING:
 def load_template(path: Path, **filters: Any) -> "Template":
     """Load a template whose values are escaped, and shown on one printable line each.
 
-    So the name of a file can hold no markup, and no letter that turns the text around.
-
-    Args:
-        path: of the template.
-        filters: further functions that it uses, by name.
+    So the name of a file can hold no markup, and no letter that turns the text around. The template
+    may use the filters by their names.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only pages need it
 

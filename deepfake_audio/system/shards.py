@@ -68,11 +68,7 @@ def all_shards(count: int) -> list[Shard]:
 
 
 def to_shard(text: str) -> Shard:
-    """Return the shard that `K/N` names.
-
-    Raises:
-        InputError: it is malformed, or K is not 1 to N.
-    """
+    """Return the shard that `K/N` names; raise an `InputError` if there is none."""
     found = WRITTEN.fullmatch(text)
     number, count = map(int, found.groups()) if found else (0, 0)
     if not found or not 1 <= count <= MAX_SHARDS:
@@ -92,7 +88,7 @@ def find_shards(whole: Path, suffix: str) -> dict[Shard, Path]:
 
     Args:
         whole: the place of the joined table or folder.
-        suffix: of the name of a table; empty for a folder.
+        suffix: of a table; empty for a folder.
 
     Raises:
         InputError: there are none, or those of two divisions.
@@ -129,11 +125,7 @@ def missing_shards(found: Iterable[Shard]) -> str:
 
 
 def check_same(facts: Mapping[Path, Mapping[str, object]]) -> None:
-    """Raise an `InputError` if shards were made in different ways.
-
-    Args:
-        facts: about the making of each shard, by the name of the fact.
-    """
+    """Raise an `InputError` if shards were made in different ways, by the facts about each."""
     (first, wanted), *others = facts.items()
     for path, given in others:
         for name in wanted:

@@ -79,7 +79,6 @@ def in_processes(
         calls: the arguments of each call; a process that is free takes the next one.
         workers: number of processes; 0 for one per core, 1 for this process.
         work: the task in one verb, such as "renders", for the error.
-        in_order: yield in the order of the calls.
 
     Raises:
         LostProcessError: the system ended a process.
@@ -132,11 +131,7 @@ def in_threads(
 
 
 def end_with(parent: int) -> None:
-    """End this process soon after its parent ends: a killed parent can't end its workers.
-
-    Args:
-        parent: process id of the parent.
-    """
+    """End this process soon after its parent ends: a killed parent can't end its workers."""
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
