@@ -228,14 +228,7 @@ class Detector:
 
 
 def judge(found: Input, calibration: Calibration, settings: Settings, run: str) -> Result:
-    """Turn the scored windows of one file into a result.
-
-    Args:
-        found: the file, scored.
-        calibration: of the run.
-        settings: of the run.
-        run: its name.
-    """
+    """Turn the scored windows of one file into a result."""
     predict = with_telephones(settings.predict) if calibration.quality else settings.predict
     usable = usable_windows(found.windows, predict)
     score = mean_score(found.windows, usable)
@@ -308,11 +301,7 @@ def make_timeline(
 ) -> timelines.Timeline | None:
     """Return P(fake) over time; None for an image or without a window.
 
-    Args:
-        parts: of the recording; see `split_parts`.
-        doubt: why no confidence can be given; the parts may have one.
-        window_seconds: length of a window.
-        settings: of the run.
+    With a doubt about the whole recording no window counts; its parts may have verdicts.
     """
     is_judged = doubt is None or doubt.code in OF_PARTS
     lines = []

@@ -27,12 +27,9 @@ T = TypeVar("T")
 def timed(judge: Callable[[str], Iterable[T]], names: Iterable[str]) -> Iterator[tuple[T, float]]:
     """Judge files one after another, and measure the time of each.
 
-    Args:
-        judge: returns the result of one file, or nothing if it fails.
-        names: of files.
-
     Yields:
-        A result, and its latency in milliseconds: from opening the file to the verdict.
+        What `judge` gives for a file, and its latency in milliseconds: from opening the file to the
+        verdict.
     """
     for name in names:
         start = time.perf_counter()
@@ -46,11 +43,8 @@ def board_table(
 ) -> Iterator[Callable[..., None]]:
     """Write a table for the board; it takes its place when all rows are there.
 
-    An earlier table with other files, labels or durations is renamed with a number at the end.
-
-    Args:
-        path: of the table.
-        say: receives a remark if an earlier table is renamed.
+    An earlier table with other files, labels or durations is renamed with a number at the end, and
+    `say` receives a remark.
 
     Yields:
         A function that adds a row: name of the file, verdict (None for an unreadable file), latency

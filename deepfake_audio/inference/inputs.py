@@ -221,11 +221,7 @@ def name_given(file: Given) -> str:
 
 
 def to_input(recording: AnyRecording | Given, max_megabytes: int) -> Given:
-    """Return a recording in the form that the pipeline takes.
-
-    Args:
-        recording: see `Detector.predict`.
-        max_megabytes: bound on the size of a file object.
+    """Return a recording, see `Detector.predict`, in the form that the pipeline takes.
 
     Raises:
         InputError: a file object can't be read or gives too much, or samples are malformed.

@@ -28,18 +28,14 @@ class FileList:
     """Files to judge.
 
     Attributes:
+        images_from_audio: audio is judged, so that images beside it are skipped.
+        shard: the only part of the files to judge; None for all.
         skipped: number of files in folders that may be audio but have another suffix, by suffix.
         listed: number of names so far, those of all shards.
         done: files that a table has already; None without a table, which asks for the `facts`.
     """
 
     def __init__(self, images_from_audio: bool, shard: Shard | None = None):
-        """Prepare a list.
-
-        Args:
-            images_from_audio: audio is judged, so that images beside it are skipped.
-            shard: the only part of the files to judge; None for all.
-        """
         self.images_from_audio = images_from_audio
         self.shard = shard
         self.skipped: Counter[str] = Counter()
@@ -115,8 +111,7 @@ class FileList:
 def file_state(name: str) -> str | None:
     """Return 8 hexadecimal digits that change with a file, or nothing for a remote one.
 
-    Returns:
-        None if no two states of it are the same: standard input, and a file that can't be found.
+    None means that no two states are the same: standard input, and a file that can't be found.
     """
     if is_remote(name):
         return ""

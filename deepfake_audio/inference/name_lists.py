@@ -29,8 +29,8 @@ def read_names(file: BinaryIO, origin: str) -> Iterator[str]:
     ['#1.wav', 'a\nb.wav']
 
     Args:
-        file: open in binary mode; UTF-8 with or without a byte order mark, UTF-16 with one, or
-            the bytes that the file system has.
+        file: UTF-8 with or without a byte order mark, UTF-16 with one, or the bytes that the file
+            system has.
         origin: name of the list, for errors.
 
     Raises:

@@ -31,16 +31,10 @@ def band_rows(band: int, height: int) -> slice:
 
 
 def hide_band(image: np.ndarray, band: int) -> np.ndarray:
-    """Replace a band by the mean of each of its rows over time.
+    """Replace a band, from 0 at the bottom, by the mean of each of its rows over time.
 
     The third channel of three has vocoder frame rates, whose rows are no frequencies: it stays.
-
-    Args:
-        image: uint8 `(height, width, channels)`.
-        band: from 0, the lowest.
-
-    Returns:
-        float32, of the same shape.
+    The image is uint8 `(height, width, channels)`, and the result float32 of the same shape.
     """
     hidden, rows = image.astype(np.float32), band_rows(band, len(image))
     part = hidden[rows, :, :2]
@@ -52,7 +46,6 @@ def band_effects(model: onnxruntime.InferenceSession, images: Sequence[np.ndarra
     """Measure how far the score of each window rises without each band.
 
     Args:
-        model: from `load_model`.
         images: of the windows, uint8 `(height, width, channels)`.
 
     Returns:
@@ -74,7 +67,6 @@ def repetition_effects(
     """Measure how far the score rises if nothing repeats at the frame rate of a vocoder.
 
     Args:
-        model: from `load_model`.
         images: of the windows, uint8 `(height, width, 3)`, with frame rates in the third channel.
 
     Returns:

@@ -50,9 +50,6 @@ def score_in_processes(
     the thread of the caller, and a slow file delays a bounded number of results.
 
     Args:
-        model_path: `model.onnx`.
-        reading: how files become windows.
-        names: of files.
         workers: number of processes; 0 for one per core.
         judge: makes the result of a scored file; it is pickled.
 
@@ -105,9 +102,6 @@ def score_on_cluster(
 
     The workers read the files and the model under the same names as this machine. A file at which
     several workers end becomes a `Failure`.
-
-    Args:
-        address: of the scheduler.
     """
     names, model_path, reading = iter(names), model_path.resolve(), _in_worker(reading)
     first = next(names, None)

@@ -185,10 +185,7 @@ def find_fake_passage(
 ) -> Reason | None:
     """Return how much is fake, and the first passage, unless one passage is the whole recording.
 
-    Args:
-        line: of the recording.
-        answer: of the recording.
-        answers: of its parts; passages of those that are FAKE on the whole do not count.
+    Passages of parts that are FAKE on the whole, by their answers, do not count.
     """
     if line is None or len(line.passages) == 1:
         return None

@@ -32,11 +32,7 @@ def is_remote(name: str) -> bool:
 
 @contextmanager
 def downloaded(name: str, limits: LimitSettings) -> Iterator[Path]:
-    """Yield a temporary copy of a remote file, with the suffix of its name.
-
-    Args:
-        name: of one file; no pattern and no folder.
-        limits: `stdin_megabytes` and `remote_seconds` bound its size and the time.
+    """Yield a temporary copy of one remote file, with the suffix of its name.
 
     Raises:
         InputError: the extra is not installed, or the file can't be fetched within the limits.
@@ -65,12 +61,7 @@ def downloaded(name: str, limits: LimitSettings) -> Iterator[Path]:
 
 
 def _copy(name: str, copy: BinaryIO, limits: LimitSettings) -> None:
-    """Copy a remote file piece by piece.
-
-    Raises:
-        InputError: it is larger or slower than the limits allow.
-        Exception: the store's own error.
-    """
+    """Copy a remote file piece by piece, or raise the store's own error."""
     import fsspec
 
     protocol = name.partition("://")[0].lower()

@@ -149,7 +149,6 @@ def _open_locked(path: Path, partial: Path) -> TextIO:
 
     Raises:
         InputError: another process writes it.
-        OSError: it can't be opened.
     """
     while True:
         file = open_table(partial, "a+")

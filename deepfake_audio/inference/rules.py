@@ -95,13 +95,9 @@ def find_doubt(
     """Return why a recording can't be judged with confidence; None if it can.
 
     Args:
-        found: the recording.
-        usable: see `usable_windows`.
         score: of the recording, before calibration.
         degraded: of the recording; see `Quality.degraded`.
-        calibration: of the run.
-        settings: of the run.
-        answers: see `judge_parts`.
+        answers: of its parts; see `judge_parts`.
     """
     if found.is_silent or not found.windows:
         return Reason("silent", "no sound in it: check that it is the right file")

@@ -42,10 +42,7 @@ def write_segments(
     Args:
         stem: the folder and the begin of the names; existing files are kept.
         title: of the recording, for the comment in each file.
-        sound: the recording.
-        passages: of the recording; times are those that a player shows.
-        track: the track to take, from 1.
-        channel: the channel to take, from 1; None takes all.
+        track, channel: to take, from 1; None takes all channels.
         decoder_megabytes: memory that FFmpeg may take; see `read_blocks`. 0 sets no bound.
 
     Returns:

@@ -118,15 +118,7 @@ def read_record(table: Path) -> ShardRecord | None:
 def record_of(
     listed: FileList, identity: str, made_with: Mapping[str, str], complete: Path, states: str
 ) -> ShardRecord:
-    """Return the record of a complete table.
-
-    Args:
-        listed: all files, of which the shard has a part.
-        identity: of the command.
-        made_with: facts that are the same for all shards, by name.
-        complete: the path of the table.
-        states: of the files of its rows, each with `STATE_CHARACTERS`.
-    """
+    """Return the record of a complete table; see `ShardRecord`."""
     return ShardRecord(
         shard=str(listed.shard),
         identity=identity,
@@ -152,10 +144,7 @@ def check_replaceable_record(table: Path) -> None:
 def earlier_rows(table: Path, identity: str, say: Callable[[str], object]) -> Iterator[list[str]]:
     """Yield the rows of a shard's complete table, each with the state of its file at the end.
 
-    Args:
-        table: of the shard.
-        identity: of the command; the table of another one has no rows for it.
-        say: receives a remark if the table can't be continued.
+    If another command made the table, there are none, and `say` receives a remark.
     """
     record = read_record(table)
     if record is None or record.identity != identity or record.states is None:
@@ -178,14 +167,9 @@ def join_tables(
 ) -> JoinedTable:
     """Write the table of all shards that are beside its place, in the order of one command.
 
-    Args:
-        whole: the place of the joined table.
-        allow_missing: join the shards that are there.
-        say: receives remarks for the user.
-
     Raises:
-        InputError: there are no shards, one is missing or unfinished, or they do not belong
-            together.
+        InputError: there are no shards, one is missing (unless this is allowed) or unfinished, or
+            they do not belong together.
     """
     check_table(whole)
     found = find_shards(whole, SUFFIX)

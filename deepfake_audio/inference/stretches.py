@@ -66,9 +66,7 @@ def render_stretch(
 
     Args:
         name: of the recording, for errors.
-        source: the recording.
         windows: successive windows of one track and channel; see `most_fake_windows`.
-        reading: how the file became windows.
         end_seconds: end of the sound.
 
     Raises:

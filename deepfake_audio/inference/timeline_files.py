@@ -55,7 +55,6 @@ def write_timeline(
     Args:
         path: of all, without the suffix; gets a number if another recording's are there.
         title: of the picture.
-        timeline: what to write.
         envelopes: the peaks of the sound in each window; see `peak_envelope`.
         why_not_judged: reason that the legend gives for windows without a score.
         recording: identifies the recording, so that its files are replaced; empty never matches.

@@ -64,7 +64,6 @@ def make_timeline(
         settings: `timeline_seconds`, the span over which LLRs are averaged; `prior_fake` and
             `min_confidence`.
         end_seconds: of the recording; a window that is padded with silence ends later.
-        part: which part it is.
     """
     middles = starts + window_seconds / 2
     end = min(end_seconds, starts[-1] + window_seconds)
@@ -125,9 +124,7 @@ def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.nd
 def describe_fakes(line: Timeline, fake_parts: Collection[Part] = ()) -> str:
     """Describe how much of a recording is FAKE, and the first passage; empty if none is.
 
-    Args:
-        line: of the recording.
-        fake_parts: are FAKE on the whole, so that their passages are left out.
+    Passages of parts that are FAKE on the whole are left out.
     """
     passages = [passage for passage in line.passages if passage.part not in fake_parts]
     fakes = [passage for passage in most_fake(passages) if passage.verdict == Verdict.FAKE]
