@@ -21,8 +21,7 @@ from deepfake_audio.cli.messages import print_lines, say
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.dataset.shard_folders import are_folders, join_folders
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.inference.earlier_tables import aside_line
-from deepfake_audio.inference.shard_tables import describe_join, join_tables
+from deepfake_audio.inference.shard_tables import join_tables
 
 
 @script
@@ -32,14 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.allow_missing:
             raise InputError("--allow-missing is for tables; a data folder needs all its shards")
         report, is_complete = join_folders(args.whole)
-        print_lines(report)
-        return EXIT_OK if is_complete else EXIT_SOME_FAILED
-    joined = join_tables(args.whole, args.allow_missing, say)
-    print_lines(f"Written: {one_line(args.whole)}: {describe_join(joined)}")
-    if joined.aside:
-        say(aside_line(args.whole, joined.aside))
-    is_whole = not (joined.counts[""] or joined.missing or joined.outdated or joined.lost)
-    return EXIT_OK if is_whole else EXIT_SOME_FAILED
+    else:
+        counts, is_complete = join_tables(args.whole, args.allow_missing, say)
+        report = f"Written: {one_line(args.whole)}: {counts}"
+    print_lines(report)
+    return EXIT_OK if is_complete else EXIT_SOME_FAILED
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from deepfake_audio.inference.earlier_tables import aside_line, set_aside
+from deepfake_audio.inference.earlier_tables import set_aside
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.system.regular_files import check_replaceable, open_table
@@ -72,9 +72,7 @@ def board_table(
                 write_rows(file, [[name, label, *numbers]])
 
             yield add
-        aside = set_aside(path, partial, COLUMNS, COMPARED)
-    if aside:
-        say(aside_line(path, aside))
+        set_aside(path, partial, say, COLUMNS, COMPARED)
 
 
 def name_on_board(name: str, asked: Sequence[str]) -> str:

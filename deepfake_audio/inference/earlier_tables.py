@@ -1,6 +1,6 @@
 """Tables of verdicts that are in the place of a new one: which are replaced, and which kept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,33 +21,25 @@ def check_table(path: Path) -> None:
 
 
 def set_aside(
-    path: Path, new: Path, fields: Sequence[str] = FIELDS, compared: Sequence[str] = COMPARED
-) -> Path | None:
+    path: Path,
+    new: Path,
+    say: Callable[[str], object],
+    fields: Sequence[str] = FIELDS,
+    compared: Sequence[str] = COMPARED,
+) -> None:
     """Rename a table that has other columns than its replacement, or a verdict that that one lacks.
 
-    Args:
-        path: of the table.
-        new: of its replacement.
-        fields: the columns.
-        compared: columns that identify a verdict.
-
-    Returns:
-        The new name, with a number; None if the table need not be kept.
+    It gets a number after its name, and `say` receives a remark. The `compared` columns identify a
+    verdict.
     """
     if not is_file(path) or not path.stat().st_size:
-        return None
+        return
     index = NameIndex(key for keys in _verdicts(new, fields, compared) for key in keys)
     with suppress(ValueError, OverflowError, InputError):
         if all(keys[0] in index for keys in _verdicts(path, fields, compared)):
-            return None
-    return rename_to_free(path, numbered(path))
-
-
-def aside_line(path: Path, aside: Path) -> str:
-    """Describe where the earlier table is."""
-    return (
-        f"The earlier {one_line(path)} has other verdicts or columns; it is {one_line(aside)} now."
-    )
+            return
+    aside = rename_to_free(path, numbered(path))
+    say(f"The earlier {one_line(path)} has other verdicts or columns; it is {one_line(aside)} now.")
 
 
 def _verdicts(path: Path, fields: Sequence[str], compared: Sequence[str]) -> Iterator[list[str]]:

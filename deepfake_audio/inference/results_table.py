@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from deepfake_audio.errors import InputError, one_line, pluralize
-from deepfake_audio.inference.earlier_tables import aside_line, check_table, set_aside
+from deepfake_audio.inference.earlier_tables import check_table, set_aside
 from deepfake_audio.inference.table_rows import (
     ERROR,
     FIELDS,
@@ -106,17 +106,17 @@ def resumable_table(
         yield judged, add
         with _writing(path):
             check_table(path)  # something else may have come there since
-            left_out = len(judged)
-            aside = _finish(path, partial, fields, judged, on_complete)
+            if left_out := len(judged):
+                rows = pluralize(left_out, "row")
+                say(f"Left out: {rows} of files that changed or are not to judge.")
+            with atomic_write(path) as complete:
+                on_complete(complete, _write_finished(complete, partial, fields, judged))
+                set_aside(path, complete, say, fields)
             _release(file)
             partial.unlink()
     finally:
         with suppress(OSError):  # the error was raised when the row was written
             file.close()
-    if left_out:
-        say(f"Left out: {pluralize(left_out, 'row')} of files that changed or are not to judge.")
-    if aside:
-        say(aside_line(path, aside))
 
 
 def _open_continued(
@@ -211,18 +211,8 @@ def _is_complete(row: Sequence[str], columns: Sequence[str]) -> bool:
     return len(row) == len(columns) and row[0] in VERDICTS and not row[ERROR]
 
 
-def _finish(
-    path: Path,
-    partial: Path,
-    fields: Sequence[str],
-    judged: Judged,
-    on_complete: Callable[[Path, str], object],
-) -> Path | None:
-    """Write the complete table without the states and the rows that were not taken.
-
-    Returns:
-        The new name of the table that was there, if it had to be kept.
-    """
+def _write_finished(complete: Path, partial: Path, fields: Sequence[str], judged: Judged) -> str:
+    """Write the complete table without the rows that were not taken; return the states of files."""
     states = io.StringIO()
 
     def finished(rows: Iterator[tuple[int, list[str]]]) -> Iterator[list[str]]:
@@ -232,10 +222,8 @@ def _finish(
                 states.write(f"{state[:STATE_CHARACTERS]:{STATE_CHARACTERS}}")
                 yield row
 
-    with atomic_write(path) as complete:
-        with open_text(partial, "An unfinished table") as before, open_table(complete) as after:
-            rows = read_cells(before)
-            next(rows)
-            write_rows(after, itertools.chain([fields], finished(rows)))
-        on_complete(complete, states.getvalue())
-        return set_aside(path, complete, fields)
+    with open_text(partial, "An unfinished table") as before, open_table(complete) as after:
+        rows = read_cells(before)
+        next(rows)
+        write_rows(after, itertools.chain([fields], finished(rows)))
+    return states.getvalue()

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -66,29 +65,6 @@ class ShardRecord(BaseModel):
     table: str
     states: str | None = None
     finished_seconds: float = 0
-
-
-@dataclass(frozen=True)
-class JoinedTable:
-    """The outcome of a join.
-
-    Attributes:
-        shards: number of tables.
-        counts: number of files by verdict; those with an error under an empty one.
-        missing: the shards without a table, such as `shard 2/4`; empty if all are there.
-        outdated: names of the shards that were given other files than the newest one.
-        lost: number of listed files that are in no table.
-        repeated: number of files that were listed more than once.
-        aside: the earlier table, if it had other verdicts or columns.
-    """
-
-    shards: int
-    counts: Counter[str]
-    missing: str
-    outdated: str
-    lost: int
-    repeated: int
-    aside: Path | None
 
 
 def record_path(table: Path) -> Path:
@@ -164,8 +140,11 @@ def earlier_rows(table: Path, identity: str, say: Callable[[str], object]) -> It
 
 def join_tables(
     whole: Path, allow_missing: bool, say: Callable[[str], object] = lambda text: None
-) -> JoinedTable:
+) -> tuple[str, bool]:
     """Write the table of all shards that are beside its place, in the order of one command.
+
+    Returns:
+        The shards and the files by verdict, on one line; and whether all files have a verdict.
 
     Raises:
         InputError: there are no shards, one is missing (unless this is allowed) or unfinished, or
@@ -194,10 +173,21 @@ def join_tables(
             for is_error in (False, True):
                 write_rows(file, _counted(_merged(found, is_error), counts))
         repeated = NameIndex(_names_of(partial)).repeated()
-        aside = set_aside(whole, partial)
+        set_aside(whole, partial, say)
     listed = max(record.listed for record in records.values())
     lost = 0 if missing else max(0, listed - counts.total())
-    return JoinedTable(len(found), counts, missing, outdated, lost, repeated, aside)
+    verdicts = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items()) if name)
+    joined = f"{pluralize(len(found), 'shard')}, {pluralize(counts.total(), 'file')}"
+    problems = {
+        f"{counts['']:,} could not be judged": counts[""],
+        f"missing: {missing}": missing,
+        f"shards of an earlier list of files: {outdated}": outdated,
+        f"in no table: {pluralize(lost, 'file')}": lost,
+    }
+    texts = [joined + f": {verdicts}" * bool(verdicts), *filter(problems.get, problems)]
+    if repeated:
+        texts.append(f"listed more than once: {pluralize(repeated, 'file')}")
+    return "; ".join(texts) + ".", not any(problems.values())
 
 
 def outdated_shards(records: Iterable[ShardRecord]) -> str:
@@ -288,21 +278,3 @@ def _names_of(path: Path) -> Iterator[str]:
     with open_text(path, "A table") as file:
         for _, row in read_cells(file):
             yield row[FILE]
-
-
-def describe_join(joined: JoinedTable) -> str:
-    """Return one line: the shards, the files by verdict, and the missing and double ones."""
-    verdicts = ", ".join(f"{n:,} {name}" for name, n in sorted(joined.counts.items()) if name)
-    parts = [f"{pluralize(joined.shards, 'shard')}, {pluralize(joined.counts.total(), 'file')}"]
-    parts[0] += f": {verdicts}" * bool(verdicts)
-    if failed := joined.counts[""]:
-        parts.append(f"{failed:,} could not be judged")
-    if joined.missing:
-        parts.append(f"missing: {joined.missing}")
-    if joined.outdated:
-        parts.append(f"shards of an earlier list of files: {joined.outdated}")
-    if joined.lost:
-        parts.append(f"in no table: {pluralize(joined.lost, 'file')}")
-    if joined.repeated:
-        parts.append(f"listed more than once: {pluralize(joined.repeated, 'file')}")
-    return "; ".join(parts) + "."
