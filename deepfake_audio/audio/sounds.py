@@ -73,29 +73,24 @@ def to_samples(values: object, sample_rate_hz: object) -> Samples:
     """
     samples = np.asarray(values)
     if samples.dtype.name not in SAMPLE_SCALES:
-        raise InputError(
-            f"cannot read the given samples: they are {samples.dtype.name}; give one of "
-            f"{', '.join(SAMPLE_SCALES)}",
-            "bad_samples",
-        )
+        known = ", ".join(SAMPLE_SCALES)
+        raise _bad_samples(f"they are {samples.dtype.name}; give one of {known}")
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > len(samples)):
-        raise InputError(
-            f"cannot read the given samples: their shape is {samples.shape}; give (samples,) or "
-            "(samples, channels)",
-            "bad_samples",
+        raise _bad_samples(
+            f"their shape is {samples.shape}; give (samples,) or (samples, channels)"
         )
     try:
         rate_hz = int(sample_rate_hz) if sample_rate_hz == int(sample_rate_hz) else None
     except (TypeError, ValueError, OverflowError):
         rate_hz = None
     if rate_hz is None:
-        raise InputError(
-            f"cannot read the given samples: {sample_rate_hz!r} is no sample rate; give a whole "
-            "number in Hz",
-            "bad_samples",
-        )
+        raise _bad_samples(f"{sample_rate_hz!r} is no sample rate; give a whole number in Hz")
     check_rate("the given samples", rate_hz)
     return Samples(samples.reshape(len(samples), -1 if samples.size else 1), rate_hz)
+
+
+def _bad_samples(problem: str) -> InputError:
+    return InputError(f"cannot read the given samples: {problem}", "bad_samples")
 
 
 def read_file_object(file: BinaryIO, max_megabytes: int) -> bytes:

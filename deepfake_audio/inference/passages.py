@@ -169,9 +169,8 @@ def find_stretches(log_odds: np.ndarray) -> list[Stretch]:
     evidence = INDEPENDENT_SHARE * np.nan_to_num(log_odds)
     evidence = np.clip(evidence, -MAX_WINDOW_EVIDENCE, MAX_WINDOW_EVIDENCE)
     is_fake = most_probable_states(evidence, SWITCH_COST)
-    turns = np.flatnonzero(np.diff(is_fake)) + 1
     kept = []
-    for first, after in pairwise([0, *turns.tolist(), len(is_fake)]):
+    for first, after in _runs(is_fake):
         if kept and (after - first < MIN_WINDOWS or kept[-1].is_fake == is_fake[first]):
             kept[-1] = kept[-1]._replace(after=after)
         elif kept and kept[0].after < MIN_WINDOWS:
@@ -211,26 +210,26 @@ def cut_out_unknown(
 ) -> list[Stretch]:
     """Make stretches of their own of successive unknown windows that last at least a time.
 
-    Args:
-        stretches: cover the windows.
-        unknown: bool `(windows,)`.
-        spans: see `find_passages`.
-        min_seconds: the time; a whole stretch of unknown windows may be shorter.
+    A whole stretch of unknown windows may be shorter. `unknown` is bool `(windows,)`; `spans` are
+    those of `find_passages`.
     """
-    state = np.concatenate([[float(s.is_fake)] * (s.after - s.first) for s in stretches])
-    turns = np.flatnonzero(np.diff(unknown)) + 1
-    for first, after in pairwise([0, *turns.tolist(), len(unknown)]):
+    states = np.concatenate([np.full(s.after - s.first, int(s.is_fake)) for s in stretches])
+    for first, after in _runs(unknown):
         if unknown[first] and spans[after - 1, 1] - spans[first, 0] >= min_seconds:
-            state[first:after] = np.nan
+            states[first:after] = -1
     for stretch in stretches:
         if unknown[stretch.first : stretch.after].all():
-            state[stretch.first : stretch.after] = np.nan
-    codes = np.nan_to_num(state, nan=-1)
-    turns = np.flatnonzero(np.diff(codes)) + 1
+            states[stretch.first : stretch.after] = -1
     return [
-        Stretch(first, after, None if codes[first] < 0 else bool(codes[first]))
-        for first, after in pairwise([0, *turns.tolist(), len(codes)])
+        Stretch(first, after, None if states[first] < 0 else bool(states[first]))
+        for first, after in _runs(states)
     ]
+
+
+def _runs(states: np.ndarray) -> list[tuple[int, int]]:
+    """Return the first index of each run of equal states, and the one after its last."""
+    turns = np.flatnonzero(np.diff(states)) + 1
+    return list(pairwise([0, *turns.tolist(), len(states)]))
 
 
 def join_chance(

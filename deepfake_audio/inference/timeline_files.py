@@ -1,7 +1,6 @@
 """Write timelines: passages as CSV, labels for Audacity and a picture."""
 
 import hashlib
-import itertools
 import math
 import os
 import warnings
@@ -15,7 +14,7 @@ import numpy as np
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.inference.passages import Passage, most_fake, passage_rows
 from deepfake_audio.inference.timelines import PEAKS_PER_WINDOW, Timeline, format_time
-from deepfake_audio.system.atomic_files import atomic_write, temporary_sibling
+from deepfake_audio.system.atomic_files import atomic_write, numbered, temporary_sibling
 from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.system.regular_files import is_file, open_regular, open_table
 
@@ -60,11 +59,11 @@ def write_timeline(
         recording: identifies the recording, so that its files are replaced; empty never matches.
     """
     mark = hashlib.sha256(os.fsencode(recording)).hexdigest()[:32] if recording else ""
-    numbers = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
-    places = (_files_at(place) for place in itertools.chain([path], numbers))
+    tables = numbered(path.with_name(f"{path.name}.csv"))
     with temporary_sibling(path.with_name("timeline.png")) as plotted:
         save_timeline_figure(plotted, title, timeline, envelopes, why_not_judged, mark)
-        table, picture, labels = next(place for place in places if _take(mark, *place))
+        table = next(table for table in tables if _take(mark, table))
+        picture, labels = table.with_suffix(".png"), table.with_suffix(".txt")
         plotted.replace(picture)
     with atomic_write(table) as partial, open_table(partial) as file:
         rows = passage_rows(timeline.passages)
@@ -74,17 +73,13 @@ def write_timeline(
     return f"{table}, {picture}, {labels}"
 
 
-def _files_at(path: Path) -> tuple[Path, ...]:
-    """Return the paths of the table, the picture and the labels."""
-    return tuple(path.with_name(f"{path.name}{suffix}") for suffix in (".csv", ".png", ".txt"))
-
-
-def _take(mark: str, table: Path, picture: Path, labels: Path) -> bool:
+def _take(mark: str, table: Path) -> bool:
     """Return whether a timeline of the same recording is there, or nothing; then take the names.
 
     No other process takes names of which this one has made the table.
     """
-    if not any(map(os.path.lexists, (picture, labels))):
+    picture = table.with_suffix(".png")
+    if not any(map(os.path.lexists, (picture, table.with_suffix(".txt")))):
         with suppress(FileExistsError):
             table.open("xb").close()
             return True

@@ -160,9 +160,5 @@ def format_time(seconds: float) -> str:
     """
     tenths = round(seconds * 10)
     hours, minutes = divmod(tenths // 600, 60)
-    text = (
-        f"{minutes:02}:{tenths % 600 / 10:04.1f}"
-        if hours
-        else f"{minutes}:{tenths % 600 / 10:04.1f}"
-    )
-    return f"{hours}:{text}" if hours else text
+    seconds_text = f"{tenths % 600 / 10:04.1f}"
+    return f"{hours}:{minutes:02}:{seconds_text}" if hours else f"{minutes}:{seconds_text}"
