@@ -34,19 +34,19 @@ class OutputError(InputError):
 
 
 @contextmanager
-def renamed_in_errors(name: str, path: Path) -> Iterator[None]:
+def renamed_in_errors(name: str, source: object) -> Iterator[None]:
     """Replace the path of a temporary file by the user's name for it in errors.
 
-    Args:
-        name: replaces the path.
-        path: of the temporary file.
+    A source that is no path, such as samples in memory, has no name to replace.
     """
     try:
         yield
     except OutputError:
         raise
     except InputError as error:
-        raise InputError(str(error).replace(str(path), name), error.code) from None
+        if not isinstance(source, Path):
+            raise
+        raise InputError(str(error).replace(str(source), name), error.code) from None
 
 
 def one_line(text: object) -> str:

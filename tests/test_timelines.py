@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from conftest import ROOT
-from deepfake_audio.cli import verdicts
+from deepfake_audio.cli import extras, verdicts
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.detector import judge
 from deepfake_audio.inference import timeline_files
@@ -171,8 +171,8 @@ def test_a_fake_passage_in_one_of_two_channels_is_found_and_named():
 
 def test_the_picture_of_one_channel_names_it():
     chosen = SimpleNamespace(name="call.wav", track=2, channel=1)
-    assert verdicts.title_of(chosen) == "call.wav, channel 1 of track 2"
-    assert verdicts.title_of(SimpleNamespace(name="a.wav", track=None, channel=None)) == "a.wav"
+    assert extras.title_of(chosen) == "call.wav, channel 1 of track 2"
+    assert extras.title_of(SimpleNamespace(name="a.wav", track=None, channel=None)) == "a.wav"
 
 
 def test_the_curve_of_several_channels_is_their_maximum():
@@ -377,7 +377,7 @@ def test_the_plot_of_predict_gives_the_reason(
         for start, bandwidth in zip((0.0, 2.0, 4.0), bandwidths_hz, strict=True)
     ]
     found = Input("call.wav", windows=windows, sound_seconds=6.0, end_seconds=6.0)
-    verdicts.write_timeline(judge(found, CERTAIN, settings, "mine"), quiet=True)
+    extras.write_timeline(judge(found, CERTAIN, settings, "mine"), quiet=True)
     assert legends == [labels]
     assert cv2.imread("timelines/call.wav.png").std() > 5
 

@@ -8,11 +8,14 @@ from pathlib import Path
 from deepfake_audio.audio.sounds import Sound
 from deepfake_audio.cli.messages import print_error, print_lines, say
 from deepfake_audio.cli.standard_input import STANDARD_INPUT
-from deepfake_audio.cli.verdicts import stem_of, write_timeline
 from deepfake_audio.detector import Detector
-from deepfake_audio.errors import InputError, OutputError
+from deepfake_audio.errors import InputError, OutputError, one_line
+from deepfake_audio.inference import timeline_files
+from deepfake_audio.inference.inputs import Part, in_time
+from deepfake_audio.inference.reasons import why_not_judged
 from deepfake_audio.inference.remote import is_remote
 from deepfake_audio.inference.result import Result
+from deepfake_audio.inference.timelines import format_passages
 from deepfake_audio.system.atomic_files import numbered, rename_to_free, temporary_sibling
 from deepfake_audio.system.regular_files import is_folder
 
@@ -122,3 +125,39 @@ def check_report(args: argparse.Namespace) -> None:
     are_several = args.list is not None or len(args.files) > 1
     if are_several or any(is_folder(Path(name)) for name in args.files):
         raise InputError(f"--report {path} has room for one recording; name a folder")
+
+
+def write_timeline(result: Result, quiet: bool) -> None:
+    """Write a recording's passages and their picture to timelines/, and print the passages."""
+    part = f"{result.channel}" + f", track {result.track}" * bool(result.track)
+    known = f"{part}|{Path(result.name).resolve()}"
+    line = result.timeline()
+    peaks = [window.peaks for window in in_time(result.windows)]
+    paths = timeline_files.write_timeline(
+        timeline_files.TIMELINES / stem_of(result.name),
+        title_of(result),
+        line,
+        peaks,
+        why_not_judged(result.doubt),
+        "" if result.name == STANDARD_INPUT else known,
+    )
+    if not quiet:
+        print_lines(format_passages(line.passages))
+        print_lines(f"Written: {one_line(paths)}")
+
+
+def title_of(result: Result) -> str:
+    """Return the name of a recording, with the only channel and track that were judged."""
+    part = Part(result.track, result.channel).name
+    return f"{result.name}, {part}" if part else result.name
+
+
+def stem_of(name: str) -> str:
+    """Return the begin of the names of a recording's files: it prints, and leaves room for more.
+
+    >>> stem_of("calls/a\\nb.wav"), stem_of("-")
+    ('a_b.wav', 'standard-input')
+    """
+    if name == STANDARD_INPUT:
+        return "standard-input"
+    return "".join(c if c.isprintable() else "_" for c in Path(name).name)[-60:] or "unnamed"

@@ -1,21 +1,16 @@
-"""Print verdicts for people, and write their timelines."""
+"""Print verdicts for people."""
 
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TextIO, TypeVar
 
-from deepfake_audio.cli.messages import print_lines, say
-from deepfake_audio.cli.standard_input import STANDARD_INPUT
+from deepfake_audio.cli.messages import say
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import one_line, pluralize
-from deepfake_audio.inference import timeline_files
-from deepfake_audio.inference.inputs import Part, in_time
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.reasons import why_not_judged
 from deepfake_audio.inference.result import Result
-from deepfake_audio.inference.timelines import SEE_TIMELINE, format_passages
+from deepfake_audio.inference.timelines import SEE_TIMELINE
 from deepfake_audio.models import run_folder
 from deepfake_audio.vocabulary import VERDICTS, format_confidence
 
@@ -76,39 +71,3 @@ def skipped_line(skipped: Counter[str]) -> str:
     """
     kinds = [f"{count:,} {suffix or 'without a suffix'}" for suffix, count in skipped.most_common()]
     return f"Passed over for their names: {one_line(', '.join(kinds))}. Name a file to judge it."
-
-
-def write_timeline(result: Result, quiet: bool) -> None:
-    """Write a recording's passages and their picture to timelines/, and print the passages."""
-    part = f"{result.channel}" + f", track {result.track}" * bool(result.track)
-    known = f"{part}|{Path(result.name).resolve()}"
-    line = result.timeline()
-    peaks = [window.peaks for window in in_time(result.windows)]
-    paths = timeline_files.write_timeline(
-        timeline_files.TIMELINES / stem_of(result.name),
-        title_of(result),
-        line,
-        peaks,
-        why_not_judged(result.doubt),
-        "" if result.name == STANDARD_INPUT else known,
-    )
-    if not quiet:
-        print_lines(format_passages(line.passages))
-        print_lines(f"Written: {one_line(paths)}")
-
-
-def title_of(result: Result) -> str:
-    """Return the name of a recording, with the only channel and track that were judged."""
-    part = Part(result.track, result.channel).name
-    return f"{result.name}, {part}" if part else result.name
-
-
-def stem_of(name: str) -> str:
-    """Return the begin of the names of a recording's files: it prints, and leaves room for more.
-
-    >>> stem_of("calls/a\\nb.wav"), stem_of("-")
-    ('a_b.wav', 'standard-input')
-    """
-    if name == STANDARD_INPUT:
-        return "standard-input"
-    return "".join(c if c.isprintable() else "_" for c in Path(name).name)[-60:] or "unnamed"

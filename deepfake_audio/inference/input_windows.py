@@ -1,7 +1,7 @@
 """Turn one file into windows with images, and measure each."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -64,10 +64,7 @@ def render_input(
     name = name_given(file)
     found = Input(name)
     try:
-        with (
-            _opened(file, reading) as source,
-            renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext(),
-        ):
+        with _opened(file, reading) as source, renamed_in_errors(name, source):
             for window, image in _windows(source, found, reading):
                 found.windows.append(window)
                 if reading.on_window:

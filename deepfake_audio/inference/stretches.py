@@ -1,10 +1,8 @@
 """Render the stretch of a recording that looks most like a fake."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -74,7 +72,7 @@ def render_stretch(
     """
     audio, first = reading.settings.audio, windows[0]
     starts = np.array([window.start_seconds for window in windows])
-    with renamed_in_errors(name, source) if isinstance(source, Path) else nullcontext():
+    with renamed_in_errors(name, source):
         recording = open_part(source, reading, first.channel or None, first.track)
         found = []
         for start, samples in recording_windows(recording, audio):

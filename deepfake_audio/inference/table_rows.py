@@ -1,6 +1,5 @@
 """The rows of a table of verdicts: columns, names of files, and the files that have a row."""
 
-import itertools
 import os
 import re
 from collections.abc import Iterable
@@ -24,21 +23,19 @@ class Judged:
 
     def __init__(self, rows: Iterable[list[str]]):
         """Args: rows: of an unfinished table."""
-        keys = (_key(row[FILE], row[-1]) for row in rows)
-        first = next(keys, None)
-        self._index = None if first is None else NameIndex(itertools.chain([first], keys))
+        self._index = NameIndex(_key(row[FILE], row[-1]) for row in rows)
 
     def __len__(self) -> int:
         """Return how many rows were not taken yet."""
-        return 0 if self._index is None else len(self._index)
+        return len(self._index)
 
     def take(self, name: str, state: str = "") -> bool:
         """Take a row of a file in a state; return False if none is left."""
-        return self._index is not None and self.take_written(name_in_table(name), state)
+        return self.take_written(name_in_table(name), state)
 
     def take_written(self, cell: str, state: str) -> bool:
         """Take a row by the file's name as the table spells it, and by its state."""
-        return self._index is not None and self._index.take(_key(cell, state))
+        return self._index.take(_key(cell, state))
 
 
 def _key(cell: str, state: str) -> str:
