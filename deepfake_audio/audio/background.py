@@ -27,15 +27,11 @@ class Pulse(NamedTuple):
 
 
 def pause_pulse(samples: np.ndarray, sample_rate_hz: int) -> Pulse:
-    """Find the strongest pulse in the quietest moments of a window.
+    """Find the strongest pulse in the quietest moments of a window without padding.
 
     The frames of a vocoder pulse weakly, and mostly in the voice. A machine, a lamp or a phone
     pulses strongly in the pauses, and the voice covers it. What pulses in the loud moments too, as
     a monotonous voice does, has less depth.
-
-    Args:
-        samples: float `(samples,)`, without padding.
-        sample_rate_hz: their rate.
 
     Returns:
         The amplitude of the strongest line in the levels of these moments, less that of the loud

@@ -43,9 +43,7 @@ class Rest(NamedTuple):
 def find_rest(sound: Path | bytes, form: str) -> Rest | None:
     """Find what a file has after its declared end, other than chunks and zeros.
 
-    Args:
-        sound: the file, or its bytes.
-        form: libsndfile's name of the format; `MP4` for the films and recordings of FFmpeg.
+    `form` is libsndfile's name of the format, or `MP4` for the films and recordings of FFmpeg.
     """
     if form not in (*HEADS, "AU", "MP4"):
         return None

@@ -46,17 +46,12 @@ CODECS = {
 
 
 def encode(samples: np.ndarray, from_hz: int, codec: Codec, rate_hz: int, kbits: float) -> bytes:
-    """Encode sound, with the losses of the codec.
+    """Encode mono sound, float32 `(samples,)`, with the losses of a codec to the bytes of a file.
 
     Args:
-        samples: mono, float32 `(samples,)`, full scale 1.
-        from_hz: their sample rate.
-        codec: one of `CODECS`.
-        rate_hz: one of its `rates_hz`, which the sound is resampled to.
+        from_hz: sample rate of the sound.
+        rate_hz: one of the codec's `rates_hz`, which the sound is resampled to.
         kbits: one of its `kbits`.
-
-    Returns:
-        The bytes of a file.
 
     Raises:
         InputError: the codec can't encode the sound.

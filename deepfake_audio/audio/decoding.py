@@ -88,16 +88,11 @@ def _not_finite(sound: Sound) -> InputError:
 def native_blocks(
     sound: Sound, findings: Findings, megabytes: int, track: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode a track at its own rate, block by block.
-
-    Args:
-        sound: see `read_blocks`.
-        findings: receives what is found, except channels and levels.
-        megabytes: memory that FFmpeg may take; 0 sets no bound.
-        track: the track to take, from 1.
+    """Decode a track at its own rate, block by block; see `read_blocks`.
 
     Yields:
         The rate, and samples of shape `(samples, channels)`; see `Findings.levels` for their scale.
+        The findings are complete after the last block, except channels and levels.
     """
     try:
         if isinstance(sound, Samples):

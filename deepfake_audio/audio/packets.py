@@ -98,14 +98,7 @@ class Losses:
     """Counts the damaged and missing seconds of one track."""
 
     def __init__(self, name: str, stream: av.audio.AudioStream, form: str, findings: Findings):
-        """Begin a track.
-
-        Args:
-            name: of the file, for errors.
-            stream: the track.
-            form: FFmpeg's name of the container's format.
-            findings: receives the seconds.
-        """
+        """Begin a track of a container, whose `form` is FFmpeg's name of its format."""
         self._name, self._index, self._form, self._findings = name, stream.index, form, findings
         self._place, self._after = None, 0  # place of the last packet, and the byte after it
         self._lost_bytes = 0  # bytes outside packets since the last gap
@@ -159,11 +152,7 @@ class Losses:
         return lost
 
     def damage(self, packet: av.Packet) -> None:
-        """Count a packet that can't be decoded.
-
-        Raises:
-            InputError: there are too many.
-        """
+        """Count a packet that can't be decoded; raise an `InputError` if there are too many."""
         self._damaged += 1
         if self._damaged > MAX_DAMAGED_PACKETS:
             raise InputError(

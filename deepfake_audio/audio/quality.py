@@ -115,7 +115,6 @@ def voicing(samples: np.ndarray, sample_rate_hz: int) -> float:
 
     Args:
         samples: float `(samples,)`, without padding.
-        sample_rate_hz: their rate.
 
     Returns:
         0 (no loud frame repeats) to 1 (they repeat exactly).
@@ -150,17 +149,11 @@ def voicing(samples: np.ndarray, sample_rate_hz: int) -> float:
 
 
 def lost_share(samples: np.ndarray, sample_rate_hz: int) -> float:
-    """Return the share of lost packets: short silence within loud sound, or a repeated packet.
+    """Return the share of lost packets, 0 to 1: short silence in loud sound, or a repeated packet.
 
     A player puts silence in the place of a packet that was lost, or the packet before, often less
-    loud. At a steady rate, both look like the frames of a vocoder.
-
-    Args:
-        samples: a window: float `(samples,)`, without padding.
-        sample_rate_hz: their rate.
-
-    Returns:
-        0 to 1.
+    loud. At a steady rate, both look like the frames of a vocoder. The samples of the window are
+    float `(samples,)`, without padding.
     """
     power = float(np.square(samples).mean())
     silent = np.abs(samples) < LOST_LEVEL * np.sqrt(power)

@@ -28,7 +28,7 @@ class Recording:
     """A recording that was decoded once: its length, edges and channels.
 
     Attributes:
-        sound: the file, its bytes, or samples.
+        sound, channel, decoder_megabytes, track: what was decoded; see `read_blocks`.
         beginning: its first minute, mono at the rate of the settings, float32 `(samples,)`.
         samples: number of all samples at that rate.
         first: first sample after trimming.
@@ -39,9 +39,6 @@ class Recording:
         file_rate_hz: sample rate of the file.
         channels: number of channels of the file.
         channels_differ: the channels carry different sounds, such as two people on a line.
-        channel: the one that was decoded, from 1; None for the mean of all.
-        decoder_megabytes: see `read_blocks`.
-        track: the one that was decoded, from 1.
         findings: what else decoding found.
     """
 
@@ -89,14 +86,10 @@ def open_recording(
     """Decode a recording to find its length and its quiet edges.
 
     Args:
-        sound: a file (wav, flac, mp3, ogg, opus, m4a, aac, amr, webm, the sound of an mp4, and
-            others), its bytes, or samples.
         settings: the rate to resample to, and `trim_db`: an edge that is quieter than the loudest
             10 ms by more than this is cut off; 0 keeps everything.
         max_hours: longest recording to decode; above 48 kHz an hour counts as longer.
-        channel: the channel to take, from 1; None takes the mean of all.
-        decoder_megabytes: see `read_blocks`.
-        track: the track to take, from 1.
+        sound, channel, decoder_megabytes, track: see `read_blocks`.
 
     Raises:
         NoSoundError: nothing of the track can be decoded.
