@@ -27,14 +27,8 @@ class Window:
         channel: from 1; 0 for the mean of all channels.
         score: log-odds of real before calibration; higher is more real.
         llr: calibrated log-likelihood ratio of real against fake; NaN before calibration.
-        bandwidth_hz: the highest frequency of the window; None for an image.
-        clarity: how clearly the details of the voice can be heard; None for an image.
-        voicing: how periodic its loud moments are, 0 to 1; None for an image.
-        clipped_share: share of the samples at full scale, 0 to 1.
-        peak_share: share of the samples near the peak, 0 to 1.
-        low_share: share of the power below 50 Hz, 0 to 1.
-        lost_share: share of lost packets, 0 to 1.
-        tone_share: share of a loud steady tone, 0 to 1.
+        bandwidth_hz, clarity, voicing: see `audio.quality`; None for an image.
+        clipped_share, peak_share, low_share, lost_share, tone_share: the same; 0 for an image.
         pulse: the strongest one in the pauses of the voice; None for an image.
         peaks: of the waveform in equal parts of the window, float32 `(parts,)`.
         prominence_db: of each frame rate, float32 `(rates,)`; None if the run has no rates.
@@ -112,16 +106,10 @@ class Input:
         channels_differ: the channels carry different sounds and are judged one by one.
         is_silent: no sample is louder than the last bit of 16-bit audio.
         echo: the strongest echo; None for an image and for silence.
-        tracks: number of audio tracks in the file.
-        only_track: the chosen track, from 1; None for all.
-        only_channel: the chosen channel, from 1; None for all.
+        only_track, only_channel: the chosen ones, from 1; None for all.
         left_out: tracks and channels that are not judged.
-        skipped_seconds: duration of the damaged parts of all tracks, which are left out.
-        missing_seconds: sound that the file declares beyond its end.
-        unread_seconds: estimated duration after the declared end, as of another file.
-        is_cut_off: the file ends in the middle of a part.
-        peak: the highest sample in the file.
-        full_scale: the divisor of the samples.
+        tracks, skipped_seconds, missing_seconds, unread_seconds, is_cut_off: see `Findings`.
+        peak, full_scale: see `Levels`.
     """
 
     name: str
