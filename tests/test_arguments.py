@@ -138,6 +138,11 @@ def test_two_outputs_of_one_place_are_refused_before_any_work(words, reason, mon
     assert predict.parse_arguments(["--segments", "out", "--report", "out", "a.wav"])
 
 
+@pytest.mark.parametrize("words", [["--segments", "seg"], ["--report", "call.html"]])
+def test_a_file_without_a_name_is_not_taken_for_the_working_folder(words):
+    assert predict.parse_arguments([*words, ""]).files == [""]
+
+
 @pytest.mark.parametrize("option", ["--board", "--report", "--segments"])
 def test_an_output_without_a_name_is_refused(option, capsys):
     assert predict.main(["a.wav", option, ""]) == 2

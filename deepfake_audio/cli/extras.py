@@ -123,7 +123,7 @@ def check_report(args: argparse.Namespace) -> None:
     if os.path.lexists(path):
         raise InputError(f"--report {path} exists already; name another file, or a folder")
     are_several = args.list is not None or len(args.files) > 1
-    if are_several or any(is_folder(Path(name)) for name in args.files):
+    if are_several or any(is_folder(Path(name)) for name in filter(None, args.files)):
         raise InputError(f"--report {path} has room for one recording; name a folder")
 
 

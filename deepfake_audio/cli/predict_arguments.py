@@ -131,7 +131,7 @@ def check_outputs(args: argparse.Namespace) -> None:
         raise InputError(
             f"cannot write to {TIMELINES}: it is a link; remove it, or start in another folder"
         )
-    for name in args.files if args.segments else ():
+    for name in filter(None, args.files) if args.segments else ():
         if Path(args.segments).resolve().is_relative_to(Path(name).resolve()):
             raise InputError(
                 f"--segments {args.segments} is in {name}, which is to be judged; name a folder "
