@@ -41,7 +41,7 @@ class RenderedStretch:
     level_seconds: tuple[float, float]
 
 
-def most_fake_windows(windows: Sequence[Window], most: int = MAX_WINDOWS) -> Sequence[Window]:
+def most_fake_windows(windows: Sequence[Window]) -> Sequence[Window]:
     """Return the successive windows of one track and channel with the lowest mean score."""
     parts, runs = [[windows[0]]], []
     for before, window in pairwise(windows):
@@ -50,7 +50,7 @@ def most_fake_windows(windows: Sequence[Window], most: int = MAX_WINDOWS) -> Seq
             parts.append([])
         parts[-1].append(window)
     for part in parts:
-        count = min(most, len(part))
+        count = min(MAX_WINDOWS, len(part))
         scores = np.convolve([window.score for window in part], np.ones(count) / count, "valid")
         first = int(np.argmin(scores))
         runs.append((float(scores[first]), part[first : first + count]))

@@ -131,8 +131,8 @@ def save_timeline_figure(
     title: str,
     timeline: Timeline,
     envelopes: Sequence[np.ndarray],
-    why_not_judged: str = "",
-    mark: str = "",
+    why_not_judged: str,
+    mark: str,
 ) -> None:
     """Plot the waveform above P(fake), each passage shaded by its verdict, with a legend."""
     from deepfake_audio.system.matplotlib_library import pyplot as plt  # slow to import

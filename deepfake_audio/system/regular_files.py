@@ -2,7 +2,6 @@
 
 import errno
 import io
-import math
 import os
 import re
 import shutil
@@ -136,13 +135,9 @@ def open_text(
     return io.TextIOWrapper(open_regular(path, what), encoding, errors, newline)
 
 
-def copy_file(source: Path, target: Path, what: str, most_bytes: float = math.inf) -> None:
-    """Copy a regular file to a new one; see `open_regular`, which also raises for a larger one."""
+def copy_file(source: Path, target: Path, what: str) -> None:
+    """Copy a regular file to a new one; see `open_regular`."""
     with open_regular(source, what) as file, target.open("xb") as copy:
-        if size_of(file) > most_bytes:
-            raise InputError(
-                f"{source} is larger than {most_bytes:,} bytes, the limit of {what.lower()}"
-            )
         shutil.copyfileobj(file, copy)
 
 
