@@ -33,7 +33,7 @@ import itertools
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 from deepfake_audio.cli.extras import write_extras
@@ -41,7 +41,7 @@ from deepfake_audio.cli.messages import print_error, print_lines, say
 from deepfake_audio.cli.predict_arguments import parse_arguments
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.standard_input import opened_list, with_standard_input
-from deepfake_audio.cli.verdict_tables import board_rows, kept_table
+from deepfake_audio.cli.verdict_tables import kept_table
 from deepfake_audio.cli.verdicts import (
     FAILED,
     describe_judge,
@@ -50,7 +50,8 @@ from deepfake_audio.cli.verdicts import (
     progress,
 )
 from deepfake_audio.detector import Detector
-from deepfake_audio.inference.board_table import timed
+from deepfake_audio.errors import one_line
+from deepfake_audio.inference.board_table import board_table, timed
 from deepfake_audio.inference.listing import FileList
 from deepfake_audio.inference.result import Result
 from deepfake_audio.system.json_text import to_json
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with (
         opened_list(args.list) as names,
         kept_table(args, detector, listed) as keep,
-        board_rows(args.board, args.files) as on_board,
+        board_table(Path(args.board), args.files, say) if args.board else nullcontext() as on_board,
         ExitStack() as opened,
     ):
         expanded = listed.expand(itertools.chain(args.files, names))
@@ -76,26 +77,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         files = with_standard_input(expanded, opened, most_megabytes, sources)
         options = {"channel": args.channel, "track": args.track}
         if args.board:  # one file at a time, to measure its latency
-            found = timed(lambda file: detector.judge_many([file], **options), files)
+            judged = timed(lambda file: detector.judge_many([file], **options), files)
         else:
             options |= {"workers": args.workers, "cluster": args.cluster}
-            found = ((each, 0.0) for each in detector.judge_many(files, **options))
-        for result, latency_ms in progress(found):
-            is_judged = isinstance(result, Result)
+            judged = ((each, 0.0) for each in detector.judge_many(files, **options))
+        for found, latency_ms in progress(judged):
+            is_judged = isinstance(found, Result)
             if not is_judged:
-                print_error(result.error)
+                print_error(found.error)
             elif not is_known:
                 say(describe_judge(detector))
                 is_known = True
             if args.json:
-                print_lines(to_json(detector.as_dict(result, args.timeline)))
+                print_lines(to_json(detector.as_dict(found, args.timeline)))
             elif is_judged:
-                print_lines(format_verdict(result, args.timeline))
+                print_lines(format_verdict(found, args.timeline))
             if is_judged:
-                has_extras &= write_extras(args, detector, result, sources)
-            keep(as_row(result))
-            on_board(result, latency_ms)
-            counts[result.verdict if is_judged else FAILED] += 1
+                has_extras &= write_extras(args, detector, found, sources)
+            keep(as_row(found))
+            if args.board:
+                on_board(found, latency_ms)
+            counts[found.verdict if is_judged else FAILED] += 1
+    if args.board:
+        say(f"Written: {one_line(args.board)}")
     print_summary(listed, counts, only_problems=args.json)
     return EXIT_OK if has_extras and not counts[FAILED] else EXIT_SOME_FAILED
 

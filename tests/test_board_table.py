@@ -1,6 +1,7 @@
 """The table of verdicts for a public board."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,36 +11,56 @@ import predict
 from conftest import ROOT
 from deepfake_audio.errors import InputError
 from deepfake_audio.inference.board_table import board_table, name_on_board, timed
+from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.vocabulary import Verdict
 
 PRETRAINED = ["--run", str(ROOT / "models" / "pretrained")]
 
 
+BAD = Failure("3.wav", "no sound")
+
+
+def result(name: str, verdict: Verdict, seconds: float | None) -> SimpleNamespace:
+    """A result with what the table needs; an image has no duration."""
+    quality = None if seconds is None else SimpleNamespace(duration_seconds=seconds)
+    return SimpleNamespace(name=name, verdict=verdict, quality=quality)
+
+
+def write_board(path: Path, *rows: tuple) -> list[str]:
+    """Write a table, and return the remarks."""
+    said = []
+    with board_table(path, [], said.append) as add:
+        for row in rows:
+            add(*row)
+    return said
+
+
 def test_each_verdict_has_the_word_of_the_board(tmp_path):
-    with board_table(tmp_path / "out.csv") as add:
-        add("0.flac", Verdict.REAL, 247.0912, 1.5325)
-        add("1.webm", Verdict.FAKE, 493.5, None)
-        add("2.mp3", Verdict.UNCERTAIN, 1, 3)
-        add("3.wav")
+    write_board(
+        tmp_path / "out.csv",
+        (result("0.flac", Verdict.REAL, 1.5325), 247.0912),
+        (result("1.png", Verdict.FAKE, None), 493.5),
+        (result("2.mp3", Verdict.UNCERTAIN, 3), 1),
+        (BAD, 7.0),
+    )
     assert (tmp_path / "out.csv").read_text() == (
         "filename,label,latency_ms,audio_duration_sec\n"
-        "0.flac,real,247.09,1.5325\n1.webm,fake,493.50,\n2.mp3,NOT_APPLICABLE,1.00,3.0000\n"
+        "0.flac,real,247.09,1.5325\n1.png,fake,493.50,\n2.mp3,NOT_APPLICABLE,1.00,3.0000\n"
         "3.wav,error,,\n"
     )
 
 
 def test_a_table_is_replaced_only_by_a_complete_one_and_another_file_never(tmp_path):
     path = tmp_path / "out.csv"
-    with board_table(path) as add:
-        add("a.wav")
+    write_board(path, (BAD, 1))
     before = path.read_text()
-    with pytest.raises(KeyboardInterrupt), board_table(path) as add:
-        add("b.wav")
+    with pytest.raises(KeyboardInterrupt), board_table(path, [], print) as add:
+        add(result("b.wav", Verdict.REAL, 1), 1)
         raise KeyboardInterrupt
     assert path.read_text() == before
     path.write_text("my notes")
-    with pytest.raises(InputError, match="another kind of file is there"), board_table(path):
-        pass
+    with pytest.raises(InputError, match="another kind of file is there"):
+        write_board(path)
     assert path.read_text() == "my notes"
 
 
@@ -47,8 +68,7 @@ def test_a_table_of_other_files_is_kept_and_one_with_other_times_is_not(tmp_path
     path, said = tmp_path / "out.csv", []
     for name, latency_ms in (("a.wav", 1), ("a.wav", 2), ("b.wav", 3)):
         before = path.read_text() if path.exists() else ""
-        with board_table(path, said.append) as add:
-            add(name, Verdict.REAL, latency_ms, 1.5)
+        said += write_board(path, (result(name, Verdict.REAL, 1.5), latency_ms))
     kept = tmp_path / "out-2.csv"
     assert (len(said), kept.read_text()) == (1, before)
     assert f"it is {kept} now" in said[0]

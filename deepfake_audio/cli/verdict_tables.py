@@ -1,4 +1,4 @@
-"""Keep the verdicts of a command in tables: one that can be continued, and one for a board."""
+"""Keep the verdicts of a command in a table that can be continued."""
 
 import argparse
 import json
@@ -13,11 +13,8 @@ from deepfake_audio.cli.messages import say
 from deepfake_audio.cli.predict_arguments import words_of
 from deepfake_audio.detector import Detector
 from deepfake_audio.errors import InputError, OutputError, one_line, pluralize
-from deepfake_audio.inference.board_table import board_table, name_on_board
 from deepfake_audio.inference.earlier_tables import check_table
-from deepfake_audio.inference.inputs import Failure
 from deepfake_audio.inference.listing import FileList
-from deepfake_audio.inference.result import Result
 from deepfake_audio.inference.results_table import other_partials, partial_path, resumable_table
 from deepfake_audio.inference.shard_tables import (
     check_replaceable_record,
@@ -117,29 +114,3 @@ def errors_last(
         spooled.seek(0)
         for line in spooled:
             add(json.loads(line))
-
-
-@contextmanager
-def board_rows(
-    name: str | None, asked: Sequence[str]
-) -> Iterator[Callable[[Result | Failure, float], None]]:
-    """Open the table for a public board, if it has a name; see `board_table`.
-
-    Yields:
-        A function that adds a row: a result or a failure, and its latency in milliseconds.
-    """
-    if name is None:
-        yield lambda found, latency_ms: None
-        return
-    with board_table(Path(name), say) as add:
-
-        def keep(found: Result | Failure, latency_ms: float) -> None:
-            file = name_on_board(found.name, asked)
-            if isinstance(found, Failure):
-                add(file)
-            else:
-                seconds = found.quality.duration_seconds if found.quality else None
-                add(file, found.verdict, latency_ms, seconds)
-
-        yield keep
-    say(f"Written: {one_line(name)}")

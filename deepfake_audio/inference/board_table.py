@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from deepfake_audio.inference.earlier_tables import set_aside
+from deepfake_audio.inference.inputs import Failure
+from deepfake_audio.inference.result import Result
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.system.csv_files import write_rows
 from deepfake_audio.system.regular_files import check_replaceable, open_table
@@ -39,16 +41,18 @@ def timed(judge: Callable[[str], Iterable[T]], names: Iterable[str]) -> Iterator
 
 @contextmanager
 def board_table(
-    path: Path, say: Callable[[str], object] = lambda text: None
-) -> Iterator[Callable[..., None]]:
+    path: Path, asked: Sequence[str], say: Callable[[str], object]
+) -> Iterator[Callable[[Result | Failure, float], None]]:
     """Write a table for the board; it takes its place when all rows are there.
 
     An earlier table with other files, labels or durations is renamed with a number at the end, and
     `say` receives a remark.
 
+    Args:
+        asked: the files and folders of the command.
+
     Yields:
-        A function that adds a row: name of the file, verdict (None for an unreadable file), latency
-        in milliseconds and duration in seconds (None if unknown).
+        A function that adds a result or a failure, with its latency in milliseconds.
 
     Raises:
         InputError: another kind of file is there.
@@ -58,18 +62,13 @@ def board_table(
         with open_table(partial) as file:
             write_rows(file, [COLUMNS])
 
-            def add(
-                name: str,
-                verdict: Verdict | None = None,
-                latency_ms: float | None = None,
-                seconds: float | None = None,
-            ) -> None:
-                numbers = (
-                    "" if value is None else f"{value:.{digits}f}"
-                    for value, digits in ((latency_ms, 2), (seconds, 4))
-                )
-                label = FAILED if verdict is None else LABELS[verdict]
-                write_rows(file, [[name, label, *numbers]])
+            def add(found: Result | Failure, latency_ms: float) -> None:
+                name = name_on_board(found.name, asked)
+                if isinstance(found, Failure):
+                    write_rows(file, [[name, FAILED, "", ""]])
+                    return
+                seconds = f"{found.quality.duration_seconds:.4f}" if found.quality else ""
+                write_rows(file, [[name, LABELS[found.verdict], f"{latency_ms:.2f}", seconds]])
 
             yield add
         set_aside(path, partial, say, COLUMNS, COMPARED)
