@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepfake_audio.audio.recordings import stretches_of
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference.inputs import WHOLE, Part
 from deepfake_audio.models.calibration import decision_threshold, probability, verdict
@@ -214,8 +215,8 @@ def cut_out_unknown(
     those of `find_passages`.
     """
     states = np.concatenate([np.full(s.after - s.first, int(s.is_fake)) for s in stretches])
-    for first, after in _runs(unknown):
-        if unknown[first] and spans[after - 1, 1] - spans[first, 0] >= min_seconds:
+    for first, after in stretches_of(unknown):
+        if spans[after - 1, 1] - spans[first, 0] >= min_seconds:
             states[first:after] = -1
     for stretch in stretches:
         if unknown[stretch.first : stretch.after].all():
