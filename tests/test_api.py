@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -25,6 +27,7 @@ from deepfake_audio.audio.codecs import CODECS, encode
 from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.sounds import read_file_object
 from deepfake_audio.audio.windows import recording_windows
+from deepfake_audio.cli.standard_input import copy_standard_input
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
 
@@ -194,6 +197,14 @@ def test_unreadable_input_is_an_input_error(detector, recording, message):
 def test_a_file_object_above_the_limit_is_an_input_error():
     with pytest.raises(deepfake_audio.InputError, match="megabytes=1; give its path"):
         read_file_object(io.BytesIO(bytes(9_000_000)), 1)
+
+
+@pytest.mark.parametrize(("size", "is_refused"), [(1_000_000, False), (1_000_001, True)])
+def test_standard_input_may_have_its_limit_and_no_more(size, is_refused, monkeypatch):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(bytes(size))))
+    refused = pytest.raises(deepfake_audio.InputError, match="megabytes=1; give a file")
+    with refused if is_refused else nullcontext():
+        copy_standard_input(io.BytesIO(), 1)
 
 
 def test_a_channel_that_samples_lack_is_an_input_error(detector):

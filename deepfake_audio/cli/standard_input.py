@@ -66,7 +66,7 @@ def with_standard_input(
 def copy_standard_input(copy: BinaryIO, max_megabytes: int) -> None:
     """Copy standard input to a file; raise an `InputError` if it is too large or unreadable."""
     try:
-        for _ in range(max_megabytes):
+        for _ in range(max_megabytes + 1):  # the piece after the limit is empty
             piece = sys.stdin.buffer.read(1_000_000) if sys.stdin else b""
             copy.write(piece)
             if not piece:
