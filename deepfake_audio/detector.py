@@ -165,8 +165,8 @@ class Detector:
             on_error: receives each recording that can't be read; None raises instead.
             track: the only audio track to judge, from 1; None for all.
             cluster: address of a Dask scheduler, such as `tcp://host:8786`, whose workers judge.
-            on_window: receives each file so far and its next window, to show the progress; only if
-                `workers` is 1.
+            on_window: receives each file so far and its next window, to show the progress; not from
+                other processes and machines.
 
         Yields:
             A result for each recording that can be read.
@@ -197,9 +197,7 @@ class Detector:
         if isinstance(recordings, str | bytes | os.PathLike) or hasattr(recordings, "read"):
             kind = type(recordings).__name__
             raise TypeError(f"predict_many takes a list of recordings, not a {kind}; use predict")
-        reading = self.reading(channel, track)
-        if workers == 1:
-            reading = replace(reading, on_window=on_window)
+        reading = replace(self.reading(channel, track), on_window=on_window)
         names = to_inputs(recordings, self.settings.limits.stdin_megabytes)
         to_result = partial(
             judge,

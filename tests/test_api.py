@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -30,6 +31,7 @@ from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.cli.standard_input import copy_standard_input
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
+from deepfake_audio.system import cluster
 
 CLIPS = sorted((ROOT / "data" / "sample" / "audio").glob("*.flac"))
 FAKE_CLIP = next(clip for clip in CLIPS if "espeak" in clip.name)
@@ -197,6 +199,19 @@ def test_unreadable_input_is_an_input_error(detector, recording, message):
 def test_a_file_object_above_the_limit_is_an_input_error():
     with pytest.raises(deepfake_audio.InputError, match="megabytes=1; give its path"):
         read_file_object(io.BytesIO(bytes(9_000_000)), 1)
+
+
+def test_other_machines_do_not_report_windows(detector, monkeypatch):
+    class Machines:
+        def run_calls(self, function, calls):
+            for args in calls:
+                yield args, function(*pickle.loads(pickle.dumps(args)))
+
+    monkeypatch.setattr(cluster, "connected", lambda address, paths: nullcontext(Machines()))
+    judged = detector.predict_many(
+        [str(FAKE_CLIP)], cluster="tcp://host:1", on_window=lambda found, window: None
+    )
+    assert [result.name for result in judged] == [str(FAKE_CLIP)]
 
 
 @pytest.mark.parametrize(("size", "is_refused"), [(1_000_000, False), (1_000_001, True)])

@@ -130,7 +130,9 @@ def score_on_cluster(
 def _in_worker(reading: Reading) -> Reading:
     """Return the reading for worker processes: from this folder, with bounds, in one thread."""
     megabytes = reading.settings.limits.decoder_megabytes
-    return replace(reading, folder=Path.cwd(), decoder_megabytes=megabytes, threads=1)
+    return replace(
+        reading, folder=Path.cwd(), decoder_megabytes=megabytes, threads=1, on_window=None
+    )
 
 
 def _batch_bounds(files: int, workers: int) -> Iterator[tuple[int, int]]:
