@@ -72,6 +72,23 @@ def with_passage(windows: int, llr: list[float]) -> np.ndarray:
     return np.concatenate([speech(windows, 3.4, 1), llr, speech(50, 3.4, 2)])
 
 
+def test_a_microphone_that_lowers_all_scores_hides_no_change():
+    llr = np.concatenate([speech(20, -0.3, 1), speech(16, -4.5, 2), speech(20, -0.3, 3)])
+    before, fake, after = passages_of(llr)
+    assert [str(each.verdict) for each in (before, fake, after)] == [
+        "UNCERTAIN",
+        "FAKE",
+        "UNCERTAIN",
+    ]
+    assert fake.start_seconds == pytest.approx(20 * STEP_SECONDS, abs=2 * STEP_SECONDS)
+    assert fake.end_seconds == pytest.approx(36 * STEP_SECONDS, abs=2 * STEP_SECONDS)
+
+
+def test_a_recording_whose_parts_are_all_fake_is_one_passage():
+    llr = np.concatenate([speech(20, -2.0, 1), speech(20, -6.5, 2)])
+    assert verdicts_of(llr) == ["FAKE"]
+
+
 def test_the_longer_the_recording_the_more_evidence_is_needed():
     assert verdicts_of(with_passage(50, [-2.5] * 9)) == ["REAL", "FAKE", "REAL"]
     assert "FAKE" not in verdicts_of(with_passage(100_000, [-2.5] * 9))

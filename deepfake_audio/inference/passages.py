@@ -20,7 +20,7 @@ from deepfake_audio.audio.recordings import stretches_of
 from deepfake_audio.config.schema import PredictSettings
 from deepfake_audio.inference.inputs import WHOLE, Part
 from deepfake_audio.models.calibration import decision_threshold, probability, verdict
-from deepfake_audio.vocabulary import format_answer, leaning
+from deepfake_audio.vocabulary import Verdict, format_answer, leaning
 
 # Scores of real windows of the validation voices by the shipped model: research.passage_windows.
 REAL_LLR = 1.8  # mean
@@ -39,6 +39,9 @@ SWITCH_COST = 1.5  # of each change between real and fake, in the Viterbi algori
 MIN_WINDOWS = 4  # shorter stretches belong to their neighbours
 EDGE_WINDOWS = 2  # the places of changes between real and fake are known to about this many
 WINDOWS_PER_HOUR = 4640
+GROUP_PERCENTILES = (20, 80)  # where the search for two groups of windows begins
+MAX_LOG_ODDS = 6.0  # of a window in that search
+MIN_GAP = 3.0  # between the means of two groups, in standard deviations within them
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,8 @@ def find_passages(
             for so long, that is a passage of its own.
         part: which part it is.
     """
-    stretches = find_stretches(llr - decision_threshold(settings.prior_fake))
+    log_odds = llr - decision_threshold(settings.prior_fake)
+    stretches = find_stretches(log_odds - boundary(_known(log_odds), settings.min_confidence))
     stretches = cut_out_unknown(stretches, np.isnan(llr), spans, settings.timeline_seconds)
     speech = real_speech(llr, stretches)
     stretches = move_to_pauses(join_chance(llr, stretches, speech), spans)
@@ -158,6 +162,37 @@ def find_passages(
         sure = round(max(p_fake, 1 - p_fake), 4)
         passages.append(Passage(*times, its_verdict, sure, round(p_fake, 4), part))
     return passages
+
+
+def boundary(log_odds: np.ndarray, min_confidence: float) -> float:
+    """Return the log-odds below which a window leans fake within its recording: 0 or less.
+
+    A microphone may lower all windows. If they form two groups (two means, Lloyd 1982), and the
+    upper one is not FAKE by itself, the boundary is between the groups.
+
+    Args:
+        log_odds: of real against fake, of the windows that can be judged, `(any,)`.
+        min_confidence: of FAKE.
+
+    >>> boundary(np.array([0.1, -0.1, 0.0, 0.2, -4.1, -4.0, -3.9, -4.0]), 0.75)
+    -1.975
+    >>> boundary(np.array([5.1, 4.9, 5.0, 5.2, -4.1, -4.0, -3.9, -4.0]), 0.75)
+    0.0
+    """
+    if len(log_odds) < 2 * MIN_WINDOWS:
+        return 0.0
+    values = np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)
+    middle, before = float(np.mean(np.percentile(values, GROUP_PERCENTILES))), None
+    while middle != before:
+        is_upper = values >= middle
+        if min(is_upper.sum(), (~is_upper).sum()) < MIN_WINDOWS:
+            return 0.0
+        upper, lower = values[is_upper], values[~is_upper]
+        middle, before = float(upper.mean() + lower.mean()) / 2, middle
+    apart = upper.mean() - lower.mean()
+    within = math.sqrt((upper.var() * len(upper) + lower.var() * len(lower)) / len(values))
+    is_fake = verdict(float(probability(upper.mean(), 0.5)), min_confidence) == Verdict.FAKE
+    return min(middle, 0.0) if apart > MIN_GAP * within and not is_fake else 0.0
 
 
 def find_stretches(log_odds: np.ndarray) -> list[Stretch]:
