@@ -86,7 +86,7 @@ def test_the_example_of_the_readme_runs(monkeypatch, capsys):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.+?)```", readme, re.DOTALL)[1]
     exec(compile(example, "README.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("FAKE 0.8")
+    assert capsys.readouterr().out.startswith("FAKE 0.9")
 
 
 def test_an_uncertain_clip_has_the_code_of_its_reason(detector):
@@ -97,7 +97,7 @@ def test_an_uncertain_clip_has_the_code_of_its_reason(detector):
 
 def test_what_is_said_of_the_sound_does_not_depend_on_the_expected_share_of_fakes():
     clip = next(clip for clip in CLIPS if "kokoro" in clip.name)
-    rare = deepfake_audio.Detector.pretrained(["predict.prior_fake=0.01"]).predict(clip)
+    rare = deepfake_audio.Detector.pretrained(["predict.prior_fake=0.003"]).predict(clip)
     texts = {reason.code: reason.text for reason in rare.reasons}
     assert rare.verdict == "UNCERTAIN"
     assert "(predict.prior_fake) lowers the confidence" in texts["low_confidence"]

@@ -49,7 +49,7 @@ def test_an_installed_package_judges_from_another_folder(tmp_path):
         cwd=elsewhere, capture_output=True, text=True, env={"PYTHONPATH": str(site)},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("FAKE        8")
+    assert result.stdout.startswith("FAKE        9")
     assert str(site) in result.stderr  # the shipped model of the installed package
     assert not list(elsewhere.iterdir())
     for command in ("train", "evaluate", "prepare"):

@@ -121,10 +121,11 @@ def test_error_rates_are_rates_and_do_not_depend_on_the_order(scores, random):
 
 
 @quick
-@given(st.lists(st.floats(width=32), max_size=20), st.lists(st.integers(0, 1), max_size=20))
-def test_an_error_rate_is_finite_or_an_error(scores, is_real):
+@given(st.lists(st.tuples(st.floats(width=32), st.integers(0, 1)), max_size=20))
+def test_an_error_rate_is_finite_or_an_error(files):
+    scores, is_real = np.array(files).reshape(-1, 2).T
     try:
-        rate = equal_error_rate(np.array(is_real), np.array(scores)).rate
+        rate = equal_error_rate(is_real.astype(int), scores).rate
     except InputError:
         return
     assert np.isfinite(rate)

@@ -38,7 +38,7 @@ CLIPS = (
     "real_ivrvoice.ru_vm-nonumber.flac", "fake_griffin-lim_ivrvoice.ru.flac",
 )  # fmt: skip
 SAMPLE = ROOT / "data/sample/audio"
-UNSURE_FAKE = "fake_world_menardi.flac", "fake_hibari_heart.flac"
+UNSURE_FAKE = "real_menardi_vm-forward-multiple.flac", "fake_hibari_heart.flac"
 BAD_NAME = "<img src=x onerror=alert(1)>&\"'.wav"
 
 

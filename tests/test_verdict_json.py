@@ -23,7 +23,7 @@ SCHEMA = json.loads((ROOT / "deepfake_audio" / "verdict.schema.json").read_text(
 JUDGED, FAILED = SCHEMA["oneOf"]
 SAMPLE = ROOT / "data" / "sample" / "audio"
 FAKE = next(SAMPLE.glob("fake_griffin-lim*"))
-UNSURE = next(SAMPLE.glob("real_*conf-full*"))
+UNSURE = next(SAMPLE.glob("real_*confbridge*"))
 
 
 def judge(capsys: pytest.CaptureFixture, *args: str | Path, failed: bool = False) -> list[dict]:
