@@ -46,7 +46,9 @@ def plot_history(
     ax.set_xlabel("epoch")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
-    ax.legend(framealpha=0.9)
+    falls = training[-1] < training[0]  # loss falls, accuracy rises
+    # A search for the "best" position warns if it takes long.
+    ax.legend(loc="upper right" if falls else "lower right", framealpha=0.9)
     return ax
 
 

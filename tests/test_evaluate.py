@@ -18,7 +18,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.checks import DataCheck, check_images
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import FileCounts, Origin, write_audio_settings, write_origin
-from deepfake_audio.evaluation.figures import score_plots
+from deepfake_audio.evaluation.figures import history_plot, score_plots
 from deepfake_audio.evaluation.html_report import mistake_pictures, summary
 from deepfake_audio.evaluation.run_evaluation import data_warnings
 from deepfake_audio.evaluation.score_table import make_table
@@ -376,6 +376,19 @@ def test_a_legend_covers_no_curve():
         (ax,), (legend,) = plots[name].axes, plots[name].legends
         assert ax.get_legend() is None
         assert not legend.get_window_extent().overlaps(ax.get_tightbbox()), name
+
+
+def test_legends_of_the_epochs_have_fixed_places():
+    """A search for the best place warns on slow machines."""
+    rows = [{"epoch": n, "loss": 1 / n, "val_loss": 1, "accuracy": 1 - 1 / n, "val_accuracy": 0.5}
+            for n in range(1, 9)]  # fmt: skip
+    figure = history_plot(rows, best_epoch=4)
+    figure.draw_without_rendering()
+    places = []
+    for ax in figure.axes:
+        box, axes = ax.get_legend().get_window_extent(), ax.get_window_extent()
+        places.append((box.x0 > (axes.x0 + axes.x1) / 2 - 50, box.y0 > (axes.y0 + axes.y1) / 2))
+    assert places == [(True, True), (True, False)]
 
 
 def test_each_figure_at_the_top_of_the_report_has_its_own_card(tmp_path, monkeypatch):
