@@ -20,10 +20,11 @@ from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import FileCounts, Origin, write_audio_settings, write_origin
 from deepfake_audio.evaluation.figures import history_plot, score_plots
 from deepfake_audio.evaluation.html_report import mistake_pictures, summary
-from deepfake_audio.evaluation.run_evaluation import data_warnings
+from deepfake_audio.evaluation.run_evaluation import data_warnings, evaluate_tables
 from deepfake_audio.evaluation.score_table import make_table
 from deepfake_audio.evaluation.summary import Subject, evaluate_scores
 from deepfake_audio.models import run_search
+from deepfake_audio.models.run_folder import Run
 from deepfake_audio.vocabulary import ImageRecord
 
 QUICK = "evaluate.bootstrap=0"
@@ -230,6 +231,20 @@ def test_a_calibration_is_doubted_only_with_enough_files(files, is_told):
     settings = load_settings(None, [QUICK])
     lines = evaluate_scores(make_table(rows), settings.evaluate, settings.predict)["warnings"]
     assert any("calibration does not fit" in line for line in lines) == is_told
+
+
+@pytest.mark.parametrize("of_run", [True, False])
+def test_scores_near_chance_ask_for_training_only_if_a_run_gave_them(of_run, tmp_path):
+    rows = [
+        {"file": n, "label": ("fake", "real")[n % 2], "score": n % 7, "llr": n % 7}
+        for n in range(80)
+    ]
+    run = Run(Path("runs/first")) if of_run else None
+    subject = Subject("title", "origin", tmp_path, load_settings(None, [QUICK]), run=run)
+    (figures,) = evaluate_tables(subject, {"test": make_table(rows)}).figures.values()
+    (near_chance,) = (line for line in figures["warnings"] if "near chance" in line)
+    assert near_chance.endswith("50% is chance.") != of_run
+    assert ("Train on more files" in near_chance) == of_run
 
 
 def forget_speakers(data: str) -> None:

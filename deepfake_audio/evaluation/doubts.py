@@ -12,9 +12,17 @@ from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
 from deepfake_audio.vocabulary import LABELS
 
+TRAIN_MORE = (
+    "Train on more files, or begin with the shipped model (train.py --from models/pretrained)."
+)
 
-def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
-    """Return a line for each reason to doubt the figures."""
+
+def score_warnings(table: ScoreTable, figures: dict, of_run: bool) -> list[str]:
+    """Return a line for each reason to doubt the figures.
+
+    Args:
+        of_run: whether a run gave the scores, and not another system.
+    """
     warnings = []
     if min(counts := [figures[label] for label in LABELS]) < FEW_FILES:
         warnings.append(
@@ -28,8 +36,8 @@ def score_warnings(table: ScoreTable, figures: dict) -> list[str]:
         )
     elif figures["eer"] > MAX_USEFUL_EER:
         warnings.append(
-            f"The scores are near chance: an EER of {figures['eer']:.1%}, and 50% is chance. Train "
-            "on more files, or begin with the shipped model (train.py --from models/pretrained)."
+            f"The scores are near chance: an EER of {figures['eer']:.1%}, and 50% is chance."
+            + (f" {TRAIN_MORE}" if of_run else "")
         )
     uncalibrated = is_uncalibrated(figures)
     if uncalibrated and (table.has_own_scale or min(counts) >= FEW_FILES):  # else it may be chance

@@ -165,7 +165,7 @@ def evaluate_tables(subject: Subject, tables: Mapping[str, ScoreTable]) -> Evalu
     for split, table in tables.items():
         if len(set(table.label.tolist())) == len(LABELS):
             figures[split] = evaluate_scores(
-                table, settings.evaluate, settings.predict, subject.asv
+                table, settings.evaluate, settings.predict, subject.asv, subject.run is not None
             )
         else:
             warnings.append(one_class_line(table, SPLIT_NAMES[split], settings.predict.prior_fake))

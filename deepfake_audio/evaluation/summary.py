@@ -89,6 +89,7 @@ def evaluate_scores(
     settings: EvaluateSettings,
     predict: PredictSettings,
     asv: AsvErrorRates | None = None,
+    of_run: bool = False,
 ) -> dict:
     """Compute all figures and warnings of one split.
 
@@ -97,6 +98,7 @@ def evaluate_scores(
         settings: costs and the number of bootstrap samples.
         predict: the prior and the least confidence of a verdict.
         asv: errors of the speaker verification that follows the detector, for t-DCF.
+        of_run: whether a run gave the scores, so that training can help.
 
     Returns:
         A mapping that JSON can hold: the figures of `score_figures`, and `intervals`,
@@ -112,7 +114,7 @@ def evaluate_scores(
     figures["uncertain"] = float(np.mean(verdict_masks(table, predict)[0]))
     if table.has_verdicts:
         figures["verdicts"] = count_verdicts(table)
-    warnings = score_warnings(table, figures)
+    warnings = score_warnings(table, figures, of_run)
     if asv is not None:
         warnings += add_tandem_costs(figures, table, asv, costs)
     figures["intervals"] = {}
