@@ -260,11 +260,20 @@ def test_few_files_give_a_warning(run):
     )
     own = warnings_of()
     assert own[0] == of_calibration
-    assert own[1] == "12 fake and 12 real files are few: a single one is 8.3% of its class."
+    few = "The figures rest on 12 fake files and 12 real files: a single one is 8.3% of its class."
+    assert own[1] == few
     make_data_folder(Path("wild"), images_per_class=30)
     forget_speakers("wild")
     assert of_calibration in warnings_of("--data", "wild")
-    assert not any("are few" in line for line in warnings_of("--data", "wild"))
+    assert not any("rest on" in line for line in warnings_of("--data", "wild"))
+
+
+def test_a_single_file_of_each_class_is_no_plural():
+    rows = [{"file": n, "label": ("fake", "real")[n], "score": n, "llr": n} for n in range(2)]
+    settings = load_settings(None, [QUICK])
+    warnings = evaluate_scores(make_table(rows), settings.evaluate, settings.predict)["warnings"]
+    few = "The figures rest on 1 fake file and 1 real file: a single one is 100.0% of its class."
+    assert warnings[0] == few
 
 
 @pytest.mark.slow

@@ -26,8 +26,9 @@ def score_warnings(table: ScoreTable, figures: dict, of_run: bool) -> list[str]:
     warnings = []
     if min(counts := [figures[label] for label in LABELS]) < FEW_FILES:
         warnings.append(
-            f"{counts[0]:,} fake and {counts[1]:,} real files are few: a single one is "
-            f"{1 / min(counts):.1%} of its class."
+            f"The figures rest on {pluralize(counts[0], 'fake file')} and "
+            f"{pluralize(counts[1], 'real file')}: a single one is {1 / min(counts):.1%} of its "
+            "class."
         )
     if figures["eer"] > 0.5:
         warnings.append(

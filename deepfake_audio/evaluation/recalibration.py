@@ -8,7 +8,7 @@ import numpy as np
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.dataset.checks import FEW_FILES, DataCheck
 from deepfake_audio.dataset.manifest import data_folder
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.evaluation.error_rates import equal_error_rate
 from deepfake_audio.evaluation.score_figures import score_figures
 from deepfake_audio.evaluation.summary import detection_costs
@@ -88,8 +88,9 @@ def count_warnings(
         count = len({record.source for record in records if record.label == label})
         if count < minimum:
             raise InputError(
-                f"{folder} has {count} {label} files for training and validation, too few for a "
-                f"calibration; add some, at least {minimum} are needed (test files do not count)"
+                f"{folder} has {pluralize(count, f'{label} file')} for training and "
+                f"validation, too few for a calibration; add some, at least {minimum} are needed "
+                "(test files do not count)"
             )
         if count < FEW_FILES:
             warnings.append(
