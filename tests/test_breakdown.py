@@ -172,6 +172,14 @@ def test_too_few_files_or_speakers_or_no_bootstrap_give_no_interval():
     assert "interval" not in format_groups("attack", without["attack"], 0.1)
 
 
+@pytest.mark.parametrize("others", [{"files": 4}, {"files": 40, "speakers": 1}])
+def test_a_mean_over_a_group_too_small_for_an_interval_has_none(others):
+    few = part("few", -1, 4)
+    groups = groups_of(table_of(part("people", 1), few, part("others", -1) | others))["attack"]
+    assert groups["mean_eer"] is not None and groups["interval"] is None
+    assert "(" not in format_groups("attack", groups, 0.1).splitlines()[-1]
+
+
 def test_each_corpus_has_its_own_rate_and_none_with_only_one_class():
     table = table_of(
         part("people", 1, corpus="quiet"), part("fakes", -1, corpus="quiet"),

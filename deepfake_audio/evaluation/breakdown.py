@@ -90,7 +90,9 @@ def add_intervals(
     """Add the 95% intervals of the groups' error rates, and of their means.
 
     Speakers of each group are sampled, or files if it has too few speakers; a mean uses the samples
-    of its groups. Single speakers get no interval, nor do more groups than `MAX_GROUPS`.
+    of its groups. A group of too few files gets no interval, nor does a mean over it: samples of so
+    few files vary less than other files would. Single speakers get no interval, nor do more groups
+    than `MAX_GROUPS`.
 
     Args:
         groups: of `group_figures`; changed.
@@ -122,10 +124,11 @@ def add_intervals(
                 is_real = table.is_real[chosen]
                 row["interval"] = eer_interval(sampled, row["eer"], is_real, unit.units)
         content["few_speakers"] = any(row["few_speakers"] for row in rated)
-        content["interval"] = mean_interval(
-            np.stack(rates, axis=1), content["mean_eer"], min(unit.units for unit in units),
-            sample_attacks and grouping == "attack",
-        )  # fmt: skip
+        if all(unit.enough for unit in units):
+            content["interval"] = mean_interval(
+                np.stack(rates, axis=1), content["mean_eer"], min(unit.units for unit in units),
+                sample_attacks and grouping == "attack",
+            )  # fmt: skip
 
 
 def bootstrap_eers(
