@@ -359,6 +359,15 @@ def test_a_run_that_was_not_evaluated_is_not_compared(in_workspace, tmp_path, ca
     assert "make it with: python evaluate.py --run fresh" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["mine.csv", "evaluations"])
+def test_comparing_names_without_scores_advises_no_training(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("evaluations").mkdir()
+    assert evaluate.main(["--compare", name, "b.csv"]) == 2
+    message = f"cannot compare {name}: no run, folder of results or file of scores has this name"
+    assert capsys.readouterr().err == f"error: {message}; check the names\n"
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

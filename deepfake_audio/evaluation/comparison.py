@@ -76,6 +76,11 @@ def read_evaluated(
     if is_file(path / SCORES) and not is_file(path / "run.json"):  # an evaluation without a run
         path /= SCORES
     if not is_file(path):
+        if not is_file(run_search.find_run(name).record):
+            raise InputError(
+                f"cannot compare {name}: no run, folder of results or file of scores has this "
+                "name; check the names"
+            )
         run, _, settings = run_search.open_run(name, overrides=overrides)
         path = run.folder / SCORES
         if not is_file(path):

@@ -55,7 +55,7 @@ def open_run(
         InputError: no such run, a run that cannot be used in this way, or damaged files.
     """
     if name is not None:
-        return _open(_named(name), resuming, overrides, bound_memory)
+        return _open(find_run(name), resuming, overrides, bound_memory)
     for run in _newest_first(resuming):
         try:
             opened = _open(run, resuming, bound_memory=bound_memory)
@@ -72,7 +72,7 @@ def open_run(
     raise InputError("runs/ has no trained run; make one with: python train.py")
 
 
-def _named(name: str) -> Run:
+def find_run(name: str) -> Run:
     """Return the run of a name, a path or a fingerprint; of one that does not exist the path."""
     # The last two are the shipped run; "pretrained" is its name in results.
     places = (RUNS / name, Path(name), ROOT / name, PRETRAINED.parent / name)
