@@ -16,7 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -103,8 +105,8 @@ def layers_feed(folder: Path, cached: bool) -> Iterable:
     return images.map(lambda batch, labels: (augment(batch, training=True), labels)).prefetch(2)
 
 
-def floor_work(folder: Path) -> Callable[[int], None]:
-    """Return a warp and a copy for each of a batch's images, which lie in memory as float32."""
+def floor_epoch(folder: Path) -> Callable[[], None]:
+    """Return a warp and a copy for each image of an epoch, which lie in memory as float32."""
     images = [
         read_image(record.path, IMAGE).astype(np.float32) for record in find_images(folder).records
     ]
@@ -112,39 +114,22 @@ def floor_work(folder: Path) -> Callable[[int], None]:
     flags = ORDER | cv2.WARP_INVERSE_MAP
     batch = np.empty((BATCH, SIZE, SIZE), np.float32)
 
-    def work(number: int) -> None:
-        for image, out in zip(images[number * BATCH :][:BATCH], batch, strict=True):
-            out[:] = cv2.warpAffine(
+    def epoch() -> None:
+        for number, image in enumerate(images):
+            batch[number % BATCH] = cv2.warpAffine(
                 image, matrix, (SIZE, SIZE), flags=flags, borderMode=cv2.BORDER_REPLICATE
             )
 
-    return work
+    return epoch
 
 
 def walk(feed: keras.utils.PyDataset) -> Callable[[], None]:
     """Return what takes every batch of a feed once."""
-
-    def epoch() -> None:
-        for number in range(len(feed)):
-            feed[number]
-
-    return epoch
+    return lambda: exhaust(feed[number] for number in range(len(feed)))
 
 
-def walk_dataset(dataset: Iterable) -> Callable[[], None]:
-    def epoch() -> None:
-        for _ in dataset:
-            pass
-
-    return epoch
-
-
-def walk_floor(work: Callable[[int], None], batches: int) -> Callable[[], None]:
-    def epoch() -> None:
-        for number in range(batches):
-            work(number)
-
-    return epoch
+def exhaust(batches: Iterable) -> None:
+    deque(batches, maxlen=0)
 
 
 def best_times(epochs: Sequence[Callable[[], None]], images: int) -> list[float]:
@@ -170,9 +155,9 @@ def measure(_: Sequence[str] = ()) -> list[Row]:
             "ours, read from disk each time": walk(our_feed(folder, cache_mb=0)),
             "ImageDataGenerator.flow_from_directory": walk(stock_feed(folder)),
             "ImageDataGenerator.flow, from memory": walk(stock_feed_from_memory(folder)),
-            "image_dataset_from_directory + layers": walk_dataset(layers_feed(folder, False)),
-            "the same with .cache()": walk_dataset(layers_feed(folder, True)),
-            "floor: cv2.warpAffine and a copy": walk_floor(floor_work(folder), images // BATCH),
+            "image_dataset_from_directory + layers": partial(exhaust, layers_feed(folder, False)),
+            "the same with .cache()": partial(exhaust, layers_feed(folder, True)),
+            "floor: cv2.warpAffine and a copy": floor_epoch(folder),
         }
         ours, *others = best_times(list(epochs.values()), images)
     return [
