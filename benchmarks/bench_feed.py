@@ -56,7 +56,7 @@ def write_images(folder: Path) -> int:
 def our_feed(folder: Path, cache_mb: int) -> ImageFeed:
     generator = SpectrogramGenerator(**DISTORTIONS, interpolation_order=ORDER)
     cache = ImageCache(IMAGE, cache_mb)
-    return generator.flow_from_records(find_images(folder).records, cache, BATCH, 1, workers=1)
+    return ImageFeed(find_images(folder).records, cache, BATCH, 1, generator, seed=1)
 
 
 def stock_feed(folder: Path) -> keras.utils.PyDataset:

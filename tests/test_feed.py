@@ -35,7 +35,7 @@ def feed_of(folder, workers=1, cache_mb=1, distort=None, **augment):
     keras_parameters = SETTINGS.augment.model_dump() | augment
     generator = SpectrogramGenerator(distort=distort, **keras_parameters)
     cache = ImageCache(SETTINGS.image, cache_mb)
-    return generator.flow_from_records(training_records(folder), cache, 5, 7, workers)
+    return ImageFeed(training_records(folder), cache, 5, workers, generator, seed=7)
 
 
 def batches(feed):
@@ -88,13 +88,6 @@ def test_brightness_after_blending_equals_that_of_keras_up_to_rounding():
         assert (difference >= 1).mean() < 0.002
 
 
-def test_parameters_that_a_feed_does_not_use_equal_those_of_keras_too():
-    for difference in differences((32, 32), 3, **EVERYTHING, interpolation_order=3):
-        assert difference.max() == 0
-    with pytest.raises(ValueError, match="use order 0 or 1"):
-        SpectrogramGenerator(interpolation_order=3).flow_from_records([], None, 5, 7, 1)
-
-
 @pytest.mark.parametrize(
     "keras_parameters",
     [
@@ -122,11 +115,6 @@ def test_parameters_are_sampled_from_keras_ranges_without_numpys_global_generato
         for end in (np.min, np.max):
             assert abs(end(values) - end(expected)) <= 0.02 * span, name
         assert abs(np.mean(values) - np.mean(expected)) <= 0.05 * span, name
-
-
-def test_shifts_in_pixels_are_refused():
-    with pytest.raises(ValueError, match="use shares below 1"):
-        SpectrogramGenerator(width_shift_range=3).flow_from_records([], None, 5, 7, 1)
 
 
 def test_nearest_pixel_keeps_the_grain():
@@ -214,7 +202,7 @@ def balanced(folder, workers=1):
     records = training_records(folder)[9:]  # 3 fakes and 12 reals
     generator = SpectrogramGenerator(distort=jitter, **SETTINGS.augment.model_dump())
     cache = ImageCache(SETTINGS.image, 1)
-    return generator.flow_from_records(records, cache, 4, 7, workers, "groups", 10)
+    return ImageFeed(records, cache, 4, workers, generator, 7, "groups", epoch_images=10)
 
 
 def test_balanced_short_epochs_show_both_classes_equally_with_any_workers(data_folder):

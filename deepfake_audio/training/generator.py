@@ -13,13 +13,7 @@ import numpy as np
 from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
 from deepfake_audio.features.image_files import ImageCache
-from deepfake_audio.training.affine import (
-    INTERPOLATIONS,
-    affine_matrix,
-    scale_levels,
-    shift_levels,
-    warp,
-)
+from deepfake_audio.training.affine import affine_matrix, scale_levels, shift_levels, warp
 from deepfake_audio.training.sampling import class_groups, sample_epoch
 from deepfake_audio.vocabulary import CHANNEL_COUNTS, WITH_DELAY, ZERO_DELAY, ImageRecord
 
@@ -35,7 +29,8 @@ class SpectrogramGenerator(ImageDataGenerator):
 
     Args:
         *keras_parameters, **named_keras_parameters: those of `ImageDataGenerator`, with Keras's
-            meanings.
+            meanings, for `channels_last`; shifts are shares below 1, and the interpolation has
+            order 0 or 1.
         distort: changes a float32 image of 0...255 in place, given its levels (with their delays,
             without frame rates) and a `numpy.random.Generator`; None changes nothing.
         channels: their content, as in `image.channels`: a horizontal flip, which plays the
@@ -90,8 +85,6 @@ class SpectrogramGenerator(ImageDataGenerator):
             float32 of the same shape; within 1 of 255 of Keras's own result.
         """
         parameters = UNCHANGED | transform_parameters
-        if self.interpolation_order not in INTERPOLATIONS or self.data_format == "channels_first":
-            return super().apply_transform(x.astype(np.float32, copy=False), parameters)
         if self.interpolation_order or self.fill_mode == "constant" or x.dtype != np.uint8:
             x = x.astype(np.float32, copy=False)  # else pixels are only moved
         matrix = affine_matrix(parameters, *x.shape[:2])
@@ -121,29 +114,6 @@ class SpectrogramGenerator(ImageDataGenerator):
             without_rates = CHANNEL_COUNTS["level_delay"] if self.channels in WITH_DELAY else None
             self.distort(changed[..., :without_rates], random)
         return self.standardize(changed)
-
-    def flow_from_records(
-        self,
-        records: Sequence[ImageRecord],
-        cache: ImageCache,
-        batch_size: int,
-        seed: int,
-        workers: int,
-        balance: str = "none",
-        epoch_images: int = 0,
-    ) -> "ImageFeed":
-        """Return a feed that samples records for each epoch and distorts each image."""
-        if self.interpolation_order not in INTERPOLATIONS or self.data_format == "channels_first":
-            raise ValueError(
-                f"interpolation_order {self.interpolation_order} with data_format "
-                f"{self.data_format} is not supported; use order 0 or 1, and channels_last"
-            )
-        shifts = self.height_shift_range, self.width_shift_range
-        if any(np.ndim(reach) or reach >= 1 for reach in shifts):
-            raise ValueError(
-                f"a shift of {shifts} is in pixels, which is not supported; use shares below 1"
-            )
-        return ImageFeed(records, cache, batch_size, workers, self, seed, balance, epoch_images)
 
 
 class ImageFeed(keras.utils.PyDataset):

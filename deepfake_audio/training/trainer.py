@@ -54,12 +54,16 @@ def make_feeds(settings: Settings, records: Sequence[ImageRecord]) -> tuple[Imag
     )
     cache = ImageCache(image, settings.feed.cache_mb)
     workers = settings.feed.workers
-    training = generator.flow_from_records(
-        [record for record in records if record.split == "train"],
-        cache, train.batch_size, train.seed, workers, train.balance, train.epoch_images,
+    training, validation = (
+        [record for record in records if record.split == split] for split in ("train", "val")
+    )
+    return (
+        ImageFeed(
+            training, cache, train.batch_size, workers, generator, train.seed, train.balance,
+            train.epoch_images,
+        ),
+        ImageFeed(validation, cache, train.batch_size, workers),
     )  # fmt: skip
-    validation = [record for record in records if record.split == "val"]
-    return training, ImageFeed(validation, cache, train.batch_size, workers)
 
 
 def compile_model(build_model: BuildModel, settings: Settings, epoch_steps: int):
