@@ -19,8 +19,9 @@ from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED, script
 from deepfake_audio.cli.training import check_packages, load_data, print_results, warn_of_leaks
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, one_line
-from deepfake_audio.models import record_files, run_creation, run_search
-from deepfake_audio.models.compatibility import Member, joint_settings
+from deepfake_audio.models import record_files, run_creation
+from deepfake_audio.models.compatibility import joint_settings
+from deepfake_audio.models.run_search import OpenedRun, open_run
 from deepfake_audio.system.atomic_files import folder_lock
 from deepfake_audio.system.stderr import suppress_native_stderr
 from deepfake_audio.vocabulary import ImageRecord
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def join(
     name: str | None,
-    members: Sequence[Member],
+    members: Sequence[OpenedRun],
     settings: Settings,
     records: Sequence[ImageRecord],
     fingerprint: str,
@@ -93,9 +94,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def open_members(names: Sequence[str]) -> list[Member]:
+def open_members(names: Sequence[str]) -> list[OpenedRun]:
     """Open the runs, or raise an `InputError` if one is named twice."""
-    members = [Member(*run_search.open_run(name)) for name in names]
+    members = [open_run(name) for name in names]
     folders = [member.run.folder.resolve() for member in members]
     twice = next((folder for folder in folders if folders.count(folder) > 1), None)
     if twice:

@@ -39,13 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     overrides = thread_settings(args.settings, args.workers)
     opened = open_run(args.run, overrides=overrides, or_pretrained=True)
-    settings = opened[2]
     options = Options(
         overrides=overrides,
         workers=args.workers or count_cores(),
         queue=args.queue,
         timeout_seconds=args.timeout,
-        max_megabytes=args.max_megabytes or settings.limits.stdin_megabytes,
+        max_megabytes=args.max_megabytes or opened.settings.limits.stdin_megabytes,
         hosts=[*args.allow_host, args.host],
         token=args.token or "",
     )

@@ -21,7 +21,6 @@ from deepfake_audio.cli.training import warn_of_leaks
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import onnx_session, run_search
-from deepfake_audio.models.compatibility import Member
 from deepfake_audio.training import export
 from deepfake_audio.training.score_model import score_model
 from deepfake_audio.training.weights import load_weights
@@ -236,7 +235,7 @@ def test_a_part_trained_on_the_validation_files_gives_a_warning(in_copy, capsys)
         row | {"audio": row["audio"].replace(row["split"], others[row["split"]])} for row in rows
     ]
     write_table(Path("data/leaky/manifest.csv"), seen)
-    second = Member(*run_search.open_run("second"))
+    second = run_search.open_run("second")
     leaky = "data/leaky"
     for folder, told in (
         ("data/tiny", False), ("data/gone", False), (leaky, True), (f"{leaky}/manifest.csv", True),

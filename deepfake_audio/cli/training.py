@@ -65,24 +65,24 @@ def open_unfinished(name: str | None) -> tuple[Run, Settings, DataCheck]:
 def create_run(args: argparse.Namespace, build_model: Callable) -> tuple[Run, Settings, DataCheck]:
     """Choose the settings, check the data and create the folder of a new run."""
     start = run_search.open_run(args.start) if args.start else None
-    before = start[2].model_dump(include=LEARNT_SECTIONS) if start else None
+    before = start.settings.model_dump(include=LEARNT_SECTIONS) if start else None
     further = FURTHER_TRAINING if start else ()
     overrides = [*further, *args.settings]  # the last one of a key counts
     settings, images_from_audio = choose_settings(args.config, overrides, before)
     if settings.train.tensorboard:
         check_packages(["tensorboard"])
     if start:
-        check_start(start[0], start[2], settings)
+        check_start(start.run, start.settings, settings)
     data = load_data(settings, "give one with data.folder=PATH")
     settings = with_conditions_of(data.records, settings)
     if start:
-        warn_of_leaks(start[0], start[2], data.records)
+        warn_of_leaks(start.run, start.settings, data.records)
         with suppress_native_stderr():
             from deepfake_audio.training.weights import load_network
-        load_network(build_model, start[0].keras_model, settings)  # damaged weights create no run
-    learnt = record_files.known_data(start[1]) if start else ()
+        load_network(build_model, start.run.keras_model, settings)  # damaged weights: no run
+    learnt = record_files.known_data(start.record) if start else ()
     run = run_creation.create_run(
-        args.run, settings, data.fingerprint, images_from_audio, (), start and start[0], learnt
+        args.run, settings, data.fingerprint, images_from_audio, (), start and start.run, learnt
     )
     return run, settings, data
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from deepfake_audio.config.audio_section import AudioSettings
 from deepfake_audio.config.loading import (
@@ -18,7 +17,7 @@ from deepfake_audio.dataset.manifest import is_data, prepared_conditions, read_r
 from deepfake_audio.dataset.provenance import audio_settings_file, read_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.models import run_folder
-from deepfake_audio.models.run_record import RunRecord
+from deepfake_audio.models.run_search import OpenedRun
 from deepfake_audio.vocabulary import WITH_DELAY, ImageRecord
 
 # What a training that begins with a run's weights takes over from it.
@@ -55,15 +54,7 @@ def choose_settings(
     return check_settings(values | {"audio": audio.model_dump()}, origin), True
 
 
-class Member(NamedTuple):
-    """A run of an ensemble."""
-
-    run: run_folder.Run
-    record: RunRecord
-    settings: Settings
-
-
-def joint_settings(members: Sequence[Member]) -> Settings:
+def joint_settings(members: Sequence[OpenedRun]) -> Settings:
     """Return the first run's settings with the `model.inputs` of all runs.
 
     Raises:

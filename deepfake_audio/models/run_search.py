@@ -6,12 +6,9 @@ import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from deepfake_audio.config.loading import (
-    ROOT,
-    load_settings,
-    read_settings,
-)
+from deepfake_audio.config.loading import ROOT, load_settings, read_settings
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, first_names
 from deepfake_audio.models.fingerprints import (
@@ -32,13 +29,21 @@ FINGERPRINT = re.compile("[0-9a-f]{8,64}")  # the first digits are enough
 MAX_NAMED_RUNS = 10  # in a message
 
 
+class OpenedRun(NamedTuple):
+    """A run with its record and its settings."""
+
+    run: Run
+    record: RunRecord
+    settings: Settings
+
+
 def open_run(
     name: str | None,
     resuming: bool = False,
     overrides: Sequence[str] = (),
     or_pretrained: bool = False,
     bound_memory: bool = True,
-) -> tuple[Run, RunRecord, Settings]:
+) -> OpenedRun:
     """Find a run and read its record and settings.
 
     Args:
@@ -62,9 +67,11 @@ def open_run(
         except InputError as error:
             _warn_of_damage(run, error)
         else:
-            if or_pretrained and is_trained_on_sample(opened[2]):
+            if or_pretrained and is_trained_on_sample(opened.settings):
                 continue
-            return (*opened[:2], read_settings(run.config, overrides)) if overrides else opened
+            if overrides:
+                return opened._replace(settings=read_settings(run.config, overrides))
+            return opened
     if or_pretrained:
         return _open(Run(PRETRAINED), resuming, overrides, bound_memory)
     if resuming:
@@ -102,7 +109,7 @@ def is_trained_on_sample(settings: Settings) -> bool:
 
 def _open(
     run: Run, resuming: bool, overrides: Sequence[str] = (), bound_memory: bool = True
-) -> tuple[Run, RunRecord, Settings]:
+) -> OpenedRun:
     """Read a run's record and settings, as `open_run`."""
     if not is_file(run.record):
         raise InputError(f"no run in {run.folder}: run.json is missing; {_known_runs()}")
@@ -120,7 +127,7 @@ def _open(
         )
     settings = read_settings(run.config, overrides)
     _check_parts(run, record, settings, not resuming, bound_memory)
-    return run, record, settings
+    return OpenedRun(run, record, settings)
 
 
 def _check_parts(

@@ -7,14 +7,14 @@ from pathlib import Path
 import keras
 
 from deepfake_audio.config.schema import Settings
-from deepfake_audio.models.compatibility import Member
 from deepfake_audio.models.run_folder import Run
+from deepfake_audio.models.run_search import OpenedRun
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.training.score_model import member_networks
 from deepfake_audio.training.weights import load_network
 
 
-def member_weights(build_model: Callable[..., keras.Sequential], member: Member) -> list[list]:
+def member_weights(build_model: Callable[..., keras.Sequential], member: OpenedRun) -> list[list]:
     """Return the weights of each network of a run."""
     network = load_network(build_model, member.run.keras_model, member.settings)
     return [each.get_weights() for each in member_networks(network)]
