@@ -71,6 +71,14 @@ def apply_condition(
     return changed_by(CONDITIONS[name], samples, Scene(sample_rate_hz, random, voices))
 
 
+def read_in_condition(
+    path: Path, name: str, rate_hz: int, seed: str, voices: tuple[Path, ...]
+) -> np.ndarray:
+    """Read a clip as it would be in a condition; see `apply_condition` and `read_voices`."""
+    samples = read_audio(path, rate_hz)
+    return apply_condition(name, samples, rate_hz, seed, read_voices(voices, rate_hz))
+
+
 def changed_by(change: Change, samples: np.ndarray, scene: Scene) -> np.ndarray:
     """Return a clip after a change, below full scale: float32 `(samples,)`."""
     changed = change(samples.astype(np.float64), scene)

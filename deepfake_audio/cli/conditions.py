@@ -10,6 +10,7 @@ from deepfake_audio.audio.conditions import CONDITIONS
 from deepfake_audio.cli.messages import print_errors, print_lines
 from deepfake_audio.cli.script import EXIT_OK, EXIT_SOME_FAILED
 from deepfake_audio.conditions.fitting import (
+    ALL_WINDOWS,
     HEADER,
     clips_to_learn_from,
     fit_quality,
@@ -43,9 +44,7 @@ def fit_recordings(
         images = images_in_conditions(clips, settings, IMAGES)
         judging = run_creation.quantized_run(run, record, images)
     with judging as run:
-        conditions = score_conditions(
-            clips, run, CONDITIONS, on_error=errors.append, track=progress
-        )
+        conditions = score_conditions(clips, run, CONDITIONS, ALL_WINDOWS, errors.append, progress)
         print_errors(errors)
         calibration = fit_quality(conditions)
         new = run_creation.recalibrated_run(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake_audio.audio.conditions import AS_THEY_ARE, CONDITIONS
+from deepfake_audio.audio.conditions import AS_THEY_ARE
 from deepfake_audio.conditions.judging import JudgedClip, judge_in_conditions
 from deepfake_audio.corpora.reading import Clip, read_corpus
 from deepfake_audio.errors import InputError
@@ -75,16 +75,15 @@ def clips_to_learn_from(folder: Path) -> list[Clip]:
 def score_conditions(
     clips: Sequence[Clip],
     run: Run,
-    conditions: Iterable[str] = CONDITIONS,
-    overrides: Sequence[str] = ALL_WINDOWS,
-    on_error: Callable[[str], object] = print,
-    track: Callable[[Iterator[JudgedClip]], Iterator[JudgedClip]] = iter,
+    conditions: Iterable[str],
+    overrides: Sequence[str],
+    on_error: Callable[[str], object],
+    track: Callable[[Iterator[JudgedClip]], Iterator[JudgedClip]],
 ) -> dict[str, Scores]:
     """Score clips in conditions; clips without a score in a condition are left out there.
 
     Args:
-        clips: real and fake.
-        run: the run.
+        clips, run: what is judged, and by which run.
         conditions: keys of `CONDITIONS`.
         overrides: of the run's settings.
         on_error: receives why a clip could not be judged.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepfake_audio.audio.conditions import CONDITIONS, apply_condition, read_voices
-from deepfake_audio.audio.recordings import open_recording, read_audio
+from deepfake_audio.audio.conditions import CONDITIONS, read_in_condition
+from deepfake_audio.audio.recordings import open_recording
 from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import recording_windows
 from deepfake_audio.config.schema import Settings
@@ -39,13 +39,8 @@ def images_in_conditions(clips: Sequence[Clip], settings: Settings, count: int) 
     for number in range(min(count, len(clips))):
         clip = clips[number * len(clips) // min(count, len(clips))]
         try:
-            changed = apply_condition(
-                names[number % len(names)],
-                read_audio(clip.path, rate_hz),
-                rate_hz,
-                clip.name,
-                read_voices(voices, rate_hz),
-            )
+            condition = names[number % len(names)]
+            changed = read_in_condition(clip.path, condition, rate_hz, clip.name, voices)
         except InputError:  # judging reports it
             continue
         images.append(window_images(Samples(changed[:, None], rate_hz), settings)[0])

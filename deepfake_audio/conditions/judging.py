@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from deepfake_audio.audio.conditions import apply_condition, read_voices
-from deepfake_audio.audio.recordings import read_audio
+from deepfake_audio.audio.conditions import read_in_condition
 from deepfake_audio.corpora.reading import Clip
 from deepfake_audio.dataset.jobs import babble_voices
 from deepfake_audio.detector import Detector
@@ -34,14 +33,7 @@ def judge_in_conditions(
     run: Path,
     overrides: Sequence[str],
 ) -> Iterator[JudgedClip]:
-    """Judge each clip in each condition, condition by condition.
-
-    Args:
-        clips: of a corpus.
-        conditions: keys of `CONDITIONS`.
-        run: the run folder.
-        overrides: of its settings.
-    """
+    """Judge each clip in each condition, a key of `CONDITIONS`, condition by condition."""
     voices = babble_voices(clips)
     calls = (
         (clips[first:][:CLIPS_AT_ONCE], condition, run.resolve(), tuple(overrides), voices)
@@ -63,10 +55,7 @@ def _judge_batch(
     judged = []
     for clip in clips:
         try:
-            samples = read_audio(clip.path, rate_hz)
-            changed = apply_condition(
-                condition, samples, rate_hz, clip.name, read_voices(voices, rate_hz)
-            )
+            changed = read_in_condition(clip.path, condition, rate_hz, clip.name, voices)
             judged.append(JudgedClip(clip, condition, detector.predict((changed, rate_hz))))
         except InputError as error:
             judged.append(JudgedClip(clip, condition, None, f"{clip.name}, {condition}: {error}"))

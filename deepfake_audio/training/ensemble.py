@@ -30,17 +30,12 @@ def save_ensemble(
     network = build_model(settings.model, settings.image)
     for member, values in zip(member_networks(network), weights, strict=True):
         member.set_weights(values)
-    save_network(network, run)
-
-
-def save_network(network: keras.Sequential, run: Run) -> None:
-    """Write a run's `model.keras`."""
     with atomic_write(run.keras_model) as partial:
         network.save(partial)
-        compress(partial)
+        _compress(partial)
 
 
-def compress(archive: Path) -> None:
+def _compress(archive: Path) -> None:
     """Compress the members of a zip archive, which Keras stores with padding."""
     with zipfile.ZipFile(archive) as stored:
         members = {info: stored.read(info) for info in stored.infolist()}
