@@ -131,10 +131,6 @@ def leaked_files(settings: Settings, records: Sequence[ImageRecord]) -> list[str
 
     Files are compared by their names in the manifests. Different names, as after `make_fakes.py`,
     or a missing data folder hide a leak.
-
-    Args:
-        settings: of the run.
-        records: of the data with the files kept for validation and test.
     """
     folder = Path(settings.data.folder)
     if not is_data(folder):
@@ -164,11 +160,6 @@ def with_conditions_of(records: Sequence[ImageRecord], settings: Settings) -> Se
 def feature_mismatch(origin: Path, settings: Settings, run: run_folder.Run) -> list[str]:
     """Compare the audio settings of images with those that a run was trained on.
 
-    Args:
-        origin: of the images.
-        settings: of the run.
-        run: which will judge them.
-
     Returns:
         A warning in a list, or an empty list.
 
@@ -196,15 +187,7 @@ def feature_mismatch(origin: Path, settings: Settings, run: run_folder.Run) -> l
 
 
 def unfiltered_warnings(origin: Path, settings: Settings) -> list[str]:
-    """Warn that predict.py leaves out windows that an evaluation of images includes.
-
-    Args:
-        origin: of the images.
-        settings: of the run that judges them.
-
-    Returns:
-        A warning in a list, or an empty list.
-    """
+    """Return a warning, if any, that predict.py leaves out windows that an evaluation counts."""
     least_hz = settings.predict.min_bandwidth_hz
     if not least_hz or read_audio_settings(origin) is None:
         return []

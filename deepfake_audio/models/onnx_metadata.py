@@ -20,13 +20,7 @@ NO_LICENSE = "not stated; the terms of the training data count"
 
 
 def write_metadata(path: Path, settings: Settings, record: RunRecord) -> None:
-    """Replace the metadata of a model file; a licence that is there stays, as does the network.
-
-    Args:
-        path: of `model.onnx`.
-        settings: of the run.
-        record: of the run, with its calibration.
-    """
+    """Replace the metadata of a model file; a licence that is there stays, as does the network."""
     model = onnx.load_model_from_string(read_model(path, settings.limits))
     before = {entry.key: entry.value for entry in model.metadata_props}
     license_text = {LICENSE: before.get(LICENSE, NO_LICENSE)}

@@ -43,7 +43,7 @@ def create_run(
     """Create a run folder with its settings and its record.
 
     Args:
-        name: of the folder below runs/; None takes the data folder's name and the next free number.
+        name: see `new_run`.
         settings: in effect.
         data_fingerprint: of the images.
         images_from_audio: whether the data folder says how its images were made.
@@ -82,12 +82,10 @@ def recalibrated_run(
     """Create a run with the network of another and a new calibration.
 
     Args:
-        source: which has ended.
-        record: of the source.
+        source, record: a run that has ended.
         calibration: of the new run.
         data: the data folder of the calibration.
-        name: of the new folder below runs/; None takes the data folder's name and the next free
-            number.
+        name: see `new_run`.
         learnt: fingerprints of the data that the new run has learnt from.
 
     Raises:
@@ -112,13 +110,7 @@ def recalibrated_run(
 
 @contextmanager
 def quantized_run(source: Run, record: RunRecord, images: Sequence[np.ndarray]) -> Iterator[Run]:
-    """Make a run for a while that is a copy of another, and computes in integers.
-
-    Args:
-        source: which has ended.
-        record: of the source.
-        images: see `quantize`.
-    """
+    """Make a run for a while that is a copy of another, and computes in integers."""
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder) / source.name)
         run.folder.mkdir()

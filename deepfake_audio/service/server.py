@@ -64,13 +64,7 @@ class Server(uvicorn.Server):
 
 
 def serve(app: Starlette, listening: socket.socket, announce: Callable[[], object]) -> None:
-    """Answer requests until a signal ends the service.
-
-    Args:
-        app: the application.
-        listening: its socket.
-        announce: is called when the workers are ready.
-    """
+    """Answer requests until a signal ends the service; `announce` is called when it is ready."""
     # The errors of the parser of forms are in the answers.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     config = uvicorn.Config(

@@ -20,13 +20,7 @@ MAX_POINTS = 2000  # of the curve
 
 
 def as_view(result: Result, path: Path, settings: Settings) -> dict:
-    """Return a result for the page.
-
-    Args:
-        result: of the file.
-        path: of the file.
-        settings: of the run.
-    """
+    """Return a result for the page."""
     line, quality = result.timeline(), result.quality
     measures = wording.quality_measures(quality)
     return {

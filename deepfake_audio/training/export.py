@@ -54,12 +54,7 @@ def export_and_calibrate(
 ) -> tuple[Calibration, list[SplitResult]]:
     """Export a run's network, calibrate it on validation, and measure it on both splits.
 
-    Args:
-        run: whose `model.keras` holds the weights.
-        settings: of the run.
-        records: of training and validation.
-        ended: fields of the run's record that change.
-        build_model: returns the network for settings of model and image.
+    The run's `model.keras` holds the weights; `ended` are the fields of its record that change.
     """
     validation = [record for record in records if record.split == "val"]
     images = [read_image(record.path, settings.image) for record in validation[:CHECKED_IMAGES]]

@@ -103,12 +103,7 @@ class SpectrogramGenerator(ImageDataGenerator):
         return image
 
     def random_image(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Return an image transformed, distorted and standardized: float32, of the same shape.
-
-        Args:
-            image: uint8 `(height, width, channels)`.
-            random: decides all that is random.
-        """
+        """Return a uint8 image transformed, distorted and standardized, as float32."""
         changed = self.apply_transform(image, self.sample_transform(image.shape, random))
         if self.distort is not None:
             without_rates = CHANNEL_COUNTS["level_delay"] if self.channels in WITH_DELAY else None

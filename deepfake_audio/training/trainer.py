@@ -67,13 +67,7 @@ def make_feeds(settings: Settings, records: Sequence[ImageRecord]) -> tuple[Imag
 
 
 def compile_model(build_model: BuildModel, settings: Settings, epoch_steps: int):
-    """Build the network and give it optimizer, loss and accuracy.
-
-    Args:
-        build_model: returns the network for settings of model and image.
-        settings: of the run.
-        epoch_steps: batches of one epoch.
-    """
+    """Build the network and give it optimizer, loss and accuracy; `epoch_steps` are batches."""
     policy = keras.config.dtype_policy()
     with devices_of(settings.train):
         try:
@@ -138,12 +132,7 @@ def fit(
 ) -> bool:
     """Train until the settings end it; write history, best weights and backups into the run.
 
-    Args:
-        run: to write to.
-        settings: of the run.
-        model: compiled.
-        feeds: of training and validation.
-        epochs_done: of this run, before it was interrupted.
+    `feeds` are those of training and validation, and `epochs_done` were before an interruption.
 
     Returns:
         False if Ctrl-C came first, and there is a model to keep.
