@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         hosts=[*args.allow_host, args.host],
         token=args.token or "",
     )
-    app = make_app(*opened, options)
+    app = make_app(opened, options)
     with open_socket(args.host, args.port) as listening:
         address = address_of(listening)
 

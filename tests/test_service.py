@@ -51,8 +51,7 @@ def uploads_in_a_folder_of_the_test(tmp_path, monkeypatch):
 
 def make_client(**options) -> TestClient:
     """Return a client of an application whose workers are not started."""
-    opened = open_run("models/pretrained")
-    app = make_app(*opened, Options(**options))
+    app = make_app(open_run("models/pretrained"), Options(**options))
     return TestClient(app, base_url=HERE_URL)
 
 
@@ -251,7 +250,7 @@ def test_the_openapi_document_lists_every_address(client):
 
 
 def test_the_page_has_no_script_beside_its_own():
-    html = load_page().html
+    html, _ = load_page()
     assert not re.findall(r"""<[^>]+\s(?:on\w+|style)=|(?:src|href)=.https?:""", html)
     assert "innerHTML" not in html and "eval(" not in html
 

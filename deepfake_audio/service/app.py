@@ -18,19 +18,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from deepfake_audio import __version__
-from deepfake_audio.config.schema import Settings
 from deepfake_audio.models.fingerprints import fingerprint_run
-from deepfake_audio.models.run_folder import Run
-from deepfake_audio.models.run_record import RunRecord
+from deepfake_audio.models.run_search import OpenedRun
 from deepfake_audio.service.guards import HEADERS, Guard
 from deepfake_audio.service.judges import Judges
 from deepfake_audio.service.page import load_page
-from deepfake_audio.service.refusals import (
-    SERVICE_FAILED,
-    UNNAMED,
-    RefusedError,
-    json_response,
-)
+from deepfake_audio.service.refusals import SERVICE_FAILED, UNNAMED, RefusedError, json_response
 from deepfake_audio.service.uploads import Upload, received
 from deepfake_audio.system.json_text import to_json
 
@@ -62,19 +55,18 @@ class Options:
     token: str = ""
 
 
-def make_app(run: Run, record: RunRecord, settings: Settings, options: Options) -> Starlette:
+def make_app(opened: OpenedRun, options: Options) -> Starlette:
     """Return the application; `app.state.judges` has its workers, which `running` starts."""
     judges = Judges(
-        run.folder.absolute(), list(options.overrides), options.workers, options.queue,
+        opened.run.folder.absolute(), list(options.overrides), options.workers, options.queue,
         options.timeout_seconds,
     )  # fmt: skip
-
-    page = load_page()
-    about = describe_model(run, record, settings, options)
+    html, policy = load_page()
+    about = describe_model(opened, options)
     openapi = load_openapi()
 
     async def show_page(request: Request) -> Response:
-        return HTMLResponse(page.html, headers={"Content-Security-Policy": page.policy})
+        return HTMLResponse(html, headers={"Content-Security-Policy": policy})
 
     async def show_health(request: Request) -> Response:
         status = "stopping" if judges.is_closing else "ok"
@@ -132,8 +124,9 @@ def load_openapi() -> dict:
     return document
 
 
-def describe_model(run: Run, record: RunRecord, settings: Settings, options: Options) -> dict:
+def describe_model(opened: OpenedRun, options: Options) -> dict:
     """Return facts about the run that judges, and the limits of the service."""
+    run, record, settings = opened
     return {
         "run": run.name,
         "version": __version__,

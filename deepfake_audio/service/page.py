@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
@@ -18,23 +17,18 @@ POLICY = (
 )
 
 
-@dataclass(frozen=True)
-class Page:
-    """The page, and its Content-Security-Policy."""
+def load_page() -> tuple[str, str]:
+    """Return the page with its strings, and its Content-Security-Policy.
 
-    html: str
-    policy: str
-
-
-def load_page() -> Page:
-    """Insert the strings into the page, and allow its script and its styles by their hashes."""
+    The policy allows script and styles by their hashes.
+    """
     encoded = json.dumps(STRINGS).replace("<", "\\u003c")  # no text can end the script element
     html = (HERE / "page.html").read_text(encoding="utf-8")
     for name in ("title", "no_script"):
         html = html.replace(f"@{name.upper()}@", escape(STRINGS[name]))
     html = html.replace("@STRINGS@", encoded)
     policy = POLICY.format(script=_hashes(html, "script"), style=_hashes(html, "style"))
-    return Page(html, policy)
+    return html, policy
 
 
 def _hashes(html: str, tag: str) -> str:
