@@ -47,12 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     print_errors(data.unreadable)
     check_classes(data.records, ("train", "val"), folder)
-    validation = [r for r in data.records if r.split == "val"]
-    is_real = np.array([r.class_index for r in validation])
-
-    scores = export_and_score(run, settings, data.records, paths)
+    training, validation = (
+        [r for r in data.records if r.split == split] for split in ("train", "val")
+    )
+    scores = export_and_score(run, settings, training, validation, paths)
     sizes = {"Keras": run.keras_model, "ONNX": run.onnx_model, **paths}
     print_lines(f"Run {run.name}, {len(validation):,} validation images of {one_line(folder)}\n")
+    is_real = np.array([r.class_index for r in validation])
     print_lines(
         format_table(scores, sizes, is_real, record.calibration, settings.predict.prior_fake)
     )
@@ -65,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def export_and_score(
     run: run_folder.Run,
     settings: Settings,
-    records: Sequence[ImageRecord],
+    training: Sequence[ImageRecord],
+    validation: Sequence[ImageRecord],
     paths: dict[str, Path],
 ) -> dict[str, np.ndarray]:
     """Write both files, and return the scores of the validation images by each format."""
@@ -77,7 +79,6 @@ def export_and_score(
 
     model = load_network(build_model, run.keras_model, settings)
     network = score_model(model)
-    training = [r for r in records if r.split == "train"]
     some = training[:: -(-len(training) // SCALE_IMAGES)]
 
     litert.write_litert(network, paths["LiteRT"])
@@ -95,7 +96,6 @@ def export_and_score(
             for name, path in paths.items()
         },
     }
-    validation = [r for r in records if r.split == "val"]
     return litert.score_batches(scorers, litert.image_batches(validation, settings, BATCH_IMAGES))
 
 

@@ -49,7 +49,7 @@ def load_model(
         InputError: the file is missing, too large, or no such model.
     """
     limits = limits or load_settings().limits
-    encoded = check_graph(read_model(path, limits), str(path), limits, bound_memory)
+    encoded = read_checked(path, limits, bound_memory)
     _bound_memory(limits.scoring_megabytes)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = usable_threads(threads)
