@@ -132,7 +132,10 @@ def test_networks_of_other_settings_are_refused_in_one_line(in_copy, capsys):
         (["first"], "an ensemble of one run, first; name at least two"),
         (["first", "none"], "no run in none"),
         (["first", "runs/first"], "first is named twice"),
-        (["first", "second", "--run", "both"], "--name both: runs/both exists already"),
+        (
+            ["first", "second", "--run", "both"],
+            "--name both: runs/both exists already; choose another --name, or delete the folder",
+        ),
     ],
 )
 def test_runs_that_cannot_be_combined_are_refused_in_one_line(in_copy, args, told, capsys):
@@ -206,12 +209,6 @@ def test_images_that_changed_are_refused(in_copy, capsys):
     Path("data/tiny/manifest.csv").unlink(missing_ok=True)
     assert combine.main(["first", "second"]) == 2
     assert "images in data/tiny changed since first was trained" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_an_existing_name_is_refused(in_copy, capsys):
-    assert combine.main(["first", "second", "--run", "both"]) == 2
-    assert "choose another --name, or delete the folder" in capsys.readouterr().err
 
 
 @pytest.mark.slow

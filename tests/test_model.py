@@ -133,20 +133,18 @@ def test_settings_estimate_the_weights_of_the_configured_networks():
     ],
 )
 def test_every_weight_learns(overrides):
-    model = build(*overrides)
-    model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy", run_eagerly=True)
-    before = [weight.numpy() for weight in model.trainable_variables]
-    model.fit(IMAGES, LABELS, epochs=3, verbose=0)
-    for old, new in zip(before, model.trainable_variables, strict=True):
-        assert (old != new.numpy()).any(), new.path
+    check_learning(build(*overrides), IMAGES)
 
 
 @pytest.mark.slow
 def test_every_weight_of_a_network_of_frame_rates_learns():
-    model = build_on_three_channels("frame_rates")
+    check_learning(build_on_three_channels("frame_rates"), THREE_CHANNELS)
+
+
+def check_learning(model, images):
     model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy", run_eagerly=True)
     before = [weight.numpy() for weight in model.trainable_variables]
-    model.fit(THREE_CHANNELS, LABELS[:4], epochs=3, verbose=0)
+    model.fit(images, LABELS[: len(images)], epochs=3, verbose=0)
     for old, new in zip(before, model.trainable_variables, strict=True):
         assert (old != new.numpy()).any(), new.path
 
@@ -162,9 +160,18 @@ def test_every_weight_of_a_network_of_frame_rates_learns():
     ],
 )
 def test_score_is_the_log_odds_of_the_probability(override):
-    model = build(override)
-    p_real = outputs_of(model, IMAGES).astype(np.float64)
-    scores = outputs_of(score_model(model), IMAGES)
+    check_score(build(override), IMAGES)
+
+
+@pytest.mark.slow
+def test_the_score_of_several_channels_is_the_log_odds_too():
+    model = build_on_three_channels("group_delay", "time_residual", "frame_rates")
+    check_score(model, THREE_CHANNELS)
+
+
+def check_score(model, images):
+    p_real = outputs_of(model, images).astype(np.float64)
+    scores = outputs_of(score_model(model), images)
     np.testing.assert_allclose(scores, np.log(p_real / (1 - p_real)), atol=1e-5)
 
 
@@ -296,14 +303,6 @@ def test_an_input_depends_only_on_its_own_channel(name, channel):
         images[..., changed] = images[::-1, ..., changed]
         moved = np.abs(model(images) - model(THREE_CHANNELS)).max()
         assert (moved > 1e-4) == (changed == channel)
-
-
-@pytest.mark.slow
-def test_the_score_of_several_channels_is_the_log_odds_too():
-    model = build_on_three_channels("group_delay", "time_residual", "frame_rates")
-    p_real = outputs_of(model, THREE_CHANNELS).astype(np.float64)
-    scores = outputs_of(score_model(model), THREE_CHANNELS)
-    np.testing.assert_allclose(scores, np.log(p_real / (1 - p_real)), atol=1e-5)
 
 
 def test_every_frame_rate_is_processed_in_the_same_way():
