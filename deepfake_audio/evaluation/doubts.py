@@ -25,21 +25,17 @@ def score_warnings(table: ScoreTable, figures: dict, of_run: bool) -> list[str]:
     """
     warnings = []
     if min(counts := [figures[label] for label in LABELS]) < FEW_FILES:
-        warnings.append(
-            f"The figures rest on {pluralize(counts[0], 'fake file')} and "
-            f"{pluralize(counts[1], 'real file')}: a single one is {1 / min(counts):.1%} of its "
-            "class."
-        )
+        fakes, others = pluralize(counts[0], "fake file"), pluralize(counts[1], "real file")
+        one = f"a single one is {1 / min(counts):.1%} of its class"
+        warnings.append(f"The figures rest on {fakes} and {others}: {one}.")
     if figures["eer"] > 0.5:
         warnings.append(
             f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
             f"{1 - figures['eer']:.1%} with the opposite sign. A higher score means more real."
         )
     elif figures["eer"] > MAX_USEFUL_EER:
-        warnings.append(
-            f"The scores are near chance: an EER of {figures['eer']:.1%}, and 50% is chance."
-            + (f" {TRAIN_MORE}" if of_run else "")
-        )
+        fact = f"The scores are near chance: an EER of {figures['eer']:.1%}, and 50% is chance."
+        warnings.append(f"{fact} {TRAIN_MORE}" if of_run else fact)
     uncalibrated = is_uncalibrated(figures)
     if uncalibrated and (table.has_own_scale or min(counts) >= FEW_FILES):  # else it may be chance
         warnings.append(calibration_warning(figures, table.has_own_scale))
