@@ -89,6 +89,12 @@ def test_a_recording_whose_parts_are_all_fake_is_one_passage():
     assert verdicts_of(llr) == ["FAKE"]
 
 
+def test_neighbouring_passages_are_not_both_fake():
+    parts = (-1.5, 12), (-6.0, 20), (-0.4, 40)
+    noise = np.random.default_rng(0).normal(0, 0.2, 72)
+    assert verdicts_of(np.concatenate([np.full(n, llr) for llr, n in parts]) + noise) == ["FAKE"]
+
+
 def test_the_longer_the_recording_the_more_evidence_is_needed():
     assert verdicts_of(with_passage(50, [-2.5] * 9)) == ["REAL", "FAKE", "REAL"]
     assert "FAKE" not in verdicts_of(with_passage(100_000, [-2.5] * 9))
