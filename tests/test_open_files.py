@@ -66,7 +66,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "scores": ("scores.csv", lambda path: read_scores(path, None, None)),
     "figures": ("metrics.json", lambda path: read_metrics(path.parent)),
     "verdicts": ("v.csv", check_table),
-    "verdicts on files": ("v.csv", lambda path: set_aside(path, path, print, COLUMNS, COLUMNS)),
+    "verdicts on files": ("v.csv", lambda path: set_aside(path, path, COLUMNS, COLUMNS)),
 }
 
 

@@ -71,7 +71,9 @@ def board_table(
                 write_rows(file, [[name, LABELS[found.verdict], f"{latency_ms:.2f}", seconds]])
 
             yield add
-        set_aside(path, partial, say, COLUMNS, COMPARED)
+        remarks = set_aside(path, partial, COLUMNS, COMPARED)
+    for remark in remarks:
+        say(remark)
 
 
 def name_on_board(name: str, asked: Sequence[str]) -> str:

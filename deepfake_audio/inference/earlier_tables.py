@@ -1,6 +1,6 @@
 """Tables of verdicts that are in the place of a new one: which are replaced, and which kept."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,23 +23,24 @@ def check_table(path: Path) -> None:
 def set_aside(
     path: Path,
     new: Path,
-    say: Callable[[str], object],
     fields: Sequence[str] = FIELDS,
     compared: Sequence[str] = COMPARED,
-) -> None:
+) -> list[str]:
     """Rename a table that has other columns than its replacement, or a verdict that that one lacks.
 
-    It gets a number after its name, and `say` receives a remark. The `compared` columns identify a
-    verdict.
+    It gets a number after its name. The `compared` columns identify a verdict.
+
+    Returns:
+        A remark if it was renamed.
     """
     if not is_file(path) or not path.stat().st_size:
-        return
+        return []
     index = NameIndex(key for keys in _verdicts(new, fields, compared) for key in keys)
     with suppress(ValueError, OverflowError, InputError):
         if all(keys[0] in index for keys in _verdicts(path, fields, compared)):
-            return
-    aside = rename_to_free(path, numbered(path))
-    say(f"The earlier {one_line(path)} has other verdicts or columns; it is {one_line(aside)} now.")
+            return []
+    aside = one_line(rename_to_free(path, numbered(path)))
+    return [f"The earlier {one_line(path)} has other verdicts or columns; it is {aside} now."]
 
 
 def _verdicts(path: Path, fields: Sequence[str], compared: Sequence[str]) -> Iterator[list[str]]:

@@ -106,17 +106,20 @@ def resumable_table(
         yield judged, add
         with _writing(path):
             check_table(path)  # something else may have come there since
+            remarks = []
             if left_out := len(judged):
                 rows = pluralize(left_out, "row")
-                say(f"Left out: {rows} of files that changed or are not to judge.")
+                remarks = [f"Left out: {rows} of files that changed or are not to judge."]
             with atomic_write(path) as complete:
                 on_complete(complete, _write_finished(complete, partial, fields, judged))
-                set_aside(path, complete, say, fields)
+                remarks += set_aside(path, complete, fields)
             _release(file)
             partial.unlink()
     finally:
         with suppress(OSError):  # the error was raised when the row was written
             file.close()
+    for remark in remarks:
+        say(remark)
 
 
 def _open_continued(

@@ -173,7 +173,9 @@ def join_tables(
             for is_error in (False, True):
                 write_rows(file, _counted(_merged(found, is_error), counts))
         repeated = NameIndex(_names_of(partial)).repeated()
-        set_aside(whole, partial, say)
+        remarks = set_aside(whole, partial)
+    for remark in remarks:
+        say(remark)
     listed = max(record.listed for record in records.values())
     lost = 0 if missing else max(0, listed - counts.total())
     verdicts = ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items()) if name)
