@@ -168,6 +168,13 @@ def test_a_cluster_that_cannot_be_used_is_reported_at_once(
     assert err[-1].startswith(f"error: {reason}")
 
 
+def test_only_empty_folders_need_no_cluster(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert predict.main(["--cluster", "tcp://127.0.0.1:1", "empty"]) == 1
+    assert "cannot judge empty: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--workers", "2", "a.wav"], ["-"]])
 def test_a_cluster_shares_neither_processes_nor_standard_input(words, capsys):
     assert predict.main(["--cluster", "tcp://127.0.0.1:1", *words]) == 2

@@ -200,7 +200,7 @@ class Reading:
     threads: int = 1
 
 
-Given = str | NamedInput | Failure  # a path, or why there is nothing to read
+Given = str | NamedInput | Failure  # a path, opened sound, or why there is none
 
 
 def name_given(file: Given) -> str:

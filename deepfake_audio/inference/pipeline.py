@@ -105,6 +105,9 @@ def score_on_cluster(
     """
     names, model_path, reading = iter(names), model_path.resolve(), _in_worker(reading)
     first = next(names, None)
+    while isinstance(first, Failure):  # no file to connect for
+        yield first
+        first = next(names, None)
     if first is None:
         return
     places = model_path, reading.folder, reading.folder / name_given(first)
