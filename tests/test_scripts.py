@@ -364,8 +364,8 @@ def test_comparing_names_without_scores_advises_no_training(name, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     Path("evaluations").mkdir()
     assert evaluate.main(["--compare", name, "b.csv"]) == 2
-    message = f"cannot compare {name}: no run, folder of results or file of scores has this name"
-    assert capsys.readouterr().err == f"error: {message}; check the names\n"
+    message = f"cannot compare {name}: it is no run, folder of results or file of scores"
+    assert capsys.readouterr().err == f"error: {message}; check the name\n"
 
 
 @pytest.mark.parametrize(

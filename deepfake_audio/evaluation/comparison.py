@@ -77,10 +77,8 @@ def read_evaluated(
         path /= SCORES
     if not is_file(path):
         if not is_file(run_search.find_run(name).record):
-            raise InputError(
-                f"cannot compare {name}: no run, folder of results or file of scores has this "
-                "name; check the names"
-            )
+            fault = "it is no run, folder of results or file of scores"
+            raise InputError(f"cannot compare {name}: {fault}; check the name")
         run, _, settings = run_search.open_run(name, overrides=overrides)
         path = run.folder / SCORES
         if not is_file(path):
