@@ -180,6 +180,7 @@ def test_all_splits_of_unknown_images_are_evaluated_together(run, capsys):
         splits["all"]["intervals"]["eer"] and len(splits["all"]["groups"]["attack"]["groups"]) == 3
     )
     page = (output / "report.html").read_text()
+    assert page.endswith("</html>\n")
     assert (
         "<tr><th></th><th>all</th><th>test</th>" in page and "18 real, 18 fake, all files" in page
     )

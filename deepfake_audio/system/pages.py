@@ -19,7 +19,7 @@ def load_template(path: Path, **filters: Any) -> "Template":
 
     environment = Environment(
         loader=FileSystemLoader(path.parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
         finalize=lambda value: one_line(value) if isinstance(value, str) else value,
     )  # fmt: skip
     environment.filters |= filters
