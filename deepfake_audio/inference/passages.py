@@ -170,11 +170,11 @@ def divide(log_odds: np.ndarray, min_confidence: float) -> list[Stretch]:
     """Return the stretches of a recording; its own boundary counts if nothing above it is FAKE."""
     own = boundary(_known(log_odds))
     stretches = find_stretches(log_odds - own)
-    means = [_known(log_odds[s.first : s.after]).mean() for s in stretches if own and not s.is_fake]
-    fakes = (
-        verdict(float(probability(mean, 0.5)), min_confidence) == Verdict.FAKE for mean in means
-    )
-    return find_stretches(log_odds) if any(fakes) else stretches
+    if not own:
+        return stretches
+    means = [_known(log_odds[s.first : s.after]).mean() for s in stretches if not s.is_fake]
+    answers = [verdict(float(probability(mean, 0.5)), min_confidence) for mean in means]
+    return find_stretches(log_odds) if Verdict.FAKE in answers else stretches
 
 
 def boundary(log_odds: np.ndarray) -> float:
