@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pytest
 import soundfile
@@ -27,7 +29,7 @@ from deepfake_audio.evaluation.detection_costs import llr_cost
 from deepfake_audio.models import calibration
 from deepfake_audio.models.compatibility import choose_settings
 from deepfake_audio.training import export as training_export
-from deepfake_audio.training.trainer import class_weights
+from deepfake_audio.training import trainer
 from helpers import read_rows, wait_until
 
 QUICK = "evaluate.bootstrap=0"
@@ -143,6 +145,23 @@ def test_ctrl_c_keeps_the_best_model_so_far(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_ctrl_c_that_keras_swallows_still_ends_the_training(
+    tmp_path, monkeypatch, own_signals, capsys
+):
+    class Swallowing(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            with suppress(KeyboardInterrupt):  # as the bare `except` of Keras's model files
+                signal.raise_signal(signal.SIGINT)
+
+    make_data_folder(tmp_path / "data" / "tiny")
+    monkeypatch.chdir(tmp_path)
+    usual = trainer.make_callbacks
+    monkeypatch.setattr(trainer, "make_callbacks", lambda *args: [*usual(*args), Swallowing()])
+    assert train.main(["data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=9"]) == 130
+    assert "Stopped in epoch 2 of 9." in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_unreadable_images_are_named_left_out_and_change_the_exit_code(
     tmp_path, monkeypatch, capsys
 ):
@@ -192,7 +211,7 @@ def test_class_weights_make_both_classes_count_the_same(data_folder):
     records = [r for r in read_records(data_folder) if r.split == "train"]
     unequal = [r for r in records if r.label == "fake"] + records[-4:]
     labels = [record.class_index for record in unequal]
-    assert class_weights(labels) == {0: 16 / 24, 1: 2.0}
+    assert trainer.class_weights(labels) == {0: 16 / 24, 1: 2.0}
 
 
 # evaluate

@@ -15,6 +15,8 @@ TERMINATION_SIGNALS = [
 ]
 ENDING_SIGNALS = {signal.SIGINT, *TERMINATION_SIGNALS}
 
+_pressed = threading.Event()  # in the main thread, within `interrupts_raised`
+
 
 @contextmanager
 def interrupts_raised() -> Iterator[threading.Event]:
@@ -25,8 +27,9 @@ def interrupts_raised() -> Iterator[threading.Event]:
     into an `ImportError`; the caller checks the event to recognise it. Errors of other threads
     after the signal are not printed. The event is never set outside the main thread, or if Ctrl-C
     is ignored or has another handler.
+
+    A bare `except` swallows the exception without a report: see `raise_lost_interrupt`.
     """
-    pressed = threading.Event()
     outer_handler = signal.getsignal(signal.SIGINT)
     outer_hook, outer_thread_hook = sys.unraisablehook, threading.excepthook
     handled = [
@@ -35,13 +38,13 @@ def interrupts_raised() -> Iterator[threading.Event]:
     if outer_handler is signal.default_int_handler:  # background jobs of a shell ignore Ctrl-C
         handled.append(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not handled:
-        yield pressed
+        yield threading.Event()
         return
 
     timers: list[threading.Timer] = []
 
     def press(number: int, frame: object) -> None:
-        pressed.set()
+        _pressed.set()
         signal.default_int_handler(number, frame)
 
     def press_again(ignored: "sys.UnraisableHookArgs") -> None:
@@ -53,19 +56,29 @@ def interrupts_raised() -> Iterator[threading.Event]:
         timers[-1].start()
 
     def tell(failed: threading.ExceptHookArgs) -> None:
-        if not pressed.is_set():
+        if not _pressed.is_set():
             outer_thread_hook(failed)
 
     outer_handlers = {number: signal.signal(number, press) for number in handled}
     sys.unraisablehook, threading.excepthook = press_again, tell
     try:
-        yield pressed
+        yield _pressed
     finally:
+        _pressed.clear()
         for timer in timers:
             timer.cancel()
         sys.unraisablehook, threading.excepthook = outer_hook, outer_thread_hook
         for number, handler in outer_handlers.items():
             signal.signal(number, handler)
+
+
+def raise_lost_interrupt() -> None:
+    """Raise an interrupt again that a library swallowed; a loop of a library calls this.
+
+    Keras has a bare `except` around the logs of each batch, and around the files that it writes.
+    """
+    if _pressed.is_set():
+        raise KeyboardInterrupt
 
 
 def _interrupt_main_thread() -> None:

@@ -12,6 +12,7 @@ from deepfake_audio.config.schema import LimitSettings
 from deepfake_audio.models.history import kept_epoch, read_history, write_history
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.system.atomic_files import atomic_write
+from deepfake_audio.system.signals import raise_lost_interrupt
 from deepfake_audio.training.generator import ImageFeed
 from deepfake_audio.training.weights import load_weights
 
@@ -23,6 +24,13 @@ MEASURED_BATCHES = 32  # 1,024 images by default; more move the averages little
 
 class TrainingEndedError(Exception):
     """The training had ended already: no epoch is left."""
+
+
+class Interruption(keras.callbacks.Callback):
+    """End the training at the next batch if Keras swallowed Ctrl-C."""
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        raise_lost_interrupt()
 
 
 class EpochRecorder(keras.callbacks.Callback):

@@ -22,6 +22,7 @@ from deepfake_audio.training.callbacks import (
     Backup,
     EpochRecorder,
     HistoryReplay,
+    Interruption,
     TrainingEndedError,
     restore_backup,
 )
@@ -176,6 +177,7 @@ def make_callbacks(run: Run, train: TrainSettings, training: ImageFeed) -> list:
     averages = [AveragedWeights(training)] if train.average_weights else []
     recorder = EpochRecorder(run, training, train.schedule, *averages)
     return [
+        Interruption(),
         *averages,
         HistoryReplay(recorder, watching),
         *watching,
