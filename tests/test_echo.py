@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from conftest import make_voice
+from deepfake_audio.audio.conditions import apply_condition
 from deepfake_audio.audio.quality import Echo, EchoSearch
+from deepfake_audio.inference.reasons import MIN_ECHO_PROMINENCE
 
 RATE_HZ = 16_000
 
@@ -31,6 +33,15 @@ def test_the_measured_echo_has_its_true_strength_and_delay(gain, delay_samples):
     found = echo_of(with_echo(voice, gain, delay_samples))
     assert found.seconds == pytest.approx(delay_samples / RATE_HZ, abs=1 / RATE_HZ)
     assert found.gain == pytest.approx(abs(gain), rel=0.25)
+
+
+def test_a_single_echo_is_prominent_and_the_reflections_of_a_room_are_not():
+    single, room = [], []
+    for seed in range(5):
+        voice = make_voice("real", seed, 1.5)
+        for changed, name in ((single, "echo 50 ms"), (room, "room 0.6 s")):
+            changed.append(apply_condition(name, voice, RATE_HZ, "a", ())[: len(voice)])
+    assert echo_of(*single).prominence > MIN_ECHO_PROMINENCE > echo_of(*room).prominence
 
 
 def test_an_early_echo_may_be_pitch_and_counts_half():

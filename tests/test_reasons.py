@@ -43,7 +43,7 @@ def test_a_vocoder_is_named_only_if_hum_and_echoes_cannot_be_the_cause(
     ],
 )
 def test_an_empty_band_is_neither_noise_nor_compression(bandwidth_hz, words):
-    quality = Quality(5.0, 16_000, 1, False, bandwidth_hz, 45.0, 8.0, 5.6, 0.0, Echo(0.0, 0.1))
+    quality = Quality(5.0, 16_000, 1, False, bandwidth_hz, 45.0, 8.0, 5.6, 0.0, Echo(0.0, 0.1, 1.0))
     assert explain_low_confidence(quality) == words
 
 
@@ -53,7 +53,7 @@ def test_a_telephone_passage_has_its_own_bandwidth_and_a_pause_has_not():
         Window(bandwidth_hz=hertz, voicing=voicing, clarity=Clarity(40, 40, 9))
         for hertz, voicing in sounds
     ]
-    found = Input("call.wav", windows=windows, sound_seconds=9.0, echo=Echo(0.0, 0.1))
+    found = Input("call.wav", windows=windows, sound_seconds=9.0, echo=Echo(0.0, 0.1, 1.0))
     degraded = window_degradations(found, quality_of(found))
     assert degraded[:, list(DEGRADATIONS).index("bandwidth")].tolist() == [0, 0, 1, 0]
 
