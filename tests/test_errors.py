@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -141,6 +142,27 @@ sys.exit(main())
     assert result.returncode == 2
     assert result.stdout == (b"" if 1 in closed else b"result\n")
     assert result.stderr == (b"" if 2 in closed else b"error: wrong\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+def test_results_go_on_if_standard_error_is_full():
+    code = """
+import sys
+from deepfake_audio.cli.messages import print_error
+from deepfake_audio.cli.script import script
+@script
+def main(argv=None):
+    print_error("a bad file")
+    print("result")
+    return 1
+sys.exit(main())
+"""
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=full
+        )
+    assert (result.returncode, result.stdout) == (1, b"result\n")
 
 
 @pytest.mark.parametrize(
