@@ -165,6 +165,30 @@ sys.exit(main())
     assert (result.returncode, result.stdout) == (1, b"result\n")
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no limit of address space")
+def test_too_low_a_limit_of_address_space_is_reported_in_one_line():
+    """The imports would wait forever, or crash."""
+    import resource
+
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "predict.py"), "--help"], capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (500_000_000, 500_000_000)),
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: the limit of address space, 500 MB, is too low; ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_library_without_room_is_reported_in_one_line(capsys):
+    @script
+    def main(argv=None):
+        raise ImportError("libtensorflow_framework.so.2: failed to map segment from shared object")
+
+    assert main([]) == 2
+    assert capsys.readouterr().err.startswith("error: out of memory; ")
+
+
 @pytest.mark.parametrize(
     "error",
     [
