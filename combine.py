@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_packages()
     members = open_members(args.runs)
     settings = joint_settings(members)
-    data = load_data(settings)
+    data = load_data(members[0].data_folder(), settings.image)
     if data.fingerprint != members[0].record.data_fingerprint:
         raise InputError(
             f"cannot calibrate: images in {settings.data.folder} changed since "

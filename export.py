@@ -39,11 +39,12 @@ BATCH_IMAGES = 32
 @script
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
-    run, record, settings = run_search.open_run(args.run)
+    opened = run_search.open_run(args.run)
+    run, record, settings = opened
+    folder = Path(args.data) if args.data else opened.data_folder("name it with --data")
     paths = {"LiteRT": run.folder / "model.tflite", "LiteRT int8": run.folder / "model-int8.tflite"}
     for path in paths.values():
         check_replaceable(path, rb"(?s:....)TFL3")
-    folder = Path(args.data or settings.data.folder)
     data = check_images(read_records(folder, DATA_REMEDY), settings.image)
     print_errors(data.unreadable)
     check_classes(data.records, ("train", "val"), folder)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -141,6 +142,51 @@ sys.exit(main())
     assert result.returncode == 2
     assert result.stdout == (b"" if 1 in closed else b"result\n")
     assert result.stderr == (b"" if 2 in closed else b"error: wrong\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+def test_results_go_on_if_standard_error_is_full():
+    code = """
+import sys
+from deepfake_audio.cli.messages import print_error
+from deepfake_audio.cli.script import script
+@script
+def main(argv=None):
+    print_error("a bad file")
+    print("result")
+    return 1
+sys.exit(main())
+"""
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=full
+        )
+    assert (result.returncode, result.stdout) == (1, b"result\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no limit of address space")
+def test_too_low_a_limit_of_address_space_is_reported_in_one_line():
+    """The imports would wait forever, or crash."""
+    import resource
+
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "predict.py"), "--help"], capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (500_000_000, 500_000_000)),
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: the limit of address space, 500 MB, is too low; ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_library_without_room_is_reported_in_one_line(capsys):
+    @script
+    def main(argv=None):
+        raise ImportError("libtensorflow_framework.so.2: failed to map segment from shared object")
+
+    assert main([]) == 2
+    assert capsys.readouterr().err.startswith("error: out of memory; ")
 
 
 @pytest.mark.parametrize(

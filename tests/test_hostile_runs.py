@@ -16,10 +16,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import combine
 import evaluate
 import export
 import hostile_inputs as hostile
 import predict
+import train
 from deepfake_audio.config.loading import load_settings, read_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.result_folder import canonical_path
@@ -465,8 +467,15 @@ def test_data_that_a_run_has_on_another_machine_is_not_looked_at(stranger, capsy
     capsys.readouterr()
     assert evaluate.main(["--run", "first", "evaluate.bootstrap=0"]) == 2
     stderr = capsys.readouterr().err
-    assert "which is on another machine; if you trust it, name it with --data" in stderr
     assert stderr.count("\n") == 1
+    assert f"names data on another machine, {name}; if you trust it, name it with --data" in stderr
+    assert export.main(["--run", "first"]) == 2
+    assert capsys.readouterr().err == stderr
+    shutil.copytree("runs/first", "runs/second")
+    assert combine.main(["first", "second"]) == train.main(["--from", "first"]) == 2
+    change_record(stranger, status="interrupted")
+    assert train.main(["--resume", "--run", "first"]) == 2
+    assert capsys.readouterr().err.count("names data on another machine") == 3
     assert evaluate.main(["--run", "first", "--data", "data/tiny", "evaluate.bootstrap=0"]) == 0
     assert f"{name} is missing" in capsys.readouterr().out
     assert leaked_files(read_settings(stranger.config), []) == []

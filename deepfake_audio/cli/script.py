@@ -55,6 +55,8 @@ def _has_working_folder() -> bool:
 
 def _end(error: BaseException, interrupted: bool) -> int:
     """Report what ended a script and return its exit code; raise again what is a bug."""
+    if isinstance(error, ImportError) and "failed to map segment" in str(error):
+        error = MemoryError()  # a library has no room in the address space
     match error:
         case InputError():
             print_error(error)

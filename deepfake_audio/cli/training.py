@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepfake_audio.cli.messages import print_errors, print_lines, print_warnings
-from deepfake_audio.config.schema import Settings
+from deepfake_audio.config.schema import ImageSettings, Settings
 from deepfake_audio.dataset.checks import DataCheck, check_classes, check_images, speaker_warnings
 from deepfake_audio.dataset.manifest import left_out_warnings, read_records, summarise
 from deepfake_audio.errors import InputError, one_line
@@ -52,8 +52,9 @@ def check_packages(names: Iterable[str] = PACKAGES) -> None:
 
 def open_unfinished(name: str | None) -> tuple[Run, Settings, DataCheck]:
     """Open an interrupted run, and check that its images are the same."""
-    run, record, settings = run_search.open_run(name, resuming=True)
-    data = load_data(settings)
+    opened = run_search.open_run(name, resuming=True)
+    run, record, settings = opened
+    data = load_data(opened.data_folder(), settings.image)
     if data.fingerprint != record.data_fingerprint:
         raise InputError(
             f"cannot resume {run.name}: images in {settings.data.folder} changed since it started; "
@@ -65,6 +66,8 @@ def open_unfinished(name: str | None) -> tuple[Run, Settings, DataCheck]:
 def create_run(args: argparse.Namespace, build_model: Callable) -> tuple[Run, Settings, DataCheck]:
     """Choose the settings, check the data and create the folder of a new run."""
     start = run_search.open_run(args.start) if args.start else None
+    if start and not any(each.startswith("data.folder=") for each in args.settings):
+        start.data_folder("name it with data.folder=PATH")
     before = start.settings.model_dump(include=LEARNT_SECTIONS) if start else None
     further = FURTHER_TRAINING if start else ()
     overrides = [*further, *args.settings]  # the last one of a key counts
@@ -73,7 +76,8 @@ def create_run(args: argparse.Namespace, build_model: Callable) -> tuple[Run, Se
         check_packages(["tensorboard"])
     if start:
         check_start(start.run, start.settings, settings)
-    data = load_data(settings, "give one with data.folder=PATH")
+    folder = Path(settings.data.folder)
+    data = load_data(folder, settings.image, "give one with data.folder=PATH")
     settings = with_conditions_of(data.records, settings)
     if start:
         warn_of_leaks(start.run, start.settings, data.records)
@@ -87,17 +91,16 @@ def create_run(args: argparse.Namespace, build_model: Callable) -> tuple[Run, Se
     return run, settings, data
 
 
-def load_data(settings: Settings, remedy: str = "put it back") -> DataCheck:
+def load_data(folder: Path, image: ImageSettings, remedy: str = "put it back") -> DataCheck:
     """Read the list of images, check every image, and print a summary.
 
     A missing folder is an `InputError` with the remedy.
     """
-    folder = Path(settings.data.folder)
     records = read_records(folder, remedy)
     print_warnings(left_out_warnings(folder))
     check_splits(records, folder)
     check_classes(records, ("train", "val"), folder)
-    data = check_images(records, settings.image)
+    data = check_images(records, image)
     print_errors(data.unreadable)
     check_classes(data.records, ("train", "val"), folder)
     print_lines(f"Data: {one_line(folder)}\n{summarise(data.records)}")

@@ -37,7 +37,6 @@ from deepfake_audio.models import onnx_session, record_files, run_folder, run_se
 from deepfake_audio.models.calibration import Calibration
 from deepfake_audio.models.compatibility import feature_mismatch, unfiltered_warnings
 from deepfake_audio.models.run_record import RunRecord
-from deepfake_audio.system.regular_files import is_of_network
 from deepfake_audio.vocabulary import LABELS, SPLITS, UNKNOWN_SPLIT, ImageRecord
 
 EVALUATIONS = Path("evaluations")
@@ -63,13 +62,9 @@ def open_run_images(
         InputError: the run or the data cannot be used, or a result would replace another file.
     """
     other_data = data is not None  # the training data of the shipped model is not shipped
-    run, record, settings = run_search.open_run(name, False, overrides, or_pretrained=other_data)
-    if not other_data and is_of_network(settings.data.folder):
-        raise InputError(
-            f"{run.folder} was trained on {settings.data.folder}, which is on another machine; if "
-            "you trust it, name it with --data"
-        )
-    origin = Path(data or settings.data.folder)
+    opened = run_search.open_run(name, False, overrides, or_pretrained=other_data)
+    run, record, settings = opened
+    origin = Path(data) if other_data else opened.data_folder("name it with --data")
     warnings = [*feature_mismatch(origin, settings, run), *left_out_warnings(origin)]
     inputs, output, notice = {"run": run.name}, run.folder, ""
     if other_data or out:

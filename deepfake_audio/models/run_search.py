@@ -36,6 +36,23 @@ class OpenedRun(NamedTuple):
     record: RunRecord
     settings: Settings
 
+    def data_folder(self, remedy: str = "connect it as a drive, and write that path there") -> Path:
+        """Return the data folder that the run names; see `is_of_network`.
+
+        Args:
+            remedy: for the error.
+
+        Raises:
+            InputError: it is on another machine.
+        """
+        folder = self.settings.data.folder
+        if is_of_network(folder):
+            raise InputError(
+                f"{self.run.config} names data on another machine, {folder}; if you trust it, "
+                f"{remedy}"
+            )
+        return Path(folder)
+
 
 def open_run(
     name: str | None,

@@ -1,11 +1,21 @@
 """Discard what C libraries print: the errors that decoders return become messages of our own."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 STDERR = 2
+
+
+class _Remarks(io.FileIO):
+    """Standard error, on a full disk or to a reader that went away: results go on without it."""
+
+    def write(self, text: bytes) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
 
 
 @contextmanager
@@ -17,8 +27,9 @@ def suppress_native_stderr() -> Iterator[None]:
     _open_missing_streams()
     outer, kept = sys.stderr, os.dup(STDERR)
     if _descriptor_of(outer) == STDERR:
-        sys.stderr = os.fdopen(
-            os.dup(STDERR), "w", buffering=1, encoding=outer.encoding, errors="backslashreplace"
+        remarks = io.BufferedWriter(_Remarks(os.dup(STDERR), "w"))
+        sys.stderr = io.TextIOWrapper(
+            remarks, outer.encoding, "backslashreplace", line_buffering=True
         )
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, STDERR)
