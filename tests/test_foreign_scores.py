@@ -11,6 +11,7 @@ import pytest
 import evaluate
 from deepfake_audio.errors import InputError
 from deepfake_audio.evaluation.score_matching import read_filled_scores
+from deepfake_audio.tables.text_tables import open_text_table
 from helpers import read_scores
 
 FILES = {"real/a.wav": ("real", 1.5), "fake/b.wav": ("fake", -0.5), "fake/c d.wav": ("fake", 0.25)}
@@ -96,6 +97,7 @@ SCORES = {
     "capitals": rows("{f},{s}", header="FILE,SCORE").upper(),
     "header in another language": rows("{f};{c}", header="Dateiname;Punktzahl"),
     "unknown words in the header": rows("{f},{s}", header="nom,valeur"),
+    "Chinese": rows("{f},{s}", header="\u6587\u4ef6\u540d,\u5f97\u5206"),
     "percent": rows("{f},{s}", header="file,p_real").replace("1.5", "150 %").replace("-0.5", "-50%")
     .replace("0.25", "25%"),
     "is_fake_prob": rows("{f},{n}", header="file,is_fake_prob"),
@@ -177,6 +179,8 @@ KEYS = {
     "unknown words in the header": rows("{f};{Word}", header="bestand;soort"),
     "Chinese": rows("{f},{Word}", header="file,label").replace("Fake", "\u4f2a\u9020")
     .replace("Real", "\u771f\u5b9e"),
+    "Chinese header": rows("{f},{Word}", header="\u6587\u4ef6\u540d,\u6807\u7b7e"),
+    "colons": rows("{f}: {word}"),
     "two words": rows("{f},{human} Voice", header="file,label"),
     "German": rows("{f};{Word}", header="Datei;Klasse").replace("Fake", "gef\u00e4lscht")
     .replace("Real", "echt"),
@@ -197,6 +201,13 @@ def test_keys_of_any_form_are_read(name):
     Path("truth.txt").write_text(KEYS[name].replace("c\td", "c d"), encoding="utf-8")
     Path("scores.csv").write_text(rows("{f},{s}"))
     check_scores(read_scores(Path("scores.csv"), Path("truth.txt"), None))
+
+
+def test_decimal_commas_below_an_unknown_header_are_not_the_separator():
+    lines = (f"{number}.wav;{number},5\n" for number in range(20))
+    Path("scores.csv").write_text(f"Aufnahme;Bewertung\n{''.join(lines)}")
+    table = open_text_table(Path("scores.csv"))
+    assert (table.separator, table.columns) == (";", ["aufnahme", "bewertung"])
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

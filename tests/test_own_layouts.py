@@ -120,6 +120,7 @@ TABLES = {
     "names without suffix": "file,label\na,real\nb,fake\n",
     "names of another suffix": "file,label\na.mp3,real\nb.MP3,fake\n",
     "names without folder": "file,label\nd.wav,real\na.wav,fake\n",
+    "names in another case": "file,label\nSUB/D.WAV,real\nA,fake\n",
     "backslashes": "file,label\nsub\\d.wav,real\na.wav,fake\n",
     "other headers": "Filename;Class\na.wav;bona-fide\nb.wav;spoof\n",
     "words": "path,label\na.wav,Human\nb.wav,AI-generated\n",
@@ -132,6 +133,20 @@ def test_tables_of_spreadsheets_are_read(tmp_path, table, encoding):
     put_audio(tmp_path, "a.wav", "b.wav", "sub/d.wav")
     (tmp_path / "labels.csv").write_text(TABLES[table], encoding=encoding)
     assert Counter(labels(tmp_path).values()) == {"real": 1, "fake": 1}
+
+
+def test_a_name_in_two_other_cases_is_not_guessed(tmp_path):
+    put_audio(tmp_path, "AA.wav", "aa.wav", "b.wav")
+    put_text(tmp_path, "labels.csv", "file,label", "aA.wav,real", "aa.wav,real", "b.wav,fake")
+    assert labels(tmp_path) == {"aa.wav": "real", "b.wav": "fake"}
+    assert read_corpus(tmp_path).missing == ["aA.wav"]
+
+
+def test_a_workbook_called_labels_csv_is_named(tmp_path):
+    put_audio(tmp_path, "a.wav", "b.wav")
+    put_text(tmp_path, "labels.csv", "PK\x03\x04")
+    with pytest.raises(InputError, match=r"labels\.csv: it is a workbook or an archive; save the"):
+        read_corpus(tmp_path)
 
 
 def test_a_quote_that_is_not_closed_is_an_error(tmp_path):

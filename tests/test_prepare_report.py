@@ -51,6 +51,24 @@ def test_no_share_is_recommended_that_gives_no_more_files(workplace, capsys):
     assert printed.count("are a matter of luck. Add files.\n") == 2
 
 
+def test_empty_splits_give_a_warning_with_a_remedy_that_helps(workplace, capsys):
+    shutil.rmtree("mine")
+    make_audio(workplace / "mine", files=2, seconds=0.5)
+    assert prepare.main(["mine", *ONE_PROCESS]) == 0
+    line = "Warning: test has no files: error rates on new files stay unknown. Add files.\n"
+    assert line in capsys.readouterr().out
+    line = "Warning: val has no files; train.py needs some of each class there."
+    assert prepare.main(["mine", "--name", "x", "prepare.val_share=0", *ONE_PROCESS]) == 0
+    remedy = "Set prepare.val_share=0.1 with another --name."
+    assert f"{line} {remedy}\n" in capsys.readouterr().out
+    Path("mine/labels.csv").write_text(
+        "file,label,speaker\nreal/00.wav,real,a\nreal/01.wav,real,a\n"
+        "fake/00.wav,fake,a\nfake/01.wav,fake,a\n"
+    )
+    assert prepare.main(["mine", "--name", "y", *ONE_PROCESS]) == 0
+    assert f"{line} Add files of other speakers.\n" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_splits_with_enough_files_give_no_warning(workplace, capsys):
     shutil.rmtree("mine")

@@ -65,7 +65,9 @@ def kept_table(
     try:
         with resumable_table(path, identity, say, fields, record, earlier) as (listed.done, add):
             if listed.done:
-                say(f"Judged already: {pluralize(len(listed.done), 'file')}.")
+                no_extras = "; --timeline, --segments and --report leave these out"
+                extras = no_extras if args.timeline or args.segments or args.report else ""
+                say(f"Judged already: {pluralize(len(listed.done), 'file')}{extras}.")
             with errors_last(add, path.parent) as keep:
                 yield lambda row: keep({**row, **listed.facts(row["file"])})
     except BaseException as error:

@@ -65,8 +65,16 @@ class Tree:
         """Return the names of the audio files of each stem, sorted."""
         return _grouped(self.audio, stem)
 
+    @cached_property
+    def audio_in_any_case(self) -> dict[str, list[str]]:
+        """Return the names of the audio files by their path in lower case, without the suffix."""
+        return _grouped(self.audio, lambda name: without_suffix(name).lower())
+
     def find(self, file: str, near: str | None, by_name: bool = False) -> str | None:
         """Return the name of a listed audio file on disk; the least deep of several.
+
+        Windows ignores case, so the only file of a path in another case is taken, if there is none
+        in this one.
 
         Args:
             file: its path below `near`, with any audio suffix or none.
@@ -98,6 +106,7 @@ class Tree:
         """Return the file of a path with another suffix or none, else the only one of the name."""
         found = self.audio_by_path_stem.get(without_suffix(file), ())
         folder = file.rpartition("/")[0]
+        found = found or self.audio_in_any_case.get(without_suffix(file).lower(), ())
         if not found and by_name and (not folder or folder not in self._folders):
             alike = self.audio_by_stem.get(stem(file), ())
             name = file.rpartition("/")[2]

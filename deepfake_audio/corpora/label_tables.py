@@ -203,6 +203,7 @@ def check_label_table(tree: Tree) -> None:
     table, found = tree.root / LABEL_TABLE, find_tables(tree)
     names = [*(each.name for each in found.used), *found.unused]
     if LABEL_TABLE in tree.tables and LABEL_TABLE not in names:
+        open_text_table(table)  # names the kind of a file that is no text, such as a workbook
         raise InputError(
             f"the first line of {table} is {_header_of(table)}; it needs the columns file and "
             "label, with commas, semicolons or tabs between"

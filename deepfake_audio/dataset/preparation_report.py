@@ -46,7 +46,7 @@ def write_report(
         *_folder_lines(prepared),
         *_share_warnings(prepared, settings),
         *_split_warnings(clips),
-        *_class_warnings(prepared.rendered, has_splits),
+        *_class_warnings(prepared.rendered, settings, has_splits),
         *_few_files_warnings(prepared.rendered, settings, has_splits),
         *(picture_warnings(pictures, image) if prepared.corpus.is_images else ()),
     )
@@ -176,8 +176,10 @@ def _split_warnings(clips: Sequence[Clip]) -> Iterator[str]:
         )
 
 
-def _class_warnings(rendered: Sequence[Job], has_splits: bool) -> Iterator[str]:
-    """Warn of splits with one class, and of an empty train or val split."""
+def _class_warnings(
+    rendered: Sequence[Job], settings: PrepareSettings, has_splits: bool
+) -> Iterator[str]:
+    """Warn of splits with one class, and of empty ones."""
     classes = {
         split: {job.clip.label for job in rendered if job.split == split} for split in SPLITS
     }
@@ -190,8 +192,11 @@ def _class_warnings(rendered: Sequence[Job], has_splits: bool) -> Iterator[str]:
             if classes[other] and not classes[split]:  # without both, the data is for evaluation
                 line = f"Warning: {split} has no files; train.py needs some of each class there."
                 if split == "val" and not has_splits:
-                    line += " Set prepare.val_share=0.2 with another --name, or add speakers."
+                    share = " Set prepare.val_share=0.1 with another --name."
+                    line += " Add files of other speakers." if settings.val_share else share
                 yield line
+        if classes["val"] and not classes["test"] and settings.test_share and not has_splits:
+            yield "Warning: test has no files: error rates on new files stay unknown. Add files."
 
 
 def _few_files_warnings(

@@ -16,7 +16,7 @@ SEPARATORS = "\t;,|"  # in the order in which they are tried
 BLANKS = " "
 SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
 OF_KALDI = re.compile(r"(?<=\s)\[((?:\s*[-+]?\d\S*(?=[\s\]]))+?)\s*\](?=\s*$)")
-AFTER_NAME = re.compile(r"(?<=\S):(?=\s+\[?[-+.\d])")
+AFTER_NAME = re.compile(r"(?<=\S):(?=\s+(?:\[?[-+.\d]|\S+\s*$))")
 RULE = re.compile(r":?-+:?")  # a cell below the header of a Markdown table
 
 
@@ -54,8 +54,8 @@ def find_separator(first: str, lines: list[str]) -> str:
 
 
 def _has_values(rows: list[list[str]]) -> bool:
-    """Return whether a column of the rows has only numbers or labels."""
-    columns = zip(*rows, strict=True)
+    """Return whether a column has only numbers or labels; the first row may be the header."""
+    columns = zip(*(rows[1:] or rows), strict=True)
     return any(all(is_score(cell) or is_label_word(cell) for cell in cells) for cells in columns)
 
 
@@ -108,6 +108,8 @@ def _joined(line: str) -> str:
 
     >>> _joined("utt  [ -1.2 0.3 ]"), _joined("my file.wav: 0.5"), _joined("a [live 2].wav 0.5")
     ('utt  [-1.2,0.3]', 'my file.wav 0.5', 'a [live 2].wav 0.5')
+    >>> _joined("a.wav: real")
+    'a.wav real'
     """
     line = OF_KALDI.sub(lambda found: f"[{','.join(found[1].split())}]", line)
     return AFTER_NAME.sub("", line, count=1)

@@ -14,7 +14,8 @@ FILES = (
     "wav", "wavfile", "wavpath", "flac", "trial", "trialid", "trialname", "utt", "uttid",
     "uttname", "utterance", "utteranceid", "id", "fileid", "audioid", "name", "fname", "clip",
     "clipid", "recording", "sample", "sampleid", "segment", "uri", "url", "key", "image",
-    "datei", "dateiname", "fichier", "archivo", "arquivo", "nomefile",
+    "datei", "dateiname", "fichier", "nomdufichier", "archivo", "arquivo", "nomefile", "файл",
+    "文件", "文件名", "ファイル", "ファイル名", "파일", "파일명",
 )  # fmt: skip
 LABELS = (
     # Of the sound of a video, before those of the video.
@@ -28,13 +29,15 @@ LABELS = (
     "classname", "target", "category", "key", "cmkey", "type", "realorfake", "bonafideorspoof",
     "answer",
     "groundtruthlabel", "labelname", "labelrealfake", "labelbonafidespoof", "klasse",
-    "etikett", "etiqueta", "etichetta", "classe", "clase",
+    "etikett", "étiquette", "etiqueta", "etichetta", "classe", "clase", "метка", "класс",
+    "标签", "类别", "ラベル", "라벨",
 )  # fmt: skip
 SCORES = (
     "score", "scores", "cmscore", "llr", "loglikelihoodratio", "logit", "logits", "prediction",
     "pred", "preds", "predictedscore", "yscore", "yprob", "yproba", "yhat",
     "ypred", "output", "outputs", "prob", "probs",
-    "probability", "probabilities", "value", "preal",
+    "probability", "probabilities", "value", "preal", "punktzahl", "punteggio", "puntuación",
+    "pontuação", "оценка", "得分", "分数", "スコア", "점수",
 )  # fmt: skip
 SPEAKERS = ("speaker", "spk", "spkr", "talker", "sprecher", "locuteur", "hablante")
 PEOPLE = (  # who may be the speaker, but not in a column of this name only
