@@ -145,8 +145,11 @@ def test_ctrl_c_keeps_the_best_model_so_far(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("epochs", "said"), [(9, "Stopped in epoch 2 of 9."), (1, "error: Interrupted.")]
+)
 def test_a_ctrl_c_that_keras_swallows_still_ends_the_training(
-    tmp_path, monkeypatch, own_signals, capsys
+    epochs, said, tmp_path, monkeypatch, own_signals, capsys
 ):
     class Swallowing(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -157,8 +160,10 @@ def test_a_ctrl_c_that_keras_swallows_still_ends_the_training(
     monkeypatch.chdir(tmp_path)
     usual = trainer.make_callbacks
     monkeypatch.setattr(trainer, "make_callbacks", lambda *args: [*usual(*args), Swallowing()])
-    assert train.main(["data.folder=data/tiny", *TINY_SETTINGS, "train.epochs=9"]) == 130
-    assert "Stopped in epoch 2 of 9." in capsys.readouterr().out
+    assert train.main(["data.folder=data/tiny", *TINY_SETTINGS, f"train.epochs={epochs}"]) == 130
+    assert said in "".join(capsys.readouterr())
+    monkeypatch.setattr(trainer, "make_callbacks", usual)
+    assert train.main(["--resume"]) == 0
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ TERMINATION_SIGNALS = [
 ]
 ENDING_SIGNALS = {signal.SIGINT, *TERMINATION_SIGNALS}
 
-_pressed = threading.Event()  # in the main thread, within `interrupts_raised`
+_pressed = threading.Event()  # set by a signal; cleared when `interrupts_raised` ends
 
 
 @contextmanager
@@ -64,12 +64,12 @@ def interrupts_raised() -> Iterator[threading.Event]:
     try:
         yield _pressed
     finally:
-        _pressed.clear()
         for timer in timers:
             timer.cancel()
         sys.unraisablehook, threading.excepthook = outer_hook, outer_thread_hook
         for number, handler in outer_handlers.items():
             signal.signal(number, handler)
+        _pressed.clear()
 
 
 def raise_lost_interrupt() -> None:

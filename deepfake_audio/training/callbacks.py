@@ -32,6 +32,9 @@ class Interruption(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         raise_lost_interrupt()
 
+    def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        raise_lost_interrupt()
+
 
 class EpochRecorder(keras.callbacks.Callback):
     """After each epoch write `history.csv`, and `model.keras` if it is the one to keep.

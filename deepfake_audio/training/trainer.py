@@ -16,6 +16,7 @@ from deepfake_audio.features.spectrogram import row_frequencies_hz
 from deepfake_audio.models.run_folder import Run
 from deepfake_audio.system.opencv import cv2
 from deepfake_audio.system.regular_files import is_file
+from deepfake_audio.system.signals import raise_lost_interrupt
 from deepfake_audio.training.augmentation import WHITE, make_distortion, make_noise
 from deepfake_audio.training.callbacks import (
     AveragedWeights,
@@ -161,6 +162,7 @@ def fit(
         return False
     except tf.errors.OpError as error:
         raise image_error(error) or error from None
+    raise_lost_interrupt()
     return True
 
 
