@@ -6,6 +6,17 @@ import sys
 # Measured with predict.py: NumPy, SciPy and OpenCV each have an OpenBLAS of their own.
 BASE_MEGABYTES, THREAD_MEGABYTES = 400, 200
 MOST_THREADS = 64  # of these builds of OpenBLAS
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")  # in its order
+
+
+def address_limit() -> int | None:
+    """Return the limit of address space in bytes; None if there is none."""
+    if not hasattr(os, "sched_getaffinity"):  # other systems have no such limit, or ignore it
+        return None
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def check_address_space() -> None:
@@ -14,20 +25,19 @@ def check_address_space() -> None:
     OpenBLAS reserves memory for each thread when it is imported. Without room it tries forever, or
     crashes.
     """
-    if not hasattr(os, "sched_getaffinity"):  # other systems have no such limit, or ignore it
+    limit = address_limit()
+    if limit is None:
         return
-    import resource
-
-    asked = os.environ.get("OPENBLAS_NUM_THREADS", "")
-    most = (asked.isdecimal() and int(asked)) or MOST_THREADS
+    asked = [os.environ.get(name, "") for name in THREAD_VARIABLES]
+    most = next((int(each) for each in asked if each.isdecimal() and int(each)), MOST_THREADS)
     threads = min(len(os.sched_getaffinity(0)), most)
     needed = BASE_MEGABYTES + THREAD_MEGABYTES * threads
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY or limit >= needed * 1_000_000:
+    if limit >= needed * 1_000_000:
         return
-    remedy = "set OPENBLAS_NUM_THREADS=1, or " * (threads > 1)
+    helps = limit >= (BASE_MEGABYTES + THREAD_MEGABYTES) * 1_000_000
+    remedy = "set OPENBLAS_NUM_THREADS=1, or " * helps
     sys.stderr.write(
         f"error: the limit of address space, {limit // 1_000_000:,} MB, is too low; {remedy}"
-        f"raise it to {needed:,} MB (ulimit -v)\n"
+        f"raise it to {needed:,} MB: ulimit -v {-(-needed * 1_000_000 // 1024)}\n"
     )
     sys.exit(2)

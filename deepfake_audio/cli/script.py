@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from deepfake_audio.cli.address_space import address_limit
 from deepfake_audio.cli.messages import print_error
 from deepfake_audio.errors import DISK_FULL, NO_ROOM, InputError, one_line
 from deepfake_audio.system.signals import interrupts_raised
@@ -55,7 +56,7 @@ def _has_working_folder() -> bool:
 
 def _end(error: BaseException, interrupted: bool) -> int:
     """Report what ended a script and return its exit code; raise again what is a bug."""
-    if isinstance(error, ImportError) and "failed to map segment" in str(error):
+    if isinstance(error, ImportError) and "failed to map" in str(error) and address_limit():
         error = MemoryError()  # a library has no room in the address space
     match error:
         case InputError():

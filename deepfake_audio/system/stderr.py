@@ -4,18 +4,27 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 STDERR = 2
 
 
-class _Remarks(io.FileIO):
-    """Standard error, on a full disk or to a reader that went away: results go on without it."""
+class _OptionalStream(io.RawIOBase):
+    """Write to a stream; ignore a full disk and a reader that has closed it."""
 
-    def write(self, text: bytes) -> int:
-        with suppress(OSError):
-            super().write(text)
-        return len(text)
+    def __init__(self, stream: io.RawIOBase):
+        self.stream = stream
+        self.fileno, self.isatty, self.writable = stream.fileno, stream.isatty, stream.writable
+
+    def write(self, text: bytes) -> int | None:
+        try:
+            return self.stream.write(text)
+        except OSError:
+            return len(text)
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
 
 
 @contextmanager
@@ -27,9 +36,9 @@ def suppress_native_stderr() -> Iterator[None]:
     _open_missing_streams()
     outer, kept = sys.stderr, os.dup(STDERR)
     if _descriptor_of(outer) == STDERR:
-        remarks = io.BufferedWriter(_Remarks(os.dup(STDERR), "w"))
+        stream = _OptionalStream(os.fdopen(os.dup(STDERR), "wb", buffering=0))
         sys.stderr = io.TextIOWrapper(
-            remarks, outer.encoding, "backslashreplace", line_buffering=True
+            io.BufferedWriter(stream), outer.encoding, "backslashreplace", line_buffering=True
         )
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, STDERR)
