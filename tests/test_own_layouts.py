@@ -142,6 +142,13 @@ def test_a_name_in_two_other_cases_is_not_guessed(tmp_path):
     assert read_corpus(tmp_path).missing == ["aA.wav"]
 
 
+def test_the_file_of_another_row_is_not_taken_in_another_case(tmp_path):
+    put_audio(tmp_path, "a.wav", "b.wav")
+    put_text(tmp_path, "labels.csv", "file,label", "A.wav,real", "a.wav,fake", "b.wav,real")
+    assert labels(tmp_path) == {"a.wav": "fake", "b.wav": "real"}
+    assert read_corpus(tmp_path).missing == ["A.wav"]
+
+
 def test_a_workbook_called_labels_csv_is_named(tmp_path):
     put_audio(tmp_path, "a.wav", "b.wav")
     put_text(tmp_path, "labels.csv", "PK\x03\x04")

@@ -73,15 +73,13 @@ class Tree:
     def find(self, file: str, near: str | None, by_name: bool = False) -> str | None:
         """Return the name of a listed audio file on disk; the least deep of several.
 
-        Windows ignores case, so the only file of a path in another case is taken, if there is none
-        in this one.
-
         Args:
             file: its path below `near`, with any audio suffix or none.
             near: a folder, "" or ending in a slash, below which any file with that stem is taken;
                 None takes the exact path with any audio suffix.
-            by_name: else, if the corpus has no such folder, take the only file of the name, or
-                that whose last folders are those of the path.
+            by_name: else take the path in another case, since Windows ignores case. Else, if the
+                corpus has no such folder, take the only file of the name, or that whose last
+                folders are those of the path.
         """
         listed = f"{near or ''}{file}"
         exact = composed(listed)
@@ -106,7 +104,8 @@ class Tree:
         """Return the file of a path with another suffix or none, else the only one of the name."""
         found = self.audio_by_path_stem.get(without_suffix(file), ())
         folder = file.rpartition("/")[0]
-        found = found or self.audio_in_any_case.get(without_suffix(file).lower(), ())
+        if not found and by_name:
+            found = self.audio_in_any_case.get(without_suffix(file).lower(), ())
         if not found and by_name and (not folder or folder not in self._folders):
             alike = self.audio_by_stem.get(stem(file), ())
             name = file.rpartition("/")[2]

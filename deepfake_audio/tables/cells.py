@@ -16,7 +16,7 @@ SEPARATORS = "\t;,|"  # in the order in which they are tried
 BLANKS = " "
 SAME_WIDTH = 0.9  # share of the sampled rows that have the same number of columns
 OF_KALDI = re.compile(r"(?<=\s)\[((?:\s*[-+]?\d\S*(?=[\s\]]))+?)\s*\](?=\s*$)")
-AFTER_NAME = re.compile(r"(?<=\S):(?=\s+(?:\[?[-+.\d]|\S+\s*$))")
+AFTER_NAME = re.compile(r"(?<=\S):(?=\s+(?:\[?[-+.\d]|(\S+)\s*$))")
 RULE = re.compile(r":?-+:?")  # a cell below the header of a Markdown table
 
 
@@ -108,11 +108,14 @@ def _joined(line: str) -> str:
 
     >>> _joined("utt  [ -1.2 0.3 ]"), _joined("my file.wav: 0.5"), _joined("a [live 2].wav 0.5")
     ('utt  [-1.2,0.3]', 'my file.wav 0.5', 'a [live 2].wav 0.5')
-    >>> _joined("a.wav: real")
-    'a.wav real'
+    >>> _joined("a.wav: real"), _joined("real My talk: intro.wav")
+    ('a.wav real', 'real My talk: intro.wav')
     """
     line = OF_KALDI.sub(lambda found: f"[{','.join(found[1].split())}]", line)
-    return AFTER_NAME.sub("", line, count=1)
+    found = AFTER_NAME.search(line)
+    if not found or (found[1] and not is_label_word(found[1])):
+        return line
+    return line[: found.start()] + line[found.end() :]
 
 
 def _unquoted(cell: str) -> str:
