@@ -23,9 +23,10 @@ recorded like those. The shipped model also measures the quality of the recordin
 compression and telephones hide traces, and lower its confidence. The verdict is UNCERTAIN below
 predict.min_confidence; "rather fake" then names the likelier class, with the cause and the next
 step. It is also UNCERTAIN for sound that is too short, silent, clipped or without a voice, for a
-likely fake with one echo above predict.max_echo, and if channels or tracks disagree. The "regular
-traces of a neural vocoder" repeat at its frame rate; mains hum may cause them at 50 or 100 times a
-second. Each track and each channel that differs is judged. Damaged parts are left out and counted.
+likely fake with a distinct echo above predict.max_echo, and if channels or tracks disagree. The
+"regular traces of a neural vocoder" repeat at its frame rate; mains hum may cause them at 50 or 100
+times a second. Each track and each channel that differs is judged. Damaged parts are left out and
+counted.
 A file that can't be read is reported and skipped; the exit code is then 1.
 """
 

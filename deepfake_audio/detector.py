@@ -196,7 +196,7 @@ class Detector:
         """Yield a result or a failure for each recording or image; see `predict_many`."""
         if isinstance(recordings, str | bytes | os.PathLike) or hasattr(recordings, "read"):
             kind = type(recordings).__name__
-            raise TypeError(f"predict_many takes a list of recordings, not a {kind}; use predict")
+            raise TypeError(f"recordings must be a list, not a {kind}; use predict for one of them")
         reading = replace(self.reading(channel, track), on_window=on_window)
         names = to_inputs(recordings, self.settings.limits.stdin_megabytes)
         to_result = partial(

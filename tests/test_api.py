@@ -265,7 +265,9 @@ def test_recordings_of_a_batch_that_cannot_be_read_are_reported(detector):
 
 @pytest.mark.parametrize("recordings", ["call.wav", b"RIFF", Path("call.wav"), io.BytesIO(b"RIFF")])
 def test_one_recording_instead_of_a_list_is_a_type_error(detector, recordings):
-    with pytest.raises(TypeError, match=r"^predict_many takes a list of .*; use predict$"):
+    with pytest.raises(
+        TypeError, match=r"^recordings must be a list, not .*; use predict for one of them$"
+    ):
         next(detector.predict_many(recordings))
 
 

@@ -111,7 +111,10 @@ def test_a_list_comes_from_standard_input(audio_workspace, tmp_path):
         (["--list", "gone.txt"], "cannot open the list gone.txt: No such file or directory"),
         (["--list", "mine"], "cannot open the list mine: Is a directory"),
         (["--list", "-", "-"], "standard input can't be a list and a recording"),
-        (["-", "mine", "-"], "standard input is given twice; it can be read once: leave out a -"),
+        (
+            ["-", "mine", "-"],
+            "standard input can be read only once; leave out a -",
+        ),
     ],
 )
 def test_a_list_that_cannot_be_opened_is_reported(words, reason, in_audio_workspace, capsys):

@@ -55,7 +55,7 @@ def test_empty_splits_give_a_warning_with_a_remedy_that_helps(workplace, capsys)
     shutil.rmtree("mine")
     make_audio(workplace / "mine", files=2, seconds=0.5)
     assert prepare.main(["mine", *ONE_PROCESS]) == 0
-    line = "Warning: test has no files: error rates on new files stay unknown. Add files.\n"
+    line = "Warning: test has no files: error rates on new files stay unknown.\n"
     assert line in capsys.readouterr().out
     line = "Warning: val has no files; train.py needs some of each class there."
     assert prepare.main(["mine", "--name", "x", "prepare.val_share=0", *ONE_PROCESS]) == 0

@@ -139,7 +139,7 @@ def test_a_shard_judges_files_again_that_changed(calls, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert (out.count("\n"), "Judged already: 8 files.\n" in err) == (1, True)
     assert predict.main([*judge, "--report", str(tmp_path / "reports")]) == 1
-    told = "Judged already: 8 files; --timeline, --segments and --report leave these out.\n"
+    told = "Judged already: 8 files; --report writes nothing about them.\n"
     assert told in capsys.readouterr().err
     rows = read_rows(tmp_path / "v.1-of-1.csv")
     verdicts = {Path(row["file"]).name: row["verdict"] for row in rows}

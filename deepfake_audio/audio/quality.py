@@ -27,7 +27,7 @@ TONE_BINS = 4  # on each side of the peak; a dial tone or a ring is two tones
 TONE_POWER, MIN_TONE_HZ, MIN_TONE_SECONDS = 0.95, 340, 0.2  # 0 of 500 clips have one
 ECHO_SECONDS = (0.01, 0.5)
 ROOM_SECONDS = 0.1  # within which most reflections of a room arrive
-SMALLEST = 1e-9  # added to a gain that divides
+SMALLEST = 1e-9  # added to a gain, so that silence does not divide by 0
 PITCH_SECONDS = 0.03  # a steady pitch looks like an echo with a shorter delay, and so stronger:
 PITCH_GAIN = 2  # 99% of 120 real clips show gains up to 0.11 there, and up to 0.06 later
 LAGS_PER_SAMPLE = 2  # with 1, an echo between two samples would look too weak
@@ -57,7 +57,7 @@ class Echo(NamedTuple):
         gain: amplitude relative to the voice.
         seconds: delay.
         prominence: gain relative to the root mean square of the gains at delays of 10 to 100 ms. A
-            single echo has 8 or more; the dense reflections of a room have 4 to 6.
+            distinct echo stands out: see `MIN_ECHO_PROMINENCE`.
     """
 
     gain: float

@@ -27,6 +27,7 @@ from deepfake_audio.models import fingerprints
 from deepfake_audio.system.regular_files import is_file
 from deepfake_audio.system.shards import whole_path
 
+EXTRAS = ("timeline", "segments", "report")
 MAX_SPOOLED_BYTES = 1_000_000  # of rows with errors in memory; more are in a temporary file
 
 
@@ -65,9 +66,9 @@ def kept_table(
     try:
         with resumable_table(path, identity, say, fields, record, earlier) as (listed.done, add):
             if listed.done:
-                no_extras = "; --timeline, --segments and --report leave these out"
-                extras = no_extras if args.timeline or args.segments or args.report else ""
-                say(f"Judged already: {pluralize(len(listed.done), 'file')}{extras}.")
+                extras = " or ".join(f"--{name}" for name in EXTRAS if getattr(args, name))
+                left_out = f"; {extras} writes nothing about them" if extras else ""
+                say(f"Judged already: {pluralize(len(listed.done), 'file')}{left_out}.")
             with errors_last(add, path.parent) as keep:
                 yield lambda row: keep({**row, **listed.facts(row["file"])})
     except BaseException as error:

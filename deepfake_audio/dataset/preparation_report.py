@@ -192,11 +192,11 @@ def _class_warnings(
             if classes[other] and not classes[split]:  # without both, the data is for evaluation
                 line = f"Warning: {split} has no files; train.py needs some of each class there."
                 if split == "val" and not has_splits:
-                    share = " Set prepare.val_share=0.1 with another --name."
-                    line += " Add files of other speakers." if settings.val_share else share
+                    set_share = " Set prepare.val_share=0.1 with another --name."
+                    line += " Add files of other speakers." if settings.val_share else set_share
                 yield line
         if classes["val"] and not classes["test"] and settings.test_share and not has_splits:
-            yield "Warning: test has no files: error rates on new files stay unknown. Add files."
+            yield "Warning: test has no files: error rates on new files stay unknown."
 
 
 def _few_files_warnings(

@@ -64,7 +64,7 @@ def open_run_images(
     other_data = data is not None  # the training data of the shipped model is not shipped
     opened = run_search.open_run(name, False, overrides, or_pretrained=other_data)
     run, record, settings = opened
-    origin = Path(data) if other_data else opened.data_folder("name it with --data")
+    origin = Path(data) if data else opened.data_folder("name it with --data")
     warnings = [*feature_mismatch(origin, settings, run), *left_out_warnings(origin)]
     inputs, output, notice = {"run": run.name}, run.folder, ""
     if other_data or out:

@@ -20,7 +20,8 @@ OF_PARTS = {"channels_disagree", "tracks_disagree", "fake_passage"}  # doubts; p
 MIN_TELEPHONE_HZ = TELEPHONE_HZ[0]
 MAX_TELEPHONE_HZ = 4500  # a voice over a telephone ends below
 HUM_HZ = (50, 100)  # of mains
-MIN_ECHO_PROMINENCE = 6.5  # 95% of 63 clips with an echo of a tenth have more than 7, in rooms less
+# 90% of 63 clips have 7.3 to 14 with an echo of a tenth, 3.9 to 6.3 in rooms, 4.3 to 7.0 replayed.
+MIN_ECHO_PROMINENCE = 6.5
 WHYS_IGNORED = (
     "without a voice", "as over a telephone", "without high frequencies", "with a tone", "clipped",
 )  # fmt: skip
@@ -198,12 +199,12 @@ def find_fake_passage(
 
 
 def describe_echo(echo: Echo | None, settings: PredictSettings) -> str:
-    """Describe a single echo above `predict.max_echo`; else return an empty text.
+    """Describe a distinct echo above `predict.max_echo`; else return an empty text.
 
     The dense reflections of a room do not make a real voice look fake: of 63 real clips at most one
     was FAKE in each of five rooms, but 11 to 60% with an echo of a tenth after 30 to 200 ms.
     """
-    is_single = echo is not None and echo.prominence >= MIN_ECHO_PROMINENCE
-    if not is_single or echo.gain <= settings.max_echo:
+    is_distinct = echo is not None and echo.prominence >= MIN_ECHO_PROMINENCE
+    if not is_distinct or echo.gain <= settings.max_echo:
         return ""
     return f"an echo after {1000 * echo.seconds:.0f} ms"

@@ -36,7 +36,9 @@ class OpenedRun(NamedTuple):
     record: RunRecord
     settings: Settings
 
-    def data_folder(self, remedy: str = "connect it as a drive, and write that path there") -> Path:
+    def data_folder(
+        self, remedy: str = "map it to a drive letter, and write that path into the file"
+    ) -> Path:
         """Return the data folder that the run names; see `is_of_network`.
 
         Args:
