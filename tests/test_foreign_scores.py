@@ -203,6 +203,13 @@ def test_keys_of_any_form_are_read(name):
     check_scores(read_scores(Path("scores.csv"), Path("truth.txt"), None))
 
 
+def test_keys_with_an_unknown_label_are_left_out(caplog):
+    Path("truth.csv").write_text(rows("{f},{Word}", header="Filename,Ground Truth") + "x,Unknown\n")
+    Path("scores.csv").write_text(rows("{f},{s}"))
+    check_scores(read_scores(Path("scores.csv"), Path("truth.csv"), None))
+    assert caplog.messages == ["left out of truth.csv: 1 file of unknown label"]
+
+
 def test_decimal_commas_below_an_unknown_header_are_not_the_separator():
     lines = (f"{number}.wav;{number},5\n" for number in range(20))
     Path("scores.csv").write_text(f"Aufnahme;Bewertung\n{''.join(lines)}")

@@ -3,6 +3,7 @@
 A path in a key file only names a file; it opens nothing, so that it may be absolute.
 """
 
+import logging
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -20,12 +21,19 @@ from deepfake_audio.corpora.layouts import (
     read_protocol,
     read_split,
 )
-from deepfake_audio.errors import InputError
+from deepfake_audio.errors import InputError, pluralize
 from deepfake_audio.evaluation.name_matching import trial_stem
 from deepfake_audio.evaluation.score_reading import NO_ATTACK, open_table
 from deepfake_audio.tables.cells import BLANKS
 from deepfake_audio.tables.class_names import label_of, split_of
-from deepfake_audio.tables.column_names import FACTS, FILES, LABELS, file_column, first_column
+from deepfake_audio.tables.column_names import (
+    FACTS,
+    FILES,
+    LABELS,
+    file_column,
+    first_column,
+    plain_column,
+)
 from deepfake_audio.tables.label_choice import guess_label
 from deepfake_audio.tables.label_words import (
     LabelReader,
@@ -36,6 +44,7 @@ from deepfake_audio.tables.label_words import (
 from deepfake_audio.tables.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
+LOGGER = logging.getLogger(__name__)
 ASVSPOOF_2021_PA = Layout(widths=(12,), key=9, attack=7, subset=11)  # by replay device
 SUBSET = re.compile(r"(?:eval|progress|hidden)\w*", re.IGNORECASE)
 KEY_LAYOUTS = {
@@ -52,6 +61,7 @@ KEY_LAYOUTS = {
 ALL_SUBSETS = "all"
 JOINED = -1  # the place of names with blanks, of several columns
 MAX_SUBSETS = 10
+UNKNOWN = "unknown"  # the label of some files in Deepfake-Eval-2024
 
 
 def read_keys(
@@ -125,8 +135,12 @@ def _read_table(
     table: TextTable, places: dict[str, int], width: int | None, real: str | None
 ) -> Iterator[Listing]:
     labels = LabelReader(real, table.columns[places["label"]] if table.columns else "")
+    unknown = 0
     for origin, cells in table.rows(places["file"], width):
         facts = {name: cells[place] for name, place in places.items()}
+        if plain_column(facts["label"]) == UNKNOWN != real:
+            unknown += 1
+            continue
         if not facts["file"]:
             raise InputError(f"the file name is empty in {origin}")
         generator = class_and_generator(facts["label"])[1]
@@ -136,6 +150,8 @@ def _read_table(
             facts["attack"] = ""
         facts["attack"] = facts.get("attack") or generator
         yield Listing(**facts, origin=origin)
+    if unknown:
+        LOGGER.warning("left out of %s: %s of unknown label", table.path, pluralize(unknown, "file"))
 
 
 def _places(
