@@ -104,9 +104,7 @@ def check_arguments(args: argparse.Namespace) -> None:
     if args.list == STANDARD_INPUT and STANDARD_INPUT in args.files:
         raise InputError("standard input can't be a list and a recording; give one of them a file")
     if args.files.count(STANDARD_INPUT) > 1:
-        raise InputError(
-            "standard input is given twice; it can be read once: leave out a -"
-        )
+        raise InputError("standard input is given twice; it can be read once: leave out a -")
     check_least(args, {"workers": 0, "channel": 1, "track": 1})
     if args.board and (args.csv or args.shard or args.workers != 1 or args.cluster is not None):
         raise InputError(

@@ -151,7 +151,9 @@ def _read_table(
         facts["attack"] = facts.get("attack") or generator
         yield Listing(**facts, origin=origin)
     if unknown:
-        LOGGER.warning("left out of %s: %s of unknown label", table.path, pluralize(unknown, "file"))
+        LOGGER.warning(
+            "left out of %s: %s of unknown label", table.path, pluralize(unknown, "file")
+        )
 
 
 def _places(
