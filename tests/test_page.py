@@ -34,12 +34,8 @@ pytestmark = [
     ),
 ]
 SAMPLE = ROOT / "data" / "sample" / "audio"
-LONG, FAKE, REAL = (
-    SAMPLE / name
-    for name in (
-        "long_recording.flac", "fake_espeak-ng_it_f5.flac", "real_menardi_dir-nomatch.flac",
-    )
-)  # fmt: skip
+NAMES = ("long_recording.flac", "fake_espeak-ng_it_f5.flac", "real_menardi_dir-nomatch.flac")
+LONG, FAKE, REAL = (SAMPLE / name for name in NAMES)
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 A4_INCHES, LETTER_INCHES = (8.27, 11.69), (8.5, 11)
 PATIENCE_SECONDS = 600  # a hung page fails; a slow machine does not
@@ -353,23 +349,25 @@ def test_the_microphone_is_recorded_and_judged(page):
 
 
 def test_cancelling_stops_the_work(page, service):
-    find(page, "files").send_keys("\n".join([str(LONG)] * 3))
-    wait(page, lambda: find(page, "cancel-all").is_displayed())
-    find(page, "cancel-all").click()
-    wait(page, lambda: not find(page, "work").is_displayed())
+    with service.paused():
+        find(page, "files").send_keys("\n".join([str(LONG)] * 3))
+        wait(page, lambda: find(page, "cancel-all").is_displayed())
+        find(page, "cancel-all").click()
+        wait(page, lambda: not find(page, "work").is_displayed())
     idle = {"judging": 0, "waiting": 0}
     wait(page, lambda: idle.items() <= service.ask("GET", "/api/v1/health")[1].items())
     assert not service.leftovers()
 
 
-def test_escape_on_the_button_cancels_the_recording_that_is_judged(page):
-    find(page, "files").send_keys(str(LONG))
-    wait(page, lambda: find(page, "work").is_displayed())
-    webdriver.ActionChains(page).send_keys(Keys.ESCAPE).perform()
-    assert find(page, "work").is_displayed()
-    page.execute_script("document.getElementById('cancel').focus()")
-    webdriver.ActionChains(page).send_keys(Keys.ESCAPE).perform()
-    wait(page, lambda: not find(page, "work").is_displayed())
+def test_escape_on_the_button_cancels_the_recording_that_is_judged(page, service):
+    with service.paused():
+        find(page, "files").send_keys(str(LONG))
+        wait(page, lambda: find(page, "work").is_displayed())
+        webdriver.ActionChains(page).send_keys(Keys.ESCAPE).perform()
+        assert find(page, "work").is_displayed()
+        page.execute_script("document.getElementById('cancel').focus()")
+        webdriver.ActionChains(page).send_keys(Keys.ESCAPE).perform()
+        wait(page, lambda: not find(page, "work").is_displayed())
     assert not find(page, "result").is_displayed()
     assert page.switch_to.active_element.get_attribute("id") == "choose"
 
@@ -435,9 +433,10 @@ def test_a_service_that_went_away_is_not_the_fault_of_the_file(browser, tmp_path
     with running_service(tmp_path, "--run", "models/pretrained") as lost:
         browser.get(lost.address)
         wait(browser, lambda: find(browser, "model").text)
-        find(browser, "files").send_keys(str(LONG))
-        wait(browser, lambda: find(browser, "work-state").text.startswith("Judging"))
-        lost.process.kill()
+        with lost.paused():
+            find(browser, "files").send_keys(str(LONG))
+            wait(browser, lambda: find(browser, "work-state").text.startswith("Reading"))
+            lost.process.kill()
         wait(browser, lambda: find(browser, "result").is_displayed())
         assert find(browser, "result-verdict").text == "The service does not answer"
         find(browser, "again").click()
@@ -450,9 +449,10 @@ def test_a_queue_goes_on_when_the_service_is_back(browser, tmp_path_factory):
     with running_service(tmp_path_factory.mktemp("first"), *run) as lost:
         browser.get(lost.address)
         wait(browser, lambda: find(browser, "model").text)
-        find(browser, "files").send_keys("\n".join(map(str, (LONG, FAKE, REAL))))
-        wait(browser, lambda: find(browser, "work-state").text.startswith("Judging"))
-        lost.process.kill()
+        with lost.paused():
+            find(browser, "files").send_keys("\n".join(map(str, (LONG, FAKE, REAL))))
+            wait(browser, lambda: find(browser, "work-state").text.startswith("Reading"))
+            lost.process.kill()
         wait(browser, lambda: find(browser, "go-on").is_displayed())
     first, *others = rows_of(browser)
     assert "ERROR" in first and "The service does not answer. If it" in first
