@@ -77,6 +77,17 @@ def test_an_input_is_kept_though_an_evaluation_wrote_it(folder, capsys):
     assert contents(folder) == before
 
 
+def test_an_earlier_result_that_cannot_be_removed_is_reported_in_one_line(folder, capsys):
+    (folder / "s.csv").write_text(SCORES)
+    args = ["--scores", "mine/s.csv", "--out", "out", "evaluate.bootstrap=0"]
+    assert evaluate.main(args) == 0
+    Path("out", "roc.png").unlink()
+    Path("out", "roc.png").mkdir()
+    capsys.readouterr()
+    assert evaluate.main(args) == 2
+    assert capsys.readouterr().err.startswith("error: cannot write out/roc.png: ")
+
+
 @pytest.mark.slow
 def test_results_are_written_beside_a_folder_with_a_foreign_file(folder):
     (folder / "s.csv").write_text(SCORES)

@@ -12,7 +12,7 @@ from deepfake_audio.evaluation.score_table import (
 from deepfake_audio.evaluation.summary import ALL_SPLITS, Evaluation
 from deepfake_audio.models.calibration import probability
 from deepfake_audio.models.history import read_history
-from deepfake_audio.system.atomic_files import write_json
+from deepfake_audio.system.atomic_files import write_error, write_json
 
 
 def write_results(evaluation: Evaluation) -> list[str]:
@@ -32,8 +32,11 @@ def write_results(evaluation: Evaluation) -> list[str]:
             plotted["curves"] = plots.history_plot(history, subject.record.best_epoch)
     names = [SCORES, METRICS, *([TRIALS] if trial_names(last) is not None else [])]
     names = [*([REPORT] if figures else []), *names, *(f"{name}.png" for name in plotted)]
-    for name in RESULTS[RESULTS.index(METRICS) + 1 :]:
-        (output / name).unlink(missing_ok=True)  # of an earlier evaluation, which listed them
+    try:
+        for name in RESULTS[RESULTS.index(METRICS) + 1 :]:
+            (output / name).unlink(missing_ok=True)  # of an earlier evaluation, which listed them
+    except OSError as error:
+        raise write_error(output / name, error) from None
     # metrics.json comes first: it lists the files that a later evaluation may replace.
     write_json(output / METRICS, metrics_content(evaluation, names))
     everything = tables[ALL_SPLITS] if ALL_SPLITS in tables else stack_tables(tables.values())
