@@ -4,6 +4,8 @@ import html
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 import evaluate
-from conftest import draw_image, make_data_folder
+from conftest import ROOT, draw_image, make_data_folder
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.checks import DataCheck, check_images
 from deepfake_audio.dataset.manifest import read_records
@@ -446,3 +448,14 @@ def test_mistakes_link_to_their_images(tmp_path):
     (mistake,) = mistake_pictures(tmp_path / "runs/first", subject, table, "test")
     assert (tmp_path / "runs/first" / unquote(mistake["link"])).resolve() == path.resolve()
     assert not set("#? ") & set(mistake["link"])
+
+
+@pytest.mark.slow
+def test_a_name_with_letters_missing_in_the_font_gives_no_warning(tmp_path):
+    rows = "".join(f"{n}.wav,{('fake', 'real')[n % 2]},{n}\n" for n in range(12))
+    (tmp_path / "录\x1b音.csv").write_text(f"file,label,score\n{rows}")
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "evaluate.py"), "--scores", "录\x1b音.csv"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")

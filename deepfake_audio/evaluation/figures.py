@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from deepfake_audio import plotting
+from deepfake_audio.errors import one_line
 from deepfake_audio.evaluation.error_rates import error_curve
 from deepfake_audio.evaluation.result_folder import TITLES
 from deepfake_audio.evaluation.score_table import ScoreTable
@@ -94,7 +95,7 @@ def _some_points(points: int) -> np.ndarray:
 
 def write_plot(figure: Figure, title: str, path: Path) -> Path:
     """Write a figure with a title to a file, and return the file."""
-    figure.suptitle(f"{title}: {TITLES[path.stem]}", parse_math=False)
+    figure.suptitle(f"{one_line(title)}: {TITLES[path.stem]}", parse_math=False)
     with atomic_write(path) as partial:
         figure.savefig(partial, dpi=PICTURE_DPI)
     return path

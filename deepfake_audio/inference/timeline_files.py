@@ -3,7 +3,6 @@
 import hashlib
 import math
 import os
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -144,10 +143,7 @@ def save_timeline_figure(
     handles, labels = lower.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(one_line(title)[-100:], parse_math=False)
-    with warnings.catch_warnings():
-        # A letter that the font lacks becomes a box in the title; the user can't change that.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
-        figure.savefig(path, dpi=PICTURE_DPI, metadata={MARK: mark})
+    figure.savefig(path, dpi=PICTURE_DPI, metadata={MARK: mark})
     plt.close(figure)
 
 

@@ -6,6 +6,7 @@ variable MATPLOTLIBRC or the user's own folder names still counts.
 
 import logging
 import os
+import warnings
 
 SETTINGS_FILE = "matplotlibrc"
 
@@ -21,6 +22,8 @@ def _read_settings() -> None:
 
 
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it may have no folder for its cache
+# A letter that the font lacks becomes a box in a title; the user can't change that.
+warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
 _read_settings()
 
 from matplotlib import pyplot  # noqa: E402
