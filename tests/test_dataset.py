@@ -1,5 +1,7 @@
 import csv
 import shutil
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from deepfake_audio.dataset.checks import check_classes, check_images, speaker_w
 from deepfake_audio.dataset.manifest import read_manifest, read_records, summarise
 from deepfake_audio.dataset.provenance import read_audio_settings, write_audio_settings
 from deepfake_audio.errors import InputError
+from deepfake_audio.vocabulary import ImageRecord
 
 IMAGE = load_settings(None, ["image.height=32", "image.width=32"]).image
 
@@ -195,3 +198,13 @@ def test_audio_settings_of_a_folder_read_back(tmp_path):
     settings = load_settings(None, ["audio.window_seconds=2", "audio.db_range=60"]).audio
     write_audio_settings(tmp_path, settings)
     assert read_audio_settings(tmp_path) == settings
+
+
+def test_missing_images_take_little_memory():
+    images = [ImageRecord(Path(f"{n}.png"), f"{n}.png", "fake", "test") for n in range(3000)]
+    tracemalloc.start()
+    try:
+        assert len(check_images(images, IMAGE).unreadable) == 3000
+        assert tracemalloc.get_traced_memory()[1] < 1000 * len(images)
+    finally:
+        tracemalloc.stop()

@@ -3,7 +3,6 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from deepfake_audio.config.network_sections import ImageSettings
 from deepfake_audio.errors import InputError, first_names
 from deepfake_audio.features.image_files import read_image
 from deepfake_audio.system.regular_files import open_regular
+from deepfake_audio.system.workers import count_cores, in_threads
 from deepfake_audio.vocabulary import LABELS, SPLITS, ImageRecord
 
 FEW_FILES = 30  # of a class: a warning says that figures and calibrations of fewer are unsure
@@ -67,15 +67,14 @@ def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> Dat
         records: the images of a data folder.
         settings: of the network's input.
     """
-    with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(partial(_digest, settings=settings), records))
+    digests = list(in_threads(partial(_digest, settings=settings), records, count_cores() + 4))
     found = list(zip(records, digests, strict=True))
     by_split = sorted(found, key=lambda each: SPLITS.index(each[0].split))
     last_split = {digest: record.split for record, digest in by_split}
     used, unreadable, repeated, fingerprint = [], [], [], hashlib.sha256()
     for record, digest in found:
-        if isinstance(digest, InputError):
-            unreadable.append(str(digest))
+        if isinstance(digest, str):
+            unreadable.append(digest)
         elif last_split[digest] != record.split:
             repeated.append(record.image)
         else:
@@ -85,15 +84,16 @@ def check_images(records: Sequence[ImageRecord], settings: ImageSettings) -> Dat
     return DataCheck(used, unreadable, repeated, fingerprint.hexdigest())
 
 
-def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | InputError:
+def _digest(record: ImageRecord, settings: ImageSettings) -> bytes | str:
+    """Return the digest of an image, or its error as text: exceptions keep much in memory."""
     try:
         read_image(record.path, settings)
         with open_regular(record.path, "An image") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except InputError as error:
-        return error
+        return str(error)
     except OSError as error:
-        return InputError(f"cannot read {record.path}: {error.strerror}; put the image back")
+        return f"cannot read {record.path}: {error.strerror}; put the image back"
 
 
 def image_stamps(records: Iterable[ImageRecord]) -> dict[str, tuple[int, int] | None]:
