@@ -4,7 +4,7 @@
     python -m benchmarks FOLDER [FILES]             sound from FILES clips of a folder
     python -m benchmarks --markdown table.md FOLDER     and write the table as Markdown
 
-What a figure means is in the module that measures it. A ratio says how many times better ours is.
+The module that measures a figure explains it. A ratio says how many times better ours is.
 """
 
 import argparse

@@ -15,8 +15,8 @@ SILENCE_POWER, EXACT_SILENCE_POWER = 1e-8, 1e-13
 EXACT_CODECS = ("pcm_s24", "pcm_s32", "pcm_f")  # they keep more bits
 FULL_SCALES = (2**15, 2**23, 2**31)  # whole numbers that were stored as floats
 
-CANCELLED_POWER = 0.001  # of the loudest channel: the mean of channels of opposite sign has less
-MIN_CHANNEL_POWER = 0.01  # of the loudest channel: crosstalk has less
+CANCELLED_POWER = 0.001  # relative to the loudest channel: opposite channels have less
+MIN_CHANNEL_POWER = 0.01  # relative to the loudest channel: crosstalk has less
 MIN_CHANNEL_DIFFERENCE = 0.5  # power lost in the mean over power kept: 1 for two voices
 
 

@@ -31,7 +31,7 @@ SMALLEST = 1e-9  # added to a gain, so that silence does not divide by 0
 PITCH_SECONDS = 0.03  # a steady pitch looks like an echo with a shorter delay, and so stronger:
 PITCH_GAIN = 2  # 99% of 120 real clips show gains up to 0.11 there, and up to 0.06 later
 LAGS_PER_SAMPLE = 2  # with 1, an echo between two samples would look too weak
-LOG_FLOOR = 1e-9  # of the loudest frequency's power
+LOG_FLOOR = 1e-9  # relative to the loudest frequency's power
 CLARITY_FRAME_SECONDS = 0.032
 LOUD_PERCENTILE, QUIET_PERCENTILE = 90, 10  # of the frames of a window
 VOICE_BAND_HZ, HIGH_BAND_HZ = (500, 4000), (4000, 7000)
@@ -43,11 +43,11 @@ VOICED_BAND_HZ = (200, 1500)  # hum is lower; breath covers the periods higher u
 LOUD_FRAME_DB = 20  # below the loudest frame; quieter ones are pauses
 VOICED_PERCENTILE = 90  # vowels are some of the loud frames
 LOST_SECONDS = (0.005, 0.06)  # a packet, less the ringing of a resampler
-LOST_LEVEL = 3e-3  # of the RMS level; more than that ringing
+LOST_LEVEL = 3e-3  # relative to the RMS level; more than that ringing
 CUT_SECONDS, CUT_LEVEL = 0.01, 0.1  # a voice that is louder before and after did not end there
 REPEAT_SECONDS = (0.01, 0.02, 0.03, 0.06)  # of packets
 MAX_REPEAT_SECONDS = 0.2  # a player repeats a lost packet no longer; a tone goes on
-REPEAT_ERROR = 1e-5  # of the energy; 0 of 242 clips have a frame that repeats so well
+REPEAT_ERROR = 1e-5  # relative to the energy; 0 of 242 clips have a frame that repeats so well
 
 
 class Echo(NamedTuple):

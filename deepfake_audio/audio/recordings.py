@@ -39,7 +39,7 @@ class Recording:
         file_rate_hz: sample rate of the file.
         channels: number of channels of the file.
         channels_differ: the channels carry different sounds, such as two people on a line.
-        findings: what else decoding found.
+        findings: other facts from decoding.
     """
 
     sound: Sound

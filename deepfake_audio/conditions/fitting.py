@@ -83,7 +83,8 @@ def score_conditions(
     """Score clips in conditions; clips without a score in a condition are left out there.
 
     Args:
-        clips, run: what is judged, and by which run.
+        clips: to judge.
+        run: that judges them.
         conditions: keys of `CONDITIONS`.
         overrides: of the run's settings.
         on_error: receives why a clip could not be judged.

@@ -14,11 +14,11 @@ from deepfake_audio.system.opencv import cv2
 from deepfake_audio.system.regular_files import open_regular
 
 WHITE = 240
-EMPTY_SHARE = 0.8  # of the pixels of a row or column of a margin; ticks and labels fill the rest
-MIN_MARGIN = 0.02  # of the height or width, at all four sides
-MIN_INK_SHARE = 0.002  # of the pixels of a margin: ticks and labels
+EMPTY_SHARE = 0.8  # the share of a margin's row or column; ticks and labels fill the rest
+MIN_MARGIN = 0.02  # relative to the height or width, at all four sides
+MIN_INK_SHARE = 0.002  # the share of a margin's pixels that ticks and labels fill
 SQUEEZE = 1.5  # a picture is squeezed if its aspect ratio changes by more than this factor
-MAX_SHARE = 0.2  # of the images: more have margins, or are squeezed
+MAX_SHARE = 0.2  # the share of images that may have margins or be squeezed
 
 
 class Picture(NamedTuple):

@@ -18,7 +18,7 @@ from deepfake_audio.errors import InputError, first_names, one_line, pluralize
 from deepfake_audio.system.atomic_files import atomic_write
 from deepfake_audio.vocabulary import LABELS, SPLITS
 
-MAX_SHARE = 0.25  # of the files, for validation or test
+MAX_SHARE = 0.25  # the share of files for validation or test
 MAX_EXAMPLES = 3  # names of a longer list that the printed report has
 UNREADABLE = "could not be opened, and their files are left out"
 LINKED = "not entered, since they lead to a parent folder or to one that was read already"

@@ -19,7 +19,7 @@ from deepfake_audio.vocabulary import LABELS
 
 PASSAGE_TABLE = "passages.csv"
 SEGMENT_SECONDS = 0.02  # the resolution of the segment EER, as for PartialSpoof
-FOUND_SHARE = 0.5  # of a fake passage that must be called FAKE
+FOUND_SHARE = 0.5  # the share of a fake passage that must be called FAKE
 HOUR_SECONDS = 3600
 
 

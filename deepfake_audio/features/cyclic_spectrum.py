@@ -23,10 +23,10 @@ LOUDNESS_SAMPLES = 256  # over which loudness is equalised
 GRID_SECONDS = 0.8  # of multiples of this are the spectra: 1.25 Hz and its multiples are bins then
 MIN_SECONDS = 0.25  # of sound; in less a line is as wide as its surroundings
 MIN_AMPLITUDE = 1e-9  # of full scale; below there is only rounding
-MIN_CHANGE = 1e-6  # of the largest level; below there is only rounding
+MIN_CHANGE = 1e-6  # relative to the largest level; below there is only rounding
 MAX_PERIODS = 1000  # to try when searching for repetitions of shorter sound
 PROBE_SAMPLES = 64  # compared before all are
-QUIET = np.float32(1e-9)  # of the largest power: below is rounding
+QUIET = np.float32(1e-9)  # relative to the largest power; below there is only rounding
 TINY = np.finfo(np.float32).tiny
 
 

@@ -17,7 +17,7 @@ BANDS = 8  # of equal height
 # Chosen on spliced recordings of validation voices: docs/reports.md has the shares.
 MIN_EFFECT = 0.5  # log-odds that a place must change
 MIN_REPETITION_EFFECT = 4.0
-MARKED_SHARE = 0.1  # of all places at most
+MARKED_SHARE = 0.1  # the largest share of places
 MAX_BATCH = 8  # more images do not fit the processor's cache
 
 

@@ -32,7 +32,7 @@ NORMAL_DEVIATIONS = 1.4826  # standard deviations in a median absolute deviation
 MIN_DEVIATION = 0.1
 # Chosen on validation voices, without a false passage in 2.8 hours of their real speech.
 # docs/evaluating.md has figures.
-VOICE_SHARE = 0.5  # of the variance: the windows of one voice and microphone have it in common
+VOICE_SHARE = 0.5  # the share of variance that windows of one microphone have in common
 INDEPENDENT_SHARE = 0.6  # n windows that overlap by half are worth 0.6 n independent ones
 SAFETY = 10  # real speech has more stretches that look fake than the normal distribution gives
 MAX_CHANCE = 0.9  # below 1, so that a passage without enough evidence is still rather fake

@@ -10,7 +10,7 @@ from deepfake_audio.inference.inputs import Input, Window
 from deepfake_audio.models.quality_correction import degradations
 
 MIN_VOICING = 0.5  # of a window with a vowel
-MAX_TONE_SHARE = 0.1  # of a window
+MAX_TONE_SHARE = 0.1  # the share of a window
 
 
 @dataclass(frozen=True)

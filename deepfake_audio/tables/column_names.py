@@ -18,7 +18,7 @@ FILES = (
     "文件", "文件名", "ファイル", "ファイル名", "파일", "파일명",
 )  # fmt: skip
 LABELS = (
-    # Of the sound of a video, before those of the video.
+    # The sound of a video comes before the video.
     *(
         name
         for sound in ("audio", "speech", "voice")

@@ -20,7 +20,7 @@ from deepfake_audio.system.regular_files import open_regular, size_of
 WEIGHTS = "model.weights.h5"
 ARCHIVE = {"metadata.json", "config.json", WEIGHTS}
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-# What zipfile, h5py and Keras raise at archives and HDF5 that are damaged or forged.
+# zipfile, h5py and Keras raise these at archives and HDF5 that are damaged or forged.
 UNREADABLE = (
     OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError,
     OverflowError, MemoryError, struct.error, zipfile.BadZipFile, zlib.error,
