@@ -101,7 +101,7 @@ def power_spectra(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     length = round(CLARITY_FRAME_SECONDS * sample_rate_hz)
     padded = np.pad(samples, (0, max(0, length - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, length)[:: length // 2]
-    spectra = fft.rfft(frames * np.hanning(length).astype(samples.dtype), axis=1)
+    spectra = fft.rfft(frames * _hann(length), axis=1)
     return np.square(spectra.real) + np.square(spectra.imag) + 1e-12
 
 
@@ -275,7 +275,7 @@ def low_share(samples: np.ndarray, sample_rate_hz: int) -> float:
     """Return the share of the power that is below 50 Hz, where a voice has none, 0 to 1."""
     from scipy import fft  # slow to import
 
-    powers = np.square(np.abs(fft.rfft(samples * np.hanning(len(samples)))))
+    powers = np.square(np.abs(fft.rfft(samples * _hann(len(samples)))))
     lowest = round(RUMBLE_HZ * len(samples) / sample_rate_hz)
     return float(powers[:lowest].sum() / max(powers.sum(), 1e-12))
 
@@ -359,9 +359,15 @@ class EchoSearch:
 
 
 @lru_cache(maxsize=8)
+def _hann(length: int) -> np.ndarray:
+    """Return a symmetric Hann window, float32 `(length,)`; not to be written to."""
+    return np.hanning(length).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
 def _taper(bins: int) -> np.ndarray:
     """Return a Hann window with a mean of 1: float32 `(bins,)`."""
-    taper = np.hanning(bins).astype(np.float32)
+    taper = _hann(bins)
     return taper / taper.mean()
 
 
@@ -375,5 +381,5 @@ def _frame_spectra(samples: np.ndarray, frame_samples: int = 512) -> np.ndarray:
     padded = np.pad(samples, (0, max(0, frame_samples - len(samples))))
     starts = np.linspace(0, len(padded) - frame_samples, SPECTRUM_FRAMES).astype(int)
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame_samples)[starts]
-    spectra = fft.rfft(frames * np.hanning(frame_samples).astype(samples.dtype), axis=1)
+    spectra = fft.rfft(frames * _hann(frame_samples), axis=1)
     return np.square(np.abs(spectra))
