@@ -1,9 +1,12 @@
 """The columns of a table that give labels, splits and speakers, and the notes on guesses."""
 
+import unicodedata
+
 import pytest
 
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.corpora.splits import group_folders
+from deepfake_audio.evaluation.key_reading import read_keys
 from helpers import put_audio, put_text
 from test_label_tables import error_of
 
@@ -228,3 +231,34 @@ def test_a_table_with_labels_that_differ_is_told_beside_class_folders(tmp_path):
     assert note == "Not used: more.csv, with two columns of labels that differ."
     (tmp_path / "real").rename(tmp_path / "x")
     assert error_of(tmp_path).startswith(f"the labels in the columns label and target of {table}")
+
+
+@pytest.mark.parametrize(
+    ("header", "real", "fake"),
+    [
+        ("Fichier;Étiquette;Locuteur", "réel", "généré"),
+        ("Имя файла;Класс;Диктор", "настоящая", "поддельная"),
+        ("NAZWA PLIKU;ETYKIETA;MÓWCA", "prawdziwy", "FAŁSZYWY"),
+        ("DOSYA ADI;SINIF;Konuşmacı", "GERÇEK", "sahte"),
+        ("اسم الملف;التصنيف;المتحدث", "حقيقي", "مزيف"),
+        ("फ़ाइल;लेबल;वक्ता", "असली", "नकली"),
+        ("檔名;標籤;說話人", "真實", "偽造"),
+        ("ファイル名;ラベル;話者", "本物", "フェイク"),
+        ("파일명;라벨;화자", "진짜", "가짜"),
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKD"])
+def test_tables_in_other_languages_and_letters_are_read(wavs, header, real, fake, form):
+    rows = (header, f"a.wav;{real};x", f"b.wav;{fake};y")
+    put_text(wavs, "table.csv", *(unicodedata.normalize(form, row) for row in rows))
+    assert facts(wavs) == BOTH
+    assert facts(wavs, "speaker") == {"a.wav": "x", "b.wav": "y"}
+    assert {each.file: each.label for each in read_keys(wavs / "table.csv", None, None, ())} == BOTH
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_folders_in_other_letters_mean_a_class(tmp_path, form):
+    folders = [unicodedata.normalize(form, name) for name in ("réel", "généré_vits", "Künstlich")]
+    put_audio(tmp_path, *(f"{folder}/{place}.wav" for place, folder in enumerate(folders)))
+    assert facts(tmp_path) == {"0.wav": "real", "1.wav": "fake", "2.wav": "fake"}
+    assert facts(tmp_path, "attack") == {"0.wav": "", "1.wav": "vits", "2.wav": ""}

@@ -39,8 +39,8 @@ IS_A_CONFIDENCE = re.compile(
 )
 IS_A_MEASURE = re.compile(
     r"\w*(?:duration|length|seconds?|secs?|ms|latency|time|rate|size|bytes|snr|mos|index|idx|number"
-    r"|count|epoch|seed|hz|offset|channels?|frames?|samples?|dauer|länge|laenge|sekunden|durée"
-    r"|duree|duración|duracion|durata|duração)|age|year|db|start|begin|end|stop|row|line|nr|no|n"
+    r"|count|epoch|seed|hz|offset|channels?|frames?|samples?|dauer|lange|laenge|sekunden"
+    r"|duree|duracion|durata|duracao)|age|year|db|start|begin|end|stop|row|line|nr|no|n"
 )
 HINT = "|".join(map(re.escape, sorted(w for w in {*CLASS_OF, *LABEL_WORDS} if len(w) > 4)))
 HINTS_AT_A_CLASS = re.compile(
