@@ -201,6 +201,18 @@ def test_a_protocol_may_list_absolute_paths(separator):
     assert table.label.tolist() == ["real", "fake"] * 2
 
 
+def test_protocols_have_the_same_errors_with_any_separator():
+    Path("s.txt").write_text(rows("{f} {s}"))
+    messages = set()
+    for separator in " ", "\t", ",", ";":
+        lines = rows("LA_1 {f} - {attack} {word}") + "LA_1 e - A07 fake\n"
+        Path("protocol.txt").write_text(lines.replace(" ", separator))
+        with pytest.raises(InputError, match="'fake' in column 5 of line 5 ") as caught:
+            read_scores(Path("s.txt"), Path("protocol.txt"), None)
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+
+
 def test_a_split_that_is_a_subset_is_not_pooled():
     Path("s.txt").write_text(rows("{f} {s}"))
     Path("keys.csv").write_text(rows("{f},{word},{subset}", "file,label,partition"))

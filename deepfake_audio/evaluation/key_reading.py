@@ -41,6 +41,7 @@ from deepfake_audio.tables.label_words import (
     is_class_number,
     is_label_word,
 )
+from deepfake_audio.tables.lines import read_words
 from deepfake_audio.tables.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
@@ -102,10 +103,11 @@ def _open_keys(
     table = open_table(path)
     if (layout := _protocol_layout(table)) is not None:
         corpus, columns = layout
-        if table.separator == BLANKS:
-            read = partial(read_protocol, path, columns, "test", corpus)
-        else:
-            read = partial(_read_layout, table, corpus, columns)
+
+        def read() -> Iterator[Listing]:
+            rows = read_words(path) if table.separator == BLANKS else table.rows(text_column=1)
+            return read_protocol(rows, columns, "test", corpus)
+
         return read, columns.subset is not None
     places, width = _places(table, real, scored)
     return partial(_read_table, table, places, width, real), "subset" in places
@@ -119,16 +121,6 @@ def _protocol_layout(table: TextTable) -> tuple[str, Layout] | None:
     corpus, layout = KEY_LAYOUTS[len(first)]
     is_name = first[layout.attack].lower().endswith(AUDIO_SUFFIXES)  # the end of one with blanks
     return (corpus, layout) if first[layout.key] in KEYS and not is_name else None
-
-
-def _read_layout(table: TextTable, corpus: str, layout: Layout) -> Iterator[Listing]:
-    """Yield the files of a protocol whose columns are separated by tabs or commas."""
-    places = {"speaker": 0, "file": 1, **layout._asdict(), "label": layout.key}
-    del places["widths"], places["key"]
-    places = {name: place for name, place in places.items() if place is not None}
-    for listing in _read_table(table, places, None, None):
-        speaker, codec = ("" if fact == "-" else fact for fact in (listing.speaker, listing.codec))
-        yield listing._replace(speaker=speaker, codec=codec, corpus=corpus)
 
 
 def _read_table(
