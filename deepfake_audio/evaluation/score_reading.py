@@ -21,7 +21,7 @@ from deepfake_audio.tables.lines import filled_lines, read_words
 from deepfake_audio.tables.text_tables import JSON, TextTable, open_text_table
 
 ASV_KEYS = ("target", "nontarget", "spoof")
-NO_ATTACK = ("-", "bonafide", "bona-fide", "real")
+NO_ATTACK = frozenset({"-", "bonafide", "bona-fide", "real", "a00"})  # a00: of SpoofCeleb
 # In AntiDeepfake's table, [a, b] are the logits of fake and real, and the label 1 is real.
 ANTIDEEPFAKE = ["id", "score", "label"]
 

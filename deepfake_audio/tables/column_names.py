@@ -87,6 +87,7 @@ FACTS = {
     "split": ("split", "proportion", "partition"),
     "subset": ("subset", "phase"),
 }  # fmt: skip
+ATTACK_CODE = re.compile(r"a[0-9]{2}|-|bona-?fide", re.IGNORECASE)
 REAL_WORDS = (
     "real", "bonafide", "genuine", "human", "authentic", "original", "natural", "bona",
     "pristine", "live",
