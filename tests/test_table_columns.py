@@ -262,3 +262,9 @@ def test_folders_in_other_letters_mean_a_class(tmp_path, form):
     put_audio(tmp_path, *(f"{folder}/{place}.wav" for place, folder in enumerate(folders)))
     assert facts(tmp_path) == {"0.wav": "real", "1.wav": "fake", "2.wav": "fake"}
     assert facts(tmp_path, "attack") == {"0.wav": "", "1.wav": "vits", "2.wav": ""}
+
+
+def test_a_name_in_two_folders_with_two_labels_asks_for_the_folders(tmp_path):
+    put_audio(tmp_path, "x/a.wav", "y/a.wav")
+    put_text(tmp_path, "labels.csv", "file,label", "a.wav,real", "a.wav,fake")
+    assert error_of(tmp_path).endswith("correct one of the two, or list each file with its folder")

@@ -130,8 +130,8 @@ class LabelReader:
         if answer is not None:
             raise InputError(f"{cell!r} may mean real or fake ({origin}); {WHICH_IS_REAL}")
         raise InputError(
-            f"{cell!r} is not a label ({origin}); use bonafide or spoof, real or fake, or name "
-            "the label of real files with --real"
+            f"{cell!r} is not a label ({origin}); use bonafide or spoof, real or fake, name the "
+            "label of real files with --real, or remove the line"
         )
 
     def _answered(self, named: str, answer: bool, cell: str, origin: str) -> str:
