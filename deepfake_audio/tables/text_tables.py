@@ -19,7 +19,7 @@ from pathlib import Path
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.csv_files import check_columns
 from deepfake_audio.system.regular_files import is_file, open_regular
-from deepfake_audio.tables.cell_values import is_number
+from deepfake_audio.tables.cell_values import is_score
 from deepfake_audio.tables.cells import (
     BLANKS,
     SEPARATORS,
@@ -315,7 +315,7 @@ def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
             others = header
         is_name = len(name) > 3 or not set(FILES).isdisjoint(map(plain_column, others))
         if is_name and not any(re.search("[0-9]", cell) for cell in others):
-            for check in (is_number, lambda cell: bool(label_of(cell)), ATTACK_CODE.fullmatch):
+            for check in (is_score, lambda cell: bool(label_of(cell)), ATTACK_CODE.fullmatch):
                 if not check(name) and all(check(row[place]) for row in alike):
                     return True
     return False
