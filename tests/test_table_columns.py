@@ -268,3 +268,11 @@ def test_a_name_in_two_folders_with_two_labels_asks_for_the_folders(tmp_path):
     put_audio(tmp_path, "x/a.wav", "y/a.wav")
     put_text(tmp_path, "labels.csv", "file,label", "a.wav,real", "a.wav,fake")
     assert error_of(tmp_path).endswith("correct one of the two, or list each file with its folder")
+
+
+@pytest.mark.parametrize("column", ["Human/AI", "AI or human?", "choice", "Is it AI?", "is_a_fake"])
+def test_columns_that_ask_for_the_class_are_labels(wavs, column):
+    words = ("No", "Yes") if column.lower().startswith("is") else ("Human", "AI")
+    put_text(wavs, "t.csv", f"Filename;{column}", f"a.wav;{words[0]}", f"b.wav;{words[1]}")
+    corpus = read_corpus(wavs)
+    assert ({c.path.name: c.label for c in corpus.clips}, corpus.missing) == (BOTH, [])

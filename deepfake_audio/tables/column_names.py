@@ -44,14 +44,20 @@ LABELS = (
         for name in (sound + what, what + sound)
     ),
     "label", "labels", "cmlabel", "truelabel", "groundtruth", "truth", "gt", "ytrue", "y", "class",
-    "classname", "target", "category", "key", "cmkey", "type", "realorfake", "bonafideorspoof",
-    "answer",
+    "classname", "target", "category", "key", "cmkey", "type", "answer", "choice",
     "groundtruthlabel", "labelname", "labelrealfake", "labelbonafidespoof", "klasse",
     *_plain_words("""
         etikett étiquette etiqueta etichetta classe clase rótulo etykieta klasa etiket sınıf
         метка класс тип التصنيف تصنيف الفئة فئة लेबल वर्ग
         标签 类别 標籤 類別 ラベル 分類 라벨 레이블 분류
     """),
+    *(
+        name
+        for real in ("real", "bonafide", "genuine", "human")
+        for fake in ("fake", "spoof", "deepfake", "ai", "synthetic")
+        for between in ("", "or", "vs")
+        for name in (real + between + fake, fake + between + real)
+    ),
 )  # fmt: skip
 SCORES = (
     "score", "scores", "cmscore", "llr", "loglikelihoodratio", "logit", "logits", "prediction",
@@ -112,7 +118,7 @@ OF_A_CLASS = re.compile(
     f"(?:cm)?{BESIDE}{{0,4}}?(not|non)?({CLASS_WORD})(?:(?<!natural)ness|ity|ing)?{BESIDE}{{0,4}}"
 )
 OF_A_NUMBER = re.compile(f"(?:cm|{SCORE_WORD})?(?:class|label|c|of)?([01])(?:{SCORE_WORD})?")
-IS_A_CLASS = re.compile(f"is({CLASS_WORD})(?:speech|voice|audio)?")
+IS_A_CLASS = re.compile(f"is(?:it|this)?(?:an?)?({CLASS_WORD})(?:speech|voice|audio)?")
 
 
 def plain_columns(names: Sequence[str]) -> list[str]:
