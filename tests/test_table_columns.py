@@ -276,3 +276,12 @@ def test_columns_that_ask_for_the_class_are_labels(wavs, column):
     put_text(wavs, "t.csv", f"Filename;{column}", f"a.wav;{words[0]}", f"b.wav;{words[1]}")
     corpus = read_corpus(wavs)
     assert ({c.path.name: c.label for c in corpus.clips}, corpus.missing) == (BOTH, [])
+
+
+def test_of_files_with_one_name_that_in_a_folder_of_the_class_is_listed(tmp_path):
+    names = [f"{label}/{n}.wav" for label in ("real", "fake") for n in "ab"]
+    put_audio(tmp_path, *names)
+    rows = [f"{name[-5:]},{name[:4]},{name[0]}" for name in names]
+    put_text(tmp_path, "labels.csv", "file,label,speaker", *rows)
+    found = {(clip.name, clip.label, clip.speaker) for clip in read_corpus(tmp_path).clips}
+    assert found == {(name, name[:4], name[0]) for name in names}
