@@ -285,3 +285,9 @@ def test_of_files_with_one_name_that_in_a_folder_of_the_class_is_listed(tmp_path
     put_text(tmp_path, "labels.csv", "file,label,speaker", *rows)
     found = {(clip.name, clip.label, clip.speaker) for clip in read_corpus(tmp_path).clips}
     assert found == {(name, name[:4], name[0]) for name in names}
+
+
+@pytest.mark.parametrize("table", ["labels.csv", "list.csv"])
+def test_a_column_of_unknown_name_with_files_on_disk_has_the_files(wavs, table):
+    put_text(wavs, table, "nome do clip;rótulo", "a.wav;real", "b.wav;falso")
+    assert facts(wavs) == BOTH

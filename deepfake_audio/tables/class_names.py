@@ -37,7 +37,8 @@ FAKE_WORDS = """
     фейк фейки дипфейк поддельный поддельная поддельные подделка синтетический синтетика
     fałszywy fałszywa fałszywe podrobiony sztuczny syntetyczny sahte yapay sentetik
     مزيف مزيفة مزور नकली
-    伪造 虚假 假 假声 合成 伪造语音 合成语音 ai生成 偽造 虛假 偽物 フェイク 合成音声 가짜 위조 합성
+    伪造 虚假 假 伪 偽 假声 合成 伪造语音 合成语音 ai生成
+    偽造 虛假 偽物 フェイク 合成音声 가짜 위조 합성
 """
 PLAIN = str.maketrans("ıłŁ", "ilL")
 
