@@ -294,7 +294,7 @@ def test_files_without_a_score_get_the_score_of_the_option_missing(capsys):
 
 
 def test_a_labelled_table_may_lack_scores():
-    Path("own.csv").write_text("file,label,score\na,Bona-Fide,2\nb,spoof,\n")
+    Path("own.csv").write_text("file,label,score,llr\na,Bona-Fide,2,2\nb,spoof,,NaN\n")
     filled = read_filled_scores(Path("own.csv"), None, None, -1.0)
     assert filled.table.label.tolist() == ["real", "fake"]
     assert (filled.table.llr.tolist(), filled.unscored) == ([2.0, -1.0], ["b"])

@@ -79,7 +79,7 @@ class ScoreFile:
             if not file:
                 raise InputError(f"the file name is empty in {origin}")
             label = "" if place is None else labels.read(cells[place], origin)
-            has_llr = columns.llr is not None and cells[columns.llr]
+            has_llr = columns.llr is not None and cells[columns.llr].lower() not in NO_SCORE
             facts = {name: cells[place] for name, place in columns.facts.items()}
             if facts.get("attack") in NO_ATTACK:
                 facts["attack"] = ""

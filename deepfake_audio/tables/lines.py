@@ -18,7 +18,7 @@ UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that `surrogateescape` could 
 # Western, Cyrillic, Central European, Turkish, Chinese, Japanese, Korean and Taiwanese.
 ENCODINGS = ("cp1252", "cp1251", "cp1250", "cp1254", "gb18030", "cp932", "cp949", "cp950")
 KNOWN_WORDS = frozenset({*FILES, *LABELS, *SCORES, *SPEAKERS, *CLASS_OF})
-SAMPLED_BYTES = 65_536
+SAMPLED_BYTES = 16_384  # that decide on the encoding
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
