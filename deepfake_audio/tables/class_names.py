@@ -21,7 +21,7 @@ REAL_WORDS = """
     auténtico auténtica verdadero verdadera humano humana verdadeiro verdadeira autêntico autêntica
     reais naturales naturais
     настоящий настоящая настоящие реальный реальная реальные подлинный подлинная подлинные оригинал
-    prawdziwy prawdziwa prawdziwe gerçek حقيقي حقيقية أصلي असली वास्तविक
+    prawdziwy prawdziwa prawdziwe gerçek حقيقي حقيقية أصلي اصلي असली वास्तविक
     真实 真 真人 真声 真实语音 真實 本物 진짜 실제
 """
 FAKE_WORDS = """
@@ -44,16 +44,17 @@ PLAIN = str.maketrans("ıłŁ", "ilL")
 
 
 def plain_letters(text: str) -> str:
-    """Return text with plain letters: without accents, however these are written, and full widths.
+    """Return text without the accents of Latin letters, however these are written, and full widths.
 
-    >>> plain_letters("Étiquette"), plain_letters("e\u0301tiquette"), plain_letters("ＦＡＫＥ")
-    ('Etiquette', 'etiquette', 'FAKE')
+    >>> plain_letters("Étiquette"), plain_letters("e\u0301tiquette"), plain_letters("ＦＡＫＥ файл")
+    ('Etiquette', 'etiquette', 'FAKE файл')
     """
     if text.isascii():
         return text
-    letters = unicodedata.normalize("NFKD", text.translate(PLAIN))
-    plain = "".join(each for each in letters if unicodedata.category(each)[0] != "M")
-    return unicodedata.normalize("NFC", plain)  # of Hangul, the syllables
+    letters = unicodedata.normalize("NFKC", text.translate(PLAIN))
+    bases = ((each, unicodedata.normalize("NFD", each)[0]) for each in letters)
+    plain = (base if base.isascii() else each for each, base in bases)
+    return "".join(each for each in plain if unicodedata.category(each)[0] != "M")
 
 
 REAL, FAKE = (plain_letters(words).casefold().split() for words in (REAL_WORDS, FAKE_WORDS))
