@@ -15,8 +15,7 @@ the last. Test images are not used. All results are in runs/<name>/.
 --from trains a network further on your data, for 5 epochs at a low learning rate: images, network
 and all other settings are the run's, except those that you name. Prepare the sound with
 --config RUN/config.yaml. With few files of your own this is better than training from random
-weights. More model.conv_filters or model.dense_units than the run has give a larger network, which
-begins as the run computes.
+weights.
 """
 
 import argparse

@@ -8,14 +8,12 @@ import pytest
 
 import evaluate
 import train
-from conftest import ROOT, TINY_SETTINGS, make_data_folder, make_once
+from conftest import TINY_SETTINGS, make_data_folder, make_once
 from deepfake_audio.cli.training import create_run, learning_warnings
-from deepfake_audio.config.loading import load_settings
 from deepfake_audio.models import run_search
 from deepfake_audio.models.calibration import Calibration
-from deepfake_audio.training import trainer, widening
+from deepfake_audio.training import trainer
 from deepfake_audio.training.export import SplitResult
-from deepfake_audio.training.score_model import score_model
 from deepfake_audio.training.weights import load_network
 from model import build_model
 
@@ -95,7 +93,6 @@ def test_a_training_cut_off_in_its_first_epoch_still_begins_with_those_weights(
     ("args", "told"),
     [
         (("model.dropout=0.1",), "model.dropout=0.1 differs from 0.3 in first"),
-        (("model.conv_filters=[2,8]",), "model.conv_filters=[2, 8] differs from [4, 8] in first"),
         (("image.height=64",), "image.height=64 differs from 32 in first"),
         (("--resume",), "--resume takes no other settings"),
     ],
@@ -105,43 +102,6 @@ def test_settings_that_do_not_fit_the_weights_are_refused(in_copy, args, told, c
     assert told in (err := capsys.readouterr().err)
     assert len(err.splitlines()) == 1
     assert not Path("runs/third").exists()
-
-
-@pytest.mark.slow
-def test_a_wider_network_begins_as_the_run_computes(in_copy, capsys):
-    wider = ("model.conv_filters=[6,8]", "model.dense_units=20")
-    assert train.main(["--run", "wide", "--from", "first", *MORE, *wider]) == 0
-    assert "The network of first is widened from " in capsys.readouterr().out
-    first, wide = (run_search.open_run(name) for name in ("first", "wide"))
-    images = np.random.default_rng(0).integers(256, size=(8, *first.settings.image.shape))
-    ours, theirs = (
-        load_network(build_model, run.keras_model, settings)(images.astype("float32"))
-        for run, _, settings in (wide, first)
-    )
-    np.testing.assert_allclose(ours, theirs, atol=0.1)
-
-
-@pytest.mark.parametrize("pooling", ["average", "max", "statistics", "flatten"])
-@pytest.mark.parametrize("batch_norm", ["true", "false"])
-def test_a_widened_network_computes_the_same_but_for_noise(pooling, batch_norm, monkeypatch):
-    monkeypatch.setattr(widening, "NOISE", 0)
-    given = [
-        "model.inputs=[levels,delay_residual,frame_rates]", f"model.pooling={pooling}",
-        f"model.batch_norm={batch_norm}",
-    ]  # fmt: skip
-    narrow, wide = (
-        load_settings(ROOT / "unseen.yaml", [*given, *sizes])
-        for sizes in (
-            ("model.conv_filters=[4,6]", "model.dense_units=5"),
-            ("model.conv_filters=[7,9]", "model.dense_units=8"),
-        )
-    )
-    small, large = (build_model(s.model, s.image) for s in (narrow, wide))
-    rng = np.random.default_rng(0)
-    small.set_weights([rng.uniform(0.1, 1, values.shape) for values in small.get_weights()])
-    widening.widen(small, large, seed=0)
-    images = rng.uniform(0, 255, (4, *narrow.image.shape)).astype("float32")
-    np.testing.assert_allclose(score_model(large)(images), score_model(small)(images), rtol=1e-4)
 
 
 @pytest.mark.slow

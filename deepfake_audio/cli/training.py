@@ -79,34 +79,16 @@ def create_run(args: argparse.Namespace, build_model: Callable) -> tuple[Run, Se
     folder = Path(settings.data.folder)
     data = load_data(folder, settings.image, "give one with data.folder=PATH")
     settings = with_conditions_of(data.records, settings)
-    write_start = None
     if start:
         warn_of_leaks(start.run, start.settings, data.records)
-        write_start = start_network(build_model, start, settings).save  # damaged weights: no run
+        with suppress_native_stderr():
+            from deepfake_audio.training.weights import load_network
+        load_network(build_model, start.run.keras_model, settings)  # damaged weights: no run
     learnt = record_files.known_data(start.record) if start else ()
     run = run_creation.create_run(
-        args.run, settings, data.fingerprint, images_from_audio, (), start and start.run, learnt,
-        write_start,
-    )  # fmt: skip
-    return run, settings, data
-
-
-def start_network(build_model: Callable, start: run_search.OpenedRun, settings: Settings):
-    """Return the network that a training begins with: a run's, or a wider one made of it."""
-    with suppress_native_stderr():
-        from deepfake_audio.training.weights import build_network, load_network
-        from deepfake_audio.training.widening import widen
-
-    network = load_network(build_model, start.run.keras_model, start.settings)
-    wide = build_network(build_model, settings)
-    if wide.count_params() == network.count_params():
-        return network
-    widen(network, wide, settings.train.seed)
-    print_lines(
-        f"The network of {start.run.name} is widened from {network.count_params():,} to "
-        f"{wide.count_params():,} weights."
+        args.run, settings, data.fingerprint, images_from_audio, (), start and start.run, learnt
     )
-    return wide
+    return run, settings, data
 
 
 def load_data(folder: Path, image: ImageSettings, remedy: str = "put it back") -> DataCheck:

@@ -23,7 +23,6 @@ from deepfake_audio.vocabulary import WITH_DELAY, ImageRecord
 # What a training that begins with a run's weights takes over from it.
 LEARNT_SECTIONS = {"data", "audio", "image", "augment", "distort", "model", "train", "predict"}
 ANYTHING_GOES = {"window_overlap", "max_megapixels"}  # not what the images show
-SIZES = {"conv_filters", "dense_units"}  # a run's network can become larger
 
 
 def choose_settings(
@@ -116,31 +115,15 @@ def check_asked(
 
 
 def check_start(start: run_folder.Run, of_start: Settings, settings: Settings) -> None:
-    """Raise an `InputError` if a run's weights do not fit the image and network settings.
-
-    A network may have more filters and units than the run, see `widening.widen`.
-    """
+    """Raise an `InputError` if a run's weights do not fit the image and network settings."""
     for section in ("audio", "image", "model"):
         theirs, ours = (getattr(s, section).model_dump() for s in (of_start, settings))
         for name in (n for n in ours if ours[n] != theirs[n] and n not in ANYTHING_GOES):
-            if name in SIZES and _at_least(ours[name], theirs[name]):
-                continue
             raise InputError(
                 f"{section}.{name}={ours[name]} differs from {theirs[name]} in {start.name}, whose "
                 f"weights it starts from; prepare the sound with --config {start.config}, and "
                 "leave out audio, image and model settings"
             )
-
-
-def _at_least(ours: int | Sequence[int], theirs: int | Sequence[int]) -> bool:
-    """Compare a number, or each of several.
-
-    >>> _at_least(64, 32), _at_least([24, 48], [24, 24]), _at_least([24, 8], [8, 24])
-    (True, True, False)
-    """
-    if isinstance(ours, int):
-        return ours >= theirs
-    return len(ours) == len(theirs) and all(a >= b for a, b in zip(ours, theirs, strict=True))
 
 
 def leaked_files(settings: Settings, records: Sequence[ImageRecord]) -> list[str]:

@@ -5,7 +5,7 @@ import itertools
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,6 @@ def create_run(
     parts: Sequence[str] = (),
     start: Run | None = None,
     learnt: Sequence[str] = (),
-    write_start: Callable[[Path], None] | None = None,
 ) -> Run:
     """Create a run folder with its settings and its record.
 
@@ -51,7 +50,6 @@ def create_run(
         parts: names of the runs that are combined in it.
         start: the run whose weights it begins with.
         learnt: fingerprints of other data that its network has learnt from.
-        write_start: writes the weights that it begins with to a `.keras` file, if there is a start.
 
     Raises:
         InputError: a run of that name exists, or the name is not one folder's.
@@ -67,8 +65,8 @@ def create_run(
                 "learnt": sorted(set(learnt)),
             }
         )
-        if write_start:
-            write_start(unfinished.start_weights)
+        if start:
+            copy_file(start.keras_model, unfinished.start_weights, "A file of weights")
         write_record(unfinished, record)
     return run
 
