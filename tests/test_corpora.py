@@ -800,7 +800,7 @@ def test_a_table_with_generators_names_them_as_attacks(tmp_path):
 
 
 def test_a_table_of_labels_names_exact_files(tmp_path):
-    put_audio(tmp_path, "real/a.wav", "fake/a.wav", "c.wav")
+    put_audio(tmp_path, "x/a.wav", "y/a.wav", "c.wav")
     put_text(tmp_path, "labels.csv", "file,label", "a.wav,real", "c.wav,real")
     assert read_corpus(tmp_path).missing == ["a.wav"]
 

@@ -210,6 +210,19 @@ def test_keys_with_an_unknown_label_are_left_out(caplog):
     assert caplog.messages == ["left out of truth.csv: 1 file of unknown label"]
 
 
+def test_attacks_of_spoofceleb_are_labels(caplog):
+    attacks = [f"{name},id1,{'a00' if 'real' in name else 'a07'}" for name in NAMES]
+    Path("truth.csv").write_text("\n".join(["file,speaker,attack", *attacks]))
+    Path("scores.csv").write_text(rows("{f},{s}"))
+    table = read_scores(Path("scores.csv"), Path("truth.csv"), None)
+    check_scores(table)
+    assert table.attack.tolist() == ["", "a07", "a07"]
+    message = (
+        "the labels of truth.csv are those of its column attack: a00, bonafide and - mean real"
+    )
+    assert caplog.messages == [message]
+
+
 def test_decimal_commas_below_an_unknown_header_are_not_the_separator():
     lines = (f"{number}.wav;{number},5\n" for number in range(20))
     Path("scores.csv").write_text(f"Aufnahme;Bewertung\n{''.join(lines)}")

@@ -232,6 +232,29 @@ def test_tables_of_excel_are_read_in_their_encoding(tmp_path, encoding, caplog):
     assert [told in message for message in caplog.messages] == [True] * (encoding == "cp1252")
 
 
+@pytest.mark.parametrize(
+    ("encoding", "header", "real", "fake"),
+    [
+        ("cp1251", "файл;метка", "настоящий", "поддельный"),
+        ("cp1250", "Nazwa pliku;Etykieta", "prawdziwy", "fałszywy"),
+        ("cp1254", "dosya;sınıf", "gerçek", "sahte"),
+        ("gb18030", "文件名;标签", "真实", "伪造"),
+        ("cp932", "ファイル名;ラベル", "本物", "偽物"),
+        ("cp949", "파일명;라벨", "진짜", "가짜"),
+        ("cp950", "檔名;標籤", "真實", "偽造"),
+        ("cp1252", "Nom du fichier;étiquette", "réel", "généré"),
+    ],
+)
+def test_tables_of_excel_are_read_in_the_encoding_of_their_words(
+    wavs, encoding, header, real, fake, caplog
+):
+    text = f"{header}\na.wav;{real}\nb.wav;{fake}\n"
+    (wavs / "labels.csv").write_bytes(text.encode(encoding))
+    assert labels(wavs) == BOTH
+    shown = encoding.replace("cp12", "Windows-12")
+    assert f"is not UTF-8 and was read as {shown}; save it as UTF-8" in caplog.text
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le"])
 def test_scores_of_excel_are_read_in_their_encoding(tmp_path, encoding):
     path = tmp_path / "scores.csv"

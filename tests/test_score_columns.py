@@ -85,6 +85,8 @@ def test_scores_that_may_be_a_confidence_without_labels_give_a_warning():
         (rows("{f},{q}", "file,real_or_fake_score"), "may be the score of real or of fake; name"),
         (rows("{f},{q}", "file,spoof_cm_score"), "may be the score of real or of fake; name"),
         (rows("{f},{q}", "file,attack_probability"), "may be the score of real or of fake; name"),
+        (rows("{f},{q}", "文件名,伪造概率"), "may be the score of real or of fake; name it"),
+        (rows("{f},{q}", "Файл,Вероятность подделки"), "may be the score of real or of fake"),
         (rows("{f},{q}", "file,prob_1"), "may be the score of class 1, real or fake; name it"),
         (rows("{f},{q},{s}", "file,score_mean,score_std"), "several columns that may be scores"),
         (rows("{f},{n}.5", "file,duration"), "has no column of scores: file, duration; name one"),
@@ -201,6 +203,18 @@ def test_a_protocol_may_list_absolute_paths(separator):
     assert table.label.tolist() == ["real", "fake"] * 2
 
 
+def test_protocols_have_the_same_errors_with_any_separator():
+    Path("s.txt").write_text(rows("{f} {s}"))
+    messages = set()
+    for separator in " ", "\t", ",", ";":
+        lines = rows("LA_1 {f} - {attack} {word}") + "LA_1 e - A07 fake\n"
+        Path("protocol.txt").write_text(lines.replace(" ", separator))
+        with pytest.raises(InputError, match="'fake' in column 5 of line 5 ") as caught:
+            read_scores(Path("s.txt"), Path("protocol.txt"), None)
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+
+
 def test_a_split_that_is_a_subset_is_not_pooled():
     Path("s.txt").write_text(rows("{f} {s}"))
     Path("keys.csv").write_text(rows("{f},{word},{subset}", "file,label,partition"))
@@ -229,6 +243,15 @@ def test_names_with_blanks_in_keys_without_a_header_are_whole(form, name):
 )
 def test_names_may_have_no_header_or_a_colon_and_scores_the_brackets_of_kaldi(text, real):
     assert scored(text, real).table.score.argsort().tolist() == [3, 1, 0, 2]
+
+
+def test_a_header_of_unknown_words_may_be_above_lists():
+    assert scored(rows("{f},[0 {s}]", "file,softmax"), "1").table.score.tolist() == [*SCORES]
+
+
+def test_scores_that_the_keys_do_not_list_are_counted():
+    found = scored(rows("{f} {s}") + "Mean 0.5\n")
+    assert found.notes == ["keys.csv does not list the files of 1 score in s.csv."]
 
 
 def test_scores_of_other_files_show_the_name_of_one():

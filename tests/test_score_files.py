@@ -127,7 +127,11 @@ def test_asvspoof_2021_end_to_end_with_its_subset(capsys):
 @pytest.mark.parametrize(
     ("scores", "message"),
     [
-        ("a 1.0\nb nan\nc 0", r"'nan' is not a finite number \(line 2"),
+        ("a 1.0\nb inf\nc 0", r"'inf' is not a finite number \(line 2"),
+        (
+            "a 1.0\nb nan\nc 0",
+            "scores.txt has no score for 1 of 3 files of the keys, such as b; score",
+        ),
         ("a 1.0\na 2.0\nb 0\nc 0", "a has a second score in line 2"),
         (
             "a 1.0",
@@ -290,11 +294,11 @@ def test_files_without_a_score_get_the_score_of_the_option_missing(capsys):
 
 
 def test_a_labelled_table_may_lack_scores():
-    Path("own.csv").write_text("file,label,score\na,Bona-Fide,2\nb,spoof,\n")
+    Path("own.csv").write_text("file,label,score,llr\na,Bona-Fide,2,2\nb,spoof,,NaN\n")
     filled = read_filled_scores(Path("own.csv"), None, None, -1.0)
     assert filled.table.label.tolist() == ["real", "fake"]
     assert (filled.table.llr.tolist(), filled.unscored) == ([2.0, -1.0], ["b"])
-    with pytest.raises(InputError, match="'' is not a finite number"):
+    with pytest.raises(InputError, match=r"b has no score \(line 3 of own.csv\); score them all"):
         read_scores(Path("own.csv"), None, None)
 
 

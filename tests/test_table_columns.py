@@ -1,9 +1,12 @@
 """The columns of a table that give labels, splits and speakers, and the notes on guesses."""
 
+import unicodedata
+
 import pytest
 
 from deepfake_audio.corpora.reading import read_corpus
 from deepfake_audio.corpora.splits import group_folders
+from deepfake_audio.evaluation.key_reading import read_keys
 from helpers import put_audio, put_text
 from test_label_tables import error_of
 
@@ -228,3 +231,63 @@ def test_a_table_with_labels_that_differ_is_told_beside_class_folders(tmp_path):
     assert note == "Not used: more.csv, with two columns of labels that differ."
     (tmp_path / "real").rename(tmp_path / "x")
     assert error_of(tmp_path).startswith(f"the labels in the columns label and target of {table}")
+
+
+@pytest.mark.parametrize(
+    ("header", "real", "fake"),
+    [
+        ("Fichier;Étiquette;Locuteur", "réel", "généré"),
+        ("Имя файла;Класс;Диктор", "настоящая", "поддельная"),
+        ("NAZWA PLIKU;ETYKIETA;MÓWCA", "prawdziwy", "FAŁSZYWY"),
+        ("DOSYA ADI;SINIF;Konuşmacı", "GERÇEK", "sahte"),
+        ("اسم الملف;التصنيف;المتحدث", "حقيقي", "مزيف"),
+        ("फ़ाइल;लेबल;वक्ता", "असली", "नकली"),
+        ("檔名;標籤;說話人", "真實", "偽造"),
+        ("ファイル名;ラベル;話者", "本物", "フェイク"),
+        ("파일명;라벨;화자", "진짜", "가짜"),
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKD"])
+def test_tables_in_other_languages_and_letters_are_read(wavs, header, real, fake, form):
+    rows = (header, f"a.wav;{real};x", f"b.wav;{fake};y")
+    put_text(wavs, "table.csv", *(unicodedata.normalize(form, row) for row in rows))
+    assert facts(wavs) == BOTH
+    assert facts(wavs, "speaker") == {"a.wav": "x", "b.wav": "y"}
+    assert {each.file: each.label for each in read_keys(wavs / "table.csv", None, None, ())} == BOTH
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_folders_in_other_letters_mean_a_class(tmp_path, form):
+    folders = [unicodedata.normalize(form, name) for name in ("réel", "généré_vits", "Künstlich")]
+    put_audio(tmp_path, *(f"{folder}/{place}.wav" for place, folder in enumerate(folders)))
+    assert facts(tmp_path) == {"0.wav": "real", "1.wav": "fake", "2.wav": "fake"}
+    assert facts(tmp_path, "attack") == {"0.wav": "", "1.wav": "vits", "2.wav": ""}
+
+
+def test_a_name_in_two_folders_with_two_labels_asks_for_the_folders(tmp_path):
+    put_audio(tmp_path, "x/a.wav", "y/a.wav")
+    put_text(tmp_path, "labels.csv", "file,label", "a.wav,real", "a.wav,fake")
+    assert error_of(tmp_path).endswith("correct one of the two, or list each file with its folder")
+
+
+@pytest.mark.parametrize("column", ["Human/AI", "AI or human?", "choice", "Is it AI?", "is_a_fake"])
+def test_columns_that_ask_for_the_class_are_labels(wavs, column):
+    words = ("No", "Yes") if column.lower().startswith("is") else ("Human", "AI")
+    put_text(wavs, "t.csv", f"Filename;{column}", f"a.wav;{words[0]}", f"b.wav;{words[1]}")
+    corpus = read_corpus(wavs)
+    assert ({c.path.name: c.label for c in corpus.clips}, corpus.missing) == (BOTH, [])
+
+
+def test_of_files_with_one_name_that_in_a_folder_of_the_class_is_listed(tmp_path):
+    names = [f"{label}/{n}.wav" for label in ("real", "fake") for n in "ab"]
+    put_audio(tmp_path, *names)
+    rows = [f"{name[-5:]},{name[:4]},{name[0]}" for name in names]
+    put_text(tmp_path, "labels.csv", "file,label,speaker", *rows)
+    found = {(clip.name, clip.label, clip.speaker) for clip in read_corpus(tmp_path).clips}
+    assert found == {(name, name[:4], name[0]) for name in names}
+
+
+@pytest.mark.parametrize("table", ["labels.csv", "list.csv"])
+def test_a_column_of_unknown_name_with_files_on_disk_has_the_files(wavs, table):
+    put_text(wavs, table, "nome do clip;rótulo", "a.wav;real", "b.wav;falso")
+    assert facts(wavs) == BOTH

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from deepfake_audio.corpora.layouts import read_label
 from deepfake_audio.errors import InputError, one_line
 from deepfake_audio.tables.class_names import split_of
-from deepfake_audio.tables.column_names import FACTS, FILES, ID, SPEAKERS, names_class, plain_column
+from deepfake_audio.tables.column_names import (
+    FACTS,
+    FILES,
+    ID,
+    LABELS,
+    SPEAKERS,
+    names_class,
+    plain_column,
+)
 from deepfake_audio.tables.label_choice import choose_label
 from deepfake_audio.tables.label_words import LabelReader, boolean_of, is_class_number
 from deepfake_audio.tables.text_tables import TextTable
@@ -103,6 +111,9 @@ class LabelColumns:
 def find_columns(table: TextTable, is_there: Callable[[str], bool]) -> LabelColumns | None:
     """Find the columns of files and labels by their names and cells; None without them.
 
+    If only the name of the labels is known, the files are in the column that names most audio files
+    on disk.
+
     Args:
         table: has a header.
         is_there: returns whether a cell names an audio file on disk.
@@ -112,6 +123,9 @@ def find_columns(table: TextTable, is_there: Callable[[str], bool]) -> LabelColu
     """
     columns, rows = table.columns or [], table.sample
     files = [columns.index(name) for name in FILES if name in columns]
+    is_header = not set(LABELS).isdisjoint(columns) and not any(map(is_there, table.header))
+    if not files and is_header:  # and no first row such as that of trials of speaker verification
+        files = [p for p in range(len(columns)) if any(is_there(row[p]) for row in rows)]
     if "file" not in columns and len(files) > 1:
         files.sort(key=lambda place: -sum(is_there(row[place]) for row in rows))
     for file in files:

@@ -1,7 +1,7 @@
 """The layouts of the public corpora: how each lists its files, labels and speakers."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -135,17 +135,22 @@ def _list_protocols(tree: Tree, name: str) -> Iterator[Listing]:
             done.add(split)
             # The full release of the 2021 keys has more columns than the first one: take it.
             table = max(tables, key=lambda table: len(first_line(table).split()))
-            for listing in read_protocol(table, layout, split, name):
+            for listing in read_protocol(read_words(table), layout, split, name):
                 yield listing._replace(file=inside(listing.file, listing.origin))
 
 
-def read_protocol(table: Path, layout: Layout, split: str, corpus: str) -> Iterator[Listing]:
+def read_protocol(
+    rows: Iterable[tuple[str, list[str]]], layout: Layout, split: str, corpus: str
+) -> Iterator[Listing]:
     """Yield the files that an ASVspoof protocol lists; a name may be any path.
+
+    Args:
+        rows: the position and the cells of each line.
 
     Raises:
         InputError: a line that is wider or narrower than the layout, or has another key.
     """
-    for origin, columns in read_words(table):
+    for origin, columns in rows:
         check_width(len(columns), layout.widths, origin)
         if columns[layout.key] not in KEYS:
             raise InputError(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from deepfake_audio.corpora.index import Tree, shared_folders
+from deepfake_audio.corpora.index import Tree, composed, shared_folders, stem
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import without_blank_ends
 from deepfake_audio.tables.class_names import label_of
@@ -59,8 +59,15 @@ class ListedFiles:
         return found, path if is_elsewhere else ""
 
     def _by_name(self, path: str, label: str) -> str | None:
-        """Return the only file of a name, unless its folder means the class that isn't listed."""
+        """Return the only file of a name, unless its folder means the class that isn't listed.
+
+        Of several with a name without folders, it is the only one in a folder of the class.
+        """
         found = self.tree.find(path, None, by_name=True)
+        if not found and "/" not in path:
+            alike = self.tree.audio_by_stem.get(composed(stem(path)), ())
+            alike = [name for name in alike if self.tree.folders.place(name)[1] == label]
+            return alike[0] if len(alike) == 1 else None
         meant = self.tree.folders.place(found)[1] if found else ""
         folders = path.split("/")[:-1]
         if meant in ("", label) or not folders or meant in map(label_of, folders):

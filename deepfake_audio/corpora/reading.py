@@ -191,7 +191,7 @@ def _match(name: str, tree: Tree, listings: Iterable[Listing], subset: str) -> C
         found = tree.find(listing.file, listing.near)
         key = found or listing.listed_as
         if key in label_of:
-            _check_same_label(listing, label_of[key])
+            _check_same_label(listing, label_of[key], found)
             corpus.repeated.append(listing.listed_as)
             continue
         label_of[key] = listing.label
@@ -235,11 +235,11 @@ def _clip(root: Path, name: str, listing: Listing, spellings: dict[str, str]) ->
     return Clip(root / name, name, listing.label, *facts)
 
 
-def _check_same_label(listing: Listing, label: str) -> None:
+def _check_same_label(listing: Listing, label: str, found: str | None) -> None:
     if listing.label != label:
         raise InputError(
             f"{listing.listed_as} is {listing.label} in {listing.origin}, and {label} before; "
-            "correct one of the two"
+            f"correct one of the two{'' if found else ', or list each file with its folder'}"
         )
 
 

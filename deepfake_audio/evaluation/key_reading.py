@@ -21,12 +21,13 @@ from deepfake_audio.corpora.layouts import (
     read_protocol,
     read_split,
 )
-from deepfake_audio.errors import InputError, pluralize
+from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.evaluation.name_matching import trial_stem
 from deepfake_audio.evaluation.score_reading import NO_ATTACK, open_table
 from deepfake_audio.tables.cells import BLANKS
 from deepfake_audio.tables.class_names import label_of, split_of
 from deepfake_audio.tables.column_names import (
+    ATTACK_CODE,
     FACTS,
     FILES,
     LABELS,
@@ -41,6 +42,7 @@ from deepfake_audio.tables.label_words import (
     is_class_number,
     is_label_word,
 )
+from deepfake_audio.tables.lines import read_words
 from deepfake_audio.tables.text_tables import TextTable, named_columns_of
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 
@@ -102,10 +104,11 @@ def _open_keys(
     table = open_table(path)
     if (layout := _protocol_layout(table)) is not None:
         corpus, columns = layout
-        if table.separator == BLANKS:
-            read = partial(read_protocol, path, columns, "test", corpus)
-        else:
-            read = partial(_read_layout, table, corpus, columns)
+
+        def read() -> Iterator[Listing]:
+            rows = read_words(path) if table.separator == BLANKS else table.rows(text_column=1)
+            return read_protocol(rows, columns, "test", corpus)
+
         return read, columns.subset is not None
     places, width = _places(table, real, scored)
     return partial(_read_table, table, places, width, real), "subset" in places
@@ -121,16 +124,6 @@ def _protocol_layout(table: TextTable) -> tuple[str, Layout] | None:
     return (corpus, layout) if first[layout.key] in KEYS and not is_name else None
 
 
-def _read_layout(table: TextTable, corpus: str, layout: Layout) -> Iterator[Listing]:
-    """Yield the files of a protocol whose columns are separated by tabs or commas."""
-    places = {"speaker": 0, "file": 1, **layout._asdict(), "label": layout.key}
-    del places["widths"], places["key"]
-    places = {name: place for name, place in places.items() if place is not None}
-    for listing in _read_table(table, places, None, None):
-        speaker, codec = ("" if fact == "-" else fact for fact in (listing.speaker, listing.codec))
-        yield listing._replace(speaker=speaker, codec=codec, corpus=corpus)
-
-
 def _read_table(
     table: TextTable, places: dict[str, int], width: int | None, real: str | None
 ) -> Iterator[Listing]:
@@ -144,9 +137,11 @@ def _read_table(
         if not facts["file"]:
             raise InputError(f"the file name is empty in {origin}")
         generator = class_and_generator(facts["label"])[1]
+        if places["label"] == places.get("attack") and facts["label"]:
+            facts["label"] = "real" if facts["label"].lower() in NO_ATTACK else "fake"
         facts["label"] = labels.read(facts["label"], origin)
         facts["split"] = read_split(facts.get("split", "").strip("-"), origin)
-        if facts.get("attack") in NO_ATTACK:
+        if facts.get("attack", "").lower() in NO_ATTACK:
             facts["attack"] = ""
         facts["attack"] = facts.get("attack") or generator
         yield Listing(**facts, origin=origin)
@@ -168,6 +163,11 @@ def _places(
     only_files = {columns.index(n) for n in FILES if n in columns and n not in LABELS}
     label, _ = guess_label(table, only_files, real)
     files = [columns.index(n) for n in FILES if n in columns and columns.index(n) != label]
+    if label is None and (label := _attack_column(table)) is not None:
+        LOGGER.warning(
+            "the labels of %s are those of its column %s: a00, bonafide and - mean real",
+            table.path, one_line(columns[label]),
+        )  # fmt: skip
     if label is not None and not files:
         used = {label, *(first_column(columns, names) for names in FACTS.values())}
         with suppress(LookupError):
@@ -190,6 +190,13 @@ def _places(
         subsets = [p for p in sorted(free) if _has_subsets([row[p] for row in table.sample])]
         found |= {"subset": subsets[0]} if subsets else {}
     return found, None
+
+
+def _attack_column(table: TextTable) -> int | None:
+    """Return the column of attacks if it tells which files are real, as that of SpoofCeleb."""
+    place = first_column(table.columns, FACTS["attack"])
+    cells = [row[place] for row in table.sample] if place is not None else []
+    return place if cells and all(map(ATTACK_CODE.fullmatch, cells)) else None
 
 
 def _has_subsets(cells: list[str]) -> bool:

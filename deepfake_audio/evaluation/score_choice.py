@@ -39,10 +39,14 @@ IS_A_CONFIDENCE = re.compile(
 )
 IS_A_MEASURE = re.compile(
     r"\w*(?:duration|length|seconds?|secs?|ms|latency|time|rate|size|bytes|snr|mos|index|idx|number"
-    r"|count|epoch|seed|hz|offset|channels?|frames?|samples?|dauer|länge|laenge|sekunden|durée"
-    r"|duree|duración|duracion|durata|duração)|age|year|db|start|begin|end|stop|row|line|nr|no|n"
+    r"|count|epoch|seed|hz|offset|channels?|frames?|samples?|dauer|lange|laenge|sekunden"
+    r"|duree|duracion|durata|duracao)|age|year|db|start|begin|end|stop|row|line|nr|no|n"
 )
-HINT = "|".join(map(re.escape, sorted(w for w in {*CLASS_OF, *LABEL_WORDS} if len(w) > 4)))
+# Of other scripts, short words and their beginnings tell enough.
+HINTS = {
+    w if w.isascii() else w[:6] for w in {*CLASS_OF, *LABEL_WORDS} if len(w) > 4 or not w.isascii()
+}
+HINT = "|".join(map(re.escape, sorted(HINTS)))
 HINTS_AT_A_CLASS = re.compile(
     f"fake|faux|spoof|attack|replay|tts|vocod|anomal|distan|loss|neg|inver|{HINT}|^real|real$"
 )

@@ -23,6 +23,7 @@ from deepfake_audio.evaluation.score_table import ScoreTable, known_verdicts, ma
 from deepfake_audio.vocabulary import SPLITS
 
 MAX_NAMED_FILES = 3  # in a message
+SCORE_THEM = "score them all, or give them a score of your choice, such as 0: --missing 0"
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,14 @@ def read_filled_scores(
         raise InputError(f"{path} has no rows; add a row for each file")
     listings = read_keys(keys, subset, real, unlabelled.names)
     table, unscored = _join(unlabelled, listings, path, keys, missing)
+    others = np.count_nonzero(~np.isnan(unlabelled.values)) - len(table) + len(unscored)
     unused = f"The labels in {path} were not used: those of {keys} count."
     notes = [
         scores.columns.note,
         unused if scores.has_labels else "",
+        f"{keys} does not list the files of {pluralize(others, 'score')} in {path}."
+        if others > 0 and subset is None
+        else "",
         _confidence_note(scores, table),
     ]
     return ScoredFiles(table, unscored, list(filter(None, notes)))
@@ -105,7 +110,7 @@ def _read_labelled(scores: ScoreFile, missing: float | None) -> ScoredFiles:
             score, llr = row.score, row.llr
             if score is None:
                 if missing is None:
-                    raise InputError(f"'' is not a finite number ({row.origin})")
+                    raise InputError(f"{row.file} has no score ({row.origin}); {SCORE_THEM}")
                 score = llr = missing
                 without.append(row.file)
             yield row.facts | {
@@ -190,7 +195,7 @@ def _join(
     places = match_names(scores.names, np.flatnonzero(has_score), table.file, path, keys.parent)
     without = table.file[places < 0].tolist()
     if len(without) == len(table) or (without and missing is None):
-        remedy = "score them all, or give them a score of your choice, such as 0: --missing 0"
+        remedy = SCORE_THEM
         if len(without) == len(table):
             remedy = "give the keys of these files; they are found by path, then by name"
             if len(scores.names):

@@ -21,7 +21,8 @@ from deepfake_audio.tables.lines import filled_lines, read_words
 from deepfake_audio.tables.text_tables import JSON, TextTable, open_text_table
 
 ASV_KEYS = ("target", "nontarget", "spoof")
-NO_ATTACK = ("-", "bonafide", "bona-fide", "real")
+NO_ATTACK = frozenset({"-", "bonafide", "bona-fide", "real", "a00"})  # a00: of SpoofCeleb
+NO_SCORE = frozenset({"", "nan", "na", "n/a", "null", "none"})
 # In AntiDeepfake's table, [a, b] are the logits of fake and real, and the label 1 is real.
 ANTIDEEPFAKE = ["id", "score", "label"]
 
@@ -30,7 +31,7 @@ class ScoreRow(NamedTuple):
     """One line of a score file.
 
     Attributes:
-        score: higher is more real; None if the cell is empty.
+        score: higher is more real; None if the cell is empty or `nan`.
         llr: the same as log-likelihood ratio, or None without such a column.
         label: real, fake, or "" without labels.
         facts: others that are known: speaker, attack, codec, corpus, split and verdict.
@@ -78,7 +79,7 @@ class ScoreFile:
             if not file:
                 raise InputError(f"the file name is empty in {origin}")
             label = "" if place is None else labels.read(cells[place], origin)
-            has_llr = columns.llr is not None and cells[columns.llr]
+            has_llr = columns.llr is not None and cells[columns.llr].lower() not in NO_SCORE
             facts = {name: cells[place] for name, place in columns.facts.items()}
             if facts.get("attack") in NO_ATTACK:
                 facts["attack"] = ""
@@ -100,7 +101,7 @@ class ScoreFile:
                 if self.real not in ("0", "1"):
                     raise InputError(f"{self.table.path} has {TWO_SCORES}")
                 texts = texts if self.real == "1" else texts[::-1]
-        if not any(texts):
+        if all(text.lower() in NO_SCORE for text in texts):
             return None
         numbers = [number_in(text, origin) for text in texts]
         if len(numbers) > 2:

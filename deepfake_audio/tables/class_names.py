@@ -12,7 +12,7 @@ SPLIT_ALIASES = {
     "test": "test", "testing": "test", "tst": "test", "testset": "test",
     "eval": "test", "evaluation": "test",
 }  # fmt: skip
-# English first, then German, French, Italian, Spanish, Portuguese, Russian and Chinese.
+# English first, then German, French, Italian, Spanish and Portuguese, and other scripts.
 REAL_WORDS = """
     real genuine human original orig authentic natural bonafide pristine true legit live
     echt echte wahr authentisch mensch menschlich natürlich
@@ -20,7 +20,9 @@ REAL_WORDS = """
     reale vero vera umano umana naturale autentico originale
     auténtico auténtica verdadero verdadera humano humana verdadeiro verdadeira autêntico autêntica
     reais naturales naturais
-    настоящий настоящие реальный реальные подлинный подлинные 真实 真 真人 真声 真实语音 本物 진짜
+    настоящий настоящая настоящие реальный реальная реальные подлинный подлинная подлинные оригинал
+    prawdziwy prawdziwa prawdziwe gerçek حقيقي حقيقية أصلي اصلي असली वास्तविक
+    真实 真 真人 真声 真实语音 真實 本物 진짜 실제
 """
 FAKE_WORDS = """
     fake deepfake spoof spoofed synthetic synthetical synthesized synthesised synthesis synth
@@ -32,15 +34,37 @@ FAKE_WORDS = """
     falso falsa sintetico sintetica generato artificiale
     sintético sintética generado generada falsificado gerado gerada clonado clonada
     générée
-    фейк фейки поддельный поддельные 伪造 虚假 假 假声 合成 伪造语音 合成语音 ai生成 偽物 가짜
+    фейк фейки дипфейк поддельный поддельная поддельные подделка синтетический синтетика
+    fałszywy fałszywa fałszywe podrobiony sztuczny syntetyczny sahte yapay sentetik
+    مزيف مزيفة مزور नकली
+    伪造 虚假 假 伪 偽 假声 合成 伪造语音 合成语音 ai生成
+    偽造 虛假 偽物 フェイク 合成音声 가짜 위조 합성
 """
+PLAIN = str.maketrans("ıłŁ", "ilL")
+
+
+def plain_letters(text: str) -> str:
+    """Return text without the accents of Latin letters, however these are written, and full widths.
+
+    >>> plain_letters("Étiquette"), plain_letters("e\u0301tiquette"), plain_letters("ＦＡＫＥ файл")
+    ('Etiquette', 'etiquette', 'FAKE файл')
+    """
+    if text.isascii():
+        return text
+    letters = unicodedata.normalize("NFKC", text.translate(PLAIN))
+    bases = ((each, unicodedata.normalize("NFD", each)[0]) for each in letters)
+    plain = (base if base.isascii() else each for each, base in bases)
+    return "".join(each for each in plain if unicodedata.category(each)[0] != "M")
+
+
+REAL, FAKE = (plain_letters(words).casefold().split() for words in (REAL_WORDS, FAKE_WORDS))
 CLASS_OF = {
-    **dict.fromkeys(REAL_WORDS.split(), "real"),
-    **dict.fromkeys(FAKE_WORDS.split(), "fake"),
-    **{f"{no}{word}": "real" for no in ("non", "not") for word in FAKE_WORDS.split()},
+    **dict.fromkeys(REAL, "real"),
+    **dict.fromkeys(FAKE, "fake"),
+    **{f"{no}{word}": "real" for no in ("non", "not") for word in FAKE},
 }
 PAIRS = {("bona", "fide"): "bonafide", ("deep", "fake"): "deepfake"}
-NEGATIONS = frozenset({"not", "non", "no", "nicht", "kein", "keine", "pas", "sin", "não"})
+NEGATIONS = frozenset({"not", "non", "no", "nicht", "kein", "keine", "pas", "sin", "nao", "не"})
 PARTLY = frozenset({"partially", "partial", "partly", "fully"})  # a fake in part is a fake
 # Words of a class that end names of other things too: noise_machine, and LibriTTS of real voices.
 NOT_LAST = frozenset({
@@ -57,11 +81,11 @@ NEUTRAL = frozenset(NEUTRAL_WORDS.split())
 KNOWN_WORDS = NEUTRAL | CLASS_OF.keys() | SPLIT_ALIASES.keys()
 GENERATOR = ("NaturalSpeech", "naturalspeech")  # one word: a generator, and no natural speech
 WORD = re.compile(r"[^\W\d_]+")
-CAMEL = re.compile(r"(?<=[a-zß-ÿ])(?=[A-Z])")
+CAMEL = re.compile(r"(?<=[a-zß])(?=[A-Z])")
 
 
 def words_of(name: str) -> list[str]:
-    """Return the words of a name in the singular, without case, digits and separators.
+    """Return the words of a name in the singular, without case, accents, digits and separators.
 
     A fake that is denied is real. Of a video with sound, the class of the sound counts.
 
@@ -70,7 +94,7 @@ def words_of(name: str) -> list[str]:
     >>> words_of("Non-AI"), words_of("partially_spoofed"), words_of("RealVideo-FakeAudio")
     (['real'], ['fake'], ['fake', 'audio'])
     """
-    text = CAMEL.sub(" ", unicodedata.normalize("NFC", name).replace(*GENERATOR))
+    text = CAMEL.sub(" ", plain_letters(name).replace(*GENERATOR))
     words = [_singular(word) for word in WORD.findall(text.casefold())]
     for pair, joined in PAIRS.items():
         for place in range(len(words) - 1):
@@ -134,6 +158,7 @@ def class_in(name: str) -> NamePart | None:
     """
     if label := label_of(name):
         return NamePart(label, (), True)
+    name = unicodedata.normalize("NFC", name)
     words = list(filter(None, re.split(r"[\W_]+", name)))
     words = words if len(words) > 1 else CAMEL.split(name.replace(*GENERATOR))
     words = [word for word in words if not split_of(word)]

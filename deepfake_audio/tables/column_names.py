@@ -4,8 +4,23 @@ import re
 from collections.abc import Collection, Sequence
 
 from deepfake_audio.system.csv_files import NUMBER, check_columns
+from deepfake_audio.tables.class_names import plain_letters
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
 from deepfake_audio.vocabulary import LABELS as CLASSES
+
+
+def plain_column(name: str) -> str:
+    """Return the name of a column without case, accents, blanks and punctuation.
+
+    >>> plain_column(" File_Name"), plain_column("cm-label"), plain_column("Étiquette")
+    ('filename', 'cmlabel', 'etiquette')
+    """
+    return re.sub(r"[\W_]", "", plain_letters(name).lower())
+
+
+def _plain_words(words: str) -> tuple[str, ...]:
+    return tuple(map(plain_column, words.split()))
+
 
 # Each in the order of preference if a table has several.
 FILES = (
@@ -14,8 +29,11 @@ FILES = (
     "wav", "wavfile", "wavpath", "flac", "trial", "trialid", "trialname", "utt", "uttid",
     "uttname", "utterance", "utteranceid", "id", "fileid", "audioid", "name", "fname", "clip",
     "clipid", "recording", "sample", "sampleid", "segment", "uri", "url", "key", "image",
-    "datei", "dateiname", "fichier", "nomdufichier", "archivo", "arquivo", "nomefile", "файл",
-    "文件", "文件名", "ファイル", "ファイル名", "파일", "파일명",
+    *_plain_words("""
+        datei dateiname fichier nomdufichier archivo arquivo nomefile bestand plik nazwapliku dosya
+        dosyaadı файл имяфайла файлы ملف الملف اسمالملف फ़ाइल फ़ाइलनाम
+        文件 文件名 音频 音频文件 檔案 檔名 ファイル ファイル名 音声ファイル 파일 파일명 파일이름
+    """),
 )  # fmt: skip
 LABELS = (
     # The sound of a video comes before the video.
@@ -26,20 +44,35 @@ LABELS = (
         for name in (sound + what, what + sound)
     ),
     "label", "labels", "cmlabel", "truelabel", "groundtruth", "truth", "gt", "ytrue", "y", "class",
-    "classname", "target", "category", "key", "cmkey", "type", "realorfake", "bonafideorspoof",
-    "answer",
+    "classname", "target", "category", "key", "cmkey", "type", "answer", "choice",
     "groundtruthlabel", "labelname", "labelrealfake", "labelbonafidespoof", "klasse",
-    "etikett", "étiquette", "etiqueta", "etichetta", "classe", "clase", "метка", "класс",
-    "标签", "类别", "ラベル", "라벨",
+    *_plain_words("""
+        etikett étiquette etiqueta etichetta classe clase rótulo etykieta klasa etiket sınıf
+        метка класс тип التصنيف تصنيف الفئة فئة लेबल वर्ग
+        标签 类别 標籤 類別 ラベル 分類 라벨 레이블 분류
+    """),
+    *(
+        name
+        for real in ("real", "bonafide", "genuine", "human")
+        for fake in ("fake", "spoof", "deepfake", "ai", "synthetic")
+        for between in ("", "or", "vs")
+        for name in (real + between + fake, fake + between + real)
+    ),
 )  # fmt: skip
 SCORES = (
     "score", "scores", "cmscore", "llr", "loglikelihoodratio", "logit", "logits", "prediction",
     "pred", "preds", "predictedscore", "yscore", "yprob", "yproba", "yhat",
     "ypred", "output", "outputs", "prob", "probs",
-    "probability", "probabilities", "value", "preal", "punktzahl", "punteggio", "puntuación",
-    "pontuação", "оценка", "得分", "分数", "スコア", "점수",
+    "probability", "probabilities", "value", "preal",
+    *_plain_words("""
+        punktzahl punteggio puntuación pontuação wynik puan skor оценка балл الدرجة درجة स्कोर
+        得分 分数 分數 スコア 점수
+    """),
 )  # fmt: skip
-SPEAKERS = ("speaker", "spk", "spkr", "talker", "sprecher", "locuteur", "hablante")
+SPEAKERS = _plain_words("""
+    speaker spk spkr talker sprecher locuteur hablante locutor falante mówca konuşmacı диктор спикер
+    говорящий المتحدث वक्ता 说话人 說話人 話者 화자
+""")
 PEOPLE = (  # who may be the speaker, but not in a column of this name only
     "client", "voice", "reader", "actor", "person", "participant", "subject", "user", "singer",
 )  # fmt: skip
@@ -60,6 +93,7 @@ FACTS = {
     "split": ("split", "proportion", "partition"),
     "subset": ("subset", "phase"),
 }  # fmt: skip
+ATTACK_CODE = re.compile(r"a[0-9]{2}|-|bona-?fide", re.IGNORECASE)
 REAL_WORDS = (
     "real", "bonafide", "genuine", "human", "authentic", "original", "natural", "bona",
     "pristine", "live",
@@ -78,22 +112,13 @@ SCORE_WORD = (
 BESIDE = (
     f"(?:{SCORE_WORD}|llr|log|odds|likelihood|conf|pr|sigmoid|percent|percentage|pct|values?"
     "|outputs|predicted|predictions?|results?|label|class|mean|average|final|raw|model|speech"
-    "|voice|audio|is|of|the|being|y|wahrscheinlichkeit|probabilité|probabilità|probabilidade?)"
+    "|voice|audio|is|of|the|being|y|wahrscheinlichkeit|probabilit[ea]|probabilidade?)"
 )
 OF_A_CLASS = re.compile(
     f"(?:cm)?{BESIDE}{{0,4}}?(not|non)?({CLASS_WORD})(?:(?<!natural)ness|ity|ing)?{BESIDE}{{0,4}}"
 )
 OF_A_NUMBER = re.compile(f"(?:cm|{SCORE_WORD})?(?:class|label|c|of)?([01])(?:{SCORE_WORD})?")
-IS_A_CLASS = re.compile(f"is({CLASS_WORD})(?:speech|voice|audio)?")
-
-
-def plain_column(name: str) -> str:
-    """Return the name of a column without case, blanks and punctuation.
-
-    >>> plain_column(" File_Name"), plain_column("cm-label")
-    ('filename', 'cmlabel')
-    """
-    return re.sub(r"[\W_]", "", name.lower())
+IS_A_CLASS = re.compile(f"is(?:it|this)?(?:an?)?({CLASS_WORD})(?:speech|voice|audio)?")
 
 
 def plain_columns(names: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from deepfake_audio.tables.text_tables import JSON, TextTable
 
 PREDICTED = re.compile(
     "pred|detect|decision|decid|estimat|output|model|guess|verdict|hat$"
-    "|result|outcome|vorhers|prognos|prédic|urteil|ergebn"
+    "|result|outcome|vorhers|prognos|urteil|ergebn"
 )
 SOUND = re.compile("audio|speech|voice")
 KNOWN = {*FILES, *(name for names in FACTS.values() for name in names)}

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 
 from deepfake_audio.errors import InputError
 from deepfake_audio.system.csv_files import to_number
-from deepfake_audio.tables.class_names import NEGATIONS, class_in, label_of, words_of
+from deepfake_audio.tables.class_names import (
+    NEGATIONS,
+    class_in,
+    label_of,
+    plain_letters,
+    words_of,
+)
 from deepfake_audio.tables.column_names import (
     IS_A_CLASS,
     LABEL_WORDS,
@@ -17,14 +23,14 @@ from deepfake_audio.vocabulary import AUDIO_SUFFIXES, LABELS
 
 YES, NO = {"true", "yes", "t", "y"}, {"false", "no", "f", "n"}
 # Spreadsheets write booleans in the language of the user, and in capitals.
-YES_ABROAD = {
-    "wahr", "ja", "vrai", "oui", "vero", "sì", "sí", "si", "verdadero", "verdadeiro", "sim",
-    "waar", "истина", "да", "是", "真",
-}  # fmt: skip
-NO_ABROAD = {
-    "falsch", "nein", "faux", "non", "falso", "não", "nao", "onwaar", "nee", "ложь", "нет", "否",
-    "假",
-}  # fmt: skip
+YES_ABROAD, NO_ABROAD = (
+    set(plain_letters(words).split())
+    for words in (
+        "wahr ja vrai oui vero sì si verdadero verdadeiro sim waar prawda tak doğru evet"
+        " истина да 是 真",
+        "falsch nein faux non falso não onwaar nee fałsz nie yanlış hayır ложь нет 否 假",
+    )
+)
 WITH_A_GENERATOR = re.compile(r"\s*([^:(\[]+?)\s*(?::|\(|\[|\s-\s).*[^\W_].*", re.DOTALL)
 WHICH_IS_REAL = "say which one is real with --real, such as --real 1"
 
@@ -38,7 +44,7 @@ def boolean_of(cell: str) -> bool | None:
     try:
         return {1.0: True, 0.0: False, -1.0: False}.get(to_number(cell))
     except ValueError:
-        word = cell.strip().casefold()
+        word = plain_letters(cell).strip().casefold()
         return True if word in YES | YES_ABROAD else False if word in NO | NO_ABROAD else None
 
 
@@ -124,8 +130,8 @@ class LabelReader:
         if answer is not None:
             raise InputError(f"{cell!r} may mean real or fake ({origin}); {WHICH_IS_REAL}")
         raise InputError(
-            f"{cell!r} is not a label ({origin}); use bonafide or spoof, real or fake, or name "
-            "the label of real files with --real"
+            f"{cell!r} is not a label ({origin}); use bonafide or spoof, real or fake, name the "
+            "label of real files with --real, or remove the line"
         )
 
     def _answered(self, named: str, answer: bool, cell: str, origin: str) -> str:

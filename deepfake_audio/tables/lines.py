@@ -10,9 +10,15 @@ from pathlib import Path
 from deepfake_audio.errors import InputError
 from deepfake_audio.system import regular_files
 from deepfake_audio.system.regular_files import is_file, open_regular, open_text
+from deepfake_audio.tables.class_names import CLASS_OF
+from deepfake_audio.tables.column_names import FILES, LABELS, SCORES, SPEAKERS, plain_column
 
 LOGGER = logging.getLogger(__name__)
 UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that `surrogateescape` could not decode
+# Western, Cyrillic, Central European, Turkish, Chinese, Japanese, Korean and Taiwanese.
+ENCODINGS = ("cp1252", "cp1251", "cp1250", "cp1254", "gb18030", "cp932", "cp949", "cp950")
+KNOWN_WORDS = frozenset({*FILES, *LABELS, *SCORES, *SPEAKERS, *CLASS_OF})
+SAMPLED_BYTES = 16_384  # that decide on the encoding
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
@@ -39,12 +45,12 @@ def read_lines(table: Path) -> Iterator[tuple[int, str]]:
 
 
 def _decoded(lines: Iterable[str], table: Path) -> Iterator[str]:
-    """Yield lines of UTF-8, or else of Windows-1252, which Excel writes as plain CSV.
+    """Yield lines of UTF-8, or else of an encoding that Excel writes as plain CSV.
 
     Raises:
         ValueError: a line of neither, or lines of both.
     """
-    encodings = set()
+    encodings, encoding = set(), ""
     for line in lines:
         if not line.isascii():
             is_utf_8 = not UNDECODED.search(line)
@@ -52,17 +58,33 @@ def _decoded(lines: Iterable[str], table: Path) -> Iterator[str]:
             if len(encodings) > 1:
                 raise ValueError("it has bytes of another encoding")
             if not is_utf_8:
-                line = line.encode("utf-8", "surrogateescape").decode("cp1252")
+                encoding = encoding or _encoding_of_excel(table)
+                line = line.encode("utf-8", "surrogateescape").decode(encoding)
                 if CONTROLS.search(line):
                     raise ValueError("it is no text")
-                _tell_encoding(table)
         yield line
 
 
+def _encoding_of_excel(table: Path) -> str:
+    """Return the encoding of `ENCODINGS` that gives the most known words that are not ASCII."""
+    with open_regular(table, "A table") as file:
+        sample = file.read(SAMPLED_BYTES)
+
+    def known(encoding: str) -> int:
+        text = sample.decode(encoding, "replace")
+        words = {*text.split(), *map(str.strip, re.split(r"[\t;,|\"\r\n]", text))}
+        words = {each for each in words if not each.isascii() and "\ufffd" not in each}
+        return sum(plain_column(each) in KNOWN_WORDS for each in words)
+
+    found = max(ENCODINGS, key=known)
+    _tell_encoding(table, found.replace("cp12", "Windows-12"))
+    return found
+
+
 @lru_cache(maxsize=1000)  # a table is read several times
-def _tell_encoding(table: Path) -> None:
+def _tell_encoding(table: Path, encoding: str) -> None:
     LOGGER.warning(
-        "%s is not UTF-8 and was read as Windows-1252; save it as UTF-8 if names look wrong", table
+        "%s is not UTF-8 and was read as %s; save it as UTF-8 if names look wrong", table, encoding
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from deepfake_audio.errors import InputError, one_line, pluralize
 from deepfake_audio.system.csv_files import check_columns
 from deepfake_audio.system.regular_files import is_file, open_regular
-from deepfake_audio.tables.cell_values import is_number
+from deepfake_audio.tables.cell_values import is_score
 from deepfake_audio.tables.cells import (
     BLANKS,
     SEPARATORS,
@@ -31,7 +31,13 @@ from deepfake_audio.tables.cells import (
     split_rows,
 )
 from deepfake_audio.tables.class_names import label_of
-from deepfake_audio.tables.column_names import FILES, first_column, is_header, plain_column
+from deepfake_audio.tables.column_names import (
+    ATTACK_CODE,
+    FILES,
+    first_column,
+    is_header,
+    plain_column,
+)
 from deepfake_audio.tables.json_tables import json_rows, sample_json
 from deepfake_audio.tables.lines import filled_lines, read_lines
 from deepfake_audio.vocabulary import AUDIO_SUFFIXES
@@ -296,8 +302,8 @@ def _names_columns(header: list[str], rows: list[list[str]], separator: str) -> 
 def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
     """Return whether the first line names columns in words that are not known.
 
-    They have no digits and no suffix, except in the name of a score, and a column of numbers or of
-    labels is below one of them.
+    They have no digits and no suffix, except in the name of a score, and a column of numbers, of
+    labels or of codes of attacks is below one of them.
     """
     rows = [row for row in rows if not is_rule(row)]
     alike = [row for row in rows if len(row) == len(header)]
@@ -309,7 +315,7 @@ def _is_other_header(header: list[str], rows: list[list[str]]) -> bool:
             others = header
         is_name = len(name) > 3 or not set(FILES).isdisjoint(map(plain_column, others))
         if is_name and not any(re.search("[0-9]", cell) for cell in others):
-            for check in (is_number, lambda cell: bool(label_of(cell))):
+            for check in (is_score, lambda cell: bool(label_of(cell)), ATTACK_CODE.fullmatch):
                 if not check(name) and all(check(row[place]) for row in alike):
                     return True
     return False
