@@ -40,12 +40,13 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import MANIFEST_FIELDS, read_records
 from deepfake_audio.dataset.preparation import write_table
 from deepfake_audio.errors import InputError
-from deepfake_audio.evaluation.score_table import make_table
+from deepfake_audio.evaluation.run_evaluation import score_table
 from deepfake_audio.evaluation.summary import evaluate_scores
 from deepfake_audio.evaluation.text_report import format_groups, with_interval
 from deepfake_audio.models.calibration import Calibration, fit_calibration
+from deepfake_audio.models.onnx_session import FileScores
 from deepfake_audio.models.run_folder import RUNS
-from deepfake_audio.vocabulary import SPLITS, WITH_DELAY, ImageRecord
+from deepfake_audio.vocabulary import SPLITS, WITH_DELAY
 
 TUTORIAL = ROOT / "benchmarks" / "tutorial.yaml"
 
@@ -124,27 +125,18 @@ def mixture(audio: Path, data: Path, seed: int) -> tuple[dict, float]:
     )
     seconds = time.perf_counter() - started
     by_split = {
-        split: [(r, s) for r, s in zip(others, scores, strict=True) if r.split == split]
+        split: FileScores(
+            [record for record in others if record.split == split],
+            scores[[record.split == split for record in others]],
+        )
         for split in ("val", "test")
     }
-    labels, values = zip(*((r.class_index, s) for r, s in by_split["val"]), strict=True)
-    calibration = Calibration(*fit_calibration(np.array(labels), np.array(values)))
+    calibration = Calibration(*fit_calibration(by_split["val"].is_real, by_split["val"].scores))
     settings = load_settings()
     return {
-        split: evaluate_scores(
-            make_table(row(r, s, calibration) for r, s in scored),
-            settings.evaluate,
-            settings.predict,
-        )
-        for split, scored in by_split.items()
+        split: evaluate_scores(score_table(files, calibration), settings.evaluate, settings.predict)
+        for split, files in by_split.items()
     }, seconds
-
-
-def row(record: ImageRecord, score: float, calibration: Calibration) -> dict:
-    known = ("split", "label", "speaker", "attack", "codec", "corpus")
-    return {name: getattr(record, name) for name in known} | {
-        "file": record.audio, "score": score, "llr": float(calibration.llr(score)),
-    }  # fmt: skip
 
 
 def format_line(name: str, figures: Mapping[str, Mapping], seconds: float) -> str:

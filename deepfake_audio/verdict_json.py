@@ -22,7 +22,7 @@ def as_object(
     found: Result | Failure,
     model: dict[str, str],
     settings: PredictSettings,
-    with_passages: bool = False,
+    with_passages: bool,
 ) -> dict:
     """Return the object of one file; `to_json` makes a line of it.
 

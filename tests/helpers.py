@@ -113,17 +113,12 @@ def write_voices(folder: Path, names: list[str], seconds: float = 1.0) -> None:
 
 def manifest(folder: Path = Path("data/mine")) -> list[dict[str, str]]:
     """Read the manifest of a data folder."""
-    return _read_rows(folder / "manifest.csv")
+    return read_rows(folder / "manifest.csv")
 
 
 def read_table(folder: Path) -> list[dict[str, str]]:
     """Read the labels of a corpus that make_fakes.py made."""
-    return _read_rows(folder / "labels.csv")
-
-
-def _read_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return read_rows(folder / "labels.csv")
 
 
 def weights_of(run: Run) -> dict[str, bytes]:

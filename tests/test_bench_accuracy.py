@@ -8,6 +8,7 @@ import evaluate
 from benchmarks.bench_accuracy import main
 from conftest import TINY_SETTINGS, make_voice
 from deepfake_audio.models.run_search import open_run
+from helpers import read_rows
 
 MADE = {("train", "real"): 8, ("train", "fake"): 12, ("val", "real"): 6, ("val", "fake"): 12,
         ("test", "real"): 6, ("test", "fake"): 6}  # fmt: skip
@@ -39,8 +40,10 @@ def test_a_left_out_generator_is_only_in_the_test_split(audio, capfd):
         (line,) = [line for line in printed.splitlines() if line.startswith(name)]
         assert line.count("%") == 6  # of two splits the rate and its interval
     assert printed.rindex("hum ") > printed.rindex("\ntest\n")
-    with (audio.parent / "runs" / "accuracy-1" / "scores.csv").open(newline="") as file:
-        scored = [(row["split"], row["attack"]) for row in csv.DictReader(file)]
+    scored = [
+        (row["split"], row["attack"])
+        for row in read_rows(audio.parent / "runs" / "accuracy-1" / "scores.csv")
+    ]
     assert scored.count(("val", "buzz")) == 6
     assert scored.count(("test", "buzz")) == 3
     assert [split for split, attack in scored if attack == "hum"] == ["test"] * 15

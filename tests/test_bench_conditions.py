@@ -9,6 +9,7 @@ import predict
 from benchmarks.bench_conditions import main
 from conftest import ROOT, make_voice
 from deepfake_audio.vocabulary import VERDICTS
+from helpers import read_rows
 
 SHIPPED = ["--run", str(ROOT / "models" / "pretrained")]
 
@@ -36,8 +37,7 @@ def shares_of(folder: Path) -> list[str]:
     """Return the shares of verdicts on the real and the fake files that predict.py gives."""
     files = [str(folder / f"{number}.wav") for number in range(10)]
     assert predict.main([*files, *SHIPPED, "--csv", "said.csv"]) == 0
-    with Path("said.csv").open(newline="") as file:
-        said = [row["verdict"] for row in csv.DictReader(file)]
+    said = [row["verdict"] for row in read_rows(Path("said.csv"))]
     counts = (Counter(said[:4]), 4), (Counter(said[4:]), 6)
     return [f"{count[verdict] / of:.1%}" for count, of in counts for verdict in VERDICTS[::-1]]
 

@@ -21,6 +21,7 @@ from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.models import onnx_session, run_folder, run_search
 from deepfake_audio.vocabulary import VERDICTS
+from helpers import read_rows
 
 
 @pytest.fixture
@@ -30,8 +31,7 @@ def elsewhere(workspace, tmp_path, monkeypatch) -> Path:
         shutil.copytree(workspace / name, tmp_path / "here" / name)
     monkeypatch.chdir(tmp_path / "here")
     folder = make_data_folder(Path("data/dark"), images_per_class=30)
-    with (folder / "manifest.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(folder / "manifest.csv")
     for seed, row in enumerate(rows, start=1000):
         row["speaker"] = f"other-{row['speaker']}"
         darker = (draw_image(row["label"], seed) * 0.6).astype(np.uint8)
@@ -157,8 +157,7 @@ def test_the_new_run_judges_and_the_old_one_is_as_it_was(elsewhere, capsys):
 )
 def test_a_failed_calibration_leaves_no_run(elsewhere, capsys, change, told):
     manifest = elsewhere / "manifest.csv"
-    with manifest.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(manifest)
     if change == "few":
         real = [row for row in rows if row["label"] == "real" and row["split"] != "test"]
         rows = [row for row in rows if row not in real[4:]]

@@ -24,6 +24,7 @@ from deepfake_audio.models import onnx_session, run_search
 from deepfake_audio.training import export
 from deepfake_audio.training.score_model import score_model
 from deepfake_audio.training.weights import load_weights
+from helpers import read_rows
 from model import build_model
 
 
@@ -221,8 +222,7 @@ def test_a_missing_data_folder_is_an_error_with_a_remedy(in_copy, capsys):
 @pytest.mark.slow
 def test_a_part_trained_on_the_validation_files_gives_a_warning(in_copy, capsys):
     table = Path("data/tiny/manifest.csv")
-    with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(table)
     for row in rows:
         row["audio"] = row["image"].replace(".png", ".wav")
     write_table(table, rows)

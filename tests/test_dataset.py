@@ -13,14 +13,14 @@ from deepfake_audio.dataset.manifest import read_manifest, read_records, summari
 from deepfake_audio.dataset.provenance import read_audio_settings, write_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.vocabulary import ImageRecord
+from helpers import read_rows
 
 IMAGE = load_settings(None, ["image.height=32", "image.width=32"]).image
 
 
 def edit_manifest(folder, change):
     path = folder / "manifest.csv"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     change(rows)
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])

@@ -1,6 +1,5 @@
 """Group delay and frame rates end to end: one picture for training and prediction."""
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from deepfake_audio.config.loading import load_settings
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.training import trainer
 from deepfake_audio.vocabulary import ZERO_DELAY
+from helpers import read_rows
 
 DRAWN = (
     "audio.delay_fft_samples=512", FRAME_RATES,
@@ -42,8 +42,7 @@ def delay_workspace(audio_workspace: Path, tmp_path_factory: pytest.TempPathFact
 
 def scores_of(*inputs: str) -> dict[str, float]:
     assert predict.main([*inputs, "--run", "delays", "--csv", "scores.csv"]) == 0
-    with Path("scores.csv").open(newline="") as file:
-        return {Path(row["file"]).stem: float(row["score"]) for row in csv.DictReader(file)}
+    return {Path(row["file"]).stem: float(row["score"]) for row in read_rows(Path("scores.csv"))}
 
 
 @pytest.mark.slow
@@ -51,8 +50,7 @@ def test_a_recording_and_its_images_have_the_same_score(
     delay_workspace, audio_workspace, monkeypatch
 ):
     monkeypatch.chdir(delay_workspace)
-    with Path("data/delays/manifest.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    rows = [row for row in read_rows(Path("data/delays/manifest.csv")) if row["split"] == "test"]
     for audio in {row["audio"] for row in rows}:
         images = [f"data/delays/{row['image']}" for row in rows if row["audio"] == audio]
         heard = scores_of(str(audio_workspace / "mine" / audio))

@@ -22,7 +22,7 @@ from deepfake_audio.dataset.provenance import read_audio_settings
 from deepfake_audio.errors import InputError
 from deepfake_audio.features.pixel_format import encode_png
 from deepfake_audio.features.spectrogram import spectrogram_image
-from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, sound, wait_until
+from helpers import ONE_PROCESS, RATE_HZ, make_audio, manifest, read_rows, sound, wait_until
 
 
 def test_folders_become_a_data_folder_that_training_reads(workplace, capsys):
@@ -88,8 +88,7 @@ def test_a_bad_file_is_listed_with_its_reason_and_the_others_are_rendered(workpl
     soundfile.write("mine/fake/silent.wav", np.zeros(RATE_HZ, np.float32), RATE_HZ)
     soundfile.write("mine/fake/nan.wav", np.full(RATE_HZ, np.nan, np.float32), RATE_HZ, "FLOAT")
     assert prepare.main(["mine", "--name", "mine", *ONE_PROCESS]) == 1
-    with Path("data/mine/errors.csv").open(newline="") as file:
-        errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
+    errors = {row["audio"]: row["error"] for row in read_rows(Path("data/mine/errors.csv"))}
     assert errors.keys() == {"real/broken.wav", "fake/silent.wav", "fake/nan.wav"}
     assert errors["fake/silent.wav"].endswith("silent.wav is silent; give a recording with sound")
     assert "a sample is infinite" in errors["fake/nan.wav"]
@@ -102,8 +101,7 @@ def test_broken_links_and_special_files_are_listed_with_their_reason(workplace):
     Path("mine/fake/zero.wav").symlink_to("/dev/zero")
     os.mkfifo("mine/fake/pipe.wav")
     assert prepare.main(["mine", *ONE_PROCESS]) == 1
-    with Path("data/mine/errors.csv").open(newline="") as file:
-        errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
+    errors = {row["audio"]: row["error"] for row in read_rows(Path("data/mine/errors.csv"))}
     assert {name: error.rpartition("/mine/")[2] for name, error in errors.items()} == {
         "fake/pipe.wav": "fake/pipe.wav is a pipe; give a file",
         "fake/zero.wav": "fake/zero.wav is a device; give a file",
@@ -438,10 +436,9 @@ def test_a_bad_file_is_listed_once_with_conditions_too(workplace):
     for label in ("real", "fake"):
         (workplace / "mine" / label / "broken.wav").write_bytes(f"RIFF {label}".encode())
     assert prepare.main(["mine", "--name", "mine", CODED, "prepare.val_share=0.01", *ONE_PROCESS])
-    with Path("data/mine/errors.csv").open(newline="") as file:
-        assert [row["audio"] for row in csv.DictReader(file)] == [
-            "fake/broken.wav", "real/broken.wav",
-        ]  # fmt: skip
+    assert [row["audio"] for row in read_rows(Path("data/mine/errors.csv"))] == [
+        "fake/broken.wav", "real/broken.wav",
+    ]  # fmt: skip
 
 
 def test_a_file_that_a_telephone_silences_is_named_with_it(workplace, capsys):
@@ -451,8 +448,7 @@ def test_a_file_that_a_telephone_silences_is_named_with_it(workplace, capsys):
         path = workplace / "mine" / "real" / f"high{number}.wav"
         soundfile.write(path, high, RATE_HZ, subtype="FLOAT")
     assert prepare.main(["mine", "--name", "mine", "prepare.codecs=[telephone]", *ONE_PROCESS]) == 1
-    with Path("data/mine/errors.csv").open(newline="") as file:
-        errors = {row["audio"]: row["error"] for row in csv.DictReader(file)}
+    errors = {row["audio"]: row["error"] for row in read_rows(Path("data/mine/errors.csv"))}
     training = {row["audio"] for row in manifest() if row["split"] == "train"}
     assert errors.keys() == {name for name in training if "high" in name}
     assert (

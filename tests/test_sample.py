@@ -1,7 +1,5 @@
 """The shipped corpus is what its README says."""
 
-import csv
-
 import cv2
 import numpy as np
 import pytest
@@ -23,6 +21,7 @@ from deepfake_audio.corpora.shortcut_audit import (
 from deepfake_audio.dataset.checks import check_images
 from deepfake_audio.dataset.manifest import read_records
 from deepfake_audio.dataset.provenance import read_audio_settings
+from helpers import read_rows
 
 SAMPLE = ROOT / "data" / "sample"
 RECORDS = read_records(SAMPLE)  # refuses speakers and recordings in two splits
@@ -80,8 +79,7 @@ def test_the_clips_and_the_long_recording_exist():
     for path in AUDIO_FILES:
         info = soundfile.info(path)
         assert (info.samplerate, info.channels, info.format) == (16000, 1, "FLAC")
-    with (SAMPLE / "audio" / "long_recording.csv").open(newline="") as file:
-        passages = list(csv.DictReader(file))
+    passages = read_rows(SAMPLE / "audio" / "long_recording.csv")
     assert [row["label"] for row in passages] == ["real", "fake", "real"]
     seconds = soundfile.info(SAMPLE / "audio" / "long_recording.flac").duration
     assert float(passages[-1]["end_seconds"]) == pytest.approx(seconds, abs=0.01)

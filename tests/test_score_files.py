@@ -334,7 +334,7 @@ def test_a_labelled_table_needs_three_columns_and_gives_way_to_keys():
     table = read_scores(Path("own.csv"), None, None)
     assert table.split.tolist() == ["test", "test"]
     assert table.llr.tolist() == [2.0, -1.0]
-    assert write_trials(Path("trials.txt"), table)
+    write_trials(Path("trials.txt"), table)
     assert Path("trials.txt").read_text() == "utt.a 2\nutt.b -1\n"
     Path("truth.csv").write_text("file,label\nutt.a,fake\nutt.b,real\n")
     filled = read_filled_scores(Path("own.csv"), Path("truth.csv"), None, None)
@@ -344,7 +344,7 @@ def test_a_labelled_table_needs_three_columns_and_gives_way_to_keys():
 
 def test_trials_of_challenges_have_printable_names():
     Path("own.csv").write_text("file,label,score\nutt\x1b[31m a.wav,real,2\nutt.b,fake,-1\n")
-    assert write_trials(Path("trials.txt"), read_scores(Path("own.csv"), None, None))
+    write_trials(Path("trials.txt"), read_scores(Path("own.csv"), None, None))
     assert Path("trials.txt").read_text() == "utt\\x1b[31m_a 2\nutt.b -1\n"
 
 
@@ -485,10 +485,10 @@ def test_speaker_verification_scores_without_a_key_are_refused():
 def test_trials_are_written_only_if_their_names_are_unique(elsewhere):
     make_2021(6)
     table = read_scores(Path("scores.txt"), Path("trial_metadata.txt"), None)
-    assert write_trials(Path("trials.txt"), table)
+    write_trials(Path("trials.txt"), table)
     assert Path("trials.txt").read_text().splitlines()[0].split()[0] == "LA_E_0000000"
     same = table.where(np.zeros(2, int))
-    assert not write_trials(Path("none.txt"), same)
+    write_trials(Path("none.txt"), same)
     assert not Path("none.txt").exists()
 
 

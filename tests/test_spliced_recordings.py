@@ -1,6 +1,5 @@
 """Recordings with a fake passage: their times, voices, level and joints."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import soundfile
 
 from deepfake_audio.evaluation.localisation import read_passages
+from helpers import read_rows
 from tools.fakes import spliced_recordings
 from tools.fakes.spliced_recordings import RATE_HZ, cross_fade, main
 
@@ -111,8 +111,7 @@ def test_speakers_of_a_generator_are_joined_only_if_none_has_enough(tmp_path):
     voices |= {"ben": ("fake", "vocoder", 1)}
     corpus = make_corpus(tmp_path / "corpus", voices)
     main([str(corpus), str(tmp_path / "out"), "--recordings", "2"])
-    with (tmp_path / "out" / "passages.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(tmp_path / "out" / "passages.csv")
     fakes = {(row["speaker"], row["generator"]) for row in rows if row["label"] == "fake"}
     assert fakes == {("", "copies"), ("ann", "vocoder")}
 

@@ -59,7 +59,7 @@ def opened(
 
 
 def ffmpeg_blocks(
-    sound: Path | bytes, findings: Findings, track: int = 1, megabytes: int = 0
+    sound: Path | bytes, findings: Findings, track: int, megabytes: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the rate and the samples `(samples, channels)` of a track at its own rate.
 

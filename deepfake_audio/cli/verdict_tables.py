@@ -6,6 +6,7 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from deepfake_audio import __version__
@@ -19,10 +20,9 @@ from deepfake_audio.inference.results_table import other_partials, partial_path,
 from deepfake_audio.inference.shard_tables import (
     check_replaceable_record,
     earlier_rows,
-    record_of,
-    write_record,
+    record_table,
 )
-from deepfake_audio.inference.table_rows import FIELDS, SHARD_FIELDS
+from deepfake_audio.inference.table_rows import SHARD_FIELDS
 from deepfake_audio.models import fingerprints
 from deepfake_audio.system.regular_files import is_file
 from deepfake_audio.system.shards import whole_path
@@ -48,23 +48,18 @@ def kept_table(
         yield lambda row: None
         return
     words = words_of(args)
-    chosen = detector.run, detector.record, detector.settings
-    identity = fingerprints.fingerprint_verdicts(*chosen, [str(Path.cwd()), *words])
-    made_with = facts_of(detector, words)
+    identity = fingerprint_of(detector, [str(Path.cwd()), *words])
     check_table(path)
     for other in other_partials(path, identity):
         say(f"Not continued: {one_line(other)}, of another command, run or version.")
+    of_shard = {}
     if listed.shard:
         check_replaceable_record(path)
-
-    def record(complete: Path, states: str) -> None:
-        if listed.shard:
-            write_record(path, record_of(listed, identity, made_with, complete, states))
-
-    fields = SHARD_FIELDS if listed.shard else FIELDS
-    earlier = earlier_rows(path, identity, say) if listed.shard else ()
+        record = partial(record_table, path, listed, identity, facts_of(detector, words))
+        earlier = earlier_rows(path, identity, say)
+        of_shard = {"fields": SHARD_FIELDS, "on_complete": record, "earlier": earlier}
     try:
-        with resumable_table(path, identity, say, fields, record, earlier) as (listed.done, add):
+        with resumable_table(path, identity, say, **of_shard) as (listed.done, add):
             if listed.done:
                 extras = " or ".join(f"--{name}" for name in EXTRAS if getattr(args, name))
                 left_out = f"; {extras} writes nothing about them" if extras else ""
@@ -85,14 +80,20 @@ def kept_table(
 
 def facts_of(detector: Detector, words: Sequence[str]) -> dict[str, str]:
     """Return the facts that are the same for all shards of a table, by name."""
-    chosen = detector.run, detector.record, detector.settings
     return {
         "version of the program": __version__,
         "run": detector.run.name,
         "model": detector.record.model_fingerprint,
-        "choice of settings": fingerprints.fingerprint_verdicts(*chosen, []),
+        "choice of settings": fingerprint_of(detector, []),
         "choice of files": shlex.join(words),
     }
+
+
+def fingerprint_of(detector: Detector, asked: Sequence[str]) -> str:
+    """Return digits that identify the verdicts of a detector on what was asked."""
+    return fingerprints.fingerprint_verdicts(
+        detector.run, detector.record, detector.settings, asked
+    )
 
 
 @contextmanager

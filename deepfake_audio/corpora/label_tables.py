@@ -12,9 +12,10 @@ from weakref import WeakKeyDictionary
 from deepfake_audio.corpora.headless_tables import find_headless_columns
 from deepfake_audio.corpora.index import Tree, depth
 from deepfake_audio.corpora.label_columns import LabelColumns, find_columns
-from deepfake_audio.corpora.listed_files import find_listed, from_any_machine
+from deepfake_audio.corpora.listed_files import from_any_machine
 from deepfake_audio.corpora.sorted_folders import BOTH
 from deepfake_audio.errors import InputError, one_line, shortened
+from deepfake_audio.system.csv_files import without_blank_ends
 from deepfake_audio.system.regular_files import open_regular
 from deepfake_audio.tables.class_names import split_word
 from deepfake_audio.tables.column_names import is_header
@@ -114,7 +115,8 @@ def _listed(names: list[str]) -> str:
 def is_there(tree: Tree, cell: str) -> bool:
     """Return whether a cell names an audio file on disk."""
     with suppress(InputError):
-        return bool(cell) and find_listed(tree, "", cell, "") is not None
+        path = from_any_machine(without_blank_ends(cell), "")
+        return tree.find(path, None, by_name=True) is not None
     return False
 
 

@@ -15,20 +15,6 @@ OF_A_MACHINE = re.compile(r"(?:[a-z]+:/+|[a-z]:|~(?=/))?/*", re.IGNORECASE)  # w
 ABOVE = re.compile(r"^(?:\.{1,2}/)+")  # begins the paths of a table that was in another folder
 
 
-def find_listed(tree: Tree, folder: str, file: str, origin: str) -> str | None:
-    """Return the audio file that a table in a folder names, by its path or by its name.
-
-    Raises:
-        InputError: a path that leaves the corpus.
-    """
-    path = from_any_machine(without_blank_ends(file), origin)
-    return _by_path(tree, folder, path) or tree.find(path, None, by_name=True)
-
-
-def _by_path(tree: Tree, folder: str, path: str) -> str | None:
-    return (tree.find(f"{folder}{path}", None) if folder else None) or tree.find(path, None)
-
-
 @dataclass(frozen=True)
 class ListedFiles:
     """Finds the files of one table.
@@ -50,13 +36,16 @@ class ListedFiles:
         taken by its name only.
         """
         path = from_any_machine(without_blank_ends(file), origin)
-        if found := _by_path(self.tree, self.folder, path):
+        if found := self._by_path(path):
             return found, ""
         found = self._by_name(path, label)
         if not found or not self._is_free(found, path, label):
             return path, ""
         is_elsewhere = "/" in path and not shared_folders(path, found)
         return found, path if is_elsewhere else ""
+
+    def _by_path(self, path: str) -> str | None:
+        return self.tree.find(f"{self.folder}{path}", None) or self.tree.find(path, None)
 
     def _by_name(self, path: str, label: str) -> str | None:
         """Return the only file of a name, unless its folder means the class that isn't listed.
@@ -89,7 +78,7 @@ class ListedFiles:
         by_name: dict[str, dict[str, int]] = {}
         for origin, label, facts in self.rows():
             path = from_any_machine(without_blank_ends(facts["file"]), origin)
-            if found := _by_path(self.tree, self.folder, path):
+            if found := self._by_path(path):
                 by_path.add(found)
             elif found := self._by_name(path, label):
                 labels = by_name.setdefault(found, {})

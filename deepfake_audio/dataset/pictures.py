@@ -32,13 +32,12 @@ class Picture(NamedTuple):
 
 
 def examine(path: Path) -> Picture:
-    """Measure the size of an image and its white margins with ticks or labels."""
+    """Measure the size of an image and its white margins; `read_image` has read it before."""
     with open_regular(path, "An image") as file:
         encoded = file.read()
-    size = image_size(encoded)
-    grey = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-    width, height = size or (grey.shape[1], grey.shape[0])
-    has_margins, has_ink = find_margins(_on_white(grey))
+    width, height = image_size(encoded)
+    pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    has_margins, has_ink = find_margins(_on_white(pixels))
     return Picture(width, height, path.suffix.lower(), has_margins, has_ink)
 
 

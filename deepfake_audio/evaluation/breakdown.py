@@ -85,7 +85,7 @@ def add_intervals(
     table: ScoreTable,
     grouped: ScoreHistogram,
     repetitions: int,
-    sample_attacks: bool = False,
+    sample_attacks: bool,
 ) -> None:
     """Add the 95% intervals of the groups' error rates, and of their means.
 

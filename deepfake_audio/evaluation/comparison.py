@@ -43,7 +43,7 @@ class Comparison:
 
 
 def compare_systems(
-    ours: str, theirs: str, overrides: Sequence[str], real: str | None = None
+    ours: str, theirs: str, overrides: Sequence[str], real: str | None
 ) -> Comparison:
     """Compare two evaluated runs, or files like scores.csv.
 
@@ -66,7 +66,7 @@ def compare_systems(
 
 
 def read_evaluated(
-    name: str, overrides: Sequence[str], real: str | None = None
+    name: str, overrides: Sequence[str], real: str | None
 ) -> tuple[ScoreTable, Settings, list[str]]:
     """Return the scores that count, from a run, results or a score file, settings, and notes.
 

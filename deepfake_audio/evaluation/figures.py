@@ -53,7 +53,8 @@ def score_plots(
     rates = []
     for split, table in tables.items():
         curve = error_curve(table.is_real, table.score)
-        shown = _some_points(len(curve.thresholds))
+        points = len(curve.thresholds)
+        shown = np.linspace(0, points - 1, min(points, MAX_CURVE_POINTS)).astype(int)
         name, eer = SPLIT_NAMES[split], figures[split]["eer"]
         rates.append((name, curve.false_accept_rate[shown], curve.miss_rate[shown], eer))
     last = list(tables)[-1]
@@ -86,11 +87,6 @@ def histogram_edges(scores: np.ndarray) -> np.ndarray:
     low, high = np.percentile(scores, [0.1, 99.9])
     bins = min(MAX_HISTOGRAM_BINS, round(2 * np.sqrt(len(scores) - 1)))
     return np.linspace(low, high + 1e-9, bins + 1)
-
-
-def _some_points(points: int) -> np.ndarray:
-    """Return evenly spaced positions, at most MAX_CURVE_POINTS, with both ends."""
-    return np.unique(np.linspace(0, points - 1, min(points, MAX_CURVE_POINTS)).astype(int))
 
 
 def write_plot(figure: Figure, title: str, path: Path) -> Path:

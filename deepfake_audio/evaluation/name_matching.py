@@ -120,7 +120,8 @@ def match_names(
         InputError: several scores match a file equally well.
     """
     exact = NamePlaces(scored, places, str)
-    matched = np.fromiter((_first(exact.find(file)) for file in listed), np.int64, len(listed))
+    firsts = (next(iter(exact.find(file)), -1) for file in listed)
+    matched = np.fromiter(firsts, np.int64, len(listed))
     del exact
     if (matched >= 0).all():
         return matched
@@ -172,10 +173,6 @@ def _match_paths(
         trimmed = [] if found else by_trimmed_path.find(file)
         if found or len(trimmed) == 1:
             matched[place] = [*found, *trimmed][-1]
-
-
-def _first(places: Sequence[int]) -> int:
-    return places[0] if places else -1
 
 
 def _whole_path(folder: str, name: str) -> str:

@@ -119,7 +119,7 @@ def evaluate_score_file(
     asv: str | None,
     out: str | None,
     overrides: Sequence[str],
-    real: str | None = None,
+    real: str | None,
 ) -> Evaluation:
     """Evaluate scores that any system gave.
 

@@ -11,10 +11,10 @@ from deepfake_audio.tables.column_names import (
     BESIDE,
     FACTS,
     FILES,
-    IS_A_CLASS,
     LABEL_WORDS,
     LABELS,
     SCORES,
+    asked_class,
     class_and_kind,
 )
 from deepfake_audio.tables.label_words import is_class_number, is_label_word, plain_number
@@ -150,8 +150,8 @@ def _numbers(table: TextTable) -> list[int]:
 
 
 def _class_and_kind(column: str) -> tuple[str, str]:
-    found = IS_A_CLASS.fullmatch(column)
-    return (LABEL_WORDS[found[1]], "is") if found else class_and_kind(column)
+    asked = asked_class(column)
+    return (asked, "is") if asked else class_and_kind(column)
 
 
 def _of_classes(table: TextTable, real: str | None) -> ScoreColumns | None:

@@ -141,7 +141,7 @@ def _has_values(line: str, separator: str, width: int) -> bool:
     )
 
 
-def open_scores(path: Path, real: str | None = None) -> ScoreFile:
+def open_scores(path: Path, real: str | None) -> ScoreFile:
     """Open a score file and find its columns.
 
     Args:

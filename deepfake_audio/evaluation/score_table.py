@@ -122,18 +122,12 @@ def write_scores(path: Path, table: ScoreTable, p_real: np.ndarray) -> None:
         write_rows(file, itertools.chain([header], zip(*texts, *numbers, strict=True)))
 
 
-def write_trials(path: Path, table: ScoreTable) -> bool:
-    """Write the challenges' format: lines of `trial score`, see `trial_names`.
-
-    Returns:
-        Whether it was written: not if two files would have one name.
-    """
+def write_trials(path: Path, table: ScoreTable) -> None:
+    """Write lines of `trial score`, as challenges ask for, if there are `trial_names`."""
     trials = trial_names(table)
-    if trials is None:
-        return False
-    with atomic_write(path) as partial, open_table(partial) as file:
-        file.writelines(f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
-    return True
+    if trials is not None:
+        with atomic_write(path) as partial, open_table(partial) as file:
+            file.writelines(f"{t} {s:.9g}\n" for t, s in zip(trials, table.llr, strict=True))
 
 
 def trial_names(table: ScoreTable) -> Iterator[str] | None:
@@ -144,12 +138,13 @@ def trial_names(table: ScoreTable) -> Iterator[str] | None:
     Returns:
         None if two files would still have one name.
     """
-    for named in (lambda name: name.rpartition("/")[2], str):
-
-        def trials(named=named) -> Iterator[str]:
-            blanks_joined = ("_".join(named(without_suffix(name)).split()) for name in table.file)
-            return map(printable_name, blanks_joined)
-
-        if are_unique(trials()):
-            return trials()
+    for with_folders in (False, True):
+        if are_unique(_trials(table, with_folders)):
+            return _trials(table, with_folders)
     return None
+
+
+def _trials(table: ScoreTable, with_folders: bool) -> Iterator[str]:
+    for name in map(without_suffix, table.file):
+        trial = name if with_folders else name.rpartition("/")[2]
+        yield printable_name("_".join(trial.split()))

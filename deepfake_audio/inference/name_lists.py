@@ -57,12 +57,9 @@ def _names(pieces: Iterator[bytes], origin: str) -> Iterator[bytes]:
         return
     for line in _split(pieces, b"\n", origin):
         name = line.removesuffix(b"\r")
-        if name.strip() and (not name.startswith(COMMENT) or _is_name(name)):
+        is_comment = name.startswith(COMMENT) and (b"\0" in name or not os.path.lexists(name))
+        if name.strip() and not is_comment:
             yield name
-
-
-def _is_name(line: bytes) -> bool:
-    return b"\0" not in line and os.path.lexists(line)
 
 
 def _first_name(pieces: Iterator[bytes]) -> bytes:

@@ -91,11 +91,16 @@ def read_record(table: Path) -> ShardRecord | None:
     return None
 
 
-def record_of(
-    listed: FileList, identity: str, made_with: Mapping[str, str], complete: Path, states: str
-) -> ShardRecord:
-    """Return the record of a complete table; see `ShardRecord`."""
-    return ShardRecord(
+def record_table(
+    table: Path,
+    listed: FileList,
+    identity: str,
+    made_with: Mapping[str, str],
+    complete: Path,
+    states: str,
+) -> None:
+    """Write the record of a shard's complete table, which is renamed to `table` afterwards."""
+    record = ShardRecord(
         shard=str(listed.shard),
         identity=identity,
         made_with=dict(made_with),
@@ -105,6 +110,7 @@ def record_of(
         states=states,
         finished_seconds=round(time.time(), 3),
     )
+    write_record(table, record)
 
 
 def write_record(table: Path, record: ShardRecord) -> None:

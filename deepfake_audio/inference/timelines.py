@@ -121,7 +121,7 @@ def smooth(starts: np.ndarray, scores: np.ndarray, span_seconds: float) -> np.nd
         return (sums[after] - sums[first]) / (counts[after] - counts[first])
 
 
-def describe_fakes(line: Timeline, fake_parts: Collection[Part] = ()) -> str:
+def describe_fakes(line: Timeline, fake_parts: Collection[Part]) -> str:
     """Describe how much of a recording is FAKE, and the first passage; empty if none is.
 
     Passages of parts that are FAKE on the whole are left out.

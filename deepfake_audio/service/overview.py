@@ -1,6 +1,5 @@
 """A small picture of a whole recording: peaks and levels of equal parts, however long it is."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +11,7 @@ FIRST_STEP = 32  # samples in a column at first
 FRAME_SAMPLES = 512  # centred on the beginning of its column
 HALF = FRAME_SAMPLES // 2
 MAX_HOP = 512
+AT_ONCE = 256  # frames
 ROWS = 128
 DB_RANGE = 80
 
@@ -67,7 +67,8 @@ class Overview:
         frames = max(1, self.step // MAX_HOP)
         starts = np.arange(columns * frames) * (self.step // frames)
         every = np.lib.stride_tricks.sliding_window_view(self._rest, FRAME_SAMPLES)
-        bands = np.concatenate([_band_powers(every[some]) for some in _split(starts)])
+        parts = (starts[first : first + AT_ONCE] for first in range(0, len(starts), AT_ONCE))
+        bands = np.concatenate([_band_powers(every[part]) for part in parts])
         taken = np.abs(self._rest[HALF:][: columns * self.step])
         self._rest = self._rest[columns * self.step :]
         self.peaks = np.append(self.peaks, taken.reshape(columns, -1).max(axis=1))
@@ -76,11 +77,6 @@ class Overview:
             self.step *= 2
             self.peaks = self.peaks.reshape(-1, 2).max(axis=1)
             self.powers = self.powers.reshape(-1, 2, ROWS).mean(axis=1)
-
-
-def _split(starts: np.ndarray, some: int = 256) -> Iterator[np.ndarray]:
-    for first in range(0, len(starts), some):
-        yield starts[first : first + some]
 
 
 def _band_powers(frames: np.ndarray) -> np.ndarray:

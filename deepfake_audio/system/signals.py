@@ -30,22 +30,35 @@ def interrupts_raised() -> Iterator[threading.Event]:
 
     A bare `except` swallows the exception without a report: see `raise_lost_interrupt`.
     """
-    outer_handler = signal.getsignal(signal.SIGINT)
-    outer_hook, outer_thread_hook = sys.unraisablehook, threading.excepthook
     handled = [
         number for number in TERMINATION_SIGNALS if signal.getsignal(number) == signal.SIG_DFL
     ]
-    if outer_handler is signal.default_int_handler:  # background jobs of a shell ignore Ctrl-C
+    # Background jobs of a shell ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         handled.append(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not handled:
         yield threading.Event()
         return
+    outer_handlers = {number: signal.signal(number, _press) for number in handled}
+    try:
+        with _hooks():
+            yield _pressed
+    finally:
+        for number, handler in outer_handlers.items():
+            signal.signal(number, handler)
+        _pressed.clear()
 
+
+def _press(number: int, frame: object) -> None:
+    _pressed.set()
+    signal.default_int_handler(number, frame)
+
+
+@contextmanager
+def _hooks() -> Iterator[None]:
+    """Raise an interrupt again that Python ignored, and drop errors of threads after a signal."""
+    outer_hook, outer_thread_hook = sys.unraisablehook, threading.excepthook
     timers: list[threading.Timer] = []
-
-    def press(number: int, frame: object) -> None:
-        _pressed.set()
-        signal.default_int_handler(number, frame)
 
     def press_again(ignored: "sys.UnraisableHookArgs") -> None:
         if ignored.exc_type is not KeyboardInterrupt:
@@ -59,17 +72,13 @@ def interrupts_raised() -> Iterator[threading.Event]:
         if not _pressed.is_set():
             outer_thread_hook(failed)
 
-    outer_handlers = {number: signal.signal(number, press) for number in handled}
     sys.unraisablehook, threading.excepthook = press_again, tell
     try:
-        yield _pressed
+        yield
     finally:
         for timer in timers:
             timer.cancel()
         sys.unraisablehook, threading.excepthook = outer_hook, outer_thread_hook
-        for number, handler in outer_handlers.items():
-            signal.signal(number, handler)
-        _pressed.clear()
 
 
 def raise_lost_interrupt() -> None:

@@ -35,7 +35,7 @@ def delimiter_of(header: str) -> str:
 def find_separator(first: str, lines: list[str]) -> str:
     lines = [line for line in lines if not line.startswith("#")] or lines
     for separator in SEPARATORS:
-        if is_header(next(iter(split([first], separator)), [])):
+        if is_header(split_line(first, separator)):
             return separator
     words = first.split()
     fits = all(len(line.split()) >= len(words) for line in lines)
@@ -88,6 +88,11 @@ def split(lines: list[str], separator: str) -> list[list[str]]:
     with suppress(csv.Error):
         found.extend(row for _, row in split_rows(lines, separator))
     return found
+
+
+def split_line(line: str, separator: str) -> list[str]:
+    """Return the cells of one line, [] if it is no CSV."""
+    return next(iter(split([line], separator)), [])
 
 
 def _split_blanks(line: str, width: int, text_column: int) -> list[str]:

@@ -95,7 +95,8 @@ def words_of(name: str) -> list[str]:
     (['real'], ['fake'], ['fake', 'audio'])
     """
     text = CAMEL.sub(" ", plain_letters(name).replace(*GENERATOR))
-    words = [_singular(word) for word in WORD.findall(text.casefold())]
+    words = WORD.findall(text.casefold())
+    words = [word if word in KNOWN_WORDS else word.removesuffix("s") for word in words]
     for pair, joined in PAIRS.items():
         for place in range(len(words) - 1):
             if tuple(words[place : place + 2]) == pair:
@@ -108,12 +109,6 @@ def words_of(name: str) -> list[str]:
         if CLASS_OF.get(word) == "fake" and before in NEGATIONS | PARTLY:
             words[place - 1 : place + 1] = ["real" if before in NEGATIONS else "fake"]
     return words
-
-
-def _singular(word: str) -> str:
-    if word in KNOWN_WORDS or not word.endswith("s"):
-        return word
-    return word.removesuffix("s")
 
 
 @lru_cache(maxsize=1000)

@@ -151,7 +151,7 @@ def is_header(cells: Sequence[str]) -> bool:
     others = [
         name
         for name in names
-        if name in SCORES or name in LABELS or class_of(name) or IS_A_CLASS.fullmatch(name)
+        if name in SCORES or name in LABELS or class_of(name) or asked_class(name)
     ]
     certain = [name for name in others if name in SCORES or name in LABELS]
     is_index = names[:1] == [""] and len(others) == len(names) - 1  # pandas gives it no name
@@ -187,6 +187,12 @@ def first_column(columns: Sequence[str], names: Sequence[str]) -> int | None:
     return next((columns.index(name) for name in names if name in columns), None)
 
 
+def asked_class(column: str) -> str:
+    """Return the class that a plain column such as `isfake` asks for, "" for none."""
+    found = IS_A_CLASS.fullmatch(column)
+    return LABEL_WORDS[found[1]] if found else ""
+
+
 def class_of(column: str) -> str:
     """Return the class whose score a plain column has: real, fake, "0", "1", or "" for none.
 
@@ -200,7 +206,7 @@ def class_of(column: str) -> str:
 
 def names_class(column: str) -> bool:
     """Return whether a plain column tells what its 1 means, such as `isfake` or `spoof`."""
-    return bool(IS_A_CLASS.fullmatch(column)) or class_of(column) in CLASSES
+    return bool(asked_class(column)) or class_of(column) in CLASSES
 
 
 def class_and_kind(column: str) -> tuple[str, str]:
@@ -209,7 +215,7 @@ def class_and_kind(column: str) -> tuple[str, str]:
     >>> class_and_kind("preal"), class_and_kind("pfake"), class_and_kind("spooflogit")
     (('real', 'p'), ('fake', 'p'), ('fake', 'logit'))
     """
-    if IS_A_CLASS.fullmatch(column):
+    if asked_class(column):
         return "", ""
     if found := OF_A_CLASS.fullmatch(column):
         label = LABEL_WORDS[found[2]]

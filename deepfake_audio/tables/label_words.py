@@ -13,9 +13,9 @@ from deepfake_audio.tables.class_names import (
     words_of,
 )
 from deepfake_audio.tables.column_names import (
-    IS_A_CLASS,
     LABEL_WORDS,
     OTHER_CLASS,
+    asked_class,
     class_of,
     plain_column,
 )
@@ -57,10 +57,8 @@ def class_and_generator(cell: str) -> tuple[str, str]:
     (('fake', ''), ('fake', ''), ('', ''))
     """
     plain = plain_column(cell)
-    if label := LABEL_WORDS.get(plain) or label_of(cell):
+    if label := LABEL_WORDS.get(plain) or label_of(cell) or asked_class(plain):
         return label, ""
-    if found := IS_A_CLASS.fullmatch(plain):
-        return LABEL_WORDS[found[1]], ""
     first, *others = words_of(cell) or [""]
     if first in NEGATIONS and (label := label_of(" ".join(others))):
         return OTHER_CLASS[label], ""
@@ -115,9 +113,7 @@ class LabelReader:
         word = plain_column(cell)
         if word in LABEL_WORDS:
             return LABEL_WORDS[word]
-        found = IS_A_CLASS.fullmatch(self.column)
-        named = LABEL_WORDS[found[1]] if found else class_of(self.column)
-        answer = boolean_of(cell)
+        named, answer = asked_class(self.column) or class_of(self.column), boolean_of(cell)
         if named in LABELS and answer is not None:
             return self._answered(named, answer, cell, origin)
         if self.real is not None and _same(cell, self.real):

@@ -28,6 +28,7 @@ from deepfake_audio.tables.cells import (
     fitted,
     is_rule,
     split,
+    split_line,
     split_rows,
 )
 from deepfake_audio.tables.class_names import label_of
@@ -260,7 +261,7 @@ def _first_row(
     first = lines[0][1].lstrip("# ") if lines[0][1].startswith("#") else lines[0][1]
     texts = [line for _, line in lines]
     separator = separator or find_separator(first, texts)
-    return next(iter(split([first], separator)), []), split(texts, separator), separator
+    return split_line(first, separator), split(texts, separator), separator
 
 
 def _without_comments(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -269,7 +270,7 @@ def _without_comments(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
         lines = lines[1:]
     if len(lines) > 1 and _is_comment(lines[0][1]):
         separator = find_separator(lines[1][1], [line for _, line in lines[1:]])
-        if is_header(next(iter(split([lines[1][1]], separator)), [])):
+        if is_header(split_line(lines[1][1], separator)):
             return lines[1:]
     return lines
 
@@ -290,7 +291,7 @@ def _without_titles(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
 def _is_comment(line: str) -> bool:
     """Return whether a line is a comment that names no columns."""
     text = line.lstrip("# ")
-    return line.startswith("#") and not is_header(split([text], find_separator(text, [text]))[0])
+    return line.startswith("#") and not is_header(split_line(text, find_separator(text, [text])))
 
 
 def _names_columns(header: list[str], rows: list[list[str]], separator: str) -> bool:

@@ -76,7 +76,8 @@ def load_weights(model: keras.Model, path: Path, limits: LimitSettings) -> None:
     except UNREADABLE as error:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise
-        raise _no_weights(path, error) from None
+        reason = shortened(error) or type(error).__name__
+        raise InputError(f"cannot load the weights in {path}: {reason}; train again") from None
 
 
 def _unpack_weights(file: BinaryIO, weights: Path, limits: LimitSettings) -> None:
@@ -142,10 +143,3 @@ def _rename_layers(weights: Path) -> None:
 
 def _too_large(limits: LimitSettings) -> ValueError:
     return ValueError(f"more than limits.model_megabytes={limits.model_megabytes}")
-
-
-def _no_weights(path: Path, error: Exception) -> InputError:
-    return InputError(
-        f"cannot load the weights in {path}: {shortened(error) or type(error).__name__}; "
-        "train again"
-    )
