@@ -453,6 +453,7 @@ def test_inverted_scores_and_probabilities_give_a_warning(capsys):
     printed = capsys.readouterr().out
     assert "The scores look inverted: an EER of" in printed
     assert "The scores look like probabilities." in printed
+    assert metrics_of("scores-eval")["accuracy"] is None
 
 
 @pytest.mark.slow

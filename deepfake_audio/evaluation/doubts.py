@@ -32,6 +32,7 @@ def score_warnings(table: ScoreTable, figures: dict, of_run: bool) -> list[str]:
         warnings.append(
             f"The scores look inverted: an EER of {figures['eer']:.1%} would be "
             f"{1 - figures['eer']:.1%} with the opposite sign. A higher score means more real."
+            + (" The figures of verdicts are left out." if table.has_own_scale else "")
         )
     elif figures["eer"] > MAX_USEFUL_EER:
         fact = f"The scores are near chance: an EER of {figures['eer']:.1%}, and 50% is chance."
@@ -39,7 +40,8 @@ def score_warnings(table: ScoreTable, figures: dict, of_run: bool) -> list[str]:
     uncalibrated = is_uncalibrated(figures)
     if uncalibrated and (table.has_own_scale or min(counts) >= FEW_FILES):  # else it may be chance
         warnings.append(calibration_warning(figures, table.has_own_scale))
-    if figures["uncertain"] > MAX_UNCERTAIN and not (uncalibrated and table.has_own_scale):
+    left_out = table.has_own_scale and (uncalibrated or figures["eer"] > 0.5)
+    if figures["uncertain"] > MAX_UNCERTAIN and not left_out:
         warnings.append(
             f"predict.py would answer UNCERTAIN to {figures['uncertain']:.0%} of these files."
         )

@@ -133,7 +133,8 @@ def evaluate_scores(
             figures["groups"], table, grouped, settings.bootstrap, units.attacks is not None
         )
     figures["warnings"] = warnings + group_warnings(figures["groups"])
-    figures["calibrated"] = not is_uncalibrated(figures)
+    inverted = table.has_own_scale and figures["eer"] > 0.5
+    figures["calibrated"] = not (is_uncalibrated(figures) or inverted)
     if not figures["calibrated"] and table.has_own_scale:
         return without_verdicts(figures)
     return figures
