@@ -291,6 +291,17 @@ def test_another_file_at_the_end_is_named(tmp_path, suffix):
     assert findings.unread_seconds == pytest.approx(SECONDS, rel=0.05)
 
 
+@pytest.mark.parametrize(("kind", "before"), [("VORBIS", 1), ("VORBIS", 2), ("OPUS", 1)])
+def test_ogg_streams_that_decoders_do_not_go_on_with_are_named(tmp_path, kind, before):
+    other = io.BytesIO()
+    soundfile.write(other, noise(5)[::2], RATE_HZ // 2, format="OGG", subtype=kind)
+    seconds, findings = findings_of(
+        before * encode("ogg", tmp_path) + other.getvalue(), "ogg", tmp_path
+    )
+    assert seconds == pytest.approx(before * SECONDS, abs=0.15)
+    assert 1 < findings.unread_seconds < 6
+
+
 @pytest.mark.parametrize(
     "tail", [bytes(200_000), b"LIST" + struct.pack("<I", 200_000) + b"a" * 200_000, b"ID3" * 9]
 )

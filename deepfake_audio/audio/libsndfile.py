@@ -4,6 +4,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -221,7 +222,7 @@ def _scan_packets(sound: Path | bytes, form: str, megabytes: int) -> Packets:
 def _sum_packets(packets: Iterable[av.Packet], tick: float) -> tuple[float, float, int]:
     """Return the seconds of packets, the longest gap between them, and the first one's place."""
     seconds, gap_seconds, end, first = 0.0, 0.0, math.nan, -1
-    for packet in packets:
+    for packet in _before_error(packets):
         start, duration = in_seconds(packet.pts, tick), (packet.duration or 0) * tick
         gap_seconds = max(gap_seconds, start - end)  # NaN changes nothing
         end = start + duration
@@ -229,6 +230,12 @@ def _sum_packets(packets: Iterable[av.Packet], tick: float) -> tuple[float, floa
         if packet.duration:
             seconds += duration
     return seconds, gap_seconds, max(first, 0)
+
+
+def _before_error(packets: Iterable[av.Packet]) -> Iterator[av.Packet]:
+    """Yield packets up to an error, as where an Ogg chain changes its rate."""
+    with suppress(av.FFmpegError):
+        yield from packets
 
 
 def _has_length_tag(sound: Path | bytes, first: int) -> bool:
