@@ -162,6 +162,14 @@ def test_an_mp3_is_read_to_its_end_though_libsndfile_stops(tmp_path):
     assert findings.missing_seconds < 0.3
 
 
+def test_tags_between_concatenated_files_are_no_damage(tmp_path):
+    whole = encode("mp3", tmp_path)
+    tag = b"ID3\x04\0\0" + bytes([0, 12, 77, 55]) + b"picture " * 25_000
+    seconds, findings = findings_of(whole + tag + whole, "mp3", tmp_path)
+    assert seconds == pytest.approx(2 * SECONDS, abs=0.3)
+    assert findings.skipped_seconds < 0.1
+
+
 def test_concatenated_opus_files_are_read_to_the_end(tmp_path):
     """libsndfile does not know the length of such a file."""
     write_tone(tmp_path / "b.opus", *CODECS["opus"], noise(5))
