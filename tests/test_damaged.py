@@ -162,6 +162,23 @@ def test_an_mp3_is_read_to_its_end_though_libsndfile_stops(tmp_path):
     assert findings.missing_seconds < 0.3
 
 
+def test_sound_that_an_edit_list_hides_is_no_damage(tmp_path):
+    path = tmp_path / "cut.mp4"
+    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
+        stream = container.add_stream("aac", rate=RATE_HZ, layout="mono")
+        for first in range(0, round(SECONDS * RATE_HZ) - 1023, 1024):
+            frame = av.AudioFrame.from_ndarray(noise()[None, first : first + 1024], "fltp", "mono")
+            frame.sample_rate, frame.pts = RATE_HZ, first - 3 * RATE_HZ
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    seconds, findings = findings_of(path.read_bytes(), "mp4", tmp_path)
+    assert (seconds, findings.skipped_seconds) == (pytest.approx(SECONDS - 3, abs=0.2), 0)
+
+
+def test_a_missing_byte_at_the_end_is_not_worth_a_word(tmp_path):
+    assert findings_of(encode("wav", tmp_path)[:-1], "wav", tmp_path)[1].missing_seconds == 0
+
+
 def test_tags_between_concatenated_files_are_no_damage(tmp_path):
     whole = encode("mp3", tmp_path)
     tag = b"ID3\x04\0\0" + bytes([0, 12, 77, 55]) + b"picture " * 25_000

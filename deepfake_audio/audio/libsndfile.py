@@ -14,7 +14,7 @@ import soundfile
 
 from deepfake_audio.audio.chunks import Rest, find_rest, is_cut_off, open_end
 from deepfake_audio.audio.ffmpeg import opened
-from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.findings import MIN_SKIPPED_SECONDS, Findings
 from deepfake_audio.audio.packets import (
     MIN_MISSING_SECONDS,
     PADDING_SECONDS,
@@ -117,7 +117,9 @@ def _blocks_of(
             yield file.samplerate, block
         if file.format == "MP3" and packets.seconds > read_seconds + PADDING_SECONDS:
             raise FFmpegNeededError(read_seconds)  # libsndfile ends quietly at damaged bytes
-        findings.missing_seconds = _missing_bytes_share(file) * read_seconds
+        missing_seconds = _missing_bytes_share(file) * read_seconds
+        if missing_seconds >= MIN_SKIPPED_SECONDS:
+            findings.missing_seconds = missing_seconds
         if findings.declared_seconds - read_seconds > MIN_MISSING_SECONDS:
             findings.missing_seconds = declared_seconds - read_seconds
         if rest:

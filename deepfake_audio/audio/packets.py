@@ -130,6 +130,8 @@ class Losses:
                 self._findings.skipped_seconds += gap
             self._lost_bytes = 0
         self._end = start + duration
+        if packet.is_discard:  # an edit list hides it, as after cutting on a phone
+            return
         self._seconds += self._sound_seconds(packet)
         self._packets += 1
         self._bytes += packet.size
