@@ -160,6 +160,16 @@ def test_a_rumble_does_not_make_a_voice_real(detector):
 
 
 @pytest.mark.slow
+def test_the_traces_of_a_vocoder_at_another_speed_are_not_real(detector):
+    voice = clip("real_ivrvoice.ru_vm-nonumber")
+    phase = 2 * np.pi * 94.7 * np.arange(len(voice)) / 16_000
+    result = detector.predict((voice * (1 + 0.08 * np.sign(np.sin(phase))), 16_000))
+    assert detector.predict((voice, 16_000)).verdict == "REAL"
+    assert result.doubt.code == "speed"
+    assert "94.7" in result.doubt.text
+
+
+@pytest.mark.slow
 def test_noise_after_a_voice_does_not_count(detector):
     voice = clip("fake_kokoro")
     noise = np.random.default_rng(0).normal(0, voice.std() / 10, 10 * 16_000).astype(np.float32)
