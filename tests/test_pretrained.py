@@ -17,6 +17,7 @@ from deepfake_audio.models import onnx_session, run_folder, run_search
 from deepfake_audio.training.score_model import score_model
 from deepfake_audio.training.weights import load_weights
 from model import build_model
+from test_corpus_files import write_tone
 
 CLIPS = ROOT / "data" / "sample" / "audio"
 
@@ -103,6 +104,18 @@ def test_a_fake_over_a_telephone_in_an_echo_is_not_real(detector):
 def test_the_noise_of_a_rare_codec_does_not_make_a_voice_fake(detector, subtype, tmp_path):
     soundfile.write(tmp_path / "a.wav", clip("fake_hifi-gan"), 16_000, subtype)
     result = detector.predict(tmp_path / "a.wav")
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "codec")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("suffix", "codec"), [("flv", "nellymoser"), ("ra", "real_144")])
+def test_a_codec_that_is_a_vocoder_itself_does_not_make_a_voice_fake(
+    detector, suffix, codec, tmp_path
+):
+    path, rate_hz = tmp_path / f"a.{suffix}", 8_000 if suffix == "ra" else 16_000
+    form = "rm" if suffix == "ra" else "flv"
+    write_tone(path, form, codec, clip("real_ivrvoice.ru_confbridge-leave-in"), rate_hz)
+    result = detector.predict(path)
     assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "codec")
 
 
