@@ -175,6 +175,17 @@ def test_sound_that_an_edit_list_hides_is_no_damage(tmp_path):
     assert (seconds, findings.skipped_seconds) == (pytest.approx(SECONDS - 3, abs=0.2), 0)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_a_few_bad_samples_are_silent_and_counted(tmp_path, bad):
+    samples = noise()
+    samples[80_000:81_600] = bad
+    soundfile.write(tmp_path / "a.wav", samples, RATE_HZ, "FLOAT")
+    recording = open_recording(tmp_path / "a.wav", AUDIO)
+    assert recording.findings.skipped_seconds == pytest.approx(0.1)
+    assert not recording.beginning[80_000:81_600].any()
+    np.testing.assert_array_equal(recording.beginning[:80_000], samples[:80_000])
+
+
 def test_a_missing_byte_at_the_end_is_not_worth_a_word(tmp_path):
     assert findings_of(encode("wav", tmp_path)[:-1], "wav", tmp_path)[1].missing_seconds == 0
 
