@@ -11,8 +11,10 @@ from conftest import ROOT
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.features.cyclic_spectrum import (
     MULTIPLES,
+    RateSearch,
     audible_multiples,
     harmonic_prominence_db,
+    sound_spectrum_db,
 )
 from deepfake_audio.features.spectrogram import spectrogram_image
 from deepfake_audio.vocabulary import HARMONIC_COLUMNS, HARMONIC_ROWS, highest_frame_rate_hz
@@ -49,6 +51,28 @@ def test_noise_has_no_frame_rate():
     assert lines.shape == (8, len(RATES_HZ), MULTIPLES)
     assert np.abs(lines.mean(axis=0)).max() < 1
     assert np.abs(lines.sum(axis=2) / HEARD.sum(axis=1)).max() < 0.3
+
+
+def odd_rate_hz(*windows: np.ndarray) -> float | None:
+    search = RateSearch(RATES_HZ, RATE_HZ)
+    for window in windows:
+        search.add(sound_spectrum_db(window.astype(np.float32), RATE_HZ))
+    return search.odd_rate_hz()
+
+
+def pulsed(hz: float, seed: int) -> np.ndarray:
+    return noise(seed) * (1 + 2 * (np.cos(2 * np.pi * hz * TIMES) > 0.98))
+
+
+@pytest.mark.parametrize("hz", [47.3, 79.5, 94.7])
+def test_a_frame_rate_at_another_speed_is_found(hz):
+    found_hz = odd_rate_hz(*(pulsed(hz, seed) for seed in range(3)))
+    assert found_hz == pytest.approx(hz, abs=0.03)
+
+
+def test_known_rates_hum_noise_and_silence_have_no_odd_rate():
+    for window in (pulsed(80, 1), pulsed(60.02, 1), noise(1), 0 * TIMES):
+        assert odd_rate_hz(window) is None
 
 
 @pytest.mark.parametrize("rate", range(len(RATES_HZ)))

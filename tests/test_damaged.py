@@ -162,6 +162,42 @@ def test_an_mp3_is_read_to_its_end_though_libsndfile_stops(tmp_path):
     assert findings.missing_seconds < 0.3
 
 
+def test_sound_that_an_edit_list_hides_is_no_damage(tmp_path):
+    path = tmp_path / "cut.mp4"
+    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
+        stream = container.add_stream("aac", rate=RATE_HZ, layout="mono")
+        for first in range(0, round(SECONDS * RATE_HZ) - 1023, 1024):
+            frame = av.AudioFrame.from_ndarray(noise()[None, first : first + 1024], "fltp", "mono")
+            frame.sample_rate, frame.pts = RATE_HZ, first - 3 * RATE_HZ
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    seconds, findings = findings_of(path.read_bytes(), "mp4", tmp_path)
+    assert (seconds, findings.skipped_seconds) == (pytest.approx(SECONDS - 3, abs=0.2), 0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_a_few_bad_samples_are_silent_and_counted(tmp_path, bad):
+    samples = noise()
+    samples[80_000:81_600] = bad
+    soundfile.write(tmp_path / "a.wav", samples, RATE_HZ, "FLOAT")
+    recording = open_recording(tmp_path / "a.wav", AUDIO)
+    assert recording.findings.skipped_seconds == pytest.approx(0.1)
+    assert not recording.beginning[80_000:81_600].any()
+    np.testing.assert_array_equal(recording.beginning[:80_000], samples[:80_000])
+
+
+def test_a_missing_byte_at_the_end_is_not_worth_a_word(tmp_path):
+    assert findings_of(encode("wav", tmp_path)[:-1], "wav", tmp_path)[1].missing_seconds == 0
+
+
+def test_tags_between_concatenated_files_are_no_damage(tmp_path):
+    whole = encode("mp3", tmp_path)
+    tag = b"ID3\x04\0\0" + bytes([0, 12, 77, 55]) + b"picture " * 25_000
+    seconds, findings = findings_of(whole + tag + whole, "mp3", tmp_path)
+    assert seconds == pytest.approx(2 * SECONDS, abs=0.3)
+    assert findings.skipped_seconds < 0.1
+
+
 def test_concatenated_opus_files_are_read_to_the_end(tmp_path):
     """libsndfile does not know the length of such a file."""
     write_tone(tmp_path / "b.opus", *CODECS["opus"], noise(5))
@@ -289,6 +325,17 @@ def test_another_file_at_the_end_is_named(tmp_path, suffix):
     seconds, findings = findings_of(content + content, suffix, tmp_path)
     assert seconds == pytest.approx(SECONDS, abs=0.15)
     assert findings.unread_seconds == pytest.approx(SECONDS, rel=0.05)
+
+
+@pytest.mark.parametrize(("kind", "before"), [("VORBIS", 1), ("VORBIS", 2), ("OPUS", 1)])
+def test_ogg_streams_that_decoders_do_not_go_on_with_are_named(tmp_path, kind, before):
+    other = io.BytesIO()
+    soundfile.write(other, noise(5)[::2], RATE_HZ // 2, format="OGG", subtype=kind)
+    seconds, findings = findings_of(
+        before * encode("ogg", tmp_path) + other.getvalue(), "ogg", tmp_path
+    )
+    assert seconds == pytest.approx(before * SECONDS, abs=0.15)
+    assert 1 < findings.unread_seconds < 6
 
 
 @pytest.mark.parametrize(

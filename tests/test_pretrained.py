@@ -17,6 +17,7 @@ from deepfake_audio.models import onnx_session, run_folder, run_search
 from deepfake_audio.training.score_model import score_model
 from deepfake_audio.training.weights import load_weights
 from model import build_model
+from test_corpus_files import write_tone
 
 CLIPS = ROOT / "data" / "sample" / "audio"
 
@@ -107,6 +108,18 @@ def test_the_noise_of_a_rare_codec_does_not_make_a_voice_fake(detector, subtype,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("suffix", "codec"), [("flv", "nellymoser"), ("ra", "real_144")])
+def test_a_codec_that_is_a_vocoder_itself_does_not_make_a_voice_fake(
+    detector, suffix, codec, tmp_path
+):
+    path, rate_hz = tmp_path / f"a.{suffix}", 8_000 if suffix == "ra" else 16_000
+    form = "rm" if suffix == "ra" else "flv"
+    write_tone(path, form, codec, clip("real_ivrvoice.ru_confbridge-leave-in"), rate_hz)
+    result = detector.predict(path)
+    assert (result.verdict, result.doubt.code) == ("UNCERTAIN", "codec")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [np.full(3, 0.5, np.float32), None], ids=["click", "syllable"])
 def test_a_syllable_and_another_sound_after_a_pause_are_too_short(detector, end):
     syllable = clip("real_ivrvoice.ru_vm")[8_000:11_200]
@@ -157,6 +170,16 @@ def test_a_rumble_does_not_make_a_voice_real(detector):
     rumble *= 3 * voice.std() / rumble.std()
     assert detector.predict((voice, 16_000)).verdict == "REAL"
     assert detector.predict((voice + rumble, 16_000)).doubt.code == "rumble"
+
+
+@pytest.mark.slow
+def test_the_traces_of_a_vocoder_at_another_speed_are_not_real(detector):
+    voice = clip("real_ivrvoice.ru_vm-nonumber")
+    phase = 2 * np.pi * 94.7 * np.arange(len(voice)) / 16_000
+    result = detector.predict((voice * (1 + 0.08 * np.sign(np.sin(phase))), 16_000))
+    assert detector.predict((voice, 16_000)).verdict == "REAL"
+    assert result.doubt.code == "speed"
+    assert "94.7" in result.doubt.text
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,18 @@ HEADS = {
 }  # fmt: skip
 SOUNDS = (b"data", b"SSND")
 UNKNOWN_SIZE = 2**32 - 1
-OTHER_FILES = (b"RIFF", b"RF64", b"FORM", b"caff", b".snd", b"ID3", b"TAG", b"APETAGEX")
+OTHER_FILES = (
+    b"RIFF", b"RF64", b"FORM", b"caff", b".snd", b"OggS", b"ID3", b"TAG", b"APETAGEX",
+)  # fmt: skip
 AU_SIZES = struct.Struct(">4sII")  # mark, place of the sound, and its bytes
 BOX, LONG_BOX = struct.Struct(">I4s"), struct.Struct(">Q")  # of MP4: size and name; a long size
 OGG_MARK, OGG_HEADER_BYTES = b"OggS", 27
 MAX_OGG_PAGE_BYTES = OGG_HEADER_BYTES + 255 + 255 * 255
+OGG_FIRST_PAGE, OGG_FIRST_BYTES = re.compile(rb"OggS\0[\2\6]"), 6  # of a stream
+MAX_FIRST_PAGE_BYTES = 512  # the streams of one file begin one after the other
+# The bytes of a stream's first packet with its codec, channels and rate: decoders do not go on with
+# a stream that has others. FFmpeg reads on if those of other codecs change.
+OGG_KIND_BYTES = {b"OpusH": 10, b"\x01vorb": 16}
 MAX_CHUNKS = 100_000
 PIECE_BYTES = 1_000_000
 
@@ -45,11 +53,11 @@ def find_rest(sound: Path | bytes, form: str) -> Rest | None:
 
     `form` is libsndfile's name of the format, or `MP4` for the films and recordings of FFmpeg.
     """
-    if form not in (*HEADS, "AU", "MP4"):
+    if form not in (*HEADS, "AU", "MP4", "OGG"):
         return None
     with open_lenient(sound) as file:
         end = file.seek(0, os.SEEK_END)
-        find = {"AU": _end_of_au, "MP4": _second_mp4}.get(form)
+        find = {"AU": _end_of_au, "MP4": _second_mp4, "OGG": _other_stream}.get(form)
         place = find(file) if find else _end_of_chunks(file, form, end)
         if place is None or place >= end:
             return None
@@ -179,3 +187,32 @@ def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 def _second_mp4(file: BinaryIO) -> int | None:
     return next((place for name, place in _boxes(file) if name == b"ftyp" and place), None)
+
+
+def _other_stream(file: BinaryIO) -> int | None:
+    """Return the place of the first stream of an Ogg chain that decoders do not go on with."""
+    known, last = set(), 0
+    for place in _first_pages(file):
+        file.seek(place + OGG_HEADER_BYTES - 1)
+        sizes, *content = file.read(MAX_FIRST_PAGE_BYTES) or [0]
+        packet = bytes(content[sizes:])
+        kind = packet[: OGG_KIND_BYTES.get(packet[:5], 5)]
+        if known and kind not in known and place - last > MAX_FIRST_PAGE_BYTES:
+            return place
+        known.add(kind)
+        last = place
+    return None
+
+
+def _first_pages(file: BinaryIO) -> Iterator[int]:
+    """Yield the place of the first page of each stream of an Ogg file."""
+    begin, held = 0, b""
+    while True:
+        file.seek(begin + len(held))
+        piece = file.read(PIECE_BYTES)
+        if not piece:
+            return
+        held += piece
+        yield from (begin + found.start() for found in OGG_FIRST_PAGE.finditer(held))
+        begin += max(0, len(held) - OGG_FIRST_BYTES + 1)
+        held = held[1 - OGG_FIRST_BYTES :]

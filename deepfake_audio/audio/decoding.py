@@ -16,6 +16,7 @@ from deepfake_audio.errors import InputError, pluralize
 
 MAX_SAMPLE = 1e4  # float files may pass full scale, but not by 80 dB
 MAX_UNSCALED = 2.0**32  # of floats whose full scale is not known yet
+MAX_BAD_SHARE = 0.01  # of a block of 30 s
 
 
 def read_blocks(
@@ -45,8 +46,8 @@ def read_blocks(
 
     Raises:
         NoSoundError: nothing of the track can be decoded.
-        InputError: the file is missing, lacks the track or channel, or a sample is infinite or not
-            a number.
+        InputError: the file is missing, lacks the track or channel, or more than 1% of the samples
+            are infinite or not a number.
     """
     highest = MAX_SAMPLE if findings is None else MAX_UNSCALED
     findings = Findings() if findings is None else findings
@@ -54,6 +55,7 @@ def read_blocks(
     for rate_hz, channels in native_blocks(sound, findings, decoder_megabytes, track):
         if resampler is None and rate_hz != sample_rate_hz:
             resampler = soxr.ResampleStream(rate_hz, sample_rate_hz, 1, "float32", "HQ")
+        channels = _without_bad(channels, rate_hz, highest, findings)
         with np.errstate(invalid="ignore", over="ignore"):  # the next line checks the result
             mono = _one_channel(sound, channels, channel, findings)
         if len(mono) and not np.abs(mono).max() < highest:  # also false for not a number
@@ -63,6 +65,18 @@ def read_blocks(
             yield rate_hz, block
     if resampler and len(block := resampler.resample_chunk(np.empty(0, np.float32), last=True)):
         yield rate_hz, block
+
+
+def _without_bad(
+    channels: np.ndarray, rate_hz: int, highest: float, findings: Findings
+) -> np.ndarray:
+    """Replace a few samples that are no numbers of sound by silence, and count them as damaged."""
+    is_bad = ~(np.abs(channels) < highest)  # also if they are not a number
+    bad = np.count_nonzero(is_bad.any(axis=1))
+    if not 0 < bad <= MAX_BAD_SHARE * len(channels):
+        return channels
+    findings.skipped_seconds += bad / rate_hz
+    return np.where(is_bad, np.float32(0), channels)
 
 
 def full_scale(sound: Sound, findings: Findings) -> int:

@@ -36,7 +36,8 @@ ANY_TAGS = (
 CHECKED = {"flac": {"err_detect": "crccheck+explode"}}  # a damaged frame of noise is left out
 # FFmpeg's names of the formats of `find_rest`.
 CHUNKED = {
-    "wav": "WAV", "aiff": "AIFF", "caf": "CAF", "au": "AU", "mov,mp4,m4a,3gp,3g2,mj2": "MP4",
+    "wav": "WAV", "aiff": "AIFF", "caf": "CAF", "au": "AU", "ogg": "OGG",
+    "mov,mp4,m4a,3gp,3g2,mj2": "MP4",
 }  # fmt: skip
 # The lowest type of an AMR frame without speech; FFmpeg does not decode these frames.
 AMR_SILENCE = {"amrnb": 8, "amrwb": 9}
@@ -76,9 +77,11 @@ def ffmpeg_blocks(
             check_track(name, track, findings.tracks)
             frames = _frames(name, container, track, findings)
             blocks = _joined(name, frames, findings)
+            seconds = 0.0
             while block := _next_within(most, blocks):
                 yield block
-            _compare_sizes(sound, container, findings)
+                seconds += len(block[1]) / block[0]
+            _compare_sizes(sound, container, seconds, findings)
     except MemoryError:
         bound = f"limits.decoder_megabytes={megabytes:,}" if megabytes else "the system's memory"
         raise InputError(
@@ -96,13 +99,17 @@ def ffmpeg_blocks(
 
 
 def _compare_sizes(
-    sound: Path | bytes, container: av.container.InputContainer, findings: Findings
+    sound: Path | bytes,
+    container: av.container.InputContainer,
+    seconds: float,
+    findings: Findings,
 ) -> None:
     """Find what the declared sizes miss: another file at the end, or sound beyond it."""
     form = CHUNKED.get(container.format.name)
     if not form:
         return
-    seconds = (container.duration or 0) / av.time_base
+    if form != "OGG":  # FFmpeg takes its duration from the end of the last stream
+        seconds = (container.duration or 0) / av.time_base
     if rest := find_rest(sound, form):
         findings.unread_seconds = seconds * rest.size / rest.place
     if form == "CAF" and not findings.missing_seconds:

@@ -4,6 +4,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -13,7 +14,7 @@ import soundfile
 
 from deepfake_audio.audio.chunks import Rest, find_rest, is_cut_off, open_end
 from deepfake_audio.audio.ffmpeg import opened
-from deepfake_audio.audio.findings import Findings
+from deepfake_audio.audio.findings import MIN_SKIPPED_SECONDS, Findings
 from deepfake_audio.audio.packets import (
     MIN_MISSING_SECONDS,
     PADDING_SECONDS,
@@ -116,7 +117,9 @@ def _blocks_of(
             yield file.samplerate, block
         if file.format == "MP3" and packets.seconds > read_seconds + PADDING_SECONDS:
             raise FFmpegNeededError(read_seconds)  # libsndfile ends quietly at damaged bytes
-        findings.missing_seconds = _missing_bytes_share(file) * read_seconds
+        missing_seconds = _missing_bytes_share(file) * read_seconds
+        if missing_seconds >= MIN_SKIPPED_SECONDS:
+            findings.missing_seconds = missing_seconds
         if findings.declared_seconds - read_seconds > MIN_MISSING_SECONDS:
             findings.missing_seconds = declared_seconds - read_seconds
         if rest:
@@ -221,7 +224,7 @@ def _scan_packets(sound: Path | bytes, form: str, megabytes: int) -> Packets:
 def _sum_packets(packets: Iterable[av.Packet], tick: float) -> tuple[float, float, int]:
     """Return the seconds of packets, the longest gap between them, and the first one's place."""
     seconds, gap_seconds, end, first = 0.0, 0.0, math.nan, -1
-    for packet in packets:
+    for packet in _before_error(packets):
         start, duration = in_seconds(packet.pts, tick), (packet.duration or 0) * tick
         gap_seconds = max(gap_seconds, start - end)  # NaN changes nothing
         end = start + duration
@@ -229,6 +232,12 @@ def _sum_packets(packets: Iterable[av.Packet], tick: float) -> tuple[float, floa
         if packet.duration:
             seconds += duration
     return seconds, gap_seconds, max(first, 0)
+
+
+def _before_error(packets: Iterable[av.Packet]) -> Iterator[av.Packet]:
+    """Yield packets up to an error, as where an Ogg chain changes its rate."""
+    with suppress(av.FFmpegError):
+        yield from packets
 
 
 def _has_length_tag(sound: Path | bytes, first: int) -> bool:

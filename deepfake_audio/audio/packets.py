@@ -1,6 +1,7 @@
 """Follow the packets of a track: its pauses, and how much is damaged or missing."""
 
 import math
+import re
 
 import av
 
@@ -27,6 +28,8 @@ DECLARED = {
 RAW = {"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "eac3", "flac", "mp3"}
 # FFmpeg skips damaged bytes of these formats.
 SKIPPING = {"aac", "ac3", "amr", "amrnb", "amrwb", "eac3"}
+# A tag, and its size in 4 times 7 bits (https://id3.org/id3v2.4.0-structure).
+ID3, ID3_HEADER_BYTES = re.compile(rb"ID3[\2-\4].{2}([\0-\x7f]{4})", re.DOTALL), 10
 
 
 def tick_seconds(stream: av.stream.Stream) -> float:
@@ -105,7 +108,7 @@ class Losses:
         self._packets, self._bytes, self._seconds = 0, 0, 0.0  # totals of the track so far
         self._end = math.nan  # end of the track's last packet
         self._reached = -math.inf  # the end of the last packet of any track
-        self._damaged = 0
+        self._damaged, self._tag_end = 0, 0
         self._ticks: dict[int, float] = {}  # units of timestamps by the index of the stream
 
     def see(self, packet: av.Packet) -> None:
@@ -127,6 +130,8 @@ class Losses:
                 self._findings.skipped_seconds += gap
             self._lost_bytes = 0
         self._end = start + duration
+        if packet.is_discard:  # an edit list hides it, as after cutting on a phone
+            return
         self._seconds += self._sound_seconds(packet)
         self._packets += 1
         self._bytes += packet.size
@@ -160,13 +165,22 @@ class Losses:
                 "damaged; ask for the original file",
                 "limit",
             )
-        if not packet.size:
+        size = packet.size - self._tag_bytes(packet)
+        if size <= 0:
             return
         seconds = self._sound_seconds(packet)
         if self._form in RAW:
             good_bytes, good_seconds = self._bytes - packet.size, self._seconds - seconds
-            seconds = max(seconds, packet.size * good_seconds / max(1, good_bytes))
+            seconds = max(seconds, size * good_seconds / max(1, good_bytes))
         self._findings.skipped_seconds += seconds
+
+    def _tag_bytes(self, packet: av.Packet) -> int:
+        """Return the bytes of a packet in a tag, as with a picture between concatenated files."""
+        place, head = packet.pos or 0, ID3.match(bytes(packet)[:ID3_HEADER_BYTES])
+        if head:
+            size = sum(byte << 7 * shift for shift, byte in enumerate(head[1][::-1]))
+            self._tag_end = place + ID3_HEADER_BYTES + size
+        return min(packet.size, max(0, self._tag_end - place))
 
     def finish(
         self, container: av.container.InputContainer, decoded_seconds: float, silent_seconds: float

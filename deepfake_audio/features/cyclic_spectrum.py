@@ -27,11 +27,19 @@ MIN_CHANGE = 1e-6  # relative to the largest level; below there is only rounding
 MAX_PERIODS = 1000  # to try when searching for repetitions of shorter sound
 PROBE_SAMPLES = 64  # compared before all are
 QUIET = np.float32(1e-9)  # relative to the largest power; below there is only rounding
+# The rates of most vocoders, at speeds of 0.95 to 1.06. Of 728 real recordings that are REAL, 5
+# have 5.5 dB at a rate that is not known; of 57 fakes that other speeds made REAL, 43 have it.
+SEARCHED_HZ, RATE_STEP_HZ, MIN_ODD_DB = (46, 100), 0.02, 5.5
+KNOWN_SHARE = 5e-4  # the network finds the lines of a rate that differs less
+HUM_HZ, HUM_WIDTH_HZ = (50, 60, 100), 0.6
 TINY = np.finfo(np.float32).tiny
 
 
 def harmonic_prominence_db(
-    window: np.ndarray, rates_hz: tuple[float, ...], sample_rate_hz: int
+    window: np.ndarray,
+    rates_hz: tuple[float, ...],
+    sample_rate_hz: int,
+    spectrum: tuple[np.ndarray, float] | None = None,
 ) -> np.ndarray:
     """Compute the prominence of the multiples of given rates in the cyclic spectrum.
 
@@ -44,21 +52,63 @@ def harmonic_prominence_db(
         window: float `(window_samples,)`, at least half a second.
         rates_hz: each up to `highest_frame_rate_hz`.
         sample_rate_hz: of the window.
+        spectrum: its `sound_spectrum_db`; None computes it.
 
     Returns:
         float32 `(ROWS, rates, COLUMNS)` in dB; multiple `row * COLUMNS + column + 1` of each rate.
         0 is no prominence, or a multiple above the spectrum.
     """
     lines = np.zeros((len(rates_hz), MULTIPLES), np.float32)
-    window = _unrepeated(window)
-    least = max(MIN_AMPLITUDE, MIN_CHANGE * np.abs(window).max())
-    if len(window) >= MIN_SECONDS * sample_rate_hz and np.ptp(window) >= least:
-        spectrum_db, bin_hz = cyclic_spectrum_db(window, sample_rate_hz)
+    spectrum = spectrum or sound_spectrum_db(window, sample_rate_hz)
+    if spectrum:
+        spectrum_db, bin_hz = spectrum
         audible = audible_multiples(rates_hz, sample_rate_hz)
         multiples_hz = np.outer(rates_hz, np.arange(1, MULTIPLES + 1))[audible]
         bins_hz = np.arange(len(spectrum_db)) * bin_hz
         lines[audible] = np.interp(multiples_hz, bins_hz, spectrum_db)
     return lines.reshape(len(rates_hz), HARMONIC_ROWS, HARMONIC_COLUMNS).transpose(1, 0, 2)
+
+
+def sound_spectrum_db(window: np.ndarray, sample_rate_hz: int) -> tuple[np.ndarray, float] | None:
+    """Return the `cyclic_spectrum_db` of the sound that a window may repeat; None without any."""
+    window = _unrepeated(window)
+    least = max(MIN_AMPLITUDE, MIN_CHANGE * np.abs(window).max())
+    if len(window) < MIN_SECONDS * sample_rate_hz or np.ptp(window) < least:
+        return None
+    return cyclic_spectrum_db(window, sample_rate_hz)
+
+
+class RateSearch:
+    """Finds at which rate a recording repeats, as a vocoder does at any speed of playing."""
+
+    def __init__(self, rates_hz: tuple[float, ...], sample_rate_hz: int):
+        """Begin a recording; `rates_hz` are those that the network looks at."""
+        self._rates_hz, self._sample_rate_hz = np.array(rates_hz), sample_rate_hz
+        self._sum_db, self._windows, self._bin_hz = np.zeros(1), 0, 0.0
+
+    def add(self, spectrum: tuple[np.ndarray, float] | None) -> None:
+        """Add the `sound_spectrum_db` of a window; that of shorter sound does not count."""
+        if spectrum and len(spectrum[0]) >= len(self._sum_db):
+            is_longer = len(spectrum[0]) > len(self._sum_db)
+            self._sum_db = spectrum[0] + (0 if is_longer else self._sum_db)
+            self._windows, self._bin_hz = 1 if is_longer else self._windows + 1, spectrum[1]
+
+    def odd_rate_hz(self) -> float | None:
+        """Return the rate with the highest prominence, unless it is low, known, or that of hum."""
+        if not self._windows:
+            return None
+        rates_hz = np.arange(*SEARCHED_HZ, RATE_STEP_HZ)
+        highest_hz = self._sample_rate_hz / 2 - SURROUNDINGS_HZ
+        multiples_hz = np.outer(rates_hz, np.arange(1, highest_hz / SEARCHED_HZ[0]))
+        audible = multiples_hz <= highest_hz
+        bins = np.where(audible, multiples_hz / self._bin_hz + 0.5, 0).astype(int)
+        lines_db = np.where(audible, self._sum_db[bins], 0) / self._windows
+        prominence_db = lines_db.sum(axis=1) / np.sqrt(audible.sum(axis=1))
+        rate_hz = float(rates_hz[prominence_db.argmax()])
+        is_known = np.abs(self._rates_hz / rate_hz - 1).min() < KNOWN_SHARE
+        is_hum = min(abs(rate_hz - hum_hz) for hum_hz in HUM_HZ) < HUM_WIDTH_HZ
+        is_low = prominence_db.max() < MIN_ODD_DB
+        return None if is_known or is_hum or is_low else rate_hz
 
 
 def rate_prominence_db(

@@ -71,12 +71,17 @@ def group_delay_samples(window: np.ndarray, settings: AudioSettings) -> np.ndarr
     return np.divide(moments, powers, out=np.zeros_like(moments), where=powers > 0).T
 
 
-def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray:
+def spectrogram_image(
+    window: np.ndarray,
+    settings: AudioSettings,
+    cyclic_spectrum: tuple[np.ndarray, float] | None = None,
+) -> np.ndarray:
     """Render one window; the same samples always give the same pixels.
 
     Args:
         window: float `(window_samples,)`.
         settings: FFT, size, frequency scale, dB range, and FFT of the group delay or 0.
+        cyclic_spectrum: `sound_spectrum_db` of the window; None computes it if it is needed.
 
     Returns:
         uint8 `(frequency_bins, frames)`, lowest frequency at the bottom; 255 is the loudest point,
@@ -93,7 +98,7 @@ def spectrogram_image(window: np.ndarray, settings: AudioSettings) -> np.ndarray
     channels = [level, delay_pixels(eighths)]
     if settings.frame_rates_hz:
         prominence_db = harmonic_prominence_db(
-            window, settings.frame_rates_hz, settings.sample_rate_hz
+            window, settings.frame_rates_hz, settings.sample_rate_hz, cyclic_spectrum
         )
         channels.append(prominence_pixels(prominence_db, settings.frequency_bins))
     return np.stack(channels, axis=-1)

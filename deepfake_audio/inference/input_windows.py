@@ -25,6 +25,7 @@ from deepfake_audio.audio.sounds import Samples, Sound
 from deepfake_audio.audio.windows import padding_before, recording_windows
 from deepfake_audio.config.schema import Settings
 from deepfake_audio.errors import InputError, renamed_in_errors
+from deepfake_audio.features.cyclic_spectrum import RateSearch, sound_spectrum_db
 from deepfake_audio.features.image_files import (
     OtherImageError,
     fit_image,
@@ -111,25 +112,28 @@ def _windows(source: Sound, found: Input, reading: Reading) -> Iterator[tuple[Wi
         )
     audio = settings.audio
     echoes = EchoSearch(audio.window_samples, audio.sample_rate_hz)
+    rates = RateSearch(audio.frame_rates_hz, audio.sample_rate_hz)
     for part in find_parts(source, found, reading):
         render = partial(_render_window, part=part, settings=settings)
         cut = recording_windows(part, audio)
-        for samples, window, image in in_threads(render, cut, reading.threads):
+        for samples, cyclic, window, image in in_threads(render, cut, reading.threads):
             echoes.add(samples)
+            rates.add(cyclic)
             yield window, image
-    found.echo = echoes.strongest()
+    found.echo, found.odd_rate_hz = echoes.strongest(), rates.odd_rate_hz()
 
 
 def _render_window(
     cut: tuple[float, np.ndarray], part: Recording, settings: Settings
-) -> tuple[np.ndarray, Window, np.ndarray]:
-    """Return the samples of a window, its measures, and its image."""
-    start_seconds, samples = cut
-    image = spectrogram_image(samples, settings.audio)
+) -> tuple[np.ndarray, tuple[np.ndarray, float] | None, Window, np.ndarray]:
+    """Return the samples of a window, its cyclic spectrum if used, its measures, and its image."""
+    (start_seconds, samples), audio = cut, settings.audio
+    cyclic = sound_spectrum_db(samples, audio.sample_rate_hz) if audio.frame_rates_hz else None
+    image = spectrogram_image(samples, audio, cyclic)
     sound_samples = part.end - part.first
     sound = samples[padding_before(sound_samples, settings.audio) :][:sound_samples]
     window = _measured(start_seconds, part, sound, image, settings)
-    return samples, window, fit_image(image, settings.image)
+    return samples, cyclic, window, fit_image(image, settings.image)
 
 
 def _read_image(source: Path | bytes, settings: Settings) -> np.ndarray:

@@ -106,6 +106,7 @@ class Input:
         channels_differ: the channels carry different sounds and are judged one by one.
         is_silent: no sample is louder than the last bit of 16-bit audio.
         echo: the strongest echo; None for an image and for silence.
+        odd_rate_hz: see `RateSearch`; None for an image and for silence.
         only_track, only_channel: the chosen ones, from 1; None for all.
         left_out: tracks and channels that are not judged.
         tracks, skipped_seconds, missing_seconds, unread_seconds, is_cut_off: see `Findings`.
@@ -128,6 +129,7 @@ class Input:
     channels_differ: bool = False
     is_silent: bool = False
     echo: Echo | None = None
+    odd_rate_hz: float | None = None
     tracks: int = 1
     only_track: int | None = None
     only_channel: int | None = None

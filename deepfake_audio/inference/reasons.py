@@ -36,7 +36,7 @@ class Reason:
     Attributes:
         code: stable, for programs: `silent`, `blank`, `foreign_image`, `too_short`, `clipped`,
             `no_voice`, `untrained`, `bandwidth`, `echo`, `dropouts`, `codec`, `pulse`,
-            `rumble`, `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note:
+            `rumble`, `speed`, `channels_disagree`, `tracks_disagree`, `fake_passage`; or a note:
             `low_confidence`, `parts_differ`, `windows_ignored`, `frame_rate`, `channels_differ`,
             `echo_present`, `fake_passage`, `only_channel`, `tracks`, `left_out`, `damaged`,
             `after_end`, `too_quiet`, `scaled`.
