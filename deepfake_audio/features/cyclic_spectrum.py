@@ -97,18 +97,28 @@ class RateSearch:
         """Return the rate with the highest prominence, unless it is low, known, or that of hum."""
         if not self._windows:
             return None
-        rates_hz = np.arange(*SEARCHED_HZ, RATE_STEP_HZ)
-        highest_hz = self._sample_rate_hz / 2 - SURROUNDINGS_HZ
-        multiples_hz = np.outer(rates_hz, np.arange(1, highest_hz / SEARCHED_HZ[0]))
-        audible = multiples_hz <= highest_hz
-        bins = np.where(audible, multiples_hz / self._bin_hz + 0.5, 0).astype(int)
-        lines_db = np.where(audible, self._sum_db[bins], 0) / self._windows
-        prominence_db = lines_db.sum(axis=1) / np.sqrt(audible.sum(axis=1))
+        rates_hz, bins, multiples = _searched_bins(self._bin_hz, self._sample_rate_hz)
+        mean_db = np.append(self._sum_db, np.float32(0)) / self._windows
+        prominence_db = mean_db[bins].sum(axis=1) / np.sqrt(multiples)
         rate_hz = float(rates_hz[prominence_db.argmax()])
         is_known = np.abs(self._rates_hz / rate_hz - 1).min() < KNOWN_SHARE
         is_hum = min(abs(rate_hz - hum_hz) for hum_hz in HUM_HZ) < HUM_WIDTH_HZ
         is_low = prominence_db.max() < MIN_ODD_DB
         return None if is_known or is_hum or is_low else rate_hz
+
+
+@lru_cache(maxsize=4)
+def _searched_bins(bin_hz: float, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rates to search, the bins of their multiples, and how many these are.
+
+    The arrays are `(rates,)`, `(rates, multiples)` and `(rates,)`; -1 fills up the second.
+    """
+    rates_hz = np.arange(*SEARCHED_HZ, RATE_STEP_HZ)
+    highest_hz = sample_rate_hz / 2 - SURROUNDINGS_HZ
+    multiples_hz = np.outer(rates_hz, np.arange(1, highest_hz / SEARCHED_HZ[0]))
+    audible = multiples_hz <= highest_hz
+    bins = np.where(audible, multiples_hz / bin_hz + 0.5, -1).astype(np.int32)
+    return rates_hz, bins, audible.sum(axis=1)
 
 
 def rate_prominence_db(
