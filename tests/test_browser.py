@@ -1,0 +1,25 @@
+"""More pages in the browser of test_page.py."""
+
+from pathlib import Path
+
+import evaluate
+from test_page import browser, pytestmark  # noqa: F401
+
+GENERATORS = ("TensorFlowTTS-Tacotron2", "ForwardTacotron+HiFi-GAN", "festival")
+
+
+def test_the_tables_of_groups_fit_on_a_phone(browser, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    rows = [f"r{n},real,v{n},,{n % 7 - 2}" for n in range(40)]
+    rows += [f"f{n},fake,v{n},{GENERATORS[n % 3]},{n % 5 - 4}" for n in range(40)]
+    Path("s.csv").write_text("\n".join(["file,label,speaker,attack,score", *rows]))
+    assert evaluate.main(["--scores", "s.csv", "--set", "evaluate.bootstrap=50"]) == 0
+    phone = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.get(Path("evaluations/s/report.html").absolute().as_uri())
+    widths = browser.execute_script(
+        "return [...document.querySelectorAll('.scroll, html')]"
+        ".map((e) => [e.innerText.slice(0, 60), e.scrollWidth, e.clientWidth])"
+    )
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert len(widths) > 2 and all(inner <= outer for _, inner, outer in widths), widths
