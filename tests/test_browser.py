@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import cv2
+
 import evaluate
-from test_page import browser, pytestmark  # noqa: F401
+from conftest import draw_image
+from test_page import browser, find, give, page, pytestmark, service  # noqa: F401
 
 GENERATORS = ("TensorFlowTTS-Tacotron2", "ForwardTacotron+HiFi-GAN", "festival")
 
@@ -23,3 +26,11 @@ def test_the_tables_of_groups_fit_on_a_phone(browser, tmp_path, monkeypatch):  #
     )
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert len(widths) > 2 and all(inner <= outer for _, inner, outer in widths), widths
+
+
+def test_a_photo_is_refused_without_settings_of_the_program(page, tmp_path):  # noqa: F811
+    cv2.imwrite(str(tmp_path / "photo.png"), draw_image("real", 1))
+    give(page, tmp_path / "photo.png")
+    assert find(page, "result-verdict").text == "This file can't be judged"
+    assert "photo.png is an image, but no spectrogram for this model" in find(page, "result").text
+    assert "image.channels" not in find(page, "result").text
