@@ -34,3 +34,13 @@ def test_a_photo_is_refused_without_settings_of_the_program(page, tmp_path):  # 
     assert find(page, "result-verdict").text == "This file can't be judged"
     assert "photo.png is an image, but no spectrogram for this model" in find(page, "result").text
     assert "image.channels" not in find(page, "result").text
+
+
+def test_without_scripts_the_page_shows_only_that_it_needs_them(browser, service):  # noqa: F811
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(service.address)
+        assert "This page needs JavaScript" in browser.find_element("tag name", "header").text
+        assert not find(browser, "drop").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
