@@ -6,7 +6,7 @@ import cv2
 
 import evaluate
 from conftest import draw_image
-from test_page import browser, find, give, page, pytestmark, service  # noqa: F401
+from test_page import LONG, browser, emulate, find, give, page, pytestmark, service  # noqa: F401
 
 GENERATORS = ("TensorFlowTTS-Tacotron2", "ForwardTacotron+HiFi-GAN", "festival")
 
@@ -44,3 +44,28 @@ def test_without_scripts_the_page_shows_only_that_it_needs_them(browser, service
         assert not find(browser, "drop").is_displayed()
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_paper_is_light_if_the_screen_is_dark(page):  # noqa: F811
+    give(page, LONG)
+    page.execute_script(
+        "window.picture = () => document.getElementById('canvas').toDataURL();"
+        "addEventListener('beforeprint', () => { window.printed = picture(); });"
+    )
+    dark_paper = {
+        "media": "print",
+        "features": [{"name": "prefers-color-scheme", "value": "dark"}],
+    }
+    try:
+        emulate(page, prefers_color_scheme="light")
+        light = page.execute_script("dispatchEvent(new Event('resize')); return picture()")
+        emulate(page, prefers_color_scheme="dark")
+        dark = page.execute_script("dispatchEvent(new Event('resize')); return picture()")
+        page.execute_cdp_cmd("Page.printToPDF", {})
+        printed, after = page.execute_script("return [window.printed, picture()]")
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", dark_paper)
+        ink = page.execute_script("return getComputedStyle(document.body).color")
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    assert ink == "rgb(28, 30, 33)"
+    assert (printed, after) == (light, dark) and light != dark
