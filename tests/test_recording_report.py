@@ -190,8 +190,16 @@ def test_a_report_on_an_image_marks_bands_of_it(detector):
 
 def test_silence_is_not_called_long_enough(detector):
     silence = np.zeros(48000, np.float32), 16000
-    (length, *_) = quality_measures(detector.predict(silence).quality)
+    (length, *_) = quality_measures(detector.predict(silence))
     assert (length.value, length.meaning, length.grade) == ("3.0 s", "", "")
+
+
+def test_a_channel_that_is_judged_by_itself_is_not_called_the_same_as_the_others(detector):
+    voice = soundfile.read(SAMPLE / CLIPS[0])[0][:32000]
+    stereo = np.stack([voice, np.roll(voice, 9000)], axis=1), 16000
+    for channel, meaning in (None, "each carries its own sound"), (2, "only channel 2"):
+        (_, _, channels, *_) = quality_measures(detector.predict(stereo, channel=channel))
+        assert (channels.value, channels.meaning) == ("2", meaning)
 
 
 def test_an_uncertain_passage_names_the_likelier_side():

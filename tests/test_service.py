@@ -41,6 +41,7 @@ PREDICT = "/api/v1/predict"
 HERE_URL = "http://localhost:8000"
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 FILE_PART = b'Content-Disposition: form-data; name="file"; filename="a.wav"'
+TWO_CHANNELS = [("channel", (None, "1")), ("channel", (None, "2"))]
 CUT_FORM = b"--x\r\n" + FILE_PART + b"\r\n\r\nRIFF\r\n--x"
 
 
@@ -145,6 +146,9 @@ def pieces():
         ({"files": {"file": (None, "a.wav")}}, 422, "bad_form"),
         ({"files": {"chanel": (None, "1")}}, 422, "unknown_parameter"),
         ({"content": b"x", "params": {"chanel": "1"}}, 422, "unknown_parameter"),
+        ({"content": b"x", "params": [("channel", 1), ("channel", 2)]}, 422, "repeated_parameter"),
+        ({"files": TWO_CHANNELS}, 422, "repeated_parameter"),
+        ({"files": TWO_CHANNELS[:1], "params": {"channel": "2"}}, 422, "repeated_parameter"),
         ({"content": CUT_FORM, "headers": FORM}, 422, "bad_form"),
         ({"content": b"x", "headers": {"Content-Encoding": "gzip"}}, 415, "encoded"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 422, "bad_form"),
@@ -182,7 +186,7 @@ def test_each_recording_is_in_a_new_folder_that_only_this_user_may_enter(
 ):
     folders = {}
 
-    async def refuse(body, boundary, folder):
+    async def refuse(body, boundary, folder, given):
         folders[folder] = folder.stat().st_mode & 0o777
         raise RefusedError(422, "bad_form", "seen")
 

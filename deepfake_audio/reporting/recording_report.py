@@ -84,7 +84,7 @@ def report_content(detector: Detector, result: Result, source: Sound) -> dict:
         "passages": shown,
         "passages_left_out": len(passages) - len(shown),
         "places": places_content(detector, result, source),
-        "measures": list(wording.quality_measures(result.quality)),
+        "measures": list(wording.quality_measures(result)),
         "judged": judged_rows(result),
         "file": file_rows(result.name, source),
         "model": model_rows(detector),

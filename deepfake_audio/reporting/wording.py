@@ -157,8 +157,9 @@ def next_steps(result: Result) -> list[str]:
     return STRINGS["next"][special[0] if special else str(result.verdict)]
 
 
-def quality_measures(quality: Quality | None) -> Iterator[Measure]:
+def quality_measures(result: Result) -> Iterator[Measure]:
     """Yield the measures of a recording with their meaning; nothing for an image."""
+    quality = result.quality
     if quality is None:
         return
     degraded = dict.fromkeys(DEGRADATIONS)  # unknown without sound
@@ -166,11 +167,7 @@ def quality_measures(quality: Quality | None) -> Iterator[Measure]:
         degraded = dict(zip(DEGRADATIONS, quality.degraded.tolist(), strict=True))
     yield _measure("sound", number(quality.sound_seconds, 1), degraded["shortness"])
     yield _measure("rate", number(quality.sample_rate_hz))
-    channels = _measure("channels", number(quality.channels))
-    if quality.channels > 1:
-        meaning = "differ" if quality.channels_differ else "same"
-        channels = channels._replace(meaning=text(f"quality.channels.{meaning}"))
-    yield channels
+    yield _channels(quality, result.channel)
     if quality.bandwidth_hz is not None:
         yield _measure("bandwidth", number(quality.bandwidth_hz), degraded["bandwidth"])
     if quality.snr_db is not None:
@@ -185,6 +182,17 @@ def quality_measures(quality: Quality | None) -> Iterator[Measure]:
     yield _measure("clipping", number(100 * clipped, 2), clipped / CLIPPED_POOR)
     if quality.skipped_seconds >= MIN_SKIPPED_SECONDS:
         yield _measure("skipped", number(quality.skipped_seconds, 1), 1.0)
+
+
+def _channels(quality: Quality, only: int | None) -> Measure:
+    """Return the number of channels, and whether they differ unless only one was judged."""
+    channels = _measure("channels", number(quality.channels))
+    if quality.channels == 1:
+        return channels
+    if only:
+        return channels._replace(meaning=text("report.only_channel", number=only))
+    meaning = "differ" if quality.channels_differ else "same"
+    return channels._replace(meaning=text(f"quality.channels.{meaning}"))
 
 
 def _measure(key: str, value: str, degradation: float | None = None) -> Measure:

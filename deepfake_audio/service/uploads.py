@@ -3,7 +3,7 @@
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +65,7 @@ async def received(request: Request, max_bytes: int) -> AsyncIterator[Upload]:
 
     Raises:
         RefusedError: the body is too large, too slow, encoded, or no recording, a parameter is
-            unknown, or the disk is full.
+            unknown or repeated, or the disk is full.
         ClientDisconnect: the client went away.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
@@ -83,16 +83,18 @@ async def received(request: Request, max_bytes: int) -> AsyncIterator[Upload]:
             415, "no_recording", f"the content type {kind.decode('latin-1')} is no recording; "
             "send the file itself, or a form with the part file",
         )  # fmt: skip
-    parameters = dict(request.query_params)
-    for key in parameters:
-        check_parameter(key)
+    parameters: dict[str, str] = {}
+    for key, value in request.query_params.multi_items():
+        check_parameter(key, parameters)
+        parameters[key] = value
     body = _limited(request, max_bytes)
     # Only this user may enter it, and nobody else can make one of its name in its place.
     with tempfile.TemporaryDirectory(prefix="deepfake-audio-") as own:
         place = Path(own)
         try:
             if kind == MULTIPART:
-                upload = await _from_form(body, options.get(b"boundary", b""), place)
+                boundary = options.get(b"boundary", b"")
+                upload = await _from_form(body, boundary, place, parameters)
             else:
                 upload = await _from_body(body, place, parameters.get("name", UNNAMED))
         except OSError as error:
@@ -107,12 +109,14 @@ async def received(request: Request, max_bytes: int) -> AsyncIterator[Upload]:
         yield upload
 
 
-def check_parameter(key: str) -> None:
-    """Raise a `RefusedError` unless a parameter of the query or a field of a form is known."""
+def check_parameter(key: str, given: Collection[str]) -> None:
+    """Raise a `RefusedError` unless a parameter or a field of a form is known, and new."""
     if key not in PARAMETERS:
         raise RefusedError(
             422, "unknown_parameter", f"{key[:40]} is no parameter; give channel, track or name"
         )
+    if key in given:
+        raise RefusedError(422, "repeated_parameter", f"{key} is given twice; give it once")
 
 
 async def _limited(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
@@ -148,14 +152,16 @@ async def _from_body(body: AsyncIterator[bytes], folder: Path, name: str) -> Upl
     return Upload(path, name)
 
 
-async def _from_form(body: AsyncIterator[bytes], boundary: bytes, folder: Path) -> Upload:
-    """Write the only file of a form."""
+async def _from_form(
+    body: AsyncIterator[bytes], boundary: bytes, folder: Path, given: Collection[str]
+) -> Upload:
+    """Write the only file of a form; `given` are parameters of the query."""
     if not boundary:
         raise RefusedError(
             422, "bad_form", "the content type of the form has no boundary; send the file itself, "
             "or curl -F file=@clip.wav",
         )  # fmt: skip
-    form = _Form(folder)
+    form = _Form(folder, given)
     try:
         parser = MultipartParser(boundary, form.callbacks())
         async for piece in body:
@@ -186,7 +192,8 @@ class _Form:
     The form parser of the library would keep a field of any size in memory.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, given: Collection[str]):
+        self.given = given
         self.folder, self.upload, self.file, self.is_complete = folder, None, None, False
         self.fields: dict[str, bytearray] = {}
         self.header, self.headers, self.field = [b"", b""], {}, bytearray()
@@ -226,7 +233,7 @@ class _Form:
         if name is None:
             key = options.get(b"name", b"").decode("utf-8", "replace")
             if key != "file":  # a file without a name is no file
-                check_parameter(key)
+                check_parameter(key, [*self.given, *self.fields])
             self.fields[key] = self.field
             return
         if self.upload is not None:

@@ -22,7 +22,7 @@ MAX_POINTS = 2000  # of the curve
 def as_view(result: Result, path: Path, settings: Settings) -> dict:
     """Return a result for the page."""
     line, quality = result.timeline(), result.quality
-    measures = wording.quality_measures(quality)
+    measures = wording.quality_measures(result)
     return {
         "headline": wording.headline(result),
         "confidence": wording.confidence_sentences(result, settings.predict),
