@@ -8,6 +8,8 @@ import soundfile
 
 import prepare
 from conftest import ROOT
+from deepfake_audio.audio.conditions import apply_condition
+from deepfake_audio.audio.recordings import read_audio
 from deepfake_audio.config.loading import load_settings
 from deepfake_audio.features.cyclic_spectrum import (
     MULTIPLES,
@@ -61,7 +63,7 @@ def odd_rate_hz(*windows: np.ndarray) -> float | None:
 
 
 def pulsed(hz: float, seed: int) -> np.ndarray:
-    return noise(seed) * (1 + 2 * (np.cos(2 * np.pi * hz * TIMES) > 0.98))
+    return noise(seed) * (1 + 3 * (np.cos(2 * np.pi * hz * TIMES) > 0.9995))
 
 
 @pytest.mark.parametrize("hz", [47.3, 79.5, 94.7])
@@ -73,6 +75,14 @@ def test_a_frame_rate_at_another_speed_is_found(hz):
 def test_known_rates_hum_noise_and_silence_have_no_odd_rate():
     for window in (pulsed(80, 1), pulsed(60.02, 1), noise(1), 0 * TIMES):
         assert odd_rate_hz(window) is None
+
+
+@pytest.mark.parametrize("strength", ["music noise 25", "music noise 15"])
+def test_music_has_no_odd_rate(strength):
+    voice = read_audio(ROOT / "data/sample/audio/real_ivrvoice.ru_conf-full.flac", RATE_HZ)
+    sound = apply_condition(strength, voice, RATE_HZ, "a", {})
+    windows = np.lib.stride_tricks.sliding_window_view(sound, len(TIMES))[:: len(TIMES) // 2]
+    assert odd_rate_hz(*windows) is None
 
 
 @pytest.mark.parametrize("rate", range(len(RATES_HZ)))
