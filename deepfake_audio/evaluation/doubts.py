@@ -7,7 +7,7 @@ import numpy as np
 from deepfake_audio.dataset.checks import FEW_FILES
 from deepfake_audio.errors import pluralize
 from deepfake_audio.evaluation.bootstrap import choose_units, rule_of_three
-from deepfake_audio.evaluation.score_figures import is_uncalibrated
+from deepfake_audio.evaluation.score_figures import is_uncalibrated, means_nothing_at_0
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import MAX_UNCERTAIN, MAX_USEFUL_EER
 from deepfake_audio.vocabulary import LABELS
@@ -40,8 +40,8 @@ def score_warnings(table: ScoreTable, figures: dict, of_run: bool) -> list[str]:
     uncalibrated = is_uncalibrated(figures)
     if uncalibrated and (table.has_own_scale or min(counts) >= FEW_FILES):  # else it may be chance
         warnings.append(calibration_warning(figures, table.has_own_scale))
-    left_out = table.has_own_scale and (uncalibrated or figures["eer"] > 0.5)
-    if figures["uncertain"] > MAX_UNCERTAIN and not left_out:
+    means_nothing = means_nothing_at_0(figures, table.has_own_scale)
+    if figures["uncertain"] > MAX_UNCERTAIN and not means_nothing:
         warnings.append(
             f"predict.py would answer UNCERTAIN to {figures['uncertain']:.0%} of these files."
         )

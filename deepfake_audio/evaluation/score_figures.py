@@ -133,6 +133,16 @@ def is_uncalibrated(figures: Mapping[str, float]) -> bool:
     )
 
 
+def means_nothing_at_0(figures: Mapping[str, float], has_own_scale: bool) -> bool:
+    """Return whether no verdict follows from scores at the threshold 0.
+
+    Args:
+        figures: of `score_figures`.
+        has_own_scale: whether the scores are taken as log-likelihood ratios without a calibration.
+    """
+    return has_own_scale and (is_uncalibrated(figures) or figures["eer"] > 0.5)
+
+
 def without_verdicts(figures: Mapping[str, object]) -> dict:
     """Return figures in which those of verdicts are None."""
     left_out = dict.fromkeys(OF_VERDICTS)

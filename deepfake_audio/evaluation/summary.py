@@ -20,7 +20,12 @@ from deepfake_audio.evaluation.detection_costs import AsvErrorRates, DetectionCo
 from deepfake_audio.evaluation.doubts import score_warnings
 from deepfake_audio.evaluation.error_rates import error_curve
 from deepfake_audio.evaluation.score_bins import ScoreHistogram, score_histogram
-from deepfake_audio.evaluation.score_figures import is_uncalibrated, score_figures, without_verdicts
+from deepfake_audio.evaluation.score_figures import (
+    is_uncalibrated,
+    means_nothing_at_0,
+    score_figures,
+    without_verdicts,
+)
 from deepfake_audio.evaluation.score_table import ScoreTable
 from deepfake_audio.models.calibration import decision_threshold
 from deepfake_audio.models.run_folder import Run
@@ -133,11 +138,9 @@ def evaluate_scores(
             figures["groups"], table, grouped, settings.bootstrap, units.attacks is not None
         )
     figures["warnings"] = warnings + group_warnings(figures["groups"])
-    inverted = table.has_own_scale and figures["eer"] > 0.5
-    figures["calibrated"] = not (is_uncalibrated(figures) or inverted)
-    if not figures["calibrated"] and table.has_own_scale:
-        return without_verdicts(figures)
-    return figures
+    means_nothing = means_nothing_at_0(figures, table.has_own_scale)
+    figures["calibrated"] = not (is_uncalibrated(figures) or means_nothing)
+    return without_verdicts(figures) if means_nothing else figures
 
 
 def choose_table_units(table: ScoreTable, settings: EvaluateSettings) -> BootstrapUnits:

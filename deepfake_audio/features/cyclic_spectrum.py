@@ -99,7 +99,7 @@ class RateSearch:
             self._windows, self._bin_hz = 1 if is_longer else self._windows + 1, spectrum[1]
 
     def odd_rate_hz(self) -> float | None:
-        """Return the rate with the highest prominence, unless it is low, known, or that of hum."""
+        """Return the most prominent rate, unless it is low, known, or that of hum or music."""
         if not self._windows:
             return None
         rates_hz, bins, multiples = _searched_bins(self._bin_hz, self._sample_rate_hz)
